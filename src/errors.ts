@@ -1,0 +1,75 @@
+/**
+ * The catalogue of failures. A decline is not here: declines are values (`authorization/result.ts`). What is here is
+ * what stops a piece of work: each entry says what happened, the DE39 a caller on a link gets, the HTTP status a caller
+ * of the API gets, and whether the same request may succeed later. `docs/errors.md` is checked against this table.
+ */
+export const errorCatalogue = {
+  CONFIG_INVALID: entry('the configuration does not pass validation', '96', 500, false),
+  CODEC_DIALECT_INVALID: entry('a dialect table is not valid', '96', 500, false),
+  CODEC_DECODE_FAILED: entry('a message does not follow its dialect', '30', 400, false),
+  CODEC_ENCODE_FAILED: entry('a value does not fit its field', '96', 500, false),
+  FRAME_INVALID: entry('bytes on a link cannot be framed', '30', 400, false),
+  LINK_CLOSED: entry('the link is closed', '91', 503, true),
+  LINK_BUSY: entry('the link or the lane has no room for another request', '91', 503, true),
+  LINK_TIMEOUT: entry('no answer came in time', '91', 504, true),
+  LINK_DUPLICATE_KEY: entry('a request with this matching key is already in flight', '94', 409, false),
+  STORE_UNAVAILABLE: entry('the database cannot be reached', '91', 503, true),
+  STORE_MIGRATION_FAILED: entry('a migration cannot be applied', '96', 500, false),
+  STORE_SCHEMA_MISMATCH: entry('the database was made by another version of the program', '96', 500, false),
+  STORE_REJECTED: entry('the database refused a row', '96', 500, false),
+  DATABASE_START_FAILED: entry('the embedded database cannot be started', '91', 500, true),
+  LANE_FENCED: entry('another writer has taken the lane over', '91', 503, true),
+  LANE_STOPPED: entry('the lane takes no more work', '91', 503, true),
+  ASSERTION_FAILED: entry('an internal invariant does not hold', '96', 500, false),
+  NOT_FOUND: entry('there is no such record', '25', 404, false),
+  BAD_INPUT: entry('the input is not valid', '30', 400, false),
+  DEMO_REFUSED: entry('demo data and keys are refused in production', '96', 403, false),
+} as const satisfies Record<string, ErrorEntry>
+
+/** One entry of the catalogue. */
+export interface ErrorEntry {
+  readonly summary: string
+  /** ISO 8583 DE39 of the answer to a request that fails this way. */
+  readonly responseCode: string
+  readonly httpStatus: number
+  readonly retryable: boolean
+}
+
+export type ErrorCode = keyof typeof errorCatalogue
+
+function entry(summary: string, responseCode: string, httpStatus: number, retryable: boolean): ErrorEntry {
+  return { summary, responseCode, httpStatus, retryable }
+}
+
+/** A failure from the catalogue. `message` is safe to log: it never holds a PAN, track, PIN block or key. */
+export class MizanError extends Error {
+  override readonly name = 'MizanError'
+  readonly code: ErrorCode
+
+  /**
+   * @param code entry of {@link errorCatalogue}
+   * @param detail what is particular to this occurrence; free of cardholder data
+   */
+  constructor(code: ErrorCode, detail?: string, options?: { cause?: unknown }) {
+    super(detail === undefined ? errorCatalogue[code].summary : `${errorCatalogue[code].summary}: ${detail}`, options)
+    this.code = code
+  }
+
+  get entry(): ErrorEntry {
+    return errorCatalogue[this.code]
+  }
+}
+
+/**
+ * An assertion that stays on in production. A failed one means the program itself is wrong; the caller's unit of work
+ * stops with ASSERTION_FAILED and nothing of it is posted.
+ */
+export function assert(condition: boolean, what: string): asserts condition {
+  if (!condition) throw new MizanError('ASSERTION_FAILED', what)
+}
+
+/** The text of anything thrown, for logs and one-line messages. */
+export function describeError(error: unknown): string {
+  if (error instanceof AggregateError && error.message === '') return error.errors.map(describeError).join('; ')
+  return error instanceof Error ? error.message : String(error)
+}

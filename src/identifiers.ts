@@ -1,0 +1,47 @@
+import { createHash } from 'node:crypto'
+
+/** Longest PAN of ISO/IEC 7812. */
+export const PAN_LENGTH_MAX = 19
+
+/** Shows a PAN as first six and last four digits, the most that PCI DSS 3.4 lets a display show. */
+export function maskPan(pan: string): string {
+  if (pan.length < 13) return '*'.repeat(pan.length)
+  return `${pan.slice(0, 6)}${'*'.repeat(pan.length - 10)}${pan.slice(-4)}`
+}
+
+/** Luhn check digit test of ISO/IEC 7812-1 annex B. */
+export function isLuhnValid(pan: string): boolean {
+  if (!/^\d{12,19}$/.test(pan)) return false
+  let sum = 0
+  for (let i = 0; i < pan.length; i++) {
+    const digit = pan.charCodeAt(pan.length - 1 - i) - 48
+    if (i % 2 === 0) sum += digit
+    else sum += digit < 5 ? digit * 2 : digit * 2 - 9
+  }
+  return sum % 10 === 0
+}
+
+/** Appends the Luhn check digit. */
+export function withCheckDigit(partialPan: string): string {
+  for (let digit = 0; digit < 10; digit++) {
+    const pan = `${partialPan}${digit}`
+    if (isLuhnValid(pan)) return pan
+  }
+  return partialPan
+}
+
+const CODE_SPACE = 36 ** 6
+
+/**
+ * Authorization code of DE38: six alphanumerics. A multiplicative step coprime with 36^6 spreads neighbouring ids, so
+ * that codes do not reveal the volume; every id of a run of 36^6 gives another code.
+ */
+export function approvalCode(id: number): string {
+  const spread = Number((BigInt(id) * 1_000_000_007n + 12_345_679n) % BigInt(CODE_SPACE))
+  return spread.toString(36).toUpperCase().padStart(6, '0')
+}
+
+/** 16 bytes that identify a content: the first half of SHA-256. */
+export function digest16(text: string): Buffer {
+  return createHash('sha256').update(text).digest().subarray(0, 16)
+}
