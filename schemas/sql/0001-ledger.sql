@@ -1,0 +1,270 @@
+-- The ledger and what surrounds it. `lane` is in every key: a lane can move to another process, database or shard.
+-- An account number is kind × 10^11 + owner; kind = class, unit, sub-kind (src/ledger/accounts.ts).
+
+create table installation (
+  one           boolean primary key default true check (one),
+  lane_count    smallint not null check (lane_count between 1 and 64),
+  created_at    timestamptz not null default now()
+);
+
+-- The fence. Ids are unique in the installation: those of lane n are n more than a multiple of 64. A writer owns a lane while `epoch` is its own; every commit checks and advances the row.
+create table lane (
+  lane          smallint primary key,
+  epoch         bigint not null default 0,
+  last_seq      bigint not null default 0,
+  last_hash     bytea not null default decode(repeat('00', 32), 'hex'),
+  next_id       bigint not null
+) with (fillfactor = 10);
+
+create table account_kind (
+  kind          smallint primary key,
+  name          text not null,
+  account_class smallint not null,
+  unit          text not null check (unit in ('EGP', 'LOAF', 'KG')),
+  floor_zero    boolean not null
+);
+
+create table transfer_kind (
+  kind          smallint primary key,
+  name          text not null unique
+);
+
+-- Master data -----------------------------------------------------------------------------------------------------
+
+create table acquirer (
+  id            text primary key check (id ~ '^[0-9]{1,11}$'),
+  name          text not null
+);
+
+create table outlet (
+  id            bigint primary key check (id between 1 and 99999999999),
+  acceptor_id   text not null unique,
+  name          text not null,
+  category      text not null check (category in ('bakery', 'grocer', 'depot', 'health', 'shop', 'atm', 'post')),
+  mcc           text not null check (mcc ~ '^[0-9]{4}$'),
+  governorate   text not null,
+  partial_approval boolean not null default false,
+  terminals     text[] not null default '{}'
+);
+
+create table service_rollout (
+  service       text not null,
+  governorate   text not null,
+  live_from     date not null,
+  primary key (service, governorate)
+);
+
+create table household (
+  lane          smallint not null,
+  id            bigint not null check (id between 1 and 99999999999),
+  governorate   text not null,
+  members       smallint not null check (members between 1 and 60),
+  status        text not null check (status in ('active', 'suspended')),
+  old_ration_card text not null check (old_ration_card in ('active', 'stopped', 'none')),
+  primary key (lane, id)
+);
+
+create table card (
+  lane          smallint not null,
+  id            bigint not null,
+  household_id  bigint not null,
+  pan_index     bytea not null check (length(pan_index) = 16),
+  pan_masked    text not null,
+  pan_encrypted bytea not null,
+  key_version   smallint not null,
+  expiry        text not null check (expiry ~ '^[0-9]{4}$'),
+  sequence_number text not null check (sequence_number ~ '^[0-9]{2}$'),
+  service_code  text not null check (service_code ~ '^[0-9]{3}$'),
+  status        text not null check (status in ('issued', 'active', 'restricted', 'lost', 'stolen', 'closed')),
+  primary key (lane, id),
+  foreign key (lane, household_id) references household (lane, id)
+);
+create unique index card_pan_index on card (pan_index);
+create index card_household on card (lane, household_id);
+
+-- The journal: rows are inserted, never updated or deleted ---------------------------------------------------------
+
+create table batch (
+  lane          smallint not null,
+  seq           bigint not null,
+  epoch         bigint not null,
+  first_id      bigint not null,
+  next_id       bigint not null,
+  committed_at  timestamptz not null,
+  hash          bytea not null check (length(hash) = 32),
+  primary key (lane, seq)
+);
+
+create table authorization_journal (
+  lane          smallint not null,
+  business_date date not null,
+  id            bigint not null,
+  batch_seq     bigint not null,
+  entitlement_date date not null,
+  received_at   timestamptz not null,
+  link          text not null,
+  mti           text not null,
+  dedupe_key    uuid not null,
+  content_hash  uuid not null,
+  acquirer      text not null,
+  terminal      text not null,
+  acceptor      text not null,
+  outlet_id     bigint,
+  stan          text not null,
+  transmission  text not null,
+  rrn           text not null,
+  network_reference text not null,
+  pan_masked    text not null,
+  card_id       bigint,
+  household_id  bigint,
+  transaction_type text not null,
+  account_code  text not null,
+  mcc           text not null,
+  amount        bigint not null,
+  approved_amount bigint not null,
+  result        text not null,
+  response_code text not null,
+  original_id   bigint,
+  original_key  uuid,
+  answer        text not null,
+  trace         text not null,
+  primary key (lane, business_date, id)
+) partition by range (business_date);
+create unique index authorization_dedupe on authorization_journal (lane, dedupe_key, business_date);
+create index authorization_rrn on authorization_journal (lane, rrn);
+create index authorization_household on authorization_journal (lane, household_id, id);
+create index authorization_original on authorization_journal (lane, original_id) where original_id is not null;
+create index authorization_orphan on authorization_journal (lane, original_key)
+  where original_key is not null and original_id is null;
+
+-- What is not an authorization of its own: a household opened, a hold expired, a repeat answered again
+-- (`authorization_id` names the one it repeats).
+create table command_journal (
+  lane          smallint not null,
+  id            bigint not null,
+  batch_seq     bigint not null,
+  business_date date not null,
+  at            timestamptz not null,
+  kind          text not null,
+  household_id  bigint,
+  authorization_id bigint,
+  detail        text not null,
+  primary key (lane, id)
+);
+create index command_authorization on command_journal (lane, authorization_id) where authorization_id is not null;
+
+-- Whether a transfer of this kind may debit and credit these accounts: the rules of src/ledger/posting-rules.ts, once
+-- more, where no program can get round them. Subsidy kinds keep unit and programme equal on both sides; money kinds
+-- never touch a subsidy class.
+create function posting_allowed(p_kind smallint, p_debit bigint, p_credit bigint) returns boolean
+  language sql immutable parallel safe
+  return case
+    when p_kind <= 6 then
+      (p_kind, p_debit / 100000000000000, p_credit / 100000000000000) in
+        ((1, 3, 1), (2, 1, 2), (3, 2, 1), (4, 1, 4), (5, 1, 5), (6, 1, 2))
+      and (p_debit / 100000000000) % 1000 = (p_credit / 100000000000) % 1000
+      and (p_debit / 100000000000) % 1000 < 300
+      and (p_debit / 100000000000) % 100 > 0
+    when p_kind in (10, 12, 14, 20) then
+      p_debit / 100000000000 = 6001 and p_credit / 100000000000 in (7001, 7002, 7004)
+    when p_kind in (11, 19) then p_debit / 100000000000 = 6001 and p_credit / 100000000000 = 7003
+    when p_kind = 13 then p_debit / 100000000000 = 6001 and p_credit / 100000000000 = 7001
+    when p_kind = 15 then p_debit / 100000000000 = 6001 and p_credit / 100000000000 in (7001, 7002)
+    when p_kind = 16 then p_debit / 100000000000 in (7001, 7002, 7004) and p_credit / 100000000000 = 6001
+    when p_kind = 17 then p_debit / 100000000000 in (7001, 7002, 7003, 7004) and p_credit / 100000000000 = 6001
+    when p_kind = 18 then p_debit / 100000000000 in (7003, 8001) and p_credit / 100000000000 = 6001
+    else false
+  end;
+
+create table transfer (
+  lane          smallint not null,
+  business_date date not null,
+  group_id      bigint not null,
+  leg           smallint not null,
+  batch_seq     bigint not null,
+  kind          smallint not null,
+  debit         bigint not null,
+  credit        bigint not null,
+  amount        bigint not null check (amount > 0),
+  period        integer not null,
+  primary key (lane, business_date, group_id, leg),
+  constraint transfer_posting_allowed check (posting_allowed(kind, debit, credit)),
+  constraint transfer_two_accounts check (debit <> credit),
+  constraint transfer_period check ((period > 0) = (kind <= 6))
+) partition by range (business_date);
+
+create table hold (
+  lane          smallint not null,
+  id            bigint not null,
+  batch_seq     bigint not null,
+  household_id  bigint not null,
+  kind          smallint not null,
+  debit         bigint not null,
+  credit        bigint not null,
+  amount        bigint not null check (amount > 0),
+  expires_at    timestamptz not null,
+  primary key (lane, id),
+  constraint hold_posting_allowed check (posting_allowed(kind, debit, credit) and debit / 100000000000 = 6001)
+);
+create index hold_household on hold (lane, household_id);
+
+-- A hold ends exactly once: its end is a row with the hold's own key.
+create table hold_ending (
+  lane          smallint not null,
+  id            bigint not null,
+  batch_seq     bigint not null,
+  ending        text not null check (ending in ('captured', 'voided', 'expired')),
+  captured      bigint not null check (captured >= 0),
+  by_id         bigint not null,
+  primary key (lane, id),
+  foreign key (lane, id) references hold (lane, id)
+);
+
+-- What the writer keeps current in the same commit as the journal ---------------------------------------------------
+
+-- Per lane, so that a hot account is one row write per batch and never shared between writers; summed when read.
+create table balance (
+  lane          smallint not null,
+  account       bigint not null,
+  period        integer not null,
+  posted        bigint not null,
+  held          bigint not null,
+  batch_seq     bigint not null,
+  primary key (lane, account, period),
+  constraint balance_floor check (
+    account / 100000000000000 not in (1, 6) or (held >= 0 and posted - held >= 0)
+  )
+) with (fillfactor = 70);
+
+create table cash_usage (
+  lane          smallint not null,
+  household_id  bigint not null,
+  day           integer not null,
+  withdrawn     bigint not null check (withdrawn >= 0),
+  withdrawals   integer not null check (withdrawals >= 0),
+  primary key (lane, household_id, day)
+) with (fillfactor = 70);
+
+-- Partitions by business day: retention and clearing are then a matter of whole tables. The default partition takes a
+-- day that nobody prepared; a check reports rows in it.
+create table authorization_journal_default partition of authorization_journal default;
+create table transfer_default partition of transfer default;
+
+create function ensure_partitions(p_from date, p_days integer) returns integer
+  language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  v_day date;
+  v_made integer := 0;
+  v_table text;
+begin
+  for v_day in select p_from + i from generate_series(0, p_days - 1) i loop
+    foreach v_table in array array['authorization_journal', 'transfer'] loop
+      if to_regclass(format('%I', v_table || '_' || to_char(v_day, 'YYYYMMDD'))) is null then
+        execute format('create table %I partition of %I for values from (%L) to (%L)',
+          v_table || '_' || to_char(v_day, 'YYYYMMDD'), v_table, v_day, v_day + 1);
+        v_made := v_made + 1;
+      end if;
+    end loop;
+  end loop;
+  return v_made;
+end $$;

@@ -1,0 +1,200 @@
+-- What the writer calls: one function to read what a batch needs, one to make a batch durable.
+
+-- Takes a lane over, if `p_expected_epoch` is null or still the lane's. The row lock waits for a commit that is still
+-- running under the old epoch, so what this returns is the truth about it: the batch is in, or it never will be.
+create function take_lane(p_lane smallint, p_expected_epoch bigint)
+  returns table (epoch bigint, last_seq bigint, last_hash bytea, next_id bigint) language sql as $$
+  update lane set epoch = lane.epoch + 1 where lane.lane = p_lane and (p_expected_epoch is null or lane.epoch = p_expected_epoch)
+  returning lane.epoch, lane.last_seq, lane.last_hash, lane.next_id
+$$;
+
+-- One batch, one statement, one fsync. The fence comes first: zero rows means that another writer owns the lane or that
+-- the batch is already in, and nothing is written. Household balances are written as they stand after the batch (one
+-- writer owns them); shared accounts take the batch's difference.
+create function commit_batch(
+  p_lane smallint, p_epoch bigint, p_seq bigint, p_hash bytea, p_at timestamptz, p_first_id bigint, p_next_id bigint,
+  p_business_date date, p_entitlement_date date,
+  a_id bigint[], a_received_at timestamptz[], a_link text[], a_mti text[], a_dedupe_key uuid[], a_content_hash uuid[],
+  a_acquirer text[], a_terminal text[], a_acceptor text[], a_outlet_id bigint[], a_stan text[], a_transmission text[],
+  a_rrn text[], a_network_reference text[], a_pan_masked text[], a_card_id bigint[], a_household_id bigint[],
+  a_transaction_type text[], a_account_code text[], a_mcc text[], a_amount bigint[], a_approved_amount bigint[],
+  a_result text[], a_response_code text[], a_original_id bigint[], a_original_key uuid[], a_answer text[], a_trace text[],
+  t_group_id bigint[], t_leg smallint[], t_kind smallint[], t_debit bigint[], t_credit bigint[], t_amount bigint[],
+  t_period integer[],
+  h_account bigint[], h_period integer[], h_posted bigint[], h_held bigint[],
+  s_account bigint[], s_posted bigint[],
+  o_id bigint[], o_household_id bigint[], o_kind smallint[], o_debit bigint[], o_credit bigint[], o_amount bigint[],
+  o_expires_at timestamptz[],
+  e_id bigint[], e_ending text[], e_captured bigint[], e_by_id bigint[],
+  u_household_id bigint[], u_day integer[], u_withdrawn bigint[], u_withdrawals integer[],
+  c_id bigint[], c_kind text[], c_household_id bigint[], c_authorization_id bigint[], c_detail text[],
+  stop_old_card bigint[]
+) returns boolean language plpgsql as $$
+begin
+  update lane set last_seq = p_seq, last_hash = p_hash, next_id = p_next_id
+    where lane = p_lane and epoch = p_epoch and last_seq = p_seq - 1 and next_id = p_first_id;
+  if not found then return false; end if;
+  insert into batch values (p_lane, p_seq, p_epoch, p_first_id, p_next_id, p_at, p_hash);
+  if cardinality(a_id) > 0 then
+    insert into authorization_journal
+      select p_lane, p_business_date, u.id, p_seq, p_entitlement_date, u.received_at, u.link, u.mti, u.dedupe_key,
+             u.content_hash, u.acquirer, u.terminal, u.acceptor, u.outlet_id, u.stan, u.transmission, u.rrn,
+             u.network_reference, u.pan_masked, u.card_id, u.household_id, u.transaction_type, u.account_code, u.mcc,
+             u.amount, u.approved_amount, u.result, u.response_code, u.original_id, u.original_key, u.answer, u.trace
+      from unnest(a_id, a_received_at, a_link, a_mti, a_dedupe_key, a_content_hash, a_acquirer, a_terminal, a_acceptor,
+                  a_outlet_id, a_stan, a_transmission, a_rrn, a_network_reference, a_pan_masked, a_card_id,
+                  a_household_id, a_transaction_type, a_account_code, a_mcc, a_amount, a_approved_amount, a_result,
+                  a_response_code, a_original_id, a_original_key, a_answer, a_trace)
+        u(id, received_at, link, mti, dedupe_key, content_hash, acquirer, terminal, acceptor, outlet_id, stan,
+          transmission, rrn, network_reference, pan_masked, card_id, household_id, transaction_type, account_code, mcc,
+          amount, approved_amount, result, response_code, original_id, original_key, answer, trace);
+  end if;
+  if cardinality(c_id) > 0 then
+    insert into command_journal
+      select p_lane, u.id, p_seq, p_business_date, p_at, u.kind, u.household_id, u.authorization_id, u.detail
+      from unnest(c_id, c_kind, c_household_id, c_authorization_id, c_detail)
+        u(id, kind, household_id, authorization_id, detail);
+  end if;
+  if cardinality(t_group_id) > 0 then
+    insert into transfer
+      select p_lane, p_business_date, u.group_id, u.leg, p_seq, u.kind, u.debit, u.credit, u.amount, u.period
+      from unnest(t_group_id, t_leg, t_kind, t_debit, t_credit, t_amount, t_period)
+        u(group_id, leg, kind, debit, credit, amount, period);
+  end if;
+  if cardinality(h_account) > 0 then
+    insert into balance as b
+      select p_lane, u.account, u.period, u.posted, u.held, p_seq
+      from unnest(h_account, h_period, h_posted, h_held) u(account, period, posted, held)
+      on conflict (lane, account, period)
+        do update set posted = excluded.posted, held = excluded.held, batch_seq = excluded.batch_seq;
+  end if;
+  if cardinality(s_account) > 0 then
+    insert into balance as b
+      select p_lane, u.account, 0, u.posted, 0, p_seq from unnest(s_account, s_posted) u(account, posted)
+      on conflict (lane, account, period)
+        do update set posted = b.posted + excluded.posted, batch_seq = excluded.batch_seq;
+  end if;
+  if cardinality(o_id) > 0 then
+    insert into hold
+      select p_lane, u.id, p_seq, u.household_id, u.kind, u.debit, u.credit, u.amount, u.expires_at
+      from unnest(o_id, o_household_id, o_kind, o_debit, o_credit, o_amount, o_expires_at)
+        u(id, household_id, kind, debit, credit, amount, expires_at);
+  end if;
+  if cardinality(e_id) > 0 then
+    insert into hold_ending
+      select p_lane, u.id, p_seq, u.ending, u.captured, u.by_id
+      from unnest(e_id, e_ending, e_captured, e_by_id) u(id, ending, captured, by_id);
+  end if;
+  if cardinality(u_household_id) > 0 then
+    insert into cash_usage
+      select p_lane, u.household_id, u.day, u.withdrawn, u.withdrawals
+      from unnest(u_household_id, u_day, u_withdrawn, u_withdrawals) u(household_id, day, withdrawn, withdrawals)
+      on conflict (lane, household_id, day)
+        do update set withdrawn = excluded.withdrawn, withdrawals = excluded.withdrawals;
+  end if;
+  if cardinality(stop_old_card) > 0 then
+    update household set old_ration_card = 'stopped' where lane = p_lane and id = any (stop_old_card);
+  end if;
+  return true;
+end $$;
+
+-- A household with its cards, the balances of one month (and of money), its open holds and cash usage, by card.
+create function load_households(p_lane smallint, p_pan_index bytea[], p_month integer, p_day integer)
+  returns table (payload jsonb) language sql stable as $$
+  select jsonb_build_object(
+    'id', h.id, 'governorate', h.governorate, 'members', h.members, 'status', h.status,
+    'oldRationCard', h.old_ration_card,
+    'cards', (select jsonb_agg(jsonb_build_object('id', c.id, 'panIndex', encode(c.pan_index, 'hex'),
+                'panMasked', c.pan_masked, 'expiry', c.expiry, 'status', c.status))
+              from card c where c.lane = p_lane and c.household_id = h.id),
+    'balances', (select jsonb_agg(jsonb_build_array(b.account, b.period, b.posted, b.held))
+                 from account_kind k
+                 join balance b on b.lane = p_lane and b.account = k.kind * 100000000000 + h.id
+                  and (b.period = 0 or b.period = p_month or b.period / 100 = p_month)
+                 where k.floor_zero),
+    'holds', (select jsonb_agg(jsonb_build_array(o.id, o.kind, o.debit, o.credit, o.amount,
+                (extract(epoch from o.expires_at) * 1000)::bigint))
+              from hold o where o.lane = p_lane and o.household_id = h.id
+               and not exists (select from hold_ending e where e.lane = p_lane and e.id = o.id)),
+    'cashUsage', (select jsonb_build_array(u.day, u.withdrawn, u.withdrawals)
+                  from cash_usage u where u.lane = p_lane and u.household_id = h.id and u.day = p_day))
+  from household h
+  where h.lane = p_lane
+    and h.id in (select c.household_id from card c where c.lane = p_lane and c.pan_index = any (p_pan_index))
+$$;
+
+-- An authorization with everything a repeat, reversal, completion or refund needs to know of it.
+create function load_authorization(p_lane smallint, p_business_date date, p_id bigint) returns jsonb
+  language sql stable as $$
+  select jsonb_build_object(
+    'id', a.id, 'contentHash', a.content_hash, 'mti', a.mti, 'transactionType', a.transaction_type,
+    'result', a.result, 'householdId', a.household_id, 'cardId', a.card_id, 'acceptor', a.acceptor,
+    'amount', a.amount, 'approved', a.approved_amount, 'answer', a.answer,
+    'entitlementDate', to_char(a.entitlement_date, 'YYYYMMDD')::integer,
+    'transfers', (select jsonb_agg(jsonb_build_array(t.kind, t.debit, t.credit, t.amount, t.period) order by t.leg)
+                  from transfer t
+                  where t.lane = p_lane and t.business_date = a.business_date and t.group_id = a.id),
+    'hold', (select jsonb_build_array(o.id, o.kind, o.debit, o.credit, o.amount,
+               (extract(epoch from o.expires_at) * 1000)::bigint)
+             from hold o where o.lane = p_lane and o.id = a.id),
+    'holdEnding', (select e.ending from hold_ending e where e.lane = p_lane and e.id = a.id),
+    'reversed', (select sum(r.approved_amount) from authorization_journal r
+                 where r.lane = p_lane and r.original_id = a.id and r.mti like '04%'
+                   and r.result = 'approved' and r.approved_amount > 0),
+    'refunded', (select coalesce(sum(r.approved_amount), 0) from authorization_journal r
+                 where r.lane = p_lane and r.original_id = a.id and r.mti not like '04%' and r.transaction_type = '20'
+                   and r.result = 'approved'
+                   and not exists (select from authorization_journal x
+                                   where x.lane = p_lane and x.original_id = r.id and x.mti like '04%'
+                                     and x.result = 'approved')))
+  from authorization_journal a
+  where a.lane = p_lane and a.business_date = p_business_date and a.id = p_id
+$$;
+
+-- Everything a batch lacks, in one round trip. Rows: 'household'; 'previous' (by duplicate key); 'early' (a reversal
+-- of this key came first); 'original' (by DE90's key, else the scheme's reference, else card + RRN + acceptor).
+create function prefetch(
+  p_lane smallint, p_month integer, p_day integer, p_since date,
+  p_pan_index bytea[], p_keys uuid[],
+  o_ordinal integer[], o_key uuid[], o_pan_index bytea[], o_network_reference text[], o_rrn text[], o_acceptor text[]
+) returns table (kind text, reference text, payload jsonb) language plpgsql stable as $$
+begin
+  if cardinality(p_pan_index) > 0 then
+    return query select 'household', null::text, l.payload
+      from load_households(p_lane, p_pan_index, p_month, p_day) l;
+  end if;
+  if cardinality(p_keys) > 0 then
+    return query
+      select 'previous', a.dedupe_key::text, load_authorization(p_lane, a.business_date, a.id)
+        from authorization_journal a
+        where a.lane = p_lane and a.dedupe_key = any (p_keys) and a.business_date >= p_since
+      union all
+      select 'early', a.original_key::text, null::jsonb
+        from authorization_journal a
+        where a.lane = p_lane and a.original_key = any (p_keys) and a.original_id is null
+          and a.business_date >= p_since;
+  end if;
+  if cardinality(o_ordinal) > 0 then
+    return query
+      select 'original', o.ordinal::text, load_authorization(p_lane, m.business_date, m.id)
+      from unnest(o_ordinal, o_key, o_pan_index, o_network_reference, o_rrn, o_acceptor)
+        o(ordinal, key, pan_index, network_reference, rrn, acceptor)
+      cross join lateral (
+        select f.business_date, f.id from (
+          select 1 as rank, a.business_date, a.id from authorization_journal a
+            where o.key is not null and a.lane = p_lane and a.dedupe_key = o.key and a.business_date >= p_since
+          union all
+          select 2, a.business_date, a.id from authorization_journal a
+            join card c on c.lane = p_lane and c.pan_index = o.pan_index and a.card_id = c.id
+            where o.network_reference <> '' and a.lane = p_lane and a.household_id = c.household_id
+              and a.network_reference = o.network_reference and a.mti not like '04%' and a.transaction_type <> '20'
+              and a.business_date >= p_since
+          union all
+          select 3, a.business_date, a.id from authorization_journal a
+            join card c on c.lane = p_lane and c.pan_index = o.pan_index and a.card_id = c.id
+            where o.key is null and o.rrn <> '' and a.lane = p_lane and a.rrn = o.rrn and a.acceptor = o.acceptor
+              and a.mti not like '04%' and a.transaction_type <> '20' and a.business_date >= p_since
+        ) f order by f.rank, f.id desc limit 1
+      ) m;
+  end if;
+end $$;

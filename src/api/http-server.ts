@@ -1,0 +1,97 @@
+import fastify, { type FastifyInstance, type FastifyPluginAsync } from 'fastify'
+import { describeError, MizanError } from '../errors.ts'
+import { httpListening, httpRequestFailed } from '../telemetry/events.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { type HealthSource, registerHealth } from './health.ts'
+import { type MetricsPage, registerMetrics } from './metrics-route.ts'
+import { registerProblems } from './problem.ts'
+
+/** A set of routes: a Fastify plugin that is registered in an encapsulated context. */
+export interface RoutePlugin {
+  /** Path before each of its routes, such as `/api/v1`. */
+  readonly prefix: string
+  readonly routes: FastifyPluginAsync
+}
+
+/** How to serve HTTP. */
+export interface HttpServerOptions {
+  readonly host: string
+  /** 0 = any free port. */
+  readonly port: number
+  readonly health: HealthSource
+  readonly metrics: MetricsPage
+  /** Further routes: the API and the console. */
+  readonly plugins?: readonly RoutePlugin[]
+  readonly log?: Logger
+}
+
+/** A running HTTP server. */
+export interface HttpServer {
+  readonly port: number
+  /** Takes no more connections, finishes the requests that run, and ends. Idempotent. */
+  close(): Promise<void>
+}
+
+const BODY_MAX_BYTES = 1_048_576
+const REQUEST_TIMEOUT_MS = 30_000
+const CLOSE_TIMEOUT_MS = 3_000
+
+/**
+ * Serves `/healthz`, `/readyz`, `/metrics` and the routes of the plugins. Errors are `application/problem+json`.
+ * @throws MizanError CONFIG_INVALID when the address cannot be listened on
+ */
+export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
+  const app = await buildHttpApp(options)
+  try {
+    await app.listen({ host: options.host, port: options.port })
+  } catch (error) {
+    await app.close()
+    const detail = `HTTP cannot listen on ${options.host}:${options.port}: ${describeError(error)}`
+    throw new MizanError('CONFIG_INVALID', detail, { cause: error })
+  }
+  const address = app.server.address()
+  const port = typeof address === 'object' && address !== null ? address.port : options.port
+  if (options.log !== undefined) httpListening(options.log, { host: options.host, port })
+  let closing: Promise<void> | undefined
+  return {
+    port,
+    close: () => {
+      closing ??= closeWithin(app, CLOSE_TIMEOUT_MS)
+      return closing
+    },
+  }
+}
+
+/** The application without a socket; tests call its `inject`. */
+export async function buildHttpApp(options: Omit<HttpServerOptions, 'host' | 'port'>): Promise<FastifyInstance> {
+  const app = fastify({
+    bodyLimit: BODY_MAX_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    forceCloseConnections: 'idle',
+    // Logging goes through telemetry/events.ts: request lines may hold searches for cards.
+    logger: false,
+  })
+  registerProblems(app, (request, error) => {
+    const route = request.routeOptions.url ?? 'unknown'
+    if (options.log !== undefined) {
+      httpRequestFailed(options.log, { method: request.method, route, requestId: request.id }, error)
+    }
+  })
+  registerHealth(app, options.health)
+  registerMetrics(app, options.metrics)
+  for (const plugin of options.plugins ?? []) {
+    await app.register(plugin.routes, { prefix: plugin.prefix })
+  }
+  await app.ready()
+  return app
+}
+
+/** A peer that never sends or finishes its request must not hold up the switch. */
+async function closeWithin(app: FastifyInstance, timeoutMs: number): Promise<void> {
+  const timer = setTimeout(() => app.server.closeAllConnections(), timeoutMs)
+  try {
+    await app.close()
+  } finally {
+    clearTimeout(timer)
+  }
+}

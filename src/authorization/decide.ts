@@ -1,0 +1,152 @@
+import { periodOf } from '../benefit/programme.ts'
+import type { Household } from '../card/household.ts'
+import { moneyAccount } from '../ledger/accounts.ts'
+import { transfer } from '../ledger/transfer.ts'
+import { checkCard, checkMoneyPlace, checkSubsidyPlace, isInquiry } from './checks.ts'
+import { type Decision, type DecisionContext, DecisionDraft } from './decision.ts'
+import { counterpartyOf, debitPostal, depositPostal, postalAvailable, postalGroup } from './postal.ts'
+import type { AuthorizationRequest } from './request.ts'
+import { completeHold, refundPurchase, reverse } from './reversal.ts'
+import { isKnownType, route, type Target, transactionTypes } from './routing.ts'
+import { drawSubsidy, walletAvailable, walletGroup } from './wallets.ts'
+
+/**
+ * Decides one request: pure, synchronous, no clock, no exceptions for declines. The same function runs in production,
+ * in tests and in a replay.
+ */
+export function decide(request: AuthorizationRequest, context: DecisionContext): Decision {
+  const draft = new DecisionDraft(context)
+  const { previous } = context
+  if (previous !== undefined) {
+    if (previous.contentHash !== request.contentHash) {
+      return draft.decline('duplicate-other-content', 'duplicate.other', previous.id)
+    }
+    draft.note('duplicate.same', previous.id)
+    draft.set({ replay: previous })
+    return draft.approve(0, previous.result)
+  }
+  if (request.fault !== undefined) return draft.decline(request.fault.result, 'message.fault', request.fault.field)
+  if (request.messageClass === 'reversal' || request.messageClass === 'reversal-advice') return reverse(request, draft)
+  if (context.reversedEarly) return draft.decline('duplicate-other-content', 'reversal.early')
+  if (!isKnownType(request.transactionType)) {
+    return draft.decline('invalid-transaction', 'type.unknown', request.transactionType)
+  }
+  return decideTransaction(request, draft)
+}
+
+function decideTransaction(request: AuthorizationRequest, draft: DecisionDraft): Decision {
+  const holder = checkCard(request, draft)
+  if ('result' in holder) return holder
+  const { household } = holder
+  if (isInquiry(request.transactionType)) return inquire(household, draft)
+  const { original } = draft.context
+  const completes = request.messageClass === 'financial' || request.messageClass === 'financial-advice'
+  const completion = original?.mti.startsWith('01') === true && original.transactionType === request.transactionType
+  if (completes && completion) return completeHold(request, original, draft)
+  const target = route(request, draft)
+  if ('result' in target) return target
+  if (target.kind === 'wallet') return decideWallet(request, target, household, draft)
+  const refused = checkMoneyPlace(request, target, draft)
+  if (refused !== undefined) return refused
+  return target.kind === 'health' ? decideHealth(request, household, draft) : decidePostal(request, household, draft)
+}
+
+function decideWallet(
+  request: AuthorizationRequest,
+  target: Target & { kind: 'wallet' },
+  household: Household,
+  draft: DecisionDraft,
+): Decision {
+  if (request.transactionType === transactionTypes.purchase) {
+    return drawSubsidy(request, target.programme, household, draft)
+  }
+  if (request.transactionType === transactionTypes.refund) {
+    const outlet = checkSubsidyPlace(request, target.programme, household, draft)
+    return 'result' in outlet ? outlet : refundPurchase(request, true, draft)
+  }
+  return draft.decline('invalid-transaction', 'type.unknown', request.transactionType)
+}
+
+function decidePostal(request: AuthorizationRequest, household: Household, draft: DecisionDraft): Decision {
+  switch (request.transactionType) {
+    case transactionTypes.purchase:
+    case transactionTypes.cash:
+    case transactionTypes.cashback:
+    case transactionTypes.quasiCash:
+    case transactionTypes.billPayment:
+      return debitPostal(request, household, draft)
+    case transactionTypes.refund:
+      return refundToPostal(request, household, draft)
+    case transactionTypes.deposit:
+      return depositPostal(request, household, draft)
+    default:
+      return draft.decline('invalid-transaction', 'type.unknown', request.transactionType)
+  }
+}
+
+/**
+ * A return of a payment to the postal account. Where subsidies are sold it must name its original, or goods drawn on a
+ * subsidy could come back as money (M4); elsewhere an unlinked return is the custom of the card networks.
+ */
+function refundToPostal(request: AuthorizationRequest, household: Household, draft: DecisionDraft): Decision {
+  const { outlet, original } = draft.context
+  const sellsSubsidy = outlet !== undefined && outlet.category !== 'shop' && outlet.category !== 'post'
+  if (original !== undefined || sellsSubsidy || request.original !== undefined) {
+    return refundPurchase(request, false, draft)
+  }
+  const amount = request.amountPiasters
+  if (amount <= 0) return draft.decline('bad-amount', 'amount.zero')
+  const postal = moneyAccount('postalAccount', household.id)
+  draft.transfers.push(transfer('refund', counterpartyOf(request, draft), postal, amount))
+  draft.set({ balances: [postalGroup(postalAvailable(household) + amount)] })
+  return draft.approve(amount)
+}
+
+/** Health cover: the fingerprint first (M11), then the co-payment from the postal account. */
+function decideHealth(request: AuthorizationRequest, household: Household, draft: DecisionDraft): Decision {
+  const { policy, entitlementDate, outlet } = draft.context
+  if (household.status === 'suspended') return draft.decline('household-suspended', 'household.suspended')
+  if (outlet === undefined) return draft.decline('unknown-outlet', 'outlet.unknown')
+  if (outlet.category !== 'health') {
+    const type = request.transactionType
+    return draft.decline('not-at-this-outlet', 'outlet.category', outlet.category, type, 'health cover')
+  }
+  const liveFrom = policy.serviceLiveFrom('health', household.governorate)
+  if (liveFrom === undefined || entitlementDate < liveFrom) {
+    return draft.decline('service-not-live', 'service.not-live', 'health', household.governorate)
+  }
+  if (request.fingerprint !== 'matched') {
+    return draft.decline('fingerprint-required', 'fingerprint.required', request.fingerprint)
+  }
+  if (request.transactionType === transactionTypes.eligibility) {
+    draft.note('eligibility.yes')
+    return draft.approve(0)
+  }
+  if (request.transactionType === transactionTypes.refund) return refundPurchase(request, false, draft)
+  const amount = request.amountPiasters
+  if (amount <= 0) return draft.decline('bad-amount', 'amount.zero')
+  const available = postalAvailable(household)
+  draft.set({ balances: [postalGroup(Math.max(0, available - amount))] })
+  if (amount > available) {
+    draft.set({ balances: [postalGroup(available)] })
+    return draft.decline('insufficient', 'copay.postal', amount, available)
+  }
+  draft.note('copay.postal', amount, available)
+  const postal = moneyAccount('postalAccount', household.id)
+  draft.transfers.push(transfer('coPayment', postal, moneyAccount('outletPayable', outlet.id), amount))
+  return draft.approve(amount)
+}
+
+/** One DE54 group per wallet of the card and one for the postal account; nothing is opened or posted. */
+function inquire(household: Household, draft: DecisionDraft): Decision {
+  const { programmes, entitlementDate } = draft.context
+  const groups = programmes.all.map((programme) => {
+    const suspended = household.status === 'suspended'
+    const period = periodOf(programme, entitlementDate)
+    return walletGroup(programme, suspended ? 0 : walletAvailable(programme, household, period, programmes))
+  })
+  groups.push(postalGroup(postalAvailable(household)))
+  draft.note('inquiry.balances', groups.length)
+  draft.set({ balances: groups })
+  return draft.approve(0)
+}

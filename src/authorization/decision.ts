@@ -1,0 +1,144 @@
+import type { ProgrammeBook } from '../benefit/programme.ts'
+import type { CivilDate } from '../calendar.ts'
+import type { Card, Household } from '../card/household.ts'
+import type { Hold, HoldEnding, Transfer } from '../ledger/transfer.ts'
+import type { Outlet } from './request.ts'
+import type { Result } from './result.ts'
+import type { TraceCode, TraceEntry } from './trace.ts'
+
+/** One group of DE54 (interfaces.md, "DE54 in answers"). */
+export interface BalanceGroup {
+  /** Wallet's account code, or 20 for the postal account. */
+  readonly accountCode: string
+  /** 01 ledger, 02 available, 57 original amount of a partial approval. */
+  readonly amountType: '01' | '02' | '57'
+  /** 818, or 999 for counted units. */
+  readonly currency: string
+  readonly amount: number
+}
+
+/** An authorization of the journal that a message refers to: a repeat's first, a reversal's original. */
+export interface StoredAuthorization {
+  readonly id: number
+  readonly contentHash: string
+  readonly mti: string
+  readonly transactionType: string
+  readonly result: Result
+  readonly householdId: number | undefined
+  readonly cardId: number | undefined
+  readonly acceptor: string
+  readonly amountPiasters: number
+  readonly approvedPiasters: number
+  /** Own fields of the answer, by data element. */
+  readonly answer: Readonly<Record<string, string>>
+  readonly transfers: readonly Transfer[]
+  readonly hold: Hold | undefined
+  readonly holdEnding: HoldEnding | undefined
+  /** What later reversals and refunds already gave back, piasters of DE4; undefined when never reversed. */
+  readonly reversedPiasters: number | undefined
+  readonly refundedPiasters: number
+  /** Civil day of its entitlement, and what it counted against the day's cash limits. */
+  readonly entitlementDate: CivilDate
+}
+
+/** Limits and rules with figures that are configuration. */
+export interface DecisionPolicy {
+  readonly withdrawalDailyPiasters: number
+  readonly withdrawalDailyCount: number
+  readonly purchaseSinglePiasters: number
+  readonly holdDays: number
+  /** First civil date on which a service (programme code or `health`) is live in a governorate; undefined = never. */
+  serviceLiveFrom(service: string, governorate: string): CivilDate | undefined
+}
+
+/** All that a decision may look at. It has no clock: the dates are facts of the request. */
+export interface DecisionContext {
+  /** Id that this authorization will have in the journal. */
+  readonly id: number
+  readonly nowMs: number
+  readonly entitlementDate: CivilDate
+  readonly programmes: ProgrammeBook
+  readonly policy: DecisionPolicy
+  readonly card: Card | undefined
+  readonly household: Household | undefined
+  readonly outlet: Outlet | undefined
+  /** The first answer to the same key. */
+  readonly previous: StoredAuthorization | undefined
+  /** A reversal of this very transaction came first. */
+  readonly reversedEarly: boolean
+  /** What DE90 (or the fields that stand in for it) names. */
+  readonly original: StoredAuthorization | undefined
+}
+
+/** What is to be posted and answered. Constructed whole; applying it is `apply.ts`. */
+export interface Decision {
+  readonly result: Result
+  /** The stored answer goes out again; nothing new is posted. */
+  readonly replay: StoredAuthorization | undefined
+  /** Amount of DE4 that was granted, piasters; 0 on declines. */
+  readonly approvedPiasters: number
+  readonly transfers: readonly Transfer[]
+  readonly hold: Hold | undefined
+  readonly holdEnding:
+    | { readonly hold: Hold; readonly ending: HoldEnding; readonly capturedPiasters: number }
+    | undefined
+  readonly stopOldRationCard: boolean
+  /** Change of the day's cash figures. */
+  readonly cashUsage: { readonly day: CivilDate; readonly amountPiasters: number; readonly count: number } | undefined
+  readonly originalId: number | undefined
+  readonly balances: readonly BalanceGroup[]
+  readonly trace: readonly TraceEntry[]
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] }
+
+/** Collects a decision and its trace while the rules run. */
+export class DecisionDraft {
+  readonly context: DecisionContext
+  readonly trace: TraceEntry[] = []
+  readonly transfers: Transfer[] = []
+  readonly #fields: Mutable<Omit<Decision, 'trace' | 'transfers' | 'result'>> = {
+    replay: undefined,
+    approvedPiasters: 0,
+    hold: undefined,
+    holdEnding: undefined,
+    stopOldRationCard: false,
+    cashUsage: undefined,
+    originalId: undefined,
+    balances: [],
+  }
+
+  constructor(context: DecisionContext) {
+    this.context = context
+  }
+
+  /** Records that a rule looked at figures. */
+  note(code: TraceCode, ...figures: readonly (string | number)[]): void {
+    this.trace.push([code, ...figures])
+  }
+
+  set(fields: Partial<Mutable<Omit<Decision, 'trace' | 'transfers' | 'result'>>>): void {
+    Object.assign(this.#fields, fields)
+  }
+
+  /** Ends with a refusal: whatever was collected for posting is dropped. */
+  decline(result: Result, code: TraceCode, ...figures: readonly (string | number)[]): Decision {
+    this.note(code, ...figures)
+    return {
+      ...this.#fields,
+      approvedPiasters: 0,
+      hold: undefined,
+      holdEnding: undefined,
+      stopOldRationCard: false,
+      cashUsage: undefined,
+      result,
+      transfers: [],
+      trace: this.trace,
+    }
+  }
+
+  /** Ends with an approval of `approvedPiasters` of DE4. */
+  approve(approvedPiasters: number, result: Result = 'approved'): Decision {
+    return { ...this.#fields, approvedPiasters, result, transfers: this.transfers, trace: this.trace }
+  }
+}

@@ -1,0 +1,213 @@
+import { createHash } from 'node:crypto'
+import { isLuhnValid } from '../identifiers.ts'
+import { institutionKey, parseAmounts, parseBitmapped, parseOriginalData, parseTrack2 } from '../iso8583/composites.ts'
+import type { Message } from '../iso8583/message.ts'
+import { EGP } from '../money.ts'
+import { type Elements, elementsOf, numberElement } from './elements.ts'
+import type { AuthorizationRequest, MessageClass, OriginalReference } from './request.ts'
+import type { Result } from './result.ts'
+import { transactionTypes } from './routing.ts'
+
+/** What a link knows of the messages it brings. */
+export interface LinkProfile {
+  readonly name: string
+  /** The card scheme's rails (`visa-base1`). */
+  readonly schemeRail: boolean
+  /** Keyed hash by which a card is found, 16 bytes as latin1. */
+  panIndexOf(pan: string): string
+}
+
+const classes: Record<string, MessageClass | undefined> = {
+  '0100': 'authorization',
+  '0120': 'authorization-advice',
+  '0200': 'financial',
+  '0220': 'financial-advice',
+  '0400': 'reversal',
+  '0420': 'reversal-advice',
+}
+
+/** Base form of an MTI: repeats and issuer forms (xxx1, xxx2, xxx3) are the same transaction (visa-base1.md, section 4). */
+export function baseMti(mti: string): string {
+  return `${mti.slice(0, 3)}0`
+}
+
+/** Message class of an MTI that is decided on; undefined for everything else. */
+export function messageClassOf(mti: string): MessageClass | undefined {
+  return classes[baseMti(mti)]
+}
+
+/** MTI of the answer: the response form of the base form. */
+export function answerMti(mti: string): string {
+  const third = Number(mti[2])
+  return `${mti.slice(0, 2)}${Number.isNaN(third) ? 1 : Math.min(9, third + 1)}0`
+}
+
+/** DE54 amount type of the cash part (visa-base1.md, section 7). */
+const CASHBACK_AMOUNT = '40'
+
+type Fault = { readonly result: Result; readonly field: string }
+
+/**
+ * Reads a decoded message as a request for a decision. Never throws: what is wrong becomes the request's `fault`, so
+ * that it is recorded and answered like any other decline.
+ */
+export function requestOf(message: Message, link: LinkProfile, receivedAtMs: number): AuthorizationRequest {
+  const mti = baseMti(message.mti)
+  const messageClass = classes[mti] ?? 'authorization'
+  const text = (de: number) => message.text(de)?.trim() ?? ''
+  const processing = message.text(3) ?? ''
+  const elements = elementsOf(message)
+  const track2 = message.has(35) ? parseTrack2(message.text(35) ?? '') : undefined
+  const pan = message.text(2) ?? track2?.pan ?? ''
+  const amounts = amountsOf(message)
+  const acquirer = institutionKey(text(32))
+  const terminal = text(41)
+  const stan = text(11)
+  const transmission = text(7)
+  const original = messageClass.startsWith('reversal') || message.has(90) ? originalOf(message, acquirer) : undefined
+  const replacement = message.has(95) ? replacementOf(message) : undefined
+  const base = {
+    messageClass,
+    mti,
+    repeat: message.mti !== mti,
+    link: link.name,
+    schemeRail: link.schemeRail,
+    receivedAtMs,
+    pan,
+    panIndex: link.panIndexOf(pan),
+    expiry: message.text(14) ?? track2?.expiry,
+    transactionType: processing.slice(0, 2),
+    fromAccount: processing.slice(2, 4),
+    toAccount: processing.slice(4, 6),
+    amountPiasters: amounts.total,
+    cashbackPiasters: processing.startsWith(transactionTypes.cashback) ? amounts.cashback : 0,
+    stan,
+    transmission,
+    rrn: text(37),
+    acquirer,
+    terminal,
+    acceptor: text(42),
+    mcc: text(18),
+    networkReference: networkReference(message),
+    partialAllowed: link.schemeRail && message.text(60)?.[9] === '1',
+    quantity: numberElement(elements, 'QT'),
+    days: numberElement(elements, 'DY') ?? 1,
+    coPaymentFromPostal: elements.first('CP') === 'A',
+    basketPiasters: elements.basketPiasters,
+    fingerprint: elements.first('BM') === undefined ? ('absent' as const) : ('not-verified' as const),
+    original,
+    replacementPiasters: replacement,
+    key: keyOf(acquirer, terminal, stan, transmission, mti),
+    originalKey:
+      original === undefined
+        ? undefined
+        : keyOf(original.acquirer, terminal, original.stan, original.transmission, original.mti),
+  }
+  const fault = faultOf(message, base, elements, amounts.fault, replacement)
+  return { ...base, contentHash: contentHashOf(base, message), fault }
+}
+
+/**
+ * DE4 in piasters, or DE6 where the transaction was made in another currency and the network billed it in pounds; and
+ * the cash part of a purchase with cashback (DE54 amount type 40).
+ */
+function amountsOf(message: Message): { total: number; cashback: number; fault: Fault | undefined } {
+  const currency = message.text(49)
+  const foreign = currency !== undefined && currency !== EGP
+  const billed = foreign && message.text(51) === EGP ? message.text(6) : undefined
+  const amountText = foreign ? billed : message.text(4)
+  const fault: Fault | undefined = foreign && billed === undefined ? { result: 'bad-amount', field: '49' } : undefined
+  let cashback = 0
+  if (message.has(54)) {
+    for (const { amountType, currency: code, amount } of parseAmounts(message.text(54) ?? '').amounts) {
+      if (amountType === CASHBACK_AMOUNT && code === EGP) cashback = amount
+    }
+  }
+  const total = amountText === undefined || !/^\d{1,12}$/.test(amountText) ? 0 : Number(amountText)
+  return { total, cashback, fault }
+}
+
+/** DE90; a zero acquirer in it means the reversal's own. Undefined leaves the original to the other matching rules. */
+function originalOf(message: Message, acquirer: string): OriginalReference | undefined {
+  const named = parseOriginalData(message.text(90) ?? '')
+  if (named === undefined) return undefined
+  return { ...named, mti: baseMti(named.mti), acquirer: named.acquirer === '' ? acquirer : named.acquirer }
+}
+
+/** DE95 positions 1 to 12: the actual amount. */
+function replacementOf(message: Message): number | undefined {
+  const actual = message.text(95)?.slice(0, 12) ?? ''
+  if (!/^\d{12}$/.test(actual)) return Number.NaN
+  return Number(actual) === 0 ? undefined : Number(actual)
+}
+
+/** The scheme's transaction identifier: DE62.2 of Visa. */
+function networkReference(message: Message): string {
+  const parts = message.has(62) ? message.dialect.subfields(62) : undefined
+  if (parts?.form !== 'bitmap') return ''
+  return parseBitmapped(62, parts, message.bytes(62) ?? Buffer.alloc(0)).values.get('2') ?? ''
+}
+
+/**
+ * Duplicate key of interfaces.md ("Matching"): acquirer, terminal, STAN, DE7 and message class, as 16 bytes. The first
+ * four are the time of DE7, so that the journal's index grows at its end.
+ */
+export function keyOf(acquirer: string, terminal: string, stan: string, transmission: string, mti: string): string {
+  const text = `${acquirer}|${terminal}|${stan}|${transmission}|${mti[1] ?? ''}`
+  const digest = createHash('sha256').update(text).digest('binary')
+  const time = Number(transmission) || 0
+  return (
+    String.fromCharCode((time >>> 24) & 255, (time >>> 16) & 255, (time >>> 8) & 255, time & 255) + digest.slice(0, 12)
+  )
+}
+
+type RequestBase = Omit<AuthorizationRequest, 'contentHash' | 'fault'>
+
+/** What must be equal for a message to be a repeat: card, type, amounts, outlet, and what the elements ask for. */
+function contentHashOf(base: RequestBase, message: Message): string {
+  const text = [
+    base.panIndex,
+    base.transactionType,
+    base.fromAccount,
+    base.toAccount,
+    base.amountPiasters,
+    base.cashbackPiasters,
+    base.acceptor,
+    base.quantity ?? '',
+    base.days,
+    base.coPaymentFromPostal,
+    base.basketPiasters ?? '',
+    base.replacementPiasters ?? '',
+    message.text(49) ?? '',
+    message.text(90) ?? '',
+  ].join('|')
+  return createHash('sha256').update(text).digest('binary').slice(0, 16)
+}
+
+const withoutAmount: readonly string[] = [
+  transactionTypes.inquiry,
+  transactionTypes.inquiryOther,
+  transactionTypes.eligibility,
+]
+
+function faultOf(
+  message: Message,
+  base: RequestBase,
+  elements: Elements,
+  amountFault: Fault | undefined,
+  replacement: number | undefined,
+): Fault | undefined {
+  const format = (field: string): Fault => ({ result: 'format-error', field })
+  if (!/^\d{6}$/.test(message.text(3) ?? '')) return format('3')
+  if (!/^\d{6}$/.test(base.stan)) return format('11')
+  if (!/^(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])([01]\d|2[0-3])([0-5]\d){2}$/.test(base.transmission)) return format('7')
+  if (!message.has(2) && !message.has(35)) return format('2')
+  if (elements.fault !== undefined) return format(elements.fault)
+  if (message.has(90) && base.original === undefined) return format('90')
+  if (Number.isNaN(replacement)) return format('95')
+  const isReversal = base.messageClass.startsWith('reversal')
+  if (!message.has(4) && !isReversal && !withoutAmount.includes(base.transactionType)) return format('4')
+  if (amountFault !== undefined) return amountFault
+  if (!isLuhnValid(base.pan)) return { result: 'unknown-card', field: '2' }
+  return undefined
+}

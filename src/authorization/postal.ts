@@ -1,0 +1,124 @@
+import { balanceOf, type Household } from '../card/household.ts'
+import { type AccountNumber, moneyAccount } from '../ledger/accounts.ts'
+import type { TransferKind } from '../ledger/posting-rules.ts'
+import { availableOf, transfer } from '../ledger/transfer.ts'
+import { EGP } from '../money.ts'
+import type { BalanceGroup, Decision, DecisionDraft } from './decision.ts'
+import type { AuthorizationRequest } from './request.ts'
+import { transactionTypes } from './routing.ts'
+
+/** Account type of the postal account in DE54. */
+export const POSTAL_ACCOUNT_TYPE = '20'
+const DAY_MS = 86_400_000
+
+/** Available money in the linked postal account, piasters. */
+export function postalAvailable(household: Household): number {
+  const balance = balanceOf(household, moneyAccount('postalAccount', household.id), 0)
+  return balance === undefined ? 0 : availableOf(balance)
+}
+
+/** DE54 group with the postal account's available balance. */
+export function postalGroup(available: number): BalanceGroup {
+  return { accountCode: POSTAL_ACCOUNT_TYPE, amountType: '02', currency: EGP, amount: available }
+}
+
+/** Account of the other side: the outlet where it is known, else its acquirer; cash and scheme have their own. */
+export function counterpartyOf(request: AuthorizationRequest, draft: DecisionDraft): AccountNumber {
+  const acquirer = Number(request.acquirer) || 0
+  const { transactionType: type } = request
+  if (type === transactionTypes.cash || type === transactionTypes.deposit) {
+    return moneyAccount('cashClearing', acquirer)
+  }
+  if (request.schemeRail) return moneyAccount('schemeClearing', acquirer)
+  const { outlet } = draft.context
+  return outlet === undefined ? moneyAccount('acquirerClearing', acquirer) : moneyAccount('outletPayable', outlet.id)
+}
+
+const kinds: Partial<Record<string, TransferKind>> = {
+  [transactionTypes.purchase]: 'purchase',
+  [transactionTypes.cashback]: 'purchase',
+  [transactionTypes.cash]: 'cashWithdrawal',
+  [transactionTypes.quasiCash]: 'quasiCash',
+  [transactionTypes.billPayment]: 'billPayment',
+}
+
+/** The daily limits on cash, and the limit on one purchase (configuration). */
+function checkLimits(request: AuthorizationRequest, household: Household, draft: DecisionDraft): Decision | undefined {
+  const { policy, entitlementDate } = draft.context
+  const { transactionType: type, amountPiasters, cashbackPiasters } = request
+  const cash = type === transactionTypes.cash ? amountPiasters : cashbackPiasters
+  if (amountPiasters - cash > policy.purchaseSinglePiasters) {
+    return draft.decline('amount-limit', 'limit.purchase', amountPiasters - cash, policy.purchaseSinglePiasters)
+  }
+  if (cash === 0) return undefined
+  const usage = household.cashUsage?.day === entitlementDate ? household.cashUsage : undefined
+  const withdrawn = usage?.withdrawnPiasters ?? 0
+  const count = usage?.withdrawals ?? 0
+  const limit = policy.withdrawalDailyPiasters
+  if (withdrawn + cash > limit) return draft.decline('amount-limit', 'limit.cash-amount', withdrawn, cash, limit)
+  if (count + 1 > policy.withdrawalDailyCount) {
+    return draft.decline('count-limit', 'limit.cash-count', count, policy.withdrawalDailyCount)
+  }
+  draft.note('limit.cash-amount', withdrawn, cash, limit)
+  draft.set({ cashUsage: { day: entitlementDate, amountPiasters: cash, count: 1 } })
+  return undefined
+}
+
+/**
+ * A debit of the postal account: purchase, cash withdrawal, purchase with cashback, quasi-cash, bill payment. A 0100
+ * holds the amount; a 0200 posts it at once.
+ */
+export function debitPostal(request: AuthorizationRequest, household: Household, draft: DecisionDraft): Decision {
+  const { amountPiasters: asked, cashbackPiasters: cashback } = request
+  if (asked <= 0) return draft.decline('bad-amount', 'amount.zero')
+  if (cashback > asked) return draft.decline('bad-amount', 'amount.cashback', cashback, asked)
+  const available = postalAvailable(household)
+  const refused = checkLimits(request, household, draft)
+  if (refused !== undefined) return refused
+  draft.note('postal.balance', asked, available)
+  const partial =
+    asked > available &&
+    available > 0 &&
+    request.partialAllowed &&
+    request.transactionType === transactionTypes.purchase
+  if (asked > available && !partial) {
+    draft.set({ balances: [postalGroup(available)] })
+    return draft.decline('insufficient', 'postal.balance', asked, available)
+  }
+  const granted = partial ? available : asked
+  const balances = [postalGroup(available - granted)]
+  if (partial) {
+    draft.note('postal.partial', granted, asked)
+    balances.push({ ...postalGroup(asked), amountType: '57' })
+  }
+  draft.set({ balances })
+  postOrHold(request, household, granted, draft)
+  return draft.approve(granted, partial ? 'partially-approved' : 'approved')
+}
+
+function postOrHold(request: AuthorizationRequest, household: Household, granted: number, draft: DecisionDraft): void {
+  const kind = kinds[request.transactionType] ?? 'purchase'
+  const debit = moneyAccount('postalAccount', household.id)
+  const credit = counterpartyOf(request, draft)
+  const { id, nowMs, policy } = draft.context
+  if (request.messageClass === 'authorization' || request.messageClass === 'authorization-advice') {
+    const expiresAtMs = nowMs + policy.holdDays * DAY_MS
+    draft.set({ hold: { id, kind, debit, credit, amount: granted, expiresAtMs } })
+    draft.note('hold.made', granted, policy.holdDays)
+    return
+  }
+  const cashback = request.transactionType === transactionTypes.cashback ? request.cashbackPiasters : 0
+  if (granted > cashback) draft.transfers.push(transfer(kind, debit, credit, granted - cashback))
+  if (cashback > 0) draft.transfers.push(transfer('cashback', debit, credit, cashback))
+}
+
+/** Cash paid in at a machine or a post office. */
+export function depositPostal(request: AuthorizationRequest, household: Household, draft: DecisionDraft): Decision {
+  const amount = request.amountPiasters
+  if (amount <= 0) return draft.decline('bad-amount', 'amount.zero')
+  const postal = moneyAccount('postalAccount', household.id)
+  draft.transfers.push(transfer('deposit', counterpartyOf(request, draft), postal, amount))
+  draft.note('deposit.made', amount)
+  draft.set({ balances: [postalGroup(postalAvailable(household) + amount)] })
+  return draft.approve(amount)
+}

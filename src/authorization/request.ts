@@ -1,0 +1,93 @@
+import type { Result } from './result.ts'
+
+export type MessageClass =
+  | 'authorization'
+  | 'financial'
+  | 'authorization-advice'
+  | 'financial-advice'
+  | 'reversal'
+  | 'reversal-advice'
+
+/** What a message says of the fingerprint; verified before the decision, never by it. */
+export type FingerprintVerdict = 'absent' | 'not-verified' | 'matched' | 'not-matched'
+
+/** DE90 in parts (visa-base1.md, section 8): how a reversal names its original. */
+export interface OriginalReference {
+  readonly mti: string
+  readonly stan: string
+  readonly transmission: string
+  readonly acquirer: string
+}
+
+/**
+ * A request for a decision, in the terms of the decision and not of any dialect. Built by `inbound.ts`; text is
+ * trimmed, amounts are whole minor units. `fault` is set when the message cannot be decided on its merits.
+ */
+export interface AuthorizationRequest {
+  readonly messageClass: MessageClass
+  /** Base form: 0200 also for 0201. */
+  readonly mti: string
+  readonly repeat: boolean
+  /** Name of the link it came by. */
+  readonly link: string
+  /** Came over the card scheme's rails: purchases are held and clear through the scheme's files. */
+  readonly schemeRail: boolean
+  readonly receivedAtMs: number
+  /** In memory only; never stored or logged in clear. */
+  readonly pan: string
+  /** Keyed hash of the PAN, 16 bytes as a latin1 string. */
+  readonly panIndex: string
+  readonly expiry: string | undefined
+  readonly transactionType: string
+  readonly fromAccount: string
+  readonly toAccount: string
+  /** DE4, piasters. */
+  readonly amountPiasters: number
+  /** The cash part of a purchase with cashback, piasters (DE54 type 40). */
+  readonly cashbackPiasters: number
+  readonly stan: string
+  /** DE7, MMDDhhmmss UTC. */
+  readonly transmission: string
+  readonly rrn: string
+  readonly acquirer: string
+  readonly terminal: string
+  readonly acceptor: string
+  readonly mcc: string
+  /** The scheme's own transaction identifier (Visa 62.2), or ''. */
+  readonly networkReference: string
+  /** The requester can take less than it asked for. */
+  readonly partialAllowed: boolean
+  /** DE48 QT: loaves or kilograms. */
+  readonly quantity: number | undefined
+  /** DE48 DY: days drawn. */
+  readonly days: number
+  /** DE48 CP: who takes the co-payment. */
+  readonly coPaymentFromPostal: boolean
+  /** DE48 IT lines summed (quantity × unit price), piasters; undefined without lines. */
+  readonly basketPiasters: number | undefined
+  readonly fingerprint: FingerprintVerdict
+  readonly original: OriginalReference | undefined
+  /** DE95, piasters: what the transaction really came to; undefined for a full reversal. */
+  readonly replacementPiasters: number | undefined
+  /** Duplicate key, 16 bytes as a latin1 string. */
+  readonly key: string
+  /** Hash of the content that a repeat must share, 16 bytes as a latin1 string. */
+  readonly contentHash: string
+  /** Key of the original that DE90 names. */
+  readonly originalKey: string | undefined
+  readonly fault: { readonly result: Result; readonly field: string } | undefined
+}
+
+/** An outlet of the master data. */
+export interface Outlet {
+  readonly id: number
+  /** DE42, trimmed. */
+  readonly acceptor: string
+  readonly category: 'bakery' | 'grocer' | 'depot' | 'health' | 'shop' | 'atm' | 'post'
+  readonly mcc: string
+  readonly governorate: string
+  /** Whether its terminals can take a partial approval. */
+  readonly partialApproval: boolean
+  /** DE41 of its terminals, trimmed. */
+  readonly terminals: ReadonlySet<string>
+}

@@ -1,0 +1,85 @@
+/**
+ * The decision trace: which rule decided, on which figures. Stored compactly with the answer as `[code, ...figures]`
+ * and put into words by `mizan explain`. Figures are positional; `{0:egp}` shows piasters as pounds.
+ */
+const words = {
+  'duplicate.same': 'a repeat of authorization {0}: its stored answer goes out again',
+  'duplicate.other': 'the key of authorization {0} came with other content',
+  'reversal.early': 'a reversal of this transaction came before it: not processed',
+  'message.fault': 'field {0} cannot be used',
+  'type.unknown': 'transaction type {0} is not one that Mizan carries',
+  'account.unknown': 'account code {0} is not one that Mizan knows',
+  'amount.zero': 'the amount must be above zero',
+  'amount.cashback': 'the cash part {0:egp} is more than the total {1:egp}',
+  'amount.quantity': 'quantity {0} at {1:egp} does not come to {2:egp}',
+  'amount.basket': 'the basket lines come to {0:egp}, the message says {1:egp}',
+  'quantity.bad': 'a quantity of {0} over {1} day(s) cannot be drawn',
+  'card.unknown': 'the card is not known',
+  'card.status': 'the card is {0}',
+  'card.expired': 'the card expired {0} (YYMM)',
+  'card.active': 'card {0} of household {1} is active',
+  'route.wallet': 'routed to the {0} wallet ({1})',
+  'route.postal': 'routed to the postal account ({0})',
+  'route.health': 'routed to health cover ({0})',
+  'subsidy.cash': 'type {0} would turn {1} into money: subsidy value never leaves as cash',
+  'household.suspended': 'the household is suspended from subsidies',
+  'service.not-live': 'service {0} is not live in governorate {1}',
+  'outlet.unknown': 'the outlet is not registered: it may take payments, never dispense a subsidy',
+  'outlet.terminal': 'the terminal is not registered to outlet {0}',
+  'outlet.category': 'a {0} may not do type {1} on {2}',
+  'outlet.governorate': 'the household draws in governorate {0}, the outlet is in {1}',
+  'fingerprint.required': 'health cover needs a matched fingerprint; this one is {0}',
+  'exclusive.chosen': 'the household chose {0} for this month',
+  'draw.days': '{0} day(s) asked; a household of {1} may draw {2} at once',
+  'draw.month-end': 'a draw may not reach past the end of the month',
+  'quota.cells': '{0} {1} asked; {2} left over {3} day(s) of {4} a day',
+  'wallet.open': 'opened period {0} with {1}',
+  'wallet.balance': '{0} asked, {1} available in period {2}',
+  'wallet.partial': '{0:egp} granted of {1:egp} asked: the requester takes partial approvals',
+  'wallet.drawn': 'drew {0} from period {1}; {2} left',
+  'copay.cash': 'co-payment {0:egp} is paid in cash at the outlet',
+  'copay.postal': 'co-payment {0:egp} from the postal account with {1:egp} available',
+  'old-card.stopped': 'first subsidised dispense: the old ration card is stopped',
+  'postal.balance': '{0:egp} asked, {1:egp} available in the postal account',
+  'postal.partial': '{0:egp} granted of {1:egp} asked: the requester takes partial approvals',
+  'limit.purchase': '{0:egp} is over the limit of {1:egp} for one purchase',
+  'limit.cash-amount': '{0:egp} withdrawn today and {1:egp} asked; the day’s limit is {2:egp}',
+  'limit.cash-count': '{0} withdrawals today; the day’s limit is {1}',
+  'hold.made': 'held {0:egp} until captured, reversed or expired after {1} days',
+  'hold.captured': 'captured {0:egp} of the hold of {1:egp} made by authorization {2}',
+  'hold.over': '{0:egp} asked; the hold of authorization {1} is {2:egp}',
+  'hold.ended': 'the hold of authorization {0} already ended: {1}',
+  'original.missing': 'no authorization matches the original that the message names',
+  'original.other-card': 'the original belongs to another card',
+  'original.declined': 'authorization {0} was declined: nothing to give back',
+  'original.amount': 'the original is {0:egp}, the message says {1:egp}',
+  'original.repeated': 'authorization {0} is already reversed by the same amount: nothing more to post',
+  'original.already': 'authorization {0} is already reversed ({1:egp})',
+  'original.final': 'authorization {0} is of a kind that cannot be reversed',
+  'reversal.full': 'gave back authorization {0}',
+  'reversal.partial': 'authorization {0} came to {1:egp}; gave back {2:egp}',
+  'reversal.hold': 'released the hold of authorization {0}',
+  'period.closed': 'period {0} is closed: {1} lapsed to the state',
+  'refund.linked': 'a refund of authorization {0}',
+  'refund.over': '{0:egp} asked; {1:egp} of authorization {2} is left to refund',
+  'inquiry.balances': 'balances of {0} account(s)',
+  'eligibility.yes': 'the household is eligible for health cover',
+  'deposit.made': 'deposited {0:egp}',
+} as const
+
+export type TraceCode = keyof typeof words
+export type TraceEntry = readonly [TraceCode, ...(string | number)[]]
+
+/** Puts a trace entry into words. Unknown codes (of another version) are shown as they are. */
+export function traceInWords(entry: readonly (string | number)[], formatPounds: (amount: number) => string): string {
+  const [code, ...figures] = entry
+  const template = (words as Record<string, string>)[String(code)]
+  if (template === undefined) return entry.join(' ')
+  return template.replace(/\{(\d)(:egp)?\}/g, (_, index: string, money: string | undefined) => {
+    const figure = figures[Number(index)]
+    return money === undefined ? String(figure) : `${formatPounds(Number(figure))} EGP`
+  })
+}
+
+/** Every code with its template, for the documentation. */
+export const traceCodes: Readonly<Record<TraceCode, string>> = words

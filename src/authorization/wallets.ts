@@ -1,0 +1,226 @@
+import {
+  drawAheadDays,
+  entitlementOf,
+  type Programme,
+  type ProgrammeBook,
+  periodOf,
+  priceOn,
+} from '../benefit/programme.ts'
+import { addDays, monthOf } from '../calendar.ts'
+import { balanceOf, type Household } from '../card/household.ts'
+import { type AccountNumber, moneyAccount, subsidyAccount } from '../ledger/accounts.ts'
+import { availableOf, transfer } from '../ledger/transfer.ts'
+import { COUNTED_UNITS, EGP } from '../money.ts'
+import { checkSubsidyPlace } from './checks.ts'
+import type { BalanceGroup, Decision, DecisionDraft } from './decision.ts'
+import type { AuthorizationRequest, Outlet } from './request.ts'
+
+/** Most days one message may name; more is a mistake of the terminal, not a wish. */
+const DAYS_MAX = 31
+
+/** Wallet account of a household in a programme. */
+export function walletAccount(programme: Programme, household: Household): AccountNumber {
+  return subsidyAccount('wallet', programme.unit, programme.number, household.id)
+}
+
+/** What is left in one period: the opened balance, or the whole entitlement of a period that nobody touched. */
+export function walletAvailable(
+  programme: Programme,
+  household: Household,
+  period: number,
+  programmes: ProgrammeBook,
+): number {
+  const balance = balanceOf(household, walletAccount(programme, household), period)
+  if (balance !== undefined) return availableOf(balance)
+  return chosenInstead(programme, household, period, programmes) === undefined
+    ? entitlementOf(programme, household.members)
+    : 0
+}
+
+/** DE54 group with a wallet's available balance. */
+export function walletGroup(programme: Programme, available: number): BalanceGroup {
+  const currency = programme.unit === 'EGP' ? EGP : COUNTED_UNITS
+  return { accountCode: programme.accountCode, amountType: '02', currency, amount: available }
+}
+
+/**
+ * The programme that the household chose instead of this one for the month: bread and flour exclude each other by the
+ * month's first draw (subsidy-domain.md, 2.1). A draw that was given back whole does not count.
+ */
+function chosenInstead(
+  programme: Programme,
+  household: Household,
+  period: number,
+  programmes: ProgrammeBook,
+): Programme | undefined {
+  const other = programme.exclusiveWith === undefined ? undefined : programmes.byCode(programme.exclusiveWith)
+  if (other === undefined) return undefined
+  const month = period > 999_999 ? Math.floor(period / 100) : period
+  const account = walletAccount(other, household)
+  const whole = entitlementOf(other, household.members)
+  const drawn = household.balances.some((balance) => {
+    const ofMonth = balance.period === month || Math.floor(balance.period / 100) === month
+    return balance.account === account && ofMonth && balance.posted < whole
+  })
+  return drawn ? other : undefined
+}
+
+/** Opens a period at first touch, in the same group as the draw (architecture.md, "Lazy entitlement"). */
+function openPeriod(programme: Programme, household: Household, period: number, draft: DecisionDraft): void {
+  const account = walletAccount(programme, household)
+  if (balanceOf(household, account, period) !== undefined) return
+  const entitled = entitlementOf(programme, household.members)
+  if (entitled === 0) return
+  const funding = subsidyAccount('funding', programme.unit, programme.number, 0)
+  draft.transfers.push(transfer('entitlementIssue', funding, account, entitled, period))
+  draft.note('wallet.open', period, entitled)
+}
+
+function redeem(programme: Programme, household: Household, outlet: Outlet, amount: number, period: number) {
+  const redeemed = subsidyAccount('redeemed', programme.unit, programme.number, outlet.id)
+  return transfer('subsidyRedemption', walletAccount(programme, household), redeemed, amount, period)
+}
+
+function stopOldCard(household: Household, draft: DecisionDraft): void {
+  if (household.oldRationCard !== 'active') return
+  draft.set({ stopOldRationCard: true })
+  draft.note('old-card.stopped')
+}
+
+/** A purchase that draws on a subsidy wallet: goods by value, or counted units against their co-payment. */
+export function drawSubsidy(
+  request: AuthorizationRequest,
+  programme: Programme,
+  household: Household,
+  draft: DecisionDraft,
+): Decision {
+  const outlet = checkSubsidyPlace(request, programme, household, draft)
+  if ('result' in outlet) return outlet
+  return programme.unit === 'EGP'
+    ? drawValue(request, programme, household, outlet, draft)
+    : drawUnits(request, programme, household, outlet, draft)
+}
+
+function drawValue(
+  request: AuthorizationRequest,
+  programme: Programme,
+  household: Household,
+  outlet: Outlet,
+  draft: DecisionDraft,
+): Decision {
+  const asked = request.amountPiasters
+  const { basketPiasters } = request
+  if (asked <= 0) return draft.decline('bad-amount', 'amount.zero')
+  if (basketPiasters !== undefined && basketPiasters !== asked) {
+    return draft.decline('bad-amount', 'amount.basket', basketPiasters, asked)
+  }
+  const { entitlementDate, programmes } = draft.context
+  const period = periodOf(programme, entitlementDate)
+  const available = walletAvailable(programme, household, period, programmes)
+  const partial = asked > available && available > 0 && request.partialAllowed && programme.partialApproval
+  if (asked > available && !partial) {
+    draft.set({ balances: [walletGroup(programme, available)] })
+    return draft.decline('insufficient', 'wallet.balance', asked, available, period)
+  }
+  const granted = partial ? available : asked
+  openPeriod(programme, household, period, draft)
+  draft.transfers.push(redeem(programme, household, outlet, granted, period))
+  draft.note('wallet.drawn', granted, period, available - granted)
+  stopOldCard(household, draft)
+  const left = walletGroup(programme, available - granted)
+  if (!partial) {
+    draft.set({ balances: [left] })
+    return draft.approve(granted)
+  }
+  draft.note('wallet.partial', granted, asked)
+  draft.set({ balances: [left, { ...left, amountType: '57', amount: asked }] })
+  return draft.approve(granted, 'partially-approved')
+}
+
+/** How many units a message asks for: DE48 QT, or DE4 divided by the price; both must agree (interfaces.md, DE48). */
+function unitsAsked(request: AuthorizationRequest, price: number, draft: DecisionDraft): number | Decision {
+  const { amountPiasters, quantity } = request
+  const units = quantity ?? amountPiasters / price
+  if (!Number.isInteger(units) || units * price !== amountPiasters) {
+    return draft.decline('bad-amount', 'amount.quantity', quantity ?? 'none', price, amountPiasters)
+  }
+  if (units <= 0 || request.days < 1 || request.days > DAYS_MAX) {
+    return draft.decline('bad-amount', 'quantity.bad', units, request.days)
+  }
+  return units
+}
+
+/**
+ * A draw of counted units. Bread: k days at once from today, each day a cell of its own, k limited by the household's
+ * size and by the month's end; partial days allowed; cells fill in order (subsidy-domain.md, "Exact bread rule").
+ */
+function drawUnits(
+  request: AuthorizationRequest,
+  programme: Programme,
+  household: Household,
+  outlet: Outlet,
+  draft: DecisionDraft,
+): Decision {
+  const { entitlementDate, programmes } = draft.context
+  const price = priceOn(programme, entitlementDate)
+  if (price === undefined) return draft.decline('service-not-live', 'service.not-live', programme.code, 'tariff')
+  const units = unitsAsked(request, price, draft)
+  if (typeof units !== 'number') return units
+
+  const ahead = programme.period === 'day' ? drawAheadDays(programme, household.members) : 1
+  if (request.days > ahead) return draft.decline('count-limit', 'draw.days', request.days, household.members, ahead)
+  if (monthOf(addDays(entitlementDate, request.days - 1)) !== monthOf(entitlementDate)) {
+    return draft.decline('count-limit', 'draw.month-end')
+  }
+  const firstPeriod = periodOf(programme, entitlementDate)
+  const instead = chosenInstead(programme, household, firstPeriod, programmes)
+  if (instead !== undefined) {
+    draft.set({ balances: [walletGroup(programme, 0)] })
+    return draft.decline('insufficient', 'exclusive.chosen', instead.code)
+  }
+  const cells = Array.from({ length: request.days }, (_, day) => periodOf(programme, addDays(entitlementDate, day)))
+  const left = cells.map((period) => walletAvailable(programme, household, period, programmes))
+  const total = left.reduce((sum, available) => sum + available, 0)
+  draft.note('quota.cells', units, programme.unit, total, cells.length, entitlementOf(programme, household.members))
+  if (units > total) {
+    draft.set({ balances: [walletGroup(programme, left[0] ?? 0)] })
+    return draft.decline('insufficient', 'wallet.balance', units, total, firstPeriod)
+  }
+  let open = units
+  for (const [index, period] of cells.entries()) {
+    const fromCell = Math.min(open, left[index] ?? 0)
+    if (fromCell === 0) continue
+    openPeriod(programme, household, period, draft)
+    draft.transfers.push(redeem(programme, household, outlet, fromCell, period))
+    draft.note('wallet.drawn', fromCell, period, (left[index] ?? 0) - fromCell)
+    open -= fromCell
+  }
+  draft.set({ balances: [walletGroup(programme, (left[0] ?? 0) - Math.min(units, left[0] ?? 0))] })
+  const unpaid = takeCoPayment(request, household, outlet, draft)
+  if (unpaid !== undefined) return unpaid
+  stopOldCard(household, draft)
+  return draft.approve(request.amountPiasters)
+}
+
+/** The co-payment is paid in cash at the window, or taken from the postal account in the same journal. */
+function takeCoPayment(
+  request: AuthorizationRequest,
+  household: Household,
+  outlet: Outlet,
+  draft: DecisionDraft,
+): Decision | undefined {
+  if (!request.coPaymentFromPostal) {
+    draft.note('copay.cash', request.amountPiasters)
+    return undefined
+  }
+  const postal = moneyAccount('postalAccount', household.id)
+  const balance = balanceOf(household, postal, 0)
+  const available = balance === undefined ? 0 : availableOf(balance)
+  if (request.amountPiasters > available) {
+    return draft.decline('insufficient', 'copay.postal', request.amountPiasters, available)
+  }
+  draft.note('copay.postal', request.amountPiasters, available)
+  const payable = moneyAccount('outletPayable', outlet.id)
+  draft.transfers.push(transfer('coPayment', postal, payable, request.amountPiasters))
+  return undefined
+}

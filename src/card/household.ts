@@ -1,0 +1,55 @@
+import type { CivilDate } from '../calendar.ts'
+import type { AccountNumber } from '../ledger/accounts.ts'
+import type { Balance, Hold } from '../ledger/transfer.ts'
+
+export const cardStatuses = ['issued', 'active', 'restricted', 'lost', 'stolen', 'closed'] as const
+export type CardStatus = (typeof cardStatuses)[number]
+
+/** A card as decisions see it; the PAN itself stays outside. */
+export interface Card {
+  readonly id: number
+  /** First six and last four digits. */
+  readonly panMasked: string
+  /** YYMM; the card works to the end of that month. */
+  readonly expiry: string
+  readonly status: CardStatus
+}
+
+/** Money withdrawn in cash on one civil day, for the daily limits. */
+export interface CashUsage {
+  day: CivilDate
+  withdrawnPiasters: number
+  withdrawals: number
+}
+
+/**
+ * A household's state, as the one writer of its lane holds it in memory: family card, wallets by period, postal
+ * account, open holds. Only decisions that were made durable change it.
+ */
+export interface Household {
+  readonly id: number
+  /** Issuing governorate. */
+  readonly governorate: string
+  readonly members: number
+  readonly status: 'active' | 'suspended'
+  /** Stopped in the commit of the first subsidised dispense with the new card (M17). */
+  oldRationCard: 'active' | 'stopped' | 'none'
+  readonly cards: readonly Card[]
+  readonly balances: Balance[]
+  readonly holds: Hold[]
+  cashUsage: CashUsage | undefined
+}
+
+/** Balance of an account and period, if anything was ever posted there. */
+export function balanceOf(household: Household, account: AccountNumber, period: number): Balance | undefined {
+  for (const balance of household.balances) {
+    if (balance.account === account && balance.period === period) return balance
+  }
+  return undefined
+}
+
+/** Whether a card's YYMM expiry lies before the month of a date. An expiry that is not YYMM counts as expired. */
+export function isExpired(expiry: string, date: CivilDate): boolean {
+  if (!/^\d{4}$/.test(expiry)) return true
+  return 200_000 + Number(expiry) < Math.floor(date / 100)
+}

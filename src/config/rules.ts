@@ -1,0 +1,77 @@
+import type { ConfigFile } from './schema.ts'
+import type { Problem } from './validation.ts'
+
+/** A rule that a schema cannot state. `reads` are the settings it needs to be well formed. */
+interface Rule {
+  readonly reads: readonly string[]
+  check(file: ConfigFile): Problem[]
+}
+
+const rules: readonly Rule[] = [
+  { reads: ['businessDay'], check: checkCutover },
+  { reads: ['listeners', 'http'], check: checkPorts },
+  { reads: ['outbound'], check: checkOutbound },
+  { reads: ['lanes'], check: checkLanes },
+  { reads: ['environment', 'demo'], check: checkDemo },
+]
+
+/** Applies every rule whose settings have no problem of their own. */
+export function crossCheck(file: ConfigFile, problems: readonly Problem[]): Problem[] {
+  const isBad = (setting: string) => problems.some(({ path }) => path === setting || path.startsWith(`${setting}.`))
+  return rules.filter((rule) => !rule.reads.some(isBad)).flatMap((rule) => rule.check(file))
+}
+
+/** `22:30` as minutes after midnight. */
+export function cutoverMinutes(text: string): number {
+  return Number(text.slice(0, 2)) * 60 + Number(text.slice(3))
+}
+
+/** Egypt's clocks go from 00:00 to 01:00 on the last Friday of April and from 24:00 to 23:00 on the last Thursday of October. */
+function checkCutover(file: ConfigFile): Problem[] {
+  const minutes = cutoverMinutes(file.businessDay.cutover)
+  if (minutes < 23 * 60 && minutes >= 60) return []
+  const message =
+    'must not lie from 23:00 to 01:00: Cairo changes its clocks there, so one night a year the hour from 23:00 comes twice and another night the hour from 00:00 is missing'
+  return [{ path: 'businessDay.cutover', message }]
+}
+
+function checkPorts(file: ConfigFile): Problem[] {
+  const problems: Problem[] = []
+  const taken = new Map<string, string>()
+  const listeners = Object.entries(file.listeners).filter(([, listener]) => listener.enabled)
+  for (const [name, { host, port }] of [
+    ...listeners.map(([name, one]) => [`listeners.${name}`, one] as const),
+    ['http', file.http] as const,
+  ]) {
+    const other = taken.get(`${host}:${port}`)
+    if (port !== 0 && other !== undefined)
+      problems.push({ path: `${name}.port`, message: `is also the port of ${other}` })
+    taken.set(`${host}:${port}`, name)
+  }
+  return problems
+}
+
+function checkOutbound(file: ConfigFile): Problem[] {
+  const problems: Problem[] = []
+  // Listeners and outbound links share the label `link` of the metrics.
+  const names = new Set<string>(['ascii', 'visa', 'bcd'])
+  file.outbound.forEach((link, index) => {
+    const at = `outbound.${index}`
+    if (names.has(link.name)) problems.push({ path: `${at}.name`, message: `another link is called ${link.name}` })
+    names.add(link.name)
+    if (link.backoff.maxMs < link.backoff.minMs) {
+      problems.push({ path: `${at}.backoff.maxMs`, message: 'must not be less than backoff.minMs' })
+    }
+  })
+  return problems
+}
+
+function checkLanes(file: ConfigFile): Problem[] {
+  if (file.lanes.batchMax <= file.lanes.ringCapacity) return []
+  return [{ path: 'lanes.batchMax', message: 'must not exceed lanes.ringCapacity' }]
+}
+
+function checkDemo(file: ConfigFile): Problem[] {
+  if (file.environment !== 'production' || file.demo.enabled !== true) return []
+  return [{ path: 'demo.enabled', message: 'must not be true in production' }]
+}

@@ -1,0 +1,222 @@
+import { type Static, Type } from 'typebox'
+import { closed, group, host, listener, outboundLink, port } from './link-schema.ts'
+
+/**
+ * The configuration file. Every property has a default unless it is optional, so that `{}` is a valid file.
+ * `schemas/config.schema.json` and the tables of docs/configuration.md are generated from here.
+ */
+
+const database = Type.Object(
+  {
+    url: Type.Optional(
+      Type.String({
+        pattern: '^postgres(ql)?://',
+        description: 'PostgreSQL 15 to 18; absent = the embedded server. Environment: DATABASE_URL.',
+      }),
+    ),
+    embedded: Type.Object(
+      {
+        port: Type.Integer({
+          minimum: 0,
+          maximum: 65_535,
+          default: 0,
+          description: 'TCP port on 127.0.0.1; 0 = that of the last run if it is free, else any free port.',
+        }),
+        sharedBuffersMb: Type.Integer({
+          minimum: 16,
+          maximum: 65_536,
+          default: 256,
+          description: 'Page cache in MiB.',
+        }),
+        maxWalSizeMb: Type.Integer({
+          minimum: 128,
+          maximum: 65_536,
+          default: 4_096,
+          description: 'Journal between two checkpoints in MiB.',
+        }),
+      },
+      { ...group, description: 'The embedded server.' },
+    ),
+    statementTimeoutMs: Type.Integer({
+      minimum: 0,
+      maximum: 3_600_000,
+      default: 30_000,
+      description: 'Longest run of one statement, in milliseconds; 0 = no limit.',
+    }),
+  },
+  { ...group, description: 'Where the ledger is kept.' },
+)
+
+const lanes = Type.Object(
+  {
+    count: Type.Integer({ minimum: 1, maximum: 64, default: 1, description: 'Lanes that this process writes.' }),
+    ringCapacity: Type.Integer({
+      minimum: 64,
+      maximum: 1_048_576,
+      default: 8_192,
+      description: 'Requests that wait in a lane; beyond it the answer is 91.',
+    }),
+    batchMax: Type.Integer({ minimum: 1, maximum: 1_024, default: 128, description: 'Requests in one commit.' }),
+    timeBudgetMs: Type.Integer({
+      minimum: 10,
+      maximum: 60_000,
+      default: 3_000,
+      description: 'A request not yet in a batch after this many milliseconds is answered 91.',
+    }),
+    cacheHouseholds: Type.Integer({
+      minimum: 1_000,
+      maximum: 10_000_000,
+      default: 200_000,
+      description: 'Households of a lane kept in memory.',
+    }),
+    recentKeys: Type.Integer({
+      minimum: 1_000,
+      maximum: 10_000_000,
+      default: 200_000,
+      description: 'Duplicate keys of a lane kept in memory.',
+    }),
+    matchingDays: Type.Integer({
+      minimum: 1,
+      maximum: 400,
+      default: 35,
+      description: 'Business days back in which a repeat or the original of a reversal is looked for.',
+    }),
+  },
+  { ...group, description: 'The writer.' },
+)
+
+const amount = (value: number, description: string) =>
+  Type.Integer({ minimum: 0, maximum: 999_999_999_999, default: value, description })
+
+const limits = Type.Object(
+  {
+    withdrawalDailyPiasters: amount(3_000_000, 'Cash a card may draw in a civil day, in piasters (30,000 EGP).'),
+    withdrawalDailyCount: Type.Integer({
+      minimum: 0,
+      maximum: 10_000,
+      default: 10,
+      description: 'Withdrawals of a card in a civil day.',
+    }),
+    purchaseSinglePiasters: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 999_999_999_999,
+        description: 'Largest single purchase from a postal account, in piasters; absent = no limit.',
+      }),
+    ),
+    holdDays: Type.Integer({
+      minimum: 1,
+      maximum: 60,
+      default: 7,
+      description: 'Days until an uncaptured hold expires.',
+    }),
+  },
+  { ...group, description: 'Limits of a card where its programme sets none.' },
+)
+
+const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
+
+/** Schema of the configuration file. */
+export const configFileSchema = Type.Object(
+  {
+    $schema: Type.Optional(Type.String({ description: 'For editors; ignored.' })),
+    environment: Type.Enum(['development', 'test', 'production'], {
+      default: 'development',
+      description: 'production refuses demo data and keys. Environment: MIZAN_ENV.',
+    }),
+    varDir: Type.String({
+      minLength: 1,
+      default: 'var',
+      description:
+        'Data folder, relative to the configuration file. Environment: MIZAN_VAR, relative to the working folder.',
+    }),
+    database,
+    listeners: Type.Object(
+      {
+        ascii: listener('ascii. Environment: MIZAN_PORT_ASCII', {
+          port: 8_583,
+          dialect: 'iso87-ascii',
+          framing: 'len2',
+          maxFrameBytes: 4_096,
+          tpdu: false,
+        }),
+        visa: listener('visa. Environment: MIZAN_PORT_VISA', {
+          port: 8_584,
+          dialect: 'visa-base1',
+          framing: 'visa',
+          maxFrameBytes: 2_048,
+          tpdu: false,
+        }),
+        bcd: listener('bcd. Environment: MIZAN_PORT_BCD', {
+          port: 8_585,
+          dialect: 'iso87-bcd',
+          framing: 'len2',
+          maxFrameBytes: 4_096,
+          tpdu: true,
+        }),
+      },
+      { ...group, description: 'Where acquirers connect.' },
+    ),
+    http: Type.Object(
+      { host, port: port(8_080) },
+      { ...group, description: 'HTTP API, metrics and health. Environment: MIZAN_PORT_HTTP.' },
+    ),
+    outbound: Type.Array(outboundLink, { default: [], maxItems: 256, description: 'Links that the switch opens.' }),
+    lanes,
+    businessDay: Type.Object(
+      {
+        cutover: Type.String({
+          pattern: '^([01][0-9]|2[0-3]):[0-5][0-9]$',
+          default: '22:30',
+          description: 'Cairo time (HH:MM) at which the business day ends; not from 23:00 to 01:00.',
+        }),
+      },
+      { ...group, description: 'The business day.' },
+    ),
+    limits,
+    demo: Type.Object(
+      {
+        enabled: Type.Optional(
+          Type.Boolean({
+            description:
+              'Whether an empty database gets the demo world. Absent = yes without a configuration file outside production.',
+          }),
+        ),
+        seed: Type.Integer({ minimum: 0, maximum: 4_294_967_295, default: 1, description: 'Seed of the demo world.' }),
+        households: Type.Integer({
+          minimum: 1,
+          maximum: 10_000_000,
+          default: 1_000,
+          description: 'Households of the demo world.',
+        }),
+      },
+      { ...group, description: 'The demo world.' },
+    ),
+    security: Type.Object(
+      {
+        masterKeyFile: Type.Optional(
+          Type.String({
+            minLength: 1,
+            description:
+              'File of mode 0600 with the master key. The key itself may come from MIZAN_MASTER_KEY (64 hex digits).',
+          }),
+        ),
+      },
+      { ...group, description: 'Keys.' },
+    ),
+    log: Type.Object(
+      {
+        level: Type.Enum([...logLevels], {
+          default: 'info',
+          description: 'Least level logged. Environment: MIZAN_LOG_LEVEL.',
+        }),
+        pretty: Type.Boolean({ default: false, description: 'Lines for people instead of JSON.' }),
+      },
+      { ...group, description: 'Logs go to stderr.' },
+    ),
+  },
+  { ...closed, title: 'Configuration of mizan' },
+)
+
+/** A configuration file after its defaults were filled in. */
+export type ConfigFile = Static<typeof configFileSchema>

@@ -1,0 +1,101 @@
+import { type AccountNumber, accountClasses, classOf, kindOf, moneyKinds, tailOf, unitOf } from './accounts.ts'
+
+/**
+ * Which kinds of transfer exist and what may stand on which side (M4, M5). The same rules stand in the database
+ * (`posting_allowed` in schemas/sql); a test compares the two for every pair of account kinds. Subsidy kinds stay
+ * inside one programme and unit; money kinds never touch a subsidy class. No rule joins the two worlds, so no transfer
+ * can take subsidy value to money, to cash, or (only one side is ever a wallet) to another household.
+ */
+export const transferKinds = {
+  entitlementIssue: 1,
+  subsidyRedemption: 2,
+  subsidyRestoration: 3,
+  entitlementExpiry: 4,
+  entitlementConversion: 5,
+  restorationReversal: 6,
+  purchase: 10,
+  cashWithdrawal: 11,
+  cashback: 12,
+  coPayment: 13,
+  quasiCash: 14,
+  billPayment: 15,
+  refund: 16,
+  moneyReversal: 17,
+  deposit: 18,
+  depositReversal: 19,
+  refundReversal: 20,
+} as const
+export type TransferKind = keyof typeof transferKinds
+
+/** Kinds by code, for reading the journal. */
+export const transferKindNames = Object.fromEntries(
+  Object.entries(transferKinds).map(([name, code]) => [code, name]),
+) as Record<number, TransferKind>
+
+interface SubsidyRule {
+  readonly debitClass: number
+  readonly creditClass: number
+}
+
+interface MoneyRule {
+  readonly debit: readonly number[]
+  readonly credit: readonly number[]
+}
+
+const { wallet, redeemed, funding, expired, converted } = accountClasses
+const { postalAccount, outletPayable, acquirerClearing, cashClearing, schemeClearing, postalPool } = moneyKinds
+const sellers = [outletPayable, acquirerClearing, schemeClearing]
+
+const subsidyRules: Partial<Record<TransferKind, SubsidyRule>> = {
+  entitlementIssue: { debitClass: funding, creditClass: wallet },
+  subsidyRedemption: { debitClass: wallet, creditClass: redeemed },
+  subsidyRestoration: { debitClass: redeemed, creditClass: wallet },
+  entitlementExpiry: { debitClass: wallet, creditClass: expired },
+  entitlementConversion: { debitClass: wallet, creditClass: converted },
+  restorationReversal: { debitClass: wallet, creditClass: redeemed },
+}
+
+const moneyRules: Partial<Record<TransferKind, MoneyRule>> = {
+  purchase: { debit: [postalAccount], credit: sellers },
+  cashWithdrawal: { debit: [postalAccount], credit: [cashClearing] },
+  cashback: { debit: [postalAccount], credit: sellers },
+  coPayment: { debit: [postalAccount], credit: [outletPayable] },
+  quasiCash: { debit: [postalAccount], credit: sellers },
+  billPayment: { debit: [postalAccount], credit: [outletPayable, acquirerClearing] },
+  refund: { debit: sellers, credit: [postalAccount] },
+  moneyReversal: { debit: [...sellers, cashClearing], credit: [postalAccount] },
+  deposit: { debit: [cashClearing, postalPool], credit: [postalAccount] },
+  depositReversal: { debit: [postalAccount], credit: [cashClearing] },
+  refundReversal: { debit: [postalAccount], credit: sellers },
+}
+
+/** Whether a transfer of this kind may debit and credit these accounts. */
+export function isPostingAllowed(kind: TransferKind, debit: AccountNumber, credit: AccountNumber): boolean {
+  const subsidy = subsidyRules[kind]
+  if (subsidy !== undefined) {
+    return (
+      classOf(debit) === subsidy.debitClass &&
+      classOf(credit) === subsidy.creditClass &&
+      tailOf(debit) === tailOf(credit) &&
+      unitOf(debit) <= 2 &&
+      tailOf(debit) % 100 > 0
+    )
+  }
+  const money = moneyRules[kind]
+  if (money === undefined) return false
+  return money.debit.includes(kindOf(debit)) && money.credit.includes(kindOf(credit))
+}
+
+/** The kind that undoes another; kinds that are never undone (issue, expiry, conversion) have none. */
+export const inverseKinds: Partial<Record<TransferKind, TransferKind>> = {
+  subsidyRedemption: 'subsidyRestoration',
+  subsidyRestoration: 'restorationReversal',
+  purchase: 'moneyReversal',
+  cashWithdrawal: 'moneyReversal',
+  cashback: 'moneyReversal',
+  coPayment: 'moneyReversal',
+  quasiCash: 'moneyReversal',
+  billPayment: 'moneyReversal',
+  refund: 'refundReversal',
+  deposit: 'depositReversal',
+}

@@ -1,0 +1,181 @@
+import type { AnswerFields } from '../authorization/answer.ts'
+import { answerMti, type LinkProfile, messageClassOf, requestOf } from '../authorization/inbound.ts'
+import type { AuthorizationRequest } from '../authorization/request.ts'
+import { type Result, responseCodes } from '../authorization/result.ts'
+import { describeError } from '../errors.ts'
+import type { Dialect } from '../iso8583/dialect.ts'
+import type { FieldValues } from '../iso8583/encode.ts'
+import type { DecodeFailure } from '../iso8583/failure.ts'
+import type { Message } from '../iso8583/message.ts'
+import {
+  answerHeader,
+  formatVisaHeaderInto,
+  parseVisaHeader,
+  VISA_HEADER_BYTES,
+  type VisaHeader,
+} from '../iso8583/visa-header.ts'
+import type { InboundRequest } from './server-link.ts'
+import { isNetworkManagement, networkManagementAnswer, refusalBeforeSignOn } from './session.ts'
+
+/** What decides requests: a writer's lanes. */
+export interface Decider {
+  /**
+   * Takes a request in.
+   * @returns false when there is no room: the caller answers 91
+   */
+  submit(request: AuthorizationRequest, codes: Readonly<Record<Result, string>>, respond: Respond): boolean
+}
+
+export type Respond = (result: Result, fields: AnswerFields) => void
+
+/** What an exchange tells whoever counts and logs. Nothing here carries message content beyond codes. */
+export interface ExchangeObserver {
+  received?(link: string, mti: string, decodeMs: number): void
+  answered?(link: string, responseCode: string, totalMs: number, encodeMs: number): void
+  undecodable?(link: string, failure: DecodeFailure | undefined, reason: string): void
+  refused?(link: string, reason: 'ring_full' | 'not_signed_on'): void
+  undelivered?(link: string): void
+}
+
+export interface ExchangeOptions {
+  readonly link: Omit<LinkProfile, 'schemeRail'>
+  readonly dialect: Dialect
+  readonly decider: Decider
+  readonly observer: ExchangeObserver
+}
+
+const ANSWER_BYTES_MAX = 4_096
+const MTI_UNREADABLE = '0000'
+
+/**
+ * The dialogue on the links of one listener: decode, network management, decision, answer. One per listener; it holds
+ * no state of a link beyond what the link itself keeps.
+ */
+export class Exchange {
+  readonly #dialect: Dialect
+  readonly #profile: LinkProfile
+  readonly #decider: Decider
+  readonly #observer: ExchangeObserver
+  readonly #codes: Readonly<Record<Result, string>>
+  readonly #headerBytes: number
+  /** Answers are built here and copied by the link when they are sent. */
+  readonly #scratch = Buffer.alloc(ANSWER_BYTES_MAX)
+
+  constructor(options: ExchangeOptions) {
+    this.#dialect = options.dialect
+    this.#decider = options.decider
+    this.#observer = options.observer
+    const hasHeader = options.dialect.spec.header === 'visa'
+    this.#profile = { ...options.link, schemeRail: hasHeader }
+    this.#codes = responseCodes(options.dialect.name)
+    this.#headerBytes = hasHeader ? VISA_HEADER_BYTES : 0
+  }
+
+  /** Handles one frame of a link; answers it at once or when its decision is durable. */
+  handle(inbound: InboundRequest): void {
+    const startedMs = performance.now()
+    const { name } = this.#profile
+    let header: VisaHeader | undefined
+    let bodyStart = 0
+    if (this.#headerBytes > 0) {
+      const parsed = parseVisaHeader(inbound.frame)
+      if (parsed.header === undefined || parsed.reject !== undefined || parsed.failure !== undefined) {
+        const reason = parsed.reject === undefined ? 'header' : `rejected by the network: ${parsed.reject.code}`
+        this.#observer.undecodable?.(name, parsed.failure, reason)
+        inbound.drop()
+        return
+      }
+      header = parsed.header
+      bodyStart = parsed.bodyStart
+    }
+    const message = this.#dialect.decode(inbound.frame, bodyStart)
+    this.#observer.received?.(name, message.mti || MTI_UNREADABLE, performance.now() - startedMs)
+    const context: AnswerContext = { inbound, message, header, startedMs }
+    if (message.failure !== undefined) {
+      this.#observer.undecodable?.(name, message.failure, 'message')
+      this.#answerFormatError(context)
+      return
+    }
+    this.#dispatch(context)
+  }
+
+  #dispatch(context: AnswerContext): void {
+    const { inbound, message } = context
+    const { link } = inbound
+    if (isNetworkManagement(message.mti)) {
+      const outcome = networkManagementAnswer(link.state, { mti: message.mti, de70: message.text(70) })
+      if (outcome.changed) link.setState(outcome.state)
+      this.#answer(context, { 39: outcome.responseCode })
+      return
+    }
+    if (!isRequest(message.mti)) {
+      this.#observer.undecodable?.(this.#profile.name, undefined, 'an answer that nobody awaits')
+      inbound.drop()
+      return
+    }
+    if (refusalBeforeSignOn(link.state, message.mti) !== undefined) {
+      this.#observer.refused?.(this.#profile.name, 'not_signed_on')
+      this.#answer(context, { 39: this.#codes['not-in-time'] })
+      return
+    }
+    if (messageClassOf(message.mti) === undefined) {
+      this.#answer(context, { 39: this.#codes['invalid-transaction'] })
+      return
+    }
+    const request = requestOf(message, this.#profile, inbound.receivedAtMs)
+    const taken = this.#decider.submit(request, this.#codes, (_result, fields) => this.#answer(context, fields))
+    if (!taken) {
+      this.#observer.refused?.(this.#profile.name, 'ring_full')
+      this.#answer(context, { 39: this.#codes['not-in-time'] })
+    }
+  }
+
+  /** A message that cannot be read to its end is answered 30 with what was read of it, if that names it at all. */
+  #answerFormatError(context: AnswerContext): void {
+    const { inbound, message } = context
+    if (message.mti === '' || !isRequest(message.mti)) {
+      inbound.drop()
+      return
+    }
+    this.#answer(context, { 39: this.#codes['format-error'] })
+  }
+
+  /** Answers, and never throws: it is called from the writer, which must not stop for one answer. */
+  #answer(context: AnswerContext, fields: AnswerFields): void {
+    try {
+      this.#encodeAndReply(context, fields)
+    } catch (error) {
+      this.#observer.undecodable?.(this.#profile.name, undefined, `its answer cannot be made: ${describeError(error)}`)
+      context.inbound.drop()
+    }
+  }
+
+  #encodeAndReply(context: AnswerContext, fields: AnswerFields): void {
+    const encodeStartedMs = performance.now()
+    const { inbound, message, header } = context
+    const values: FieldValues = []
+    for (const de of this.#dialect.answerEcho) if (message.has(de)) values[de] = message.text(de)
+    for (const de in fields) values[Number(de)] = fields[de]
+    const end = this.#dialect.encodeInto(answerMti(message.mti), values, this.#scratch, this.#headerBytes)
+    if (header !== undefined) {
+      formatVisaHeaderInto(answerHeader(header), end - this.#headerBytes, this.#scratch, 0)
+    }
+    const sent = inbound.reply(this.#scratch.subarray(0, end))
+    const { name } = this.#profile
+    if (!sent) this.#observer.undelivered?.(name)
+    const nowMs = performance.now()
+    this.#observer.answered?.(name, fields[39] ?? '', nowMs - context.startedMs, nowMs - encodeStartedMs)
+  }
+}
+
+interface AnswerContext {
+  readonly inbound: InboundRequest
+  readonly message: Message
+  readonly header: VisaHeader | undefined
+  readonly startedMs: number
+}
+
+/** Requests and advices have an even third digit; answers an odd one. */
+function isRequest(mti: string): boolean {
+  return Number(mti[2]) % 2 === 0
+}

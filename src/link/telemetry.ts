@@ -1,0 +1,82 @@
+import {
+  frameRefused,
+  linkClosed,
+  linkConnected,
+  linkConnectFailed,
+  linkRefused,
+  linkSignedOff,
+  linkSignedOn,
+  responseUndelivered,
+  responseUnmatched,
+  unexpectedError,
+} from '../telemetry/events.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { LinkMetrics, Metrics } from '../telemetry/metrics.ts'
+import type { ExchangeObserver } from './exchange.ts'
+import type { LinkObserver } from './observer.ts'
+
+const SECOND_MS = 1_000
+/** Refused frames of one link are logged at most this often; all are counted. */
+const QUIET_MS = 1_000
+
+/** Makes the links' events metrics and log lines. */
+export function linkTelemetry(metrics: Metrics, log: Logger): LinkObserver {
+  return {
+    connected: (link) => linkConnected(log, { link: link.name, connection: link.id, remote: link.remote }),
+    disconnected(link, reason, detail) {
+      linkClosed(log, { link: link.name, connection: link.id, remote: link.remote, reason, detail })
+      if (reason.startsWith('frame-') || reason === 'tpdu-missing') {
+        metrics.link(link.name).frameRefused(reason)
+      }
+    },
+    refused: (listener, remote, reason, detail) =>
+      linkRefused(log, { link: listener, remote, reason: `${reason}: ${detail}` }),
+    stateChanged(link, _from, to) {
+      const fields = { link: link.name, connection: link.id }
+      if (to === 'signed-on') linkSignedOn(log, fields)
+      else if (to === 'signed-off') linkSignedOff(log, fields)
+    },
+    undelivered: (link) => responseUndelivered(log, { link: link.name, mti: '', responseCode: '' }),
+    handlerFailed: (link, error) => unexpectedError(log, { where: `link ${link.name}` }, error),
+    unmatched(link) {
+      metrics.unmatchedResponses.inc()
+      responseUnmatched(log, { link: link.name, mti: '' })
+    },
+    reconnecting: (name, attempt, delayMs, reason, detail) =>
+      linkConnectFailed(log, { link: name, attempt, retryMs: delayMs }, `${reason}: ${detail}`),
+  }
+}
+
+/** Makes the exchanges' events metrics and log lines. */
+export function exchangeTelemetry(metrics: Metrics, log: Logger): ExchangeObserver {
+  const links = new Map<string, LinkMetrics>()
+  const of = (name: string): LinkMetrics => {
+    let found = links.get(name)
+    if (found === undefined) {
+      found = metrics.link(name)
+      links.set(name, found)
+    }
+    return found
+  }
+  let refusalSaidMs = Number.NEGATIVE_INFINITY
+  return {
+    received(link, mti, decodeMs) {
+      of(link).request(mti)
+      metrics.stage.decode(decodeMs / SECOND_MS)
+    },
+    answered(link, responseCode, totalMs, encodeMs) {
+      of(link).response(responseCode)
+      metrics.stage.encode(encodeMs / SECOND_MS)
+      metrics.stage.total(totalMs / SECOND_MS)
+    },
+    undecodable(link, failure, reason) {
+      of(link).frameRefused(failure?.kind ?? 'other')
+      const nowMs = performance.now()
+      if (nowMs - refusalSaidMs < QUIET_MS) return
+      refusalSaidMs = nowMs
+      frameRefused(log, { link, reason: failure === undefined ? reason : `${reason}: ${failure.message}` })
+    },
+    refused: (_link, reason) => metrics.early91.child(reason).inc(),
+    undelivered: (link) => responseUndelivered(log, { link, mti: '', responseCode: '' }),
+  }
+}

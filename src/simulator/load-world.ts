@@ -1,0 +1,81 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import type { ProgrammeBook } from '../benefit/programme.ts'
+import { civilDate } from '../calendar.ts'
+import type { PanProtection } from '../security/pan-protection.ts'
+import { connect } from '../store/connection.ts'
+import { type HouseholdRecord, loadHouseholds } from '../store/household-loader.ts'
+import { saveReferenceData } from '../store/reference-data.ts'
+import { demoKeys } from './demo-keys.ts'
+import {
+  type DemoHousehold,
+  demoAcquirers,
+  demoHousehold,
+  demoOutlets,
+  demoServices,
+  householdRecord,
+  worldFile,
+} from './demo-world.ts'
+
+export interface DemoWorldOptions {
+  readonly url: string
+  readonly laneCount: number
+  readonly seed: number
+  readonly households: number
+  /** Whether the first households are the special ones; a bench wants none. */
+  readonly withCases: boolean
+  readonly nowMs: number
+  readonly cutoverMinutes: number
+  readonly programmes: ProgrammeBook
+  readonly protection: PanProtection
+  readonly onProgress?: (done: number) => void
+}
+
+/** Fills an empty database with the demo world: outlets, services, households, cards and opening postings. */
+export async function loadDemoWorld(options: DemoWorldOptions): Promise<void> {
+  const { url, programmes } = options
+  const client = await connect({ url, name: 'mizan demo world', role: 'mizan_app' })
+  try {
+    await saveReferenceData(client, {
+      acquirers: demoAcquirers,
+      outlets: demoOutlets(),
+      services: demoServices(programmes),
+    })
+  } finally {
+    await client.end()
+  }
+  const { laneCount, nowMs, cutoverMinutes, onProgress } = options
+  await loadHouseholds({
+    url,
+    laneCount,
+    nowMs,
+    cutoverMinutes,
+    households: records(options),
+    ...(onProgress === undefined ? {} : { onProgress }),
+  })
+}
+
+function* records(options: DemoWorldOptions): Generator<HouseholdRecord> {
+  const today = civilDate(options.nowMs)
+  for (let id = 1; id <= options.households; id++) {
+    const household = demoHousehold(options.seed, id, options.withCases)
+    yield householdRecord(household, today, options.programmes, options.protection)
+  }
+}
+
+/**
+ * Writes `demo/world.json` into the data folder: clear test cards and keys, for simulators.
+ * @returns the file's name
+ */
+export function writeWorldFile(
+  varDir: string,
+  options: Pick<DemoWorldOptions, 'seed' | 'households' | 'nowMs' | 'programmes'>,
+): string {
+  const households: DemoHousehold[] = []
+  for (let id = 1; id <= options.households; id++) households.push(demoHousehold(options.seed, id))
+  const world = worldFile(households, options.nowMs, options.programmes, demoKeys(options.seed))
+  const file = path.join(varDir, 'demo', 'world.json')
+  mkdirSync(path.dirname(file), { recursive: true })
+  writeFileSync(file, `${JSON.stringify(world, null, 1)}\n`)
+  return file
+}

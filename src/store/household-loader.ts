@@ -1,0 +1,249 @@
+import { businessDate, civilDate } from '../calendar.ts'
+import type { CardStatus } from '../card/household.ts'
+import { assert, MizanError } from '../errors.ts'
+import { moneyAccount, OWNER_SPAN, subsidyAccount } from '../ledger/accounts.ts'
+import { transferKinds } from '../ledger/posting-rules.ts'
+import type { Unit } from '../money.ts'
+import type { Batch, CommandRow, TransferRow } from './batch.ts'
+import { byteaArray, int2Array, int8Array, textArray } from './binary-arrays.ts'
+import { connect } from './connection.ts'
+import { ID_STEP, type LanePosition, LaneStore } from './lane-store.ts'
+
+/** A card to be enrolled. */
+export interface CardRecord {
+  readonly id: number
+  readonly panIndex: Buffer
+  readonly panMasked: string
+  readonly panEncrypted: Buffer
+  readonly keyVersion: number
+  readonly expiry: string
+  readonly sequenceNumber: string
+  readonly serviceCode: string
+  readonly status: CardStatus
+}
+
+/** A credit that opens with the household, issued by the state for one period. */
+export interface OpeningGrant {
+  readonly programmeNumber: number
+  readonly unit: Unit
+  readonly amount: number
+  readonly period: number
+  /** Issued and lapsed to the state at once: the period is open and holds nothing. */
+  readonly lapsed: boolean
+}
+
+/** A household to be enrolled, with what its accounts open with. */
+export interface HouseholdRecord {
+  readonly id: number
+  readonly governorate: string
+  readonly members: number
+  readonly status: 'active' | 'suspended'
+  readonly oldRationCard: 'active' | 'stopped' | 'none'
+  readonly cards: readonly CardRecord[]
+  /** Opening money of the postal account, piasters. */
+  readonly postalPiasters: number
+  readonly grants: readonly OpeningGrant[]
+}
+
+const CHUNK_HOUSEHOLDS = 2_000
+
+/** Lane of a household. */
+export function laneOf(householdId: number, laneCount: number): number {
+  return householdId % laneCount
+}
+
+/**
+ * Enrols households in bulk, as the writer of their lanes: master data and opening postings. Opening money comes from
+ * the postal funds, grants from their programme's funding; each household is a command of the journal. No switch may
+ * run on the lanes meanwhile: the first batch of either would fence the other.
+ * @param onProgress called after each chunk with the households done so far
+ */
+export async function loadHouseholds(options: {
+  readonly url: string
+  readonly laneCount: number
+  readonly households: Iterable<HouseholdRecord>
+  readonly nowMs: number
+  readonly cutoverMinutes: number
+  readonly onProgress?: (done: number) => void
+}): Promise<number> {
+  const { url, laneCount, nowMs, cutoverMinutes } = options
+  const loaders: LaneLoader[] = []
+  for (let lane = 0; lane < laneCount; lane++) loaders.push(await LaneLoader.open(url, lane, nowMs, cutoverMinutes))
+  let done = 0
+  try {
+    for (const household of options.households) {
+      const loader = loaders[laneOf(household.id, laneCount)]
+      assert(loader !== undefined, 'every household has a lane')
+      const flushed = await loader.add(household)
+      done += flushed
+      if (flushed > 0) options.onProgress?.(done)
+    }
+    for (const loader of loaders) done += await loader.flush()
+    options.onProgress?.(done)
+    return done
+  } finally {
+    for (const loader of loaders) await loader.close()
+  }
+}
+
+class LaneLoader {
+  readonly #lane: number
+  readonly #store: LaneStore
+  readonly #client: Awaited<ReturnType<typeof connect>>
+  readonly #nowMs: number
+  readonly #cutoverMinutes: number
+  #position: LanePosition
+  #chunk: HouseholdRecord[] = []
+
+  private constructor(
+    lane: number,
+    store: LaneStore,
+    client: Awaited<ReturnType<typeof connect>>,
+    position: LanePosition,
+    nowMs: number,
+    cutoverMinutes: number,
+  ) {
+    this.#lane = lane
+    this.#store = store
+    this.#client = client
+    this.#position = position
+    this.#nowMs = nowMs
+    this.#cutoverMinutes = cutoverMinutes
+  }
+
+  static async open(url: string, lane: number, nowMs: number, cutoverMinutes: number): Promise<LaneLoader> {
+    const store = new LaneStore({ url, lane, commitTimeoutMs: 120_000 })
+    const position = await store.take()
+    if (position === undefined) throw new MizanError('NOT_FOUND', `lane ${lane} is not in the database`)
+    await store.ensurePartitions(businessDate(nowMs, cutoverMinutes), 8)
+    const client = await connect({ url, name: `mizan loader ${lane}`, role: 'mizan_app' })
+    return new LaneLoader(lane, store, client, position, nowMs, cutoverMinutes)
+  }
+
+  async add(household: HouseholdRecord): Promise<number> {
+    this.#chunk.push(household)
+    return this.#chunk.length >= CHUNK_HOUSEHOLDS ? this.flush() : 0
+  }
+
+  async flush(): Promise<number> {
+    const households = this.#chunk
+    this.#chunk = []
+    if (households.length === 0) return 0
+    await this.#saveMasterData(households)
+    const batch = this.#openingBatch(households)
+    const outcome = await this.#store.commit(batch, this.#position.lastHash)
+    if (outcome.kind !== 'committed') {
+      const reason = 'reason' in outcome ? outcome.reason : 'another writer has taken the lane'
+      throw new MizanError(outcome.kind === 'fenced' ? 'LANE_FENCED' : 'STORE_REJECTED', reason)
+    }
+    this.#position = { ...this.#position, lastSeq: batch.seq, lastHash: outcome.hash, nextId: batch.nextId }
+    return households.length
+  }
+
+  async close(): Promise<void> {
+    await this.#store.close()
+    await this.#client.end()
+  }
+
+  async #saveMasterData(households: readonly HouseholdRecord[]): Promise<void> {
+    await this.#client.query(
+      `insert into household (lane, id, governorate, members, status, old_ration_card)
+       select $1::smallint, * from unnest($2::bigint[], $3::text[], $4::smallint[], $5::text[], $6::text[])
+       on conflict (lane, id) do nothing`,
+      [
+        this.#lane,
+        int8Array(households.map((row) => row.id)),
+        textArray(households.map((row) => row.governorate)),
+        int2Array(households.map((row) => row.members)),
+        textArray(households.map((row) => row.status)),
+        textArray(households.map((row) => row.oldRationCard)),
+      ],
+    )
+    const cards = households.flatMap((row) => row.cards.map((card) => ({ ...card, householdId: row.id })))
+    await this.#client.query(
+      `insert into card (lane, id, household_id, pan_index, pan_masked, pan_encrypted, key_version, expiry,
+         sequence_number, service_code, status)
+       select $1::smallint, * from unnest($2::bigint[], $3::bigint[], $4::bytea[], $5::text[], $6::bytea[],
+         $7::smallint[], $8::text[], $9::text[], $10::text[], $11::text[])
+       on conflict (lane, id) do nothing`,
+      [
+        this.#lane,
+        int8Array(cards.map((card) => card.id)),
+        int8Array(cards.map((card) => card.householdId)),
+        byteaArray(cards.map((card) => card.panIndex.toString('latin1'))),
+        textArray(cards.map((card) => card.panMasked)),
+        byteaArray(cards.map((card) => card.panEncrypted.toString('latin1'))),
+        int2Array(cards.map((card) => card.keyVersion)),
+        textArray(cards.map((card) => card.expiry)),
+        textArray(cards.map((card) => card.sequenceNumber)),
+        textArray(cards.map((card) => card.serviceCode)),
+        textArray(cards.map((card) => card.status)),
+      ],
+    )
+  }
+
+  #openingBatch(households: readonly HouseholdRecord[]): Batch {
+    const { epoch, lastSeq, nextId: firstId } = this.#position
+    const commands: CommandRow[] = []
+    const transfers: TransferRow[] = []
+    const householdBalances: { account: number; period: number; posted: number; held: number }[] = []
+    const sharedBalances = new Map<number, number>()
+    let id = firstId
+    const post = (kind: number, debit: number, credit: number, amount: number, period: number, leg: number) => {
+      transfers.push({ groupId: id, leg, kind, debit, credit, amount, period })
+      householdBalances.push({ account: credit, period, posted: amount, held: 0 })
+      sharedBalances.set(debit, (sharedBalances.get(debit) ?? 0) - amount)
+    }
+    for (const household of households) {
+      assert(household.id > 0 && household.id < OWNER_SPAN, 'a household number has at most 11 digits')
+      const detail = JSON.stringify({ members: household.members, governorate: household.governorate })
+      commands.push({ id, kind: 'household-opened', householdId: household.id, authorizationId: undefined, detail })
+      let leg = 0
+      if (household.postalPiasters > 0) {
+        const funds = moneyAccount('postalPool', 0)
+        const postal = moneyAccount('postalAccount', household.id)
+        post(transferKinds.deposit, funds, postal, household.postalPiasters, 0, leg++)
+      }
+      for (const grant of household.grants) {
+        const funding = subsidyAccount('funding', grant.unit, grant.programmeNumber, 0)
+        const wallet = subsidyAccount('wallet', grant.unit, grant.programmeNumber, household.id)
+        post(transferKinds.entitlementIssue, funding, wallet, grant.amount, grant.period, leg++)
+        if (!grant.lapsed) continue
+        const expired = subsidyAccount('expired', grant.unit, grant.programmeNumber, 0)
+        const { entitlementExpiry: kind } = transferKinds
+        transfers.push({
+          groupId: id,
+          leg: leg++,
+          kind,
+          debit: wallet,
+          credit: expired,
+          amount: grant.amount,
+          period: grant.period,
+        })
+        sharedBalances.set(expired, (sharedBalances.get(expired) ?? 0) + grant.amount)
+        const opened = householdBalances.at(-1)
+        if (opened !== undefined) opened.posted = 0
+      }
+      id += ID_STEP
+    }
+    return {
+      lane: this.#lane,
+      seq: lastSeq + 1,
+      epoch,
+      firstId,
+      nextId: id,
+      atMs: this.#nowMs,
+      businessDate: businessDate(this.#nowMs, this.#cutoverMinutes),
+      entitlementDate: civilDate(this.#nowMs),
+      authorizations: [],
+      commands,
+      transfers,
+      holds: [],
+      holdEndings: [],
+      householdBalances,
+      sharedBalances,
+      cashUsages: [],
+      stopOldCards: [],
+    }
+  }
+}

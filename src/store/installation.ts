@@ -1,0 +1,44 @@
+import { MizanError } from '../errors.ts'
+import { connect } from './connection.ts'
+import { ID_STEP } from './lane-store.ts'
+import { migrate } from './migrations.ts'
+
+/** What a database was set up with. */
+export interface Installation {
+  readonly laneCount: number
+  /** Migrations applied by this call. */
+  readonly migrations: readonly string[]
+  /** True when the database held nothing before. */
+  readonly isNew: boolean
+}
+
+/**
+ * Brings a database to the current schema and makes sure of its lanes. The number of lanes is fixed when a database is
+ * new: households belong to lanes for good.
+ * @param laneCount 1 to 64
+ * @throws MizanError STORE_UNAVAILABLE, STORE_MIGRATION_FAILED, STORE_SCHEMA_MISMATCH
+ */
+export async function prepareDatabase(url: string, laneCount: number): Promise<Installation> {
+  const client = await connect({ url, name: 'mizan migrations' })
+  try {
+    const migrations = await migrate(client)
+    const inserted = await client.query('insert into installation (lane_count) values ($1) on conflict do nothing', [
+      laneCount,
+    ])
+    const { rows } = await client.query<{ lane_count: number }>('select lane_count from installation')
+    const found = rows[0]?.lane_count
+    if (found !== laneCount) {
+      throw new MizanError(
+        'STORE_SCHEMA_MISMATCH',
+        `it was set up with ${found} lane(s) and the configuration says ${laneCount}: set lanes.count to ${found}`,
+      )
+    }
+    await client.query(
+      'insert into lane (lane, next_id) select n, n + $2 from generate_series(0, $1 - 1) n on conflict do nothing',
+      [laneCount, ID_STEP],
+    )
+    return { laneCount, migrations, isNew: inserted.rowCount === 1 }
+  } finally {
+    await client.end()
+  }
+}

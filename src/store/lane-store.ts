@@ -1,0 +1,251 @@
+import type pg from 'pg'
+import { type CivilDate, formatDate } from '../calendar.ts'
+import { describeError, MizanError } from '../errors.ts'
+import { type Batch, batchHash } from './batch.ts'
+import { byteaArray, int2Array, int4Array, int8Array, textArray, timestampArray, uuidArray } from './binary-arrays.ts'
+import { connect, isOutcomeUnknown, refusalOf } from './connection.ts'
+import { type Prefetched, type PrefetchQuery, readPrefetched } from './prefetch.ts'
+
+/** Ids of a lane step by this: lane n has the ids that are n more than a multiple. */
+export const ID_STEP = 64
+const PARAMETER_COUNT = 71
+
+/** Where a lane's journal stands. */
+export interface LanePosition {
+  readonly epoch: number
+  readonly lastSeq: number
+  readonly lastHash: Buffer
+  readonly nextId: number
+}
+
+/** How a commit ended. `refused`: rolled back for a reason of the rows; `unknown`: the connection died on the way. */
+export type CommitOutcome =
+  | { readonly kind: 'committed'; readonly hash: Buffer }
+  | { readonly kind: 'fenced' }
+  | { readonly kind: 'refused'; readonly code: string; readonly constraint: string; readonly reason: string }
+  | { readonly kind: 'unknown'; readonly reason: string; readonly hash: Buffer }
+
+export interface LaneStoreOptions {
+  readonly url: string
+  readonly lane: number
+  /** A commit that takes longer on our side is treated as of unknown outcome. */
+  readonly commitTimeoutMs: number
+}
+
+/** One lane's connection to its journal. One statement is in flight at a time; the lane's writer sees to that. */
+export class LaneStore {
+  readonly #options: LaneStoreOptions
+  #client: pg.Client | undefined
+
+  constructor(options: LaneStoreOptions) {
+    this.#options = options
+  }
+
+  get connected(): boolean {
+    return this.#client !== undefined
+  }
+
+  /**
+   * Connects and takes the lane over under a new epoch.
+   * @param expectedEpoch take it only if it is still under this epoch (a writer that comes back), or undefined
+   * @returns where the journal stands, or undefined when another writer has taken the lane meanwhile
+   * @throws MizanError STORE_UNAVAILABLE
+   */
+  async take(expectedEpoch?: number): Promise<LanePosition | undefined> {
+    this.drop()
+    const client = await connect({
+      url: this.#options.url,
+      name: `mizan lane ${this.#options.lane}`,
+      role: 'mizan_app',
+      statementTimeoutMs: this.#options.commitTimeoutMs,
+      queryTimeoutMs: this.#options.commitTimeoutMs + 1_000,
+    })
+    try {
+      const { rows } = await client.query<{ epoch: string; last_seq: string; last_hash: Buffer; next_id: string }>(
+        'select * from take_lane($1::smallint, $2::bigint)',
+        [this.#options.lane, expectedEpoch ?? null],
+      )
+      const [row] = rows
+      if (row === undefined) {
+        await client.end().catch(() => undefined)
+        return undefined
+      }
+      this.#client = client
+      client.once('end', () => {
+        if (this.#client === client) this.#client = undefined
+      })
+      return {
+        epoch: Number(row.epoch),
+        lastSeq: Number(row.last_seq),
+        lastHash: row.last_hash,
+        nextId: Number(row.next_id),
+      }
+    } catch (cause) {
+      client.end().catch(() => undefined)
+      throw new MizanError('STORE_UNAVAILABLE', describeError(cause), { cause })
+    }
+  }
+
+  /**
+   * Makes a batch durable: one statement, one commit.
+   * @param previousHash hash of the batch before it
+   */
+  async commit(batch: Batch, previousHash: Buffer): Promise<CommitOutcome> {
+    const hash = batchHash(previousHash, batch)
+    const client = this.#client
+    if (client === undefined) return { kind: 'unknown', reason: 'not connected', hash }
+    try {
+      const { rows } = await client.query<{ done: boolean }>({
+        name: 'commit_batch',
+        text: commitText,
+        values: commitValues(batch, hash),
+      })
+      return rows[0]?.done === true ? { kind: 'committed', hash } : { kind: 'fenced' }
+    } catch (error) {
+      if (isOutcomeUnknown(error)) {
+        this.drop()
+        return { kind: 'unknown', reason: describeError(error), hash }
+      }
+      const refusal = refusalOf(error)
+      return {
+        kind: 'refused',
+        code: refusal?.code ?? '',
+        constraint: refusal?.constraint ?? '',
+        reason: describeError(error),
+      }
+    }
+  }
+
+  /**
+   * Reads what a batch lacks, in one round trip.
+   * @throws MizanError STORE_UNAVAILABLE when the connection is gone
+   */
+  async prefetch(query: PrefetchQuery): Promise<Prefetched> {
+    const client = this.#client
+    if (client === undefined) throw new MizanError('STORE_UNAVAILABLE', 'the lane is not connected')
+    const { originals } = query
+    try {
+      const { rows } = await client.query<{ kind: string; reference: string | null; payload: unknown }>({
+        name: 'prefetch',
+        text: 'select * from prefetch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)',
+        values: [
+          this.#options.lane,
+          Math.floor(query.entitlementDate / 100),
+          query.entitlementDate,
+          formatDate(query.since),
+          byteaArray(query.panIndexes),
+          uuidArray(query.keys),
+          int4Array(originals.map((_, ordinal) => ordinal)),
+          uuidArray(originals.map((original) => original.key)),
+          byteaArray(originals.map((original) => original.panIndex)),
+          textArray(originals.map((original) => original.networkReference)),
+          textArray(originals.map((original) => original.rrn)),
+          textArray(originals.map((original) => original.acceptor)),
+        ],
+      })
+      return readPrefetched(rows)
+    } catch (cause) {
+      if (isOutcomeUnknown(cause)) this.drop()
+      throw new MizanError('STORE_UNAVAILABLE', describeError(cause), { cause })
+    }
+  }
+
+  /** Makes sure that the journal has partitions for a business date and the days after it. */
+  async ensurePartitions(from: CivilDate, days: number): Promise<void> {
+    await this.#client?.query('select ensure_partitions($1::date, $2::integer)', [formatDate(from), days])
+  }
+
+  /** Forgets the connection; whatever it still carries is of unknown outcome. */
+  drop(): void {
+    const client = this.#client
+    this.#client = undefined
+    client?.end().catch(() => undefined)
+  }
+
+  async close(): Promise<void> {
+    const client = this.#client
+    this.#client = undefined
+    await client?.end().catch(() => undefined)
+  }
+}
+
+const commitText = `select commit_batch(${Array.from({ length: PARAMETER_COUNT }, (_, i) => `$${i + 1}`).join(', ')}) as done`
+
+function commitValues(batch: Batch, hash: Buffer): unknown[] {
+  const { authorizations: a, transfers: t, householdBalances: h, holds: o, holdEndings: e, cashUsages: u } = batch
+  const { commands: c } = batch
+  const values = [
+    batch.lane,
+    batch.epoch,
+    batch.seq,
+    hash,
+    new Date(batch.atMs),
+    batch.firstId,
+    batch.nextId,
+    formatDate(batch.businessDate),
+    formatDate(batch.entitlementDate),
+    int8Array(a.map((row) => row.id)),
+    timestampArray(a.map((row) => row.receivedAtMs)),
+    textArray(a.map((row) => row.link)),
+    textArray(a.map((row) => row.mti)),
+    uuidArray(a.map((row) => row.key)),
+    uuidArray(a.map((row) => row.contentHash)),
+    textArray(a.map((row) => row.acquirer)),
+    textArray(a.map((row) => row.terminal)),
+    textArray(a.map((row) => row.acceptor)),
+    int8Array(a.map((row) => row.outletId)),
+    textArray(a.map((row) => row.stan)),
+    textArray(a.map((row) => row.transmission)),
+    textArray(a.map((row) => row.rrn)),
+    textArray(a.map((row) => row.networkReference)),
+    textArray(a.map((row) => row.panMasked)),
+    int8Array(a.map((row) => row.cardId)),
+    int8Array(a.map((row) => row.householdId)),
+    textArray(a.map((row) => row.transactionType)),
+    textArray(a.map((row) => row.accountCode)),
+    textArray(a.map((row) => row.mcc)),
+    int8Array(a.map((row) => row.amount)),
+    int8Array(a.map((row) => row.approvedAmount)),
+    textArray(a.map((row) => row.result)),
+    textArray(a.map((row) => row.responseCode)),
+    int8Array(a.map((row) => row.originalId)),
+    uuidArray(a.map((row) => row.originalKey)),
+    textArray(a.map((row) => row.answer)),
+    textArray(a.map((row) => row.trace)),
+    int8Array(t.map((row) => row.groupId)),
+    int2Array(t.map((row) => row.leg)),
+    int2Array(t.map((row) => row.kind)),
+    int8Array(t.map((row) => row.debit)),
+    int8Array(t.map((row) => row.credit)),
+    int8Array(t.map((row) => row.amount)),
+    int4Array(t.map((row) => row.period)),
+    int8Array(h.map((row) => row.account)),
+    int4Array(h.map((row) => row.period)),
+    int8Array(h.map((row) => row.posted)),
+    int8Array(h.map((row) => row.held)),
+    int8Array([...batch.sharedBalances.keys()]),
+    int8Array([...batch.sharedBalances.values()]),
+    int8Array(o.map((row) => row.id)),
+    int8Array(o.map((row) => row.householdId)),
+    int2Array(o.map((row) => row.kind)),
+    int8Array(o.map((row) => row.debit)),
+    int8Array(o.map((row) => row.credit)),
+    int8Array(o.map((row) => row.amount)),
+    timestampArray(o.map((row) => row.expiresAtMs)),
+    int8Array(e.map((row) => row.id)),
+    textArray(e.map((row) => row.ending)),
+    int8Array(e.map((row) => row.captured)),
+    int8Array(e.map((row) => row.byId)),
+    int8Array(u.map((row) => row.householdId)),
+    int4Array(u.map((row) => row.day)),
+    int8Array(u.map((row) => row.withdrawn)),
+    int4Array(u.map((row) => row.withdrawals)),
+    int8Array(c.map((row) => row.id)),
+    textArray(c.map((row) => row.kind)),
+    int8Array(c.map((row) => row.householdId)),
+    int8Array(c.map((row) => row.authorizationId)),
+    textArray(c.map((row) => row.detail)),
+    int8Array(batch.stopOldCards),
+  ]
+  return values
+}

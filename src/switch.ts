@@ -1,0 +1,282 @@
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import type { HealthReport } from './api/health.ts'
+import { type HttpServer, startHttpServer } from './api/http-server.ts'
+import type { DecisionPolicy } from './authorization/decision.ts'
+import { type ProgrammeBook, programmeBook, shippedProgrammes } from './benefit/programme.ts'
+import type { Clock } from './calendar.ts'
+import type { Config, ListenerConfig, TlsConfig } from './config/config.ts'
+import { MizanError } from './errors.ts'
+import { dialects } from './iso8583/dialects.ts'
+import { Exchange } from './link/exchange.ts'
+import { type Listener, type ListenerTls, startListener } from './link/server.ts'
+import { exchangeTelemetry, linkTelemetry } from './link/telemetry.ts'
+import { loadMasterKey } from './security/master-key.ts'
+import { type PanProtection, panProtection } from './security/pan-protection.ts'
+import { loadDemoWorld, writeWorldFile } from './simulator/load-world.ts'
+import { cardLaneLookup } from './store/card-lookup.ts'
+import { connect } from './store/connection.ts'
+import { type DatabaseHandle, openDatabase } from './store/database-location.ts'
+import { prepareDatabase } from './store/installation.ts'
+import { loadReferenceData, type ReferenceData } from './store/reference-data.ts'
+import * as events from './telemetry/events.ts'
+import { createLogger, type Logger } from './telemetry/logger.ts'
+import { createMetrics, type Metrics } from './telemetry/metrics.ts'
+import { writerTelemetry } from './writer/telemetry.ts'
+import { Writer } from './writer/writer.ts'
+
+/** A running switch. */
+export interface Switch {
+  readonly ports: { readonly ascii: number; readonly visa: number; readonly bcd: number; readonly http: number }
+  /** Answers what is in flight, then stops everything. Idempotent. */
+  stop(reason: string): Promise<void>
+}
+
+const clock: Clock = { now: () => Date.now() }
+const DRAIN_MS = 10_000
+const LISTENERS = ['ascii', 'visa', 'bcd'] as const
+
+/**
+ * Builds and starts the whole switch: database, master data, lanes, listeners, HTTP. It is ready to answer when this
+ * resolves; `run/listeners.json` of the data folder then says where.
+ * @throws MizanError with what is wrong and the way out; nothing is left running then
+ */
+export async function startSwitch(config: Config, version: string): Promise<Switch> {
+  const log = createLogger({ level: config.log.level, pretty: config.log.pretty })
+  const started: (() => Promise<unknown>)[] = []
+  const undo = async () => {
+    for (const stop of started.reverse())
+      await stop().catch((error) => events.unexpectedError(log, { where: 'stop' }, error))
+    started.length = 0
+  }
+  try {
+    return await build(config, version, log, started, undo)
+  } catch (error) {
+    await undo()
+    throw error
+  }
+}
+
+async function build(
+  config: Config,
+  version: string,
+  log: Logger,
+  started: (() => Promise<unknown>)[],
+  undo: () => Promise<void>,
+): Promise<Switch> {
+  const startedMs = performance.now()
+  events.switchStarting(log, { version, environment: config.environment, varDir: config.varDir })
+  const metrics = createMetrics()
+  const protection = panProtection(masterKey(config))
+  const programmes = programmeBook(shippedProgrammes)
+
+  const database = await openDatabase(config, { onLog: (step) => events.databaseProgress(log, { step }) })
+  started.push(() => database.close())
+  await prepare(config, database, programmes, protection, log)
+  const reference = await readReferenceData(database.url)
+
+  const directory = cardLaneLookup(database.url)
+  started.push(() => directory.close())
+  const writer = new Writer({
+    url: database.url,
+    laneCount: config.lanes.count,
+    limits: {
+      ringCapacity: config.lanes.ringCapacity,
+      batchMax: config.lanes.batchMax,
+      cacheHouseholds: Math.ceil(config.lanes.cacheHouseholds / config.lanes.count),
+      recentKeys: config.lanes.recentKeys,
+      matchingDays: config.lanes.matchingDays,
+      cutoverMinutes: config.businessDay.cutoverMinutes,
+    },
+    rules: { programmes, policy: policyOf(config, reference), outletByAcceptor: reference.outletByAcceptor },
+    clock,
+    observer: writerTelemetry(metrics, log),
+    timeBudgetMs: config.lanes.timeBudgetMs,
+    commitTimeoutMs: config.database.statementTimeoutMs,
+    lookup: directory.lookup,
+  })
+  await writer.start()
+  started.push(() => writer.stop())
+  for (const lane of writer.lanes) {
+    metrics.laneEpoch.set({ lane: lane.lane }, lane.epoch)
+    events.laneStarted(log, { lane: lane.lane, epoch: lane.epoch, lastSeq: lane.lastSeq })
+  }
+
+  const listeners = await openListeners(config, writer, protection, metrics, log)
+  started.push(() => Promise.all(listeners.map((listener) => listener.drain(DRAIN_MS))))
+  const http = await startHttpServer({
+    host: config.http.host,
+    port: config.http.port,
+    health: () => health(writer, listeners, database),
+    metrics,
+    log,
+  })
+  started.push(() => http.close())
+  const ports = portsOf(listeners, http)
+  const announcement = announce(config.varDir, ports)
+  started.push(async () => rmSync(announcement, { force: true }))
+  events.switchStarted(log, { ports, pid: process.pid, startMs: Math.round(performance.now() - startedMs) })
+
+  let stopping: Promise<void> | undefined
+  return {
+    ports,
+    stop: (reason) => {
+      stopping ??= stop(reason, log, undo)
+      return stopping
+    },
+  }
+}
+
+async function stop(reason: string, log: Logger, undo: () => Promise<void>): Promise<void> {
+  const startedMs = performance.now()
+  events.switchStopping(log, { reason })
+  await undo()
+  events.switchStopped(log, { drainMs: Math.round(performance.now() - startedMs) })
+}
+
+function masterKey(config: Config): Buffer {
+  const production = config.environment === 'production'
+  return loadMasterKey({
+    hex: config.security.masterKey,
+    file: config.security.masterKeyFile,
+    generateAt: production ? undefined : path.join(config.varDir, 'keys', 'master.key'),
+  })
+}
+
+async function prepare(
+  config: Config,
+  database: DatabaseHandle,
+  programmes: ProgrammeBook,
+  protection: PanProtection,
+  log: Logger,
+): Promise<void> {
+  const beganMs = performance.now()
+  const installation = await prepareDatabase(database.url, config.lanes.count)
+  for (const name of installation.migrations) {
+    events.migrationApplied(log, { name, tookMs: Math.round(performance.now() - beganMs) })
+  }
+  if (!installation.isNew || !config.demo.enabled) return
+  const worldMs = performance.now()
+  const world = {
+    seed: config.demo.seed,
+    households: config.demo.households,
+    nowMs: clock.now(),
+    programmes,
+  }
+  await loadDemoWorld({
+    ...world,
+    url: database.url,
+    laneCount: config.lanes.count,
+    withCases: true,
+    cutoverMinutes: config.businessDay.cutoverMinutes,
+    protection,
+  })
+  const file = writeWorldFile(config.varDir, world)
+  const tookMs = Math.round(performance.now() - worldMs)
+  events.demoWorldMade(log, { households: config.demo.households, file, tookMs })
+}
+
+async function readReferenceData(url: string): Promise<ReferenceData> {
+  const client = await connect({ url, name: 'mizan reference data', role: 'mizan_app' })
+  try {
+    return await loadReferenceData(client)
+  } finally {
+    await client.end()
+  }
+}
+
+function policyOf(config: Config, reference: ReferenceData): DecisionPolicy {
+  return {
+    withdrawalDailyPiasters: config.limits.withdrawalDailyPiasters,
+    withdrawalDailyCount: config.limits.withdrawalDailyCount,
+    purchaseSinglePiasters: config.limits.purchaseSinglePiasters ?? Number.MAX_SAFE_INTEGER,
+    holdDays: config.limits.holdDays,
+    serviceLiveFrom: reference.serviceLiveFrom,
+  }
+}
+
+async function openListeners(
+  config: Config,
+  writer: Writer,
+  protection: PanProtection,
+  metrics: Metrics,
+  log: Logger,
+): Promise<Listener[]> {
+  const observer = exchangeTelemetry(metrics, log)
+  const linkObserver = linkTelemetry(metrics, log)
+  const opened: Listener[] = []
+  try {
+    for (const name of LISTENERS) {
+      const settings = config.listeners[name]
+      if (!settings.enabled) continue
+      const dialect = dialects[settings.dialect]
+      if (dialect === undefined) {
+        throw new MizanError('CONFIG_INVALID', `listeners.${name}.dialect: there is no dialect ${settings.dialect}`)
+      }
+      const panIndexOf = (pan: string) => protection.index(pan).toString('latin1')
+      const exchange = new Exchange({ link: { name, panIndexOf }, dialect, decider: writer, observer })
+      const options = listenerOptions(name, settings)
+      const listener = await startListener(options, (request) => exchange.handle(request), linkObserver, clock)
+      opened.push(listener)
+      const { host, framing } = settings
+      const tls = settings.tls !== undefined
+      events.listenerOpened(log, { listener: name, host, port: listener.port, dialect: dialect.name, framing, tls })
+    }
+    return opened
+  } catch (error) {
+    await Promise.all(opened.map((listener) => listener.close()))
+    throw error
+  }
+}
+
+function listenerOptions(name: string, settings: ListenerConfig) {
+  const { host, port, framing, maxFrameBytes, tpdu, requireSignOn, maxConnections } = settings
+  const { maxInFlight, idleTimeoutMs, maxOutboundBytes, tls } = settings
+  return {
+    name,
+    host,
+    port,
+    framing,
+    maxFrameBytes,
+    tpdu,
+    requireSignOn,
+    maxConnections,
+    maxInFlight,
+    idleTimeoutMs,
+    maxOutboundBytes,
+    ...(tls === undefined ? {} : { tls: readTls(tls) }),
+  }
+}
+
+function readTls(tls: TlsConfig): ListenerTls {
+  return {
+    key: readFileSync(tls.keyFile),
+    cert: readFileSync(tls.certFile),
+    ...(tls.caFile === undefined ? {} : { ca: readFileSync(tls.caFile) }),
+    requireClientCertificate: tls.requireClientCertificate,
+  }
+}
+
+function health(writer: Writer, listeners: readonly Listener[], database: DatabaseHandle): HealthReport {
+  const checks: Record<string, { ready: boolean; detail?: string }> = {}
+  for (const lane of writer.lanes) {
+    checks[`lane ${lane.lane}`] = { ready: lane.state === 'running', detail: lane.state }
+  }
+  for (const listener of listeners)
+    checks[`listener ${listener.name}`] = { ready: true, detail: `port ${listener.port}` }
+  checks.database = { ready: writer.ready, detail: `PostgreSQL ${Math.floor(database.serverVersion / 10_000)}` }
+  return { checks }
+}
+
+function portsOf(listeners: readonly Listener[], http: HttpServer): Switch['ports'] {
+  const port = (name: string) => listeners.find((listener) => listener.name === name)?.port ?? 0
+  return { ascii: port('ascii'), visa: port('visa'), bcd: port('bcd'), http: http.port }
+}
+
+/** Says where the switch listens, for whoever waits for it. */
+function announce(varDir: string, ports: Switch['ports']): string {
+  const file = path.join(varDir, 'run', 'listeners.json')
+  mkdirSync(path.dirname(file), { recursive: true })
+  writeFileSync(file, `${JSON.stringify({ ...ports, pid: process.pid })}\n`)
+  return file
+}

@@ -1,0 +1,181 @@
+import { describeError, MizanError } from '../errors.ts'
+import type { Logger } from './logger.ts'
+
+/**
+ * Everything the switch logs: one function an event, so that each field is chosen once and none holds card data.
+ * The `event` field is stable, for alerts and searches; docs/metrics.md lists what to watch.
+ */
+
+/** What an event says of an error: its text and catalogue code; the stack only where a programmer needs it. */
+function failure(error: unknown): { code?: string; reason: string } {
+  const code = error instanceof MizanError ? error.code : (error as { code?: unknown } | null)?.code
+  return { ...(code === undefined ? {} : { code: String(code) }), reason: describeError(error) }
+}
+
+export function switchStarting(log: Logger, fields: { version: string; environment: string; varDir: string }): void {
+  log.info({ event: 'switch_starting', ...fields }, 'switch starting')
+}
+
+export function switchStarted(
+  log: Logger,
+  fields: { ports: Readonly<Record<string, number>>; pid: number; startMs: number },
+): void {
+  log.info({ event: 'switch_started', ...fields }, 'switch started')
+}
+
+export function switchStopping(log: Logger, fields: { reason: string }): void {
+  log.info({ event: 'switch_stopping', ...fields }, 'switch stopping')
+}
+
+export function switchStopped(log: Logger, fields: { drainMs: number }): void {
+  log.info({ event: 'switch_stopped', ...fields }, 'switch stopped')
+}
+
+/** A failure nobody expected; the stack goes along. */
+export function unexpectedError(log: Logger, fields: { where: string }, error: unknown): void {
+  log.error({ event: 'unexpected_error', ...fields, err: error }, 'unexpected error')
+}
+
+export function databaseProgress(log: Logger, fields: { step: string }): void {
+  log.info({ event: 'database_progress', ...fields }, 'database')
+}
+
+export function databaseUnavailable(log: Logger, fields: { attempt: number; retryMs: number }, error: unknown): void {
+  log.error({ event: 'database_unavailable', ...fields, ...failure(error) }, 'database unavailable')
+}
+
+export function databaseAvailable(log: Logger, fields: { downMs: number }): void {
+  log.info({ event: 'database_available', ...fields }, 'database available again')
+}
+
+export function migrationApplied(log: Logger, fields: { name: string; tookMs: number }): void {
+  log.info({ event: 'migration_applied', ...fields }, 'migration applied')
+}
+
+export function demoWorldMade(log: Logger, fields: { households: number; file: string; tookMs: number }): void {
+  log.info({ event: 'demo_world_made', ...fields }, 'demo world made; its keys are test keys')
+}
+
+export function listenerOpened(
+  log: Logger,
+  fields: { listener: string; host: string; port: number; dialect: string; framing: string; tls: boolean },
+): void {
+  log.info({ event: 'listener_opened', ...fields }, 'listening')
+}
+
+export function linkConnected(log: Logger, fields: { link: string; connection: number; remote: string }): void {
+  log.info({ event: 'link_connected', ...fields }, 'link connected')
+}
+
+/** @param fields `reason` is a close reason of the link room; `detail` says more */
+export function linkClosed(
+  log: Logger,
+  fields: { link: string; connection: number; remote: string; reason: string; detail?: string },
+): void {
+  const orderly = ['peer-closed', 'drained', 'idle-timeout', 'closed'].includes(fields.reason)
+  log[orderly ? 'info' : 'warn']({ event: 'link_closed', ...fields }, 'link closed')
+}
+
+export function linkRefused(log: Logger, fields: { link: string; remote: string; reason: string }): void {
+  log.warn({ event: 'link_refused', ...fields }, 'link refused')
+}
+
+export function linkSignedOn(log: Logger, fields: { link: string; connection: number }): void {
+  log.info({ event: 'link_signed_on', ...fields }, 'link signed on')
+}
+
+export function linkSignedOff(log: Logger, fields: { link: string; connection: number }): void {
+  log.info({ event: 'link_signed_off', ...fields }, 'link signed off')
+}
+
+/** An outbound link could not be opened. */
+export function linkConnectFailed(
+  log: Logger,
+  fields: { link: string; attempt: number; retryMs: number },
+  error: unknown,
+): void {
+  log.warn({ event: 'link_connect_failed', ...fields, ...failure(error) }, 'link cannot connect')
+}
+
+/** Bytes that cannot be framed or decoded. They are never told: they may hold card data. */
+export function frameRefused(log: Logger, fields: { link: string; reason: string }): void {
+  log.warn({ event: 'frame_refused', ...fields }, 'frame refused')
+}
+
+export function responseUnmatched(
+  log: Logger,
+  fields: { link: string; mti: string; stan?: string; rrn?: string },
+): void {
+  log.warn({ event: 'response_unmatched', ...fields }, 'response matches no request')
+}
+
+/** An approval that could not be delivered; the network's repeat or reversal settles it. */
+export function responseUndelivered(
+  log: Logger,
+  fields: { link: string; mti: string; stan?: string; rrn?: string; responseCode: string },
+): void {
+  log.warn({ event: 'response_undelivered', ...fields }, 'answer could not be delivered')
+}
+
+export function batchCommitted(
+  log: Logger,
+  fields: { lane: number; seq: number; size: number; transfers: number; commitMs: number },
+): void {
+  log.debug({ event: 'batch_committed', ...fields }, 'batch committed')
+}
+
+/** @param fields `outcome` is `not_committed` (undone, answered 91/96) or `unknown` (being found out) */
+export function batchFailed(
+  log: Logger,
+  fields: { lane: number; seq: number; size: number; outcome: 'not_committed' | 'unknown' },
+  error: unknown,
+): void {
+  log.error({ event: 'batch_failed', ...fields, ...failure(error) }, 'batch failed')
+}
+
+/** A request failed by itself, by a fault of the program; the others of its batch went on. */
+export function requestFailed(
+  log: Logger,
+  fields: { lane: number; link: string; mti: string; stan?: string; rrn?: string },
+  error: unknown,
+): void {
+  log.error({ event: 'request_failed', ...fields, err: error }, 'request failed')
+}
+
+export function laneStarted(log: Logger, fields: { lane: number; epoch: number; lastSeq: number }): void {
+  log.info({ event: 'lane_started', ...fields }, 'lane started')
+}
+
+export function laneFenced(log: Logger, fields: { lane: number; epoch: number }): void {
+  log.error({ event: 'lane_fenced', ...fields }, 'another writer has taken the lane over')
+}
+
+/** After an unknown outcome: whether the batch turned out to be in the journal. */
+export function laneRecovered(
+  log: Logger,
+  fields: { lane: number; epoch: number; lastSeq: number; committed: boolean; tookMs: number },
+): void {
+  log.warn({ event: 'lane_recovered', ...fields }, 'lane recovered')
+}
+
+export function laneStopped(log: Logger, fields: { lane: number; lastSeq: number; reason: string }): void {
+  log.info({ event: 'lane_stopped', ...fields }, 'lane stopped')
+}
+
+/** A ring or a link is full and answers 91. The caller limits how often this is said. */
+export function overloaded(log: Logger, fields: { where: string; limit: number; refused: number }): void {
+  log.warn({ event: 'overloaded', ...fields }, 'overloaded')
+}
+
+export function httpListening(log: Logger, fields: { host: string; port: number }): void {
+  log.info({ event: 'http_listening', ...fields }, 'HTTP listening')
+}
+
+/** A fault of the program while it served a request. The URL's query is not told: it may hold a search for a card. */
+export function httpRequestFailed(
+  log: Logger,
+  fields: { method: string; route: string; requestId: string },
+  error: unknown,
+): void {
+  log.error({ event: 'http_request_failed', ...fields, err: error }, 'HTTP request failed')
+}

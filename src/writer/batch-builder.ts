@@ -1,0 +1,231 @@
+import { type AnswerFields, answerFields } from '../authorization/answer.ts'
+import type { Decision } from '../authorization/decision.ts'
+import type { AuthorizationRequest } from '../authorization/request.ts'
+import type { Result } from '../authorization/result.ts'
+import type { CivilDate } from '../calendar.ts'
+import type { Card, Household } from '../card/household.ts'
+import { maskPan } from '../identifiers.ts'
+import { isHouseholdAccount } from '../ledger/accounts.ts'
+import { transferKinds } from '../ledger/posting-rules.ts'
+import type { Transfer } from '../ledger/transfer.ts'
+import type { AuthorizationRow, Batch, CommandRow, HoldEndingRow, HoldRow, TransferRow } from '../store/batch.ts'
+import { ID_STEP } from '../store/lane-store.ts'
+
+/** Head of a batch: where it stands in its lane, and its dates. */
+export interface BatchHead {
+  readonly lane: number
+  readonly epoch: number
+  readonly seq: number
+  readonly firstId: number
+  readonly atMs: number
+  readonly businessDate: CivilDate
+  readonly entitlementDate: CivilDate
+}
+
+/** What a decision was made on. */
+export interface Decided {
+  readonly request: AuthorizationRequest
+  readonly decision: Decision
+  readonly card: Card | undefined
+  readonly household: Household | undefined
+  readonly outletId: number | undefined
+  readonly responseCodes: Readonly<Record<Result, string>>
+  readonly originalKey: string | undefined
+}
+
+/** Turns decisions into the rows of one commit. */
+export class BatchBuilder {
+  readonly head: BatchHead
+  #nextId: number
+  readonly #authorizations: AuthorizationRow[] = []
+  readonly #commands: CommandRow[] = []
+  readonly #transfers: TransferRow[] = []
+  readonly #holds: HoldRow[] = []
+  readonly #holdEndings: HoldEndingRow[] = []
+  readonly #touched = new Set<Household>()
+  readonly #touchedBalances = new Map<Household, Set<string>>()
+  readonly #shared = new Map<number, number>()
+  readonly #usageOf = new Set<Household>()
+  readonly #stopOldCards: number[] = []
+
+  constructor(head: BatchHead) {
+    this.head = head
+    this.#nextId = head.firstId
+  }
+
+  /** Id that the next decision will have. */
+  get nextId(): number {
+    return this.#nextId
+  }
+
+  get isEmpty(): boolean {
+    return this.#nextId === this.head.firstId
+  }
+
+  /** Households whose memory this batch changed. */
+  get touched(): ReadonlySet<Household> {
+    return this.#touched
+  }
+
+  /** Adds a decision; its household's memory has been changed already. @returns the answer's own fields */
+  add(decided: Decided): AnswerFields {
+    const { decision, household } = decided
+    const id = this.#takeId()
+    const answer = answerFields(decision, id, decided.responseCodes)
+    const repeats = decision.trace[0]?.[0]
+    if (repeats === 'duplicate.same' || repeats === 'duplicate.other') {
+      this.#addRepeat(id, decided, answer)
+      return answer
+    }
+    this.#authorizations.push(authorizationRow(id, decided, answer))
+    this.#addTransfers(id, decision.transfers, household)
+    if (household !== undefined) this.#addHouseholdChanges(id, decision, household)
+    return answer
+  }
+
+  /** Ends a hold whose time is over. */
+  addExpiry(household: Household, holdId: number): void {
+    const id = this.#takeId()
+    this.#holdEndings.push({ id: holdId, ending: 'expired', captured: 0, byId: id })
+    const detail = JSON.stringify({ hold: holdId })
+    this.#commands.push({ id, kind: 'hold-expired', householdId: household.id, authorizationId: holdId, detail })
+    this.#touchBalance(household, moneyHoldKey)
+  }
+
+  /** The finished batch. */
+  build(): Batch {
+    return {
+      ...this.head,
+      nextId: this.#nextId,
+      authorizations: this.#authorizations,
+      commands: this.#commands,
+      transfers: this.#transfers,
+      holds: this.#holds,
+      holdEndings: this.#holdEndings,
+      householdBalances: this.#householdBalances(),
+      sharedBalances: this.#shared,
+      cashUsages: [...this.#usageOf].flatMap((household) => {
+        const usage = household.cashUsage
+        if (usage === undefined) return []
+        const { day, withdrawnPiasters: withdrawn, withdrawals } = usage
+        return [{ householdId: household.id, day, withdrawn, withdrawals }]
+      }),
+      stopOldCards: this.#stopOldCards,
+    }
+  }
+
+  #takeId(): number {
+    const id = this.#nextId
+    this.#nextId += ID_STEP
+    return id
+  }
+
+  #addRepeat(id: number, decided: Decided, answer: AnswerFields): void {
+    const { request, decision } = decided
+    const first = decision.trace[0]
+    const kind = first?.[0] === 'duplicate.same' ? 'repeat' : 'key-reused'
+    const detail = JSON.stringify({ mti: request.mti, repeat: request.repeat, link: request.link, answer })
+    const authorizationId = Number(first?.[1])
+    this.#commands.push({ id, kind, householdId: decided.household?.id, authorizationId, detail })
+  }
+
+  #addTransfers(groupId: number, transfers: readonly Transfer[], household: Household | undefined): void {
+    for (const [leg, row] of transfers.entries()) {
+      this.#transfers.push({
+        groupId,
+        leg,
+        kind: transferKinds[row.kind],
+        debit: row.debit,
+        credit: row.credit,
+        amount: row.amount,
+        period: row.period,
+      })
+      this.#addSide(row.debit, -row.amount, row.period, household)
+      this.#addSide(row.credit, row.amount, row.period, household)
+    }
+  }
+
+  #addSide(account: Transfer['debit'], amount: number, period: number, household: Household | undefined): void {
+    if (household !== undefined && isHouseholdAccount(account)) {
+      this.#touchBalance(household, `${account}:${period}`)
+    } else {
+      this.#shared.set(account, (this.#shared.get(account) ?? 0) + amount)
+    }
+  }
+
+  #addHouseholdChanges(id: number, decision: Decision, household: Household): void {
+    const { hold, holdEnding } = decision
+    this.#touched.add(household)
+    if (hold !== undefined) {
+      this.#holds.push({ ...hold, householdId: household.id, kind: transferKinds[hold.kind] })
+      this.#touchBalance(household, moneyHoldKey)
+    }
+    if (holdEnding !== undefined) {
+      const { ending, capturedPiasters } = holdEnding
+      this.#holdEndings.push({ id: holdEnding.hold.id, ending, captured: capturedPiasters, byId: id })
+      this.#touchBalance(household, moneyHoldKey)
+    }
+    if (decision.cashUsage !== undefined) this.#usageOf.add(household)
+    if (decision.stopOldRationCard) this.#stopOldCards.push(household.id)
+  }
+
+  #touchBalance(household: Household, key: string): void {
+    this.#touched.add(household)
+    let keys = this.#touchedBalances.get(household)
+    if (keys === undefined) {
+      keys = new Set()
+      this.#touchedBalances.set(household, keys)
+    }
+    keys.add(key)
+  }
+
+  #householdBalances(): Batch['householdBalances'] {
+    const rows: { account: number; period: number; posted: number; held: number }[] = []
+    for (const [household, keys] of this.#touchedBalances) {
+      for (const { account, period, posted, held } of household.balances) {
+        const isMoney = period === 0
+        if (keys.has(`${account}:${period}`) || (isMoney && keys.has(moneyHoldKey))) {
+          rows.push({ account, period, posted, held })
+        }
+      }
+    }
+    return rows
+  }
+}
+
+/** Marks the household's money balance as changed by a hold. */
+const moneyHoldKey = 'money'
+
+function authorizationRow(id: number, decided: Decided, answer: AnswerFields): AuthorizationRow {
+  const { request, decision } = decided
+  return {
+    id,
+    receivedAtMs: request.receivedAtMs,
+    link: request.link,
+    mti: request.mti,
+    key: request.key,
+    contentHash: request.contentHash,
+    acquirer: request.acquirer,
+    terminal: request.terminal,
+    acceptor: request.acceptor,
+    outletId: decided.outletId,
+    stan: request.stan,
+    transmission: request.transmission,
+    rrn: request.rrn,
+    networkReference: request.networkReference,
+    panMasked: maskPan(request.pan),
+    cardId: decided.card?.id,
+    householdId: decided.household?.id,
+    transactionType: request.transactionType,
+    accountCode: request.fromAccount,
+    mcc: request.mcc,
+    amount: request.amountPiasters,
+    approvedAmount: decision.approvedPiasters,
+    result: decision.result,
+    responseCode: answer[39] ?? '',
+    originalId: decision.originalId,
+    originalKey: decided.originalKey,
+    answer: JSON.stringify(answer),
+    trace: JSON.stringify(decision.trace),
+  }
+}

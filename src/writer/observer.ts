@@ -1,0 +1,27 @@
+/** How one batch went. */
+export interface BatchReport {
+  readonly outcome: 'committed' | 'fenced' | 'refused' | 'unknown'
+  readonly seq: number
+  readonly size: number
+  readonly prefetchMs: number
+  readonly decideMs: number
+  readonly commitMs: number
+  /** Requests that waited when the batch was done. */
+  readonly depth: number
+  readonly cachedHouseholds: number
+  /** Since the batch before. */
+  readonly cacheHits: number
+  readonly cacheMisses: number
+}
+
+/** What the writer tells whoever watches; every call is cheap and none may throw. */
+export interface LaneObserver {
+  batchDone?(lane: number, report: BatchReport): void
+  batchRefused?(lane: number, seq: number, size: number, sqlState: string, constraint: string, reason: string): void
+  laneRecovering?(lane: number): void
+  /** `committed`: the batch of unknown outcome turned out to be in the journal. */
+  laneRecovered?(lane: number, epoch: number, lastSeq: number, committed: boolean): void
+  laneFenced?(lane: number, epoch: number): void
+  laneFault?(lane: number, error: unknown): void
+  early91?(lane: number, reason: 'budget' | 'stopping' | 'fenced'): void
+}

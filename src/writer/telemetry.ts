@@ -1,0 +1,61 @@
+import { MizanError } from '../errors.ts'
+import { batchFailed, laneFenced, laneRecovered, unexpectedError } from '../telemetry/events.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import type { LaneObserver } from './observer.ts'
+
+const SECOND_MS = 1_000
+/** The same fault of a lane that cannot reach its database is said once in this time. */
+const FAULT_QUIET_MS = 5_000
+
+/** Makes the writer's events metrics and log lines. */
+export function writerTelemetry(metrics: Metrics, log: Logger): LaneObserver {
+  const outcomes = new Map(
+    (['committed', 'refused', 'fenced', 'unknown'] as const).map((outcome) => [
+      outcome,
+      metrics.batches.child(outcome),
+    ]),
+  )
+  const recoveringSinceMs = new Map<number, number>()
+  let faultSaidMs = Number.NEGATIVE_INFINITY
+  return {
+    batchDone(lane, report) {
+      outcomes.get(report.outcome)?.inc()
+      metrics.batchSize.observe(report.size)
+      metrics.commitSeconds.observe(report.commitMs / SECOND_MS)
+      metrics.stage.prefetch(report.prefetchMs / SECOND_MS)
+      metrics.stage.decide(report.decideMs / SECOND_MS / report.size)
+      metrics.stage.commit(report.commitMs / SECOND_MS)
+      metrics.ringDepth.set({ lane }, report.depth)
+      metrics.laneLastSeq.set({ lane }, report.seq)
+      metrics.cacheHouseholds.set({ lane }, report.cachedHouseholds)
+      if (report.cacheHits > 0) metrics.cacheHits.inc(report.cacheHits)
+      if (report.cacheMisses > 0) metrics.cacheMisses.inc(report.cacheMisses)
+    },
+    batchRefused(lane, seq, size, sqlState, constraint, reason) {
+      const error = new MizanError('STORE_REJECTED', `${sqlState} ${constraint} ${reason}`)
+      batchFailed(log, { lane, seq, size, outcome: 'not_committed' }, error)
+    },
+    laneRecovering(lane) {
+      if (!recoveringSinceMs.has(lane)) recoveringSinceMs.set(lane, performance.now())
+    },
+    laneRecovered(lane, epoch, lastSeq, committed) {
+      const sinceMs = recoveringSinceMs.get(lane) ?? performance.now()
+      recoveringSinceMs.delete(lane)
+      metrics.laneEpoch.set({ lane }, epoch)
+      laneRecovered(log, { lane, epoch, lastSeq, committed, tookMs: Math.round(performance.now() - sinceMs) })
+    },
+    laneFenced(lane, epoch) {
+      laneFenced(log, { lane, epoch })
+    },
+    laneFault(lane, error) {
+      const nowMs = performance.now()
+      if (nowMs - faultSaidMs < FAULT_QUIET_MS) return
+      faultSaidMs = nowMs
+      unexpectedError(log, { where: `lane ${lane}` }, error)
+    },
+    early91(_lane, reason) {
+      metrics.early91.child(reason).inc()
+    },
+  }
+}

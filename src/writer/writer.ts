@@ -1,0 +1,78 @@
+import type { AnswerFields } from '../authorization/answer.ts'
+import type { AuthorizationRequest } from '../authorization/request.ts'
+import type { Result } from '../authorization/result.ts'
+import type { Clock } from '../calendar.ts'
+import { assert } from '../errors.ts'
+import { LaneStore } from '../store/lane-store.ts'
+import { CardDirectory, type LaneLookup } from './card-directory.ts'
+import { Lane, type LaneLimits, type LaneRules } from './lane.ts'
+import type { LaneObserver } from './observer.ts'
+
+export interface WriterOptions {
+  readonly url: string
+  readonly laneCount: number
+  readonly limits: LaneLimits
+  readonly rules: LaneRules
+  readonly clock: Clock
+  readonly observer: LaneObserver
+  /** From receipt to the moment its batch is sent; later it is answered 91. */
+  readonly timeBudgetMs: number
+  readonly commitTimeoutMs: number
+  /** Lanes of cards; used when there is more than one lane. */
+  readonly lookup: LaneLookup
+}
+
+/** All lanes of this process. The only code that changes balances. */
+export class Writer {
+  readonly lanes: readonly Lane[]
+  readonly #options: WriterOptions
+  readonly #directory: CardDirectory
+
+  constructor(options: WriterOptions) {
+    this.#options = options
+    this.#directory = new CardDirectory(options.lookup)
+    this.lanes = Array.from({ length: options.laneCount }, (_, lane) => {
+      const store = new LaneStore({ url: options.url, lane, commitTimeoutMs: options.commitTimeoutMs })
+      const { rules, limits, clock, observer } = options
+      return new Lane({ lane, store, rules, limits, clock, observer })
+    })
+  }
+
+  get ready(): boolean {
+    return this.lanes.every((lane) => lane.state === 'running')
+  }
+
+  /** Takes all lanes over. @throws MizanError STORE_UNAVAILABLE */
+  async start(): Promise<void> {
+    for (const lane of this.lanes) await lane.start()
+  }
+
+  /** Decides what has queued and stops. */
+  async stop(): Promise<void> {
+    await Promise.all(this.lanes.map((lane) => lane.stop()))
+  }
+
+  /**
+   * Queues a request for its card's lane.
+   * @returns false when there is no room: the caller answers 91. After true, `respond` is called exactly once.
+   */
+  submit(
+    request: AuthorizationRequest,
+    responseCodes: Readonly<Record<Result, string>>,
+    respond: (result: Result, fields: AnswerFields) => void,
+  ): boolean {
+    const deadlineMs = request.receivedAtMs + this.#options.timeBudgetMs
+    const work = { request, responseCodes, deadlineMs, respond }
+    if (this.lanes.length === 1) {
+      const [only] = this.lanes
+      assert(only !== undefined, 'a writer has a lane')
+      return only.submit(work)
+    }
+    this.#directory.find(request.panIndex, (index) => {
+      const lane = index === undefined ? undefined : this.lanes[index]
+      if (lane === undefined && index !== undefined) respond('no-route', { 39: responseCodes['no-route'] })
+      else if (lane?.submit(work) !== true) respond('not-in-time', { 39: responseCodes['not-in-time'] })
+    })
+    return true
+  }
+}

@@ -1,0 +1,109 @@
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { mkdirSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { withClient } from '../../src/store/database-location.ts'
+import { isOwnerAlive, readOwner } from '../../src/store/embedded/lock-file.ts'
+import { isProcessAlive } from '../../src/store/embedded/processes.ts'
+import { startEmbeddedPostgres } from '../../src/store/embedded-postgres.ts'
+
+/** A database of a test's own. */
+export interface TestDatabase {
+  readonly url: string
+  /** Removes it, ending its connections. Idempotent; runs by itself at teardown. */
+  drop(): Promise<void>
+}
+
+/** The part of tap's `t` that is used here. */
+export interface TeardownHost {
+  teardown(work: () => unknown): unknown
+}
+
+const repository = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..', '..')
+const PREFIX = 'mizan_test'
+
+let created = 0
+
+/**
+ * Makes an empty database for a test and drops it at teardown. The test files of a run share one server: the
+ * embedded one in a temporary folder named after the checkout, or that of DATABASE_URL. Whichever file comes first
+ * starts it; `database-reaper.ts` stops it soon after the last one ended, however it ended.
+ */
+export async function createTestDatabase(t: TeardownHost): Promise<TestDatabase> {
+  const server = await openTestServer()
+  const name = `${PREFIX}_${shortHash(process.argv[1] ?? '')}_${process.pid}_${++created}`
+  await withClient(server.adminUrl, async (client) => {
+    if (server.shared) await dropAbandoned(client)
+    await client.query(`create database ${name} template template0`)
+  })
+  let dropped = false
+  const drop = async () => {
+    if (dropped) return
+    dropped = true
+    await withClient(server.adminUrl, (client) => client.query(`drop database if exists ${name} with (force)`))
+  }
+  t.teardown(drop)
+  return { url: server.url(name), drop }
+}
+
+/** Data folder of the shared test server of this checkout and user. */
+export function testServerFolder(): string {
+  const user = process.getuid?.() ?? 0
+  return path.join(os.tmpdir(), `mizan-test-${user}-${shortHash(repository)}`)
+}
+
+/** Sizes of the shared test server; durability is as everywhere. */
+export const testServerOptions = { sharedBuffersMb: 64, maxWalSizeMb: 512 }
+
+interface TestServer {
+  /** Whether it is the one of this checkout; another server's databases are not ours to clean up. */
+  readonly shared: boolean
+  readonly adminUrl: string
+  url(database: string): string
+}
+
+async function openTestServer(): Promise<TestServer> {
+  const external = process.env.DATABASE_URL
+  if (external !== undefined && external !== '') {
+    const url = (database: string) => Object.assign(new URL(external), { pathname: `/${database}` }).href
+    return { shared: false, adminUrl: external, url }
+  }
+  const dataDir = testServerFolder()
+  mkdirSync(dataDir, { recursive: true })
+  const embedded = await startEmbeddedPostgres({ dataDir, ...testServerOptions })
+  spawnReaper(dataDir)
+  // The hold is left to the end of this process: were it given up between two tests, the server would stop and start.
+  return { shared: true, adminUrl: embedded.url('postgres'), url: embedded.url }
+}
+
+/** In a session of its own and with no variable of the test runner: it outlives the test that started it. */
+function spawnReaper(dataDir: string): void {
+  const reaper = readOwner(reaperMark(dataDir))
+  if (reaper !== undefined && isOwnerAlive(reaper)) return
+  const script = path.join(repository, 'test', 'support', 'database-reaper.ts')
+  const env = { PATH: process.env.PATH ?? '', TMPDIR: process.env.TMPDIR ?? '' }
+  spawn(process.execPath, [script, dataDir], { detached: true, stdio: 'ignore', cwd: '/', env }).unref()
+}
+
+/** File that names the running reaper. */
+export function reaperMark(dataDir: string): string {
+  return path.join(dataDir, 'run', 'reaper')
+}
+
+/** Databases of tests that were killed: their name holds a pid that is gone. */
+async function dropAbandoned(client: import('pg').Client): Promise<void> {
+  const { rows } = await client.query<{ datname: string }>('select datname from pg_database where datname ~ $1', [
+    `^${PREFIX}_[0-9a-f]+_[0-9]+_[0-9]+$`,
+  ])
+  for (const { datname } of rows) {
+    if (!isProcessAlive(Number(datname.split('_').at(-2)))) {
+      await client.query(`drop database if exists ${datname} with (force)`)
+    }
+  }
+}
+
+function shortHash(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 8)
+}
