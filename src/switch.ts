@@ -1,24 +1,23 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import type { HealthReport } from './api/health.ts'
 import { type HttpServer, startHttpServer } from './api/http-server.ts'
 import type { DecisionPolicy } from './authorization/decision.ts'
 import { type ProgrammeBook, programmeBook, shippedProgrammes } from './benefit/programme.ts'
 import type { Clock } from './calendar.ts'
-import type { Config, ListenerConfig, TlsConfig } from './config/config.ts'
-import { MizanError } from './errors.ts'
-import { dialects } from './iso8583/dialects.ts'
-import { Exchange } from './link/exchange.ts'
-import { type Listener, type ListenerTls, startListener } from './link/server.ts'
-import { exchangeTelemetry, linkTelemetry } from './link/telemetry.ts'
+import type { Config } from './config/config.ts'
+import type { ClientLink } from './link/client.ts'
+import type { Listener } from './link/server.ts'
 import { loadMasterKey } from './security/master-key.ts'
 import { type PanProtection, panProtection } from './security/pan-protection.ts'
 import { loadDemoWorld, writeWorldFile } from './simulator/load-world.ts'
 import { cardLaneLookup } from './store/card-lookup.ts'
 import { connect } from './store/connection.ts'
 import { type DatabaseHandle, openDatabase } from './store/database-location.ts'
+import { dueHoldQuery } from './store/due-holds.ts'
 import { prepareDatabase } from './store/installation.ts'
 import { loadReferenceData, type ReferenceData } from './store/reference-data.ts'
+import { type LinkWiring, openListeners, openNetworkLinks } from './switch-links.ts'
 import * as events from './telemetry/events.ts'
 import { createLogger, type Logger } from './telemetry/logger.ts'
 import { createMetrics, type Metrics } from './telemetry/metrics.ts'
@@ -34,7 +33,6 @@ export interface Switch {
 
 const clock: Clock = { now: () => Date.now() }
 const DRAIN_MS = 10_000
-const LISTENERS = ['ascii', 'visa', 'bcd'] as const
 
 /**
  * Builds and starts the whole switch: database, master data, lanes, listeners, HTTP. It is ready to answer when this
@@ -77,6 +75,8 @@ async function build(
 
   const directory = cardLaneLookup(database.url)
   started.push(() => directory.close())
+  const holds = dueHoldQuery(database.url)
+  started.push(() => holds.close())
   const writer = new Writer({
     url: database.url,
     laneCount: config.lanes.count,
@@ -94,6 +94,7 @@ async function build(
     timeBudgetMs: config.lanes.timeBudgetMs,
     commitTimeoutMs: config.database.statementTimeoutMs,
     lookup: directory.lookup,
+    dueHolds: holds.query,
   })
   await writer.start()
   started.push(() => writer.stop())
@@ -102,13 +103,23 @@ async function build(
     events.laneStarted(log, { lane: lane.lane, epoch: lane.epoch, lastSeq: lane.lastSeq })
   }
 
-  const listeners = await openListeners(config, writer, protection, metrics, log)
+  const panIndexOf = (pan: string) => protection.index(pan).toString('latin1')
+  const wiring: LinkWiring = { config, decider: writer, panIndexOf, metrics, log, clock }
+  const listeners = await openListeners(wiring)
   started.push(() => Promise.all(listeners.map((listener) => listener.drain(DRAIN_MS))))
+  const networkLinks = openNetworkLinks(wiring)
+  started.push(() => Promise.all(networkLinks.map((link) => link.drain(DRAIN_MS))))
   const http = await startHttpServer({
     host: config.http.host,
     port: config.http.port,
     health: () => health(writer, listeners, database),
-    metrics,
+    metrics: {
+      contentType: metrics.contentType,
+      render: () => {
+        sampleLinks(metrics, listeners, networkLinks)
+        return metrics.render()
+      },
+    },
     log,
   })
   started.push(() => http.close())
@@ -195,68 +206,6 @@ function policyOf(config: Config, reference: ReferenceData): DecisionPolicy {
   }
 }
 
-async function openListeners(
-  config: Config,
-  writer: Writer,
-  protection: PanProtection,
-  metrics: Metrics,
-  log: Logger,
-): Promise<Listener[]> {
-  const observer = exchangeTelemetry(metrics, log)
-  const linkObserver = linkTelemetry(metrics, log)
-  const opened: Listener[] = []
-  try {
-    for (const name of LISTENERS) {
-      const settings = config.listeners[name]
-      if (!settings.enabled) continue
-      const dialect = dialects[settings.dialect]
-      if (dialect === undefined) {
-        throw new MizanError('CONFIG_INVALID', `listeners.${name}.dialect: there is no dialect ${settings.dialect}`)
-      }
-      const panIndexOf = (pan: string) => protection.index(pan).toString('latin1')
-      const exchange = new Exchange({ link: { name, panIndexOf }, dialect, decider: writer, observer })
-      const options = listenerOptions(name, settings)
-      const listener = await startListener(options, (request) => exchange.handle(request), linkObserver, clock)
-      opened.push(listener)
-      const { host, framing } = settings
-      const tls = settings.tls !== undefined
-      events.listenerOpened(log, { listener: name, host, port: listener.port, dialect: dialect.name, framing, tls })
-    }
-    return opened
-  } catch (error) {
-    await Promise.all(opened.map((listener) => listener.close()))
-    throw error
-  }
-}
-
-function listenerOptions(name: string, settings: ListenerConfig) {
-  const { host, port, framing, maxFrameBytes, tpdu, requireSignOn, maxConnections } = settings
-  const { maxInFlight, idleTimeoutMs, maxOutboundBytes, tls } = settings
-  return {
-    name,
-    host,
-    port,
-    framing,
-    maxFrameBytes,
-    tpdu,
-    requireSignOn,
-    maxConnections,
-    maxInFlight,
-    idleTimeoutMs,
-    maxOutboundBytes,
-    ...(tls === undefined ? {} : { tls: readTls(tls) }),
-  }
-}
-
-function readTls(tls: TlsConfig): ListenerTls {
-  return {
-    key: readFileSync(tls.keyFile),
-    cert: readFileSync(tls.certFile),
-    ...(tls.caFile === undefined ? {} : { ca: readFileSync(tls.caFile) }),
-    requireClientCertificate: tls.requireClientCertificate,
-  }
-}
-
 function health(writer: Writer, listeners: readonly Listener[], database: DatabaseHandle): HealthReport {
   const checks: Record<string, { ready: boolean; detail?: string }> = {}
   for (const lane of writer.lanes) {
@@ -266,6 +215,17 @@ function health(writer: Writer, listeners: readonly Listener[], database: Databa
     checks[`listener ${listener.name}`] = { ready: true, detail: `port ${listener.port}` }
   checks.database = { ready: writer.ready, detail: `PostgreSQL ${Math.floor(database.serverVersion / 10_000)}` }
   return { checks }
+}
+
+/** The states of links, read when the metrics are asked for. */
+function sampleLinks(metrics: Metrics, listeners: readonly Listener[], networkLinks: readonly ClientLink[]): void {
+  for (const listener of listeners) {
+    const counts: Record<string, number> = { 'signed-on': 0, 'signed-off': 0, draining: 0 }
+    for (const { state } of listener.links()) counts[state] = (counts[state] ?? 0) + 1
+    for (const state in counts) metrics.links.set({ listener: listener.name, state }, counts[state] ?? 0)
+    metrics.linkUp.set({ link: listener.name }, 1)
+  }
+  for (const link of networkLinks) metrics.linkUp.set({ link: link.name }, link.state === 'up' ? 1 : 0)
 }
 
 function portsOf(listeners: readonly Listener[], http: HttpServer): Switch['ports'] {

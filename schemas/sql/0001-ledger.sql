@@ -207,6 +207,7 @@ create table hold (
   constraint hold_posting_allowed check (posting_allowed(kind, debit, credit) and debit / 100000000000 = 6001)
 );
 create index hold_household on hold (lane, household_id);
+create index hold_expiry on hold (expires_at);
 
 -- A hold ends exactly once: its end is a row with the hold's own key.
 create table hold_ending (

@@ -108,10 +108,11 @@ create function load_households(p_lane smallint, p_pan_index bytea[], p_month in
                 'panMasked', c.pan_masked, 'expiry', c.expiry, 'status', c.status))
               from card c where c.lane = p_lane and c.household_id = h.id),
     'balances', (select jsonb_agg(jsonb_build_array(b.account, b.period, b.posted, b.held))
-                 from account_kind k
-                 join balance b on b.lane = p_lane and b.account = k.kind * 100000000000 + h.id
-                  and (b.period = 0 or b.period = p_month or b.period / 100 = p_month)
-                 where k.floor_zero),
+                 from balance b
+                 where b.lane = p_lane
+                   and b.account = any (array(select k.kind * 100000000000 + h.id from account_kind k
+                                              where k.floor_zero))
+                   and (b.period = 0 or b.period = p_month or b.period / 100 = p_month)),
     'holds', (select jsonb_agg(jsonb_build_array(o.id, o.kind, o.debit, o.credit, o.amount,
                 (extract(epoch from o.expires_at) * 1000)::bigint))
               from hold o where o.lane = p_lane and o.household_id = h.id

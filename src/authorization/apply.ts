@@ -1,7 +1,7 @@
 import { balanceOf, type Household } from '../card/household.ts'
 import { assert } from '../errors.ts'
 import { type AccountNumber, isHouseholdAccount, ownerOf } from '../ledger/accounts.ts'
-import { applyToBalance, type Balance } from '../ledger/transfer.ts'
+import { applyToBalance, type Balance, type Hold } from '../ledger/transfer.ts'
 import type { Decision } from './decision.ts'
 
 /**
@@ -18,13 +18,7 @@ export function applyDecision(decision: Decision, household: Household): void {
     applyToBalance(openBalance(household, hold.debit, 0), 0, hold.amount)
     household.holds.push(hold)
   }
-  if (holdEnding !== undefined) {
-    const { hold: ended } = holdEnding
-    const index = household.holds.findIndex((open) => open.id === ended.id)
-    assert(index >= 0, 'a hold that ends must be open')
-    household.holds.splice(index, 1)
-    applyToBalance(openBalance(household, ended.debit, 0), 0, -ended.amount)
-  }
+  if (holdEnding !== undefined) endHold(household, holdEnding.hold)
   if (decision.stopOldRationCard) household.oldRationCard = 'stopped'
   if (cashUsage !== undefined) {
     const current = household.cashUsage?.day === cashUsage.day ? household.cashUsage : undefined
@@ -39,6 +33,18 @@ export function applyDecision(decision: Decision, household: Household): void {
       }
     }
   }
+}
+
+/** Releases a hold whose time is over. */
+export function applyHoldExpiry(household: Household, hold: Hold): void {
+  endHold(household, hold)
+}
+
+function endHold(household: Household, hold: Hold): void {
+  const index = household.holds.findIndex((open) => open.id === hold.id)
+  assert(index >= 0, 'a hold that ends must be open')
+  household.holds.splice(index, 1)
+  applyToBalance(openBalance(household, hold.debit, 0), 0, -hold.amount)
 }
 
 function openBalance(household: Household, account: AccountNumber, period: number): Balance {

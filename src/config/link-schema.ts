@@ -93,6 +93,12 @@ export const outboundLink = Type.Object(
     port: Type.Integer({ minimum: 1, maximum: 65_535, description: 'TCP port of the peer.' }),
     dialect: Type.String({ ...dialectName, description: 'Dialect table of schemas/iso8583.' }),
     framing: framing('len2'),
+    maxFrameBytes: Type.Integer({
+      minimum: 64,
+      maximum: 65_535,
+      default: 4_096,
+      description: 'A longer frame closes the link.',
+    }),
     tpdu: Type.Boolean({ default: false, description: 'Whether a 5-byte TPDU precedes each message.' }),
     signOn: Type.Boolean({ default: true, description: 'Send 0800 sign-on after connecting.' }),
     echoIntervalMs: Type.Integer({

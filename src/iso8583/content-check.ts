@@ -36,7 +36,9 @@ export function checkContent(
     case TRACK2_EQUALS:
       return checkPacked(tables, de, buffer, at, bytes, length)
     case SIGNED_BCD:
-      return bytes === 0 ? -1 : checkPacked(tables, de, buffer, at + 1, bytes - 1, length - 1)
+      if (bytes === 0) return -1
+      if (tables.check[de] === SIGNED && ((latin1Classes[buffer[at] as number] as number) & SIGN) === 0) return at
+      return checkPacked(tables, de, buffer, at + 1, bytes - 1, length - 1)
     case HEX_ASCII:
       for (let i = at; i < at + bytes; i++) if ((hexValue[buffer[i] as number] as number) > 15) return i
       return -1

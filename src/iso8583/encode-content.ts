@@ -50,7 +50,7 @@ export function writeContent(
       return
     case SIGNED_BCD:
       if (length === 0) return
-      if (value.charCodeAt(0) > 0x7f) failEncode(de, NOT_ALLOWED)
+      if (value.charCodeAt(0) > 0xff) failEncode(de, NOT_ALLOWED)
       target[at] = value.charCodeAt(0)
       checkSign(tables, de, value)
       writePacked(tables, de, value, 1, target, at + 1)

@@ -110,12 +110,19 @@ function bitmapped(de: number, spec: Extract<SubfieldSpec, { form: 'bitmap' }>, 
     if (part.parts === undefined || value === undefined) continue
     for (const [id, inner] of parsePositions(part.parts, value)) values.set(`${part.id}.${id}`, inner)
   }
-  const parts = named(de, spec.parts, values)
+  const parts: Subfield[] = [
+    { path: `${de}.0`, name: 'bitmap', value: bits(bytes, spec.bytes), sensitivity: undefined },
+    ...named(de, spec.parts, values),
+  ]
   if (unknown !== undefined) {
     const name = `parts that the table does not have, from ${unknown.ids[0]} on`
     parts.push({ path: `${de}.rest`, name, value: unknown.bytes.toString('hex'), sensitivity: 'private' })
   }
   return { parts, failure }
+}
+
+function bits(bytes: Buffer, count: number): string {
+  return Array.from(bytes.subarray(0, count), (byte) => byte.toString(2).padStart(8, '0')).join('')
 }
 
 function chipData(de: number, bytes: Buffer, wrapped: boolean): SubfieldsResult {

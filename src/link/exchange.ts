@@ -14,8 +14,19 @@ import {
   VISA_HEADER_BYTES,
   type VisaHeader,
 } from '../iso8583/visa-header.ts'
-import type { InboundRequest } from './server-link.ts'
-import { isNetworkManagement, networkManagementAnswer, refusalBeforeSignOn } from './session.ts'
+import { isNetworkManagement, networkManagementAnswer, refusalBeforeSignOn, type SessionState } from './session.ts'
+
+/** A message that came in, and the way to answer it; `InboundRequest` of a listener is one. */
+export interface ExchangeRequest {
+  readonly frame: Buffer
+  /** Milliseconds since 1970 UTC. */
+  readonly receivedAtMs: number
+  readonly link: { readonly state: SessionState; setState(state: SessionState): void }
+  /** @returns false when the link is gone */
+  reply(body: Uint8Array): boolean
+  /** Ends the request without an answer. */
+  drop(): void
+}
 
 /** What decides requests: a writer's lanes. */
 export interface Decider {
@@ -72,7 +83,7 @@ export class Exchange {
   }
 
   /** Handles one frame of a link; answers it at once or when its decision is durable. */
-  handle(inbound: InboundRequest): void {
+  handle(inbound: ExchangeRequest): void {
     const startedMs = performance.now()
     const { name } = this.#profile
     let header: VisaHeader | undefined
@@ -169,7 +180,7 @@ export class Exchange {
 }
 
 interface AnswerContext {
-  readonly inbound: InboundRequest
+  readonly inbound: ExchangeRequest
   readonly message: Message
   readonly header: VisaHeader | undefined
   readonly startedMs: number

@@ -9,7 +9,13 @@ export function cardLaneLookup(url: string): {
   let client: Client | undefined
   return {
     async lookup(panIndexes) {
-      client ??= await connect({ url, name: 'mizan card directory', role: 'mizan_app', queryTimeoutMs: 2_000 })
+      client ??= await connect({
+        url,
+        name: 'mizan card directory',
+        role: 'mizan_app',
+        pointQueries: true,
+        queryTimeoutMs: 2_000,
+      })
       try {
         const { rows } = await client.query<{ pan_index: Buffer; lane: number }>({
           name: 'card_lanes',

@@ -11,9 +11,19 @@ export interface ConnectionOptions {
   /** `mizan_app` for the running program, `mizan_analyst` for read-only queries; absent for migrations. */
   readonly role?: 'mizan_app' | 'mizan_analyst'
   readonly statementTimeoutMs?: number
+  /** For a connection that only ever looks single rows up: plans must not depend on statistics that are not there yet. */
+  readonly pointQueries?: boolean
   /** Client-side bound on one query: a connection that swallows bytes must not hold a lane for ever. */
   readonly queryTimeoutMs?: number
 }
+
+const pointQuerySettings = [
+  '-c enable_seqscan=off',
+  '-c enable_hashjoin=off',
+  '-c enable_mergejoin=off',
+  '-c enable_bitmapscan=off',
+  '-c plan_cache_mode=force_generic_plan',
+]
 
 const { Client: PgClient, types } = pg
 // Dates stay text (yyyy-mm-dd): a Date object would shift them by the machine's time zone.
@@ -25,6 +35,7 @@ types.setTypeParser(types.builtins.DATE, (text) => text)
  */
 export async function connect(options: ConnectionOptions): Promise<pg.Client> {
   const settings = ['-c jit=off', '-c synchronous_commit=on']
+  if (options.pointQueries === true) settings.push(...pointQuerySettings)
   if (options.role !== undefined) settings.push(`-c role=${options.role}`)
   if (options.statementTimeoutMs !== undefined) settings.push(`-c statement_timeout=${options.statementTimeoutMs}`)
   const client = new PgClient({

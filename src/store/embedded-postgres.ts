@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import {
   chmodSync,
   existsSync,
@@ -54,8 +55,6 @@ const DEFAULT_RELOCATION_ROOT = '/var/lib/mizan'
 const LOCK_WAIT_MS = 120_000
 const STOP_TIMEOUT_MS = 60_000
 const CONNECT_TIMEOUT_MS = 5_000
-
-let holds = 0
 
 /**
  * Starts the PostgreSQL server of a data folder, or attaches to the one that runs. Safe to call from several
@@ -195,7 +194,7 @@ function hold(
   const root = clusterRoot(files.dataDir)
   const password = readPassword(root)
   const data = path.join(root, 'data')
-  const mark = path.join(files.users, `${process.pid}-${++holds}`)
+  const mark = path.join(files.users, `${process.pid}-${randomBytes(4).toString('hex')}`)
   writeFileSync(mark, ownerLine(), { mode: 0o600 })
   let released = false
   const stopNow = async (mode: 'fast' | 'immediate') => {

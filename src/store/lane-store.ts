@@ -57,6 +57,7 @@ export class LaneStore {
       url: this.#options.url,
       name: `mizan lane ${this.#options.lane}`,
       role: 'mizan_app',
+      pointQueries: true,
       statementTimeoutMs: this.#options.commitTimeoutMs,
       queryTimeoutMs: this.#options.commitTimeoutMs + 1_000,
     })
@@ -150,9 +151,29 @@ export class LaneStore {
     }
   }
 
+  /**
+   * Whether a batch is in the journal, asked over a connection of its own: for a writer that has lost the lane.
+   * @throws MizanError STORE_UNAVAILABLE
+   */
+  async hasBatch(seq: number, hash: Buffer): Promise<boolean> {
+    const client = await connect({ url: this.#options.url, name: 'mizan batch check', role: 'mizan_app' })
+    try {
+      const { rowCount } = await client.query('select from batch where lane = $1 and seq = $2 and hash = $3', [
+        this.#options.lane,
+        seq,
+        hash,
+      ])
+      return rowCount === 1
+    } finally {
+      await client.end()
+    }
+  }
+
   /** Makes sure that the journal has partitions for a business date and the days after it. */
   async ensurePartitions(from: CivilDate, days: number): Promise<void> {
-    await this.#client?.query('select ensure_partitions($1::date, $2::integer)', [formatDate(from), days])
+    const client = this.#client
+    if (client === undefined) throw new MizanError('STORE_UNAVAILABLE', 'the lane is not connected')
+    await client.query('select ensure_partitions($1::date, $2::integer)', [formatDate(from), days])
   }
 
   /** Forgets the connection; whatever it still carries is of unknown outcome. */

@@ -1,29 +1,23 @@
 import type { AnswerFields } from '../authorization/answer.ts'
-import { applyDecision } from '../authorization/apply.ts'
+import { applyDecision, applyHoldExpiry } from '../authorization/apply.ts'
 import { decide } from '../authorization/decide.ts'
-import type { DecisionPolicy, StoredAuthorization } from '../authorization/decision.ts'
-import type { AuthorizationRequest, Outlet } from '../authorization/request.ts'
+import type { DecisionPolicy } from '../authorization/decision.ts'
+import type { Outlet } from '../authorization/request.ts'
 import type { Result } from '../authorization/result.ts'
 import type { ProgrammeBook } from '../benefit/programme.ts'
-import {
-  addDays,
-  businessDate,
-  type CivilDate,
-  type Clock,
-  civilDate,
-  monthOf,
-  transmissionInstant,
-} from '../calendar.ts'
+import { addDays, businessDate, type CivilDate, type Clock, civilDate } from '../calendar.ts'
 import type { Household } from '../card/household.ts'
 import { assert, MizanError } from '../errors.ts'
 import type { Batch } from '../store/batch.ts'
-import type { LanePosition, LaneStore } from '../store/lane-store.ts'
-import type { OriginalQuery, Prefetched } from '../store/prefetch.ts'
+import type { CommitOutcome, LanePosition, LaneStore } from '../store/lane-store.ts'
 import { BatchBuilder } from './batch-builder.ts'
+import type { DueHold } from './hold-sweeper.ts'
 import { HouseholdCache } from './household-cache.ts'
+import { type Lookups, lookUp } from './lookups.ts'
 import type { LaneObserver } from './observer.ts'
 import { RecentKeys } from './recent-keys.ts'
 import { Ring } from './ring.ts'
+import { answerWithout, isReversal, takeBatch, type Work } from './work.ts'
 
 /** Limits of a lane (architecture.md, "Limits on everything"). */
 export interface LaneLimits {
@@ -31,7 +25,7 @@ export interface LaneLimits {
   readonly batchMax: number
   readonly cacheHouseholds: number
   readonly recentKeys: number
-  /** How many days back an original or a first is looked for. */
+  /** Business days back in which an original or a first is looked for. */
   readonly matchingDays: number
   readonly cutoverMinutes: number
 }
@@ -43,27 +37,39 @@ export interface LaneRules {
   outletByAcceptor(acceptor: string): Outlet | undefined
 }
 
-/** A request on its way through a lane. */
-export interface Work {
-  readonly request: AuthorizationRequest
-  /** DE39 table of the requester's dialect. */
-  readonly responseCodes: Readonly<Record<Result, string>>
-  /** After this instant a request that has not been sent to the database is answered 91. */
-  readonly deadlineMs: number
-  /** Called exactly once. */
-  readonly respond: (result: Result, fields: AnswerFields) => void
+export interface LaneOptions {
+  readonly lane: number
+  readonly store: LaneStore
+  readonly rules: LaneRules
+  readonly limits: LaneLimits
+  readonly clock: Clock
+  readonly observer: LaneObserver
 }
 
+/** `recovering`: the connection was lost; requests wait for it, each at most to its deadline. */
 export type LaneState = 'starting' | 'running' | 'recovering' | 'fenced' | 'stopped'
 
-interface CommitPending {
+interface Answer {
+  readonly result: Result
+  readonly fields: AnswerFields
+}
+
+/** A batch that was sent and whose outcome decides its answers. */
+interface Sent {
   readonly batch: Batch
-  readonly hash: Buffer
+  readonly works: readonly Work[]
+  readonly dueHolds: readonly DueHold[]
+  readonly answers: readonly Answer[]
 }
 
 const RECOVERY_DELAY_MIN_MS = 20
 const RECOVERY_DELAY_MAX_MS = 1_000
-const EXPIRY_SWEEP_MS = 20
+/** Attempts to reach the database after a stop was asked for. */
+const RECOVERY_ATTEMPTS_STOPPING = 5
+const LATE_SWEEP_MS = 20
+const DUE_HOLDS_MAX = 4_096
+const DUE_HOLDS_PER_BATCH = 32
+const PARTITION_DAYS = 8
 
 /**
  * The single writer of a lane. It takes what has queued, reads what it lacks, decides in memory, commits the batch in
@@ -78,39 +84,30 @@ export class Lane {
   readonly #observer: LaneObserver
   readonly #ring: Ring<Work>
   readonly #cache: HouseholdCache
-  #recent: RecentKeys
+  readonly #recent: RecentKeys
+  #dueHolds: DueHold[] = []
   #position: LanePosition = { epoch: 0, lastSeq: 0, lastHash: Buffer.alloc(32), nextId: 0 }
   #state: LaneState = 'starting'
   #wake: (() => void) | undefined
   #loop: Promise<void> | undefined
-  #sweep: NodeJS.Timeout | undefined
-  #partitionsUntil: CivilDate | undefined
+  #lateSweep: NodeJS.Timeout | undefined
+  #partitionsUntil = 0
 
-  constructor(options: {
-    lane: number
-    store: LaneStore
-    rules: LaneRules
-    limits: LaneLimits
-    clock: Clock
-    observer: LaneObserver
-  }) {
-    this.lane = options.lane
-    this.#store = options.store
-    this.#rules = options.rules
-    this.#limits = options.limits
-    this.#clock = options.clock
-    this.#observer = options.observer
-    this.#ring = new Ring(options.limits.ringCapacity)
-    this.#cache = new HouseholdCache(options.limits.cacheHouseholds)
-    this.#recent = new RecentKeys(options.limits.recentKeys, options.clock.now())
+  constructor(options: LaneOptions) {
+    const { lane, store, rules, limits, clock, observer } = options
+    this.lane = lane
+    this.#store = store
+    this.#rules = rules
+    this.#limits = limits
+    this.#clock = clock
+    this.#observer = observer
+    this.#ring = new Ring(limits.ringCapacity)
+    this.#cache = new HouseholdCache(limits.cacheHouseholds)
+    this.#recent = new RecentKeys(limits.recentKeys, clock.now())
   }
 
   get state(): LaneState {
     return this.#state
-  }
-
-  get depth(): number {
-    return this.#ring.size
   }
 
   get epoch(): number {
@@ -121,23 +118,19 @@ export class Lane {
     return this.#position.lastSeq
   }
 
-  get cachedHouseholds(): number {
-    return this.#cache.size
-  }
-
   /**
    * Takes the lane over and starts deciding.
-   * @throws MizanError STORE_UNAVAILABLE
+   * @throws MizanError STORE_UNAVAILABLE, NOT_FOUND
    */
   async start(): Promise<void> {
     const position = await this.#store.take()
     if (position === undefined) throw new MizanError('NOT_FOUND', `lane ${this.lane} is not in the database`)
     this.#position = position
     this.#recent.reset(this.#clock.now())
-    await this.#preparePartitions()
+    await this.#preparePartitions(businessDate(this.#clock.now(), this.#limits.cutoverMinutes))
     this.#state = 'running'
-    this.#sweep = setInterval(() => this.#answerLate(), EXPIRY_SWEEP_MS)
-    this.#sweep.unref()
+    this.#lateSweep = setInterval(() => this.#answerLate(), LATE_SWEEP_MS)
+    this.#lateSweep.unref()
     this.#loop = this.#run()
   }
 
@@ -145,27 +138,37 @@ export class Lane {
   submit(work: Work): boolean {
     if (this.#state !== 'running' && this.#state !== 'recovering') return false
     if (!this.#ring.push(work)) return false
-    const wake = this.#wake
-    this.#wake = undefined
-    wake?.()
+    this.#signal()
     return true
+  }
+
+  /** Queues the end of an expired hold; beyond the limit it is left to the next sweep. */
+  expireHold(hold: DueHold): void {
+    if (this.#dueHolds.length >= DUE_HOLDS_MAX || this.#state === 'fenced') return
+    this.#dueHolds.push(hold)
+    this.#signal()
   }
 
   /** Decides what has queued, then stops. New work is refused at once. */
   async stop(): Promise<void> {
     if (this.#state !== 'fenced') this.#state = 'stopped'
-    clearInterval(this.#sweep)
-    const wake = this.#wake
-    this.#wake = undefined
-    wake?.()
+    clearInterval(this.#lateSweep)
+    this.#signal()
     await this.#loop
-    this.#refuseAll()
+    this.#refuseWaiting()
     await this.#store.close()
   }
 
+  #signal(): void {
+    const wake = this.#wake
+    this.#wake = undefined
+    wake?.()
+  }
+
   async #run(): Promise<void> {
-    while (this.#state === 'running' || this.#ring.size > 0) {
-      if (this.#ring.size === 0) {
+    while (this.#state !== 'fenced') {
+      if (this.#ring.size === 0 && this.#dueHolds.length === 0) {
+        if (this.#state === 'stopped') return
         await new Promise<void>((resolve) => {
           this.#wake = resolve
         })
@@ -173,96 +176,61 @@ export class Lane {
         await new Promise<void>((resolve) => setImmediate(resolve))
         continue
       }
-      if (this.#state === 'fenced') break
-      try {
-        await this.#step()
-      } catch (error) {
-        this.#observer.laneFault?.(this.lane, error)
-        await this.#recover(undefined)
-      }
+      await this.#step()
     }
-    this.#refuseAll()
+    this.#refuseWaiting()
   }
 
   async #step(): Promise<void> {
-    if (!this.#store.connected) {
-      await this.#recover(undefined)
-      return
-    }
+    if (!this.#store.connected && !(await this.#recover(undefined))) return
     this.#cache.trim()
-    const works = this.#take()
-    if (works.length === 0) return
+    const works = takeBatch(this.#ring, this.#limits.batchMax, this.#clock.now(), (work) =>
+      this.#early91(work, 'budget'),
+    )
+    const dueHolds = this.#dueHolds.splice(0, DUE_HOLDS_PER_BATCH)
+    if (works.length === 0 && dueHolds.length === 0) return
     try {
-      await this.#process(works)
+      await this.#process(works, dueHolds)
     } catch (error) {
-      if (error instanceof MizanError && error.code === 'STORE_UNAVAILABLE') {
-        this.#ring.unshift(works)
-        await this.#recover(undefined)
-        return
-      }
       this.#observer.laneFault?.(this.lane, error)
-      await this.#isolate(works, 'internal-fault')
+      if (error instanceof MizanError && error.code === 'STORE_UNAVAILABLE') this.#putBack(works, dueHolds)
+      else await this.#isolate(works, 'internal-fault')
     }
   }
 
-  /**
-   * Takes the next batch. It ends before a request that depends on one in it: a repeat of the same key, or a reversal
-   * of an original that is not in the journal yet.
-   */
-  #take(): Work[] {
-    const works: Work[] = []
-    const keys = new Set<string>()
-    const cards = new Set<string>()
-    const now = this.#clock.now()
-    while (works.length < this.#limits.batchMax) {
-      const next = this.#ring.peek()
-      if (next === undefined) break
-      if (next.deadlineMs <= now) {
-        this.#ring.shift()
-        this.#early91(next, 'budget')
-        continue
-      }
-      const { key, originalKey } = next.request
-      if (keys.has(key) || (originalKey !== undefined && keys.has(originalKey))) break
-      if (needsOriginal(next.request) && originalKey === undefined && cards.has(next.request.panIndex)) break
-      this.#ring.shift()
-      works.push(next)
-      keys.add(key)
-      if (originalKey !== undefined) keys.add(originalKey)
-      cards.add(next.request.panIndex)
-    }
-    return works
-  }
-
-  /** Reads, decides, commits and answers one batch. */
-  async #process(works: readonly Work[]): Promise<void> {
+  /** Reads, decides, commits and answers one batch. Throws only before anything was sent to be committed. */
+  async #process(works: readonly Work[], dueHolds: readonly DueHold[]): Promise<void> {
     const startedMs = performance.now()
     const nowMs = this.#clock.now()
     const entitlementDate = civilDate(nowMs)
     const day = businessDate(nowMs, this.#limits.cutoverMinutes)
     await this.#preparePartitions(day)
-    const prefetched = await this.#prefetch(works, nowMs, entitlementDate, day)
-    const prefetchedMs = performance.now()
-
-    const builder = new BatchBuilder({
-      lane: this.lane,
-      epoch: this.#position.epoch,
-      seq: this.#position.lastSeq + 1,
-      firstId: this.#position.nextId,
-      atMs: nowMs,
-      businessDate: day,
+    const { matchingDays } = this.#limits
+    const lookups = await lookUp({
+      store: this.#store,
+      cache: this.#cache,
+      recent: this.#recent,
+      works,
+      dueHolds,
+      nowMs,
       entitlementDate,
+      businessDate: day,
+      matchingDays,
     })
-    const answers = works.map((work, ordinal) => this.#decide(work, ordinal, prefetched, builder))
-    const batch = builder.build()
+    const prefetchedMs = performance.now()
+    const { epoch, lastSeq, nextId: firstId } = this.#position
+    const head = { lane: this.lane, epoch, seq: lastSeq + 1, firstId, atMs: nowMs, businessDate: day, entitlementDate }
+    const builder = new BatchBuilder(head)
+    const { answers, batch } = this.#decideAll(works, dueHolds, lookups, builder)
+    if (builder.isEmpty) return
     const decidedMs = performance.now()
     const outcome = await this.#store.commit(batch, this.#position.lastHash)
     const committedMs = performance.now()
-
     this.#observer.batchDone?.(this.lane, {
       outcome: outcome.kind,
       seq: batch.seq,
       size: works.length,
+      queueMs: Math.max(0, nowMs - (works[0]?.request.receivedAtMs ?? nowMs)),
       prefetchMs: prefetchedMs - startedMs,
       decideMs: decidedMs - prefetchedMs,
       commitMs: committedMs - decidedMs,
@@ -270,94 +238,31 @@ export class Lane {
       cachedHouseholds: this.#cache.size,
       ...this.#cache.takeCounts(),
     })
-    switch (outcome.kind) {
-      case 'committed':
-        this.#finish(batch, outcome.hash, works, answers, nowMs)
-        return
-      case 'fenced':
-        this.#fence(works)
-        return
-      case 'unknown':
-        await this.#recover({ batch, hash: outcome.hash }, works, answers)
-        return
-      case 'refused':
-        this.#dropTouched(builder.touched)
-        this.#observer.batchRefused?.(
-          this.lane,
-          batch.seq,
-          works.length,
-          outcome.code,
-          outcome.constraint,
-          outcome.reason,
-        )
-        if (outcome.constraint.includes('dedupe_key')) this.#recent.reset(nowMs)
-        await this.#isolate(works, isCapacity(outcome.code) ? 'not-in-time' : 'internal-fault')
-    }
+    await this.#conclude({ batch, works, dueHolds, answers }, outcome, builder.touched)
   }
 
-  /** A batch that cannot be made durable as a whole: each request on its own, so that one bad one harms no other. */
-  async #isolate(works: readonly Work[], failure: Result): Promise<void> {
-    for (const work of works) this.#dropCard(work.request.panIndex)
-    const [only] = works
-    if (works.length === 1 && only !== undefined) {
-      this.#answerWithout(only, failure)
-      return
-    }
-    for (const work of works) {
-      try {
-        await this.#process([work])
-      } catch (error) {
-        if (error instanceof MizanError && error.code === 'STORE_UNAVAILABLE') this.#answerWithout(work, 'not-in-time')
-        else await this.#isolate([work], 'internal-fault')
-      }
-    }
-  }
-
-  async #prefetch(
+  /** Decides in order; each decision sees what those before it did. On a defect no half-changed household stays. */
+  #decideAll(
     works: readonly Work[],
-    nowMs: number,
-    entitlementDate: CivilDate,
-    day: CivilDate,
-  ): Promise<Prefetched> {
-    const month = monthOf(entitlementDate)
-    const panIndexes = new Set<string>()
-    const keys: string[] = []
-    const originals: OriginalQuery[] = []
-    this.#originalOrdinals.clear()
-    for (const work of works) {
-      const { request } = work
-      const { panIndex } = request
-      if (request.fault === undefined && !this.#cache.has(panIndex, month)) panIndexes.add(panIndex)
-      const transmittedMs = transmissionInstant(request.transmission, nowMs)
-      if (this.#recent.mustAsk(request.key, transmittedMs, nowMs)) keys.push(request.key)
-      if (needsOriginal(request)) {
-        this.#originalOrdinals.set(work, originals.length)
-        const { networkReference, rrn, acceptor } = request
-        originals.push({ key: request.originalKey, panIndex, networkReference, rrn, acceptor })
-      }
+    dueHolds: readonly DueHold[],
+    lookups: Lookups,
+    builder: BatchBuilder,
+  ): { answers: Answer[]; batch: Batch } {
+    try {
+      for (const due of dueHolds) this.#expire(due, builder)
+      const answers = works.map((work) => this.#decide(work, lookups, builder))
+      return { answers, batch: builder.build() }
+    } catch (error) {
+      this.#dropHouseholds(builder.touched)
+      throw error
     }
-    if (panIndexes.size === 0 && keys.length === 0 && originals.length === 0) return nothingPrefetched
-    const since = addDays(day, -this.#limits.matchingDays)
-    const prefetched = await this.#store.prefetch({
-      entitlementDate,
-      since,
-      panIndexes: [...panIndexes],
-      keys,
-      originals,
-    })
-    for (const loaded of prefetched.households) this.#cache.add(loaded, month)
-    return prefetched
   }
 
-  readonly #originalOrdinals = new Map<Work, number>()
-
-  #decide(work: Work, _ordinal: number, prefetched: Prefetched, builder: BatchBuilder): Answer {
+  #decide(work: Work, lookups: Lookups, builder: BatchBuilder): Answer {
     const { request, responseCodes } = work
-    const found = this.#cache.get(work.request.panIndex)
+    const found = this.#cache.get(request.panIndex)
     const outlet = this.#rules.outletByAcceptor(request.acceptor)
-    const ordinal = this.#originalOrdinals.get(work)
-    const original: StoredAuthorization | undefined =
-      ordinal === undefined ? undefined : prefetched.originals.get(ordinal)
+    const original = lookups.originals.get(work)
     const decision = decide(request, {
       id: builder.nextId,
       nowMs: builder.head.atMs,
@@ -367,12 +272,12 @@ export class Lane {
       card: found?.card,
       household: found?.household,
       outlet,
-      previous: prefetched.previous.get(request.key),
-      reversedEarly: prefetched.reversedEarly.has(request.key),
+      previous: lookups.previous.get(request.key),
+      reversedEarly: lookups.reversedEarly.has(request.key),
       original,
     })
     if (found !== undefined) applyDecision(decision, found.household)
-    const orphan = isReversal(request) && original === undefined && decision.result === 'original-not-found'
+    const orphan = isReversal(request) && original === undefined
     const fields = builder.add({
       request,
       decision,
@@ -385,11 +290,59 @@ export class Lane {
     return { result: decision.result, fields }
   }
 
-  #finish(batch: Batch, hash: Buffer, works: readonly Work[], answers: readonly Answer[], nowMs: number): void {
+  #expire(due: DueHold, builder: BatchBuilder): void {
+    const household = this.#cache.get(due.panIndex)?.household
+    const hold = household?.holds.find((open) => open.id === due.holdId)
+    if (household === undefined || hold === undefined || hold.expiresAtMs > builder.head.atMs) return
+    applyHoldExpiry(household, hold)
+    builder.addExpiry(household, hold.id)
+  }
+
+  async #conclude(sent: Sent, outcome: CommitOutcome, touched: ReadonlySet<Household>): Promise<void> {
+    switch (outcome.kind) {
+      case 'committed':
+        this.#finish(sent, outcome.hash)
+        return
+      case 'fenced':
+        this.#fence(sent.works)
+        return
+      case 'unknown':
+        await this.#recover({ ...sent, hash: outcome.hash })
+        return
+      case 'refused': {
+        const { code, constraint, reason } = outcome
+        this.#observer.batchRefused?.(this.lane, sent.batch.seq, sent.works.length, code, constraint, reason)
+        this.#dropHouseholds(touched)
+        // A key that the memory did not know is in the journal after all: ask the journal from now on.
+        if (constraint.includes('dedupe_key')) this.#recent.reset(this.#clock.now())
+        await this.#isolate(sent.works, isCapacity(code) ? 'not-in-time' : 'internal-fault')
+      }
+    }
+  }
+
+  /** A batch that cannot be made durable as a whole: each request on its own, so that one bad one harms no other. */
+  async #isolate(works: readonly Work[], failure: Result): Promise<void> {
+    if (works.length <= 1) {
+      for (const work of works) answerWithout(work, failure)
+      return
+    }
+    for (const work of works) {
+      try {
+        await this.#process([work], [])
+      } catch (error) {
+        this.#observer.laneFault?.(this.lane, error)
+        const unavailable = error instanceof MizanError && error.code === 'STORE_UNAVAILABLE'
+        answerWithout(work, unavailable ? 'not-in-time' : 'internal-fault')
+      }
+    }
+  }
+
+  #finish(sent: Sent, hash: Buffer): void {
+    const { batch, works, answers } = sent
     this.#position = { ...this.#position, lastSeq: batch.seq, lastHash: hash, nextId: batch.nextId }
     for (const row of batch.authorizations) {
-      this.#recent.add(row.key, nowMs)
-      if (row.originalKey !== undefined) this.#recent.add(row.originalKey, nowMs)
+      this.#recent.add(row.key, batch.atMs)
+      if (row.originalKey !== undefined) this.#recent.add(row.originalKey, batch.atMs)
     }
     for (const [index, work] of works.entries()) {
       const answer = answers[index]
@@ -401,124 +354,105 @@ export class Lane {
   /**
    * After a lost connection: reconnect, take the lane again (which waits for the old commit to end one way or the
    * other) and learn whether the batch is in. It is answered if it is; otherwise its requests are decided again.
+   * @returns false when the lane is lost
    */
-  async #recover(
-    pending: CommitPending | undefined,
-    works: readonly Work[] = [],
-    answers: readonly Answer[] = [],
-  ): Promise<void> {
+  async #recover(sent: (Sent & { hash: Buffer }) | undefined): Promise<boolean> {
     if (this.#state === 'running') this.#state = 'recovering'
     this.#observer.laneRecovering?.(this.lane)
-    const position = await this.#retake(works)
+    const position = await this.#retake()
     if (position === undefined) {
-      this.#fence(pending === undefined ? [] : works)
-      return
+      await this.#lose(sent)
+      return false
     }
-    const expected = this.#position
-    const applied =
-      pending !== undefined && position.lastSeq === pending.batch.seq && position.lastHash.equals(pending.hash)
+    const isIn = sent !== undefined && position.lastSeq === sent.batch.seq && position.lastHash.equals(sent.hash)
     this.#cache.clear()
     this.#recent.reset(this.#clock.now())
-    if (this.#state === 'recovering') this.#state = 'running'
-    this.#observer.laneRecovered?.(this.lane, position.epoch, position.lastSeq, applied)
-    if (pending !== undefined && applied) {
-      this.#position = { ...position, lastSeq: expected.lastSeq, lastHash: expected.lastHash, nextId: expected.nextId }
-      this.#finish(pending.batch, pending.hash, works, answers, this.#clock.now())
-      return
-    }
-    assert(position.lastSeq === expected.lastSeq, 'a lane of an own epoch cannot have moved on')
+    const before = this.#position
     this.#position = position
-    this.#ring.unshift(works)
+    if (this.#state === 'recovering') this.#state = 'running'
+    this.#observer.laneRecovered?.(this.lane, position.epoch, position.lastSeq, isIn)
+    if (sent !== undefined && isIn) {
+      this.#finish(sent, sent.hash)
+      return true
+    }
+    assert(position.lastSeq === before.lastSeq, 'a lane under our own epoch cannot have moved on')
+    if (sent !== undefined) this.#putBack(sent.works, sent.dueHolds)
+    return true
   }
 
-  /** Reconnects with growing pauses until the lane is ours again, or another's. */
-  async #retake(works: readonly Work[]): Promise<LanePosition | undefined> {
+  #putBack(works: readonly Work[], dueHolds: readonly DueHold[]): void {
+    this.#ring.unshift(works)
+    this.#dueHolds.unshift(...dueHolds)
+  }
+
+  /** Reconnects with growing pauses until the lane is ours again; undefined when it is another's, or on a stop. */
+  async #retake(): Promise<LanePosition | undefined> {
     let delayMs = RECOVERY_DELAY_MIN_MS
-    for (;;) {
+    for (let attempt = 1; ; attempt++) {
       try {
         return await this.#store.take(this.#position.epoch)
       } catch (error) {
         this.#observer.laneFault?.(this.lane, error)
-        if (this.#state === 'stopped' && works.length === 0) return undefined
+        if (this.#state === 'stopped' && attempt >= RECOVERY_ATTEMPTS_STOPPING) return undefined
       }
       await new Promise((resolve) => setTimeout(resolve, delayMs))
       delayMs = Math.min(delayMs * 2, RECOVERY_DELAY_MAX_MS)
     }
   }
 
+  /**
+   * The lane is lost while a batch is of unknown outcome. If the journal can still be read it tells; if not, nobody is
+   * answered: a late repeat or reversal will find what there is.
+   */
+  async #lose(sent: (Sent & { hash: Buffer }) | undefined): Promise<void> {
+    if (sent === undefined) {
+      this.#fence([])
+      return
+    }
+    const isIn = await this.#store.hasBatch(sent.batch.seq, sent.hash).catch(() => undefined)
+    if (isIn === true) this.#finish(sent, sent.hash)
+    this.#fence(isIn === false ? sent.works : [])
+  }
+
   #fence(works: readonly Work[]): void {
     this.#state = 'fenced'
     this.#cache.clear()
     this.#observer.laneFenced?.(this.lane, this.#position.epoch)
-    for (const work of works) this.#answerWithout(work, 'not-in-time')
-    this.#refuseAll()
+    for (const work of works) this.#early91(work, 'fenced')
+    this.#refuseWaiting()
   }
 
   /** Answers what waits too long while the database does not move. */
   #answerLate(): void {
-    const now = this.#clock.now()
-    for (let next = this.#ring.peek(); next !== undefined && next.deadlineMs <= now; next = this.#ring.peek()) {
+    const nowMs = this.#clock.now()
+    for (let next = this.#ring.peek(); next !== undefined && next.deadlineMs <= nowMs; next = this.#ring.peek()) {
       this.#ring.shift()
       this.#early91(next, 'budget')
     }
   }
 
-  #refuseAll(): void {
-    for (let next = this.#ring.shift(); next !== undefined; next = this.#ring.shift())
-      this.#early91(next, this.#state === 'fenced' ? 'fenced' : 'stopping')
+  #refuseWaiting(): void {
+    const reason = this.#state === 'fenced' ? 'fenced' : 'stopping'
+    for (let next = this.#ring.shift(); next !== undefined; next = this.#ring.shift()) this.#early91(next, reason)
   }
 
   #early91(work: Work, reason: 'budget' | 'stopping' | 'fenced'): void {
     this.#observer.early91?.(this.lane, reason)
-    this.#answerWithout(work, 'not-in-time')
+    answerWithout(work, 'not-in-time')
   }
 
-  /** Answers without a posting: nothing of the request is in the journal. */
-  #answerWithout(work: Work, result: Result): void {
-    work.respond(result, { 39: work.responseCodes[result] })
-  }
-
-  #dropTouched(households: ReadonlySet<Household>): void {
+  #dropHouseholds(households: ReadonlySet<Household>): void {
     for (const household of households) this.#cache.drop(household.id)
   }
 
-  #dropCard(panIndex: string): void {
-    const found = this.#cache.get(panIndex)
-    if (found !== undefined) this.#cache.drop(found.household.id)
-  }
-
-  async #preparePartitions(day = businessDate(this.#clock.now(), this.#limits.cutoverMinutes)): Promise<void> {
-    if (this.#partitionsUntil !== undefined && day <= this.#partitionsUntil) return
+  async #preparePartitions(day: CivilDate): Promise<void> {
+    if (day <= this.#partitionsUntil) return
     await this.#store.ensurePartitions(day, PARTITION_DAYS)
     this.#partitionsUntil = addDays(day, PARTITION_DAYS - 2)
   }
 }
 
-const PARTITION_DAYS = 8
-
-interface Answer {
-  readonly result: Result
-  readonly fields: AnswerFields
-}
-
-const nothingPrefetched: Prefetched = {
-  households: [],
-  previous: new Map(),
-  reversedEarly: new Set(),
-  originals: new Map(),
-}
-
-function isReversal(request: AuthorizationRequest): boolean {
-  return request.messageClass === 'reversal' || request.messageClass === 'reversal-advice'
-}
-
-/** Reversals, refunds and completions name an original; a plain request does not. */
-function needsOriginal(request: AuthorizationRequest): boolean {
-  if (isReversal(request) || request.original !== undefined || request.transactionType === '20') return true
-  return request.messageClass === 'financial-advice'
-}
-
-/** SQLSTATE classes 53 (no resources, such as a full disk) and 57 (cancelled): the row is not at fault. */
+/** SQLSTATE classes 53 (no resources, such as a full disk), 55 and 57 (cancelled): the rows are not at fault. */
 function isCapacity(sqlState: string): boolean {
-  return sqlState.startsWith('53') || sqlState.startsWith('57') || sqlState.startsWith('55')
+  return ['53', '55', '57'].includes(sqlState.slice(0, 2))
 }

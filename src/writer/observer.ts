@@ -3,6 +3,8 @@ export interface BatchReport {
   readonly outcome: 'committed' | 'fenced' | 'refused' | 'unknown'
   readonly seq: number
   readonly size: number
+  /** How long the oldest request of the batch had waited. */
+  readonly queueMs: number
   readonly prefetchMs: number
   readonly decideMs: number
   readonly commitMs: number

@@ -23,6 +23,7 @@ export function writerTelemetry(metrics: Metrics, log: Logger): LaneObserver {
       outcomes.get(report.outcome)?.inc()
       metrics.batchSize.observe(report.size)
       metrics.commitSeconds.observe(report.commitMs / SECOND_MS)
+      metrics.stage.queue(report.queueMs / SECOND_MS)
       metrics.stage.prefetch(report.prefetchMs / SECOND_MS)
       metrics.stage.decide(report.decideMs / SECOND_MS / report.size)
       metrics.stage.commit(report.commitMs / SECOND_MS)

@@ -5,6 +5,7 @@ import type { Clock } from '../calendar.ts'
 import { assert } from '../errors.ts'
 import { LaneStore } from '../store/lane-store.ts'
 import { CardDirectory, type LaneLookup } from './card-directory.ts'
+import { type DueHoldQuery, HoldSweeper } from './hold-sweeper.ts'
 import { Lane, type LaneLimits, type LaneRules } from './lane.ts'
 import type { LaneObserver } from './observer.ts'
 
@@ -20,6 +21,8 @@ export interface WriterOptions {
   readonly commitTimeoutMs: number
   /** Lanes of cards; used when there is more than one lane. */
   readonly lookup: LaneLookup
+  /** Open holds that are past their time. */
+  readonly dueHolds: DueHoldQuery
 }
 
 /** All lanes of this process. The only code that changes balances. */
@@ -27,6 +30,7 @@ export class Writer {
   readonly lanes: readonly Lane[]
   readonly #options: WriterOptions
   readonly #directory: CardDirectory
+  readonly #sweeper: HoldSweeper
 
   constructor(options: WriterOptions) {
     this.#options = options
@@ -35,6 +39,12 @@ export class Writer {
       const store = new LaneStore({ url: options.url, lane, commitTimeoutMs: options.commitTimeoutMs })
       const { rules, limits, clock, observer } = options
       return new Lane({ lane, store, rules, limits, clock, observer })
+    })
+    this.#sweeper = new HoldSweeper({
+      query: options.dueHolds,
+      expire: (hold) => this.lanes[hold.lane]?.expireHold(hold),
+      now: () => options.clock.now(),
+      onError: (error) => options.observer.laneFault?.(0, error),
     })
   }
 
@@ -45,10 +55,12 @@ export class Writer {
   /** Takes all lanes over. @throws MizanError STORE_UNAVAILABLE */
   async start(): Promise<void> {
     for (const lane of this.lanes) await lane.start()
+    this.#sweeper.start()
   }
 
   /** Decides what has queued and stops. */
   async stop(): Promise<void> {
+    await this.#sweeper.stop()
     await Promise.all(this.lanes.map((lane) => lane.stop()))
   }
 

@@ -84,7 +84,12 @@ function spawnReaper(dataDir: string): void {
   if (reaper !== undefined && isOwnerAlive(reaper)) return
   const script = path.join(repository, 'test', 'support', 'database-reaper.ts')
   const env = { PATH: process.env.PATH ?? '', TMPDIR: process.env.TMPDIR ?? '' }
-  spawn(process.execPath, [script, dataDir], { detached: true, stdio: 'ignore', cwd: '/', env }).unref()
+  spawn(process.execPath, [script, dataDir, String(process.ppid)], {
+    detached: true,
+    stdio: 'ignore',
+    cwd: '/',
+    env,
+  }).unref()
 }
 
 /** File that names the running reaper. */

@@ -20,6 +20,7 @@ export interface ServerSizes {
   readonly maxWalSizeMb: number
 }
 
+const LOCK_NAME = 'postmaster.pid'
 const POLL_MS = 20
 const LOG_TAIL_BYTES = 8_192
 const LOG_TAIL_LINES = 12
@@ -58,28 +59,36 @@ function serverSettings(port: number, sizes: ServerSizes): Record<string, string
   }
 }
 
-/**
- * The server that holds this PGDATA, if one runs. A postmaster.pid left by a server that was killed is ignored; one
- * whose pid was meanwhile given to another program is made harmless.
- */
+/** The server that holds this PGDATA, if one runs. The postmaster.pid of one that was killed does not count. */
 export function findServer(data: string): RunningServer | undefined {
-  const file = path.join(data, 'postmaster.pid')
-  let lines: string[]
+  const lines = readLockLines(data)
+  const pid = Number(lines?.[0])
+  if (lines === undefined || !isProcessAlive(pid)) return undefined
+  const command = processCommand(pid)
+  // The pid was meanwhile given to another program.
+  if (command !== undefined && !command.includes(lines[1] ?? data)) return undefined
+  return { pid, port: Number(lines[3] ?? 0), ready: (lines[7] ?? '').startsWith('ready') }
+}
+
+/**
+ * PostgreSQL refuses to start while any process has the pid in a postmaster.pid left behind: another program that got
+ * the pid, or the dead server itself until its parent collects it. Only the pid is changed: the rest of the file lets
+ * the server find out whether children of the dead one still use its shared memory.
+ */
+function disarmStaleLock(data: string): void {
+  const lines = readLockLines(data)
+  if (lines === undefined || findServer(data) !== undefined) return
+  writeFileSync(path.join(data, LOCK_NAME), [NO_SUCH_PID, ...lines.slice(1)].join('\n'))
+}
+
+/** Lines of postmaster.pid; undefined when there is none or it is just being written. */
+function readLockLines(data: string): string[] | undefined {
   try {
-    lines = readFileSync(file, 'utf8').split('\n')
+    const lines = readFileSync(path.join(data, LOCK_NAME), 'utf8').split('\n')
+    return /^\d+$/.test(lines[0] ?? '') ? lines : undefined
   } catch {
     return undefined
   }
-  const pid = Number(lines[0])
-  if (!isProcessAlive(pid)) return undefined
-  const command = processCommand(pid)
-  if (command !== undefined && !command.includes(lines[1] ?? data)) {
-    // PostgreSQL would refuse to start while any process has this pid. Only the pid is changed: the rest of the file
-    // lets the server find out whether children of the dead one still use its shared memory.
-    writeFileSync(file, [NO_SUCH_PID, ...lines.slice(1)].join('\n'))
-    return undefined
-  }
-  return { pid, port: Number(lines[3] ?? 0), ready: (lines[7] ?? '').startsWith('ready') }
 }
 
 /**
@@ -99,6 +108,7 @@ export async function startServer(
   const deadline = Date.now() + timeoutMs
   let port = preferredPort !== 0 && (fixedPort || (await isPortFree(preferredPort))) ? preferredPort : await freePort()
   for (let attempt = 1; ; attempt++) {
+    disarmStaleLock(cluster.data)
     const logStart = rotateLog(cluster.serverLog)
     const child = launch(cluster, port, sizes)
     const running = await waitUntilReady(cluster.data, child, deadline)

@@ -1,0 +1,172 @@
+import { Command } from 'commander'
+import { type Result, responseCodes } from '../authorization/result.ts'
+import { programmeBook, shippedProgrammes } from '../benefit/programme.ts'
+import { loadConfig } from '../config/config.ts'
+import { MizanError } from '../errors.ts'
+import { maskPan } from '../identifiers.ts'
+import type { AdditionalAmount } from '../iso8583/composites.ts'
+import { COUNTED_UNITS, formatPiasters, formatQuantity } from '../money.ts'
+import { Counterparty } from '../simulator/counterparty.ts'
+import { readListeners, readWorld } from '../simulator/demo-files.ts'
+import {
+  entryInWords,
+  type LedgerAuthorization,
+  lastAuthorization,
+  readAuthorizations,
+} from '../simulator/ledger-reader.ts'
+import { type Rail, rails } from '../simulator/rails.ts'
+import { isAsExpected, playTour, type TourStep } from '../simulator/tour.ts'
+import { type Client, connect } from '../store/connection.ts'
+import { openDatabase } from '../store/database-location.ts'
+
+interface DemoOptions {
+  readonly host: string
+  readonly var?: string
+  readonly json?: boolean
+}
+
+const clock = { now: () => Date.now() }
+
+/** `mizan demo`: plays the tour against a running switch; fails unless every answer is the expected one. */
+export function demoCommand(): Command {
+  return new Command('demo')
+    .description('play a scripted tour against a running switch')
+    .option('--host <address>', 'where the switch listens', '127.0.0.1')
+    .option('--var <folder>', 'data folder of the switch (default: MIZAN_VAR, else var)')
+    .option('--json', 'print one JSON object')
+    .action(runDemo)
+}
+
+async function runDemo(options: DemoOptions): Promise<void> {
+  const env = options.var === undefined ? process.env : { ...process.env, MIZAN_VAR: options.var }
+  const config = loadConfig({ env })
+  const ports = readListeners(config.varDir)
+  const world = readWorld(config.varDir)
+  const database = await openDatabase(config, { create: false })
+  try {
+    const client = await connect({ url: database.url, name: 'mizan demo', role: 'mizan_analyst' })
+    try {
+      const sinceId = await lastAuthorization(client)
+      const steps: TourStep[] = []
+      await withCounterparties(options.host, ports, async (counterparties) => {
+        const tour = playTour({ world, programmes: programmeBook(shippedProgrammes), clock, ...counterparties })
+        for await (const step of tour) {
+          steps.push(step)
+          if (options.json !== true) print(stepInWords(steps.length, step))
+        }
+      })
+      await conclude(client, steps, sinceId, options.json === true)
+    } finally {
+      await client.end()
+    }
+  } finally {
+    await database.close()
+  }
+}
+
+/** Connects a counterparty on each rail, and closes all in the end. */
+async function withCounterparties(
+  host: string,
+  ports: Readonly<Record<Rail['listener'], number>>,
+  work: (counterparties: { pos: Counterparty; atm: Counterparty; visa: Counterparty }) => Promise<void>,
+): Promise<void> {
+  const opened: Counterparty[] = []
+  const open = async (rail: Rail) => {
+    const counterparty = await Counterparty.connect({ rail, host, port: ports[rail.listener] })
+    opened.push(counterparty)
+    return counterparty
+  }
+  try {
+    await work({ pos: await open(rails.pos), atm: await open(rails.atm), visa: await open(rails.visa) })
+  } catch (cause) {
+    if (!(cause instanceof MizanError) || cause.code !== 'LINK_CLOSED') throw cause
+    throw new MizanError('LINK_CLOSED', `${cause.message}; is the switch still running?`, { cause })
+  } finally {
+    for (const counterparty of opened) counterparty.close()
+  }
+}
+
+/** Shows what the tour left in the ledger, and whether all came out as it should. */
+async function conclude(client: Client, steps: readonly TourStep[], sinceId: number, json: boolean): Promise<void> {
+  const rrns = [...new Set(steps.flatMap((step) => (step.rrn === undefined ? [] : [step.rrn])))]
+  const authorizations = await readAuthorizations(client, rrns, sinceId)
+  const unexpected = steps.filter((step) => !isAsExpected(step)).length
+  if (json) print(JSON.stringify({ passed: unexpected === 0, steps: steps.map(stepAsJson), authorizations }))
+  else {
+    print('What the ledger says\n')
+    for (const authorization of authorizations) print(authorizationInWords(authorization))
+    const verdict = unexpected === 0 ? 'every answer is the expected one' : `${unexpected} not as expected`
+    print(`\n${steps.length} exchanges: ${verdict}`)
+  }
+  if (unexpected > 0) process.exitCode = 1
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`)
+}
+
+function stepInWords(number: number, step: TourStep): string {
+  const { answer, check } = step
+  const asked = [
+    step.mti,
+    ...(step.quantity === undefined ? [] : [formatQuantity(step.quantity, 'LOAF')]),
+    ...(step.amountPiasters === undefined ? [] : [formatQuantity(step.amountPiasters, 'EGP')]),
+    ...(step.pan === undefined ? [] : [`card ${maskPan(step.pan)}`]),
+    `(${step.who})`,
+  ]
+  const balances = answer.amounts.map(amountInWords).join(', ')
+  const lines = [
+    `${String(number).padStart(2)}. ${step.title}`,
+    `    ${asked.join('  ')}`,
+    `    ${answer.mti}  ${answer.code} ${meaningOf(answer.code)}  ${answer.tookMs.toFixed(1)} ms`,
+    ...(balances === '' ? [] : [`    available: ${balances}`]),
+    ...(check === undefined ? [] : [`    ${check.holds ? 'checked' : 'NOT SO'}: ${check.what}`]),
+    ...(answer.code === step.expectedCode ? [] : [`    NOT AS EXPECTED: should be ${step.expectedCode}`]),
+  ]
+  return `${lines.join('\n')}\n`
+}
+
+/** Accounts of DE54 as people call them (interfaces.md, "Processing code"). */
+const accountNames: Readonly<Record<string, string>> = {
+  20: 'postal account',
+  91: 'ration',
+  92: 'bread today',
+  93: 'flour',
+  94: 'bread points',
+  95: 'grants',
+}
+
+function amountInWords({ accountType, currency, amount }: AdditionalAmount): string {
+  const name = accountNames[accountType] ?? accountType
+  if (currency !== COUNTED_UNITS) return `${name} ${formatPiasters(amount)} EGP`
+  return `${name} ${formatQuantity(amount, accountType === '93' ? 'KG' : 'LOAF')}`
+}
+
+const namesByCode = new Map<string, string[]>()
+for (const [result, code] of Object.entries(responseCodes('iso87-ascii')) as [Result, string][]) {
+  namesByCode.set(code, [...(namesByCode.get(code) ?? []), result.replaceAll('-', ' ')])
+}
+
+function meaningOf(code: string): string {
+  return namesByCode.get(code)?.join(' or ') ?? 'unknown'
+}
+
+function authorizationInWords(authorization: LedgerAuthorization): string {
+  const { id, mti, responseCode, result, originalId, entries } = authorization
+  const about = originalId === undefined ? '' : ` of authorization ${originalId}`
+  const head = `  authorization ${id}: ${mti}${about}, ${responseCode} ${result}`
+  return [head, ...entries.map((entry) => `    ${entryInWords(entry)}`)].join('\n')
+}
+
+function stepAsJson(step: TourStep): Record<string, unknown> {
+  const { answer, pan, ...rest } = step
+  return {
+    ...rest,
+    ...(pan === undefined ? {} : { card: maskPan(pan) }),
+    responseCode: answer.code,
+    meaning: meaningOf(answer.code),
+    balances: answer.amounts,
+    tookMs: Math.round(answer.tookMs * 100) / 100,
+    asExpected: isAsExpected(step),
+  }
+}

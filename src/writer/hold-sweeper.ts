@@ -1,0 +1,72 @@
+/** A hold whose time is over, with a card of its household. */
+export interface DueHold {
+  readonly holdId: number
+  readonly panIndex: string
+  readonly lane: number
+  readonly expiresAtMs: number
+}
+
+/** Finds holds that are open and past their time, oldest first. */
+export type DueHoldQuery = (afterMs: number, untilMs: number, limit: number) => Promise<readonly DueHold[]>
+
+const SWEEP_EVERY_MS = 30_000
+const SWEEP_LIMIT = 500
+
+/**
+ * Looks for expired holds from time to time and hands each to its lane, whose writer ends it in a batch of its own: no
+ * second program ever changes a balance.
+ */
+export class HoldSweeper {
+  readonly #query: DueHoldQuery
+  readonly #expire: (hold: DueHold) => void
+  readonly #now: () => number
+  readonly #onError: (error: unknown) => void
+  #timer: NodeJS.Timeout | undefined
+  #running: Promise<void> | undefined
+  /** Everything that expired before this has been handed over. */
+  #doneUntilMs = 0
+
+  constructor(options: {
+    query: DueHoldQuery
+    expire: (hold: DueHold) => void
+    now: () => number
+    onError: (error: unknown) => void
+  }) {
+    this.#query = options.query
+    this.#expire = options.expire
+    this.#now = options.now
+    this.#onError = options.onError
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => this.sweep(), SWEEP_EVERY_MS)
+    this.#timer.unref()
+    this.sweep()
+  }
+
+  /** Begins a sweep unless one runs. */
+  sweep(): void {
+    this.#running ??= this.#sweep()
+      .catch(this.#onError)
+      .finally(() => {
+        this.#running = undefined
+      })
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer)
+    await this.#running
+  }
+
+  async #sweep(): Promise<void> {
+    const untilMs = this.#now()
+    for (;;) {
+      const due = await this.#query(this.#doneUntilMs, untilMs, SWEEP_LIMIT)
+      for (const hold of due) this.#expire(hold)
+      if (due.length < SWEEP_LIMIT) break
+      // The rest of a full page: go on from its last instant; holds of that instant come again and are ignored.
+      this.#doneUntilMs = (due.at(-1)?.expiresAtMs ?? untilMs) - 1
+    }
+    this.#doneUntilMs = untilMs
+  }
+}
