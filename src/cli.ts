@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command } from 'commander'
+import { demoCommand } from './commands/demo.ts'
 import { startCommand } from './commands/start.ts'
 import { version } from './commands/version.ts'
 import { describeError } from './errors.ts'
@@ -9,6 +10,7 @@ const program = new Command('mizan')
   .version(version)
   .showHelpAfterError('(mizan --help lists the commands)')
   .addCommand(startCommand())
+  .addCommand(demoCommand())
 
 try {
   await program.parseAsync()

@@ -1,5 +1,3 @@
-import { createHash } from 'node:crypto'
-
 /** Longest PAN of ISO/IEC 7812. */
 export const PAN_LENGTH_MAX = 19
 
@@ -39,9 +37,4 @@ const CODE_SPACE = 36 ** 6
 export function approvalCode(id: number): string {
   const spread = Number((BigInt(id) * 1_000_000_007n + 12_345_679n) % BigInt(CODE_SPACE))
   return spread.toString(36).toUpperCase().padStart(6, '0')
-}
-
-/** 16 bytes that identify a content: the first half of SHA-256. */
-export function digest16(text: string): Buffer {
-  return createHash('sha256').update(text).digest().subarray(0, 16)
 }

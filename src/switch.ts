@@ -31,15 +31,16 @@ export interface Switch {
   stop(reason: string): Promise<void>
 }
 
-const clock: Clock = { now: () => Date.now() }
+const systemClock: Clock = { now: () => Date.now() }
 const DRAIN_MS = 10_000
 
 /**
  * Builds and starts the whole switch: database, master data, lanes, listeners, HTTP. It is ready to answer when this
  * resolves; `run/listeners.json` of the data folder then says where.
+ * @param clock dates what is decided; a test or a simulation brings its own
  * @throws MizanError with what is wrong and the way out; nothing is left running then
  */
-export async function startSwitch(config: Config, version: string): Promise<Switch> {
+export async function startSwitch(config: Config, version: string, clock: Clock = systemClock): Promise<Switch> {
   const log = createLogger({ level: config.log.level, pretty: config.log.pretty })
   const started: (() => Promise<unknown>)[] = []
   const undo = async () => {
@@ -48,7 +49,7 @@ export async function startSwitch(config: Config, version: string): Promise<Swit
     started.length = 0
   }
   try {
-    return await build(config, version, log, started, undo)
+    return await build(config, version, clock, log, started, undo)
   } catch (error) {
     await undo()
     throw error
@@ -58,6 +59,7 @@ export async function startSwitch(config: Config, version: string): Promise<Swit
 async function build(
   config: Config,
   version: string,
+  clock: Clock,
   log: Logger,
   started: (() => Promise<unknown>)[],
   undo: () => Promise<void>,
@@ -70,7 +72,7 @@ async function build(
 
   const database = await openDatabase(config, { onLog: (step) => events.databaseProgress(log, { step }) })
   started.push(() => database.close())
-  await prepare(config, database, programmes, protection, log)
+  await prepare(config, database, programmes, protection, clock, log)
   const reference = await readReferenceData(database.url)
 
   const directory = cardLaneLookup(database.url)
@@ -159,6 +161,7 @@ async function prepare(
   database: DatabaseHandle,
   programmes: ProgrammeBook,
   protection: PanProtection,
+  clock: Clock,
   log: Logger,
 ): Promise<void> {
   const beganMs = performance.now()

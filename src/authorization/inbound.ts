@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { isLuhnValid } from '../identifiers.ts'
 import { institutionKey, parseAmounts, parseBitmapped, parseOriginalData, parseTrack2 } from '../iso8583/composites.ts'
 import type { Message } from '../iso8583/message.ts'
@@ -154,7 +154,7 @@ function networkReference(message: Message): string {
  */
 export function keyOf(acquirer: string, terminal: string, stan: string, transmission: string, mti: string): string {
   const text = `${acquirer}|${terminal}|${stan}|${transmission}|${mti[1] ?? ''}`
-  const digest = createHash('sha256').update(text).digest('binary')
+  const digest = hash('sha256', text, 'binary')
   const time = Number(transmission) || 0
   return (
     String.fromCharCode((time >>> 24) & 255, (time >>> 16) & 255, (time >>> 8) & 255, time & 255) + digest.slice(0, 12)
@@ -181,7 +181,7 @@ function contentHashOf(base: RequestBase, message: Message): string {
     message.text(49) ?? '',
     message.text(90) ?? '',
   ].join('|')
-  return createHash('sha256').update(text).digest('binary').slice(0, 16)
+  return hash('sha256', text, 'binary').slice(0, 16)
 }
 
 const withoutAmount: readonly string[] = [

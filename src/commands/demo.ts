@@ -1,19 +1,14 @@
 import { Command } from 'commander'
 import { type Result, responseCodes } from '../authorization/result.ts'
+import { traceInWords } from '../authorization/trace.ts'
 import { programmeBook, shippedProgrammes } from '../benefit/programme.ts'
 import { loadConfig } from '../config/config.ts'
-import { MizanError } from '../errors.ts'
 import { maskPan } from '../identifiers.ts'
 import type { AdditionalAmount } from '../iso8583/composites.ts'
 import { COUNTED_UNITS, formatPiasters, formatQuantity } from '../money.ts'
 import { Counterparty } from '../simulator/counterparty.ts'
 import { readListeners, readWorld } from '../simulator/demo-files.ts'
-import {
-  entryInWords,
-  type LedgerAuthorization,
-  lastAuthorization,
-  readAuthorizations,
-} from '../simulator/ledger-reader.ts'
+import { entryInWords, type LedgerAuthorization, readAuthorizations } from '../simulator/ledger-reader.ts'
 import { type Rail, rails } from '../simulator/rails.ts'
 import { isAsExpected, playTour, type TourStep } from '../simulator/tour.ts'
 import { type Client, connect } from '../store/connection.ts'
@@ -46,7 +41,6 @@ async function runDemo(options: DemoOptions): Promise<void> {
   try {
     const client = await connect({ url: database.url, name: 'mizan demo', role: 'mizan_analyst' })
     try {
-      const sinceId = await lastAuthorization(client)
       const steps: TourStep[] = []
       await withCounterparties(options.host, ports, async (counterparties) => {
         const tour = playTour({ world, programmes: programmeBook(shippedProgrammes), clock, ...counterparties })
@@ -55,7 +49,7 @@ async function runDemo(options: DemoOptions): Promise<void> {
           if (options.json !== true) print(stepInWords(steps.length, step))
         }
       })
-      await conclude(client, steps, sinceId, options.json === true)
+      await conclude(client, steps, options.json === true)
     } finally {
       await client.end()
     }
@@ -78,22 +72,19 @@ async function withCounterparties(
   }
   try {
     await work({ pos: await open(rails.pos), atm: await open(rails.atm), visa: await open(rails.visa) })
-  } catch (cause) {
-    if (!(cause instanceof MizanError) || cause.code !== 'LINK_CLOSED') throw cause
-    throw new MizanError('LINK_CLOSED', `${cause.message}; is the switch still running?`, { cause })
   } finally {
     for (const counterparty of opened) counterparty.close()
   }
 }
 
 /** Shows what the tour left in the ledger, and whether all came out as it should. */
-async function conclude(client: Client, steps: readonly TourStep[], sinceId: number, json: boolean): Promise<void> {
-  const rrns = [...new Set(steps.flatMap((step) => (step.rrn === undefined ? [] : [step.rrn])))]
-  const authorizations = await readAuthorizations(client, rrns, sinceId)
+async function conclude(client: Client, steps: readonly TourStep[], json: boolean): Promise<void> {
+  const messages = steps.flatMap((step) => (step.stamps === undefined ? [] : [step.stamps]))
+  const authorizations = await readAuthorizations(client, messages)
   const unexpected = steps.filter((step) => !isAsExpected(step)).length
   if (json) print(JSON.stringify({ passed: unexpected === 0, steps: steps.map(stepAsJson), authorizations }))
   else {
-    print('What the ledger says\n')
+    print('What the ledger says of it\n')
     for (const authorization of authorizations) print(authorizationInWords(authorization))
     const verdict = unexpected === 0 ? 'every answer is the expected one' : `${unexpected} not as expected`
     print(`\n${steps.length} exchanges: ${verdict}`)
@@ -118,7 +109,7 @@ function stepInWords(number: number, step: TourStep): string {
   const lines = [
     `${String(number).padStart(2)}. ${step.title}`,
     `    ${asked.join('  ')}`,
-    `    ${answer.mti}  ${answer.code} ${meaningOf(answer.code)}  ${answer.tookMs.toFixed(1)} ms`,
+    `    ${answer.mti}  ${answer.code} ${meaningOf(step)}  ${answer.tookMs.toFixed(1)} ms`,
     ...(balances === '' ? [] : [`    available: ${balances}`]),
     ...(check === undefined ? [] : [`    ${check.holds ? 'checked' : 'NOT SO'}: ${check.what}`]),
     ...(answer.code === step.expectedCode ? [] : [`    NOT AS EXPECTED: should be ${step.expectedCode}`]),
@@ -147,24 +138,29 @@ for (const [result, code] of Object.entries(responseCodes('iso87-ascii')) as [Re
   namesByCode.set(code, [...(namesByCode.get(code) ?? []), result.replaceAll('-', ' ')])
 }
 
-function meaningOf(code: string): string {
-  return namesByCode.get(code)?.join(' or ') ?? 'unknown'
+/** What an answer says. Several results share a code; the one that was expected is the likely one. */
+function meaningOf({ answer, expected, expectedCode }: TourStep): string {
+  if (answer.code === expectedCode) return expected.replaceAll('-', ' ')
+  return namesByCode.get(answer.code)?.join(' or ') ?? 'unknown'
 }
 
 function authorizationInWords(authorization: LedgerAuthorization): string {
-  const { id, mti, responseCode, result, originalId, entries } = authorization
+  const { id, mti, responseCode, result, originalId, entries, trace } = authorization
   const about = originalId === undefined ? '' : ` of authorization ${originalId}`
   const head = `  authorization ${id}: ${mti}${about}, ${responseCode} ${result}`
-  return [head, ...entries.map((entry) => `    ${entryInWords(entry)}`)].join('\n')
+  const reason = trace.at(-1)
+  const why = responseCode === '00' || reason === undefined ? [] : [`    ${traceInWords(reason, formatPiasters)}`]
+  return [head, ...why, ...entries.map((entry) => `    ${entryInWords(entry)}`)].join('\n')
 }
 
 function stepAsJson(step: TourStep): Record<string, unknown> {
-  const { answer, pan, ...rest } = step
+  const { answer, pan, stamps, ...rest } = step
   return {
     ...rest,
     ...(pan === undefined ? {} : { card: maskPan(pan) }),
+    ...(stamps === undefined ? {} : { stan: stamps.stan, transmission: stamps.transmission, rrn: answer.text(37) }),
     responseCode: answer.code,
-    meaning: meaningOf(answer.code),
+    meaning: meaningOf(step),
     balances: answer.amounts,
     tookMs: Math.round(answer.tookMs * 100) / 100,
     asExpected: isAsExpected(step),

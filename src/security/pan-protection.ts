@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createHmac, createSecretKey, hkdfSync, randomBytes } from 'node:crypto'
 import { MizanError } from '../errors.ts'
 
 /** Bytes of a PAN's index; half of HMAC-SHA256 leaves no practical chance of two cards meeting. */
@@ -24,7 +24,8 @@ export interface PanProtection {
 /** @param masterKey 32 bytes */
 export function panProtection(masterKey: Buffer): PanProtection {
   if (masterKey.length !== 32) throw new MizanError('CONFIG_INVALID', 'the master key must be 32 bytes')
-  const indexKey = Buffer.from(hkdfSync('sha256', masterKey, '', 'mizan pan index v1', 32))
+  // A key object is prepared once; a plain buffer would be wrapped anew for each message.
+  const indexKey = createSecretKey(Buffer.from(hkdfSync('sha256', masterKey, '', 'mizan pan index v1', 32)))
   const encryptionKey = Buffer.from(hkdfSync('sha256', masterKey, '', 'mizan pan encryption v1', 32))
   const index = (pan: string) => createHmac('sha256', indexKey).update(pan).digest().subarray(0, PAN_INDEX_BYTES)
   return {

@@ -107,7 +107,8 @@ export class Counterparty {
       await counterparty.#link.whenUp()
     } catch (cause) {
       const where = `${options.rail.name} at ${options.host}:${options.port}`
-      throw new MizanError('LINK_CLOSED', `${where}: ${counterparty.#failure ?? 'closed'}`, { cause })
+      const failure = counterparty.#failure ?? 'closed'
+      throw new MizanError('LINK_CLOSED', `${where}: ${failure}; is a switch running there?`, { cause })
     }
     return counterparty
   }

@@ -1,5 +1,7 @@
+import { institutionKey } from '../iso8583/composites.ts'
 import { formatQuantity, type Unit } from '../money.ts'
 import type { Client } from '../store/connection.ts'
+import type { Stamps } from './messages.ts'
 
 /** What the journal says of a message, from the view `authorizations`. */
 export interface LedgerAuthorization {
@@ -14,6 +16,8 @@ export interface LedgerAuthorization {
   readonly amountPiasters: number
   readonly approvedPiasters: number
   readonly originalId: number | undefined
+  /** What the decision looked at; `traceInWords` reads it. */
+  readonly trace: readonly (readonly (string | number)[])[]
   readonly entries: readonly LedgerEntry[]
 }
 
@@ -27,15 +31,13 @@ export interface LedgerEntry {
   readonly period: number
 }
 
-/**
- * Reads what messages left in the ledger, oldest first, through the views that analysts use.
- * @param rrns DE37 of the messages
- * @param sinceId only what is newer: an RRN comes again after years
- */
+/** What names a message: DE32, DE11 and DE7 together are used once. */
+export type MessageName = Pick<Stamps, 'acquirer' | 'stan' | 'transmission'>
+
+/** Reads what messages left in the ledger, oldest first, through the views that analysts use. */
 export async function readAuthorizations(
   client: Client,
-  rrns: readonly string[],
-  sinceId = 0,
+  messages: readonly MessageName[],
 ): Promise<LedgerAuthorization[]> {
   const { rows } = await client.query<{
     row: Omit<LedgerAuthorization, 'entries'> & { entries: LedgerEntry[] | null }
@@ -43,14 +45,20 @@ export async function readAuthorizations(
     `select jsonb_build_object(
        'id', a.id, 'link', a.link, 'mti', a.mti, 'rrn', a.rrn, 'stan', a.stan, 'householdId', a.household_id,
        'result', a.result, 'responseCode', a.response_code, 'amountPiasters', a.amount,
-       'approvedPiasters', a.approved_amount, 'originalId', a.original_id,
+       'approvedPiasters', a.approved_amount, 'originalId', a.original_id, 'trace', a.trace,
        'entries', (select jsonb_agg(jsonb_build_object('kind', e.kind_name, 'account', e.account::text,
                      'accountName', e.account_name, 'unit', e.unit, 'amount', e.amount, 'period', e.period)
                      order by e.leg, e.amount)
                    from entries e where e.lane = a.lane and e.business_date = a.business_date and e.group_id = a.id)
      ) as row
-     from authorizations a where a.rrn = any ($1) and a.id > $2 order by a.id`,
-    [rrns, sinceId],
+     from authorizations a
+     where (a.acquirer, a.stan, a.transmission) in (select * from unnest($1::text[], $2::text[], $3::text[]))
+     order by a.id`,
+    [
+      messages.map((message) => institutionKey(message.acquirer)),
+      messages.map((message) => message.stan),
+      messages.map((message) => message.transmission),
+    ],
   )
   return rows.map(({ row }) => ({
     ...row,
@@ -58,12 +66,6 @@ export async function readAuthorizations(
     originalId: row.originalId ?? undefined,
     entries: row.entries ?? [],
   }))
-}
-
-/** Highest authorization of the journal so far. */
-export async function lastAuthorization(client: Client): Promise<number> {
-  const { rows } = await client.query<{ id: string | null }>('select max(id) as id from authorizations')
-  return Number(rows[0]?.id ?? 0)
 }
 
 /** An entry for people: `subsidyRedemption  bread wallet 1101…  -25 loaves`. */

@@ -1,3 +1,4 @@
+import { type Result, responseCodes } from '../authorization/result.ts'
 import { type Programme, type ProgrammeBook, priceOn } from '../benefit/programme.ts'
 import { type Clock, civilDate } from '../calendar.ts'
 import { assert, MizanError } from '../errors.ts'
@@ -10,6 +11,7 @@ import {
   completionOf,
   type Intent,
   reversalOf,
+  type Stamps,
   type TestTerminal,
   transaction,
   unitDraw,
@@ -36,8 +38,10 @@ export interface TourStep {
   readonly amountPiasters: number | undefined
   /** Loaves drawn. */
   readonly quantity: number | undefined
-  readonly rrn: string | undefined
+  readonly stamps: Stamps | undefined
   readonly answer: Answer
+  readonly expected: Result
+  /** DE39 of `expected` in the rail's dialect. */
   readonly expectedCode: string
   /** What is checked beyond the code, and whether it held; undefined when the code says it all. */
   readonly check: { readonly what: string; readonly holds: boolean } | undefined
@@ -101,7 +105,7 @@ export async function* playTour(options: TourOptions): AsyncGenerator<TourStep> 
     machine,
     await atm.ask(refused),
     {
-      expectedCode: '57',
+      expected: 'subsidy-not-cash',
     },
   )
   const cash = await atm.ask(transaction('cash', { card, terminal, amountPiasters: WITHDRAWAL_PIASTERS, from: '20' }))
@@ -145,8 +149,9 @@ function networkStep(counterparty: Counterparty): TourStep {
     pan: undefined,
     amountPiasters: undefined,
     quantity: undefined,
-    rrn: undefined,
+    stamps: undefined,
     answer,
+    expected: 'approved',
     expectedCode: '00',
     check: undefined,
   }
@@ -157,8 +162,9 @@ function stepOf(
   counterparty: Counterparty,
   { outlet }: Place,
   { sent, answer }: Exchanged,
-  more: { expectedCode?: string; quantity?: number; check?: TourStep['check'] } = {},
+  more: { expected?: Result; quantity?: number; check?: TourStep['check'] } = {},
 ): TourStep {
+  const { expected = 'approved' } = more
   return {
     title,
     who: `${counterparty.rail.name}, ${outlet.category} ${outlet.acceptorId} (${outlet.governorate})`,
@@ -166,9 +172,10 @@ function stepOf(
     pan: sent.intent.card.pan,
     amountPiasters: sent.intent.amountPiasters,
     quantity: more.quantity,
-    rrn: sent.intent.rrn ?? sent.stamps.rrn,
+    stamps: sent.stamps,
     answer,
-    expectedCode: more.expectedCode ?? '00',
+    expected,
+    expectedCode: responseCodes(counterparty.rail.dialect)[expected],
     check: more.check,
   }
 }

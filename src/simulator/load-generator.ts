@@ -1,0 +1,295 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { civilTime } from '../calendar.ts'
+import { LoadLink } from './load-link.ts'
+import { type LoadDialect, loadDialects } from './load-mix.ts'
+import { codeNumber, codeText, type LoadRecord, requestStates } from './load-record.ts'
+import { AnswerReader, type AnswerValues, type MessageNumbers } from './load-template.ts'
+import type { LoadTraffic } from './load-traffic.ts'
+
+/** Ports of a switch by dialect. */
+export type LoadPorts = Readonly<Record<LoadDialect, number>>
+
+export interface LoadGeneratorOptions {
+  readonly ports: LoadPorts
+  readonly traffic: LoadTraffic
+  readonly record: LoadRecord
+  readonly linksPerDialect: number
+}
+
+/** One open-loop run: requests leave on schedule whatever the answers do. */
+export interface LoadPlan {
+  readonly ratePerSecond: number
+  /** Sent at the same rate before the measured seconds; not in the figures. */
+  readonly warmupSeconds: number
+  readonly seconds: number
+  /** How long to wait for the last answers. */
+  readonly answerWithinMs: number
+  /** Ends the sending early when so many requests wait for their answers; absent = never. */
+  readonly outstandingMax?: number
+  /** Called when the measured seconds begin and when the last of them is sent. */
+  readonly onMeasure?: (phase: 'begin' | 'end') => void
+  /** Gets each measured answer's microseconds from its intended sending. */
+  readonly onLatency: (microseconds: number) => void
+}
+
+/** What a run came to; counts are of the measured part. */
+export interface LoadOutcome {
+  /** Requests of the measured seconds, sent or not. */
+  readonly offered: number
+  readonly completed: number
+  readonly approved: number
+  readonly declined: number
+  /** Unanswered, answered 91, 96 or 30, or not sent because no link was up. */
+  readonly errors: number
+  readonly unanswered: number
+  /** From the first intended sending to the last answer. */
+  readonly elapsedSeconds: number
+  readonly answersPerSecond: number
+  readonly codes: Readonly<Record<string, number>>
+  readonly linksLost: number
+  /** Answers that match no open request. */
+  readonly unmatched: number
+  readonly stoppedEarly: boolean
+}
+
+const refusals = new Set(['91', '96', '30'].map(codeNumber))
+const approvals = new Set(['00', '10'].map(codeNumber))
+const TICK_MS = 1
+const DRAIN_POLL_MS = 5
+
+interface Phase {
+  readonly plan: LoadPlan
+  readonly startMs: number
+  readonly first: number
+  readonly total: number
+  readonly measuredFrom: number
+  sent: number
+  begun: boolean
+  lastAnswerMs: number
+}
+
+/**
+ * Sends a mix over several links at a fixed rate and keeps what each request and answer was. Latency counts from the
+ * instant the schedule meant a request to leave, so a stall is charged to every request it delays, sent or not
+ * (coordinated omission). One timer tick sends all that is due, in one write per dialect.
+ */
+export class LoadGenerator {
+  readonly #traffic: LoadTraffic
+  readonly #record: LoadRecord
+  readonly #links: Record<LoadDialect, LoadLink[]>
+  readonly #readers: Record<LoadDialect, AnswerReader>
+  readonly #answer: AnswerValues = { run: 0, sequence: 0, responseCode: 0, approvalCode: -1, amountPiasters: 0 }
+  readonly #numbers: MessageNumbers = {
+    householdId: 0,
+    checkDigit: 0,
+    transmission: 0,
+    localTime: 0,
+    localDate: 0,
+    stan: 0,
+    sequence: 0,
+    originalStan: 0,
+    originalTransmission: 0,
+  }
+  #phase: Phase | undefined
+  #clockSecond = 0
+  #outstanding = 0
+  #unmatched = 0
+  #linksLost = 0
+  #turn = 0
+
+  constructor(options: LoadGeneratorOptions) {
+    this.#traffic = options.traffic
+    this.#record = options.record
+    const events = {
+      onFrame: (dialect: LoadDialect, frame: Buffer) => this.#onFrame(dialect, frame),
+      onLost: () => {
+        this.#linksLost += 1
+      },
+    }
+    const linksOf = (dialect: LoadDialect) =>
+      Array.from({ length: options.linksPerDialect }, () => new LoadLink(dialect, options.ports[dialect], events))
+    this.#links = byDialect(linksOf)
+    this.#readers = byDialect((dialect) => new AnswerReader(options.traffic.sampleOf(dialect)))
+  }
+
+  /** Requests without an answer yet. */
+  get outstanding(): number {
+    return this.#outstanding
+  }
+
+  /** Opens all links. */
+  async connect(): Promise<void> {
+    await Promise.all(this.#all().map((link) => link.connect()))
+  }
+
+  /** Connects to other ports from the next attempt on. */
+  retarget(ports: LoadPorts): void {
+    for (const link of this.#all()) link.port = ports[link.dialect]
+  }
+
+  close(): void {
+    for (const link of this.#all()) link.close()
+  }
+
+  #all(): LoadLink[] {
+    return loadDialects.flatMap((dialect) => this.#links[dialect])
+  }
+
+  /** Plays a plan to its end, and waits for the answers as long as the plan says. */
+  async run(plan: LoadPlan): Promise<LoadOutcome> {
+    const warmup = Math.round(plan.ratePerSecond * plan.warmupSeconds)
+    const total = warmup + Math.round(plan.ratePerSecond * plan.seconds)
+    if (total > this.#record.room) throw new RangeError('the record has no room for this run')
+    const startMs = performance.now() + TICK_MS
+    const first = this.#record.last + 1
+    const measuredFrom = first + warmup
+    const phase: Phase = { plan, startMs, first, total, measuredFrom, sent: 0, begun: false, lastAnswerMs: startMs }
+    this.#phase = phase
+    this.#outstanding = 0
+    const lostBefore = this.#linksLost
+    const unmatchedBefore = this.#unmatched
+    await this.#sendAll(phase)
+    plan.onMeasure?.('end')
+    const giveUpMs = performance.now() + plan.answerWithinMs
+    while (this.#outstanding > 0 && performance.now() < giveUpMs) await sleep(DRAIN_POLL_MS)
+    this.#phase = undefined
+    const linksLost = this.#linksLost - lostBefore
+    return { ...this.#outcome(phase), linksLost, unmatched: this.#unmatched - unmatchedBefore }
+  }
+
+  #sendAll(phase: Phase): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const timer = setInterval(() => {
+        try {
+          this.#tick(phase)
+        } catch (error) {
+          clearInterval(timer)
+          reject(error)
+          return
+        }
+        const enough = this.#outstanding > (phase.plan.outstandingMax ?? Number.POSITIVE_INFINITY)
+        if (phase.sent < phase.total && !enough) return
+        clearInterval(timer)
+        resolve()
+      }, TICK_MS)
+    })
+  }
+
+  /** Sends all that is due. */
+  #tick(phase: Phase): void {
+    const nowMs = performance.now()
+    const { ratePerSecond } = phase.plan
+    const due = Math.min(phase.total, Math.floor(((nowMs - phase.startMs) * ratePerSecond) / 1_000) + 1)
+    if (due <= phase.sent) return
+    this.#readClock()
+    this.#turn += 1
+    while (phase.sent < due) {
+      const intendedMs = phase.startMs + (phase.sent * 1_000) / ratePerSecond
+      phase.sent += 1
+      const sequence = this.#send(intendedMs)
+      if (sequence === phase.measuredFrom && !phase.begun) {
+        phase.begun = true
+        phase.plan.onMeasure?.('begin')
+      }
+    }
+    for (const dialect of loadDialects) for (const link of this.#links[dialect]) link.flush()
+  }
+
+  /** DE7, DE12 and DE13 change once a second. */
+  #readClock(): void {
+    const nowMs = Date.now()
+    const second = Math.floor(nowMs / 1_000)
+    if (second === this.#clockSecond) return
+    this.#clockSecond = second
+    const utc = new Date(nowMs)
+    const dayPart = (utc.getUTCMonth() + 1) * 100 + utc.getUTCDate()
+    const timePart = utc.getUTCHours() * 10_000 + utc.getUTCMinutes() * 100 + utc.getUTCSeconds()
+    this.#numbers.transmission = dayPart * 1_000_000 + timePart
+    const local = civilTime(nowMs)
+    this.#numbers.localTime = Number(local.time)
+    this.#numbers.localDate = local.date % 10_000
+  }
+
+  #send(intendedMs: number): number {
+    const record = this.#record
+    const numbers = this.#numbers
+    const sequence = record.next()
+    const template = this.#traffic.next(sequence, record, numbers)
+    record.intendedMs[sequence] = intendedMs
+    record.transmission[sequence] = numbers.transmission
+    numbers.sequence = sequence
+    numbers.stan = sequence % 1_000_000
+    const links = this.#links[template.source.dialect]
+    const link = links[this.#turn % links.length]
+    if (link === undefined || !link.connected) return sequence
+    link.wrote(template.write(link.buffer, link.position, numbers))
+    record.state[sequence] = requestStates.sent
+    this.#outstanding += 1
+    return sequence
+  }
+
+  #onFrame(dialect: LoadDialect, frame: Buffer): void {
+    const answer = this.#answer
+    const record = this.#record
+    const readable = this.#readers[dialect].read(frame, answer) && answer.run === this.#traffic.run
+    const { sequence } = answer
+    if (!readable || record.state[sequence] !== requestStates.sent) {
+      this.#unmatched += 1
+      return
+    }
+    const nowMs = performance.now()
+    const { responseCode } = answer
+    const approved = approvals.has(responseCode)
+    const answered = refusals.has(responseCode) ? requestStates.refused : requestStates.declined
+    record.state[sequence] = approved ? requestStates.approved : answered
+    record.responseCode[sequence] = responseCode
+    record.approvalCode[sequence] = Math.max(0, answer.approvalCode)
+    record.amountPiasters[sequence] = answer.amountPiasters
+    if (approved) this.#traffic.approved(sequence, record)
+    const phase = this.#phase
+    if (phase === undefined || sequence < phase.first) return
+    this.#outstanding -= 1
+    phase.lastAnswerMs = nowMs
+    if (sequence < phase.measuredFrom) return
+    phase.plan.onLatency((nowMs - (record.intendedMs[sequence] as number)) * 1_000)
+  }
+
+  #outcome(phase: Phase): Omit<LoadOutcome, 'linksLost' | 'unmatched'> {
+    const { state, responseCode } = this.#record
+    const counts = new Map<number, number>()
+    const states = [0, 0, 0, 0, 0]
+    const end = phase.first + phase.sent
+    for (let sequence = phase.measuredFrom; sequence < end; sequence++) {
+      const found = state[sequence] as number
+      states[found] = (states[found] as number) + 1
+      const code = responseCode[sequence] as number
+      if (code !== 0) counts.set(code, (counts.get(code) ?? 0) + 1)
+    }
+    const [unsent = 0, unanswered = 0, approved = 0, declined = 0, refused = 0] = states
+    const completed = approved + declined + refused
+    const measuredStartMs = phase.startMs + ((phase.measuredFrom - phase.first) * 1_000) / phase.plan.ratePerSecond
+    const elapsedSeconds = Math.max(0.001, (phase.lastAnswerMs - measuredStartMs) / 1_000)
+    return {
+      offered: Math.max(0, end - phase.measuredFrom),
+      completed,
+      approved,
+      declined,
+      errors: unsent + unanswered + refused,
+      unanswered,
+      elapsedSeconds,
+      answersPerSecond: completed / elapsedSeconds,
+      codes: Object.fromEntries(
+        [...counts].sort((a, b) => b[1] - a[1]).map(([code, count]) => [codeText(code), count]),
+      ),
+      stoppedEarly: phase.sent < phase.total,
+    }
+  }
+}
+
+function byDialect<T>(make: (dialect: LoadDialect) => T): Record<LoadDialect, T> {
+  return {
+    'iso87-ascii': make('iso87-ascii'),
+    'iso87-bcd': make('iso87-bcd'),
+    'visa-base1': make('visa-base1'),
+  }
+}

@@ -1,0 +1,69 @@
+import type { ProgrammeFile } from '../benefit/programme.ts'
+import { programmeBook, shippedProgrammes } from '../benefit/programme.ts'
+import { type Client, connect } from './connection.ts'
+import { authorizationChecks } from './verify/authorizations.ts'
+import { balanceChecks } from './verify/balances.ts'
+import { batchChecks } from './verify/batches.ts'
+import type { CheckResult, Finding, LedgerCheck } from './verify/check.ts'
+import { entitlementChecks } from './verify/entitlements.ts'
+import { hashChainCheck } from './verify/hash-chain.ts'
+import { idempotencyChecks } from './verify/idempotency.ts'
+import { postingChecks } from './verify/postings.ts'
+import { type VerificationRules, verificationRules } from './verify/rules.ts'
+
+export type { CheckResult } from './verify/check.ts'
+
+export interface VerifyOptions {
+  /** Programmes whose tariffs and entitlements the journal is held against. Default: those that ship with Mizan. */
+  readonly programmes?: readonly ProgrammeFile[]
+  /** Gets each result as soon as it is there. */
+  readonly onResult?: (result: CheckResult) => void
+}
+
+/** All checks in the order in which architecture.md states what must always hold. */
+export const ledgerChecks: readonly LedgerCheck[] = [
+  ...postingChecks,
+  ...balanceChecks,
+  ...authorizationChecks,
+  ...idempotencyChecks,
+  ...batchChecks,
+  hashChainCheck,
+  ...entitlementChecks,
+]
+
+/**
+ * Checks every invariant of the ledger against the database, in one read-only snapshot: it may run beside a live
+ * switch, sees every batch whole or not at all, and changes nothing.
+ * @param url of a database that a switch or `prepareDatabase` has set up
+ * @returns a result for each check; the ledger is sound when all are ok
+ * @throws MizanError STORE_UNAVAILABLE
+ */
+export async function verifyLedger(url: string, options: VerifyOptions = {}): Promise<CheckResult[]> {
+  const rules = verificationRules(programmeBook(options.programmes ?? shippedProgrammes))
+  const client = await connect({ url, name: 'mizan verify', role: 'mizan_app' })
+  try {
+    await client.query('begin isolation level repeatable read read only')
+    // Sorts and hashes of a whole journal; what does not fit goes to temporary files, never to more memory.
+    await client.query("set local work_mem = '64MB'")
+    const results: CheckResult[] = []
+    for (const check of ledgerChecks) {
+      const result = await runCheck(check, client, rules)
+      results.push(result)
+      options.onResult?.(result)
+    }
+    return results
+  } finally {
+    await client.end().catch(() => undefined)
+  }
+}
+
+async function runCheck(check: LedgerCheck, client: Client, rules: VerificationRules): Promise<CheckResult> {
+  const finding = await check.run(client, rules)
+  return { name: check.name, ok: finding.violations === 0, checked: finding.checked, detail: detailOf(check, finding) }
+}
+
+function detailOf(check: LedgerCheck, { violations, examples, note }: Finding): string {
+  if (violations === 0) return note
+  const more = violations > examples.length ? ` (and ${violations - examples.length} more)` : ''
+  return `not so: ${check.holds}. ${examples.join('; ')}${more}. ${check.lookFurther}`
+}

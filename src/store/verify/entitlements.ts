@@ -1,0 +1,91 @@
+import { type LedgerCheck, sql, sqlCheck } from './check.ts'
+
+const { classOf, ownerOf, tailOf } = sql
+
+/** What happened to each wallet in each period. */
+const wallets = `
+  programme as (
+    select * from jsonb_to_recordset($1::jsonb -> 'programmes')
+      r(tail integer, code text, daily boolean, granted boolean)),
+  wallet as (
+    select lane, wallet, period, ${ownerOf('wallet')} as household_id, ${tailOf('wallet')} as tail,
+           coalesce(sum(amount) filter (where kind = 1), 0) as issued, count(*) filter (where kind = 1) as issues,
+           min(group_id) filter (where kind = 1) as issued_by,
+           coalesce(sum(case kind when 3 then -amount else amount end) filter (where kind in (2, 3, 6)), 0) as redeemed,
+           coalesce(sum(amount) filter (where kind = 4), 0) as expired,
+           coalesce(sum(amount) filter (where kind = 5), 0) as converted
+    from (select lane, case when kind in (1, 3) then credit else debit end as wallet, period, kind, amount
+          from transfer where kind <= 6) t
+    group by 1, 2, 3)`
+
+/**
+ * Invariant 8. The rule is held against the members of today or, where a household has shrunk, the most that a command
+ * of the journal ever named for it.
+ */
+const quotasKept = sqlCheck({
+  name: 'quotas-kept',
+  holds:
+    'every period is issued once and by its rule, nothing beyond it is drawn, and exclusive programmes exclude each other',
+  lookFurther: 'Follow the wallet through the view "entries"; mizan explain shows each draw.',
+  with: `${wallets},
+    entitlement as (
+      select * from jsonb_to_recordset($1::jsonb -> 'entitlements') r(tail integer, members integer, amount bigint)),
+    judged as (
+      select w.*, p.code, p.daily, p.granted, e.amount as entitled
+      from wallet w
+      left join programme p on p.tail = w.tail
+      left join household h on h.lane = w.lane and h.id = w.household_id
+      left join entitlement e on e.tail = w.tail and e.members = h.members),
+    exclusive as (
+      select w.household_id, w.period / (case when p.daily then 100 else 1 end) as month,
+             count(distinct w.tail) as programmes, x.low
+      from wallet w
+      join programme p on p.tail = w.tail
+      join (select distinct least(tail, other) as low, unnest(array[tail, other]) as tail
+            from jsonb_to_recordset($1::jsonb -> 'exclusive') r(tail integer, other integer)) x on x.tail = w.tail
+      where w.redeemed > 0
+      group by 1, 2, 4),
+    bad as (
+      select format('household %s %s period %s: issued %s in %s issue(s), redeemed %s, expired %s, converted %s, entitled %s',
+                    household_id, coalesce(code, tail::text), period, issued, issues, redeemed, expired, converted,
+                    coalesce(entitled::text, 'unknown')) as what
+      from judged j
+      where issues <> 1 or redeemed < 0 or redeemed + expired + converted > issued or code is null
+        or daily <> (period > 999999)
+        or case when granted then not exists (select from command_journal c where c.lane = j.lane and c.id = j.issued_by)
+           else issued > coalesce(entitled, 0) and issued > coalesce(
+             (select max(e.amount) from command_journal c
+              join entitlement e on e.tail = j.tail and e.members = (c.detail::jsonb ->> 'members')::integer
+              where c.lane = j.lane and c.household_id = j.household_id), 0) end
+      union all
+      select format('household %s drew on %s exclusive programmes in %s', household_id, programmes, month)
+      from exclusive where programmes > 1)`,
+  checked: 'select count(*) from wallet',
+})
+
+/** Invariant 9. */
+const entitlementsAccounted = sqlCheck({
+  name: 'entitlements-accounted',
+  holds: 'issued = redeemed + expired + converted + remaining, for every household and programme',
+  lookFurther: 'Compare the view "balances" of the household with its "entries".',
+  with: `${wallets},
+    flow as (
+      select lane, household_id, tail, sum(issued) as issued, sum(redeemed) as redeemed, sum(expired) as expired,
+             sum(converted) as converted
+      from wallet group by 1, 2, 3),
+    remaining as (
+      select lane, ${ownerOf('account')} as household_id, ${tailOf('account')} as tail, sum(posted) as remaining
+      from balance where ${classOf('account')} = 1 group by 1, 2, 3),
+    bad as (
+      select format('household %s programme %s: issued %s, redeemed %s, expired %s, converted %s, remaining %s',
+                    coalesce(f.household_id, r.household_id), coalesce(p.code, coalesce(f.tail, r.tail)::text),
+                    coalesce(issued, 0), coalesce(redeemed, 0), coalesce(expired, 0), coalesce(converted, 0),
+                    coalesce(remaining, 0)) as what
+      from flow f
+      full join remaining r on r.lane = f.lane and r.household_id = f.household_id and r.tail = f.tail
+      left join programme p on p.tail = coalesce(f.tail, r.tail)
+      where coalesce(issued, 0) <> coalesce(redeemed + expired + converted, 0) + coalesce(remaining, 0))`,
+  checked: 'select count(*) from flow',
+})
+
+export const entitlementChecks: readonly LedgerCheck[] = [quotasKept, entitlementsAccounted]
