@@ -193,6 +193,24 @@ create table transfer (
   constraint transfer_period check ((period > 0) = (kind <= 6))
 ) partition by range (business_date);
 
+-- A subsidy goes back only to the wallet and period that the original drew on (M4): never to another household. The
+-- trigger fires for restorations alone, which are rare; every other row only has its kind looked at.
+create function check_restoration() returns trigger language plpgsql as $$
+begin
+  if not exists (
+    select from authorization_journal a
+    join transfer t on t.lane = a.lane and t.group_id = a.original_id and t.kind = 2
+    where a.lane = new.lane and a.business_date = new.business_date and a.id = new.group_id
+      and t.debit = new.credit and t.credit = new.debit and t.period = new.period and t.amount >= new.amount
+  ) then
+    raise exception 'a restoration must go back to the wallet and period that its original drew on'
+      using errcode = 'check_violation', constraint = 'transfer_restoration_to_origin';
+  end if;
+  return null;
+end $$;
+create trigger transfer_restoration after insert on transfer
+  for each row when (new.kind = 3) execute function check_restoration();
+
 create table hold (
   lane          smallint not null,
   id            bigint not null,
@@ -220,6 +238,7 @@ create table hold_ending (
   primary key (lane, id),
   foreign key (lane, id) references hold (lane, id)
 );
+create unique index hold_ending_by on hold_ending (lane, by_id);
 
 -- What the writer keeps current in the same commit as the journal ---------------------------------------------------
 

@@ -25,7 +25,7 @@ export function describeMessage(message: Message, options: DescribeOptions = {})
     for (const part of divided?.parts ?? []) lines.push(partLine(message, de, part, clear))
     if (divided?.failure !== undefined) lines.push(`      ${divided.failure.message}`)
   }
-  if (message.failure !== undefined) lines.push(`not a ${message.dialect.name} message: ${message.failure.message}`)
+  if (message.failure !== undefined) lines.push(`malformed: ${message.failure.message}`)
   return lines.join('\n')
 }
 

@@ -121,7 +121,8 @@ export class Counterparty {
   /** Stamps a message and puts it into bytes, without sending it. */
   compose(intent: Intent): Sent {
     const stamps = this.#stamps()
-    return this.#encode(intent, stamps, intent.mti)
+    const { 7: transmission = stamps.transmission, 11: stan = stamps.stan } = intent.override ?? {}
+    return this.#encode(intent, { ...stamps, transmission, stan }, intent.mti)
   }
 
   /** The repeat form of a message that was sent: the same content and stamps under xxx1. */

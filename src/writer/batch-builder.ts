@@ -67,6 +67,11 @@ export class BatchBuilder {
     return this.#touched
   }
 
+  /** Names a household whose memory is about to change, so that it can be dropped should anything go wrong. */
+  touch(household: Household): void {
+    this.#touched.add(household)
+  }
+
   /** Adds a decision; its household's memory has been changed already. @returns the answer's own fields */
   add(decided: Decided): AnswerFields {
     const { decision, household } = decided
@@ -155,7 +160,6 @@ export class BatchBuilder {
 
   #addHouseholdChanges(id: number, decision: Decision, household: Household): void {
     const { hold, holdEnding } = decision
-    this.#touched.add(household)
     if (hold !== undefined) {
       this.#holds.push({ ...hold, householdId: household.id, kind: transferKinds[hold.kind] })
       this.#touchBalance(household, moneyHoldKey)
@@ -170,7 +174,6 @@ export class BatchBuilder {
   }
 
   #touchBalance(household: Household, key: string): void {
-    this.#touched.add(household)
     let keys = this.#touchedBalances.get(household)
     if (keys === undefined) {
       keys = new Set()

@@ -1,23 +1,19 @@
-import type { AnswerFields } from '../authorization/answer.ts'
-import { applyDecision, applyHoldExpiry } from '../authorization/apply.ts'
-import { decide } from '../authorization/decide.ts'
-import type { DecisionPolicy } from '../authorization/decision.ts'
-import type { Outlet } from '../authorization/request.ts'
 import type { Result } from '../authorization/result.ts'
-import type { ProgrammeBook } from '../benefit/programme.ts'
 import { addDays, businessDate, type CivilDate, type Clock, civilDate } from '../calendar.ts'
 import type { Household } from '../card/household.ts'
 import { assert, MizanError } from '../errors.ts'
 import type { Batch } from '../store/batch.ts'
 import type { CommitOutcome, LanePosition, LaneStore } from '../store/lane-store.ts'
 import { BatchBuilder } from './batch-builder.ts'
+import { type Answer, decideBatch, type LaneRules } from './batch-decider.ts'
 import type { DueHold } from './hold-sweeper.ts'
 import { HouseholdCache } from './household-cache.ts'
+import { retakeLane } from './lane-recovery.ts'
 import { type Lookups, lookUp } from './lookups.ts'
 import type { LaneObserver } from './observer.ts'
 import { RecentKeys } from './recent-keys.ts'
 import { Ring } from './ring.ts'
-import { answerWithout, isReversal, takeBatch, type Work } from './work.ts'
+import { answerWithout, takeBatch, type Work } from './work.ts'
 
 /** Limits of a lane (architecture.md, "Limits on everything"). */
 export interface LaneLimits {
@@ -28,13 +24,6 @@ export interface LaneLimits {
   /** Business days back in which an original or a first is looked for. */
   readonly matchingDays: number
   readonly cutoverMinutes: number
-}
-
-/** What a lane needs to decide, beside its own state. */
-export interface LaneRules {
-  readonly programmes: ProgrammeBook
-  readonly policy: DecisionPolicy
-  outletByAcceptor(acceptor: string): Outlet | undefined
 }
 
 export interface LaneOptions {
@@ -49,11 +38,6 @@ export interface LaneOptions {
 /** `recovering`: the connection was lost; requests wait for it, each at most to its deadline. */
 export type LaneState = 'starting' | 'running' | 'recovering' | 'fenced' | 'stopped'
 
-interface Answer {
-  readonly result: Result
-  readonly fields: AnswerFields
-}
-
 /** A batch that was sent and whose outcome decides its answers. */
 interface Sent {
   readonly batch: Batch
@@ -62,10 +46,6 @@ interface Sent {
   readonly answers: readonly Answer[]
 }
 
-const RECOVERY_DELAY_MIN_MS = 20
-const RECOVERY_DELAY_MAX_MS = 1_000
-/** Attempts to reach the database after a stop was asked for. */
-const RECOVERY_ATTEMPTS_STOPPING = 5
 const LATE_SWEEP_MS = 20
 const DUE_HOLDS_MAX = 4_096
 const DUE_HOLDS_PER_BATCH = 32
@@ -241,7 +221,7 @@ export class Lane {
     await this.#conclude({ batch, works, dueHolds, answers }, outcome, builder.touched)
   }
 
-  /** Decides in order; each decision sees what those before it did. On a defect no half-changed household stays. */
+  /** Decides the batch in memory; on a defect no half-changed household stays there. */
   #decideAll(
     works: readonly Work[],
     dueHolds: readonly DueHold[],
@@ -249,53 +229,12 @@ export class Lane {
     builder: BatchBuilder,
   ): { answers: Answer[]; batch: Batch } {
     try {
-      for (const due of dueHolds) this.#expire(due, builder)
-      const answers = works.map((work) => this.#decide(work, lookups, builder))
+      const answers = decideBatch(works, dueHolds, lookups, builder, this.#cache, this.#rules)
       return { answers, batch: builder.build() }
     } catch (error) {
       this.#dropHouseholds(builder.touched)
       throw error
     }
-  }
-
-  #decide(work: Work, lookups: Lookups, builder: BatchBuilder): Answer {
-    const { request, responseCodes } = work
-    const found = this.#cache.get(request.panIndex)
-    const outlet = this.#rules.outletByAcceptor(request.acceptor)
-    const original = lookups.originals.get(work)
-    const decision = decide(request, {
-      id: builder.nextId,
-      nowMs: builder.head.atMs,
-      entitlementDate: builder.head.entitlementDate,
-      programmes: this.#rules.programmes,
-      policy: this.#rules.policy,
-      card: found?.card,
-      household: found?.household,
-      outlet,
-      previous: lookups.previous.get(request.key),
-      reversedEarly: lookups.reversedEarly.has(request.key),
-      original,
-    })
-    if (found !== undefined) applyDecision(decision, found.household)
-    const orphan = isReversal(request) && original === undefined
-    const fields = builder.add({
-      request,
-      decision,
-      card: found?.card,
-      household: found?.household,
-      outletId: outlet?.id,
-      responseCodes,
-      originalKey: orphan ? request.originalKey : undefined,
-    })
-    return { result: decision.result, fields }
-  }
-
-  #expire(due: DueHold, builder: BatchBuilder): void {
-    const household = this.#cache.get(due.panIndex)?.household
-    const hold = household?.holds.find((open) => open.id === due.holdId)
-    if (household === undefined || hold === undefined || hold.expiresAtMs > builder.head.atMs) return
-    applyHoldExpiry(household, hold)
-    builder.addExpiry(household, hold.id)
   }
 
   async #conclude(sent: Sent, outcome: CommitOutcome, touched: ReadonlySet<Household>): Promise<void> {
@@ -359,7 +298,10 @@ export class Lane {
   async #recover(sent: (Sent & { hash: Buffer }) | undefined): Promise<boolean> {
     if (this.#state === 'running') this.#state = 'recovering'
     this.#observer.laneRecovering?.(this.lane)
-    const position = await this.#retake()
+    const position = await retakeLane(this.#store, this.#position.epoch, {
+      stopping: () => this.#state === 'stopped',
+      onFault: (error) => this.#observer.laneFault?.(this.lane, error),
+    })
     if (position === undefined) {
       await this.#lose(sent)
       return false
@@ -383,21 +325,6 @@ export class Lane {
   #putBack(works: readonly Work[], dueHolds: readonly DueHold[]): void {
     this.#ring.unshift(works)
     this.#dueHolds.unshift(...dueHolds)
-  }
-
-  /** Reconnects with growing pauses until the lane is ours again; undefined when it is another's, or on a stop. */
-  async #retake(): Promise<LanePosition | undefined> {
-    let delayMs = RECOVERY_DELAY_MIN_MS
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await this.#store.take(this.#position.epoch)
-      } catch (error) {
-        this.#observer.laneFault?.(this.lane, error)
-        if (this.#state === 'stopped' && attempt >= RECOVERY_ATTEMPTS_STOPPING) return undefined
-      }
-      await new Promise((resolve) => setTimeout(resolve, delayMs))
-      delayMs = Math.min(delayMs * 2, RECOVERY_DELAY_MAX_MS)
-    }
   }
 
   /**

@@ -4,9 +4,10 @@ import type { Result } from '../authorization/result.ts'
 import type { Clock } from '../calendar.ts'
 import { assert } from '../errors.ts'
 import { LaneStore } from '../store/lane-store.ts'
+import type { LaneRules } from './batch-decider.ts'
 import { CardDirectory, type LaneLookup } from './card-directory.ts'
 import { type DueHoldQuery, HoldSweeper } from './hold-sweeper.ts'
-import { Lane, type LaneLimits, type LaneRules } from './lane.ts'
+import { Lane, type LaneLimits } from './lane.ts'
 import type { LaneObserver } from './observer.ts'
 
 export interface WriterOptions {

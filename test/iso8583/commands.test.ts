@@ -66,7 +66,7 @@ t.test('decode: a malformed message is shown as far as it goes, with exit status
   const text = mizan(['decode', '--dialect', 'visa-base1', cut])
   t.equal(text.status, 1)
   t.match(text.out, /message type 0100/)
-  t.match(text.out, /not a visa-base1 message: field 32 at offset/)
+  t.match(text.out, /malformed: field 23 at offset 60: needs 2 bytes, 0 are left/)
   const json = mizan(['decode', '--dialect', 'visa-base1', '--json', cut])
   t.equal(json.status, 1)
   t.match(JSON.parse(json.out), { mti: '0100', failure: { kind: 'short' } })

@@ -14,7 +14,7 @@ const wallets = `
            coalesce(sum(case kind when 3 then -amount else amount end) filter (where kind in (2, 3, 6)), 0) as redeemed,
            coalesce(sum(amount) filter (where kind = 4), 0) as expired,
            coalesce(sum(amount) filter (where kind = 5), 0) as converted
-    from (select lane, case when kind in (1, 3) then credit else debit end as wallet, period, kind, amount
+    from (select lane, group_id, case when kind in (1, 3) then credit else debit end as wallet, period, kind, amount
           from transfer where kind <= 6) t
     group by 1, 2, 3)`
 

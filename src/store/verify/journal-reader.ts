@@ -1,6 +1,5 @@
 import { addDays, type CivilDate, civilDate, formatDate, parseDate } from '../../calendar.ts'
 import type { AuthorizationRow, CommandRow, HoldEndingRow, HoldRow, JournalContent, TransferRow } from '../batch.ts'
-import { int8Array } from '../binary-arrays.ts'
 import type { Client } from '../connection.ts'
 import { ID_STEP } from '../lane-store.ts'
 
@@ -87,7 +86,7 @@ async function* readPortion(client: Client, lane: number, heads: readonly Head[]
     commands: await readCommands(client, range),
     transfers: await readTransfers(client, range),
     holds: await readHolds(client, range),
-    holdEndings: await readHoldEndings(client, heads, lane),
+    holdEndings: await readHoldEndings(client, range),
   }
   const bySeq = {
     authorizations: Map.groupBy(rows.authorizations, (entry) => entry.seq),
@@ -284,12 +283,12 @@ async function readHolds(client: Client, range: Range): Promise<Rows['holds']> {
 }
 
 /** Endings have the hold's id, not one of their batch; the writer hands them over in order of what ended them. */
-async function readHoldEndings(client: Client, heads: readonly Head[], lane: number): Promise<Rows['holdEndings']> {
+async function readHoldEndings(client: Client, range: Range): Promise<Rows['holdEndings']> {
   const rows = await readRows(
     client,
     `select batch_seq, id, ending, captured, by_id from hold_ending
-     where lane = $1 and batch_seq = any ($2::bigint[]) order by by_id, id`,
-    [lane, int8Array(heads.map((head) => head.seq))],
+     where lane = $1 and by_id >= $2 and by_id < $3 order by by_id, id`,
+    [range.lane, range.firstId, range.nextId],
   )
   return rows.map((cells) => ({
     seq: Number(cells[0]),

@@ -1,0 +1,57 @@
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { describeError } from '../src/errors.ts'
+import { mixNames } from '../src/simulator/load-mix.ts'
+import type { BenchOptions } from './options.ts'
+import { runBench } from './run.ts'
+
+const RATE_MAX = 200_000
+const SECONDS_MAX = 3_600
+const CARDS_MAX = 10_000_000
+
+function whole(low: number, high: number) {
+  return (text: string) => {
+    const value = Number(text)
+    if (!Number.isInteger(value) || value < low || value > high) {
+      throw new InvalidArgumentError(`must be a whole number from ${low} to ${high}`)
+    }
+    return value
+  }
+}
+
+function withOptions(command: Command): Command {
+  return command
+    .option('--rate <n>', 'requests per second', whole(1, RATE_MAX), 3_000)
+    .option('--seconds <n>', 'measured seconds', whole(1, SECONDS_MAX), 30)
+    .option('--warmup <n>', 'seconds at the same rate before', whole(0, SECONDS_MAX), 3)
+    .addOption(new Option('--mix <name>', 'what is asked for').choices([...mixNames]).default('national'))
+    .addOption(new Option('--crypto <kind>', 'cryptography of a request').choices(['none', 'chip-pin']).default('none'))
+    .option('--cards <n>', 'cards in the database', whole(100, CARDS_MAX), 200_000)
+    .option('--seed <n>', 'seed of cards and mix', whole(1, 0xffff_ffff), 1)
+    .option('--links <n>', 'links for each dialect', whole(1, 64), 3)
+    .option('--config <file>', "the switch's configuration; default: its defaults")
+    .option('--reload', 'load the cards anew', false)
+    .option('--no-verify', 'leave out the invariants')
+    .option('--cpu-prof', 'let the switch write a CPU profile under var/bench/profiles', false)
+    .option('--json', 'one JSON object on stdout', false)
+}
+
+function action(work: (options: BenchOptions) => Promise<boolean>) {
+  return async (options: BenchOptions & { crypto: string }) => {
+    if (options.crypto === 'chip-pin') {
+      throw new Error('--crypto chip-pin: the security module is not in this version')
+    }
+    if (!(await work(options))) process.exitCode = 1
+  }
+}
+
+const program = withOptions(new Command('bench'))
+  .description('drive a switch at a fixed rate and compare its answers with its ledger')
+  .showHelpAfterError('(npm run bench -- --help lists the options)')
+  .action(action(runBench))
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  process.stderr.write(`bench: ${describeError(error)}\n`)
+  process.exitCode = 1
+}

@@ -1,0 +1,19 @@
+import type { MixName } from '../src/simulator/load-mix.ts'
+
+/** Options of the benchmarks, checked. */
+export interface BenchOptions {
+  readonly rate: number
+  readonly seconds: number
+  readonly warmup: number
+  readonly mix: MixName
+  readonly cards: number
+  readonly seed: number
+  /** Links for each dialect. */
+  readonly links: number
+  readonly json: boolean
+  readonly reload: boolean
+  readonly verify: boolean
+  /** Whether the switch writes a CPU profile. */
+  readonly cpuProf: boolean
+  readonly config?: string
+}

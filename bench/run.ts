@@ -1,0 +1,49 @@
+import { checkInvariants } from './invariants.ts'
+import type { BenchOptions } from './options.ts'
+import { proofTable, runFigures, runTable } from './report.ts'
+import { Session } from './session.ts'
+import { note } from './terminal.ts'
+import { openWorld } from './world.ts'
+
+/** `npm run bench`: one open-loop run at a fixed rate, then the proof that ledger and answers agree. */
+export async function runBench(options: BenchOptions): Promise<boolean> {
+  const { rate, seconds, warmup, mix, cards, seed } = options
+  const world = await openWorld({ cards, seed, laneCount: 1, reload: options.reload })
+  try {
+    const capacity = Math.ceil(rate * (seconds + warmup)) + 1_000
+    const session = await Session.open({
+      world,
+      mix,
+      seed,
+      capacity,
+      linksPerDialect: options.links,
+      ...(options.config === undefined ? {} : { config: options.config }),
+      ...(options.cpuProf ? { nodeFlags: ['--cpu-prof', `--cpu-prof-dir=${world.varDir}/profiles`] } : {}),
+    })
+    try {
+      note(
+        `switch ready in ${Math.round(session.process.readyMs)} ms; ${rate}/s of ${mix} for ${warmup} + ${seconds} s`,
+      )
+      const step = await session.step({ ratePerSecond: rate, warmupSeconds: warmup, seconds })
+      const figures = runFigures(step, seconds)
+      const comparison = await session.compare()
+      const checks = options.verify ? await checkInvariants(world.url) : []
+      const { lost, phantom, unansweredButPosted } = comparison
+      const ok = lost === 0 && phantom === 0 && checks.every((check) => check.ok)
+      if (options.json) {
+        const invariants = checks.map(({ name, ok: holds }) => ({ name, ok: holds }))
+        const proof = { lost, phantom, unanswered_but_posted: unansweredButPosted, invariants }
+        const circumstances = { mix, cards, start_ms: Math.round(session.process.readyMs) }
+        process.stdout.write(`${JSON.stringify({ ...figures, ...proof, ...circumstances })}\n`)
+      } else {
+        process.stdout.write(runTable(`${mix}, ${rate}/s, ${cards} cards`, figures))
+        process.stdout.write(proofTable(comparison, checks))
+      }
+      return ok
+    } finally {
+      await session.close()
+    }
+  } finally {
+    await world.close()
+  }
+}

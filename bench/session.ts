@@ -1,0 +1,176 @@
+import type { Client } from 'pg'
+import { programmeBook, shippedProgrammes } from '../src/benefit/programme.ts'
+import { addDays, civilDate, monthOf } from '../src/calendar.ts'
+import { assert } from '../src/errors.ts'
+import { LoadGenerator, type LoadOutcome } from '../src/simulator/load-generator.ts'
+import { type MixName, mixes } from '../src/simulator/load-mix.ts'
+import { LoadRecord } from '../src/simulator/load-record.ts'
+import { LoadTraffic } from '../src/simulator/load-traffic.ts'
+import { connect } from '../src/store/connection.ts'
+import { type Comparison, compareWithLedger, type JournalMark, markJournal } from './compare.ts'
+import { Histogram } from './histogram.ts'
+import {
+  type CoresUsed,
+  type CpuReading,
+  coresUsed,
+  type DatabaseReading,
+  type MetricSamples,
+  readCpu,
+  readDatabase,
+  readMetrics,
+  residentMib,
+} from './probes.ts'
+import { type SwitchProcess, startSwitchProcess } from './switch-process.ts'
+import type { BenchWorld } from './world.ts'
+
+export interface SessionOptions {
+  readonly world: BenchWorld
+  readonly mix: MixName
+  readonly seed: number
+  /** Most requests that the session will send. */
+  readonly capacity: number
+  readonly linksPerDialect: number
+  readonly config?: string
+  readonly nodeFlags?: readonly string[]
+}
+
+export interface StepOptions {
+  readonly ratePerSecond: number
+  readonly warmupSeconds: number
+  readonly seconds: number
+  readonly answerWithinMs?: number
+  readonly outstandingMax?: number
+}
+
+/** One load run with what the machine did meanwhile. */
+export interface StepResult {
+  readonly outcome: LoadOutcome
+  readonly latency: Histogram
+  readonly cpu: CoresUsed
+  readonly database: { readonly from: DatabaseReading; readonly to: DatabaseReading }
+  readonly metrics: { readonly from: MetricSamples; readonly to: MetricSamples }
+  readonly switchMib: number | null
+}
+
+const ANSWER_WITHIN_MS = 10_000
+
+/** A switch on the bench's world and a generator connected to it, for one or more runs. */
+export class Session {
+  readonly world: BenchWorld
+  readonly record: LoadRecord
+  readonly traffic: LoadTraffic
+  readonly generator: LoadGenerator
+  readonly client: Client
+  readonly #options: SessionOptions
+  readonly #marks: readonly JournalMark[]
+  #process: SwitchProcess
+
+  private constructor(
+    options: SessionOptions,
+    process: SwitchProcess,
+    client: Client,
+    marks: readonly JournalMark[],
+    parts: { record: LoadRecord; traffic: LoadTraffic; generator: LoadGenerator },
+  ) {
+    this.#options = options
+    this.world = options.world
+    this.#process = process
+    this.client = client
+    this.#marks = marks
+    this.record = parts.record
+    this.traffic = parts.traffic
+    this.generator = parts.generator
+  }
+
+  /** Starts the switch and connects to it. */
+  static async open(options: SessionOptions): Promise<Session> {
+    const { world, mix, seed } = options
+    const client = await connect({ url: world.url, name: 'mizan bench' })
+    const marks = await markJournal(client)
+    const process = await startSwitchProcess(switchOptions(options))
+    const bread = programmeBook(shippedProgrammes).byCode('bread')
+    assert(bread !== undefined, 'bread is a programme')
+    const traffic = new LoadTraffic({
+      parts: mixes[mix],
+      cards: world.cards,
+      cursors: world.cursors,
+      bread,
+      daysLeftInMonth: daysLeftInMonth(Date.now()),
+      run: world.nextRun(),
+      seed,
+    })
+    const record = new LoadRecord(options.capacity)
+    const { ports } = process
+    const generator = new LoadGenerator({ ports, traffic, record, linksPerDialect: options.linksPerDialect })
+    await generator.connect()
+    return new Session(options, process, client, marks, { record, traffic, generator })
+  }
+
+  get process(): SwitchProcess {
+    return this.#process
+  }
+
+  /** Runs the load once. */
+  async step(options: StepOptions): Promise<StepResult> {
+    const latency = new Histogram()
+    const { pid, httpPort } = this.#process
+    const { serverPid } = this.world
+    let cpuFrom: CpuReading | undefined
+    let cpuTo: CpuReading | undefined
+    const from = { database: await readDatabase(this.client), metrics: await readMetrics(httpPort) }
+    const outcome = await this.generator.run({
+      ...options,
+      answerWithinMs: options.answerWithinMs ?? ANSWER_WITHIN_MS,
+      onMeasure: (phase) => {
+        if (phase === 'begin') cpuFrom = readCpu(pid, serverPid)
+        else cpuTo = readCpu(pid, serverPid)
+      },
+      onLatency: (microseconds) => latency.record(microseconds),
+    })
+    const to = { database: await readDatabase(this.client), metrics: await readMetrics(httpPort) }
+    return {
+      outcome,
+      latency,
+      cpu: coresUsed(cpuFrom, cpuTo),
+      database: { from: from.database, to: to.database },
+      metrics: { from: from.metrics, to: to.metrics },
+      switchMib: residentMib(pid),
+    }
+  }
+
+  /** Starts a new switch process in the place of one that was killed; the links find it by themselves. */
+  async restart(): Promise<SwitchProcess> {
+    this.#process = await startSwitchProcess(switchOptions(this.#options))
+    this.generator.retarget(this.#process.ports)
+    return this.#process
+  }
+
+  /** Compares all answers of the session with the journal. The switch should be idle. */
+  compare(): Promise<Comparison> {
+    return compareWithLedger(this.client, this.#marks, this.record, this.traffic)
+  }
+
+  /** Closes the links and stops the switch; the database stays open. */
+  async close(): Promise<void> {
+    this.generator.close()
+    this.world.save()
+    await this.#process.stop()
+    await this.client.end().catch(() => undefined)
+  }
+}
+
+function switchOptions({ world, config, nodeFlags }: SessionOptions) {
+  return {
+    varDir: world.varDir,
+    databaseUrl: world.url,
+    ...(config === undefined ? {} : { config }),
+    ...(nodeFlags === undefined ? {} : { nodeFlags }),
+  }
+}
+
+function daysLeftInMonth(nowMs: number): number {
+  const today = civilDate(nowMs)
+  let days = 1
+  while (monthOf(addDays(today, days)) === monthOf(today)) days++
+  return days
+}

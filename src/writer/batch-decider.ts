@@ -1,0 +1,92 @@
+import type { AnswerFields } from '../authorization/answer.ts'
+import { applyDecision, applyHoldExpiry } from '../authorization/apply.ts'
+import { decide } from '../authorization/decide.ts'
+import type { DecisionPolicy } from '../authorization/decision.ts'
+import type { Outlet } from '../authorization/request.ts'
+import type { Result } from '../authorization/result.ts'
+import type { ProgrammeBook } from '../benefit/programme.ts'
+import type { BatchBuilder } from './batch-builder.ts'
+import type { DueHold } from './hold-sweeper.ts'
+import type { HouseholdCache } from './household-cache.ts'
+import type { Lookups } from './lookups.ts'
+import { isReversal, type Work } from './work.ts'
+
+/** What a lane needs to decide, beside its own state. */
+export interface LaneRules {
+  readonly programmes: ProgrammeBook
+  readonly policy: DecisionPolicy
+  outletByAcceptor(acceptor: string): Outlet | undefined
+}
+
+/** How a request is to be answered once its batch is durable. */
+export interface Answer {
+  readonly result: Result
+  readonly fields: AnswerFields
+}
+
+/**
+ * Decides a batch in order: each decision changes its household in memory at once, so the next one sees it. Throws only
+ * on a defect; the caller then drops the builder's touched households from the cache.
+ */
+export function decideBatch(
+  works: readonly Work[],
+  dueHolds: readonly DueHold[],
+  lookups: Lookups,
+  builder: BatchBuilder,
+  cache: HouseholdCache,
+  rules: LaneRules,
+): Answer[] {
+  for (const due of dueHolds) expireHold(due, builder, cache)
+  return works.map((work) => decideOne(work, lookups, builder, cache, rules))
+}
+
+function decideOne(
+  work: Work,
+  lookups: Lookups,
+  builder: BatchBuilder,
+  cache: HouseholdCache,
+  rules: LaneRules,
+): Answer {
+  const { request, responseCodes } = work
+  const found = cache.get(request.panIndex)
+  const outlet = rules.outletByAcceptor(request.acceptor)
+  const original = lookups.originals.get(work)
+  const decision = decide(request, {
+    id: builder.nextId,
+    nowMs: builder.head.atMs,
+    entitlementDate: builder.head.entitlementDate,
+    programmes: rules.programmes,
+    policy: rules.policy,
+    card: found?.card,
+    household: found?.household,
+    outlet,
+    previous: lookups.previous.get(request.key),
+    reversedEarly: lookups.reversedEarly.has(request.key),
+    original,
+  })
+  if (found !== undefined) {
+    builder.touch(found.household)
+    applyDecision(decision, found.household)
+  }
+  // A reversal without its original is remembered by the key it names: the original, if it comes, is refused.
+  const orphan = isReversal(request) && original === undefined
+  const fields = builder.add({
+    request,
+    decision,
+    card: found?.card,
+    household: found?.household,
+    outletId: outlet?.id,
+    responseCodes,
+    originalKey: orphan ? request.originalKey : undefined,
+  })
+  return { result: decision.result, fields }
+}
+
+function expireHold(due: DueHold, builder: BatchBuilder, cache: HouseholdCache): void {
+  const household = cache.get(due.panIndex)?.household
+  const hold = household?.holds.find((open) => open.id === due.holdId)
+  if (household === undefined || hold === undefined || hold.expiresAtMs > builder.head.atMs) return
+  builder.touch(household)
+  applyHoldExpiry(household, hold)
+  builder.addExpiry(household, hold.id)
+}
