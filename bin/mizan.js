@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // The program is TypeScript run by Node 24. This launcher is plain JavaScript so that it also starts under an older
 // Node: it then re-runs itself under the Node 24 that is pinned as a package.
-import { spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -19,6 +19,7 @@ if (major >= 24) {
     )
     process.exit(1)
   }
-  const child = spawnSync(pinned, [path.join(root, 'src', 'cli.ts'), ...process.argv.slice(2)], { stdio: 'inherit' })
-  process.exit(child.status ?? 1)
+  const child = spawn(pinned, [path.join(root, 'src', 'cli.ts'), ...process.argv.slice(2)], { stdio: 'inherit' })
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+  child.on('exit', (code, signal) => process.exit(code ?? (signal === null ? 1 : 128)))
 }

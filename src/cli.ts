@@ -1,7 +1,11 @@
 #!/usr/bin/env node
 import { Command } from 'commander'
+import { configCommand } from './commands/config.ts'
+import { decodeCommand } from './commands/decode.ts'
 import { demoCommand } from './commands/demo.ts'
+import { encodeCommand } from './commands/encode.ts'
 import { startCommand } from './commands/start.ts'
+import { vectorsCommand } from './commands/vectors.ts'
 import { version } from './commands/version.ts'
 import { describeError } from './errors.ts'
 
@@ -11,6 +15,10 @@ const program = new Command('mizan')
   .showHelpAfterError('(mizan --help lists the commands)')
   .addCommand(startCommand())
   .addCommand(demoCommand())
+  .addCommand(decodeCommand())
+  .addCommand(encodeCommand())
+  .addCommand(vectorsCommand())
+  .addCommand(configCommand())
 
 try {
   await program.parseAsync()

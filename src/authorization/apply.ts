@@ -1,7 +1,7 @@
 import { balanceOf, type Household } from '../card/household.ts'
 import { assert } from '../errors.ts'
 import { type AccountNumber, isHouseholdAccount, ownerOf } from '../ledger/accounts.ts'
-import { applyToBalance, type Balance, type Hold } from '../ledger/transfer.ts'
+import { applyToBalance, type Balance, type Hold, type Transfer } from '../ledger/transfer.ts'
 import type { Decision } from './decision.ts'
 
 /**
@@ -9,29 +9,46 @@ import type { Decision } from './decision.ts'
  * the same change durable, or drops the household from its cache when it cannot.
  */
 export function applyDecision(decision: Decision, household: Household): void {
-  for (const row of decision.transfers) {
-    if (isHouseholdAccount(row.debit)) applyToBalance(openBalance(household, row.debit, row.period), -row.amount)
-    if (isHouseholdAccount(row.credit)) applyToBalance(openBalance(household, row.credit, row.period), row.amount)
+  const { transfers, hold, holdEnding, cashUsage } = decision
+  // First, because what a completion captures was reserved by the very hold that it ends.
+  if (holdEnding !== undefined) endHold(household, holdEnding.hold)
+  const lapsing = lapsingPeriods(transfers, household)
+  for (const { debit, credit, amount, period } of transfers) {
+    if (lapsing.has(period)) continue
+    if (isHouseholdAccount(debit)) applyToBalance(openBalance(household, debit, period), -amount)
+    if (isHouseholdAccount(credit)) applyToBalance(openBalance(household, credit, period), amount)
   }
-  const { hold, holdEnding, cashUsage } = decision
   if (hold !== undefined) {
     applyToBalance(openBalance(household, hold.debit, 0), 0, hold.amount)
     household.holds.push(hold)
   }
-  if (holdEnding !== undefined) endHold(household, holdEnding.hold)
   if (decision.stopOldRationCard) household.oldRationCard = 'stopped'
-  if (cashUsage !== undefined) {
-    const current = household.cashUsage?.day === cashUsage.day ? household.cashUsage : undefined
-    if (current !== undefined) {
-      current.withdrawnPiasters += cashUsage.amountPiasters
-      current.withdrawals += cashUsage.count
-    } else if (household.cashUsage === undefined || household.cashUsage.day < cashUsage.day) {
-      household.cashUsage = {
-        day: cashUsage.day,
-        withdrawnPiasters: cashUsage.amountPiasters,
-        withdrawals: cashUsage.count,
-      }
-    }
+  if (cashUsage !== undefined) countCash(household, cashUsage)
+}
+
+/**
+ * Closed periods to which value goes back only to lapse in the same group. Memory holds the balances of the current
+ * month, so such a period must not be opened here as if nothing had ever been posted to it: its balance stays.
+ */
+function lapsingPeriods(transfers: readonly Transfer[], household: Household): ReadonlySet<number> {
+  const lapsing = transfers.filter(
+    (row) => row.kind === 'entitlementExpiry' && balanceOf(household, row.debit, row.period) === undefined,
+  )
+  return new Set(lapsing.map((row) => row.period))
+}
+
+/**
+ * Counts cash against its day. What is given back may belong to a day that memory no longer holds, or may have been
+ * counted on an earlier day than it was posted: figures never fall below zero and no day is opened by a return.
+ */
+function countCash(household: Household, change: NonNullable<Decision['cashUsage']>): void {
+  const { day, amountPiasters, count } = change
+  const current = household.cashUsage
+  if (current?.day === day) {
+    current.withdrawnPiasters = Math.max(0, current.withdrawnPiasters + amountPiasters)
+    current.withdrawals = Math.max(0, current.withdrawals + count)
+  } else if (amountPiasters > 0 && (current === undefined || current.day < day)) {
+    household.cashUsage = { day, withdrawnPiasters: amountPiasters, withdrawals: count }
   }
 }
 

@@ -60,6 +60,11 @@ export function checkSubsidyPlace(
   return outlet
 }
 
+/** Whether the requester can take less than it asks for: it says so (DE60.10), or its outlet is registered so. */
+export function takesPartial(request: AuthorizationRequest, outlet: Outlet | undefined): boolean {
+  return request.partialAllowed || (!request.schemeRail && outlet?.partialApproval === true)
+}
+
 /** What each category of registered outlet may do with money; an unknown outlet may do what its MCC says. */
 const moneyTypes: Record<Outlet['category'], readonly string[]> = {
   bakery: ['00', '20'],
@@ -94,7 +99,7 @@ export function checkMoneyPlace(
   return draft.decline('not-at-this-outlet', 'outlet.category', request.mcc || 'outlet without MCC', type, target.kind)
 }
 
-/** Quasi-cash may come as a purchase at a money-transfer outlet; see `moneyTypes` for what is open to each category. */
+/** Whether the message only asks for balances. */
 export function isInquiry(transactionType: string): boolean {
   return inquiries.includes(transactionType)
 }

@@ -35,14 +35,15 @@ export function decide(request: AuthorizationRequest, context: DecisionContext):
 }
 
 function decideTransaction(request: AuthorizationRequest, draft: DecisionDraft): Decision {
+  const { original } = draft.context
+  const completes = request.messageClass === 'financial' || request.messageClass === 'financial-advice'
+  const completion = original?.mti.startsWith('01') === true && original.transactionType === request.transactionType
+  // Before the card is looked at: a hold is a promise, which stands when the card is lost or stopped later.
+  if (completes && completion) return completeHold(request, original, draft)
   const holder = checkCard(request, draft)
   if ('result' in holder) return holder
   const { household } = holder
   if (isInquiry(request.transactionType)) return inquire(household, draft)
-  const { original } = draft.context
-  const completes = request.messageClass === 'financial' || request.messageClass === 'financial-advice'
-  const completion = original?.mti.startsWith('01') === true && original.transactionType === request.transactionType
-  if (completes && completion) return completeHold(request, original, draft)
   const target = route(request, draft)
   if ('result' in target) return target
   if (target.kind === 'wallet') return decideWallet(request, target, household, draft)

@@ -3,6 +3,7 @@ import { type AccountNumber, moneyAccount } from '../ledger/accounts.ts'
 import type { TransferKind } from '../ledger/posting-rules.ts'
 import { availableOf, transfer } from '../ledger/transfer.ts'
 import { EGP } from '../money.ts'
+import { takesPartial } from './checks.ts'
 import type { BalanceGroup, Decision, DecisionDraft } from './decision.ts'
 import type { AuthorizationRequest } from './request.ts'
 import { transactionTypes } from './routing.ts'
@@ -79,7 +80,7 @@ export function debitPostal(request: AuthorizationRequest, household: Household,
   const partial =
     asked > available &&
     available > 0 &&
-    request.partialAllowed &&
+    takesPartial(request, draft.context.outlet) &&
     request.transactionType === transactionTypes.purchase
   if (asked > available && !partial) {
     draft.set({ balances: [postalGroup(available)] })

@@ -14,6 +14,7 @@ import type { Decision, DecisionDraft, StoredAuthorization } from './decision.ts
 import type { AuthorizationRequest } from './request.ts'
 import { isApproval } from './result.ts'
 import { transactionTypes } from './routing.ts'
+import { chosenInstead, walletAccount } from './wallets.ts'
 
 /**
  * Posts the inverse of transfers. What goes back to a wallet whose period is closed lapses to the state in the same
@@ -51,22 +52,22 @@ function expiredAccount(wallet: AccountNumber): AccountNumber {
 export function reverse(request: AuthorizationRequest, draft: DecisionDraft): Decision {
   const original = matchedOriginal(draft)
   if ('trace' in original) return original
+  const named = request.amountPiasters
+  const namesOriginal = named === 0 || named === original.amountPiasters || named === original.approvedPiasters
   if (original.reversedPiasters !== undefined) {
-    if (request.amountPiasters === original.amountPiasters || request.amountPiasters === 0) {
+    const asked = original.approvedPiasters - (request.replacementPiasters ?? 0)
+    if (namesOriginal && asked === original.reversedPiasters) {
       draft.note('original.repeated', original.id)
       return draft.approve(0)
     }
     return draft.decline('already-reversed', 'original.already', original.id, original.reversedPiasters)
   }
-  const named = request.amountPiasters
-  if (named !== 0 && named !== original.amountPiasters && named !== original.approvedPiasters) {
-    return draft.decline('already-reversed', 'original.amount', original.amountPiasters, named)
-  }
+  if (!namesOriginal) return draft.decline('already-reversed', 'original.amount', original.amountPiasters, named)
   if (!isApproval(original.result)) {
     draft.note('original.declined', original.id)
     return draft.approve(0)
   }
-  if (original.hold !== undefined) return reverseHold(original, draft)
+  if (original.hold !== undefined) return reverseHold(request, original, draft)
   return reversePosted(request, original, draft)
 }
 
@@ -80,10 +81,17 @@ function matchedOriginal(draft: DecisionDraft): StoredAuthorization | Decision {
   return original
 }
 
-function reverseHold(original: StoredAuthorization, draft: DecisionDraft): Decision {
+function reverseHold(request: AuthorizationRequest, original: StoredAuthorization, draft: DecisionDraft): Decision {
   const { hold, holdEnding } = original
   if (hold === undefined) return draft.decline('internal-fault', 'original.missing')
   if (holdEnding !== undefined) return draft.decline('already-reversed', 'hold.ended', original.id, holdEnding)
+  const replacement = request.replacementPiasters ?? 0
+  if (replacement > hold.amount) return draft.decline('bad-amount', 'original.amount', hold.amount, replacement)
+  if (replacement > 0) {
+    // Nothing was taken yet, and a promise once made is not withdrawn in part: the capture releases what is too much.
+    draft.note('hold.kept', original.id, hold.amount, replacement)
+    return draft.approve(0)
+  }
   draft.set({ holdEnding: { hold, ending: 'voided', capturedPiasters: 0 } })
   undoCashUsage(original, hold.kind === 'cashWithdrawal' ? hold.amount : 0, draft)
   draft.note('reversal.hold', original.id)
@@ -95,13 +103,13 @@ function reversePosted(request: AuthorizationRequest, original: StoredAuthorizat
   if (replacement > original.approvedPiasters) {
     return draft.decline('bad-amount', 'original.amount', original.approvedPiasters, replacement)
   }
-  const reversible = original.transfers.filter((row) => inverseOf(row) !== undefined)
-  if (replacement > 0) return reversePart(original, reversible, replacement, draft)
   if (original.refundedPiasters > 0) {
     return draft.decline('already-reversed', 'original.already', original.id, original.refundedPiasters)
   }
-  const short = shortOf(reversible, draft)
-  if (short !== undefined) return short
+  const reversible = original.transfers.filter((row) => inverseOf(row) !== undefined)
+  if (replacement > 0) return reversePart(original, reversible, replacement, draft)
+  const refused = shortOf(reversible, draft) ?? excludedByNow(reversible, draft)
+  if (refused !== undefined) return refused
   giveBack(reversible, draft)
   undoCashUsage(original, cashOf(reversible), draft)
   draft.note('reversal.full', original.id)
@@ -120,6 +128,18 @@ function shortOf(reversible: readonly Transfer[], draft: DecisionDraft): Decisio
   return undefined
 }
 
+/** The value of a returned draw can be taken again only while the household has not chosen the other programme since. */
+function excludedByNow(reversible: readonly Transfer[], draft: DecisionDraft): Decision | undefined {
+  const { household, programmes } = draft.context
+  for (const row of reversible) {
+    if (household === undefined || row.kind !== 'subsidyRestoration') continue
+    const programme = programmes.all.find((one) => walletAccount(one, household) === row.credit)
+    const instead = programme === undefined ? undefined : chosenInstead(programme, household, row.period, programmes)
+    if (instead !== undefined) return draft.decline('insufficient', 'exclusive.chosen', instead.code)
+  }
+  return undefined
+}
+
 /** DE95: the transaction really came to `replacement`; one transfer of money or value gives the difference back. */
 function reversePart(
   original: StoredAuthorization,
@@ -128,11 +148,15 @@ function reversePart(
   draft: DecisionDraft,
 ): Decision {
   const [only] = reversible
-  if (reversible.length !== 1 || only === undefined || Math.floor(tailOf(only.debit) / 100) !== 0) {
+  const counted = only !== undefined && Math.floor(tailOf(only.debit) / 100) !== 0
+  const isRefund = original.transactionType === transactionTypes.refund
+  if (reversible.length !== 1 || only === undefined || counted || isRefund) {
     return draft.decline('invalid-transaction', 'original.final', original.id)
   }
   const back = original.approvedPiasters - replacement
   if (back === 0) return draft.decline('bad-amount', 'original.amount', original.approvedPiasters, replacement)
+  const short = shortOf([{ ...only, amount: back }], draft)
+  if (short !== undefined) return short
   giveBack([{ ...only, amount: back }], draft)
   undoCashUsage(original, only.kind === 'cashWithdrawal' ? back : 0, draft)
   draft.note('reversal.partial', original.id, replacement, back)
@@ -206,14 +230,21 @@ function refundSubsidy(original: StoredAuthorization, amount: number, draft: Dec
   if (!byValue && amount !== original.approvedPiasters) {
     return draft.decline('bad-amount', 'original.amount', original.approvedPiasters, amount)
   }
-  giveBack(byValue && first !== undefined ? [{ ...first, amount }] : rows, draft)
+  const drawn = rows.filter((row) => row.kind === 'subsidyRedemption')
+  giveBack(byValue && first !== undefined ? [{ ...first, amount }] : drawn, draft)
+  // A refund and not a reversal of the co-payment, so that a reversal of this refund can take it again.
+  for (const { kind, debit, credit, amount: paid } of rows) {
+    if (kind === 'coPayment') draft.transfers.push(transfer('refund', credit, debit, paid))
+  }
   return draft.approve(amount)
 }
 
 function refundMoney(original: StoredAuthorization, amount: number, draft: DecisionDraft): Decision {
-  const bought = original.transfers.find((row) => row.kind === 'purchase')
-  if (bought === undefined || amount > bought.amount) {
-    return draft.decline('amount-limit', 'refund.over', amount, bought?.amount ?? 0, original.id)
+  // Goods and services come back, the cash part of a purchase does not.
+  const bought = original.transfers.find((row) => row.kind === 'purchase' || row.kind === 'coPayment')
+  const left = (bought?.amount ?? 0) - original.refundedPiasters
+  if (bought === undefined || amount > left) {
+    return draft.decline('amount-limit', 'refund.over', amount, Math.max(0, left), original.id)
   }
   draft.transfers.push(transfer('refund', bought.credit, bought.debit, amount))
   return draft.approve(amount)

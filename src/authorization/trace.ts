@@ -47,6 +47,7 @@ const words = {
   'limit.cash-count': '{0} withdrawals today; the day’s limit is {1}',
   'hold.made': 'held {0:egp} until captured, reversed or expired after {1} days',
   'hold.captured': 'captured {0:egp} of the hold of {1:egp} made by authorization {2}',
+  'hold.kept': 'the hold of authorization {0} stays at {1:egp} until it is captured; it will come to {2:egp}',
   'hold.over': '{0:egp} asked; the hold of authorization {1} is {2:egp}',
   'hold.ended': 'the hold of authorization {0} already ended: {1}',
   'original.missing': 'no authorization matches the original that the message names',

@@ -9,9 +9,9 @@ import {
 import { addDays, monthOf } from '../calendar.ts'
 import { balanceOf, type Household } from '../card/household.ts'
 import { type AccountNumber, moneyAccount, subsidyAccount } from '../ledger/accounts.ts'
-import { availableOf, transfer } from '../ledger/transfer.ts'
+import { availableOf, type Transfer, transfer } from '../ledger/transfer.ts'
 import { COUNTED_UNITS, EGP } from '../money.ts'
-import { checkSubsidyPlace } from './checks.ts'
+import { checkSubsidyPlace, takesPartial } from './checks.ts'
 import type { BalanceGroup, Decision, DecisionDraft } from './decision.ts'
 import type { AuthorizationRequest, Outlet } from './request.ts'
 
@@ -47,7 +47,7 @@ export function walletGroup(programme: Programme, available: number): BalanceGro
  * The programme that the household chose instead of this one for the month: bread and flour exclude each other by the
  * month's first draw (subsidy-domain.md, 2.1). A draw that was given back whole does not count.
  */
-function chosenInstead(
+export function chosenInstead(
   programme: Programme,
   household: Household,
   period: number,
@@ -117,7 +117,7 @@ function drawValue(
   const { entitlementDate, programmes } = draft.context
   const period = periodOf(programme, entitlementDate)
   const available = walletAvailable(programme, household, period, programmes)
-  const partial = asked > available && available > 0 && request.partialAllowed && programme.partialApproval
+  const partial = asked > available && available > 0 && programme.partialApproval && takesPartial(request, outlet)
   if (asked > available && !partial) {
     draft.set({ balances: [walletGroup(programme, available)] })
     return draft.decline('insufficient', 'wallet.balance', asked, available, period)
@@ -186,6 +186,8 @@ function drawUnits(
     draft.set({ balances: [walletGroup(programme, left[0] ?? 0)] })
     return draft.decline('insufficient', 'wallet.balance', units, total, firstPeriod)
   }
+  const coPayment = coPaymentOf(request, household, outlet, draft)
+  if (coPayment !== undefined && 'result' in coPayment) return coPayment
   let open = units
   for (const [index, period] of cells.entries()) {
     const fromCell = Math.min(open, left[index] ?? 0)
@@ -196,19 +198,18 @@ function drawUnits(
     open -= fromCell
   }
   draft.set({ balances: [walletGroup(programme, (left[0] ?? 0) - Math.min(units, left[0] ?? 0))] })
-  const unpaid = takeCoPayment(request, household, outlet, draft)
-  if (unpaid !== undefined) return unpaid
+  if (coPayment !== undefined) draft.transfers.push(coPayment)
   stopOldCard(household, draft)
   return draft.approve(request.amountPiasters)
 }
 
-/** The co-payment is paid in cash at the window, or taken from the postal account in the same journal. */
-function takeCoPayment(
+/** The co-payment is paid in cash at the window (no transfer), or taken from the postal account in the same journal. */
+function coPaymentOf(
   request: AuthorizationRequest,
   household: Household,
   outlet: Outlet,
   draft: DecisionDraft,
-): Decision | undefined {
+): Transfer | Decision | undefined {
   if (!request.coPaymentFromPostal) {
     draft.note('copay.cash', request.amountPiasters)
     return undefined
@@ -221,6 +222,5 @@ function takeCoPayment(
   }
   draft.note('copay.postal', request.amountPiasters, available)
   const payable = moneyAccount('outletPayable', outlet.id)
-  draft.transfers.push(transfer('coPayment', postal, payable, request.amountPiasters))
-  return undefined
+  return transfer('coPayment', postal, payable, request.amountPiasters)
 }

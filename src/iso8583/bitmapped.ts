@@ -1,8 +1,9 @@
 import type { PartSpec, SubfieldSpec } from './dialect-spec.ts'
-import { bcdValue, digitText, hexValue, NOT_DIGITS, oddDigitText } from './digits.ts'
+import { bcdValue, hexValue, NOT_DIGITS } from './digits.ts'
 import { decodeEbcdic, encodeEbcdic } from './ebcdic.ts'
 import type { DecodeFailure } from './failure.ts'
 import { failEncode, failure } from './failure.ts'
+import { digitText, oddDigitText } from './field-text.ts'
 
 /** A field with its own bitmap: `dialect.subfields(62)` of Visa. */
 export type BitmapSpec = Extract<SubfieldSpec, { form: 'bitmap' }>

@@ -60,6 +60,14 @@ function checkCharacters(classes: Uint8Array, check: number, buffer: Buffer, fro
   return -1
 }
 
+/** Bytes of two nibbles that a content of packed digits may hold: digits, in a track also the separator D. */
+const digitBytes = Uint8Array.from(bcdValue, (value) => (value === NOT_DIGITS ? 0 : 1))
+const trackBytes = Uint8Array.from({ length: 256 }, (_, byte) => (isTrack(byte >> 4) && isTrack(byte & 15) ? 1 : 0))
+
+function isTrack(nibble: number): boolean {
+  return nibble < 10 || nibble === 13
+}
+
 function checkPacked(
   tables: FieldTables,
   de: number,
@@ -69,33 +77,23 @@ function checkPacked(
   length: number,
 ): number {
   const content = tables.content[de] as number
+  const valid = content === TRACK2 || content === TRACK2_EQUALS ? trackBytes : digitBytes
   const end = at + bytes
-  if ((length & 1) === 0) return badPacked(content, buffer, at, end)
+  if ((length & 1) === 0) return badByte(valid, buffer, at, end)
   // An odd count: one nibble is padding, which must be what the dialect pads with, or a byte would be lost.
   const padNibble = tables.padNibble[de] as number
   if (tables.padLeft[de] === 1) {
     const first = buffer[at] as number
-    if (first >> 4 !== padNibble || badNibble(content, first & 15)) return at
-    return badPacked(content, buffer, at + 1, end)
+    if (first >> 4 !== padNibble || valid[first & 15] === 0) return at
+    return badByte(valid, buffer, at + 1, end)
   }
-  const last = buffer[end - 1] as number
-  const bad = badPacked(content, buffer, at, end - 1)
+  const bad = badByte(valid, buffer, at, end - 1)
   if (bad >= 0) return bad
-  return (last & 15) !== padNibble || badNibble(content, last >> 4) ? end - 1 : -1
+  const last = buffer[end - 1] as number
+  return (last & 15) !== padNibble || valid[last >> 4] === 0 ? end - 1 : -1
 }
 
-function badPacked(content: number, buffer: Buffer, from: number, to: number): number {
-  if (content === TRACK2 || content === TRACK2_EQUALS) {
-    for (let i = from; i < to; i++) {
-      const byte = buffer[i] as number
-      if (badNibble(content, byte >> 4) || badNibble(content, byte & 15)) return i
-    }
-    return -1
-  }
-  for (let i = from; i < to; i++) if (bcdValue[buffer[i] as number] === NOT_DIGITS) return i
+function badByte(valid: Uint8Array, buffer: Buffer, from: number, to: number): number {
+  for (let i = from; i < to; i++) if (valid[buffer[i] as number] === 0) return i
   return -1
-}
-
-function badNibble(content: number, nibble: number): boolean {
-  return nibble > 9 && !(nibble === 13 && (content === TRACK2 || content === TRACK2_EQUALS))
 }

@@ -17,6 +17,7 @@ import {
   latin1Classes,
   PREFIX_ASCII,
   PREFIX_BCD,
+  PREFIX_BINARY,
   PREFIX_EBCDIC,
   QUICK_DIGITS,
   QUICK_EBCDIC,
@@ -235,6 +236,7 @@ function scanField(message: Message, de: number, position: number): number {
 
 /** Number in a length prefix; -1 when it is not one. */
 function readPrefix(buffer: Buffer, at: number, bytes: number, kind: number): number {
+  if (bytes === 1 && kind === PREFIX_BINARY) return buffer[at] as number
   let length = 0
   for (let i = at; i < at + bytes; i++) {
     const byte = buffer[i] as number

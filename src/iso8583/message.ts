@@ -1,14 +1,6 @@
 import type { Dialect } from './dialect.ts'
 import { FIELD_MAX } from './dialect-spec.ts'
-import {
-  digitText,
-  ebcdicText,
-  latin1Text,
-  nibblesWithD,
-  nibblesWithEquals,
-  nibbleText,
-  oddDigitText,
-} from './digits.ts'
+import { hexValue } from './digits.ts'
 import type { DecodeFailure } from './failure.ts'
 import type { FieldTables } from './field-tables.ts'
 import {
@@ -23,6 +15,15 @@ import {
   TRACK2_EQUALS,
   wireBytes,
 } from './field-tables.ts'
+import {
+  digitText,
+  ebcdicText,
+  latin1Text,
+  nibblesWithD,
+  nibblesWithEquals,
+  nibbleText,
+  oddDigitText,
+} from './field-text.ts'
 
 /** Words of 32 bits that say which data elements a message has. */
 export const WORDS = FIELD_MAX / 32
@@ -102,7 +103,7 @@ export class Message {
     const at = this.start + (mark >>> 16)
     const content = this.tables.content[de] as number
     const end = at + wireBytes(content, mark & 0xffff)
-    if (content === HEX_ASCII) return Buffer.from(this.buffer.toString('latin1', at, end), 'hex')
+    if (content === HEX_ASCII) return hexDigitBytes(this.buffer, at, end)
     return this.buffer.subarray(at, end)
   }
 
@@ -140,6 +141,16 @@ export class Message {
     const mark = this.marks[this.base + WORDS + de] as number
     return this.start + (mark >>> 16) - (this.tables.prefixBytes[de] as number)
   }
+}
+
+/** Bytes that checked ASCII hex digits stand for. */
+function hexDigitBytes(buffer: Buffer, at: number, end: number): Buffer {
+  const bytes = Buffer.allocUnsafe((end - at) >> 1)
+  for (let i = 0; i < bytes.length; i++) {
+    const high = hexValue[buffer[at + 2 * i] as number] as number
+    bytes[i] = (high << 4) | (hexValue[buffer[at + 2 * i + 1] as number] as number)
+  }
+  return bytes
 }
 
 function fieldText(tables: FieldTables, de: number, buffer: Buffer, at: number, length: number): string {

@@ -1,7 +1,8 @@
 import { MizanError } from '../errors.ts'
-import { bcdValue, digitText, NOT_DIGITS } from './digits.ts'
+import { bcdValue, NOT_DIGITS } from './digits.ts'
 import type { DecodeFailure } from './failure.ts'
 import { failure } from './failure.ts'
+import { digitText } from './field-text.ts'
 
 /** Bytes of the header between Visa's framing and the message. */
 export const VISA_HEADER_BYTES = 22
