@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { describeError } from '../src/errors.ts'
 import { mixNames } from '../src/simulator/load-mix.ts'
+import { runMax } from './max.ts'
 import type { BenchOptions } from './options.ts'
 import { runBench } from './run.ts'
 
@@ -47,7 +48,11 @@ function action(work: (options: BenchOptions) => Promise<boolean>) {
 const program = withOptions(new Command('bench'))
   .description('drive a switch at a fixed rate and compare its answers with its ledger')
   .showHelpAfterError('(npm run bench -- --help lists the options)')
+  .enablePositionalOptions()
   .action(action(runBench))
+  .addCommand(
+    withOptions(new Command('max')).description('find the highest rate with p99 under 20 ms').action(action(runMax)),
+  )
 
 try {
   await program.parseAsync()

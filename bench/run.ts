@@ -26,7 +26,7 @@ export async function runBench(options: BenchOptions): Promise<boolean> {
       )
       const step = await session.step({ ratePerSecond: rate, warmupSeconds: warmup, seconds })
       const figures = runFigures(step, seconds)
-      const comparison = await session.compare()
+      const comparison = await session.finish()
       const checks = options.verify ? await checkInvariants(world.url) : []
       const { lost, phantom, unansweredButPosted } = comparison
       const ok = lost === 0 && phantom === 0 && checks.every((check) => check.ok)

@@ -145,12 +145,17 @@ export class Session {
     return this.#process
   }
 
-  /** Compares all answers of the session with the journal. The switch should be idle. */
-  compare(): Promise<Comparison> {
+  /**
+   * Ends the load and compares all answers of the session with the journal. Links and switch are closed first, so that
+   * neither side changes any more.
+   */
+  async finish(): Promise<Comparison> {
+    this.generator.close()
+    await this.#process.stop()
     return compareWithLedger(this.client, this.#marks, this.record, this.traffic)
   }
 
-  /** Closes the links and stops the switch; the database stays open. */
+  /** Closes the links and stops the switch; the database stays open. Idempotent. */
   async close(): Promise<void> {
     this.generator.close()
     this.world.save()

@@ -61,8 +61,12 @@ create table household (
   members       smallint not null check (members between 1 and 60),
   status        text not null check (status in ('active', 'suspended')),
   old_ration_card text not null check (old_ration_card in ('active', 'stopped', 'none')),
+  -- Cash withdrawn on the civil day yyyymmdd, for the daily limits; the writer keeps them in the commit of the cash.
+  cash_day      integer not null default 0,
+  cash_withdrawn bigint not null default 0 check (cash_withdrawn >= 0),
+  cash_withdrawals integer not null default 0 check (cash_withdrawals >= 0),
   primary key (lane, id)
-);
+) with (fillfactor = 80);
 
 create table card (
   lane          smallint not null,
@@ -242,27 +246,22 @@ create unique index hold_ending_by on hold_ending (lane, by_id);
 
 -- What the writer keeps current in the same commit as the journal ---------------------------------------------------
 
--- Per lane, so that a hot account is one row write per batch and never shared between writers; summed when read.
+-- Per lane, so that a hot account is one row write per batch and never shared between writers; summed when read. A
+-- household's balances lie side by side, by period: one look at the index brings all that a decision needs. Shared
+-- accounts have household 0.
 create table balance (
   lane          smallint not null,
-  account       bigint not null,
+  household_id  bigint not null,
   period        integer not null,
+  account       bigint not null,
   posted        bigint not null,
   held          bigint not null,
   batch_seq     bigint not null,
-  primary key (lane, account, period),
-  constraint balance_floor check (
-    account / 100000000000000 not in (1, 6) or (held >= 0 and posted - held >= 0)
-  )
-) with (fillfactor = 70);
-
-create table cash_usage (
-  lane          smallint not null,
-  household_id  bigint not null,
-  day           integer not null,
-  withdrawn     bigint not null check (withdrawn >= 0),
-  withdrawals   integer not null check (withdrawals >= 0),
-  primary key (lane, household_id, day)
+  primary key (lane, household_id, period, account),
+  constraint balance_owner check (
+    household_id = case when account / 100000000000000 in (1, 6) then account % 100000000000 else 0 end
+  ),
+  constraint balance_floor check (household_id = 0 or (held >= 0 and posted - held >= 0))
 ) with (fillfactor = 70);
 
 -- Partitions by business day: retention and clearing are then a matter of whole tables. The default partition takes a

@@ -63,15 +63,15 @@ begin
   end if;
   if cardinality(h_account) > 0 then
     insert into balance as b
-      select p_lane, u.account, u.period, u.posted, u.held, p_seq
+      select p_lane, u.account % 100000000000, u.period, u.account, u.posted, u.held, p_seq
       from unnest(h_account, h_period, h_posted, h_held) u(account, period, posted, held)
-      on conflict (lane, account, period)
+      on conflict (lane, household_id, period, account)
         do update set posted = excluded.posted, held = excluded.held, batch_seq = excluded.batch_seq;
   end if;
   if cardinality(s_account) > 0 then
     insert into balance as b
-      select p_lane, u.account, 0, u.posted, 0, p_seq from unnest(s_account, s_posted) u(account, posted)
-      on conflict (lane, account, period)
+      select p_lane, 0, 0, u.account, u.posted, 0, p_seq from unnest(s_account, s_posted) u(account, posted)
+      on conflict (lane, household_id, period, account)
         do update set posted = b.posted + excluded.posted, batch_seq = excluded.batch_seq;
   end if;
   if cardinality(o_id) > 0 then
@@ -86,11 +86,9 @@ begin
       from unnest(e_id, e_ending, e_captured, e_by_id) u(id, ending, captured, by_id);
   end if;
   if cardinality(u_household_id) > 0 then
-    insert into cash_usage
-      select p_lane, u.household_id, u.day, u.withdrawn, u.withdrawals
+    update household h set cash_day = u.day, cash_withdrawn = u.withdrawn, cash_withdrawals = u.withdrawals
       from unnest(u_household_id, u_day, u_withdrawn, u_withdrawals) u(household_id, day, withdrawn, withdrawals)
-      on conflict (lane, household_id, day)
-        do update set withdrawn = excluded.withdrawn, withdrawals = excluded.withdrawals;
+      where h.lane = p_lane and h.id = u.household_id;
   end if;
   if cardinality(stop_old_card) > 0 then
     update household set old_ration_card = 'stopped' where lane = p_lane and id = any (stop_old_card);
@@ -98,30 +96,42 @@ begin
   return true;
 end $$;
 
--- A household with its cards, the balances of one month (and of money), its open holds and cash usage, by card.
-create function load_households(p_lane smallint, p_pan_index bytea[], p_month integer, p_day integer)
-  returns table (payload jsonb) language sql stable as $$
-  select jsonb_build_object(
-    'id', h.id, 'governorate', h.governorate, 'members', h.members, 'status', h.status,
-    'oldRationCard', h.old_ration_card,
-    'cards', (select jsonb_agg(jsonb_build_object('id', c.id, 'panIndex', encode(c.pan_index, 'hex'),
-                'panMasked', c.pan_masked, 'expiry', c.expiry, 'status', c.status))
-              from card c where c.lane = p_lane and c.household_id = h.id),
-    'balances', (select jsonb_agg(jsonb_build_array(b.account, b.period, b.posted, b.held))
-                 from balance b
-                 where b.lane = p_lane
-                   and b.account = any (array(select k.kind * 100000000000 + h.id from account_kind k
-                                              where k.floor_zero))
-                   and (b.period = 0 or b.period = p_month or b.period / 100 = p_month)),
-    'holds', (select jsonb_agg(jsonb_build_array(o.id, o.kind, o.debit, o.credit, o.amount,
-                (extract(epoch from o.expires_at) * 1000)::bigint))
-              from hold o where o.lane = p_lane and o.household_id = h.id
-               and not exists (select from hold_ending e where e.lane = p_lane and e.id = o.id)),
-    'cashUsage', (select jsonb_build_array(u.day, u.withdrawn, u.withdrawals)
-                  from cash_usage u where u.lane = p_lane and u.household_id = h.id and u.day = p_day))
-  from household h
-  where h.lane = p_lane
-    and h.id in (select c.household_id from card c where c.lane = p_lane and c.pan_index = any (p_pan_index))
+-- Households by card: a row each, with all cards, the balances of one month (and of money), and open holds. Lists are
+-- text, fields separated by ',' and items by ';': this is read for every card that is not in memory, and building JSON
+-- would cost more than everything else. Holds are only looked for where something is held.
+create function load_households(p_lane smallint, p_pan_index bytea[], p_month integer)
+  returns table (
+    id bigint, governorate text, members smallint, status text, old_ration_card text, cash_day integer,
+    cash_withdrawn bigint, cash_withdrawals integer, cards text, balances text, holds text
+  ) language sql stable as $$
+  select h.id, h.governorate, h.members, h.status, h.old_ration_card, h.cash_day, h.cash_withdrawn, h.cash_withdrawals,
+         k.cards, b.balances,
+         case when b.held > 0 then
+           (select string_agg(o.id || ',' || o.kind || ',' || o.debit || ',' || o.credit || ',' || o.amount || ',' ||
+                     (extract(epoch from o.expires_at) * 1000)::bigint, ';')
+            from hold o
+            where o.lane = p_lane and o.household_id = h.id
+              and not exists (select from hold_ending e where e.lane = p_lane and e.id = o.id))
+         end
+  from unnest(p_pan_index) p(pan_index)
+  join card c on c.pan_index = p.pan_index and c.lane = p_lane
+  join household h on h.lane = p_lane and h.id = c.household_id
+  cross join lateral (
+    select string_agg(x.id || ',' || encode(x.pan_index, 'hex') || ',' || x.pan_masked || ',' || x.expiry || ',' ||
+             x.status, ';') as cards
+    from card x where x.lane = p_lane and x.household_id = h.id
+  ) k
+  cross join lateral (
+    select string_agg(y.account || ',' || y.period || ',' || y.posted || ',' || y.held, ';') as balances,
+           max(y.held) as held
+    from (
+      select z.account, z.period, z.posted, z.held from balance z
+        where z.lane = p_lane and z.household_id = h.id and z.period = any (array[0, p_month])
+      union all
+      select z.account, z.period, z.posted, z.held from balance z
+        where z.lane = p_lane and z.household_id = h.id and z.period between p_month * 100 and p_month * 100 + 99
+    ) y
+  ) b
 $$;
 
 -- An authorization with everything a repeat, reversal, completion or refund needs to know of it.
@@ -152,18 +162,13 @@ create function load_authorization(p_lane smallint, p_business_date date, p_id b
   where a.lane = p_lane and a.business_date = p_business_date and a.id = p_id
 $$;
 
--- Everything a batch lacks, in one round trip. Rows: 'household'; 'previous' (by duplicate key); 'early' (a reversal
+-- What a batch needs to know of the journal. Rows: 'previous' (by duplicate key); 'early' (a reversal
 -- of this key came first); 'original' (by DE90's key, else the scheme's reference, else card + RRN + acceptor).
-create function prefetch(
-  p_lane smallint, p_month integer, p_day integer, p_since date,
-  p_pan_index bytea[], p_keys uuid[],
+create function find_authorizations(
+  p_lane smallint, p_since date, p_keys uuid[],
   o_ordinal integer[], o_key uuid[], o_pan_index bytea[], o_network_reference text[], o_rrn text[], o_acceptor text[]
 ) returns table (kind text, reference text, payload jsonb) language plpgsql stable as $$
 begin
-  if cardinality(p_pan_index) > 0 then
-    return query select 'household', null::text, l.payload
-      from load_households(p_lane, p_pan_index, p_month, p_day) l;
-  end if;
   if cardinality(p_keys) > 0 then
     return query
       select 'previous', a.dedupe_key::text, load_authorization(p_lane, a.business_date, a.id)

@@ -61,7 +61,7 @@ end $$;
 grant usage on schema public to mizan_app, mizan_analyst;
 grant select on all tables in schema public to mizan_app;
 grant insert on batch, authorization_journal, command_journal, transfer, hold, hold_ending to mizan_app;
-grant insert, update on lane, balance, cash_usage, household, card, outlet, acquirer, service_rollout to mizan_app;
+grant insert, update on lane, balance, household, card, outlet, acquirer, service_rollout to mizan_app;
 grant insert on installation to mizan_app;
 revoke all on all functions in schema public from public;
 grant execute on all functions in schema public to mizan_app;

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import { isLuhnValid } from '../identifiers.ts'
 import { institutionKey, parseAmounts, parseBitmapped, parseOriginalData, parseTrack2 } from '../iso8583/composites.ts'
 import type { Message } from '../iso8583/message.ts'
+import { subfield } from '../iso8583/subfields.ts'
 import { EGP } from '../money.ts'
 import { type Elements, elementsOf, numberElement } from './elements.ts'
 import type { AuthorizationRequest, MessageClass, OriginalReference } from './request.ts'
@@ -42,6 +43,8 @@ export function answerMti(mti: string): string {
   return `${mti.slice(0, 2)}${Number.isNaN(third) ? 1 : Math.min(9, third + 1)}0`
 }
 
+/** Part of DE60 by which the requester says that it takes less than it asks for (visa-base1.md, section 5). */
+const PARTIAL_INDICATOR = '60.10'
 /** DE54 amount type of the cash part (visa-base1.md, section 7). */
 const CASHBACK_AMOUNT = '40'
 
@@ -89,7 +92,7 @@ export function requestOf(message: Message, link: LinkProfile, receivedAtMs: num
     acceptor: text(42),
     mcc: text(18),
     networkReference: networkReference(message),
-    partialAllowed: link.schemeRail && message.text(60)?.[9] === '1',
+    partialAllowed: link.schemeRail && subfield(message, PARTIAL_INDICATOR) === '1',
     quantity: numberElement(elements, 'QT'),
     days: numberElement(elements, 'DY') ?? 1,
     coPaymentFromPostal: elements.first('CP') === 'A',

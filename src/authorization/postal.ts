@@ -97,8 +97,14 @@ export function debitPostal(request: AuthorizationRequest, household: Household,
   return draft.approve(granted, partial ? 'partially-approved' : 'approved')
 }
 
+/** The card scheme clears a bill payment as the purchase that it is to the scheme; at home a biller is paid. */
+function kindOf(request: AuthorizationRequest): TransferKind {
+  if (request.schemeRail && request.transactionType === transactionTypes.billPayment) return 'purchase'
+  return kinds[request.transactionType] ?? 'purchase'
+}
+
 function postOrHold(request: AuthorizationRequest, household: Household, granted: number, draft: DecisionDraft): void {
-  const kind = kinds[request.transactionType] ?? 'purchase'
+  const kind = kindOf(request)
   const debit = moneyAccount('postalAccount', household.id)
   const credit = counterpartyOf(request, draft)
   const { id, nowMs, policy } = draft.context

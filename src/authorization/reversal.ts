@@ -93,7 +93,7 @@ function reverseHold(request: AuthorizationRequest, original: StoredAuthorizatio
     return draft.approve(0)
   }
   draft.set({ holdEnding: { hold, ending: 'voided', capturedPiasters: 0 } })
-  undoCashUsage(original, hold.kind === 'cashWithdrawal' ? hold.amount : 0, draft)
+  undoCashUsage(original, hold.kind === 'cashWithdrawal' ? hold.amount : 0, 1, draft)
   draft.note('reversal.hold', original.id)
   return draft.approve(original.approvedPiasters)
 }
@@ -111,7 +111,7 @@ function reversePosted(request: AuthorizationRequest, original: StoredAuthorizat
   const refused = shortOf(reversible, draft) ?? excludedByNow(reversible, draft)
   if (refused !== undefined) return refused
   giveBack(reversible, draft)
-  undoCashUsage(original, cashOf(reversible), draft)
+  undoCashUsage(original, cashOf(reversible), 1, draft)
   draft.note('reversal.full', original.id)
   return draft.approve(original.approvedPiasters)
 }
@@ -158,7 +158,7 @@ function reversePart(
   const short = shortOf([{ ...only, amount: back }], draft)
   if (short !== undefined) return short
   giveBack([{ ...only, amount: back }], draft)
-  undoCashUsage(original, only.kind === 'cashWithdrawal' ? back : 0, draft)
+  undoCashUsage(original, only.kind === 'cashWithdrawal' ? back : 0, 0, draft)
   draft.note('reversal.partial', original.id, replacement, back)
   return draft.approve(back)
 }
@@ -169,10 +169,18 @@ function cashOf(transfers: readonly Transfer[]): number {
     .reduce((sum, row) => sum + row.amount, 0)
 }
 
-/** A withdrawal given back on its own day does not count against the day's limits. */
-function undoCashUsage(original: StoredAuthorization, cashPiasters: number, draft: DecisionDraft): void {
+/**
+ * A withdrawal given back on its own day does not count against the day's limits. One that was paid out in part is a
+ * withdrawal still: only its amount shrinks.
+ */
+function undoCashUsage(
+  original: StoredAuthorization,
+  cashPiasters: number,
+  withdrawals: number,
+  draft: DecisionDraft,
+): void {
   if (cashPiasters === 0) return
-  draft.set({ cashUsage: { day: original.entitlementDate, amountPiasters: -cashPiasters, count: -1 } })
+  draft.set({ cashUsage: { day: original.entitlementDate, amountPiasters: -cashPiasters, count: -withdrawals } })
 }
 
 /**
@@ -192,7 +200,10 @@ export function completeHold(
   const amount = request.amountPiasters
   if (amount <= 0) return draft.decline('bad-amount', 'amount.zero')
   if (amount > hold.amount) return draft.decline('amount-limit', 'hold.over', amount, original.id, hold.amount)
-  draft.transfers.push(transfer(hold.kind, hold.debit, hold.credit, amount))
+  const cashPiasters = request.cashbackPiasters
+  if (cashPiasters > amount) return draft.decline('bad-amount', 'amount.cashback', cashPiasters, amount)
+  if (amount > cashPiasters) draft.transfers.push(transfer(hold.kind, hold.debit, hold.credit, amount - cashPiasters))
+  if (cashPiasters > 0) draft.transfers.push(transfer('cashback', hold.debit, hold.credit, cashPiasters))
   draft.set({ holdEnding: { hold, ending: 'captured', capturedPiasters: amount } })
   draft.note('hold.captured', amount, hold.amount, original.id)
   return draft.approve(amount)

@@ -105,7 +105,7 @@ export function oddDigitText(bytes: Buffer, offset: number, count: number): stri
 const BUILT_TEXT_MAX = 24
 const scratch = Buffer.allocUnsafeSlow(65_536)
 
-/** Text of bytes of ASCII (or any Latin-1). Takes the largest piece that fits; the sizes are those of DE42, 37 and 41. */
+/** Text of bytes of ASCII (or any Latin-1). Takes the largest piece that fits; 15 is the size of DE42. */
 export function latin1Text(bytes: Buffer, offset: number, count: number): string {
   const end = offset + count
   if (count > BUILT_TEXT_MAX) return bytes.toString('latin1', offset, end)
@@ -128,22 +128,6 @@ export function latin1Text(bytes: Buffer, offset: number, count: number): string
       bytes[i + 12] as number,
       bytes[i + 13] as number,
       bytes[i + 14] as number,
-    )
-  }
-  for (; i + 12 <= end; i += 12) {
-    text += fromCodes(
-      bytes[i] as number,
-      bytes[i + 1] as number,
-      bytes[i + 2] as number,
-      bytes[i + 3] as number,
-      bytes[i + 4] as number,
-      bytes[i + 5] as number,
-      bytes[i + 6] as number,
-      bytes[i + 7] as number,
-      bytes[i + 8] as number,
-      bytes[i + 9] as number,
-      bytes[i + 10] as number,
-      bytes[i + 11] as number,
     )
   }
   for (; i + 8 <= end; i += 8) {
@@ -191,22 +175,6 @@ export function ebcdicText(bytes: Buffer, offset: number, count: number): string
       ebcdicToLatin1[bytes[i + 12] as number] as number,
       ebcdicToLatin1[bytes[i + 13] as number] as number,
       ebcdicToLatin1[bytes[i + 14] as number] as number,
-    )
-  }
-  for (; i + 12 <= end; i += 12) {
-    text += fromCodes(
-      ebcdicToLatin1[bytes[i] as number] as number,
-      ebcdicToLatin1[bytes[i + 1] as number] as number,
-      ebcdicToLatin1[bytes[i + 2] as number] as number,
-      ebcdicToLatin1[bytes[i + 3] as number] as number,
-      ebcdicToLatin1[bytes[i + 4] as number] as number,
-      ebcdicToLatin1[bytes[i + 5] as number] as number,
-      ebcdicToLatin1[bytes[i + 6] as number] as number,
-      ebcdicToLatin1[bytes[i + 7] as number] as number,
-      ebcdicToLatin1[bytes[i + 8] as number] as number,
-      ebcdicToLatin1[bytes[i + 9] as number] as number,
-      ebcdicToLatin1[bytes[i + 10] as number] as number,
-      ebcdicToLatin1[bytes[i + 11] as number] as number,
     )
   }
   for (; i + 8 <= end; i += 8) {

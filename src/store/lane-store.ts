@@ -4,11 +4,12 @@ import { describeError, MizanError } from '../errors.ts'
 import { type Batch, batchHash } from './batch.ts'
 import { byteaArray, int2Array, int4Array, int8Array, textArray, timestampArray, uuidArray } from './binary-arrays.ts'
 import { connect, isOutcomeUnknown, refusalOf } from './connection.ts'
-import { type Prefetched, type PrefetchQuery, readPrefetched } from './prefetch.ts'
+import { type FoundRow, type HouseholdRow, type Prefetched, type PrefetchQuery, readPrefetched } from './prefetch.ts'
 
 /** Ids of a lane step by this: lane n has the ids that are n more than a multiple. */
 export const ID_STEP = 64
 const PARAMETER_COUNT = 71
+const noRows = Promise.resolve([])
 
 /** Where a lane's journal stands. */
 export interface LanePosition {
@@ -118,37 +119,50 @@ export class LaneStore {
   }
 
   /**
-   * Reads what a batch lacks, in one round trip.
+   * Reads what a batch lacks: one query for households that are not in memory, and one for what the journal knows of
+   * repeats and originals; mostly only the first is needed, and none when memory has everything.
    * @throws MizanError STORE_UNAVAILABLE when the connection is gone
    */
   async prefetch(query: PrefetchQuery): Promise<Prefetched> {
     const client = this.#client
     if (client === undefined) throw new MizanError('STORE_UNAVAILABLE', 'the lane is not connected')
-    const { originals } = query
     try {
-      const { rows } = await client.query<{ kind: string; reference: string | null; payload: unknown }>({
-        name: 'prefetch',
-        text: 'select * from prefetch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)',
-        values: [
-          this.#options.lane,
-          Math.floor(query.entitlementDate / 100),
-          query.entitlementDate,
-          formatDate(query.since),
-          byteaArray(query.panIndexes),
-          uuidArray(query.keys),
-          int4Array(originals.map((_, ordinal) => ordinal)),
-          uuidArray(originals.map((original) => original.key)),
-          byteaArray(originals.map((original) => original.panIndex)),
-          textArray(originals.map((original) => original.networkReference)),
-          textArray(originals.map((original) => original.rrn)),
-          textArray(originals.map((original) => original.acceptor)),
-        ],
-      })
-      return readPrefetched(rows)
+      const households = query.panIndexes.length > 0 ? this.#loadHouseholds(client, query) : noRows
+      const found = query.keys.length + query.originals.length > 0 ? this.#findAuthorizations(client, query) : noRows
+      return readPrefetched(query, await households, await found)
     } catch (cause) {
       if (isOutcomeUnknown(cause)) this.drop()
       throw new MizanError('STORE_UNAVAILABLE', describeError(cause), { cause })
     }
+  }
+
+  async #loadHouseholds(client: pg.Client, query: PrefetchQuery): Promise<HouseholdRow[]> {
+    const { rows } = await client.query<HouseholdRow>({
+      name: 'load_households',
+      text: 'select * from load_households($1, $2, $3)',
+      values: [this.#options.lane, byteaArray(query.panIndexes), Math.floor(query.entitlementDate / 100)],
+    })
+    return rows
+  }
+
+  async #findAuthorizations(client: pg.Client, query: PrefetchQuery): Promise<FoundRow[]> {
+    const { originals } = query
+    const { rows } = await client.query<FoundRow>({
+      name: 'find_authorizations',
+      text: 'select * from find_authorizations($1, $2, $3, $4, $5, $6, $7, $8, $9)',
+      values: [
+        this.#options.lane,
+        formatDate(query.since),
+        uuidArray(query.keys),
+        int4Array(originals.map((_, ordinal) => ordinal)),
+        uuidArray(originals.map((original) => original.key)),
+        byteaArray(originals.map((original) => original.panIndex)),
+        textArray(originals.map((original) => original.networkReference)),
+        textArray(originals.map((original) => original.rrn)),
+        textArray(originals.map((original) => original.acceptor)),
+      ],
+    })
+    return rows
   }
 
   /**

@@ -44,16 +44,29 @@ export interface Prefetched {
 
 type HoldJson = readonly [number, number, number, number, number, number]
 
-interface HouseholdJson {
-  readonly id: number
+/** A row of `load_households`. */
+export interface HouseholdRow {
+  readonly id: string
   readonly governorate: string
   readonly members: number
   readonly status: Household['status']
-  readonly oldRationCard: Household['oldRationCard']
-  readonly cards: readonly { id: number; panIndex: string; panMasked: string; expiry: string; status: CardStatus }[]
-  readonly balances: readonly (readonly [number, number, number, number])[] | null
-  readonly holds: readonly HoldJson[] | null
-  readonly cashUsage: readonly [number, number, number] | null
+  readonly old_ration_card: Household['oldRationCard']
+  readonly cash_day: number
+  readonly cash_withdrawn: string
+  readonly cash_withdrawals: number
+  /** `id,panIndex,panMasked,expiry,status;…` */
+  readonly cards: string
+  /** `account,period,posted,held;…` */
+  readonly balances: string | null
+  /** `id,kind,debit,credit,amount,expiresAtMs;…` */
+  readonly holds: string | null
+}
+
+/** A row of `find_authorizations`. */
+export interface FoundRow {
+  readonly kind: 'previous' | 'early' | 'original'
+  readonly reference: string
+  readonly payload: unknown
 }
 
 interface AuthorizationJson {
@@ -76,51 +89,60 @@ interface AuthorizationJson {
   readonly refunded: number
 }
 
-/** Turns the rows of `prefetch()` into what decisions work on. */
+/** Turns what was read into what decisions work on. */
 export function readPrefetched(
-  rows: readonly { kind: string; reference: string | null; payload: unknown }[],
+  query: PrefetchQuery,
+  householdRows: readonly HouseholdRow[],
+  foundRows: readonly FoundRow[],
 ): Prefetched {
-  const households: LoadedHousehold[] = []
   const previous = new Map<string, StoredAuthorization>()
   const reversedEarly = new Set<string>()
   const originals = new Map<number, StoredAuthorization>()
-  for (const { kind, reference, payload } of rows) {
-    if (kind === 'household') households.push(householdOf(payload as HouseholdJson))
-    else if (kind === 'early') reversedEarly.add(uuidBytes(reference ?? ''))
-    else if (kind === 'previous')
-      previous.set(uuidBytes(reference ?? ''), authorizationOf(payload as AuthorizationJson))
+  for (const { kind, reference, payload } of foundRows) {
+    if (kind === 'early') reversedEarly.add(uuidBytes(reference))
+    else if (kind === 'previous') previous.set(uuidBytes(reference), authorizationOf(payload as AuthorizationJson))
     else originals.set(Number(reference), authorizationOf(payload as AuthorizationJson))
   }
-  return { households, previous, reversedEarly, originals }
+  return {
+    households: householdRows.map((row) => householdOf(row, query.entitlementDate)),
+    previous,
+    reversedEarly,
+    originals,
+  }
 }
 
-function householdOf(json: HouseholdJson): LoadedHousehold {
+function householdOf(row: HouseholdRow, today: CivilDate): LoadedHousehold {
   const cardsByPanIndex = new Map<string, Card>()
-  const cards = json.cards.map((row) => {
-    const card: Card = { id: row.id, panMasked: row.panMasked, expiry: row.expiry, status: row.status }
-    cardsByPanIndex.set(Buffer.from(row.panIndex, 'hex').toString('latin1'), card)
+  const cards = row.cards.split(';').map((item) => {
+    const [id, panIndex = '', panMasked = '', expiry = '', status] = item.split(',')
+    const card: Card = { id: Number(id), panMasked, expiry, status: status as CardStatus }
+    cardsByPanIndex.set(Buffer.from(panIndex, 'hex').toString('latin1'), card)
     return card
   })
-  const balances: Balance[] = (json.balances ?? []).map(([account, period, posted, held]) => ({
-    account: account as AccountNumber,
-    period,
-    posted,
-    held,
-  }))
-  const usage = json.cashUsage
   const household: Household = {
-    id: json.id,
-    governorate: json.governorate,
-    members: json.members,
-    status: json.status,
-    oldRationCard: json.oldRationCard,
+    id: Number(row.id),
+    governorate: row.governorate,
+    members: row.members,
+    status: row.status,
+    oldRationCard: row.old_ration_card,
     cards,
-    balances,
-    holds: (json.holds ?? []).map(holdOf),
+    balances: row.balances === null ? [] : row.balances.split(';').map(balanceOfItem),
+    holds: row.holds === null ? [] : row.holds.split(';').map((item) => holdOf(numbersOf(item) as unknown as HoldJson)),
     cashUsage:
-      usage === null ? undefined : { day: usage[0] as CivilDate, withdrawnPiasters: usage[1], withdrawals: usage[2] },
+      row.cash_day === today
+        ? { day: today, withdrawnPiasters: Number(row.cash_withdrawn), withdrawals: row.cash_withdrawals }
+        : undefined,
   }
   return { household, cardsByPanIndex }
+}
+
+function numbersOf(item: string): number[] {
+  return item.split(',').map(Number)
+}
+
+function balanceOfItem(item: string): Balance {
+  const [account = 0, period = 0, posted = 0, held = 0] = numbersOf(item)
+  return { account: account as AccountNumber, period, posted, held }
 }
 
 function holdOf([id, kind, debit, credit, amount, expiresAtMs]: HoldJson): Hold {

@@ -110,12 +110,12 @@ const cases: Case[] = [
   {
     name: 'bill payment',
     intent: (s) => transaction('billPayment', { ...s.ask('shop'), amountPiasters: 800 }),
-    entries: (s) => move('billPayment', 'postal account', payee(s), 800),
+    entries: (s) => move(s.rail === 'visa' ? 'purchase' : 'billPayment', 'postal account', payee(s), 800),
   },
   {
     name: 'bill payment at an ATM',
     intent: (s) => transaction('billPayment', { ...s.ask('atm'), amountPiasters: 800 }),
-    entries: (s) => move('billPayment', 'postal account', payee(s), 800),
+    entries: (s) => move(s.rail === 'visa' ? 'purchase' : 'billPayment', 'postal account', payee(s), 800),
   },
   {
     name: 'unlinked refund',

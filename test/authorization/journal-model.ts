@@ -1,0 +1,227 @@
+import { type AnswerFields, answerFields } from '../../src/authorization/answer.ts'
+import { applyDecision, applyHoldExpiry } from '../../src/authorization/apply.ts'
+import { decide } from '../../src/authorization/decide.ts'
+import type { Decision, StoredAuthorization } from '../../src/authorization/decision.ts'
+import type { AuthorizationRequest } from '../../src/authorization/request.ts'
+import { responseCodes } from '../../src/authorization/result.ts'
+import { type CivilDate, civilDate, monthOf } from '../../src/calendar.ts'
+import type { Household } from '../../src/card/household.ts'
+import { type AccountNumber, isHouseholdAccount } from '../../src/ledger/accounts.ts'
+import type { Hold, HoldEnding, Transfer } from '../../src/ledger/transfer.ts'
+import { outletByAcceptor, policy, programmes } from './world.ts'
+
+/** A row of the model's journal. */
+export interface Entry {
+  readonly id: number
+  readonly request: AuthorizationRequest
+  readonly decision: Decision
+  readonly household: Household | undefined
+  readonly answer: AnswerFields
+  readonly entitlementDate: CivilDate
+  readonly original: StoredAuthorization | undefined
+}
+
+interface BalanceRow {
+  readonly account: AccountNumber
+  readonly period: number
+  posted: number
+  held: number
+}
+
+const codes = responseCodes('iso87-ascii')
+
+/**
+ * The store and the writer in a few lines: what a repeat, reversal, refund or completion finds in the journal, what of
+ * a household is in memory (this month's balances and the money), and which balances a commit writes.
+ */
+export class JournalModel {
+  readonly entries: Entry[] = []
+  /** Transfers in order, with the entry that posted them. */
+  readonly transfers: { readonly entry: Entry | undefined; readonly row: Transfer }[] = []
+  readonly endings = new Map<number, HoldEnding>()
+  readonly holds = new Map<number, { hold: Hold; householdId: number }>()
+  /** Balance rows as commits wrote them, by account and period. */
+  readonly balances = new Map<string, BalanceRow>()
+  readonly #cashUsage = new Map<string, { withdrawnPiasters: number; withdrawals: number }>()
+  readonly #cached = new Map<number, { household: Household; month: number }>()
+  readonly #base = new Map<string, Household>()
+  readonly #byKey = new Map<string, Entry>()
+  readonly #orphans = new Set<string>()
+  #nextId = 64
+
+  /** @param households by the PAN index of their card, with their opening balances */
+  constructor(households: ReadonlyMap<string, Household>) {
+    for (const [panIndex, household] of households) {
+      this.#base.set(panIndex, household)
+      for (const row of household.balances) this.balances.set(`${row.account}:${row.period}`, { ...row })
+    }
+  }
+
+  /** Decides and commits one request. @returns what a repeat of it would have to get, and the decision */
+  submit(request: AuthorizationRequest, nowMs: number): Entry {
+    const entitlementDate = civilDate(nowMs)
+    const household = this.#load(request.panIndex, entitlementDate)
+    const original = this.#findOriginal(request, household)
+    const id = this.#nextId
+    this.#nextId += 64
+    const context = {
+      id,
+      nowMs,
+      entitlementDate,
+      programmes,
+      policy,
+      card: household?.cards[0],
+      household,
+      outlet: outletByAcceptor(request.acceptor),
+      previous: this.#stored(this.#byKey.get(request.key)),
+      reversedEarly: this.#orphans.has(request.key),
+      original,
+    }
+    const before = JSON.stringify(household)
+    const decision = decide(request, context)
+    if (JSON.stringify(household) !== before) throw new Error('deciding changed the household')
+    if (JSON.stringify(decide(request, context)) !== JSON.stringify(decision)) throw new Error('deciding is not pure')
+    const answer = answerFields(decision, id, codes)
+    const entry: Entry = { id, request, decision, household, answer, entitlementDate, original }
+    if (household !== undefined) applyDecision(decision, household)
+    if (context.previous !== undefined) return entry
+    this.#commit(entry)
+    return entry
+  }
+
+  /** Ends the holds whose time is over, as the writer's sweep does. @returns how many */
+  expireHolds(nowMs: number): number {
+    let ended = 0
+    for (const { hold, householdId } of this.holds.values()) {
+      if (this.endings.has(hold.id) || hold.expiresAtMs > nowMs) continue
+      const panIndex = [...this.#base].find(([, household]) => household.id === householdId)?.[0]
+      const household = panIndex === undefined ? undefined : this.#load(panIndex, civilDate(nowMs))
+      const open = household?.holds.find((one) => one.id === hold.id)
+      if (household === undefined || open === undefined) throw new Error('an open hold is not with its household')
+      applyHoldExpiry(household, open)
+      this.endings.set(hold.id, 'expired')
+      this.#writeBalances(household, [[hold.debit, 0]])
+      ended++
+    }
+    return ended
+  }
+
+  /** Drops every household from memory, as eviction, a failure or a restart does. */
+  evict(): void {
+    this.#cached.clear()
+  }
+
+  #load(panIndex: string, date: CivilDate): Household | undefined {
+    const base = this.#base.get(panIndex)
+    if (base === undefined) return undefined
+    const cached = this.#cached.get(base.id)
+    const month = monthOf(date)
+    if (cached?.month === month) return cached.household
+    const inMemory = ({ period }: BalanceRow) => period === 0 || period === month || Math.floor(period / 100) === month
+    const owned = [...this.balances.values()].filter((row) => row.account % 100_000_000_000 === base.id)
+    const usage = this.#cashUsage.get(`${base.id}:${date}`)
+    const household: Household = {
+      ...base,
+      oldRationCard: cached?.household.oldRationCard ?? base.oldRationCard,
+      balances: owned.filter((row) => isHouseholdAccount(row.account) && inMemory(row)).map((row) => ({ ...row })),
+      holds: [...this.holds.values()]
+        .filter((one) => one.householdId === base.id && !this.endings.has(one.hold.id))
+        .map((one) => one.hold),
+      cashUsage: usage === undefined ? undefined : { day: date, ...usage },
+    }
+    this.#cached.set(base.id, { household, month })
+    return household
+  }
+
+  #commit(entry: Entry): void {
+    const { request, decision, household, id } = entry
+    this.entries.push(entry)
+    this.#byKey.set(request.key, entry)
+    const isReversal = request.mti.startsWith('04')
+    if (isReversal && entry.original === undefined && request.originalKey !== undefined) {
+      this.#orphans.add(request.originalKey)
+    }
+    for (const row of decision.transfers) this.transfers.push({ entry, row })
+    if (household === undefined) return
+    const { hold, holdEnding, cashUsage } = decision
+    if (hold !== undefined) this.holds.set(id, { hold, householdId: household.id })
+    if (holdEnding !== undefined) {
+      if (this.endings.has(holdEnding.hold.id)) throw new Error('a hold ended twice')
+      this.endings.set(holdEnding.hold.id, holdEnding.ending)
+    }
+    const touched: [AccountNumber, number][] = decision.transfers.flatMap((row) => [
+      [row.debit, row.period],
+      [row.credit, row.period],
+    ])
+    for (const changed of [hold, holdEnding?.hold]) if (changed !== undefined) touched.push([changed.debit, 0])
+    this.#writeBalances(household, touched)
+    if (cashUsage !== undefined && household.cashUsage !== undefined) {
+      const { day, withdrawnPiasters, withdrawals } = household.cashUsage
+      if (withdrawnPiasters < 0 || withdrawals < 0) throw new Error('cash usage below zero')
+      this.#cashUsage.set(`${household.id}:${day}`, { withdrawnPiasters, withdrawals })
+    }
+  }
+
+  #writeBalances(household: Household, touched: readonly (readonly [AccountNumber, number])[]): void {
+    for (const [account, period] of touched) {
+      const row = household.balances.find((one) => one.account === account && one.period === period)
+      if (row === undefined || !isHouseholdAccount(account)) continue
+      if (row.held < 0 || row.posted - row.held < 0) throw new Error('a household balance below zero')
+      this.balances.set(`${account}:${period}`, { ...row })
+    }
+  }
+
+  #findOriginal(request: AuthorizationRequest, household: Household | undefined): StoredAuthorization | undefined {
+    const named = request.mti.startsWith('04') || request.original !== undefined || request.transactionType === '20'
+    if (!named && request.messageClass !== 'financial-advice') return undefined
+    const { originalKey } = request
+    const byKey = originalKey === undefined ? undefined : this.#byKey.get(originalKey)
+    if (byKey !== undefined) return this.#stored(byKey)
+    const own = this.entries.filter(
+      (entry) =>
+        entry.household !== undefined &&
+        entry.household.id === household?.id &&
+        !entry.request.mti.startsWith('04') &&
+        entry.request.transactionType !== '20',
+    )
+    const { networkReference, rrn, acceptor } = request
+    const byReference = own.findLast((entry) => entry.request.networkReference === networkReference)
+    if (networkReference !== '' && byReference !== undefined) return this.#stored(byReference)
+    if (originalKey !== undefined || rrn === '') return undefined
+    return this.#stored(own.findLast((entry) => entry.request.rrn === rrn && entry.request.acceptor === acceptor))
+  }
+
+  #stored(entry: Entry | undefined): StoredAuthorization | undefined {
+    if (entry === undefined) return undefined
+    const { id, request, decision, household } = entry
+    const later = this.entries.filter((one) => one.decision.originalId === id && one.decision.result === 'approved')
+    const reversals = later.filter((one) => one.request.mti.startsWith('04') && one.decision.approvedPiasters > 0)
+    const refunds = later.filter((one) => one.request.transactionType === '20' && !one.request.mti.startsWith('04'))
+    const standing = refunds.filter((one) => !this.entries.some((undo) => isApprovedReversalOf(undo, one.id)))
+    const sum = (entries: readonly Entry[]) => entries.reduce((total, one) => total + one.decision.approvedPiasters, 0)
+    return {
+      id,
+      contentHash: request.contentHash,
+      mti: request.mti,
+      transactionType: request.transactionType,
+      result: decision.result,
+      householdId: household?.id,
+      cardId: household?.cards[0]?.id,
+      acceptor: request.acceptor,
+      amountPiasters: request.amountPiasters,
+      approvedPiasters: decision.approvedPiasters,
+      answer: entry.answer,
+      transfers: decision.transfers,
+      hold: this.holds.get(id)?.hold,
+      holdEnding: this.endings.get(id),
+      reversedPiasters: reversals.length === 0 ? undefined : sum(reversals),
+      refundedPiasters: sum(standing),
+      entitlementDate: entry.entitlementDate,
+    }
+  }
+}
+
+function isApprovedReversalOf(entry: Entry, originalId: number): boolean {
+  const { decision, request } = entry
+  return request.mti.startsWith('04') && decision.originalId === originalId && decision.result === 'approved'
+}

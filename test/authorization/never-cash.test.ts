@@ -1,0 +1,310 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { isApproval } from '../../src/authorization/result.ts'
+import { entitlementOf } from '../../src/benefit/programme.ts'
+import { monthOf } from '../../src/calendar.ts'
+import type { Household } from '../../src/card/household.ts'
+import {
+  type AccountNumber,
+  accountClasses,
+  classOf,
+  kindOf,
+  moneyAccount,
+  ownerOf,
+  subsidyAccount,
+  tailOf,
+  unitOf,
+} from '../../src/ledger/accounts.ts'
+import type { Transfer } from '../../src/ledger/transfer.ts'
+import { unitCodes } from '../../src/money.ts'
+import { demoHousehold } from '../../src/simulator/demo-world.ts'
+import { type Entry, JournalModel } from './journal-model.ts'
+import { type Step, stepOf, Traffic, timeAfter } from './traffic.ts'
+import { panIndexOf, programmes, WORLD_SEED } from './world.ts'
+
+/**
+ * Requirement M4 and the invariants of the ledger, over random traffic: draws, payments, holds, completions, refunds,
+ * reversals of every sort, repeats, and whatever a hostile terminal may send, across day and month ends. Counters make
+ * sure that the traffic really reaches each situation.
+ */
+const START_MS = Date.UTC(2026, 10, 18, 9)
+/** Suspended (5), without money (6), and ordinary ones of several sizes; 6 and 12 live in the same governorate. */
+const HOUSEHOLD_IDS = [5, 6, 12, 18, 7]
+const STEPS = 70
+const RUNS = 800
+
+function openingHousehold(id: number): Household {
+  const { governorate, members } = demoHousehold(WORLD_SEED, id)
+  const month = monthOf(20261118 as never)
+  const balance = (account: AccountNumber, period: number, posted: number) => ({ account, period, posted, held: 0 })
+  const postal = id === 6 ? 0 : 400_000 * (id % 7)
+  return {
+    id,
+    governorate,
+    members,
+    status: id === 5 ? 'suspended' : 'active',
+    oldRationCard: 'active',
+    cards: [{ id, panMasked: '400000******0000', expiry: '3012', status: 'active' }],
+    balances: [
+      balance(moneyAccount('postalAccount', id), 0, postal),
+      balance(subsidyAccount('wallet', 'EGP', 3, id), month, 600),
+      balance(subsidyAccount('wallet', 'EGP', 5, id), month, 12_500),
+    ],
+    holds: [],
+    cashUsage: undefined,
+  }
+}
+
+interface World {
+  readonly model: JournalModel
+  readonly opening: ReadonlyMap<string, number>
+  readonly traffic: Traffic
+}
+
+function newWorld(): World {
+  const households = new Map(
+    HOUSEHOLD_IDS.map((id) => [panIndexOf(demoHousehold(WORLD_SEED, id).pan), openingHousehold(id)]),
+  )
+  const opening = new Map(
+    [...households.values()].flatMap((one) => one.balances.map((row) => [`${row.account}:${row.period}`, row.posted])),
+  )
+  return { model: new JournalModel(households), opening, traffic: new Traffic(HOUSEHOLD_IDS, panIndexOf) }
+}
+
+const isSubsidy = (account: AccountNumber) => classOf(account) <= accountClasses.converted
+const isHousehold = (account: AccountNumber) =>
+  [accountClasses.wallet, accountClasses.postal].includes(classOf(account) as 1)
+
+/** No rule of `posting-rules.ts` is used here: the property is stated anew, from the requirement. */
+function checkTransfer({ entry, row }: { entry: Entry | undefined; row: Transfer }): void {
+  const { debit, credit, amount } = row
+  holds(Number.isSafeInteger(amount) && amount > 0, 'a transfer moves a positive amount')
+  holds(unitOf(debit) === unitOf(credit), 'both sides count the same unit')
+  holds(isSubsidy(debit) === isSubsidy(credit), 'no transfer joins subsidy and money')
+  if (isSubsidy(debit)) {
+    holds(tailOf(debit) === tailOf(credit), 'subsidy value stays in its programme')
+    holds(!(classOf(debit) === 1 && classOf(credit) === 1), 'no wallet pays a wallet')
+  }
+  for (const account of [debit, credit]) {
+    if (isHousehold(account))
+      holds(ownerOf(account) === entry?.household?.id, 'household accounts are the card holder’s')
+  }
+}
+
+function holds(condition: boolean, what: string): void {
+  if (!condition) throw new Error(`not so: ${what}`)
+}
+
+function checkDecision(entry: Entry, before: Entry | undefined): void {
+  const { decision, request } = entry
+  if (before !== undefined) {
+    holds(decision.transfers.length === 0 && decision.hold === undefined, 'a repeat posts nothing')
+    holds(decision.holdEnding === undefined && !decision.stopOldRationCard, 'a repeat changes nothing')
+    if (before.request.contentHash === request.contentHash) {
+      holds(JSON.stringify(entry.answer) === JSON.stringify(before.answer), 'a repeat gets the first answer')
+    } else holds(decision.result === 'duplicate-other-content', 'another content under the same key is refused')
+    return
+  }
+  if (isApproval(decision.result)) return
+  const idle = decision.transfers.length === 0 && decision.hold === undefined && decision.holdEnding === undefined
+  holds(idle && decision.approvedPiasters === 0 && decision.cashUsage === undefined, 'a decline posts nothing')
+}
+
+interface Flow {
+  issues: number
+  issued: number
+  redeemed: number
+  expired: number
+  converted: number
+}
+
+/** Quotas and the equation of invariant 9, per wallet and period. */
+function checkWallets({ model, opening }: World): void {
+  const flows = new Map<string, Flow>()
+  const flowOf = (account: AccountNumber, period: number) => {
+    const key = `${account}:${period}`
+    const opened = opening.get(key)
+    const fresh = { issues: opened === undefined ? 0 : 1, issued: opened ?? 0, redeemed: 0, expired: 0, converted: 0 }
+    const found = flows.get(key) ?? fresh
+    flows.set(key, found)
+    return found
+  }
+  for (const { row } of model.transfers) {
+    const { kind, debit, credit, amount, period } = row
+    if (kind === 'entitlementIssue') {
+      const flow = flowOf(credit, period)
+      flow.issues++
+      flow.issued += amount
+    } else if (kind === 'subsidyRedemption' || kind === 'restorationReversal') flowOf(debit, period).redeemed += amount
+    else if (kind === 'subsidyRestoration') flowOf(credit, period).redeemed -= amount
+    else if (kind === 'entitlementExpiry') flowOf(debit, period).expired += amount
+    else if (kind === 'entitlementConversion') flowOf(debit, period).converted += amount
+  }
+  for (const [key, flow] of flows) {
+    const [account, period] = key.split(':').map(Number) as [AccountNumber, number]
+    const programme = programmes.all.find((one) => unitCodes[one.unit] * 100 + one.number === tailOf(account))
+    const members = demoHousehold(WORLD_SEED, ownerOf(account)).members
+    const entitled = opening.get(key) ?? (programme === undefined ? 0 : entitlementOf(programme, members))
+    holds(flow.issues === 1 && flow.issued === entitled, 'a period is issued once, by its rule')
+    holds(flow.redeemed >= 0 && flow.redeemed <= flow.issued, 'no period is drawn beyond its quota')
+    const remaining = model.balances.get(key)?.posted ?? 0
+    const { issued, redeemed, expired, converted } = flow
+    holds(issued === redeemed + expired + converted + remaining, 'issued = redeemed + expired + converted + remaining')
+    holds(String(period).length === (programme?.period === 'day' ? 8 : 6), 'a period is a day or a month')
+  }
+}
+
+/** Bread and flour of one month exclude each other. */
+function checkExclusive({ model }: World): void {
+  const net = new Map<string, number>()
+  for (const { row } of model.transfers) {
+    const wallet = classOf(row.debit) === 1 ? row.debit : row.credit
+    if (!['subsidyRedemption', 'subsidyRestoration', 'restorationReversal'].includes(row.kind)) continue
+    const month = row.period > 999_999 ? Math.floor(row.period / 100) : row.period
+    const key = `${ownerOf(wallet)}:${month}:${kindOf(wallet)}`
+    net.set(key, (net.get(key) ?? 0) + (row.kind === 'subsidyRestoration' ? -row.amount : row.amount))
+  }
+  for (const [key, amount] of net) {
+    if (!key.endsWith(':1101') || amount === 0) continue
+    holds((net.get(key.replace(/1101$/, '1202')) ?? 0) === 0, 'no household draws bread and flour in one month')
+  }
+}
+
+/** Balances are the fold of the journal, holds are what is held, nobody is below zero, money is conserved. */
+function checkBalances({ model, opening }: World): void {
+  const fold = new Map(opening)
+  for (const { row } of model.transfers) {
+    const sides = [
+      [row.debit, -row.amount],
+      [row.credit, row.amount],
+    ] as const
+    for (const [account, change] of sides) {
+      const key = `${account}:${classOf(account) === 1 ? row.period : 0}`
+      const sum = (fold.get(key) ?? 0) + change
+      if (isHousehold(account) && key in fold) holds(sum >= 0, 'a household account never falls below zero')
+      fold.set(key, sum)
+    }
+  }
+  const held = new Map<string, number>()
+  for (const { hold } of model.holds.values()) {
+    if (!model.endings.has(hold.id)) held.set(`${hold.debit}:0`, (held.get(`${hold.debit}:0`) ?? 0) + hold.amount)
+  }
+  for (const [key, row] of model.balances) {
+    holds(row.posted === (fold.get(key) ?? 0), `balance ${key} is ${row.posted}, the journal says ${fold.get(key)}`)
+    holds(row.held === (held.get(key) ?? 0), 'what is held is the open holds')
+  }
+  const total = (sums: Iterable<number>) => [...sums].reduce((sum, one) => sum + one, 0)
+  holds(total(fold.values()) === total(opening.values()), 'value is conserved')
+}
+
+/** What comes back for one original is never more than it took. */
+function checkReturns({ model }: World): void {
+  const taken = new Map<number, number>()
+  const byId = new Map(model.entries.map((entry) => [entry.id, entry]))
+  for (const { id, decision } of model.entries) {
+    const rows = decision.transfers.filter((row) => isHousehold(row.debit) && row.kind !== 'entitlementExpiry')
+    taken.set(
+      id,
+      rows.reduce((sum, row) => sum + row.amount, 0),
+    )
+  }
+  const returned = new Map<number, number>()
+  for (const { decision } of model.entries) {
+    const original = byId.get(decision.originalId ?? -1)
+    if (original === undefined) continue
+    const root = original.request.transactionType === '20' ? (original.decision.originalId ?? original.id) : original.id
+    for (const row of decision.transfers) {
+      const back = ['subsidyRestoration', 'refund', 'moneyReversal'].includes(row.kind)
+      const again = ['restorationReversal', 'refundReversal'].includes(row.kind)
+      if (back || again) returned.set(root, (returned.get(root) ?? 0) + (back ? row.amount : -row.amount))
+    }
+  }
+  for (const [root, amount] of returned) {
+    const unlinked = byId.get(root)?.decision.transfers.some((row) => row.kind === 'refund') === true
+    if (!unlinked) holds(amount >= 0 && amount <= (taken.get(root) ?? 0), `authorization ${root} gave back ${amount}`)
+  }
+}
+
+const seen = new Map<string, number>()
+const saw = (what: string) => seen.set(what, (seen.get(what) ?? 0) + 1)
+
+function note(entry: Entry, before: Entry | undefined): void {
+  const { decision, original } = entry
+  saw(`result ${decision.result}`)
+  if (before !== undefined) saw(`repeat ${decision.result === 'duplicate-other-content' ? 'changed' : 'same'}`)
+  if (before !== undefined || !isApproval(decision.result)) return
+  for (const { kind } of decision.transfers) saw(`kind ${kind}`)
+  if (decision.hold !== undefined) saw('hold made')
+  if (decision.holdEnding !== undefined) saw(`hold ${decision.holdEnding.ending}`)
+  if (decision.stopOldRationCard) saw('old card stopped')
+  for (const [code] of decision.trace) saw(`trace ${code}`)
+  if (decision.transfers.filter((row) => row.kind === 'subsidyRedemption').length > 1) saw('several day cells')
+  if (original !== undefined && monthOf(original.entitlementDate) !== monthOf(entry.entitlementDate))
+    saw('month end between')
+}
+
+/** Declines say why in their last trace entry. */
+function noteDecline({ decision }: Entry): void {
+  if (!isApproval(decision.result)) saw(`refused ${decision.trace.at(-1)?.[0]}`)
+}
+
+function play(steps: readonly Step[]): void {
+  const world = newWorld()
+  const { model, traffic } = world
+  let nowMs = START_MS
+  for (const step of steps) {
+    nowMs = timeAfter(step, nowMs)
+    if (step.action === 'evict') model.evict()
+    if (step.action === 'expire' && model.expireHolds(nowMs) > 0) saw('hold expired')
+    const request = traffic.next(step, nowMs)
+    if (request === undefined) continue
+    const before = model.entries.find((entry) => entry.request.key === request.key)
+    const posted = model.transfers.length
+    const entry = model.submit(request, nowMs)
+    checkDecision(entry, before)
+    for (const transfer of model.transfers.slice(posted)) checkTransfer(transfer)
+    note(entry, before)
+    noteDecline(entry)
+  }
+  checkWallets(world)
+  checkExclusive(world)
+  checkBalances(world)
+  checkReturns(world)
+}
+
+const situations = [
+  ...['result approved', 'result partially-approved', 'result insufficient', 'result subsidy-not-cash'],
+  ...['result unknown-outlet', 'result not-at-this-outlet', 'result household-suspended', 'result bad-amount'],
+  ...['result invalid-transaction', 'result original-not-found', 'result already-reversed', 'result amount-limit'],
+  ...['result count-limit', 'result service-not-live', 'result fingerprint-required', 'result duplicate-other-content'],
+  ...['kind entitlementIssue', 'kind subsidyRedemption', 'kind subsidyRestoration', 'kind entitlementExpiry'],
+  ...['kind restorationReversal', 'kind purchase', 'kind cashWithdrawal', 'kind cashback', 'kind coPayment'],
+  ...[
+    'kind quasiCash',
+    'kind billPayment',
+    'kind refund',
+    'kind moneyReversal',
+    'kind deposit',
+    'kind depositReversal',
+  ],
+  ...['kind refundReversal', 'hold made', 'hold captured', 'hold voided', 'hold expired', 'old card stopped'],
+  ...['repeat same', 'repeat changed', 'several day cells', 'month end between', 'trace reversal.partial'],
+  ...['trace hold.kept', 'trace original.repeated', 'trace original.declined', 'trace period.closed'],
+  ...['trace refund.linked', 'trace copay.postal', 'refused reversal.early', 'refused original.other-card'],
+  ...[
+    'refused hold.ended',
+    'refused hold.over',
+    'refused refund.over',
+    'refused exclusive.chosen',
+    'refused draw.days',
+  ],
+  ...['refused draw.month-end', 'refused limit.cash-amount', 'refused original.already', 'refused original.final'],
+]
+
+t.test('no sequence of messages turns a subsidy into money or breaks the ledger', async (t) => {
+  fc.assert(fc.property(fc.array(stepOf(HOUSEHOLD_IDS.length), { minLength: STEPS, maxLength: STEPS }), play), {
+    numRuns: RUNS,
+    endOnFailure: false,
+  })
+  for (const situation of situations) t.ok((seen.get(situation) ?? 0) > 0, `reached: ${situation}`)
+})

@@ -1,0 +1,167 @@
+import { createHash } from 'node:crypto'
+import type { DecisionContext, DecisionPolicy } from '../../src/authorization/decision.ts'
+import { keyOf } from '../../src/authorization/inbound.ts'
+import type { AuthorizationRequest, Outlet } from '../../src/authorization/request.ts'
+import { programmeBook, shippedProgrammes } from '../../src/benefit/programme.ts'
+import { civilDate, parseDate } from '../../src/calendar.ts'
+import type { Card, Household } from '../../src/card/household.ts'
+import { moneyAccount } from '../../src/ledger/accounts.ts'
+import { demoHousehold, demoOutlets } from '../../src/simulator/demo-world.ts'
+
+/** Seed of the demo world that these tests share with the database ones. */
+export const WORLD_SEED = 1
+export const programmes = programmeBook(shippedProgrammes)
+
+const registered: readonly Outlet[] = demoOutlets().map((outlet) => ({
+  ...outlet,
+  terminals: new Set(outlet.terminals),
+}))
+/** A depot and a post office, which the demo world lacks. */
+const extra: readonly Outlet[] = [
+  {
+    id: 900,
+    acceptor: 'DEPOT0000000900',
+    category: 'depot',
+    mcc: '5411',
+    governorate: 'SUZ',
+    partialApproval: false,
+    terminals: new Set(['D0000001']),
+  },
+  {
+    id: 901,
+    acceptor: 'POST00000000901',
+    category: 'post',
+    mcc: '9402',
+    governorate: 'SUZ',
+    partialApproval: true,
+    terminals: new Set(['P0000001']),
+  },
+]
+export const outlets: readonly Outlet[] = [...registered, ...extra]
+const byAcceptor = new Map(outlets.map((outlet) => [outlet.acceptor, outlet]))
+
+export function outletByAcceptor(acceptor: string): Outlet | undefined {
+  return byAcceptor.get(acceptor)
+}
+
+/** The first outlet of a category in a governorate. */
+export function outletOf(category: Outlet['category'], governorate: string): Outlet {
+  const found = outlets.find((outlet) => outlet.category === category && outlet.governorate === governorate)
+  if (found === undefined) throw new RangeError(`no ${category} in ${governorate}`)
+  return found
+}
+
+/** Every service is live everywhere but in Suez' health cover. */
+export const policy: DecisionPolicy = {
+  withdrawalDailyPiasters: 600_000,
+  withdrawalDailyCount: 4,
+  purchaseSinglePiasters: 2_000_000,
+  holdDays: 7,
+  serviceLiveFrom: () => parseDate('2023-08-01'),
+}
+
+/** A test card number's index: any 16 bytes that differ by card. */
+export function panIndexOf(pan: string): string {
+  return createHash('sha256').update(`index ${pan}`).digest('binary').slice(0, 16)
+}
+
+/** A household with one active card and an empty journal. */
+export function household(fields: Partial<Household> = {}): Household {
+  const id = fields.id ?? 1_001
+  const card: Card = { id, panMasked: '400000******0000', expiry: '3012', status: 'active' }
+  return {
+    id,
+    governorate: 'SUZ',
+    members: 4,
+    status: 'active',
+    oldRationCard: 'active',
+    cards: [card],
+    balances: [],
+    holds: [],
+    cashUsage: undefined,
+    ...fields,
+  }
+}
+
+/** A household with money in its postal account. */
+export function householdWithMoney(postedPiasters: number, fields: Partial<Household> = {}): Household {
+  const made = household(fields)
+  made.balances.push({ account: moneyAccount('postalAccount', made.id), period: 0, posted: postedPiasters, held: 0 })
+  return made
+}
+
+let stan = 0
+
+/** A request with everything that need not be said. Key and content hash follow from the fields. */
+export function request(fields: Partial<AuthorizationRequest> = {}): AuthorizationRequest {
+  stan = (stan + 1) % 1_000_000
+  const base: AuthorizationRequest = {
+    messageClass: 'financial',
+    mti: '0200',
+    repeat: false,
+    link: 'ascii',
+    schemeRail: false,
+    receivedAtMs: Date.UTC(2026, 10, 11, 10),
+    pan: demoHousehold(WORLD_SEED, 7).pan,
+    panIndex: '',
+    expiry: undefined,
+    transactionType: '00',
+    fromAccount: '00',
+    toAccount: '00',
+    amountPiasters: 0,
+    cashbackPiasters: 0,
+    stan: String(stan).padStart(6, '0'),
+    transmission: '1111100000',
+    rrn: String(stan).padStart(12, '0'),
+    acquirer: '81800001',
+    terminal: 'S0001001',
+    acceptor: '',
+    mcc: '',
+    networkReference: '',
+    partialAllowed: false,
+    quantity: undefined,
+    days: 1,
+    coPaymentFromPostal: false,
+    basketPiasters: undefined,
+    fingerprint: 'absent',
+    original: undefined,
+    replacementPiasters: undefined,
+    key: '',
+    contentHash: '',
+    originalKey: undefined,
+    fault: undefined,
+    ...fields,
+  }
+  const panIndex = fields.panIndex ?? panIndexOf(base.pan)
+  const key = fields.key ?? keyOf(base.acquirer, base.terminal, base.stan, base.transmission, base.mti)
+  return { ...base, panIndex, key, contentHash: fields.contentHash ?? contentHashOf({ ...base, panIndex }) }
+}
+
+function contentHashOf(base: AuthorizationRequest): string {
+  const { panIndex, transactionType, fromAccount, toAccount, amountPiasters, cashbackPiasters, acceptor } = base
+  const { quantity, days, coPaymentFromPostal, replacementPiasters, original } = base
+  const text = JSON.stringify([
+    [panIndex, transactionType, fromAccount, toAccount, amountPiasters, cashbackPiasters, acceptor],
+    [quantity, days, coPaymentFromPostal, replacementPiasters, original],
+  ])
+  return createHash('sha256').update(text).digest('binary').slice(0, 16)
+}
+
+/** A context for one decision on a household at noon of 2026-11-11, with nothing found in the journal. */
+export function context(served: Household | undefined, fields: Partial<DecisionContext> = {}): DecisionContext {
+  const nowMs = fields.nowMs ?? Date.UTC(2026, 10, 11, 10)
+  return {
+    id: 6_400,
+    nowMs,
+    entitlementDate: civilDate(nowMs),
+    programmes,
+    policy,
+    card: served?.cards[0],
+    household: served,
+    outlet: undefined,
+    previous: undefined,
+    reversedEarly: false,
+    original: undefined,
+    ...fields,
+  }
+}
