@@ -52,7 +52,8 @@ begin
     if not found then
       v_entitled := case when p_programme = 1 then v_household.members * 5
         else least(v_household.members, 4) * 5000 + greatest(v_household.members - 4, 0) * 2500 end;
-      insert into balance values (v_card.lane, v_account, v_period, v_entitled, 0, 0) on conflict do nothing;
+      insert into balance (lane, account, period, posted, held, batch_seq)
+        values (v_card.lane, v_account, v_period, v_entitled, 0, 0) on conflict do nothing;
       v_opened := found;
       select posted - held into v_available from balance
         where lane = v_card.lane and account = v_account and period = v_period for update;
@@ -67,7 +68,8 @@ begin
     select posted - held into v_available from balance
       where lane = v_card.lane and account = v_account and period = 0 for update;
     if p_type = '01' then
-      insert into cash_usage as u values (v_card.lane, v_household.id, to_char(p_entitlement_date, 'YYYYMMDD')::integer, p_amount, 1)
+      insert into cash_usage as u (lane, household_id, day, withdrawn, withdrawals)
+        values (v_card.lane, v_household.id, to_char(p_entitlement_date, 'YYYYMMDD')::integer, p_amount, 1)
         on conflict (lane, household_id, day)
         do update set withdrawn = u.withdrawn + excluded.withdrawn, withdrawals = u.withdrawals + 1
         where u.withdrawn + excluded.withdrawn <= 3000000 and u.withdrawals < 10;
@@ -90,7 +92,10 @@ begin
 
   v_trace := format('[["card.active",%s,%s],["route",%L],["balance",%s,%s,%s],["drawn",%s,%s,%s]]',
     v_card.id, v_household.id, p_account_code, v_amount, v_available, v_period, v_amount, v_period, v_available - v_amount);
-  insert into authorization_journal values (
+  insert into authorization_journal (lane, business_date, id, batch_seq, entitlement_date, received_at, link, mti, dedupe_key,
+    content_hash, acquirer, terminal, acceptor, outlet_id, stan, transmission, rrn, network_reference, pan_masked, card_id,
+    household_id, transaction_type, account_code, mcc, amount, approved_amount, result, response_code, original_id,
+    original_key, answer, trace) values (
     v_card.lane, p_business_date, v_id, 0, p_entitlement_date, p_received_at, p_link, p_mti, p_key, p_content_hash,
     p_acquirer, p_terminal, p_acceptor, v_outlet.id, p_stan, p_transmission, p_rrn, '', p_pan_masked, v_card.id,
     v_household.id, p_type, p_account_code, p_mcc, p_amount, case when v_code = '00' then p_amount else 0 end, v_result,
@@ -105,7 +110,8 @@ begin
       where t.lane = v_card.lane and t.business_date = v_original.business_date and t.group_id = v_original.id
         and t.kind in (2, 10, 11) order by t.leg
     loop
-      insert into transfer values (v_card.lane, p_business_date, v_id, v_moved.leg, 0,
+      insert into transfer (lane, business_date, group_id, leg, batch_seq, kind, debit, credit, amount, period)
+      values (v_card.lane, p_business_date, v_id, v_moved.leg, 0,
         case when v_moved.kind = 2 then 3 else 17 end, v_moved.credit, v_moved.debit, v_moved.amount, v_moved.period);
       update balance set posted = posted + v_moved.amount
         where lane = v_card.lane and account = v_moved.debit and period = v_moved.period;
@@ -116,28 +122,33 @@ begin
     end loop;
     update balance b set held = b.held - h.amount from hold h
       where h.lane = v_card.lane and h.id = v_original.id and b.lane = h.lane and b.account = h.debit and b.period = 0;
-    if found then insert into hold_ending values (v_card.lane, v_original.id, 0, 'voided', 0, v_id); end if;
+    if found then insert into hold_ending (lane, id, batch_seq, ending, captured, by_id)
+        values (v_card.lane, v_original.id, 0, 'voided', 0, v_id); end if;
   elsif p_kind = 'hold' then
     update balance set held = held + v_amount where lane = v_card.lane and account = v_account and period = 0;
-    insert into hold values (v_card.lane, v_id, 0, v_household.id, v_transfer_kind, v_account, v_other, v_amount,
+    insert into hold (lane, id, batch_seq, household_id, kind, debit, credit, amount, expires_at)
+      values (v_card.lane, v_id, 0, v_household.id, v_transfer_kind, v_account, v_other, v_amount,
       p_received_at + interval '7 days');
   elsif v_amount > 0 then
     update balance set posted = posted - v_amount
       where lane = v_card.lane and account = v_account and period = v_period;
     if v_opened then
-      insert into transfer values (v_card.lane, p_business_date, v_id, 0, 0, 1,
+      insert into transfer (lane, business_date, group_id, leg, batch_seq, kind, debit, credit, amount, period)
+      values (v_card.lane, p_business_date, v_id, 0, 0, 1,
         (3000 + p_unit * 100 + p_programme) * span, v_account, v_entitled, v_period);
     end if;
-    insert into transfer values (v_card.lane, p_business_date, v_id, 1, 0, v_transfer_kind, v_account, v_other, v_amount,
+    insert into transfer (lane, business_date, group_id, leg, batch_seq, kind, debit, credit, amount, period)
+      values (v_card.lane, p_business_date, v_id, 1, 0, v_transfer_kind, v_account, v_other, v_amount,
       v_period);
     if p_kind = 'draw' and v_household.old_ration_card = 'active' then
       update household set old_ration_card = 'stopped' where lane = v_card.lane and id = v_household.id;
     end if;
     if p_with_shared then
-      insert into balance as b values (v_card.lane, v_other, 0, v_amount, 0, 0)
+      insert into balance as b (lane, account, period, posted, held, batch_seq)
+        values (v_card.lane, v_other, 0, v_amount, 0, 0)
         on conflict (lane, account, period) do update set posted = b.posted + excluded.posted;
       if v_opened then
-        insert into balance as b
+        insert into balance as b (lane, account, period, posted, held, batch_seq)
           values (v_card.lane, (3000 + p_unit * 100 + p_programme) * span, 0, -v_entitled, 0, 0)
           on conflict (lane, account, period) do update set posted = b.posted + excluded.posted;
       end if;

@@ -1,6 +1,8 @@
+import path from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { describeError } from '../src/errors.ts'
 import { mixNames } from '../src/simulator/load-mix.ts'
+import { runBaseline } from './baseline.ts'
 import { runMax } from './max.ts'
 import type { BenchOptions } from './options.ts'
 import { runBench } from './run.ts'
@@ -30,6 +32,7 @@ function withOptions(command: Command): Command {
     .option('--seed <n>', 'seed of cards and mix', whole(1, 0xffff_ffff), 1)
     .option('--links <n>', 'links for each dialect', whole(1, 64), 3)
     .option('--config <file>', "the switch's configuration; default: its defaults")
+    .option('--var <folder>', 'folder of the bench, with its databases; default: var/bench', (folder) => path.resolve(folder))
     .option('--reload', 'load the cards anew', false)
     .option('--no-verify', 'leave out the invariants')
     .option('--cpu-prof', 'let the switch write a CPU profile under var/bench/profiles', false)
@@ -37,11 +40,13 @@ function withOptions(command: Command): Command {
 }
 
 function action(work: (options: BenchOptions) => Promise<boolean>) {
-  return async (options: BenchOptions & { crypto: string }) => {
+  return async (options: Omit<BenchOptions, 'varDir'> & { crypto: string; var?: string }) => {
     if (options.crypto === 'chip-pin') {
       throw new Error('--crypto chip-pin: the security module is not in this version')
     }
-    if (!(await work(options))) process.exitCode = 1
+    const { var: varDir, ...rest } = options
+    const placed = varDir === undefined ? rest : { ...rest, varDir }
+    if (!(await work(placed))) process.exitCode = 1
   }
 }
 
@@ -52,6 +57,11 @@ const program = withOptions(new Command('bench'))
   .action(action(runBench))
   .addCommand(
     withOptions(new Command('max')).description('find the highest rate with p99 under 20 ms').action(action(runMax)),
+  )
+  .addCommand(
+    withOptions(new Command('baseline'))
+      .description('compare with one database transaction per authorization')
+      .action(action(runBaseline)),
   )
 
 try {

@@ -1,7 +1,8 @@
+import type { CheckResult } from '../src/store/verify.ts'
 import type { Comparison } from './compare.ts'
 import { checkInvariants } from './invariants.ts'
 import type { BenchOptions } from './options.ts'
-import { type InvariantCheck, latencyFigures, proofTable, runFigures } from './report.ts'
+import { latencyFigures, proofTable, runFigures } from './report.ts'
 import { Session, type StepResult } from './session.ts'
 import { figure, note, progress, table } from './terminal.ts'
 import { type BenchWorld, openWorld } from './world.ts'
@@ -38,7 +39,7 @@ export interface MaxResult {
   /** The confirmed run at the highest rate; undefined when even the first rate failed. */
   readonly best: Attempt | undefined
   readonly comparison: Comparison
-  readonly checks: readonly InvariantCheck[]
+  readonly checks: readonly CheckResult[]
 }
 
 /** `npm run bench -- max`: the highest rate with p99 under 20 ms. */

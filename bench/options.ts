@@ -16,4 +16,6 @@ export interface BenchOptions {
   /** Whether the switch writes a CPU profile. */
   readonly cpuProf: boolean
   readonly config?: string
+  /** Folder of the bench; default var/bench. */
+  readonly varDir?: string
 }

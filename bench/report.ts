@@ -1,14 +1,8 @@
+import type { CheckResult } from '../src/store/verify.ts'
 import type { Comparison } from './compare.ts'
 import { grown } from './probes.ts'
 import type { StepResult } from './session.ts'
 import { figure, table } from './terminal.ts'
-
-/** A check of the ledger's invariants. */
-export interface InvariantCheck {
-  readonly name: string
-  readonly ok: boolean
-  readonly detail: string
-}
 
 const MICROSECONDS_PER_MS = 1_000
 const percentiles = { p50_ms: 0.5, p90_ms: 0.9, p99_ms: 0.99, p999_ms: 0.999 } as const
@@ -106,7 +100,7 @@ export function runTable(title: string, figures: ReturnType<typeof runFigures>):
 }
 
 /** Prints comparison and invariants. */
-export function proofTable(comparison: Comparison, checks: readonly InvariantCheck[]): string {
+export function proofTable(comparison: Comparison, checks: readonly CheckResult[]): string {
   const rows = [
     ['answers compared with the ledger', figure(comparison.rows)],
     ['lost', figure(comparison.lost)],

@@ -11,6 +11,7 @@ import { loadDemoWorld } from '../src/simulator/load-world.ts'
 import { type DatabaseHandle, ensureDatabase, openDatabase, withClient } from '../src/store/database-location.ts'
 import { prepareDatabase } from '../src/store/installation.ts'
 import { readMigrations } from '../src/store/migrations.ts'
+import { claimFolder } from './folder-lock.ts'
 import { note, progress } from './terminal.ts'
 
 /** Data folder of the benchmarks, beside that of the switch. */
@@ -64,19 +65,28 @@ const noCursors: LoadCursors = { bread: 0, ration: 0, purchase: 0, schemePurchas
 export async function openWorld(options: WorldOptions): Promise<BenchWorld> {
   const varDir = options.varDir ?? benchFolder
   mkdirSync(varDir, { recursive: true })
-  const server = await openDatabase({
-    varDir,
-    database: { embedded: { port: 0, sharedBuffersMb: 256, maxWalSizeMb: 4_096 } },
-  })
+  const release = claimFolder(varDir)
+  let server: DatabaseHandle | undefined
+  const close = async () => {
+    await server?.close()
+    release()
+  }
   try {
-    return await openIn(server, varDir, options)
+    const embedded = { port: 0, sharedBuffersMb: 256, maxWalSizeMb: 4_096 }
+    server = await openDatabase({ varDir, database: { embedded } })
+    return await openIn(server, varDir, options, close)
   } catch (error) {
-    await server.close()
+    await close()
     throw error
   }
 }
 
-async function openIn(server: DatabaseHandle, varDir: string, options: WorldOptions): Promise<BenchWorld> {
+async function openIn(
+  server: DatabaseHandle,
+  varDir: string,
+  options: WorldOptions,
+  close: () => Promise<void>,
+): Promise<BenchWorld> {
   const { embedded } = server
   assert(embedded !== undefined, 'the bench runs on an embedded database')
   const database = `bench_${options.cards}`
@@ -116,7 +126,7 @@ async function openIn(server: DatabaseHandle, varDir: string, options: WorldOpti
       return held.run
     },
     save: () => writeState(stateFile, held),
-    close: () => server.close(),
+    close,
   }
 }
 

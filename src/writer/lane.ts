@@ -72,6 +72,8 @@ export class Lane {
   #loop: Promise<void> | undefined
   #lateSweep: NodeJS.Timeout | undefined
   #partitionsUntil = 0
+  /** The last batch was refused for a repeated key and is being decided again. */
+  #askedAgain = false
 
   constructor(options: LaneOptions) {
     const { lane, store, rules, limits, clock, observer } = options
@@ -252,8 +254,13 @@ export class Lane {
         const { code, constraint, reason } = outcome
         this.#observer.batchRefused?.(this.lane, sent.batch.seq, sent.works.length, code, constraint, reason)
         this.#dropHouseholds(touched)
-        // A key that the memory did not know is in the journal after all: ask the journal from now on.
-        if (constraint.includes('dedupe_key')) this.#recent.reset(this.#clock.now())
+        if (constraint.includes('dedupe_key') && !this.#askedAgain) {
+          // A key that the memory took for new is in the journal after all: decide again, asking for every key.
+          this.#recent.reset(this.#clock.now())
+          this.#askedAgain = true
+          this.#putBack(sent.works, sent.dueHolds)
+          return
+        }
         await this.#isolate(sent.works, isCapacity(code) ? 'not-in-time' : 'internal-fault')
       }
     }
@@ -278,6 +285,7 @@ export class Lane {
 
   #finish(sent: Sent, hash: Buffer): void {
     const { batch, works, answers } = sent
+    this.#askedAgain = false
     this.#position = { ...this.#position, lastSeq: batch.seq, lastHash: hash, nextId: batch.nextId }
     for (const row of batch.authorizations) {
       this.#recent.add(row.key, batch.atMs)

@@ -38,7 +38,7 @@ export function stepOf(cards: number): fc.Arbitrary<Step> {
     amount: fc.oneof(fc.constantFrom(...amounts), fc.integer({ min: 0, max: 30_000 })),
     quantity: fc.integer({ min: 0, max: 40 }),
     days: fc.constantFrom(1, 1, 1, 2, 3, 4),
-    back: fc.nat(8),
+    back: fc.oneof(fc.constant(0), fc.nat(5)),
     flag: fc.boolean(),
     other: fc.nat(9).map((chance) => chance === 0),
   })
@@ -68,6 +68,7 @@ function at<T>(items: readonly T[], index: number): T {
 /** Turns steps into requests, as the terminals and networks of a small world would send them. */
 export class Traffic {
   readonly sent: AuthorizationRequest[] = []
+  readonly #approved: AuthorizationRequest[] = []
   /** Transactions whose reversal was sent before them. */
   readonly #late: AuthorizationRequest[] = []
   readonly #households: readonly { id: number; pan: string; governorate: string }[]
@@ -86,8 +87,18 @@ export class Traffic {
     return made
   }
 
+  /** Tells that a request was approved: what follows on approved ones is the interesting part. */
+  approved(request: AuthorizationRequest): void {
+    if (!request.mti.startsWith('04')) this.#approved.push(request)
+  }
+
+  #earlier(step: Step): AuthorizationRequest | undefined {
+    const among = step.pick % 4 === 3 || this.#approved.length === 0 ? this.sent : this.#approved
+    return among.at(-1 - (step.back % Math.max(1, among.length)))
+  }
+
   #make(step: Step, nowMs: number): AuthorizationRequest | undefined {
-    const earlier = this.sent.at(-1 - (step.back % Math.max(1, this.sent.length)))
+    const earlier = this.#earlier(step)
     switch (step.action) {
       case 'draw':
         return this.#draw(step, nowMs)
@@ -265,7 +276,7 @@ export class Traffic {
     const { pan, panIndex, acceptor, terminal, acquirer, mcc, schemeRail, transactionType, fromAccount } = original
     const stranger = step.other && step.flag ? this.#base(step, nowMs) : {}
     const named = step.pick % 4 === 0 ? { rrn: original.rrn } : originalOf(original)
-    const partial = step.pick % 5 === 0 ? Math.ceil(original.amountPiasters / (1 + step.back)) : undefined
+    const partial = step.pick % 3 === 0 ? Math.ceil(original.amountPiasters / (2 + step.back)) : undefined
     return request({
       ...this.#stamps(nowMs),
       ...{ pan, panIndex, acceptor, terminal, acquirer, mcc, schemeRail, transactionType, fromAccount },
@@ -306,6 +317,7 @@ const DAY_MS = 86_400_000
 export function timeAfter(step: Step, nowMs: number): number {
   if (step.action === 'minutes') return nowMs + (1 + step.pick) * MINUTE_MS
   if (step.action === 'days') return nowMs + (1 + (step.pick % 8)) * DAY_MS
+  if (step.action === 'month' && step.pick % 3 > 0) return nowMs + DAY_MS
   if (step.action === 'month') {
     const day = civilTime(nowMs).date % 100
     return nowMs + (step.flag ? 28 - (day % 28) : 31) * DAY_MS
