@@ -276,6 +276,8 @@ declare
   v_made integer := 0;
   v_table text;
 begin
+  -- Lanes reach a new day together; the second to come finds what the first has made.
+  perform pg_advisory_xact_lock(hashtext('ensure_partitions'));
   for v_day in select p_from + i from generate_series(0, p_days - 1) i loop
     foreach v_table in array array['authorization_journal', 'transfer'] loop
       if to_regclass(format('%I', v_table || '_' || to_char(v_day, 'YYYYMMDD'))) is null then

@@ -40,14 +40,36 @@ export const ledgerChecks: readonly LedgerCheck[] = [
  */
 export async function verifyLedger(url: string, options: VerifyOptions = {}): Promise<CheckResult[]> {
   const rules = verificationRules(programmeBook(options.programmes ?? shippedProgrammes))
+  const keeper = await connect({ url, name: 'mizan verify snapshot', role: 'mizan_app' })
+  try {
+    await keeper.query('begin isolation level repeatable read read only')
+    const { rows } = await keeper.query<{ snapshot: string }>('select pg_export_snapshot() as snapshot')
+    return await runChecks(url, rows[0]?.snapshot ?? '', rules, options)
+  } finally {
+    await keeper.end().catch(() => undefined)
+  }
+}
+
+/**
+ * Each check has a transaction of its own on the shared snapshot: a table is locked for no longer than one check reads
+ * it, so that the partitions of a new day can be made between two checks.
+ */
+async function runChecks(
+  url: string,
+  snapshot: string,
+  rules: VerificationRules,
+  options: VerifyOptions,
+): Promise<CheckResult[]> {
   const client = await connect({ url, name: 'mizan verify', role: 'mizan_app' })
   try {
-    await client.query('begin isolation level repeatable read read only')
     // Sorts and hashes of a whole journal; what does not fit goes to temporary files, never to more memory.
-    await client.query("set local work_mem = '64MB'")
+    await client.query("set work_mem = '64MB'")
     const results: CheckResult[] = []
     for (const check of ledgerChecks) {
+      await client.query('begin isolation level repeatable read read only')
+      await client.query(`set transaction snapshot ${client.escapeLiteral(snapshot)}`)
       const result = await runCheck(check, client, rules)
+      await client.query('commit')
       results.push(result)
       options.onResult?.(result)
     }

@@ -79,6 +79,10 @@ for (const [laneCount, cacheHouseholds] of [
     t.ok(counts.approved > STEPS / 10, `${counts.approved} approved`)
     t.ok(counts.repeatsAlike > 5, `${counts.repeatsAlike} repeats answered alike`)
     const failed = (await verifyLedger(ledger.url)).filter((result) => !result.ok)
-    t.same(failed, [], 'every check holds')
+    t.same(
+      failed.map((result) => `${result.name}: ${result.detail}`),
+      [],
+      'every check holds',
+    )
   })
 }

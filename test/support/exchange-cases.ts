@@ -3,6 +3,7 @@ import type { Answer, Counterparty, Sent } from '../../src/simulator/counterpart
 import type { LedgerAuthorization } from '../../src/simulator/ledger-reader.ts'
 import type { Intent } from '../../src/simulator/messages.ts'
 import type { Client } from '../../src/store/connection.ts'
+import { verifyLedger } from '../../src/store/verify.ts'
 import { entriesOf, type TestSwitch } from './switch.ts'
 
 /** What an exchange must come to. */
@@ -88,6 +89,12 @@ export async function expectExchange(
     t.same(entriesOf(row), entries, 'the entries of its group')
   }
   return { sent, answer, row }
+}
+
+/** Checks every invariant of the ledger: how each test that posted something ends. */
+export async function expectSoundLedger(t: Test, world: TestSwitch): Promise<void> {
+  const results = await verifyLedger(world.databaseUrl)
+  for (const { name, ok, detail } of results) t.ok(ok, `${name}: ${detail}`)
 }
 
 function answerTo(mti: string): string {

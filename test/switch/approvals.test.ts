@@ -10,7 +10,7 @@ import {
   unitDraw,
 } from '../../src/simulator/messages.ts'
 import { rails } from '../../src/simulator/rails.ts'
-import { expectExchange } from '../support/exchange-cases.ts'
+import { expectExchange, expectSoundLedger } from '../support/exchange-cases.ts'
 import { available, startTestSwitch, type TestSwitch } from '../support/switch.ts'
 
 type RailName = keyof typeof rails
@@ -251,4 +251,6 @@ test('approvals', async (t) => {
     const { answer } = await expectExchange(t, world, world.atm, inquiry, { code: '00', moves: false })
     t.same([available(answer, '92'), available(answer, '91')], [0, 0], 'its subsidies show nothing')
   })
+
+  await t.test('the ledger is sound', (t) => expectSoundLedger(t, world))
 })

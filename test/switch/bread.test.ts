@@ -1,6 +1,6 @@
 import { test } from 'tap'
 import { type Intent, reversalOf, transaction, type UnitDraw, unitDraw } from '../../src/simulator/messages.ts'
-import { expectExchange } from '../support/exchange-cases.ts'
+import { expectExchange, expectSoundLedger } from '../support/exchange-cases.ts'
 import { available, startTestSwitch } from '../support/switch.ts'
 
 const DAY_MS = 86_400_000
@@ -192,4 +192,6 @@ test('bread and flour', async (t) => {
     await expectExchange(t, world, world.pos, draw(2), short)
     t.equal((await world.pos.ask(draw(1))).answer.code, '00')
   })
+
+  await t.test('the ledger is sound', (t) => expectSoundLedger(t, world))
 })

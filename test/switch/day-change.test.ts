@@ -1,6 +1,6 @@
 import { test } from 'tap'
 import { reversalOf, transaction, unitDraw } from '../../src/simulator/messages.ts'
-import { expectExchange } from '../support/exchange-cases.ts'
+import { expectExchange, expectSoundLedger } from '../support/exchange-cases.ts'
 import { available, startTestSwitch } from '../support/switch.ts'
 
 const HOUR_MS = 3_600_000
@@ -75,4 +75,6 @@ test('reversals across midnight and the end of the month', async (t) => {
     const { answer } = await world.atm.ask(inquiry)
     t.same([available(answer, '92'), available(answer, '91')], [5 * members, wallets.ration])
   })
+
+  await t.test('the ledger is sound', (t) => expectSoundLedger(t, world))
 })

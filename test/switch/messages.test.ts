@@ -10,7 +10,7 @@ import type { Counterparty, Sent } from '../../src/simulator/counterparty.ts'
 import { type Intent, transaction } from '../../src/simulator/messages.ts'
 import { type Rail, rails } from '../../src/simulator/rails.ts'
 import { connectPeer, type Peer } from '../link/harness.ts'
-import { expectExchange } from '../support/exchange-cases.ts'
+import { expectExchange, expectSoundLedger } from '../support/exchange-cases.ts'
 import { startTestSwitch, type TestSwitch } from '../support/switch.ts'
 
 type RailName = keyof typeof rails
@@ -290,6 +290,8 @@ test('messages on the wire', async (t) => {
     t.ok(rows.length > 0)
     t.ok(rows.every((row) => /^(\d{6}\*+\d{4}|\**)$/.test(row.pan_masked)))
   })
+
+  await t.test('the ledger is sound', (t) => expectSoundLedger(t, world))
 })
 
 test('links that must sign on first', async (t) => {

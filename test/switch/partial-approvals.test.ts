@@ -1,6 +1,6 @@
 import { test } from 'tap'
 import { reversalOf, transaction, unitDraw } from '../../src/simulator/messages.ts'
-import { expectExchange } from '../support/exchange-cases.ts'
+import { expectExchange, expectSoundLedger } from '../support/exchange-cases.ts'
 import { available, startTestSwitch } from '../support/switch.ts'
 
 const short = { code: '51', result: 'insufficient' }
@@ -92,4 +92,6 @@ test('partial approvals', async (t) => {
       short,
     )
   })
+
+  await t.test('the ledger is sound', (t) => expectSoundLedger(t, world))
 })

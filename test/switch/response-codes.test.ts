@@ -4,7 +4,7 @@ import type { Counterparty } from '../../src/simulator/counterparty.ts'
 import type { WorldHousehold } from '../../src/simulator/demo-files.ts'
 import { basketElements, type Intent, type TestTerminal, transaction, unitDraw } from '../../src/simulator/messages.ts'
 import { rails } from '../../src/simulator/rails.ts'
-import { expectExchange } from '../support/exchange-cases.ts'
+import { expectExchange, expectSoundLedger } from '../support/exchange-cases.ts'
 import { startTestSwitch, type TestSwitch } from '../support/switch.ts'
 
 /** What a case builds its message from. */
@@ -30,6 +30,8 @@ const wallets = { ration: '91', bread: '92', flour: '93', points: '94', grants: 
 const pay = ({ home, mti, at }: Scene, extra: Partial<Intent> = {}): Intent => ({
   ...transaction('purchase', { mti, card: home.card, terminal: at('shop'), amountPiasters: 1_000 }),
   ...extra,
+
+  await t.test('the ledger is sound', (t) => expectSoundLedger(t, world))
 })
 const bread = ({ home, mti, at }: Scene, extra: Partial<Parameters<typeof unitDraw>[0]> = {}): Intent =>
   unitDraw({ mti, card: home.card, terminal: at('bakery'), quantity: 1, pricePiasters: 20, ...extra })

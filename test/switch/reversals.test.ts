@@ -8,7 +8,7 @@ import {
   unitDraw,
 } from '../../src/simulator/messages.ts'
 import { rails } from '../../src/simulator/rails.ts'
-import { expectExchange } from '../support/exchange-cases.ts'
+import { expectExchange, expectSoundLedger } from '../support/exchange-cases.ts'
 import { available, startTestSwitch, type TestSwitch } from '../support/switch.ts'
 
 const back = (amount: number, payee = 'payable to outlet') => [
@@ -228,4 +228,6 @@ test('reversals, completions and refunds', async (t) => {
     await world.pos.ask(pay(home.postalAccount.balance + 500))
     await expectExchange(t, world, world.pos, reversalOf(refund.sent), { code: '51', result: 'insufficient' })
   })
+
+  await t.test('the ledger is sound', (t) => expectSoundLedger(t, world))
 })

@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import { basketElements, completionOf, type Intent, transaction, unitDraw } from '../../src/simulator/messages.ts'
 import { rails } from '../../src/simulator/rails.ts'
-import { expectExchange } from '../support/exchange-cases.ts'
+import { expectExchange, expectSoundLedger } from '../support/exchange-cases.ts'
 import { startTestSwitch } from '../support/switch.ts'
 
 /** Account codes of everything that is a subsidy (interfaces.md, "Processing code"). */
@@ -92,4 +92,6 @@ test('a subsidy never leaves as cash', async (t) => {
     const intent = transaction('cashback', { card, terminal, amountPiasters: 100, from: '91' }, { elements })
     await expectExchange(t, world, world.pos, intent, refused)
   })
+
+  await t.test('the ledger is sound', (t) => expectSoundLedger(t, world))
 })
