@@ -30,6 +30,7 @@ declare
   v_opened boolean := false;
   v_amount bigint := coalesce(p_units, p_amount);
   v_transfer_kind smallint;
+  v_day integer := to_char(p_entitlement_date, 'YYYYMMDD')::integer;
   v_result text := 'approved';
   v_code text := '00';
   v_trace text;
@@ -48,15 +49,17 @@ begin
     v_other := (2000 + p_unit * 100 + p_programme) * span + v_outlet.id;
     v_transfer_kind := 2;
     select posted - held into v_available from balance
-      where lane = v_card.lane and account = v_account and period = v_period for update;
+      where lane = v_card.lane and household_id = v_household.id and period = v_period and account = v_account
+      for update;
     if not found then
       v_entitled := case when p_programme = 1 then v_household.members * 5
         else least(v_household.members, 4) * 5000 + greatest(v_household.members - 4, 0) * 2500 end;
-      insert into balance (lane, account, period, posted, held, batch_seq)
-        values (v_card.lane, v_account, v_period, v_entitled, 0, 0) on conflict do nothing;
+      insert into balance (lane, household_id, period, account, posted, held, batch_seq)
+        values (v_card.lane, v_household.id, v_period, v_account, v_entitled, 0, 0) on conflict do nothing;
       v_opened := found;
       select posted - held into v_available from balance
-        where lane = v_card.lane and account = v_account and period = v_period for update;
+        where lane = v_card.lane and household_id = v_household.id and period = v_period and account = v_account
+      for update;
     end if;
   elsif p_kind in ('debit', 'hold') then
     v_account := 6001 * span + v_household.id;
@@ -66,18 +69,19 @@ begin
       else 7001 * span + v_outlet.id end;
     v_transfer_kind := case when p_type = '01' then 11 else 10 end;
     select posted - held into v_available from balance
-      where lane = v_card.lane and account = v_account and period = 0 for update;
+      where lane = v_card.lane and household_id = v_household.id and period = 0 and account = v_account
+      for update;
     if p_type = '01' then
-      insert into cash_usage as u (lane, household_id, day, withdrawn, withdrawals)
-        values (v_card.lane, v_household.id, to_char(p_entitlement_date, 'YYYYMMDD')::integer, p_amount, 1)
-        on conflict (lane, household_id, day)
-        do update set withdrawn = u.withdrawn + excluded.withdrawn, withdrawals = u.withdrawals + 1
-        where u.withdrawn + excluded.withdrawn <= 3000000 and u.withdrawals < 10;
+      update household set cash_day = v_day,
+          cash_withdrawn = case when cash_day = v_day then cash_withdrawn else 0 end + p_amount,
+          cash_withdrawals = case when cash_day = v_day then cash_withdrawals else 0 end + 1
+        where lane = v_card.lane and id = v_household.id
+          and (cash_day <> v_day or (cash_withdrawn + p_amount <= 3000000 and cash_withdrawals < 10));
       if not found then v_result := 'count-limit'; v_code := '65'; end if;
     end if;
   elsif p_kind = 'inquiry' then
     select coalesce(sum(posted - held), 0) into v_available from balance
-      where lane = v_card.lane and period in (0, p_period, p_period / 100)
+      where lane = v_card.lane and household_id = v_household.id and period in (0, p_period, p_period / 100)
         and account in (1101 * span + v_household.id, 1202 * span + v_household.id, 1003 * span + v_household.id,
                         1004 * span + v_household.id, 1005 * span + v_household.id, 6001 * span + v_household.id);
     v_amount := 0;
@@ -114,24 +118,26 @@ begin
       values (v_card.lane, p_business_date, v_id, v_moved.leg, 0,
         case when v_moved.kind = 2 then 3 else 17 end, v_moved.credit, v_moved.debit, v_moved.amount, v_moved.period);
       update balance set posted = posted + v_moved.amount
-        where lane = v_card.lane and account = v_moved.debit and period = v_moved.period;
+        where lane = v_card.lane and household_id = v_household.id and period = v_moved.period
+          and account = v_moved.debit;
       if p_with_shared then
         update balance set posted = posted - v_moved.amount
-          where lane = v_card.lane and account = v_moved.credit and period = 0;
+          where lane = v_card.lane and household_id = 0 and period = 0 and account = v_moved.credit;
       end if;
     end loop;
     update balance b set held = b.held - h.amount from hold h
-      where h.lane = v_card.lane and h.id = v_original.id and b.lane = h.lane and b.account = h.debit and b.period = 0;
+      where h.lane = v_card.lane and h.id = v_original.id
+        and b.lane = h.lane and b.household_id = v_household.id and b.period = 0 and b.account = h.debit;
     if found then insert into hold_ending (lane, id, batch_seq, ending, captured, by_id)
         values (v_card.lane, v_original.id, 0, 'voided', 0, v_id); end if;
   elsif p_kind = 'hold' then
-    update balance set held = held + v_amount where lane = v_card.lane and account = v_account and period = 0;
+    update balance set held = held + v_amount where lane = v_card.lane and household_id = v_household.id and period = 0 and account = v_account;
     insert into hold (lane, id, batch_seq, household_id, kind, debit, credit, amount, expires_at)
       values (v_card.lane, v_id, 0, v_household.id, v_transfer_kind, v_account, v_other, v_amount,
       p_received_at + interval '7 days');
   elsif v_amount > 0 then
     update balance set posted = posted - v_amount
-      where lane = v_card.lane and account = v_account and period = v_period;
+      where lane = v_card.lane and household_id = v_household.id and period = v_period and account = v_account;
     if v_opened then
       insert into transfer (lane, business_date, group_id, leg, batch_seq, kind, debit, credit, amount, period)
       values (v_card.lane, p_business_date, v_id, 0, 0, 1,
@@ -144,13 +150,13 @@ begin
       update household set old_ration_card = 'stopped' where lane = v_card.lane and id = v_household.id;
     end if;
     if p_with_shared then
-      insert into balance as b (lane, account, period, posted, held, batch_seq)
-        values (v_card.lane, v_other, 0, v_amount, 0, 0)
-        on conflict (lane, account, period) do update set posted = b.posted + excluded.posted;
+      insert into balance as b (lane, household_id, period, account, posted, held, batch_seq)
+        values (v_card.lane, 0, 0, v_other, v_amount, 0, 0)
+        on conflict (lane, household_id, period, account) do update set posted = b.posted + excluded.posted;
       if v_opened then
-        insert into balance as b (lane, account, period, posted, held, batch_seq)
-          values (v_card.lane, (3000 + p_unit * 100 + p_programme) * span, 0, -v_entitled, 0, 0)
-          on conflict (lane, account, period) do update set posted = b.posted + excluded.posted;
+        insert into balance as b (lane, household_id, period, account, posted, held, batch_seq)
+          values (v_card.lane, 0, 0, (3000 + p_unit * 100 + p_programme) * span, -v_entitled, 0, 0)
+          on conflict (lane, household_id, period, account) do update set posted = b.posted + excluded.posted;
       end if;
     end if;
   end if;

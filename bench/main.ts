@@ -3,6 +3,8 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { describeError } from '../src/errors.ts'
 import { mixNames } from '../src/simulator/load-mix.ts'
 import { runBaseline } from './baseline.ts'
+import { benchCodec } from './codec.ts'
+import { runCrashes } from './crash.ts'
 import { runMax } from './max.ts'
 import type { BenchOptions } from './options.ts'
 import { runBench } from './run.ts'
@@ -32,7 +34,9 @@ function withOptions(command: Command): Command {
     .option('--seed <n>', 'seed of cards and mix', whole(1, 0xffff_ffff), 1)
     .option('--links <n>', 'links for each dialect', whole(1, 64), 3)
     .option('--config <file>', "the switch's configuration; default: its defaults")
-    .option('--var <folder>', 'folder of the bench, with its databases; default: var/bench', (folder) => path.resolve(folder))
+    .option('--var <folder>', 'folder of the bench, with its databases; default: var/bench', (folder) =>
+      path.resolve(folder),
+    )
     .option('--reload', 'load the cards anew', false)
     .option('--no-verify', 'leave out the invariants')
     .option('--cpu-prof', 'let the switch write a CPU profile under var/bench/profiles', false)
@@ -50,6 +54,12 @@ function action(work: (options: BenchOptions) => Promise<boolean>) {
   }
 }
 
+const codec = new Command('codec')
+  .description('time encode and decode of each dialect')
+  .option('--seconds <n>', 'seconds for each row', whole(1, SECONDS_MAX), 2)
+  .option('--json', 'one JSON array on stdout', false)
+  .action(async (options: { seconds: number; json: boolean }) => void (await benchCodec(options)))
+
 const program = withOptions(new Command('bench'))
   .description('drive a switch at a fixed rate and compare its answers with its ledger')
   .showHelpAfterError('(npm run bench -- --help lists the options)')
@@ -63,6 +73,16 @@ const program = withOptions(new Command('bench'))
       .description('compare with one database transaction per authorization')
       .action(action(runBaseline)),
   )
+  .addCommand(
+    withOptions(new Command('crash'))
+      .description('break switch, database and connection under load, and compare what is left')
+      .action(action(runCrashes)),
+  )
+
+program.addCommand(codec)
+
+// A signal ends the process by way of its exit handlers, which stop the switch.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
 
 try {
   await program.parseAsync()

@@ -30,6 +30,8 @@ export interface SessionOptions {
   /** Most requests that the session will send. */
   readonly capacity: number
   readonly linksPerDialect: number
+  /** Where the switch finds the database, when that is not the world's own address: a proxy that misbehaves. */
+  readonly databaseUrl?: string
   readonly config?: string
   readonly nodeFlags?: readonly string[]
 }
@@ -84,10 +86,26 @@ export class Session {
 
   /** Starts the switch and connects to it. */
   static async open(options: SessionOptions): Promise<Session> {
-    const { world, mix, seed } = options
+    const { world } = options
     const client = await connect({ url: world.url, name: 'mizan bench' })
     const marks = await markJournal(client)
     const process = await startSwitchProcess(switchOptions(options))
+    try {
+      return await Session.#connect(options, process, client, marks)
+    } catch (error) {
+      await process.kill()
+      await client.end()
+      throw error
+    }
+  }
+
+  static async #connect(
+    options: SessionOptions,
+    process: SwitchProcess,
+    client: Client,
+    marks: readonly JournalMark[],
+  ): Promise<Session> {
+    const { world, mix, seed } = options
     const bread = programmeBook(shippedProgrammes).byCode('bread')
     assert(bread !== undefined, 'bread is a programme')
     const traffic = new LoadTraffic({
@@ -152,7 +170,13 @@ export class Session {
   async finish(): Promise<Comparison> {
     this.generator.close()
     await this.#process.stop()
-    return compareWithLedger(this.client, this.#marks, this.record, this.traffic)
+    // A connection of its own: the session's may have died with a database that was killed.
+    const client = await connect({ url: this.world.url, name: 'mizan bench' })
+    try {
+      return await compareWithLedger(client, this.#marks, this.record, this.traffic)
+    } finally {
+      await client.end()
+    }
   }
 
   /** Closes the links and stops the switch; the database stays open. Idempotent. */
@@ -164,10 +188,10 @@ export class Session {
   }
 }
 
-function switchOptions({ world, config, nodeFlags }: SessionOptions) {
+function switchOptions({ world, databaseUrl, config, nodeFlags }: SessionOptions) {
   return {
     varDir: world.varDir,
-    databaseUrl: world.url,
+    databaseUrl: databaseUrl ?? world.url,
     ...(config === undefined ? {} : { config }),
     ...(nodeFlags === undefined ? {} : { nodeFlags }),
   }

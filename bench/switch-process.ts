@@ -12,6 +12,8 @@ export interface SwitchProcess {
   readonly httpPort: number
   /** From the start of the process to the moment it said that it is ready. */
   readonly readyMs: number
+  /** Whether the process still runs. */
+  alive(): boolean
   /** Asks it to stop, and waits until it has. */
   stop(): Promise<void>
   /** Kills it at once, and waits until it is gone. */
@@ -58,7 +60,11 @@ export async function startSwitchProcess(options: SwitchOptions): Promise<Switch
     },
   })
   closeSync(log)
+  // The switch must not outlive the bench, however that ends.
+  const killIt = () => void child.kill('SIGKILL')
+  process.once('exit', killIt)
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  void exited.then(() => process.off('exit', killIt))
   const listeners = await untilReady(child, announcement, logFile)
   const { ascii, bcd, visa, http } = listeners
   return {
@@ -66,6 +72,7 @@ export async function startSwitchProcess(options: SwitchOptions): Promise<Switch
     ports: { 'iso87-ascii': ascii, 'iso87-bcd': bcd, 'visa-base1': visa },
     httpPort: http,
     readyMs: performance.now() - beganMs,
+    alive: () => child.exitCode === null && child.signalCode === null,
     stop: async () => {
       child.kill('SIGTERM')
       await exited

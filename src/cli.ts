@@ -4,8 +4,10 @@ import { configCommand } from './commands/config.ts'
 import { decodeCommand } from './commands/decode.ts'
 import { demoCommand } from './commands/demo.ts'
 import { encodeCommand } from './commands/encode.ts'
+import { explainCommand } from './commands/explain.ts'
 import { startCommand } from './commands/start.ts'
 import { vectorsCommand } from './commands/vectors.ts'
+import { verifyCommand } from './commands/verify.ts'
 import { version } from './commands/version.ts'
 import { describeError } from './errors.ts'
 
@@ -15,6 +17,8 @@ const program = new Command('mizan')
   .showHelpAfterError('(mizan --help lists the commands)')
   .addCommand(startCommand())
   .addCommand(demoCommand())
+  .addCommand(explainCommand())
+  .addCommand(verifyCommand())
   .addCommand(decodeCommand())
   .addCommand(encodeCommand())
   .addCommand(vectorsCommand())

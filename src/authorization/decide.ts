@@ -18,7 +18,9 @@ export function decide(request: AuthorizationRequest, context: DecisionContext):
   const draft = new DecisionDraft(context)
   const { previous } = context
   if (previous !== undefined) {
-    if (previous.contentHash !== request.contentHash) return refuseReusedKey(request, previous.id, draft)
+    if (previous.contentHash !== request.contentHash) {
+      return draft.decline('duplicate-other-content', 'duplicate.other', previous.id)
+    }
     draft.note('duplicate.same', previous.id)
     draft.set({ replay: previous })
     return draft.approve(0, previous.result)
@@ -30,16 +32,6 @@ export function decide(request: AuthorizationRequest, context: DecisionContext):
     return draft.decline('invalid-transaction', 'type.unknown', request.transactionType)
   }
   return decideTransaction(request, draft)
-}
-
-/** A message whose STAN or DE7 cannot be read shares its key with every other such message: that is no reuse. */
-function refuseReusedKey(request: AuthorizationRequest, firstId: number, draft: DecisionDraft): Decision {
-  const { fault } = request
-  if (fault === undefined || !['7', '11'].includes(fault.field)) {
-    return draft.decline('duplicate-other-content', 'duplicate.other', firstId)
-  }
-  draft.note('duplicate.other', firstId)
-  return draft.decline(fault.result, 'message.fault', fault.field)
 }
 
 function decideTransaction(request: AuthorizationRequest, draft: DecisionDraft): Decision {

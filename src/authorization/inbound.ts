@@ -107,7 +107,8 @@ export function requestOf(message: Message, link: LinkProfile, receivedAtMs: num
         : keyOf(original.acquirer, terminal, original.stan, original.transmission, original.mti),
   }
   const fault = faultOf(message, base, elements, amounts.fault, replacement)
-  return { ...base, contentHash: contentHashOf(base, message), fault }
+  const contentHash = contentHashOf(base, message)
+  return { ...base, key: isKeyed(base) ? base.key : unkeyed(contentHash), contentHash, fault }
 }
 
 /**
@@ -164,6 +165,18 @@ export function keyOf(acquirer: string, terminal: string, stan: string, transmis
   )
 }
 
+const STAN = /^\d{6}$/
+const TRANSMISSION = /^(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])([01]\d|2[0-3])([0-5]\d){2}$/
+
+function isKeyed({ stan, transmission }: Pick<AuthorizationRequest, 'stan' | 'transmission'>): boolean {
+  return STAN.test(stan) && TRANSMISSION.test(transmission)
+}
+
+/** Messages without a STAN or DE7 that can be read would all share one key: their content stands in for it. */
+function unkeyed(contentHash: string): string {
+  return `\0\0\0\0${contentHash.slice(0, 12)}`
+}
+
 type RequestBase = Omit<AuthorizationRequest, 'contentHash' | 'fault'>
 
 /** What must be equal for a message to be a repeat: card, type, amounts, outlet, and what the elements ask for. */
@@ -202,8 +215,8 @@ function faultOf(
 ): Fault | undefined {
   const format = (field: string): Fault => ({ result: 'format-error', field })
   if (!/^\d{6}$/.test(message.text(3) ?? '')) return format('3')
-  if (!/^\d{6}$/.test(base.stan)) return format('11')
-  if (!/^(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])([01]\d|2[0-3])([0-5]\d){2}$/.test(base.transmission)) return format('7')
+  if (!STAN.test(base.stan)) return format('11')
+  if (!TRANSMISSION.test(base.transmission)) return format('7')
   if (!message.has(2) && !message.has(35)) return format('2')
   if (elements.fault !== undefined) return format(elements.fault)
   if (message.has(90) && base.original === undefined) return format('90')

@@ -1,20 +1,22 @@
-import { isPeriodOpen } from '../benefit/programme.ts'
+import { isPeriodOpen, periodOf } from '../benefit/programme.ts'
 import { balanceOf } from '../card/household.ts'
 import {
   type AccountNumber,
   accountClasses,
   classOf,
   isHouseholdAccount,
+  moneyAccount,
   subsidyAccount,
   tailOf,
 } from '../ledger/accounts.ts'
 import { availableOf, inverseOf, type Transfer, transfer } from '../ledger/transfer.ts'
 import type { Unit } from '../money.ts'
-import type { Decision, DecisionDraft, StoredAuthorization } from './decision.ts'
+import type { BalanceGroup, Decision, DecisionDraft, StoredAuthorization } from './decision.ts'
+import { postalAvailable, postalGroup } from './postal.ts'
 import type { AuthorizationRequest } from './request.ts'
 import { isApproval } from './result.ts'
 import { transactionTypes } from './routing.ts'
-import { chosenInstead, walletAccount } from './wallets.ts'
+import { chosenInstead, walletAccount, walletAvailable, walletGroup } from './wallets.ts'
 
 /**
  * Posts the inverse of transfers. What goes back to a wallet whose period is closed lapses to the state in the same
@@ -200,10 +202,7 @@ export function completeHold(
   const amount = request.amountPiasters
   if (amount <= 0) return draft.decline('bad-amount', 'amount.zero')
   if (amount > hold.amount) return draft.decline('amount-limit', 'hold.over', amount, original.id, hold.amount)
-  const cashPiasters = request.cashbackPiasters
-  if (cashPiasters > amount) return draft.decline('bad-amount', 'amount.cashback', cashPiasters, amount)
-  if (amount > cashPiasters) draft.transfers.push(transfer(hold.kind, hold.debit, hold.credit, amount - cashPiasters))
-  if (cashPiasters > 0) draft.transfers.push(transfer('cashback', hold.debit, hold.credit, cashPiasters))
+  draft.transfers.push(transfer(hold.kind, hold.debit, hold.credit, amount))
   draft.set({ holdEnding: { hold, ending: 'captured', capturedPiasters: amount } })
   draft.note('hold.captured', amount, hold.amount, original.id)
   return draft.approve(amount)
@@ -230,11 +229,37 @@ export function refundPurchase(request: AuthorizationRequest, toWallet: boolean,
   const left = original.approvedPiasters - original.refundedPiasters
   if (amount > left) return draft.decline('amount-limit', 'refund.over', amount, left, original.id)
   draft.note('refund.linked', original.id)
-  return drewSubsidy ? refundSubsidy(original, amount, draft) : refundMoney(original, amount, draft)
+  const refused = drewSubsidy ? refundSubsidy(original, amount, draft) : refundMoney(original, amount, draft)
+  if (refused !== undefined) return refused
+  draft.set({ balances: balancesAfter(draft) })
+  return draft.approve(amount)
+}
+
+/** DE54 of a refund: what the accounts that took value back have now; of a wallet, in the period of today. */
+function balancesAfter(draft: DecisionDraft): BalanceGroup[] {
+  const { household, programmes, entitlementDate } = draft.context
+  if (household === undefined) return []
+  const change = (account: AccountNumber, period: number) =>
+    draft.transfers.reduce((sum, row) => {
+      if (row.period !== period) return sum
+      return sum + (row.credit === account ? row.amount : 0) - (row.debit === account ? row.amount : 0)
+    }, 0)
+  const groups: BalanceGroup[] = []
+  for (const programme of programmes.all) {
+    const account = walletAccount(programme, household)
+    if (!draft.transfers.some((row) => row.credit === account)) continue
+    const period = periodOf(programme, entitlementDate)
+    const before = walletAvailable(programme, household, period, programmes)
+    groups.push(walletGroup(programme, before + change(account, period)))
+  }
+  const postal = moneyAccount('postalAccount', household.id)
+  const paid = change(postal, 0)
+  if (paid !== 0) groups.push(postalGroup(postalAvailable(household) + paid))
+  return groups
 }
 
 /** Counted units go back whole; value may go back in part. */
-function refundSubsidy(original: StoredAuthorization, amount: number, draft: DecisionDraft): Decision {
+function refundSubsidy(original: StoredAuthorization, amount: number, draft: DecisionDraft): Decision | undefined {
   const rows = original.transfers.filter((row) => row.kind === 'subsidyRedemption' || row.kind === 'coPayment')
   const [first] = rows
   const byValue = first !== undefined && rows.length === 1 && Math.floor(tailOf(first.debit) / 100) === 0
@@ -247,10 +272,10 @@ function refundSubsidy(original: StoredAuthorization, amount: number, draft: Dec
   for (const { kind, debit, credit, amount: paid } of rows) {
     if (kind === 'coPayment') draft.transfers.push(transfer('refund', credit, debit, paid))
   }
-  return draft.approve(amount)
+  return undefined
 }
 
-function refundMoney(original: StoredAuthorization, amount: number, draft: DecisionDraft): Decision {
+function refundMoney(original: StoredAuthorization, amount: number, draft: DecisionDraft): Decision | undefined {
   // Goods and services come back, the cash part of a purchase does not.
   const bought = original.transfers.find((row) => row.kind === 'purchase' || row.kind === 'coPayment')
   const left = (bought?.amount ?? 0) - original.refundedPiasters
@@ -258,5 +283,5 @@ function refundMoney(original: StoredAuthorization, amount: number, draft: Decis
     return draft.decline('amount-limit', 'refund.over', amount, Math.max(0, left), original.id)
   }
   draft.transfers.push(transfer('refund', bought.credit, bought.debit, amount))
-  return draft.approve(amount)
+  return undefined
 }

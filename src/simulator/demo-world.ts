@@ -28,6 +28,8 @@ export interface DemoHousehold {
   readonly postalPiasters: number
   readonly pointsPiasters: number
   readonly grantsPiasters: number
+  /** Still valid at the start, or stopped long ago: the steady state that a bench measures. */
+  readonly oldRationCard: 'active' | 'stopped'
 }
 
 export interface DemoAcquirer {
@@ -76,6 +78,7 @@ export function demoHousehold(seed: number, id: number, withCases = true): DemoH
     postalPiasters: rich * random.integer(5_000, 90_000) * 100,
     pointsPiasters: rich * (random.next() < 0.5 ? random.integer(1, 60) * 10 : 0),
     grantsPiasters: rich * (random.next() < 0.2 ? 12_500 : 0),
+    oldRationCard: withCases ? 'active' : 'stopped',
   }
 }
 
@@ -97,7 +100,7 @@ export function householdRecord(
     governorate: household.governorate,
     members: household.members,
     status: household.case === 'suspended' ? 'suspended' : 'active',
-    oldRationCard: 'active',
+    oldRationCard: household.oldRationCard,
     postalPiasters: household.postalPiasters,
     grants: openingGrants(household, today, programmes),
     cards: [
@@ -209,7 +212,7 @@ export function worldFile(
         serviceCode: SERVICE_CODE,
         pin: household.pin,
         track2: demoTrack2(household),
-        oldRationCard: 'active',
+        oldRationCard: household.oldRationCard,
       },
       postalAccount: { id: String(moneyAccount('postalAccount', household.id)), balance: household.postalPiasters },
       wallets: walletsOf(household, today, programmes),

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { civilTime } from '../calendar.ts'
+import { MizanError } from '../errors.ts'
 import { LoadLink } from './load-link.ts'
 import { type LoadDialect, loadDialects } from './load-mix.ts'
 import { codeNumber, codeText, type LoadRecord, requestStates } from './load-record.ts'
@@ -55,6 +56,7 @@ export interface LoadOutcome {
 const refusals = new Set(['91', '96', '30'].map(codeNumber))
 const approvals = new Set(['00', '10'].map(codeNumber))
 const TICK_MS = 1
+const CONNECT_WITHIN_MS = 10_000
 const DRAIN_POLL_MS = 5
 
 interface Phase {
@@ -117,9 +119,15 @@ export class LoadGenerator {
     return this.#outstanding
   }
 
-  /** Opens all links. */
+  /**
+   * Opens all links.
+   * @throws MizanError LINK_TIMEOUT when a listener cannot be reached
+   */
   async connect(): Promise<void> {
-    await Promise.all(this.#all().map((link) => link.connect()))
+    const opened = Promise.all(this.#all().map((link) => link.connect())).then(() => true)
+    if (await Promise.race([opened, sleep(CONNECT_WITHIN_MS, false, { ref: false })])) return
+    this.close()
+    throw new MizanError('LINK_TIMEOUT', 'the load cannot connect to all listeners of the switch')
   }
 
   /** Connects to other ports from the next attempt on. */

@@ -1,5 +1,5 @@
 import { type Result, responseCodes } from '../authorization/result.ts'
-import { type Programme, type ProgrammeBook, priceOn } from '../benefit/programme.ts'
+import { type ProgrammeBook, priceOn } from '../benefit/programme.ts'
 import { type Clock, civilDate } from '../calendar.ts'
 import { assert, MizanError } from '../errors.ts'
 import type { AdditionalAmount } from '../iso8583/composites.ts'
@@ -9,7 +9,6 @@ import {
   basketElements,
   basketTotalPiasters,
   completionOf,
-  type Intent,
   reversalOf,
   type Stamps,
   type TestTerminal,
@@ -76,67 +75,72 @@ export async function* playTour(options: TourOptions): AsyncGenerator<TourStep> 
   for (const counterparty of [pos, atm, visa]) yield networkStep(counterparty)
   const start = await findHousehold(options)
   yield start.step
-  const { household, wallets } = start
-  const near = (category: WorldOutlet['category']) => placeOf(options.world, category, household.governorate)
-  const { card } = household
+  yield* subsidySteps(options, start)
+  yield* cashSteps(options, start)
+  yield* cardSteps(options, start)
+  yield await lastStep(options, start)
+}
 
-  const bread = programmeOf(options.programmes, 'bread')
-  const pricePiasters = priceOn(bread, civilDate(options.clock.now()))
+/** What a family gets at the bakery and the grocer. */
+async function* subsidySteps(options: TourOptions, { household, wallets }: Start): AsyncGenerator<TourStep> {
+  const { world, programmes, clock, pos } = options
+  const { card, governorate } = household
+  const bread = programmes.byCode('bread')
+  const pricePiasters = bread === undefined ? undefined : priceOn(bread, civilDate(clock.now()))
   assert(pricePiasters !== undefined, 'bread has a price')
-  const bakery = near('bakery')
-  const loaves = wallets.bread
-  const draw = unitDraw({ card, terminal: bakery.terminal, quantity: loaves, pricePiasters, days: 1, coPayment: 'C' })
-  yield stepOf('The family draws its bread of today', pos, bakery, await pos.ask(draw), { quantity: loaves })
+  const bakery = placeOf(world, 'bakery', governorate)
+  const quantity = wallets.bread
+  const draw = unitDraw({ card, terminal: bakery.terminal, quantity, pricePiasters, days: 1, coPayment: 'C' })
+  yield stepOf('The family draws its bread of today', pos, bakery, await pos.ask(draw), { quantity })
 
-  const grocer = near('grocer')
-  const basket = transaction(
-    'purchase',
-    { card, terminal: grocer.terminal, amountPiasters: basketTotalPiasters(GOODS) },
-    { elements: basketElements(GOODS) },
-  )
+  const grocer = placeOf(world, 'grocer', governorate)
+  const ask = { card, terminal: grocer.terminal, amountPiasters: basketTotalPiasters(GOODS) }
+  const basket = transaction('purchase', ask, { elements: basketElements(GOODS) })
   yield stepOf('Sugar and oil from the ration wallet', pos, grocer, await pos.ask(basket))
+}
 
-  const machine = near('atm')
-  const terminal = machine.terminal
-  const refused = transaction('cash', { card, terminal, amountPiasters: 5_000, from: '91' })
-  yield stepOf(
-    'Cash from the ration wallet: refused, a subsidy never leaves as cash',
-    atm,
-    machine,
-    await atm.ask(refused),
-    {
-      expected: 'subsidy-not-cash',
-    },
-  )
-  const cash = await atm.ask(transaction('cash', { card, terminal, amountPiasters: WITHDRAWAL_PIASTERS, from: '20' }))
+/** Cash: never from a subsidy, always from the postal account. */
+async function* cashSteps({ world, atm }: TourOptions, { household }: Start): AsyncGenerator<TourStep> {
+  const { card, governorate } = household
+  const machine = placeOf(world, 'atm', governorate)
+  const ask = { card, terminal: machine.terminal }
+  const refused = await atm.ask(transaction('cash', { ...ask, amountPiasters: 5_000, from: '91' }))
+  const why = 'Cash from the ration wallet: refused, a subsidy never leaves as cash'
+  yield stepOf(why, atm, machine, refused, { expected: 'subsidy-not-cash' })
+  const cash = await atm.ask(transaction('cash', { ...ask, amountPiasters: WITHDRAWAL_PIASTERS, from: '20' }))
   yield stepOf('Cash from the linked postal account', atm, machine, cash)
+}
 
-  const shop = near('shop')
-  const hold = await visa.ask(purchase(card, shop.terminal))
+/** Purchases on the card scheme's rails: held, repeated, cancelled, completed. */
+async function* cardSteps({ world, visa }: TourOptions, { household }: Start): AsyncGenerator<TourStep> {
+  const shop = placeOf(world, 'shop', household.governorate)
+  const ask = { mti: '0100', card: household.card, terminal: shop.terminal, amountPiasters: PURCHASE_PIASTERS }
+  const purchase = transaction('purchase', ask)
+  const hold = await visa.ask(purchase)
   yield stepOf('A card purchase, held until it clears', visa, shop, hold)
-  const again = { sent: visa.repeatOf(hold.sent), answer: await visa.send(visa.repeatOf(hold.sent)) }
-  yield stepOf('The same message again: answered again, posted once', visa, shop, again, {
-    check: { what: 'the answer is the first one, byte for byte', holds: again.answer.frame.equals(hold.answer.frame) },
-  })
+  const repeat = visa.repeatOf(hold.sent)
+  const again = { sent: repeat, answer: await visa.send(repeat) }
+  const holds = again.answer.frame.equals(hold.answer.frame)
+  const check = { what: 'the answer is the first one, byte for byte', holds }
+  yield stepOf('The same message again: answered again, posted once', visa, shop, again, { check })
   const reversal = await visa.ask(reversalOf(hold.sent, { mti: '0420' }))
   yield stepOf('The shop cancels: the hold is released', visa, shop, reversal)
-  const second = await visa.ask(purchase(card, shop.terminal))
+  const second = await visa.ask(purchase)
   yield stepOf('Another purchase is held', visa, shop, second)
   const cleared = await visa.ask(completionOf(second.sent, CLEARED_PIASTERS))
   yield stepOf('It completes for less: the rest of the hold is released', visa, shop, cleared)
+}
 
-  const inquiry = await atm.ask(transaction('inquiry', { card, terminal }))
+/** The balances must be those of the start, less what the tour took. */
+async function lastStep({ world, atm }: TourOptions, { household, wallets }: Start): Promise<TourStep> {
+  const machine = placeOf(world, 'atm', household.governorate)
+  const inquiry = await atm.ask(transaction('inquiry', { card: household.card, terminal: machine.terminal }))
   const left = walletsOf(inquiry.answer)
   const holds =
     left.ration === wallets.ration - basketTotalPiasters(GOODS) &&
     left.postal === wallets.postal - WITHDRAWAL_PIASTERS - CLEARED_PIASTERS &&
     left.bread === 0
-  yield stepOf('What is left', atm, machine, inquiry, { check: { what: 'the balances add up', holds } })
-}
-
-/** The purchase of the tour. */
-function purchase(card: WorldHousehold['card'], terminal: TestTerminal): Intent {
-  return transaction('purchase', { mti: '0100', card, terminal, amountPiasters: PURCHASE_PIASTERS })
+  return stepOf('What is left', atm, machine, inquiry, { check: { what: 'the balances add up', holds } })
 }
 
 function networkStep(counterparty: Counterparty): TourStep {
@@ -194,11 +198,15 @@ function walletsOf(answer: Answer): Wallets {
   return { bread: available('92'), ration: available('91'), postal: available('20') }
 }
 
+/** The household of a tour, what it had, and the inquiry that said so. */
+interface Start {
+  readonly household: WorldHousehold
+  readonly wallets: Wallets
+  readonly step: TourStep
+}
+
 /** Asks for balances until a household has what the tour takes. A few hundred inquiries take less than a second. */
-async function findHousehold(
-  options: TourOptions,
-): Promise<{ household: WorldHousehold; wallets: Wallets; step: TourStep }> {
-  const { world, atm } = options
+async function findHousehold({ world, atm }: TourOptions): Promise<Start> {
   for (const household of world.households) {
     if (household.case !== undefined) continue
     const machine = placeOf(world, 'atm', household.governorate)
@@ -223,10 +231,4 @@ function placeOf(world: World, category: WorldOutlet['category'], governorate: s
     throw new MizanError('NOT_FOUND', `the demo world has no ${category} in ${governorate}`)
   }
   return { outlet, terminal: { acceptorId: outlet.acceptorId, terminalId, mcc: outlet.mcc } }
-}
-
-function programmeOf(programmes: ProgrammeBook, code: string): Programme {
-  const programme = programmes.byCode(code)
-  if (programme === undefined) throw new MizanError('NOT_FOUND', `there is no programme ${code}`)
-  return programme
 }

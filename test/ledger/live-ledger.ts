@@ -40,6 +40,7 @@ export interface LiveLedger {
   submit(request: AuthorizationRequest): Promise<Answered>
   /** Stops the writer and starts another: holds that are over end, memory is empty, the epoch rises. */
   restart(): Promise<void>
+  /** Ends the writer and every connection to the database. Idempotent. */
   stop(): Promise<void>
 }
 
@@ -77,7 +78,10 @@ export async function openLedger(t: TeardownHost, options: LiveLedgerOptions = {
     return made
   }
   let writer = await startWriter()
+  let stopped = false
   const stop = async () => {
+    if (stopped) return
+    stopped = true
     await writer.stop()
     await directory.close()
     await holds.close()
@@ -100,7 +104,7 @@ export async function openLedger(t: TeardownHost, options: LiveLedgerOptions = {
       await writer.stop()
       writer = await startWriter()
     },
-    stop: async () => writer.stop(),
+    stop,
   }
 }
 

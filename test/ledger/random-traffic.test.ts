@@ -31,7 +31,8 @@ async function play(ledger: LiveLedger, steps: readonly Step[]): Promise<Counts>
   for (const step of steps) {
     const nowMs = timeAfter(step, ledger.clock.nowMs)
     // The clock stands still while requests are under way, or they would be late.
-    if (nowMs - ledger.clock.nowMs > 1_000 || pending.length >= BURST) await settle()
+    const follows = ['reverse', 'refund', 'complete', 'early'].includes(step.action)
+    if (follows || nowMs - ledger.clock.nowMs > 1_000 || pending.length >= BURST) await settle()
     if (pending.length === 0) ledger.clock.nowMs = nowMs
     if (step.action === 'expire' || step.action === 'evict') {
       await settle()

@@ -1,6 +1,6 @@
 import type { Test } from 'tap'
 import type { Answer, Counterparty, Sent } from '../../src/simulator/counterparty.ts'
-import type { LedgerAuthorization } from '../../src/simulator/ledger-reader.ts'
+import { type LedgerAuthorization, readAuthorizations } from '../../src/simulator/ledger-reader.ts'
 import type { Intent } from '../../src/simulator/messages.ts'
 import type { Client } from '../../src/store/connection.ts'
 import { verifyLedger } from '../../src/store/verify.ts'
@@ -89,6 +89,34 @@ export async function expectExchange(
     t.same(entriesOf(row), entries, 'the entries of its group')
   }
   return { sent, answer, row }
+}
+
+/**
+ * Sends many messages at once that must all be refused alike: each leaves one authorization with that result, and
+ * nothing is posted, held or moved.
+ */
+export async function expectRefusals(
+  t: Test,
+  world: TestSwitch,
+  counterparty: Counterparty,
+  messages: ReadonlyMap<string, Intent>,
+  expected: { readonly code: string; readonly result: string },
+): Promise<void> {
+  const before = await censusOf(world.client)
+  const sent = [...messages].map(([name, intent]) => ({ name, message: counterparty.compose(intent) }))
+  const answers = await Promise.all(
+    sent.map(async ({ name, message }) => [name, (await counterparty.send(message)).code] as const),
+  )
+  const after = await censusOf(world.client)
+  const allAlike = Object.fromEntries([...messages.keys()].map((name) => [name, expected.code]))
+  t.same(Object.fromEntries(answers), allAlike, `all ${messages.size} are answered ${expected.code}`)
+  const { authorizations } = before
+  t.same(after, { ...before, authorizations: authorizations + messages.size }, 'nothing is posted, held or moved')
+  const rows = await readAuthorizations(
+    world.client,
+    sent.map(({ message }) => message.stamps),
+  )
+  t.ok(rows.length === messages.size && rows.every((row) => row.result === expected.result), expected.result)
 }
 
 /** Checks every invariant of the ledger: how each test that posted something ends. */

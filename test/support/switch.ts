@@ -45,6 +45,8 @@ export interface TestSwitchOptions {
 export interface TestSwitch {
   readonly ports: { readonly ascii: number; readonly visa: number; readonly bcd: number; readonly http: number }
   readonly databaseUrl: string
+  /** Data folder. */
+  readonly varDir: string
   /** As the owner of the database: for reading, and for arranging what no message can. */
   readonly client: Client
   readonly clock: ManualClock
@@ -138,6 +140,10 @@ class RunningSwitch implements TestSwitch {
     await this.stop()
     await this.start()
     await this.openLinks()
+  }
+
+  get varDir(): string {
+    return this.#config.varDir
   }
 
   get ports(): TestSwitch['ports'] {

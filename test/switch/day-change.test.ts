@@ -7,7 +7,11 @@ const HOUR_MS = 3_600_000
 
 test('reversals across midnight and the end of the month', async (t) => {
   // Ten to midnight in Cairo on the last day of a month.
-  const world = await startTestSwitch(t, { at: '2026-11-30T23:50:00+02:00', households: 60 })
+  const world = await startTestSwitch(t, {
+    at: '2026-11-30T23:50:00+02:00',
+    households: 60,
+    config: { limits: { withdrawalDailyPiasters: 5_000 } },
+  })
   const { card, governorate, wallets, id, members } = world.household({ members: 3 })
   const [grocer, bakery, machine] = (['grocer', 'bakery', 'atm'] as const).map((category) =>
     world.place(category, governorate),
@@ -35,6 +39,11 @@ test('reversals across midnight and the end of the month', async (t) => {
     await expectExchange(t, world, world.pos, ahead, { code: '65', result: 'count-limit' })
   })
 
+  await t.test('the day’s cash is drawn', async (t) => {
+    const more = transaction('cash', { card, terminal: machine, amountPiasters: 100, from: '20' })
+    await expectExchange(t, world, world.atm, more, { code: '61', result: 'amount-limit' })
+  })
+
   world.clock.advance(HOUR_MS)
   await world.restart()
 
@@ -46,11 +55,10 @@ test('reversals across midnight and the end of the month', async (t) => {
   await t.test('yesterday’s cash comes back and does not count against today', async (t) => {
     const entries = ['moneyReversal: cash clearing -5000', 'moneyReversal: postal account 5000']
     await expectExchange(t, world, world.atm, reversalOf(cash.sent), { code: '00', entries })
-    const { rows } = await world.client.query(
-      'select cash_day as day, cash_withdrawn::int as withdrawn, cash_withdrawals as withdrawals from household where id = $1',
-      [id],
-    )
-    t.ok(rows.every((row) => row.withdrawn >= 0 && row.withdrawals >= 0))
+    const today = { card, terminal: machine, amountPiasters: 5_000, from: '20' }
+    const paid = ['cashWithdrawal: postal account -5000', 'cashWithdrawal: cash clearing 5000']
+    await expectExchange(t, world, world.atm, transaction('cash', today), { code: '00', entries: paid })
+    await expectExchange(t, world, world.atm, transaction('cash', { ...today, amountPiasters: 1 }), { code: '61' })
   })
 
   await t.test('what goes back to a closed month lapses, and the old balance stands', async (t) => {

@@ -294,28 +294,6 @@ test('messages on the wire', async (t) => {
   await t.test('the ledger is sound', (t) => expectSoundLedger(t, world))
 })
 
-test('links that must sign on first', async (t) => {
-  const requireSignOn = { requireSignOn: true }
-  const world = await startTestSwitch(t, {
-    households: 20,
-    config: { listeners: { ascii: requireSignOn, bcd: requireSignOn, visa: requireSignOn } },
-  })
-  for (const name of railNames) {
-    await t.test(name, async (t) => {
-      const { card, governorate } = world.household()
-      const terminal = world.place('shop', governorate)
-      const link = await world.open(name, { signOn: false })
-      const { sent, answer } = await link.ask(transaction('purchase', { card, terminal, amountPiasters: 100 }))
-      t.equal(answer.code, '91')
-      t.equal(await world.ledger(sent), undefined, 'nothing is left behind')
-      t.equal((await link.echo()).code, '00')
-      t.equal((await link.send(sent)).code, '91', 'an echo is no sign-on')
-      t.equal((await link.network('001')).code, '00')
-      t.equal((await link.send(sent)).code, '00')
-    })
-  }
-})
-
 /** Announces a field that the dialect does not have, behind the processing code: DE8 on Visa, DE65 elsewhere. */
 function withUnknownBit(rail: Rail, body: Buffer): Buffer {
   const copy = Buffer.from(body)

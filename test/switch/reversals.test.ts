@@ -76,6 +76,15 @@ test('reversals, completions and refunds', async (t) => {
       })
     })
 
+    await t.test(`${rail}: an advice of a purchase that was never held posts at once, and once`, async (t) => {
+      const { pay } = scene(world)
+      const hold = link.compose(pay(3_000, '0100'))
+      const entries = [`purchase: postal account -3000`, `purchase: ${payee} 3000`]
+      const advice = await expectExchange(t, world, link, completionOf(hold, 3_000), { code: '00', entries })
+      const repeated = { code: '00', commands: 1, moves: false }
+      await expectExchange(t, world, link, link.repeatOf(advice.sent), repeated)
+    })
+
     await t.test(`${rail}: a hold is released by its reversal, or captured by its completion`, async (t) => {
       const { pay, home, inquiry } = scene(world)
       const { balance } = home.postalAccount
@@ -113,6 +122,32 @@ test('reversals, completions and refunds', async (t) => {
       t.equal(available(left.answer, '20'), home.postalAccount.balance, 'nothing was posted')
     })
   }
+
+  await t.test('visa: the scheme’s transaction identifier finds the original where DE90 and RRN do not', async (t) => {
+    const { pay } = scene(world)
+    const { sent } = await world.visa.ask({ ...pay(3_000, '0100'), transactionId: '300000000000003' })
+    const reversal = { ...reversalOf(sent, { mti: '0420', namesOriginal: false }), rrn: '999999999999' }
+    await expectExchange(t, world, world.visa, { ...reversal, transactionId: '300000000000004' }, notFound)
+    const other = scene(world).home.card
+    await expectExchange(t, world, world.visa, { ...reversal, card: other }, notFound)
+    const { row } = await expectExchange(t, world, world.visa, reversal, { code: '00' })
+    t.equal(row?.originalId, (await world.ledger(sent))?.id)
+  })
+
+  await t.test('repeats are answered as the first after a restart, and days later', async (t) => {
+    const { pay, ration } = scene(world)
+    for (const intent of [pay(1_000), ration(500), pay(0)]) {
+      const first = await world.pos.ask(intent)
+      await world.restart()
+      const repeated = { code: first.answer.code, commands: 1, moves: false }
+      const again = await expectExchange(t, world, world.pos, world.pos.repeatOf(first.sent), repeated)
+      t.same(again.answer.frame, first.answer.frame)
+      world.clock.advance(3 * 86_400_000)
+      const later = await expectExchange(t, world, world.pos, first.sent, repeated)
+      t.same(later.answer.frame, first.answer.frame)
+      world.clock.advance(-3 * 86_400_000)
+    }
+  })
 
   await t.test('what cannot be reversed', async (t) => {
     const { pay } = scene(world)
@@ -161,21 +196,6 @@ test('reversals, completions and refunds', async (t) => {
     await expectExchange(t, world, world.atm, cash(1), tooMany)
   })
 
-  await t.test('cash back that was held keeps its part when it completes', async (t) => {
-    const { home } = scene(world)
-    const terminal = world.place('shop', home.governorate)
-    const ask = { mti: '0100', card: home.card, terminal, amountPiasters: 10_000 }
-    const { sent } = await world.pos.ask(transaction('cashback', ask, { cashbackPiasters: 4_000 }))
-    await expectExchange(t, world, world.pos, completionOf(sent, 3_999), { code: '13', result: 'bad-amount' })
-    const entries = [
-      'purchase: postal account -5000',
-      'purchase: payable to outlet 5000',
-      'cashback: postal account -4000',
-      'cashback: payable to outlet 4000',
-    ]
-    await expectExchange(t, world, world.pos, completionOf(sent, 9_000), { code: '00', entries })
-  })
-
   await t.test('bread and ration go back to the wallet they came from', async (t) => {
     const { bread, ration, inquiry, home } = scene(world, 3)
     const draw = await world.pos.ask(bread(20, { days: 2, coPayment: 'A' }))
@@ -200,24 +220,41 @@ test('reversals, completions and refunds', async (t) => {
   })
 
   await t.test('refunds name their purchase and never exceed it', async (t) => {
-    const { pay, ration, bread, refund } = scene(world)
+    const { pay, ration, bread, refund, home } = scene(world, 3)
+    const over = { code: '61', result: 'amount-limit' }
+    const refunds = (intent: Intent, entries: string[]) =>
+      expectExchange(t, world, world.pos, intent, { code: '00', entries })
+    const refuses = (intent: Intent, expected: { code: string; result: string }) =>
+      expectExchange(t, world, world.pos, intent, expected)
+
     const bought = await world.pos.ask(pay(5_000))
     const part = ['refund: payable to outlet -2000', 'refund: postal account 2000']
-    await expectExchange(t, world, world.pos, refund(bought.sent, 2_000, '200020'), { code: '00', entries: part })
-    await expectExchange(t, world, world.pos, refund(bought.sent, 3_001, '200020'), {
-      code: '61',
-      result: 'amount-limit',
-    })
-    await expectExchange(t, world, world.pos, reversalOf(bought.sent), already)
+    const paid = await refunds(refund(bought.sent, 2_000, '200020'), part)
+    t.equal(available(paid.answer, '20'), home.postalAccount.balance - 3_000)
+    await refuses(refund(bought.sent, 3_001, '200020'), over)
+    await refuses(reversalOf(bought.sent), already)
+
     const goods = await world.pos.ask(ration(2_000))
     const restored = ['subsidyRestoration: ration redeemed -500', 'subsidyRestoration: ration wallet 500']
-    await expectExchange(t, world, world.pos, refund(goods.sent, 500), { code: '00', entries: restored })
-    await expectExchange(t, world, world.pos, refund(goods.sent, 1_501), { code: '61', result: 'amount-limit' })
-    const loaves = await world.pos.ask(bread(2))
-    await expectExchange(t, world, world.pos, refund(loaves.sent, 20), { code: '13', result: 'bad-amount' })
-    const whole = ['subsidyRestoration: bread redeemed -2', 'subsidyRestoration: bread wallet 2']
-    await expectExchange(t, world, world.pos, refund(loaves.sent, 40), { code: '00', entries: whole })
-    await expectExchange(t, world, world.pos, refund(loaves.sent, 40), { code: '61', result: 'amount-limit' })
+    const returned = await refunds(refund(goods.sent, 500), restored)
+    t.equal(
+      available(returned.answer, '91'),
+      (home.wallets.ration ?? 0) - 1_500,
+      'a wallet’s approval says what it has',
+    )
+    await refuses(refund(goods.sent, 1_501), over)
+
+    const loaves = await world.pos.ask(bread(20, { days: 2, coPayment: 'A' }))
+    await refuses(refund(loaves.sent, 20), { code: '13', result: 'bad-amount' })
+    const whole = [
+      ...['subsidyRestoration: bread redeemed -15', 'subsidyRestoration: bread wallet 15'],
+      ...['subsidyRestoration: bread redeemed -5', 'subsidyRestoration: bread wallet 5'],
+      ...['refund: payable to outlet -400', 'refund: postal account 400'],
+    ]
+    const back = await refunds(refund(loaves.sent, 400), whole)
+    t.equal(available(back.answer, '92'), 15, 'today’s loaves')
+    t.equal(available(back.answer, '20'), home.postalAccount.balance - 3_000)
+    await refuses(refund(loaves.sent, 400), over)
   })
 
   await t.test('a refund that was spent cannot be reversed', async (t) => {

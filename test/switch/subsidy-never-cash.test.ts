@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import { basketElements, completionOf, type Intent, transaction, unitDraw } from '../../src/simulator/messages.ts'
 import { rails } from '../../src/simulator/rails.ts'
-import { expectExchange, expectSoundLedger } from '../support/exchange-cases.ts'
+import { expectExchange, expectRefusals, expectSoundLedger } from '../support/exchange-cases.ts'
 import { startTestSwitch } from '../support/switch.ts'
 
 /** Account codes of everything that is a subsidy (interfaces.md, "Processing code"). */
@@ -28,25 +28,28 @@ test('a subsidy never leaves as cash', async (t) => {
     for (const [wallet, from] of Object.entries(subsidies)) {
       await t.test(`${rail}: ${wallet} (${from})`, async (t) => {
         const { card, governorate } = world.household()
+        const messages = new Map<string, Intent>()
         for (const [way, { kind, place, to }] of Object.entries(waysOut)) {
           for (const mti of ['0100', '0200', '0120', '0220']) {
             const terminal = world.place(place, governorate)
             const cashbackPiasters = kind === 'cashback' ? { cashbackPiasters: 100 } : {}
-            const intent = transaction(kind, { mti, card, terminal, amountPiasters: 100, from, to }, cashbackPiasters)
-            t.comment(`${way} by ${mti}`)
-            await expectExchange(t, world, counterparty, intent, refused)
+            const ask = { mti, card, terminal, amountPiasters: 100, from, to }
+            messages.set(`${way} by ${mti}`, transaction(kind, ask, cashbackPiasters))
           }
         }
+        t.equal(messages.size, 32)
+        await expectRefusals(t, world, counterparty, messages, refused)
       })
     }
     for (const [place, what] of Object.entries(defaults) as [keyof typeof defaults, string][]) {
       await t.test(`${rail}: the default account of a ${place} is ${what}`, async (t) => {
         const { card, governorate } = world.household()
         const terminal = world.place(place, governorate)
-        for (const kind of ['cash', 'cashback', 'quasiCash', 'transfer'] as const) {
-          const intent = transaction(kind, { card, terminal, amountPiasters: 100 })
-          await expectExchange(t, world, counterparty, intent, refused)
-        }
+        const kinds = ['cash', 'cashback', 'quasiCash', 'transfer'] as const
+        const messages = new Map(
+          kinds.map((kind) => [kind, transaction(kind, { card, terminal, amountPiasters: 100 })]),
+        )
+        await expectRefusals(t, world, counterparty, messages, refused)
       })
     }
   }

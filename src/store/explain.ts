@@ -1,0 +1,181 @@
+import { addDays, civilDate, formatDate } from '../calendar.ts'
+import { MizanError } from '../errors.ts'
+import type { Unit } from '../money.ts'
+import { type Client, connect } from './connection.ts'
+
+/** Rows of one key that are shown; more than these share a STAN only when the key is too vague. */
+const MATCHES_MAX = 50
+/** Lanes of an id: see `ID_STEP`. */
+const LANE_MODULUS = 64
+
+/** A posting with the names of its accounts. */
+export interface ExplainedTransfer {
+  readonly leg: number
+  readonly kind: string
+  readonly unit: Unit
+  readonly amount: number
+  readonly debit: number
+  readonly debitName: string
+  readonly credit: number
+  readonly creditName: string
+  readonly period: number
+}
+
+/** Another authorization that refers to this one, or that this one refers to. */
+export interface RelatedAuthorization {
+  readonly id: number
+  /** `original`: what this one names; `successor`: what names this one. */
+  readonly relation: 'original' | 'successor'
+  readonly mti: string
+  readonly transactionType: string
+  readonly result: string
+  readonly amount: number
+  readonly approvedAmount: number
+  readonly receivedAt: string
+}
+
+/** All that the journal knows of one authorization. The card number is masked as it is stored. */
+export interface Explanation {
+  readonly id: number
+  readonly lane: number
+  readonly businessDate: string
+  readonly entitlementDate: string
+  readonly receivedAt: string
+  readonly request: Readonly<Record<string, string | number | null>>
+  readonly outlet: { readonly name: string; readonly category: string; readonly governorate: string } | null
+  readonly result: string
+  readonly responseCode: string
+  readonly approvedAmount: number
+  readonly trace: readonly (readonly [string, ...(string | number)[]])[]
+  readonly answer: Readonly<Record<string, string>>
+  readonly transfers: readonly ExplainedTransfer[]
+  readonly hold: {
+    readonly amount: number
+    readonly expiresAt: string
+    readonly ending: string | null
+    readonly captured: number | null
+    readonly endedBy: number | null
+  } | null
+  readonly repeats: readonly { readonly id: number; readonly kind: string; readonly at: string }[]
+  readonly related: readonly RelatedAuthorization[]
+  readonly batch: { readonly seq: number; readonly epoch: number; readonly committedAt: string; readonly hash: string }
+}
+
+/** What may be asked for. */
+export type ExplainKey = { readonly rrnOrId: string } | { readonly stan: string; readonly terminal: string }
+
+/**
+ * Reads a key: an RRN, an authorization ID, `STAN@TERMINAL`, or the two as two arguments.
+ * @throws MizanError BAD_INPUT when it is none of these
+ */
+export function explainKey(key: string, terminal?: string): ExplainKey {
+  const [stan = '', at] = terminal === undefined ? key.split('@') : [key, terminal]
+  if (at !== undefined) {
+    if (/^\d{1,6}$/.test(stan) && at.trim() !== '') return { stan: stan.padStart(6, '0'), terminal: at.trim() }
+    throw new MizanError('BAD_INPUT', 'a STAN has up to six digits and stands with its terminal: STAN@TERMINAL')
+  }
+  if (/^[0-9A-Za-z]{1,16}$/.test(key)) return { rrnOrId: key }
+  throw new MizanError('BAD_INPUT', 'a key is an RRN, an authorization number, or STAN@TERMINAL')
+}
+
+/**
+ * Explains every authorization that a key finds, newest first. Reads only.
+ * @throws MizanError NOT_FOUND when nothing matches; STORE_UNAVAILABLE
+ */
+export async function explainAuthorizations(url: string, key: ExplainKey): Promise<Explanation[]> {
+  const client = await connect({ url, name: 'mizan explain', role: 'mizan_app' })
+  try {
+    await client.query('begin isolation level repeatable read read only')
+    const { rows } = await findRows(client, key)
+    if (rows.length === 0) {
+      const what = 'stan' in key ? `STAN ${key.stan} at terminal ${key.terminal}` : `RRN or number ${key.rrnOrId}`
+      throw new MizanError('NOT_FOUND', `no authorization has ${what}`)
+    }
+    const explanations: Explanation[] = []
+    for (const { lane, business_date: date, id } of rows) {
+      const found = await client.query<{ explanation: Explanation }>(explanationSql, [lane, date, id])
+      const explanation = found.rows[0]?.explanation
+      if (explanation !== undefined) explanations.push(explanation)
+    }
+    return explanations
+  } finally {
+    await client.end().catch(() => undefined)
+  }
+}
+
+interface FoundRow {
+  readonly lane: number
+  readonly business_date: string
+  readonly id: string
+}
+
+async function findRows(client: Client, key: ExplainKey): Promise<{ rows: FoundRow[] }> {
+  const columns = 'select a.lane, a.business_date, a.id from authorization_journal a'
+  const newest = `order by a.received_at desc, a.id desc limit ${MATCHES_MAX}`
+  if ('stan' in key) {
+    return client.query(`${columns} where a.stan = $1 and a.terminal = $2 ${newest}`, [key.stan, key.terminal])
+  }
+  const byRrn = `${columns} where a.lane in (select lane from lane) and a.rrn = $1`
+  const id = Number(key.rrnOrId)
+  const dates = Number.isSafeInteger(id) ? await datesOfId(client, id) : undefined
+  if (dates === undefined) return client.query(`${byRrn} ${newest}`, [key.rrnOrId])
+  return client.query(`${byRrn} or a.lane = $2 and a.business_date = any ($3::date[]) and a.id = $4 ${newest}`, [
+    key.rrnOrId,
+    id % LANE_MODULUS,
+    dates,
+    id,
+  ])
+}
+
+/** The business dates that an id can have, by the batch that it belongs to. */
+async function datesOfId(client: Client, id: number): Promise<string[] | undefined> {
+  const { rows } = await client.query<{ committed_at: Date }>(
+    'select committed_at from batch where lane = $1 and first_id <= $2 and next_id > $2',
+    [id % LANE_MODULUS, id],
+  )
+  const committedAt = rows[0]?.committed_at.getTime()
+  if (committedAt === undefined) return undefined
+  return [civilDate(committedAt), addDays(civilDate(committedAt), 1)].map(formatDate)
+}
+
+const utc = (column: string) => `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`
+
+const explanationSql = `
+  select jsonb_build_object(
+    'id', a.id, 'lane', a.lane, 'businessDate', a.business_date, 'entitlementDate', a.entitlement_date,
+    'receivedAt', ${utc('a.received_at')},
+    'request', jsonb_build_object('mti', a.mti, 'link', a.link, 'pan', a.pan_masked, 'cardId', a.card_id,
+      'householdId', a.household_id, 'transactionType', a.transaction_type, 'account', a.account_code,
+      'amount', a.amount, 'mcc', a.mcc, 'stan', a.stan, 'transmission', a.transmission, 'rrn', a.rrn,
+      'acquirer', a.acquirer, 'terminal', a.terminal, 'acceptor', a.acceptor,
+      'networkReference', a.network_reference),
+    'outlet', (select jsonb_build_object('name', o.name, 'category', o.category, 'governorate', o.governorate)
+               from outlet o where o.id = a.outlet_id),
+    'result', a.result, 'responseCode', a.response_code, 'approvedAmount', a.approved_amount,
+    'trace', a.trace::jsonb, 'answer', a.answer::jsonb,
+    'transfers', coalesce((
+      select jsonb_agg(jsonb_build_object('leg', t.leg, 'kind', t.kind_name, 'unit', t.unit, 'amount', t.amount,
+        'debit', t.debit, 'debitName', t.debit_name, 'credit', t.credit, 'creditName', t.credit_name,
+        'period', t.period) order by t.leg)
+      from transfers t where t.lane = a.lane and t.business_date = a.business_date and t.group_id = a.id), '[]'),
+    'hold', (
+      select jsonb_build_object('amount', h.amount, 'expiresAt', ${utc('h.expires_at')}, 'ending', e.ending,
+        'captured', e.captured, 'endedBy', e.by_id)
+      from hold h left join hold_ending e on e.lane = h.lane and e.id = h.id
+      where h.lane = a.lane and h.id = a.id),
+    'repeats', coalesce((
+      select jsonb_agg(jsonb_build_object('id', c.id, 'kind', c.kind, 'at', ${utc('c.at')}) order by c.id)
+      from command_journal c where c.lane = a.lane and c.authorization_id = a.id), '[]'),
+    'related', coalesce((
+      select jsonb_agg(jsonb_build_object('id', r.id, 'relation', r.relation, 'mti', r.mti,
+        'transactionType', r.transaction_type, 'result', r.result, 'amount', r.amount,
+        'approvedAmount', r.approved_amount, 'receivedAt', ${utc('r.received_at')}) order by r.id)
+      from (
+        select 'original' as relation, o.* from authorization_journal o where o.lane = a.lane and o.id = a.original_id
+        union all
+        select 'successor', s.* from authorization_journal s where s.lane = a.lane and s.original_id = a.id) r), '[]'),
+    'batch', jsonb_build_object('seq', b.seq, 'epoch', b.epoch, 'committedAt', ${utc('b.committed_at')},
+      'hash', encode(b.hash, 'hex'))) as explanation
+  from authorization_journal a
+  join batch b on b.lane = a.lane and b.seq = a.batch_seq
+  where a.lane = $1 and a.business_date = $2::date and a.id = $3`

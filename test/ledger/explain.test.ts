@@ -1,0 +1,102 @@
+import { spawnSync } from 'node:child_process'
+import path from 'node:path'
+import t from 'tap'
+import { inWords } from '../../src/commands/explain.ts'
+import { explainAuthorizations, explainKey } from '../../src/store/explain.ts'
+import { openLedger } from './live-ledger.ts'
+import { playScenario } from './scenario.ts'
+
+const repository = path.resolve(import.meta.dirname, '../..')
+
+function mizan(url: string, ...parameters: string[]) {
+  const env = { PATH: process.env.PATH ?? '', DATABASE_URL: url }
+  return spawnSync(process.execPath, ['src/cli.ts', ...parameters], { cwd: repository, env, encoding: 'utf8' })
+}
+
+t.test('an authorization explains itself', async (t) => {
+  const ledger = await openLedger(t)
+  const sent = await playScenario(ledger)
+  const { url } = ledger
+  const explain = async (name: string) => explainAuthorizations(url, explainKey(sent[name]?.rrn ?? ''))
+
+  const [bread] = await explain('bread')
+  t.match(bread, {
+    result: 'approved',
+    request: { mti: '0200', account: '92', pan: /^400000\*{6}\d{4}$/ },
+    outlet: { category: 'bakery' },
+    answer: { 39: '00' },
+    hold: null,
+    related: [],
+  })
+  t.same(
+    bread?.transfers.map(({ kind, unit, amount }) => [kind, unit, amount]),
+    [
+      ['entitlementIssue', 'LOAF', bread?.transfers[0]?.amount],
+      ['subsidyRedemption', 'LOAF', 5],
+      ['coPayment', 'EGP', 100],
+    ],
+  )
+  const words = inWords(bread as NonNullable<typeof bread>)
+  t.match(words, /routed to the bread wallet/)
+  t.match(words, /subsidyRedemption 5 loaves: bread wallet \d+ → bread redeemed \d+, period 20261118/)
+  t.match(words, /coPayment 1\.00 EGP: postal account/)
+  t.notMatch(words, /\b4000\d{12}\b/, 'no card number')
+
+  const [purchase] = await explain('purchase')
+  t.same(
+    purchase?.repeats.map(({ kind }) => kind),
+    ['repeat', 'key-reused'],
+  )
+  const [reversed] = await explain('reversed purchase')
+  t.match(reversed?.related, [{ relation: 'successor', mti: '0400', result: 'approved', approvedAmount: 2_000 }])
+  const [reversal] = await explain('reversal')
+  t.match(reversal?.related, [{ relation: 'original', id: reversed?.id }])
+  const [captured] = await explain('captured hold')
+  t.match(captured?.hold, { amount: 3_000, ending: 'captured', captured: 2_500, endedBy: captured?.related[0]?.id })
+  t.match(inWords(captured as NonNullable<typeof captured>), /30\.00 EGP, captured by \d+ \(25\.00 EGP\)/)
+  const [open] = await explain('open hold')
+  t.match(inWords(open as NonNullable<typeof open>), /hold +40\.00 EGP, open, expires 2026-11-26T/)
+
+  t.same(await explainAuthorizations(url, explainKey(String(bread?.id))), [bread], 'by number')
+  const { stan = '', terminal = '' } = sent.bread ?? {}
+  t.same(await explainAuthorizations(url, explainKey(`${stan}@${terminal}`)), [bread], 'by STAN@TERMINAL')
+  t.same(await explainAuthorizations(url, explainKey(stan, terminal)), [bread], 'by STAN and terminal')
+  await t.rejects(explainAuthorizations(url, explainKey('999999999999')), { code: 'NOT_FOUND' })
+  t.throws(() => explainKey('not a key'), { code: 'BAD_INPUT' })
+  t.throws(() => explainKey('1234567@T'), { code: 'BAD_INPUT' })
+
+  const rrn = sent.bread?.rrn ?? ''
+  await ledger.client.query(`update authorization_journal set rrn = $1 where id = $2`, [rrn, open?.id])
+  const both = await explainAuthorizations(url, explainKey(rrn))
+  t.same(
+    both.map(({ id }) => id),
+    [open?.id, bread?.id],
+    'newest first',
+  )
+})
+
+t.test('the commands', async (t) => {
+  const ledger = await openLedger(t)
+  const sent = await playScenario(ledger)
+  const rrn = sent.bread?.rrn ?? ''
+  const explained = mizan(ledger.url, 'explain', rrn)
+  t.equal(explained.status, 0, explained.stderr)
+  t.match(explained.stdout, /^authorization \d+ {2}business date 2026-11-18/)
+  const listed = mizan(ledger.url, 'explain', rrn, '--json')
+  t.match(JSON.parse(listed.stdout), [{ result: 'approved' }])
+  const missing = mizan(ledger.url, 'explain', '999999999999')
+  t.equal(missing.status, 1)
+  t.match(missing.stderr, /^mizan: there is no such record: no authorization has RRN or number 999999999999\n$/)
+
+  const sound = mizan(ledger.url, 'verify')
+  t.equal(sound.status, 0, sound.stderr)
+  t.match(sound.stdout, /hash-chain +ok +\d+ {2}heads: lane 0 [0-9a-f]{16}/)
+  t.match(sound.stdout, /16 ok, 0 failed\n$/)
+  await ledger.client.query('update lane set last_seq = last_seq + 1')
+  const broken = mizan(ledger.url, 'verify', '--json')
+  t.equal(broken.status, 1)
+  t.same(
+    (JSON.parse(broken.stdout) as { name: string; ok: boolean }[]).filter(({ ok }) => !ok).map(({ name }) => name),
+    ['batches-without-gap'],
+  )
+})

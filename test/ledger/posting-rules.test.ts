@@ -1,0 +1,88 @@
+import t from 'tap'
+import { programmeBook, shippedProgrammes } from '../../src/benefit/programme.ts'
+import {
+  type AccountNumber,
+  accountClasses,
+  moneyAccount,
+  moneyKinds,
+  subsidyAccount,
+} from '../../src/ledger/accounts.ts'
+import {
+  isPostingAllowed,
+  type TransferKind,
+  transferKindNames,
+  transferKinds,
+} from '../../src/ledger/posting-rules.ts'
+import { int8Array } from '../../src/store/binary-arrays.ts'
+import { connect } from '../../src/store/connection.ts'
+import { prepareDatabase } from '../../src/store/installation.ts'
+import { createTestDatabase } from '../support/database.ts'
+
+const OWNER = 4_711
+const programmes = programmeBook(shippedProgrammes)
+
+/** One account of every kind of the chart, and of kinds that are not in it. */
+function everyAccount(): AccountNumber[] {
+  const accounts: AccountNumber[] = []
+  for (const accountClass of ['wallet', 'redeemed', 'funding', 'expired', 'converted'] as const) {
+    for (const { unit, number } of programmes.all) accounts.push(subsidyAccount(accountClass, unit, number, OWNER))
+    accounts.push(subsidyAccount(accountClass, 'EGP', 77, OWNER))
+  }
+  for (const kind of Object.keys(moneyKinds)) accounts.push(moneyAccount(kind as keyof typeof moneyKinds, OWNER))
+  const strange = [1_000, 1_300, 1_301, 1_999, 2_000, 6_000, 6_002, 7_000, 7_005, 8_000, 8_002, 9_001]
+  return [...accounts, ...strange.map((kind) => (kind * 100_000_000_000 + OWNER) as AccountNumber)]
+}
+
+t.test('the core and the database allow the same postings', async (t) => {
+  const { url } = await createTestDatabase(t)
+  await prepareDatabase(url, 1)
+  const client = await connect({ url, name: 'mizan test' })
+  t.teardown(() => client.end())
+  const accounts = everyAccount()
+  const kinds = [...Object.values(transferKinds), 0, 7, 9, 21, 99]
+  const { rows } = await client.query<{ kind: number; debit: string; credit: string; allowed: boolean }>(
+    `select k as kind, d as debit, c as credit, posting_allowed(k::smallint, d, c) as allowed
+     from unnest($1::bigint[]) k, unnest($2::bigint[]) d, unnest($2::bigint[]) c`,
+    [int8Array(kinds), int8Array(accounts)],
+  )
+  t.equal(rows.length, kinds.length * accounts.length ** 2)
+  const differing: string[] = []
+  let allowedCount = 0
+  for (const { kind, debit, credit, allowed } of rows) {
+    const name: TransferKind | undefined = transferKindNames[kind]
+    const inCore =
+      name !== undefined && isPostingAllowed(name, Number(debit) as AccountNumber, Number(credit) as AccountNumber)
+    if (inCore !== allowed) differing.push(`${name ?? kind}: ${debit} → ${credit}`)
+    if (inCore) allowedCount++
+  }
+  t.same(differing, [])
+  t.ok(allowedCount > 50, `${allowedCount} postings are allowed`)
+
+  // Requirement M4, stated without the rules: nothing that is allowed joins the two worlds or two wallets.
+  const classOf = (account: string) => Math.floor(Number(account) / 100_000_000_000_000)
+  const crossing = rows.filter(({ debit, credit, allowed }) => {
+    const [from, into] = [classOf(debit), classOf(credit)]
+    const subsidies = [from, into].filter((one) => one <= accountClasses.converted).length
+    const household = [from, into].every((one) => one === accountClasses.wallet || one === accountClasses.postal)
+    return allowed && (subsidies === 1 || household)
+  })
+  t.same(crossing, [])
+})
+
+t.test('every kind of transfer and of account has its name in the database', async (t) => {
+  const { url } = await createTestDatabase(t)
+  await prepareDatabase(url, 1)
+  const client = await connect({ url, name: 'mizan test' })
+  t.teardown(() => client.end())
+  const kinds = await client.query<{ kind: number; name: string }>('select kind, name from transfer_kind')
+  t.same(Object.fromEntries(kinds.rows.map(({ kind, name }) => [kind, name])), transferKindNames)
+  const chart = await client.query<{ kind: number; unit: string }>('select kind, unit from account_kind')
+  const units = new Map(chart.rows.map(({ kind, unit }) => [kind, unit]))
+  for (const kind of Object.values(moneyKinds)) t.equal(units.get(kind), 'EGP')
+  for (const { unit, number } of programmes.all) {
+    for (const accountClass of ['wallet', 'redeemed', 'funding', 'expired', 'converted'] as const) {
+      const kind = Math.floor(subsidyAccount(accountClass, unit, number, 0) / 100_000_000_000)
+      t.equal(units.get(kind), unit, `${kind}`)
+    }
+  }
+})

@@ -1,0 +1,289 @@
+import t from 'tap'
+import { withClient } from '../../src/store/database-location.ts'
+import { ledgerChecks, verifyLedger } from '../../src/store/verify.ts'
+import { openLedger } from './live-ledger.ts'
+import { FIRST_ID, playScenario, SECOND_ID } from './scenario.ts'
+import { disarm, refold, reseal } from './tampering.ts'
+
+/**
+ * A checker that cannot fail checks nothing: each violation here is planted by somebody who may do everything, who also
+ * makes balances and hashes fit where the violation lies elsewhere, and exactly the checks named must see it.
+ */
+interface Plant {
+  readonly what: string
+  readonly sql: string
+  readonly fails: readonly string[]
+  /** Whether balances and chain are made to fit afterwards. */
+  readonly forge: readonly ('balances' | 'chain')[]
+}
+
+const both = ['balances', 'chain'] as const
+const chain = ['chain'] as const
+const purchase = `(select id from authorization_journal where amount = 1000 and mti = '0200')`
+const reversal = `(select id from authorization_journal where amount = 2000 and mti = '0400')`
+const openHold = '(select id from hold where amount = 4000)'
+const repeat = `(select id from command_journal where kind = 'repeat')`
+const wallet = (householdId: number) => 100_400_000_000_000 + householdId
+const postal = (householdId: number) => 600_100_000_000_000 + householdId
+
+const plants: readonly Plant[] = [
+  {
+    what: 'accounts of two units in one transfer',
+    sql: `update account_kind set unit = 'KG' where kind = 7001`,
+    fails: ['postings-balance'],
+    forge: [],
+  },
+  {
+    what: 'a transfer of nothing',
+    sql: `alter table transfer drop constraint transfer_amount_check;
+          insert into transfer select lane, business_date, group_id, 1, batch_seq, kind, debit, credit, 0, period
+            from transfer where group_id = ${purchase}`,
+    fails: ['postings-balance'],
+    forge: both,
+  },
+  {
+    what: 'money turned out of a wallet',
+    sql: `update transfer set debit = ${wallet(FIRST_ID)}, period = 202611 where group_id = ${purchase}`,
+    fails: ['subsidy-never-money', 'entitlements-accounted'],
+    forge: both,
+  },
+  {
+    what: 'a subsidy drawn from another household’s wallet',
+    sql: `update transfer set debit = ${wallet(SECOND_ID)}
+          where kind = 2 and amount = 1500 and debit = ${wallet(FIRST_ID)}`,
+    fails: ['subsidy-never-money'],
+    forge: both,
+  },
+  {
+    what: 'a hold on another household’s account',
+    sql: `update hold set household_id = ${SECOND_ID} where id = ${openHold}`,
+    fails: ['subsidy-never-money'],
+    forge: chain,
+  },
+  {
+    what: 'a reversal that names nothing',
+    sql: `update authorization_journal set original_id = null where id = ${reversal}`,
+    fails: ['given-back-once'],
+    forge: chain,
+  },
+  {
+    what: 'a reversal of another purchase than the one it gives back',
+    sql: `update authorization_journal set original_id = ${purchase} where id = ${reversal}`,
+    fails: ['given-back-once'],
+    forge: chain,
+  },
+  {
+    what: 'an outlet’s balance that nobody posted',
+    sql: `update balance set posted = posted + 1
+          where account = (select account from balance where account / 100000000000 = 7001 order by account limit 1)`,
+    fails: ['balances-equal-journal'],
+    forge: [],
+  },
+  {
+    what: 'a wallet that holds more than was issued',
+    sql: `update balance set posted = posted + 1 where account = ${wallet(FIRST_ID)}`,
+    fails: ['balances-equal-journal', 'entitlements-accounted'],
+    forge: [],
+  },
+  {
+    what: 'money held for no hold',
+    sql: `update balance set held = held + 1 where account = ${postal(FIRST_ID)}`,
+    fails: ['balances-equal-journal'],
+    forge: [],
+  },
+  {
+    what: 'money spent before it was there',
+    sql: `update transfer set amount = 1 where kind = 18 and credit = ${postal(FIRST_ID)}`,
+    fails: ['never-below-floor'],
+    forge: both,
+  },
+  {
+    what: 'an approval over another amount than was posted',
+    sql: `update authorization_journal set amount = 999, approved_amount = 999 where id = ${purchase}`,
+    fails: ['approvals-posted'],
+    forge: chain,
+  },
+  {
+    what: 'an approval without its posting',
+    sql: `delete from transfer where group_id = ${purchase}`,
+    fails: ['approvals-posted'],
+    forge: both,
+  },
+  {
+    what: 'a decline with an amount',
+    sql: `update authorization_journal set approved_amount = 500 where result = 'subsidy-not-cash'`,
+    fails: ['approvals-posted'],
+    forge: chain,
+  },
+  {
+    what: 'loaves at another price than the tariff’s',
+    sql: `update authorization_journal set amount = 200, approved_amount = 200 where account_code = '92';
+          update transfer set amount = 200 where kind = 13`,
+    fails: ['approvals-posted'],
+    forge: both,
+  },
+  {
+    what: 'a posting that nobody asked for',
+    sql: `insert into transfer select lane, business_date, group_id + 1, leg, batch_seq, kind, debit, credit, amount, period
+            from transfer where group_id = ${purchase}`,
+    fails: ['groups-explained'],
+    forge: both,
+  },
+  {
+    what: 'a hold that ended twice',
+    sql: `insert into hold_ending (lane, id, batch_seq, ending, captured, by_id)
+            select e.lane, e.id, c.batch_seq, 'voided', 0, c.id from hold_ending e, command_journal c
+            where e.ending = 'voided' and c.id = ${repeat}`,
+    fails: ['holds-end-once'],
+    forge: chain,
+  },
+  {
+    what: 'a hold that expired before its time',
+    sql: `insert into hold_ending (lane, id, batch_seq, ending, captured, by_id)
+            select lane, ${openHold}, batch_seq, 'expired', 0, id from command_journal where id = ${repeat}`,
+    fails: ['holds-end-once'],
+    forge: both,
+  },
+  {
+    what: 'a capture for more than was posted',
+    sql: `update hold_ending set captured = captured + 1 where ending = 'captured'`,
+    fails: ['approvals-posted', 'holds-end-once'],
+    forge: chain,
+  },
+  {
+    what: 'a response code that says something else',
+    sql: `update authorization_journal set response_code = '05' where result = 'subsidy-not-cash'`,
+    fails: ['response-codes-agree'],
+    forge: chain,
+  },
+  {
+    what: 'an approval without approval code',
+    sql: `update authorization_journal set answer = (answer::jsonb - '38')::text where id = ${reversal}`,
+    fails: ['response-codes-agree'],
+    forge: chain,
+  },
+  {
+    what: 'one message processed twice',
+    sql: `update authorization_journal set dedupe_key =
+            (select dedupe_key from authorization_journal where id = ${purchase}) where id = ${openHold}`,
+    fails: ['keys-unique'],
+    forge: chain,
+  },
+  {
+    what: 'a repeat with another answer',
+    sql: `update command_journal set detail = replace(detail, '"39":"00"', '"39":"05"') where kind = 'repeat'`,
+    fails: ['repeats-answered-alike'],
+    forge: chain,
+  },
+  {
+    what: 'a reused key that was let through',
+    sql: `update command_journal set detail = replace(detail, '"39":"94"', '"39":"00"') where kind = 'key-reused'`,
+    fails: ['repeats-answered-alike'],
+    forge: chain,
+  },
+  {
+    what: 'an epoch that falls',
+    sql: 'update batch set epoch = epoch + 5 where seq = 2',
+    fails: ['batches-without-gap'],
+    forge: chain,
+  },
+  {
+    what: 'a lane that stands elsewhere',
+    sql: 'update lane set last_seq = last_seq + 1',
+    fails: ['batches-without-gap'],
+    forge: [],
+  },
+  {
+    what: 'a batch that is missing with all its rows',
+    sql: `delete from authorization_journal where result = 'subsidy-not-cash';
+          delete from batch b where seq > 1 and not exists (select from authorization_journal a where a.batch_seq = b.seq)
+            and not exists (select from command_journal c where c.batch_seq = b.seq)`,
+    fails: ['batches-without-gap'],
+    forge: chain,
+  },
+  {
+    what: 'a changed trace',
+    sql: `update authorization_journal set trace = replace(trace, 'card', 'cord') where id = ${purchase}`,
+    fails: ['hash-chain'],
+    forge: [],
+  },
+  {
+    what: 'a changed expiry of a hold',
+    sql: `update hold set expires_at = expires_at + interval '1 day' where id = ${openHold}`,
+    fails: ['hash-chain'],
+    forge: [],
+  },
+  {
+    what: 'a row moved to another business date',
+    sql: `update authorization_journal set business_date = business_date + 1 where result = 'subsidy-not-cash'`,
+    fails: ['hash-chain'],
+    forge: [],
+  },
+  {
+    what: 'a period issued twice',
+    sql: `insert into transfer select lane, business_date, group_id, 9, batch_seq, kind, debit, credit, amount, period
+            from transfer where kind = 1 and credit = ${wallet(FIRST_ID)} and period > 0;
+          update transfer t set leg = (select count(*) - 1 from transfer s where s.group_id = t.group_id)
+            where leg = 9 and kind = 1 and credit = ${wallet(FIRST_ID)}`,
+    fails: ['quotas-kept'],
+    forge: both,
+  },
+  {
+    what: 'more issued than the rule gives',
+    sql: `update transfer set amount = amount + 1 where kind = 1 and credit = ${wallet(FIRST_ID)}`,
+    fails: ['quotas-kept'],
+    forge: both,
+  },
+  {
+    what: 'a business date in the default partition',
+    sql: `create table moved as select * from transfer_20261118;
+          drop table transfer_20261118;
+          insert into transfer select * from moved`,
+    fails: ['days-prepared'],
+    forge: [],
+  },
+]
+
+t.test('a sound ledger passes every check, each planted violation fails exactly its own', async (t) => {
+  const ledger = await openLedger(t)
+  await playScenario(ledger)
+  const sound = await verifyLedger(ledger.url)
+  t.same(
+    sound.filter((result) => !result.ok),
+    [],
+    'the untouched ledger',
+  )
+  t.same(
+    sound.map((result) => result.name),
+    ledgerChecks.map((check) => check.name),
+  )
+  for (const name of sound.map((result) => result.name)) {
+    t.ok(
+      plants.some((plant) => plant.fails.includes(name)),
+      `there is a plant for ${name}`,
+    )
+  }
+  // A household that has shrunk since was entitled to what it got.
+  await ledger.client.query(`update household set members = 1 where id = ${FIRST_ID}`)
+  t.ok((await verifyLedger(ledger.url)).every((result) => result.ok))
+  await ledger.stop()
+
+  const base = new URL(ledger.url).pathname.slice(1)
+  const adminUrl = Object.assign(new URL(ledger.url), { pathname: '/postgres' }).href
+  const copy = `${base}_planted`
+  const copyUrl = Object.assign(new URL(ledger.url), { pathname: `/${copy}` }).href
+  const drop = () => withClient(adminUrl, (client) => client.query(`drop database if exists ${copy} with (force)`))
+  t.teardown(drop)
+  for (const { what, sql, fails, forge } of plants) {
+    await drop()
+    await withClient(adminUrl, (client) => client.query(`create database ${copy} template ${base}`))
+    await withClient(copyUrl, async (client) => {
+      await disarm(client)
+      await client.query(sql).catch((error) => t.fail(`${what}: ${error}`))
+      if (forge.includes('balances')) await refold(client)
+      if (forge.includes('chain')) await reseal(client)
+    })
+    const failed = (await verifyLedger(copyUrl)).filter((result) => !result.ok)
+    t.same(failed.map((result) => result.name).sort(), [...fails].sort(), what)
+  }
+})

@@ -1,0 +1,98 @@
+import { execFile } from 'node:child_process'
+import { rmSync } from 'node:fs'
+import path from 'node:path'
+import { promisify } from 'node:util'
+import type { Test } from 'tap'
+import { test } from 'tap'
+import { programmeBook, shippedProgrammes } from '../../src/benefit/programme.ts'
+import { isAsExpected, playTour, type TourStep } from '../../src/simulator/tour.ts'
+import { expectSoundLedger } from '../support/exchange-cases.ts'
+import { startTestSwitch, type TestSwitch } from '../support/switch.ts'
+
+const programmes = programmeBook(shippedProgrammes)
+const cli = path.resolve(import.meta.dirname, '..', '..', 'src', 'cli.ts')
+const exec = promisify(execFile)
+
+async function play(t: Test, world: TestSwitch): Promise<TourStep[]> {
+  const { pos, atm, visa, clock } = world
+  const steps: TourStep[] = []
+  for await (const step of playTour({ world: world.world, programmes, clock, pos, atm, visa })) {
+    t.ok(isAsExpected(step), `${step.title}: ${step.answer.code}`)
+    steps.push(step)
+  }
+  return steps
+}
+
+test('the tour', async (t) => {
+  for (const [name, at, lanes] of [
+    ['in the middle of a month', '2026-11-11T12:00:00+02:00', 1],
+    ['on the last day of a month, a minute before midnight', '2026-11-30T23:59:00+02:00', 1],
+    ['on leap day', '2028-02-29T08:00:00+02:00', 1],
+    ['with three lanes', '2026-11-11T12:00:00+02:00', 3],
+  ] as const) {
+    await t.test(name, async (t) => {
+      const world = await startTestSwitch(t, { at, households: 20, config: { lanes: { count: lanes } } })
+      const cards = new Set<string>()
+      for (let round = 1; round <= 2; round++) {
+        const steps = await play(t, world)
+        t.equal(steps.length, 14)
+        cards.add(steps.find((step) => step.quantity !== undefined)?.pan ?? '')
+      }
+      t.equal(cards.size, 2, 'each round finds a household with bread of today')
+      await expectSoundLedger(t, world)
+    })
+  }
+
+  await t.test('a world without bread left says so', async (t) => {
+    const world = await startTestSwitch(t, { households: 7 })
+    await play(t, world)
+    await t.rejects(play(t, world), { code: 'NOT_FOUND', message: /no household of the demo world has bread/ })
+  })
+})
+
+test('mizan demo', async (t) => {
+  const world = await startTestSwitch(t, { households: 20 })
+  const env = { ...process.env, DATABASE_URL: world.databaseUrl, MIZAN_VAR: world.varDir, MIZAN_LOG_LEVEL: 'silent' }
+  const demo = (...args: string[]) => exec(process.execPath, [cli, 'demo', ...args], { env })
+
+  await t.test('prints each exchange, masked, and the entries', async (t) => {
+    const { stdout, stderr } = await demo()
+    t.equal(stderr, '')
+    t.match(stdout, 'every answer is the expected one')
+    t.match(stdout, /57 subsidy not cash {2}\d+\.\d ms/)
+    t.match(stdout, /cashWithdrawal +postal account +\d+ {2}-200\.00 EGP/)
+    t.match(stdout, 'subsidy value never leaves as cash')
+    for (const { card } of world.world.households) t.notOk(stdout.includes(card.pan))
+  })
+  await t.test('--json prints one object', async (t) => {
+    const { stdout } = await demo('--json', '--var', world.varDir)
+    const report = JSON.parse(stdout)
+    t.equal(report.passed, true)
+    t.equal(report.steps.length, 14)
+    t.match(report.steps[6], { responseCode: '57', meaning: 'subsidy not cash', asExpected: true })
+    t.ok(report.authorizations.length >= 10)
+    for (const { card } of world.world.households) t.notOk(stdout.includes(card.pan))
+  })
+  await t.test('an answer that is not the expected one fails it', async (t) => {
+    await world.client.query("update service_rollout set live_from = '2099-01-01' where service = 'ration'")
+    await world.restart()
+    const failed = await demo('--json').then(
+      () => undefined,
+      (error: { code: number; stdout: string }) => error,
+    )
+    t.equal(failed?.code, 1)
+    const report = JSON.parse(failed?.stdout ?? '{}')
+    t.match(report, { passed: false })
+    t.match(report.steps[5], {
+      responseCode: '57',
+      meaning: 'subsidy not cash or service not live or household suspended',
+      asExpected: false,
+    })
+  })
+  await t.test('without a switch it says what to do', async (t) => {
+    await t.rejects(demo('--host', '127.0.0.3'), { code: 1, stderr: /connect-failed .*is a switch running there/ })
+    rmSync(path.join(world.varDir, 'run', 'listeners.json'))
+    await t.rejects(demo(), { code: 1, stderr: /no switch runs in .*npm start/ })
+    await t.rejects(demo('--nonsense'), { code: 1, stderr: /unknown option/ })
+  })
+})

@@ -1,0 +1,89 @@
+import t from 'tap'
+import { parseDate } from '../../src/calendar.ts'
+import type { Batch } from '../../src/store/batch.ts'
+import { prepareDatabase } from '../../src/store/installation.ts'
+import { type LanePosition, LaneStore } from '../../src/store/lane-store.ts'
+import { verifyLedger } from '../../src/store/verify.ts'
+import { createTestDatabase, type TeardownHost } from '../support/database.ts'
+
+const atMs = Date.UTC(2026, 10, 18, 9)
+
+/** A batch with one command in it. */
+function batchAfter({ epoch, lastSeq, nextId }: LanePosition): Batch {
+  return {
+    lane: 0,
+    seq: lastSeq + 1,
+    epoch,
+    firstId: nextId,
+    nextId: nextId + 64,
+    atMs,
+    businessDate: parseDate('2026-11-18'),
+    entitlementDate: parseDate('2026-11-18'),
+    authorizations: [],
+    commands: [{ id: nextId, kind: 'test', householdId: undefined, authorizationId: undefined, detail: '{}' }],
+    transfers: [],
+    holds: [],
+    holdEndings: [],
+    householdBalances: [],
+    sharedBalances: new Map(),
+    cashUsages: [],
+    stopOldCards: [],
+  }
+}
+
+async function openStores(t: TeardownHost, count: number): Promise<{ url: string; stores: LaneStore[] }> {
+  const { url } = await createTestDatabase(t)
+  await prepareDatabase(url, 1)
+  const stores = Array.from({ length: count }, () => new LaneStore({ url, lane: 0, commitTimeoutMs: 10_000 }))
+  t.teardown(() => Promise.all(stores.map((store) => store.close())))
+  return { url, stores }
+}
+
+t.test('the second writer of a lane fences the first', async (t) => {
+  const { url, stores } = await openStores(t, 2)
+  const [first, second] = stores as [LaneStore, LaneStore]
+  const own = (await first.take()) as LanePosition
+  t.match(own, { epoch: 1, lastSeq: 0, nextId: 64 })
+  const committed = await first.commit(batchAfter(own), own.lastHash)
+  t.equal(committed.kind, 'committed')
+  const taken = (await second.take()) as LanePosition
+  t.match(taken, { epoch: 2, lastSeq: 1, nextId: 128 })
+  const late = await first.commit(batchAfter({ ...own, lastSeq: 1, nextId: 128 }), taken.lastHash)
+  t.equal(late.kind, 'fenced')
+  t.equal(await first.take(own.epoch), undefined, 'nor can it come back')
+  const next = await second.commit(batchAfter(taken), taken.lastHash)
+  t.equal(next.kind, 'committed')
+  t.ok((await verifyLedger(url)).every((result) => result.ok))
+})
+
+t.test('a batch is in once, however often it is sent', async (t) => {
+  const { stores } = await openStores(t, 1)
+  const [store] = stores as [LaneStore]
+  const position = (await store.take()) as LanePosition
+  const batch = batchAfter(position)
+  const outcome = await store.commit(batch, position.lastHash)
+  t.equal(outcome.kind, 'committed')
+  t.equal((await store.commit(batch, position.lastHash)).kind, 'fenced')
+  const skipping = batchAfter({ ...position, lastSeq: 5, nextId: 128 })
+  t.equal((await store.commit(skipping, position.lastHash)).kind, 'fenced', 'a batch that leaves a gap')
+})
+
+t.test('after an unknown outcome the lane tells whether the batch is in', async (t) => {
+  const { stores } = await openStores(t, 1)
+  const [store] = stores as [LaneStore]
+  const before = (await store.take()) as LanePosition
+  const lost = batchAfter(before)
+  store.drop()
+  const unknown = await store.commit(lost, before.lastHash)
+  t.equal(unknown.kind, 'unknown')
+  const back = (await store.take(before.epoch)) as LanePosition
+  t.match(back, { epoch: before.epoch + 1, lastSeq: 0 }, 'it is not in')
+  const again = { ...lost, epoch: back.epoch }
+  const pending = store.commit(again, back.lastHash)
+  store.drop()
+  const outcome = await pending
+  const found = (await store.take(back.epoch)) as LanePosition
+  const isIn = found.lastSeq === again.seq
+  if ('hash' in outcome && isIn) t.ok(found.lastHash.equals(outcome.hash), 'and it is this very batch')
+  t.equal(isIn, await store.hasBatch(again.seq, found.lastHash), 'both ways of asking agree')
+})
