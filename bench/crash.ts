@@ -211,12 +211,12 @@ export function survived({ comparison, checks, outageMs, faults, switchAlive }: 
 const FAULTS_PER_SCENARIO = 5
 const FAULT_EVERY_SECONDS = 4
 
-/** `npm run bench -- crash`: each scenario several times over under load. */
-export async function runCrashes(options: BenchOptions): Promise<boolean> {
+/** `npm run bench -- crash`: each scenario, or one, several times over under load. */
+export async function runCrashes(options: BenchOptions, only?: CrashScenario): Promise<boolean> {
   const world = await openWorld({ ...options, laneCount: 1 })
   try {
     const results: CrashResult[] = []
-    for (const scenario of crashScenarios) {
+    for (const scenario of only === undefined ? crashScenarios : [only]) {
       progress(`${scenario}: ${FAULTS_PER_SCENARIO} faults under ${options.rate}/s`)
       const { mix, rate: ratePerSecond, seed } = options
       const times = { faults: FAULTS_PER_SCENARIO, everySeconds: FAULT_EVERY_SECONDS }

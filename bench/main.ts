@@ -1,10 +1,10 @@
 import path from 'node:path'
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Argument, Command, InvalidArgumentError, Option } from 'commander'
 import { describeError } from '../src/errors.ts'
 import { mixNames } from '../src/simulator/load-mix.ts'
 import { runBaseline } from './baseline.ts'
 import { benchCodec } from './codec.ts'
-import { runCrashes } from './crash.ts'
+import { type CrashScenario, crashScenarios, runCrashes } from './crash.ts'
 import { runMax } from './max.ts'
 import type { BenchOptions } from './options.ts'
 import { runBench } from './run.ts'
@@ -43,8 +43,10 @@ function withOptions(command: Command): Command {
     .option('--json', 'one JSON object on stdout', false)
 }
 
+type RawOptions = Omit<BenchOptions, 'varDir'> & { readonly crypto: string; readonly var?: string }
+
 function action(work: (options: BenchOptions) => Promise<boolean>) {
-  return async (options: Omit<BenchOptions, 'varDir'> & { crypto: string; var?: string }) => {
+  return async (options: RawOptions) => {
     if (options.crypto === 'chip-pin') {
       throw new Error('--crypto chip-pin: the security module is not in this version')
     }
@@ -76,7 +78,10 @@ const program = withOptions(new Command('bench'))
   .addCommand(
     withOptions(new Command('crash'))
       .description('break switch, database and connection under load, and compare what is left')
-      .action(action(runCrashes)),
+      .addArgument(new Argument('[scenario]', 'only this one').choices([...crashScenarios]))
+      .action((scenario: CrashScenario | undefined, options: RawOptions) =>
+        action((checked) => runCrashes(checked, scenario))(options),
+      ),
   )
 
 program.addCommand(codec)

@@ -33,7 +33,8 @@ export async function runBench(options: BenchOptions): Promise<boolean> {
       if (options.json) {
         const invariants = checks.map(({ name, ok: holds }) => ({ name, ok: holds }))
         const proof = { lost, phantom, unanswered_but_posted: unansweredButPosted, invariants }
-        const circumstances = { mix, cards, start_ms: Math.round(session.process.readyMs) }
+        const start_ms = Math.round(session.process.readyMs)
+        const circumstances = { mix, cards, start_ms, load_seconds: world.loadSeconds ?? null }
         process.stdout.write(`${JSON.stringify({ ...figures, ...proof, ...circumstances })}\n`)
       } else {
         process.stdout.write(runTable(`${mix}, ${rate}/s, ${cards} cards`, figures))

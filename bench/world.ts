@@ -93,11 +93,13 @@ async function openIn(
   const adminUrl = embedded.url('postgres')
   const url = embedded.url(database)
   const stateFile = path.join(varDir, `${database}.json`)
+  // Before loading: a schema that changes meanwhile must not pass for the loaded one.
+  const wanted = fingerprint(options)
   let state = readState(stateFile)
   const usable =
     state !== undefined &&
     options.reload !== true &&
-    state.fingerprint === fingerprint(options) &&
+    state.fingerprint === wanted &&
     !isUsedUp(state, options.cards) &&
     (await hasDatabase(adminUrl, database))
   let loadSeconds: number | undefined
@@ -105,8 +107,9 @@ async function openIn(
     const beganMs = performance.now()
     await load(varDir, adminUrl, database, url, options)
     loadSeconds = (performance.now() - beganMs) / 1_000
+    note(`loaded ${options.cards} cards in ${loadSeconds.toFixed(1)} s`)
     const loadedAt = new Date().toISOString()
-    state = { fingerprint: fingerprint(options), loadedAt, run: 0, cursors: { ...noCursors } }
+    state = { fingerprint: wanted, loadedAt, run: 0, cursors: { ...noCursors } }
     writeState(stateFile, state)
   }
   const held = state
@@ -184,7 +187,6 @@ async function load(
     await client.query('vacuum analyze')
     await client.query('checkpoint')
   })
-  note(`loaded ${households} cards`)
 }
 
 /** The default of the configuration, 22:30. */

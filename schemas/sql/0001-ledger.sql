@@ -132,7 +132,7 @@ create table authorization_journal (
   original_key  uuid,
   answer        text not null,
   trace         text not null,
-  primary key (lane, business_date, id)
+  primary key (lane, id, business_date)
 ) partition by range (business_date);
 create unique index authorization_dedupe on authorization_journal (lane, dedupe_key, business_date);
 create index authorization_rrn on authorization_journal (lane, rrn);
@@ -191,23 +191,38 @@ create table transfer (
   credit        bigint not null,
   amount        bigint not null check (amount > 0),
   period        integer not null,
-  primary key (lane, business_date, group_id, leg),
+  primary key (lane, group_id, leg, business_date),
   constraint transfer_posting_allowed check (posting_allowed(kind, debit, credit)),
   constraint transfer_two_accounts check (debit <> credit),
   constraint transfer_period check ((period > 0) = (kind <= 6))
 ) partition by range (business_date);
 
--- A subsidy goes back only to the wallet and period that the original drew on (M4): never to another household. The
--- trigger fires for restorations alone, which are rare; every other row only has its kind looked at.
+-- A subsidy goes back only to the wallet and period that the original drew on (M4): never to another household, and never
+-- more of it than was drawn, less what was taken back again. The trigger fires for restorations alone, which are rare;
+-- every other row only has its kind looked at.
 create function check_restoration() returns trigger language plpgsql as $$
+declare
+  v_original bigint;
+  v_drawn bigint;
+  v_restored bigint;
 begin
-  if not exists (
-    select from authorization_journal a
-    join transfer t on t.lane = a.lane and t.group_id = a.original_id and t.kind = 2
-    where a.lane = new.lane and a.business_date = new.business_date and a.id = new.group_id
-      and t.debit = new.credit and t.credit = new.debit and t.period = new.period and t.amount >= new.amount
-  ) then
-    raise exception 'a restoration must go back to the wallet and period that its original drew on'
+  select a.original_id into v_original from authorization_journal a
+    where a.lane = new.lane and a.business_date = new.business_date and a.id = new.group_id;
+  select sum(t.amount) into v_drawn from transfer t
+    where t.lane = new.lane and t.group_id = v_original and t.kind = 2
+      and t.debit = new.credit and t.credit = new.debit and t.period = new.period;
+  select sum(case t.kind when 3 then t.amount else -t.amount end) into v_restored
+    from transfer t
+    where t.lane = new.lane and t.kind in (3, 6) and t.period = new.period
+      and new.credit in (t.credit, t.debit)
+      and t.group_id in (
+        select a.id from authorization_journal a where a.lane = new.lane and a.original_id = v_original
+        union all
+        select r.id from authorization_journal a
+          join authorization_journal r on r.lane = a.lane and r.original_id = a.id
+          where a.lane = new.lane and a.original_id = v_original);
+  if v_drawn is null or v_restored > v_drawn then
+    raise exception 'a restoration must go back to the wallet and period that its original drew on, once'
       using errcode = 'check_violation', constraint = 'transfer_restoration_to_origin';
   end if;
   return null;

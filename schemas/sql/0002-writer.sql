@@ -163,10 +163,12 @@ create function load_authorization(p_lane smallint, p_business_date date, p_id b
 $$;
 
 -- What a batch needs to know of the journal. Rows: 'previous' (by duplicate key); 'early' (a reversal
--- of this key came first); 'original' (by DE90's key, else the scheme's reference, else card + RRN + acceptor).
+-- of this key came first); 'original' (by DE90's key, else the scheme's reference, else card, RRN and acceptor, and for
+-- reversals amount and terminal too; a refund may differ in both).
 create function find_authorizations(
   p_lane smallint, p_since date, p_keys uuid[],
-  o_ordinal integer[], o_key uuid[], o_pan_index bytea[], o_network_reference text[], o_rrn text[], o_acceptor text[]
+  o_ordinal integer[], o_key uuid[], o_pan_index bytea[], o_network_reference text[], o_rrn text[], o_acceptor text[],
+  o_terminal text[], o_amount bigint[]
 ) returns table (kind text, reference text, payload jsonb) language plpgsql stable as $$
 begin
   if cardinality(p_keys) > 0 then
@@ -183,8 +185,8 @@ begin
   if cardinality(o_ordinal) > 0 then
     return query
       select 'original', o.ordinal::text, load_authorization(p_lane, m.business_date, m.id)
-      from unnest(o_ordinal, o_key, o_pan_index, o_network_reference, o_rrn, o_acceptor)
-        o(ordinal, key, pan_index, network_reference, rrn, acceptor)
+      from unnest(o_ordinal, o_key, o_pan_index, o_network_reference, o_rrn, o_acceptor, o_terminal, o_amount)
+        o(ordinal, key, pan_index, network_reference, rrn, acceptor, terminal, amount)
       cross join lateral (
         select f.business_date, f.id from (
           select 1 as rank, a.business_date, a.id from authorization_journal a
@@ -199,6 +201,7 @@ begin
           select 3, a.business_date, a.id from authorization_journal a
             join card c on c.lane = p_lane and c.pan_index = o.pan_index and a.card_id = c.id
             where o.key is null and o.rrn <> '' and a.lane = p_lane and a.rrn = o.rrn and a.acceptor = o.acceptor
+              and (o.amount is null or (a.amount = o.amount and a.terminal = o.terminal))
               and a.mti not like '04%' and a.transaction_type <> '20' and a.business_date >= p_since
         ) f order by f.rank, f.id desc limit 1
       ) m;

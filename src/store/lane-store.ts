@@ -149,7 +149,7 @@ export class LaneStore {
     const { originals } = query
     const { rows } = await client.query<FoundRow>({
       name: 'find_authorizations',
-      text: 'select * from find_authorizations($1, $2, $3, $4, $5, $6, $7, $8, $9)',
+      text: 'select * from find_authorizations($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)',
       values: [
         this.#options.lane,
         formatDate(query.since),
@@ -160,6 +160,8 @@ export class LaneStore {
         textArray(originals.map((original) => original.networkReference)),
         textArray(originals.map((original) => original.rrn)),
         textArray(originals.map((original) => original.acceptor)),
+        textArray(originals.map((original) => original.terminal)),
+        int8Array(originals.map((original) => original.amount)),
       ],
     })
     return rows

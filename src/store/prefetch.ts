@@ -8,13 +8,16 @@ import { transferKindNames } from '../ledger/posting-rules.ts'
 import type { Balance, Hold, HoldEnding, Transfer } from '../ledger/transfer.ts'
 import { uuidBytes } from './binary-arrays.ts'
 
-/** How a message names its original: DE90's key, else the scheme's reference, else card + RRN + acceptor. */
+/** How a message names its original: DE90's key, else the scheme's reference, else 2, 4, 37, 41 and 42. */
 export interface OriginalQuery {
   readonly key: string | undefined
   readonly panIndex: string
   readonly networkReference: string
   readonly rrn: string
   readonly acceptor: string
+  readonly terminal: string
+  /** Amount that the original must have, with the terminal; undefined compares neither (refunds, completions). */
+  readonly amount: number | undefined
 }
 
 export interface PrefetchQuery {

@@ -4,7 +4,7 @@ import type { OriginalQuery, Prefetched } from '../store/prefetch.ts'
 import type { DueHold } from './hold-sweeper.ts'
 import type { HouseholdCache } from './household-cache.ts'
 import type { RecentKeys } from './recent-keys.ts'
-import { needsOriginal, type Work } from './work.ts'
+import { isReversal, needsOriginal, type Work } from './work.ts'
 
 /** What a batch needed to know, beside the cache: firsts of repeats, early reversals, originals by request. */
 export interface Lookups {
@@ -44,8 +44,9 @@ export async function lookUp(options: {
     const transmittedMs = transmissionInstant(request.transmission, nowMs)
     if (recent.mustAsk(request.key, transmittedMs, nowMs)) keys.push(request.key)
     if (!needsOriginal(request)) continue
-    const { originalKey: key, panIndex, networkReference, rrn, acceptor } = request
-    originals.push({ key, panIndex, networkReference, rrn, acceptor })
+    const { originalKey: key, panIndex, networkReference, rrn, acceptor, terminal } = request
+    const amount = isReversal(request) ? request.amountPiasters : undefined
+    originals.push({ key, panIndex, networkReference, rrn, acceptor, terminal, amount })
     asking.push(work)
   }
   if (panIndexes.size === 0 && keys.length === 0 && originals.length === 0) return nothing

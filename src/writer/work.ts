@@ -31,13 +31,16 @@ export function needsOriginal(request: AuthorizationRequest): boolean {
 
 /**
  * Takes the next batch from a ring. It ends before a request that depends on one in it: a repeat of the same key, or a
- * reversal of an original that is not in the journal yet.
+ * reversal of an original that is not in the journal yet; nor do two requests of one card that each name an original
+ * stand in one batch, since they may name the same one in different ways.
  * @param late gets the requests whose time is over
  */
 export function takeBatch(ring: Ring<Work>, batchMax: number, nowMs: number, late: (work: Work) => void): Work[] {
   const works: Work[] = []
   const keys = new Set<string>()
   const cards = new Set<string>()
+  /** Cards of requests in this batch that name an original: two ways of naming one must not meet in a batch. */
+  const naming = new Set<string>()
   while (works.length < batchMax) {
     const next = ring.peek()
     if (next === undefined) break
@@ -48,12 +51,14 @@ export function takeBatch(ring: Ring<Work>, batchMax: number, nowMs: number, lat
     }
     const { key, originalKey, panIndex } = next.request
     if (keys.has(key) || (originalKey !== undefined && keys.has(originalKey))) break
-    if (originalKey === undefined && needsOriginal(next.request) && cards.has(panIndex)) break
+    const names = needsOriginal(next.request)
+    if (names && (naming.has(panIndex) || (originalKey === undefined && cards.has(panIndex)))) break
     ring.shift()
     works.push(next)
     keys.add(key)
     if (originalKey !== undefined) keys.add(originalKey)
     cards.add(panIndex)
+    if (names) naming.add(panIndex)
   }
   return works
 }

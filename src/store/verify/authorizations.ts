@@ -68,7 +68,7 @@ const approvalsPosted = sqlCheck({
                     id, result, type, approved, amount, coalesce(goods, 0), coalesce(units, 0), coalesce(money, 0),
                     coalesce(held, 0), coalesce(ending, 'not ended')) as what
       from answered where (${explained}) is not true)`,
-  checked: 'select count(*) from answered',
+  checked: 'select count(*) from authorization_journal',
 })
 
 /** Invariant 3, second half. */
@@ -92,7 +92,7 @@ const groupsExplained = sqlCheck({
       left join command_journal c on c.lane = r.lane and c.id = r.id and c.batch_seq = r.batch_seq
         and c.business_date = coalesce(r.business_date, c.business_date)
       where (a.id is null) = (c.id is null) or r.first <> 0 or r.last <> r.legs - 1)`,
-  checked: 'select count(*) from row',
+  checked: '(select count(*) from transfer) + (select count(*) from hold) + (select count(*) from hold_ending)',
 })
 
 /** Invariant 4. */
@@ -143,7 +143,7 @@ const responseCodesAgree = sqlCheck({
       from answer a left join known k on k.result = a.result and k.code = a.response_code
       where k.code is null or a.said is distinct from a.response_code
         or (a.approval is not null) <> (a.result in ('approved', 'partially-approved')))`,
-  checked: 'select count(*) from answer',
+  checked: 'select count(*) from authorization_journal',
 })
 
 export const authorizationChecks: readonly LedgerCheck[] = [

@@ -53,7 +53,7 @@ const neverBelowFloor = sqlCheck({
     bad as (
       select format('account %s period %s falls to %s with %s', account, period, available, id) as what
       from running where available < 0)`,
-  checked: 'select count(*) from event',
+  checked: 'select count(*) from transfer',
 })
 
 export const balanceChecks: readonly LedgerCheck[] = [balancesEqualJournal, neverBelowFloor]

@@ -54,7 +54,7 @@ const subsidyNeverMoney = sqlCheck({
       union all
       select format('hold %s: from %s to %s', id, debit, credit) from hold
       where ${classOf('debit')} <> 6 or ${classOf('credit')} <> 7 or ${ownerOf('debit')} <> household_id)`,
-  checked: '(select count(*) from household_side) + (select count(*) from hold)',
+  checked: '(select count(*) from transfer) + (select count(*) from hold)',
 })
 
 /**
@@ -94,7 +94,7 @@ const givenBackOnce = sqlCheck({
       left join taken t on t.lane = g.lane and t.root = g.root and t.into_account = g.into_account
         and t.from_account = g.from_account and t.period = g.period
       where g.root is null or g.amount > coalesce(t.amount, 0) or g.amount < 0)`,
-  checked: 'select count(*) from return_leg',
+  checked: 'select count(*) from transfer where kind in (3, 6, 16, 17, 19, 20)',
 })
 
 export const postingChecks: readonly LedgerCheck[] = [balancedPostings, subsidyNeverMoney, givenBackOnce]
