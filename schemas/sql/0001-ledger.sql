@@ -285,7 +285,7 @@ create table authorization_journal_default partition of authorization_journal de
 create table transfer_default partition of transfer default;
 
 create function ensure_partitions(p_from date, p_days integer) returns integer
-  language plpgsql security definer set search_path = public, pg_temp as $$
+  language plpgsql security definer set search_path = public, pg_temp set lock_timeout = '250ms' as $$
 declare
   v_day date;
   v_made integer := 0;

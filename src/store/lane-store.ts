@@ -185,11 +185,23 @@ export class LaneStore {
     }
   }
 
-  /** Makes sure that the journal has partitions for a business date and the days after it. */
-  async ensurePartitions(from: CivilDate, days: number): Promise<void> {
+  /**
+   * Makes sure that the journal has partitions for a business date and the days after it.
+   * @returns why it could not be done now (such as a long query that locks the journal), or undefined; rows of a day
+   *   without a partition of its own go to the default one, which `mizan verify` reports
+   * @throws MizanError STORE_UNAVAILABLE
+   */
+  async ensurePartitions(from: CivilDate, days: number): Promise<string | undefined> {
     const client = this.#client
     if (client === undefined) throw new MizanError('STORE_UNAVAILABLE', 'the lane is not connected')
-    await client.query('select ensure_partitions($1::date, $2::integer)', [formatDate(from), days])
+    try {
+      await client.query('select ensure_partitions($1::date, $2::integer)', [formatDate(from), days])
+      return undefined
+    } catch (cause) {
+      if (!isOutcomeUnknown(cause)) return describeError(cause)
+      this.drop()
+      throw new MizanError('STORE_UNAVAILABLE', describeError(cause), { cause })
+    }
   }
 
   /** Forgets the connection; whatever it still carries is of unknown outcome. */

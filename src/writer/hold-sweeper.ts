@@ -18,7 +18,7 @@ const SWEEP_LIMIT = 500
  */
 export class HoldSweeper {
   readonly #query: DueHoldQuery
-  readonly #expire: (hold: DueHold) => void
+  readonly #expire: (hold: DueHold) => boolean
   readonly #now: () => number
   readonly #onError: (error: unknown) => void
   #timer: NodeJS.Timeout | undefined
@@ -28,7 +28,8 @@ export class HoldSweeper {
 
   constructor(options: {
     query: DueHoldQuery
-    expire: (hold: DueHold) => void
+    /** @returns false when its lane has no room: the hold is swept again next time */
+    expire: (hold: DueHold) => boolean
     now: () => number
     onError: (error: unknown) => void
   }) {
@@ -62,7 +63,11 @@ export class HoldSweeper {
     const untilMs = this.#now()
     for (;;) {
       const due = await this.#query(this.#doneUntilMs, untilMs, SWEEP_LIMIT)
-      for (const hold of due) this.#expire(hold)
+      for (const hold of due) {
+        if (this.#expire(hold)) continue
+        this.#doneUntilMs = hold.expiresAtMs - 1
+        return
+      }
       if (due.length < SWEEP_LIMIT) break
       // The rest of a full page: go on from its last instant; holds of that instant come again and are ignored.
       this.#doneUntilMs = (due.at(-1)?.expiresAtMs ?? untilMs) - 1

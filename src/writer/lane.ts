@@ -50,6 +50,7 @@ const LATE_SWEEP_MS = 20
 const DUE_HOLDS_MAX = 4_096
 const DUE_HOLDS_PER_BATCH = 32
 const PARTITION_DAYS = 8
+const PARTITION_RETRY_MS = 60_000
 
 /**
  * The single writer of a lane. It takes what has queued, reads what it lacks, decides in memory, commits the batch in
@@ -72,6 +73,7 @@ export class Lane {
   #loop: Promise<void> | undefined
   #lateSweep: NodeJS.Timeout | undefined
   #partitionsUntil = 0
+  #partitionsRetryMs = 0
   /** The last batch was refused for a repeated key and is being decided again. */
   #askedAgain = false
 
@@ -124,11 +126,12 @@ export class Lane {
     return true
   }
 
-  /** Queues the end of an expired hold; beyond the limit it is left to the next sweep. */
-  expireHold(hold: DueHold): void {
-    if (this.#dueHolds.length >= DUE_HOLDS_MAX || this.#state === 'fenced') return
+  /** Queues the end of an expired hold. @returns false beyond the limit: it is left to the next sweep */
+  expireHold(hold: DueHold): boolean {
+    if (this.#dueHolds.length >= DUE_HOLDS_MAX || this.#state === 'fenced') return false
     this.#dueHolds.push(hold)
     this.#signal()
+    return true
   }
 
   /** Decides what has queued, then stops. New work is refused at once. */
@@ -380,10 +383,12 @@ export class Lane {
     for (const household of households) this.#cache.drop(household.id)
   }
 
+  /** Partitions are made days ahead, so one attempt that finds the journal locked by a long query costs nothing. */
   async #preparePartitions(day: CivilDate): Promise<void> {
-    if (day <= this.#partitionsUntil) return
-    await this.#store.ensurePartitions(day, PARTITION_DAYS)
-    this.#partitionsUntil = addDays(day, PARTITION_DAYS - 2)
+    if (day <= this.#partitionsUntil || this.#clock.now() < this.#partitionsRetryMs) return
+    if (await this.#store.ensurePartitions(day, PARTITION_DAYS))
+      this.#partitionsUntil = addDays(day, PARTITION_DAYS - 2)
+    else this.#partitionsRetryMs = this.#clock.now() + PARTITION_RETRY_MS
   }
 }
 

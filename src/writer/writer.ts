@@ -43,7 +43,7 @@ export class Writer {
     })
     this.#sweeper = new HoldSweeper({
       query: options.dueHolds,
-      expire: (hold) => this.lanes[hold.lane]?.expireHold(hold),
+      expire: (hold) => this.lanes[hold.lane]?.expireHold(hold) ?? true,
       now: () => options.clock.now(),
       onError: (error) => options.observer.laneFault?.(0, error),
     })

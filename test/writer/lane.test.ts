@@ -140,3 +140,20 @@ test('several lanes: each household in its own, unknown cards in lane 0, all inv
   ])
   t.same(await failedChecks(world.url), [])
 })
+
+test('a long query on the journal delays new partitions and nothing else', async (t) => {
+  const world = await writerWorld(t)
+  await withClient(world.url, async (client) => {
+    await client.query('begin')
+    await client.query('select count(*) from authorization_journal')
+    world.clock.advance(20 * 86_400_000)
+    const writer = await world.start()
+    t.equal((await ask(writer, purchaseOf(1, world.clock.now()))).result, 'approved')
+    await client.query('commit')
+  })
+  t.same(
+    (await verifyLedger(world.url)).filter((check) => !check.ok).map((check) => check.name),
+    ['days-prepared'],
+    'the day was not prepared and verify says so',
+  )
+})
