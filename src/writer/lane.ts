@@ -386,9 +386,13 @@ export class Lane {
   /** Partitions are made days ahead, so one attempt that finds the journal locked by a long query costs nothing. */
   async #preparePartitions(day: CivilDate): Promise<void> {
     if (day <= this.#partitionsUntil || this.#clock.now() < this.#partitionsRetryMs) return
-    if (await this.#store.ensurePartitions(day, PARTITION_DAYS))
+    const refused = await this.#store.ensurePartitions(day, PARTITION_DAYS)
+    if (refused === undefined) {
       this.#partitionsUntil = addDays(day, PARTITION_DAYS - 2)
-    else this.#partitionsRetryMs = this.#clock.now() + PARTITION_RETRY_MS
+      return
+    }
+    this.#partitionsRetryMs = this.#clock.now() + PARTITION_RETRY_MS
+    this.#observer.laneFault?.(this.lane, new MizanError('STORE_REJECTED', `partitions from ${day}: ${refused}`))
   }
 }
 
