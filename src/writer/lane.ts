@@ -1,5 +1,5 @@
 import type { Result } from '../authorization/result.ts'
-import { addDays, businessDate, type CivilDate, type Clock, civilDate } from '../calendar.ts'
+import { businessDate, type Clock, civilDate } from '../calendar.ts'
 import type { Household } from '../card/household.ts'
 import { assert, MizanError } from '../errors.ts'
 import type { Batch } from '../store/batch.ts'
@@ -8,35 +8,14 @@ import { BatchBuilder } from './batch-builder.ts'
 import { type Answer, decideBatch, type LaneRules } from './batch-decider.ts'
 import type { DueHold } from './hold-sweeper.ts'
 import { HouseholdCache } from './household-cache.ts'
+import type { LaneLimits, LaneOptions, LaneState } from './lane-options.ts'
 import { retakeLane } from './lane-recovery.ts'
 import { type Lookups, lookUp } from './lookups.ts'
 import type { LaneObserver } from './observer.ts'
+import { Partitions } from './partitions.ts'
 import { RecentKeys } from './recent-keys.ts'
 import { Ring } from './ring.ts'
 import { answerWithout, takeBatch, type Work } from './work.ts'
-
-/** Limits of a lane (architecture.md, "Limits on everything"). */
-export interface LaneLimits {
-  readonly ringCapacity: number
-  readonly batchMax: number
-  readonly cacheHouseholds: number
-  readonly recentKeys: number
-  /** Business days back in which an original or a first is looked for. */
-  readonly matchingDays: number
-  readonly cutoverMinutes: number
-}
-
-export interface LaneOptions {
-  readonly lane: number
-  readonly store: LaneStore
-  readonly rules: LaneRules
-  readonly limits: LaneLimits
-  readonly clock: Clock
-  readonly observer: LaneObserver
-}
-
-/** `recovering`: the connection was lost; requests wait for it, each at most to its deadline. */
-export type LaneState = 'starting' | 'running' | 'recovering' | 'fenced' | 'stopped'
 
 /** A batch that was sent and whose outcome decides its answers. */
 interface Sent {
@@ -49,8 +28,6 @@ interface Sent {
 const LATE_SWEEP_MS = 20
 const DUE_HOLDS_MAX = 4_096
 const DUE_HOLDS_PER_BATCH = 32
-const PARTITION_DAYS = 8
-const PARTITION_RETRY_MS = 60_000
 
 /**
  * The single writer of a lane. It takes what has queued, reads what it lacks, decides in memory, commits the batch in
@@ -66,14 +43,13 @@ export class Lane {
   readonly #ring: Ring<Work>
   readonly #cache: HouseholdCache
   readonly #recent: RecentKeys
+  readonly #partitions: Partitions
   #dueHolds: DueHold[] = []
   #position: LanePosition = { epoch: 0, lastSeq: 0, lastHash: Buffer.alloc(32), nextId: 0 }
   #state: LaneState = 'starting'
   #wake: (() => void) | undefined
   #loop: Promise<void> | undefined
   #lateSweep: NodeJS.Timeout | undefined
-  #partitionsUntil = 0
-  #partitionsRetryMs = 0
   /** The last batch was refused for a repeated key and is being decided again. */
   #askedAgain = false
 
@@ -88,6 +64,7 @@ export class Lane {
     this.#ring = new Ring(limits.ringCapacity)
     this.#cache = new HouseholdCache(limits.cacheHouseholds)
     this.#recent = new RecentKeys(limits.recentKeys, clock.now())
+    this.#partitions = new Partitions(store, clock, (error) => observer.laneFault?.(lane, error))
   }
 
   get state(): LaneState {
@@ -111,7 +88,7 @@ export class Lane {
     if (position === undefined) throw new MizanError('NOT_FOUND', `lane ${this.lane} is not in the database`)
     this.#position = position
     this.#recent.reset(this.#clock.now())
-    await this.#preparePartitions(businessDate(this.#clock.now(), this.#limits.cutoverMinutes))
+    await this.#partitions.prepare(businessDate(this.#clock.now(), this.#limits.cutoverMinutes))
     this.#state = 'running'
     this.#lateSweep = setInterval(() => this.#answerLate(), LATE_SWEEP_MS)
     this.#lateSweep.unref()
@@ -189,7 +166,7 @@ export class Lane {
     const nowMs = this.#clock.now()
     const entitlementDate = civilDate(nowMs)
     const day = businessDate(nowMs, this.#limits.cutoverMinutes)
-    await this.#preparePartitions(day)
+    await this.#partitions.prepare(day)
     const { matchingDays } = this.#limits
     const lookups = await lookUp({
       store: this.#store,
@@ -381,18 +358,6 @@ export class Lane {
 
   #dropHouseholds(households: ReadonlySet<Household>): void {
     for (const household of households) this.#cache.drop(household.id)
-  }
-
-  /** Partitions are made days ahead, so one attempt that finds the journal locked by a long query costs nothing. */
-  async #preparePartitions(day: CivilDate): Promise<void> {
-    if (day <= this.#partitionsUntil || this.#clock.now() < this.#partitionsRetryMs) return
-    const refused = await this.#store.ensurePartitions(day, PARTITION_DAYS)
-    if (refused === undefined) {
-      this.#partitionsUntil = addDays(day, PARTITION_DAYS - 2)
-      return
-    }
-    this.#partitionsRetryMs = this.#clock.now() + PARTITION_RETRY_MS
-    this.#observer.laneFault?.(this.lane, new MizanError('STORE_REJECTED', `partitions from ${day}: ${refused}`))
   }
 }
 

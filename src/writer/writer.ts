@@ -7,7 +7,8 @@ import { LaneStore } from '../store/lane-store.ts'
 import type { LaneRules } from './batch-decider.ts'
 import { CardDirectory, type LaneLookup } from './card-directory.ts'
 import { type DueHoldQuery, HoldSweeper } from './hold-sweeper.ts'
-import { Lane, type LaneLimits } from './lane.ts'
+import { Lane } from './lane.ts'
+import type { LaneLimits } from './lane-options.ts'
 import type { LaneObserver } from './observer.ts'
 
 export interface WriterOptions {

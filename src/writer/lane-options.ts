@@ -1,0 +1,27 @@
+import type { Clock } from '../calendar.ts'
+import type { LaneStore } from '../store/lane-store.ts'
+import type { LaneRules } from './batch-decider.ts'
+import type { LaneObserver } from './observer.ts'
+
+/** Limits of a lane (architecture.md, "Limits on everything"). */
+export interface LaneLimits {
+  readonly ringCapacity: number
+  readonly batchMax: number
+  readonly cacheHouseholds: number
+  readonly recentKeys: number
+  /** Business days back in which an original or a first is looked for. */
+  readonly matchingDays: number
+  readonly cutoverMinutes: number
+}
+
+export interface LaneOptions {
+  readonly lane: number
+  readonly store: LaneStore
+  readonly rules: LaneRules
+  readonly limits: LaneLimits
+  readonly clock: Clock
+  readonly observer: LaneObserver
+}
+
+/** `recovering`: the connection was lost; requests wait for it, each at most to its deadline. */
+export type LaneState = 'starting' | 'running' | 'recovering' | 'fenced' | 'stopped'
