@@ -222,7 +222,12 @@ function report(options: BenchOptions, max: MaxResult, runs: readonly BaselineRu
     Math.max(0, ...runs.filter((run) => run.sharedBalances === shared).map((run) => run.perSecond))
   const rate = max.best?.rate ?? 0
   const [same, gentle] = [bestOf(true), bestOf(false)]
-  const ratios = { ratio: round(rate / same), ratio_without_shared_balances: round(rate / gentle) }
+  const saturated = Math.round(max.saturated.outcome.answersPerSecond)
+  const ratios = {
+    ratio: round(saturated / same),
+    ratio_without_shared_balances: round(saturated / gentle),
+    ratio_at_bounded_latency: round(rate / same),
+  }
   if (options.json) {
     const baseline = runs.map(({ latency, ...run }) => ({
       ...run,
@@ -253,9 +258,10 @@ function report(options: BenchOptions, max: MaxResult, runs: readonly BaselineRu
   ]
   process.stdout.write(
     `${options.mix}, ${options.cards} cards\n${table([[...head, 'declined'], ...rows])}` +
-      `the switch, highest rate with p99 under 20 ms: ${figure(rate)}/s\n` +
-      `ratio to the same books: ${figure(ratios.ratio)}; to no balances of shared accounts: ` +
-      `${figure(ratios.ratio_without_shared_balances)}\n${proofTable(max.comparison, max.checks)}`,
+      `the switch: ${figure(saturated)}/s saturated, ${figure(rate)}/s with p99 under 20 ms\n` +
+      `ratio, both saturated: ${figure(ratios.ratio)} to the same books, ` +
+      `${figure(ratios.ratio_without_shared_balances)} to no balances of shared accounts; ` +
+      `${figure(ratios.ratio_at_bounded_latency)} with the switch at p99 under 20 ms\n${proofTable(max.comparison, max.checks)}`,
   )
   note('the baseline worked on a copy of the database, which is removed')
 }

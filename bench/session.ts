@@ -2,8 +2,9 @@ import type { Client } from 'pg'
 import { programmeBook, shippedProgrammes } from '../src/benefit/programme.ts'
 import { addDays, civilDate, monthOf } from '../src/calendar.ts'
 import { assert } from '../src/errors.ts'
-import { LoadGenerator, type LoadOutcome } from '../src/simulator/load-generator.ts'
+import { LoadGenerator } from '../src/simulator/load-generator.ts'
 import { type MixName, mixes } from '../src/simulator/load-mix.ts'
+import type { LoadOutcome } from '../src/simulator/load-plan.ts'
 import { LoadRecord } from '../src/simulator/load-record.ts'
 import { LoadTraffic } from '../src/simulator/load-traffic.ts'
 import { connect } from '../src/store/connection.ts'
@@ -42,6 +43,8 @@ export interface StepOptions {
   readonly seconds: number
   readonly answerWithinMs?: number
   readonly outstandingMax?: number
+  /** Closed loop with so many requests under way. */
+  readonly window?: number
 }
 
 /** One load run with what the machine did meanwhile. */

@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { civilTime } from '../calendar.ts'
 import { MizanError } from '../errors.ts'
+import { AnswerReader, type AnswerValues } from './load-answer.ts'
 import { LoadLink } from './load-link.ts'
 import { type LoadDialect, loadDialects } from './load-mix.ts'
+import type { LoadOutcome, LoadPlan } from './load-plan.ts'
 import { codeNumber, codeText, type LoadRecord, requestStates } from './load-record.ts'
-import { AnswerReader, type AnswerValues, type MessageNumbers } from './load-template.ts'
+import type { MessageNumbers } from './load-template.ts'
 import type { LoadTraffic } from './load-traffic.ts'
 
 /** Ports of a switch by dialect. */
@@ -15,42 +17,6 @@ export interface LoadGeneratorOptions {
   readonly traffic: LoadTraffic
   readonly record: LoadRecord
   readonly linksPerDialect: number
-}
-
-/** One open-loop run: requests leave on schedule whatever the answers do. */
-export interface LoadPlan {
-  readonly ratePerSecond: number
-  /** Sent at the same rate before the measured seconds; not in the figures. */
-  readonly warmupSeconds: number
-  readonly seconds: number
-  /** How long to wait for the last answers. */
-  readonly answerWithinMs: number
-  /** Ends the sending early when so many requests wait for their answers; absent = never. */
-  readonly outstandingMax?: number
-  /** Called when the measured seconds begin and when the last of them is sent. */
-  readonly onMeasure?: (phase: 'begin' | 'end') => void
-  /** Gets each measured answer's microseconds from its intended sending. */
-  readonly onLatency: (microseconds: number) => void
-}
-
-/** What a run came to; counts are of the measured part. */
-export interface LoadOutcome {
-  /** Requests of the measured seconds, sent or not. */
-  readonly offered: number
-  readonly completed: number
-  readonly approved: number
-  readonly declined: number
-  /** Unanswered, answered 91, 96 or 30, or not sent because no link was up. */
-  readonly errors: number
-  readonly unanswered: number
-  /** From the first intended sending to the last answer. */
-  readonly elapsedSeconds: number
-  readonly answersPerSecond: number
-  readonly codes: Readonly<Record<string, number>>
-  readonly linksLost: number
-  /** Answers that match no open request. */
-  readonly unmatched: number
-  readonly stoppedEarly: boolean
 }
 
 const refusals = new Set(['91', '96', '30'].map(codeNumber))
@@ -64,7 +30,9 @@ interface Phase {
   readonly startMs: number
   readonly first: number
   readonly total: number
-  readonly measuredFrom: number
+  /** Number of the first measured request; of a closed loop only known when the warm-up is over. */
+  measuredFrom: number
+  measureStartMs: number
   sent: number
   begun: boolean
   lastAnswerMs: number
@@ -150,8 +118,18 @@ export class LoadGenerator {
     if (total > this.#record.room) throw new RangeError('the record has no room for this run')
     const startMs = performance.now() + TICK_MS
     const first = this.#record.last + 1
-    const measuredFrom = first + warmup
-    const phase: Phase = { plan, startMs, first, total, measuredFrom, sent: 0, begun: false, lastAnswerMs: startMs }
+    const closed = plan.window !== undefined
+    const phase: Phase = {
+      plan,
+      startMs,
+      first,
+      total,
+      measuredFrom: closed ? Number.POSITIVE_INFINITY : first + warmup,
+      measureStartMs: startMs + plan.warmupSeconds * 1_000,
+      sent: 0,
+      begun: false,
+      lastAnswerMs: startMs,
+    }
     this.#phase = phase
     this.#outstanding = 0
     const lostBefore = this.#linksLost
@@ -175,7 +153,9 @@ export class LoadGenerator {
           reject(error)
           return
         }
-        const enough = this.#outstanding > (phase.plan.outstandingMax ?? Number.POSITIVE_INFINITY)
+        const { window, outstandingMax = Number.POSITIVE_INFINITY, seconds } = phase.plan
+        const over = window !== undefined && performance.now() > phase.measureStartMs + seconds * 1_000
+        const enough = over || this.#outstanding > outstandingMax
         if (phase.sent < phase.total && !enough) return
         clearInterval(timer)
         resolve()
@@ -186,13 +166,17 @@ export class LoadGenerator {
   /** Sends all that is due. */
   #tick(phase: Phase): void {
     const nowMs = performance.now()
-    const { ratePerSecond } = phase.plan
-    const due = Math.min(phase.total, Math.floor(((nowMs - phase.startMs) * ratePerSecond) / 1_000) + 1)
+    const { ratePerSecond, window } = phase.plan
+    const scheduled = Math.floor(((nowMs - phase.startMs) * ratePerSecond) / 1_000) + 1
+    const due = Math.min(phase.total, window === undefined ? scheduled : phase.sent + window - this.#outstanding)
     if (due <= phase.sent) return
+    if (window !== undefined && !phase.begun && nowMs >= phase.measureStartMs) {
+      phase.measuredFrom = phase.first + phase.sent
+    }
     this.#readClock()
     this.#turn += 1
     while (phase.sent < due) {
-      const intendedMs = phase.startMs + (phase.sent * 1_000) / ratePerSecond
+      const intendedMs = window === undefined ? phase.startMs + (phase.sent * 1_000) / ratePerSecond : nowMs
       phase.sent += 1
       const sequence = this.#send(intendedMs)
       if (sequence === phase.measuredFrom && !phase.begun) {
@@ -275,8 +259,7 @@ export class LoadGenerator {
     }
     const [unsent = 0, unanswered = 0, approved = 0, declined = 0, refused = 0] = states
     const completed = approved + declined + refused
-    const measuredStartMs = phase.startMs + ((phase.measuredFrom - phase.first) * 1_000) / phase.plan.ratePerSecond
-    const elapsedSeconds = Math.max(0.001, (phase.lastAnswerMs - measuredStartMs) / 1_000)
+    const elapsedSeconds = Math.max(0.001, (phase.lastAnswerMs - phase.measureStartMs) / 1_000)
     return {
       offered: Math.max(0, end - phase.measuredFrom),
       completed,
@@ -289,7 +272,7 @@ export class LoadGenerator {
       codes: Object.fromEntries(
         [...counts].sort((a, b) => b[1] - a[1]).map(([code, count]) => [codeText(code), count]),
       ),
-      stoppedEarly: phase.sent < phase.total,
+      stoppedEarly: phase.sent < phase.total && phase.plan.window === undefined,
     }
   }
 }

@@ -9,7 +9,6 @@ import { type FoundRow, type HouseholdRow, type Prefetched, type PrefetchQuery, 
 /** Ids of a lane step by this: lane n has the ids that are n more than a multiple. */
 export const ID_STEP = 64
 const PARAMETER_COUNT = 71
-const noRows = Promise.resolve([])
 
 /** Where a lane's journal stands. */
 export interface LanePosition {
@@ -127,9 +126,12 @@ export class LaneStore {
     const client = this.#client
     if (client === undefined) throw new MizanError('STORE_UNAVAILABLE', 'the lane is not connected')
     try {
-      const households = query.panIndexes.length > 0 ? this.#loadHouseholds(client, query) : noRows
-      const found = query.keys.length + query.originals.length > 0 ? this.#findAuthorizations(client, query) : noRows
-      return readPrefetched(query, await households, await found)
+      const asksJournal = query.keys.length + query.originals.length > 0
+      const [households, found] = await Promise.all([
+        query.panIndexes.length > 0 ? this.#loadHouseholds(client, query) : [],
+        asksJournal ? this.#findAuthorizations(client, query) : [],
+      ])
+      return readPrefetched(query, households, found)
     } catch (cause) {
       if (isOutcomeUnknown(cause)) this.drop()
       throw new MizanError('STORE_UNAVAILABLE', describeError(cause), { cause })

@@ -4,9 +4,10 @@ import { dialects } from '../../src/iso8583/dialects.ts'
 import { VISA_HEADER_BYTES } from '../../src/iso8583/visa-header.ts'
 import { TPDU_BYTES } from '../../src/link/tpdu.ts'
 import { panOf } from '../../src/simulator/demo-world.ts'
+import { AnswerReader, type AnswerValues } from '../../src/simulator/load-answer.ts'
 import { contentOf, type LoadDialect, loadDialects, placesOf } from '../../src/simulator/load-mix.ts'
 import { codeNumber } from '../../src/simulator/load-record.ts'
-import { AnswerReader, type AnswerValues, MessageTemplate } from '../../src/simulator/load-template.ts'
+import { MessageTemplate } from '../../src/simulator/load-template.ts'
 
 const headerBytes: Record<LoadDialect, number> = {
   'iso87-ascii': 2,

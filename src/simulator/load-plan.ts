@@ -1,0 +1,40 @@
+/** One open-loop run: requests leave on schedule whatever the answers do. */
+export interface LoadPlan {
+  readonly ratePerSecond: number
+  /** Sent at the same rate before the measured seconds; not in the figures. */
+  readonly warmupSeconds: number
+  readonly seconds: number
+  /** How long to wait for the last answers. */
+  readonly answerWithinMs: number
+  /** Ends the sending early when so many requests wait for their answers; absent = never. */
+  readonly outstandingMax?: number
+  /**
+   * Closed loop instead: keeps so many requests under way, whatever the schedule says, to see what the switch can do at
+   * most. The rate then only bounds the count of requests, and latency counts from the sending.
+   */
+  readonly window?: number
+  /** Called when the measured seconds begin and when the last of them is sent. */
+  readonly onMeasure?: (phase: 'begin' | 'end') => void
+  /** Gets each measured answer's microseconds from its intended sending. */
+  readonly onLatency: (microseconds: number) => void
+}
+
+/** What a run came to; counts are of the measured part. */
+export interface LoadOutcome {
+  /** Requests of the measured seconds, sent or not. */
+  readonly offered: number
+  readonly completed: number
+  readonly approved: number
+  readonly declined: number
+  /** Unanswered, answered 91, 96 or 30, or not sent because no link was up. */
+  readonly errors: number
+  readonly unanswered: number
+  /** From the first intended sending to the last answer. */
+  readonly elapsedSeconds: number
+  readonly answersPerSecond: number
+  readonly codes: Readonly<Record<string, number>>
+  readonly linksLost: number
+  /** Answers that match no open request. */
+  readonly unmatched: number
+  readonly stoppedEarly: boolean
+}
