@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client } from 'pg'
 import { programmeBook, shippedProgrammes } from '../src/benefit/programme.ts'
 import { addDays, civilDate, monthOf } from '../src/calendar.ts'
@@ -124,6 +125,7 @@ export class Session {
     const { ports } = process
     const generator = new LoadGenerator({ ports, traffic, record, linksPerDialect: options.linksPerDialect })
     await generator.connect()
+    await untilWarm(process.httpPort)
     return new Session(options, process, client, marks, { record, traffic, generator })
   }
 
@@ -188,6 +190,25 @@ export class Session {
     this.world.save()
     await this.#process.stop()
     await this.client.end().catch(() => undefined)
+  }
+}
+
+const WARM_POLL_MS = 250
+const WARM_POLLS_MAX = 240
+
+/**
+ * Waits while the switch still fills its memory with households: a switch that runs is warm, and its first minute is
+ * not what a bench is about. Where there are more cards than it keeps, it stops at what it keeps.
+ */
+async function untilWarm(httpPort: number): Promise<void> {
+  let before = -1
+  for (let poll = 0; poll < WARM_POLLS_MAX; poll++) {
+    const samples = await readMetrics(httpPort)
+    let households = 0
+    for (const [name, value] of samples) if (name.startsWith('mizan_cache_households')) households += value
+    if (households === before && households > 0) return
+    before = households
+    await sleep(WARM_POLL_MS)
   }
 }
 

@@ -159,9 +159,10 @@ create index command_authorization on command_journal (lane, authorization_id) w
 
 -- Whether a transfer of this kind may debit and credit these accounts: the rules of src/ledger/posting-rules.ts, once
 -- more, where no program can get round them. Subsidy kinds keep unit and programme equal on both sides; money kinds
--- never touch a subsidy class.
+-- never touch a subsidy class. PL/pgSQL on purpose: an SQL function would be parsed and inlined anew for every INSERT.
 create function posting_allowed(p_kind smallint, p_debit bigint, p_credit bigint) returns boolean
-  language sql immutable parallel safe
+  language plpgsql immutable parallel safe as $$
+begin
   return case
     when p_kind <= 6 then
       (p_kind, p_debit / 100000000000000, p_credit / 100000000000000) in
@@ -179,6 +180,7 @@ create function posting_allowed(p_kind smallint, p_debit bigint, p_credit bigint
     when p_kind = 18 then p_debit / 100000000000 in (7003, 8001) and p_credit / 100000000000 = 6001
     else false
   end;
+end $$;
 
 create table transfer (
   lane          smallint not null,

@@ -96,10 +96,10 @@ begin
   return true;
 end $$;
 
--- Households by card: a row each, with all cards, the balances of one month (and of money), and open holds. Lists are
+-- Households: a row each, with all cards, the balances of one month (and of money), and open holds. Lists are
 -- text, fields separated by ',' and items by ';': this is read for every card that is not in memory, and building JSON
 -- would cost more than everything else. Holds are only looked for where something is held.
-create function load_households(p_lane smallint, p_pan_index bytea[], p_month integer)
+create function load_households(p_lane smallint, p_ids bigint[], p_month integer)
   returns table (
     id bigint, governorate text, members smallint, status text, old_ration_card text, cash_day integer,
     cash_withdrawn bigint, cash_withdrawals integer, cards text, balances text, holds text
@@ -113,9 +113,8 @@ create function load_households(p_lane smallint, p_pan_index bytea[], p_month in
             where o.lane = p_lane and o.household_id = h.id
               and not exists (select from hold_ending e where e.lane = p_lane and e.id = o.id))
          end
-  from unnest(p_pan_index) p(pan_index)
-  join card c on c.pan_index = p.pan_index and c.lane = p_lane
-  join household h on h.lane = p_lane and h.id = c.household_id
+  from unnest(p_ids) p(id)
+  join household h on h.lane = p_lane and h.id = p.id
   cross join lateral (
     select string_agg(x.id || ',' || encode(x.pan_index, 'hex') || ',' || x.pan_masked || ',' || x.expiry || ',' ||
              x.status, ';') as cards
@@ -132,6 +131,26 @@ create function load_households(p_lane smallint, p_pan_index bytea[], p_month in
         where z.lane = p_lane and z.household_id = h.id and z.period between p_month * 100 and p_month * 100 + 99
     ) y
   ) b
+$$;
+
+-- Households of cards.
+create function load_households_of(p_lane smallint, p_pan_index bytea[], p_month integer)
+  returns table (
+    id bigint, governorate text, members smallint, status text, old_ration_card text, cash_day integer,
+    cash_withdrawn bigint, cash_withdrawals integer, cards text, balances text, holds text
+  ) language sql stable as $$
+  select l.* from load_households(p_lane, array(
+    select distinct c.household_id from card c where c.lane = p_lane and c.pan_index = any (p_pan_index)), p_month) l
+$$;
+
+-- The next households of a lane in order of their number, for filling an empty memory.
+create function load_households_after(p_lane smallint, p_after bigint, p_limit integer, p_month integer)
+  returns table (
+    id bigint, governorate text, members smallint, status text, old_ration_card text, cash_day integer,
+    cash_withdrawn bigint, cash_withdrawals integer, cards text, balances text, holds text
+  ) language sql stable as $$
+  select l.* from load_households(p_lane, array(
+    select h.id from household h where h.lane = p_lane and h.id > p_after order by h.id limit p_limit), p_month) l
 $$;
 
 -- An authorization with everything a repeat, reversal, completion or refund needs to know of it.

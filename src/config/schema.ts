@@ -49,7 +49,12 @@ const database = Type.Object(
 
 const lanes = Type.Object(
   {
-    count: Type.Integer({ minimum: 1, maximum: 64, default: 1, description: 'Lanes that this process writes.' }),
+    count: Type.Integer({
+      minimum: 1,
+      maximum: 64,
+      default: 2,
+      description: 'Lanes that this process writes; fixed when a database is new.',
+    }),
     ringCapacity: Type.Integer({
       minimum: 64,
       maximum: 1_048_576,

@@ -4,7 +4,15 @@ import { describeError, MizanError } from '../errors.ts'
 import { type Batch, batchHash } from './batch.ts'
 import { byteaArray, int2Array, int4Array, int8Array, textArray, timestampArray, uuidArray } from './binary-arrays.ts'
 import { connect, isOutcomeUnknown, refusalOf } from './connection.ts'
-import { type FoundRow, type HouseholdRow, type Prefetched, type PrefetchQuery, readPrefetched } from './prefetch.ts'
+import {
+  type FoundRow,
+  type HouseholdRow,
+  type LoadedHousehold,
+  type Prefetched,
+  type PrefetchQuery,
+  readHouseholds,
+  readPrefetched,
+} from './prefetch.ts'
 
 /** Ids of a lane step by this: lane n has the ids that are n more than a multiple. */
 export const ID_STEP = 64
@@ -138,10 +146,30 @@ export class LaneStore {
     }
   }
 
+  /**
+   * Reads households of the lane in order of their number, after a number; fewer than `limit` means the end.
+   * @throws MizanError STORE_UNAVAILABLE
+   */
+  async loadAfter(householdId: number, limit: number, entitlementDate: CivilDate): Promise<readonly LoadedHousehold[]> {
+    const client = this.#client
+    if (client === undefined) throw new MizanError('STORE_UNAVAILABLE', 'the lane is not connected')
+    try {
+      const { rows } = await client.query<HouseholdRow>({
+        name: 'load_households_after',
+        text: 'select * from load_households_after($1, $2, $3, $4)',
+        values: [this.#options.lane, householdId, limit, Math.floor(entitlementDate / 100)],
+      })
+      return readHouseholds(rows, entitlementDate)
+    } catch (cause) {
+      if (isOutcomeUnknown(cause)) this.drop()
+      throw new MizanError('STORE_UNAVAILABLE', describeError(cause), { cause })
+    }
+  }
+
   async #loadHouseholds(client: pg.Client, query: PrefetchQuery): Promise<HouseholdRow[]> {
     const { rows } = await client.query<HouseholdRow>({
-      name: 'load_households',
-      text: 'select * from load_households($1, $2, $3)',
+      name: 'load_households_of',
+      text: 'select * from load_households_of($1, $2, $3)',
       values: [this.#options.lane, byteaArray(query.panIndexes), Math.floor(query.entitlementDate / 100)],
     })
     return rows

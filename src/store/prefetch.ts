@@ -107,11 +107,16 @@ export function readPrefetched(
     else originals.set(Number(reference), authorizationOf(payload as AuthorizationJson))
   }
   return {
-    households: householdRows.map((row) => householdOf(row, query.entitlementDate)),
+    households: readHouseholds(householdRows, query.entitlementDate),
     previous,
     reversedEarly,
     originals,
   }
+}
+
+/** Turns rows of households into what decisions work on. */
+export function readHouseholds(rows: readonly HouseholdRow[], today: CivilDate): LoadedHousehold[] {
+  return rows.map((row) => householdOf(row, today))
 }
 
 function householdOf(row: HouseholdRow, today: CivilDate): LoadedHousehold {

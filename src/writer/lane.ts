@@ -6,6 +6,7 @@ import type { Batch } from '../store/batch.ts'
 import type { CommitOutcome, LanePosition, LaneStore } from '../store/lane-store.ts'
 import { BatchBuilder } from './batch-builder.ts'
 import { type Answer, decideBatch, type LaneRules } from './batch-decider.ts'
+import { CacheWarmer } from './cache-warmer.ts'
 import type { DueHold } from './hold-sweeper.ts'
 import { HouseholdCache } from './household-cache.ts'
 import type { LaneLimits, LaneOptions, LaneState } from './lane-options.ts'
@@ -44,6 +45,7 @@ export class Lane {
   readonly #cache: HouseholdCache
   readonly #recent: RecentKeys
   readonly #partitions: Partitions
+  readonly #warmer: CacheWarmer
   #dueHolds: DueHold[] = []
   #position: LanePosition = { epoch: 0, lastSeq: 0, lastHash: Buffer.alloc(32), nextId: 0 }
   #state: LaneState = 'starting'
@@ -64,6 +66,7 @@ export class Lane {
     this.#ring = new Ring(limits.ringCapacity)
     this.#cache = new HouseholdCache(limits.cacheHouseholds)
     this.#recent = new RecentKeys(limits.recentKeys, clock.now())
+    this.#warmer = new CacheWarmer(store, this.#cache, limits.cacheHouseholds)
     this.#partitions = new Partitions(store, clock, (error) => observer.laneFault?.(lane, error))
   }
 
@@ -131,6 +134,10 @@ export class Lane {
     while (this.#state !== 'fenced') {
       if (this.#ring.size === 0 && this.#dueHolds.length === 0) {
         if (this.#state === 'stopped') return
+        if (!this.#warmer.done) {
+          await this.#warm()
+          continue
+        }
         await new Promise<void>((resolve) => {
           this.#wake = resolve
         })
@@ -141,6 +148,20 @@ export class Lane {
       await this.#step()
     }
     this.#refuseWaiting()
+  }
+
+  /** Uses an idle turn to fill the memory; the event loop gets its turn first, so that requests come before this. */
+  async #warm(): Promise<void> {
+    await new Promise<void>((resolve) => setImmediate(resolve))
+    if (this.#ring.size > 0) return
+    try {
+      if (!this.#store.connected && !(await this.#recover(undefined))) return
+      await this.#warmer.step(civilDate(this.#clock.now()))
+      this.#observer.cacheWarmed?.(this.lane, this.#cache.size)
+    } catch (error) {
+      this.#warmer.stop()
+      this.#observer.laneFault?.(this.lane, error)
+    }
   }
 
   async #step(): Promise<void> {
@@ -296,6 +317,7 @@ export class Lane {
     }
     const isIn = sent !== undefined && position.lastSeq === sent.batch.seq && position.lastHash.equals(sent.hash)
     this.#cache.clear()
+    this.#warmer.restart()
     this.#recent.reset(this.#clock.now())
     const before = this.#position
     this.#position = position

@@ -24,6 +24,7 @@ export interface LaneObserver {
   /** `committed`: the batch of unknown outcome turned out to be in the journal. */
   laneRecovered?(lane: number, epoch: number, lastSeq: number, committed: boolean): void
   laneFenced?(lane: number, epoch: number): void
+  cacheWarmed?(lane: number, households: number): void
   laneFault?(lane: number, error: unknown): void
   early91?(lane: number, reason: 'budget' | 'stopping' | 'fenced'): void
 }

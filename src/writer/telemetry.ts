@@ -49,6 +49,7 @@ export function writerTelemetry(metrics: Metrics, log: Logger): LaneObserver {
     laneFenced(lane, epoch) {
       laneFenced(log, { lane, epoch })
     },
+    cacheWarmed: (lane, households) => metrics.cacheHouseholds.set({ lane }, households),
     laneFault(lane, error) {
       const nowMs = performance.now()
       if (nowMs - faultSaidMs < FAULT_QUIET_MS) return

@@ -1,0 +1,49 @@
+import { type CivilDate, monthOf } from '../calendar.ts'
+import type { LaneStore } from '../store/lane-store.ts'
+import type { HouseholdCache } from './household-cache.ts'
+
+/** Few enough that a request which arrives meanwhile waits a millisecond or two. */
+const CHUNK_HOUSEHOLDS = 24
+/** Part of the cache that warming may fill; the rest is for whoever comes. */
+const FILL_SHARE = 0.9
+
+/**
+ * Fills an empty memory while the lane has nothing else to do, so that after a start the first message of a card does
+ * not wait for its household. It runs in the lane's own turn, between batches: what it reads is never behind a commit.
+ */
+export class CacheWarmer {
+  readonly #store: LaneStore
+  readonly #cache: HouseholdCache
+  readonly #fillUpTo: number
+  /** Last household read; undefined when the work is done. */
+  #after: number | undefined = 0
+
+  constructor(store: LaneStore, cache: HouseholdCache, capacity: number) {
+    this.#store = store
+    this.#cache = cache
+    this.#fillUpTo = Math.floor(capacity * FILL_SHARE)
+  }
+
+  get done(): boolean {
+    return this.#after === undefined
+  }
+
+  /** Gives up: the memory fills by use. */
+  stop(): void {
+    this.#after = undefined
+  }
+
+  /** Begins again, after the memory was cleared. */
+  restart(): void {
+    this.#after = 0
+  }
+
+  /** Loads the next few households. @throws MizanError STORE_UNAVAILABLE */
+  async step(today: CivilDate): Promise<void> {
+    if (this.#after === undefined) return
+    const loaded = await this.#store.loadAfter(this.#after, CHUNK_HOUSEHOLDS, today)
+    for (const household of loaded) this.#cache.add(household, monthOf(today))
+    const full = this.#cache.size >= this.#fillUpTo
+    this.#after = loaded.length < CHUNK_HOUSEHOLDS || full ? undefined : loaded.at(-1)?.household.id
+  }
+}
