@@ -36,7 +36,7 @@ interface BaselineRun {
 
 /** `npm run bench -- baseline`: one transaction per authorization on the same tables and machine, against the switch. */
 export async function runBaseline(options: BenchOptions): Promise<boolean> {
-  const world = await openWorld({ ...options, laneCount: 2 })
+  const world = await openWorld({ ...options, laneCount: 1 })
   try {
     const clone = await cloneForBaseline(world)
     const runs: BaselineRun[] = []

@@ -213,7 +213,7 @@ const FAULT_EVERY_SECONDS = 4
 
 /** `npm run bench -- crash`: each scenario, or one, several times over under load. */
 export async function runCrashes(options: BenchOptions, only?: CrashScenario): Promise<boolean> {
-  const world = await openWorld({ ...options, laneCount: 2 })
+  const world = await openWorld({ ...options, laneCount: 1 })
   try {
     const results: CrashResult[] = []
     for (const scenario of only === undefined ? crashScenarios : [only]) {

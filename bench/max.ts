@@ -50,7 +50,7 @@ export interface MaxResult {
 
 /** `npm run bench -- max`: the highest rate with p99 under 20 ms. */
 export async function runMax(options: BenchOptions): Promise<boolean> {
-  const world = await openWorld({ ...options, laneCount: 2 })
+  const world = await openWorld({ ...options, laneCount: 1 })
   try {
     const result = await findMax(world, options)
     process.stdout.write(options.json ? `${JSON.stringify(maxFigures(result))}\n` : maxTable(result, options))

@@ -8,7 +8,7 @@ import { openWorld } from './world.ts'
 /** `npm run bench`: one open-loop run at a fixed rate, then the proof that ledger and answers agree. */
 export async function runBench(options: BenchOptions): Promise<boolean> {
   const { rate, seconds, warmup, mix, cards, seed } = options
-  const world = await openWorld({ ...options, laneCount: 2 })
+  const world = await openWorld({ ...options, laneCount: 1 })
   try {
     const capacity = Math.ceil(rate * (seconds + warmup)) + 1_000
     const session = await Session.open({

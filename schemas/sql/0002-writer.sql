@@ -8,90 +8,81 @@ create function take_lane(p_lane smallint, p_expected_epoch bigint)
   returning lane.epoch, lane.last_seq, lane.last_hash, lane.next_id
 $$;
 
+-- The rows of a batch, a type for each table: the writer sends each as one array.
+create type authorization_row as (
+  id bigint, received_at timestamptz, link text, mti text, dedupe_key uuid, content_hash uuid, acquirer text,
+  terminal text, acceptor text, outlet_id bigint, stan text, transmission text, rrn text, network_reference text,
+  pan_masked text, card_id bigint, household_id bigint, transaction_type text, account_code text, mcc text,
+  amount bigint, approved_amount bigint, result text, response_code text, original_id bigint, original_key uuid,
+  answer text, trace text
+);
+create type command_row as (id bigint, kind text, household_id bigint, authorization_id bigint, detail text);
+create type transfer_row as (
+  group_id bigint, leg smallint, kind smallint, debit bigint, credit bigint, amount bigint, period integer
+);
+create type balance_row as (account bigint, period integer, posted bigint, held bigint);
+create type hold_row as (
+  id bigint, household_id bigint, kind smallint, debit bigint, credit bigint, amount bigint, expires_at timestamptz
+);
+create type hold_ending_row as (id bigint, ending text, captured bigint, by_id bigint);
+create type cash_row as (household_id bigint, day integer, withdrawn bigint, withdrawals integer);
+
 -- One batch, one statement, one fsync. The fence comes first: zero rows means that another writer owns the lane or that
 -- the batch is already in, and nothing is written. Household balances are written as they stand after the batch (one
--- writer owns them); shared accounts take the batch's difference.
+-- writer owns them); shared accounts, of household 0, take the batch's difference.
 create function commit_batch(
   p_lane smallint, p_epoch bigint, p_seq bigint, p_hash bytea, p_at timestamptz, p_first_id bigint, p_next_id bigint,
   p_business_date date, p_entitlement_date date,
-  a_id bigint[], a_received_at timestamptz[], a_link text[], a_mti text[], a_dedupe_key uuid[], a_content_hash uuid[],
-  a_acquirer text[], a_terminal text[], a_acceptor text[], a_outlet_id bigint[], a_stan text[], a_transmission text[],
-  a_rrn text[], a_network_reference text[], a_pan_masked text[], a_card_id bigint[], a_household_id bigint[],
-  a_transaction_type text[], a_account_code text[], a_mcc text[], a_amount bigint[], a_approved_amount bigint[],
-  a_result text[], a_response_code text[], a_original_id bigint[], a_original_key uuid[], a_answer text[], a_trace text[],
-  t_group_id bigint[], t_leg smallint[], t_kind smallint[], t_debit bigint[], t_credit bigint[], t_amount bigint[],
-  t_period integer[],
-  h_account bigint[], h_period integer[], h_posted bigint[], h_held bigint[],
-  s_account bigint[], s_posted bigint[],
-  o_id bigint[], o_household_id bigint[], o_kind smallint[], o_debit bigint[], o_credit bigint[], o_amount bigint[],
-  o_expires_at timestamptz[],
-  e_id bigint[], e_ending text[], e_captured bigint[], e_by_id bigint[],
-  u_household_id bigint[], u_day integer[], u_withdrawn bigint[], u_withdrawals integer[],
-  c_id bigint[], c_kind text[], c_household_id bigint[], c_authorization_id bigint[], c_detail text[],
-  stop_old_card bigint[]
+  p_authorizations authorization_row[], p_commands command_row[], p_transfers transfer_row[],
+  p_balances balance_row[], p_holds hold_row[], p_hold_endings hold_ending_row[], p_cash cash_row[],
+  p_stop_old_card bigint[]
 ) returns boolean language plpgsql as $$
 begin
   update lane set last_seq = p_seq, last_hash = p_hash, next_id = p_next_id
     where lane = p_lane and epoch = p_epoch and last_seq = p_seq - 1 and next_id = p_first_id;
   if not found then return false; end if;
   insert into batch values (p_lane, p_seq, p_epoch, p_first_id, p_next_id, p_at, p_hash);
-  if cardinality(a_id) > 0 then
+  if cardinality(p_authorizations) > 0 then
     insert into authorization_journal
       select p_lane, p_business_date, u.id, p_seq, p_entitlement_date, u.received_at, u.link, u.mti, u.dedupe_key,
              u.content_hash, u.acquirer, u.terminal, u.acceptor, u.outlet_id, u.stan, u.transmission, u.rrn,
              u.network_reference, u.pan_masked, u.card_id, u.household_id, u.transaction_type, u.account_code, u.mcc,
              u.amount, u.approved_amount, u.result, u.response_code, u.original_id, u.original_key, u.answer, u.trace
-      from unnest(a_id, a_received_at, a_link, a_mti, a_dedupe_key, a_content_hash, a_acquirer, a_terminal, a_acceptor,
-                  a_outlet_id, a_stan, a_transmission, a_rrn, a_network_reference, a_pan_masked, a_card_id,
-                  a_household_id, a_transaction_type, a_account_code, a_mcc, a_amount, a_approved_amount, a_result,
-                  a_response_code, a_original_id, a_original_key, a_answer, a_trace)
-        u(id, received_at, link, mti, dedupe_key, content_hash, acquirer, terminal, acceptor, outlet_id, stan,
-          transmission, rrn, network_reference, pan_masked, card_id, household_id, transaction_type, account_code, mcc,
-          amount, approved_amount, result, response_code, original_id, original_key, answer, trace);
+      from unnest(p_authorizations) u;
   end if;
-  if cardinality(c_id) > 0 then
+  if cardinality(p_commands) > 0 then
     insert into command_journal
       select p_lane, u.id, p_seq, p_business_date, p_at, u.kind, u.household_id, u.authorization_id, u.detail
-      from unnest(c_id, c_kind, c_household_id, c_authorization_id, c_detail)
-        u(id, kind, household_id, authorization_id, detail);
+      from unnest(p_commands) u;
   end if;
-  if cardinality(t_group_id) > 0 then
+  if cardinality(p_transfers) > 0 then
     insert into transfer
       select p_lane, p_business_date, u.group_id, u.leg, p_seq, u.kind, u.debit, u.credit, u.amount, u.period
-      from unnest(t_group_id, t_leg, t_kind, t_debit, t_credit, t_amount, t_period)
-        u(group_id, leg, kind, debit, credit, amount, period);
+      from unnest(p_transfers) u;
   end if;
-  if cardinality(h_account) > 0 then
+  if cardinality(p_balances) > 0 then
     insert into balance as b
-      select p_lane, u.account % 100000000000, u.period, u.account, u.posted, u.held, p_seq
-      from unnest(h_account, h_period, h_posted, h_held) u(account, period, posted, held)
-      on conflict (lane, household_id, period, account)
-        do update set posted = excluded.posted, held = excluded.held, batch_seq = excluded.batch_seq;
+      select p_lane, case when u.account / 100000000000000 in (1, 6) then u.account % 100000000000 else 0 end,
+             u.period, u.account, u.posted, u.held, p_seq
+      from unnest(p_balances) u
+      on conflict (lane, household_id, period, account) do update set
+        posted = case b.household_id when 0 then b.posted + excluded.posted else excluded.posted end,
+        held = excluded.held, batch_seq = excluded.batch_seq;
   end if;
-  if cardinality(s_account) > 0 then
-    insert into balance as b
-      select p_lane, 0, 0, u.account, u.posted, 0, p_seq from unnest(s_account, s_posted) u(account, posted)
-      on conflict (lane, household_id, period, account)
-        do update set posted = b.posted + excluded.posted, batch_seq = excluded.batch_seq;
-  end if;
-  if cardinality(o_id) > 0 then
+  if cardinality(p_holds) > 0 then
     insert into hold
       select p_lane, u.id, p_seq, u.household_id, u.kind, u.debit, u.credit, u.amount, u.expires_at
-      from unnest(o_id, o_household_id, o_kind, o_debit, o_credit, o_amount, o_expires_at)
-        u(id, household_id, kind, debit, credit, amount, expires_at);
+      from unnest(p_holds) u;
   end if;
-  if cardinality(e_id) > 0 then
-    insert into hold_ending
-      select p_lane, u.id, p_seq, u.ending, u.captured, u.by_id
-      from unnest(e_id, e_ending, e_captured, e_by_id) u(id, ending, captured, by_id);
+  if cardinality(p_hold_endings) > 0 then
+    insert into hold_ending select p_lane, u.id, p_seq, u.ending, u.captured, u.by_id from unnest(p_hold_endings) u;
   end if;
-  if cardinality(u_household_id) > 0 then
+  if cardinality(p_cash) > 0 then
     update household h set cash_day = u.day, cash_withdrawn = u.withdrawn, cash_withdrawals = u.withdrawals
-      from unnest(u_household_id, u_day, u_withdrawn, u_withdrawals) u(household_id, day, withdrawn, withdrawals)
-      where h.lane = p_lane and h.id = u.household_id;
+      from unnest(p_cash) u where h.lane = p_lane and h.id = u.household_id;
   end if;
-  if cardinality(stop_old_card) > 0 then
-    update household set old_ration_card = 'stopped' where lane = p_lane and id = any (stop_old_card);
+  if cardinality(p_stop_old_card) > 0 then
+    update household set old_ration_card = 'stopped' where lane = p_lane and id = any (p_stop_old_card);
   end if;
   return true;
 end $$;

@@ -52,7 +52,7 @@ const lanes = Type.Object(
     count: Type.Integer({
       minimum: 1,
       maximum: 64,
-      default: 2,
+      default: 1,
       description: 'Lanes that this process writes; fixed when a database is new.',
     }),
     ringCapacity: Type.Integer({

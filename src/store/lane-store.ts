@@ -2,7 +2,8 @@ import type pg from 'pg'
 import { type CivilDate, formatDate } from '../calendar.ts'
 import { describeError, MizanError } from '../errors.ts'
 import { type Batch, batchHash } from './batch.ts'
-import { byteaArray, int2Array, int4Array, int8Array, textArray, timestampArray, uuidArray } from './binary-arrays.ts'
+import { byteaArray, int4Array, int8Array, textArray, uuidArray } from './binary-arrays.ts'
+import { commitParameters, commitText, type RowTypeOids, readRowTypes } from './commit-parameters.ts'
 import { connect, isOutcomeUnknown, refusalOf } from './connection.ts'
 import {
   type FoundRow,
@@ -16,7 +17,6 @@ import {
 
 /** Ids of a lane step by this: lane n has the ids that are n more than a multiple. */
 export const ID_STEP = 64
-const PARAMETER_COUNT = 71
 
 /** Where a lane's journal stands. */
 export interface LanePosition {
@@ -44,6 +44,7 @@ export interface LaneStoreOptions {
 export class LaneStore {
   readonly #options: LaneStoreOptions
   #client: pg.Client | undefined
+  #rowTypes: RowTypeOids | undefined
 
   constructor(options: LaneStoreOptions) {
     this.#options = options
@@ -79,6 +80,7 @@ export class LaneStore {
         await client.end().catch(() => undefined)
         return undefined
       }
+      this.#rowTypes ??= await readRowTypes(client)
       this.#client = client
       client.once('end', () => {
         if (this.#client === client) this.#client = undefined
@@ -102,12 +104,12 @@ export class LaneStore {
   async commit(batch: Batch, previousHash: Buffer): Promise<CommitOutcome> {
     const hash = batchHash(previousHash, batch)
     const client = this.#client
-    if (client === undefined) return { kind: 'unknown', reason: 'not connected', hash }
+    if (client === undefined || this.#rowTypes === undefined) return { kind: 'unknown', reason: 'not connected', hash }
     try {
       const { rows } = await client.query<{ done: boolean }>({
         name: 'commit_batch',
         text: commitText,
-        values: commitValues(batch, hash),
+        values: commitParameters(batch, hash, this.#rowTypes),
       })
       return rows[0]?.done === true ? { kind: 'committed', hash } : { kind: 'fenced' }
     } catch (error) {
@@ -246,85 +248,4 @@ export class LaneStore {
     this.#client = undefined
     await client?.end().catch(() => undefined)
   }
-}
-
-const commitText = `select commit_batch(${Array.from({ length: PARAMETER_COUNT }, (_, i) => `$${i + 1}`).join(', ')}) as done`
-
-function commitValues(batch: Batch, hash: Buffer): unknown[] {
-  const { authorizations: a, transfers: t, householdBalances: h, holds: o, holdEndings: e, cashUsages: u } = batch
-  const { commands: c } = batch
-  const values = [
-    batch.lane,
-    batch.epoch,
-    batch.seq,
-    hash,
-    new Date(batch.atMs),
-    batch.firstId,
-    batch.nextId,
-    formatDate(batch.businessDate),
-    formatDate(batch.entitlementDate),
-    int8Array(a.map((row) => row.id)),
-    timestampArray(a.map((row) => row.receivedAtMs)),
-    textArray(a.map((row) => row.link)),
-    textArray(a.map((row) => row.mti)),
-    uuidArray(a.map((row) => row.key)),
-    uuidArray(a.map((row) => row.contentHash)),
-    textArray(a.map((row) => row.acquirer)),
-    textArray(a.map((row) => row.terminal)),
-    textArray(a.map((row) => row.acceptor)),
-    int8Array(a.map((row) => row.outletId)),
-    textArray(a.map((row) => row.stan)),
-    textArray(a.map((row) => row.transmission)),
-    textArray(a.map((row) => row.rrn)),
-    textArray(a.map((row) => row.networkReference)),
-    textArray(a.map((row) => row.panMasked)),
-    int8Array(a.map((row) => row.cardId)),
-    int8Array(a.map((row) => row.householdId)),
-    textArray(a.map((row) => row.transactionType)),
-    textArray(a.map((row) => row.accountCode)),
-    textArray(a.map((row) => row.mcc)),
-    int8Array(a.map((row) => row.amount)),
-    int8Array(a.map((row) => row.approvedAmount)),
-    textArray(a.map((row) => row.result)),
-    textArray(a.map((row) => row.responseCode)),
-    int8Array(a.map((row) => row.originalId)),
-    uuidArray(a.map((row) => row.originalKey)),
-    textArray(a.map((row) => row.answer)),
-    textArray(a.map((row) => row.trace)),
-    int8Array(t.map((row) => row.groupId)),
-    int2Array(t.map((row) => row.leg)),
-    int2Array(t.map((row) => row.kind)),
-    int8Array(t.map((row) => row.debit)),
-    int8Array(t.map((row) => row.credit)),
-    int8Array(t.map((row) => row.amount)),
-    int4Array(t.map((row) => row.period)),
-    int8Array(h.map((row) => row.account)),
-    int4Array(h.map((row) => row.period)),
-    int8Array(h.map((row) => row.posted)),
-    int8Array(h.map((row) => row.held)),
-    int8Array([...batch.sharedBalances.keys()]),
-    int8Array([...batch.sharedBalances.values()]),
-    int8Array(o.map((row) => row.id)),
-    int8Array(o.map((row) => row.householdId)),
-    int2Array(o.map((row) => row.kind)),
-    int8Array(o.map((row) => row.debit)),
-    int8Array(o.map((row) => row.credit)),
-    int8Array(o.map((row) => row.amount)),
-    timestampArray(o.map((row) => row.expiresAtMs)),
-    int8Array(e.map((row) => row.id)),
-    textArray(e.map((row) => row.ending)),
-    int8Array(e.map((row) => row.captured)),
-    int8Array(e.map((row) => row.byId)),
-    int8Array(u.map((row) => row.householdId)),
-    int4Array(u.map((row) => row.day)),
-    int8Array(u.map((row) => row.withdrawn)),
-    int4Array(u.map((row) => row.withdrawals)),
-    int8Array(c.map((row) => row.id)),
-    textArray(c.map((row) => row.kind)),
-    int8Array(c.map((row) => row.householdId)),
-    int8Array(c.map((row) => row.authorizationId)),
-    textArray(c.map((row) => row.detail)),
-    int8Array(batch.stopOldCards),
-  ]
-  return values
 }

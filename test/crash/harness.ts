@@ -20,7 +20,7 @@ export async function crashWorld(t: CrashTest, name: string): Promise<BenchWorld
   // Not mkdtemp: its folder is closed to the user that the server runs as when the tests run as root.
   const varDir = path.join(os.tmpdir(), `mizan-crash-${name}-${process.pid}`)
   mkdirSync(varDir, { recursive: true })
-  const world = await openWorld({ cards: 2_000, seed: 1, laneCount: 2, varDir })
+  const world = await openWorld({ cards: 2_000, seed: 1, laneCount: 1, varDir })
   t.teardown(async () => {
     await world.close()
     rmSync(varDir, { recursive: true, force: true })
