@@ -30,7 +30,9 @@ export async function crashWorld(t: CrashTest, name: string): Promise<BenchWorld
 
 /** Plays one scenario with one fault under a light load, and checks that nothing was lost or invented. */
 export async function crashOnce(t: CrashTest, world: BenchWorld, scenario: CrashScenario): Promise<CrashResult> {
-  const plan = { scenario, mix: 'national', ratePerSecond: 300, faults: 1, everySeconds: 2, seed: 1 } as const
+  // Long enough for a process to start again on a busy machine before the load ends.
+  const everySeconds = scenario === 'switch-killed' ? 6 : 3
+  const plan = { scenario, mix: 'national', ratePerSecond: 300, faults: 1, everySeconds, seed: 1 } as const
   const result = await runCrash(world, plan)
   const { comparison, checks, outageMs } = result
   t.comment(`${result.sent} sent, ${result.answered} answered, ${comparison.unansweredButPosted} posted unanswered`)
