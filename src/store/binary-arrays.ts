@@ -3,10 +3,8 @@
  * none to parse on the other (PostgreSQL, "array_recv": dimensions, null flag, element type, length, lower bound, then
  * each element as a 4-byte length and its bytes).
  */
-const OID = { int2: 21, int4: 23, int8: 20, text: 25, uuid: 2950, timestamptz: 1184, bytea: 17 } as const
+const OID = { int2: 21, int4: 23, int8: 20, text: 25, uuid: 2950, bytea: 17 } as const
 const HEADER_BYTES = 20
-/** Microseconds from 1970 to 2000, where PostgreSQL counts from. */
-const POSTGRES_EPOCH_MS = 946_684_800_000
 const NULL_LENGTH = -1
 
 const emptyArrays = new Map<number, Buffer>()
@@ -35,15 +33,6 @@ function header(oid: number, count: number, bytes: number, nulls: boolean): Buff
 export function int8Array(values: readonly (number | undefined)[]): Buffer {
   if (values.length === 0) return empty(OID.int8)
   return wide(OID.int8, values)
-}
-
-/** `timestamptz[]` of milliseconds since 1970. */
-export function timestampArray(valuesMs: readonly number[]): Buffer {
-  if (valuesMs.length === 0) return empty(OID.timestamptz)
-  return wide(
-    OID.timestamptz,
-    valuesMs.map((value) => Math.round((value - POSTGRES_EPOCH_MS) * 1_000)),
-  )
 }
 
 function wide(oid: number, values: readonly (number | undefined)[]): Buffer {
