@@ -1,6 +1,3 @@
-/** Longest PAN of ISO/IEC 7812. */
-export const PAN_LENGTH_MAX = 19
-
 /** Shows a PAN as first six and last four digits, the most that PCI DSS 3.4 lets a display show. */
 export function maskPan(pan: string): string {
   if (pan.length < 13) return '*'.repeat(pan.length)

@@ -81,6 +81,3 @@ export function traceInWords(entry: readonly (string | number)[], formatPounds: 
     return money === undefined ? String(figure) : `${formatPounds(Number(figure))} EGP`
   })
 }
-
-/** Every code with its template, for the documentation. */
-export const traceCodes: Readonly<Record<TraceCode, string>> = words
