@@ -107,7 +107,7 @@ create function load_households(p_lane smallint, p_ids bigint[], p_month integer
   from unnest(p_ids) p(id)
   join household h on h.lane = p_lane and h.id = p.id
   cross join lateral (
-    select string_agg(x.id || ',' || encode(x.pan_index, 'hex') || ',' || x.pan_masked || ',' || x.expiry || ',' ||
+    select string_agg(x.id || ',' || encode(x.pan_index, 'hex') || ',' || x.expiry || ',' ||
              x.status, ';') as cards
     from card x where x.lane = p_lane and x.household_id = h.id
   ) k

@@ -6,7 +6,7 @@ import type { Decision } from './decision.ts'
 
 /**
  * Applies a decision to the household in memory, so that the next decision of the same batch sees it. The writer makes
- * the same change durable, or drops the household from its cache when it cannot.
+ * the same change durable, or forgets this copy when it cannot.
  */
 export function applyDecision(decision: Decision, household: Household): void {
   const { transfers, hold, holdEnding, cashUsage } = decision

@@ -5,11 +5,18 @@ import type { Balance, Hold } from '../ledger/transfer.ts'
 export const cardStatuses = ['issued', 'active', 'restricted', 'lost', 'stolen', 'closed'] as const
 export type CardStatus = (typeof cardStatuses)[number]
 
+export const householdStatuses = ['active', 'suspended'] as const
+export type HouseholdStatus = (typeof householdStatuses)[number]
+
+/** What became of the paper-era ration card. */
+export const oldRationCardStates = ['active', 'stopped', 'none'] as const
+export type OldRationCard = (typeof oldRationCardStates)[number]
+
 /** A card as decisions see it; the PAN itself stays outside. */
 export interface Card {
   readonly id: number
-  /** First six and last four digits. */
-  readonly panMasked: string
+  /** Keyed hash of the PAN, 16 bytes as latin1. */
+  readonly panIndex: string
   /** YYMM; the card works to the end of that month. */
   readonly expiry: string
   readonly status: CardStatus
@@ -31,9 +38,9 @@ export interface Household {
   /** Issuing governorate. */
   readonly governorate: string
   readonly members: number
-  readonly status: 'active' | 'suspended'
+  readonly status: HouseholdStatus
   /** Stopped in the commit of the first subsidised dispense with the new card (M17). */
-  oldRationCard: 'active' | 'stopped' | 'none'
+  oldRationCard: OldRationCard
   readonly cards: readonly Card[]
   readonly balances: Balance[]
   readonly holds: Hold[]

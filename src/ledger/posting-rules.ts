@@ -1,3 +1,4 @@
+import { assert } from '../errors.ts'
 import { type AccountNumber, accountClasses, classOf, kindOf, moneyKinds, tailOf, unitOf } from './accounts.ts'
 
 /**
@@ -31,6 +32,13 @@ export type TransferKind = keyof typeof transferKinds
 export const transferKindNames = Object.fromEntries(
   Object.entries(transferKinds).map(([name, code]) => [code, name]),
 ) as Record<number, TransferKind>
+
+/** Kind of a transfer that was read from the journal. */
+export function transferKindOf(code: number): TransferKind {
+  const kind = transferKindNames[code]
+  assert(kind !== undefined, 'a transfer kind of the journal is known')
+  return kind
+}
 
 interface SubsidyRule {
   readonly debitClass: number

@@ -1,5 +1,5 @@
 import { businessDate, civilDate } from '../calendar.ts'
-import type { CardStatus } from '../card/household.ts'
+import type { CardStatus, HouseholdStatus, OldRationCard } from '../card/household.ts'
 import { assert, MizanError } from '../errors.ts'
 import { moneyAccount, OWNER_SPAN, subsidyAccount } from '../ledger/accounts.ts'
 import { transferKinds } from '../ledger/posting-rules.ts'
@@ -37,8 +37,8 @@ export interface HouseholdRecord {
   readonly id: number
   readonly governorate: string
   readonly members: number
-  readonly status: 'active' | 'suspended'
-  readonly oldRationCard: 'active' | 'stopped' | 'none'
+  readonly status: HouseholdStatus
+  readonly oldRationCard: OldRationCard
   readonly cards: readonly CardRecord[]
   /** Opening money of the postal account, piasters. */
   readonly postalPiasters: number

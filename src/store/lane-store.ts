@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import { type CivilDate, formatDate } from '../calendar.ts'
+import type { Household } from '../card/household.ts'
 import { describeError, MizanError } from '../errors.ts'
 import { type Batch, batchHash } from './batch.ts'
 import { byteaArray, int4Array, int8Array, textArray, uuidArray } from './binary-arrays.ts'
@@ -8,7 +9,6 @@ import { connect, isOutcomeUnknown, refusalOf } from './connection.ts'
 import {
   type FoundRow,
   type HouseholdRow,
-  type LoadedHousehold,
   type Prefetched,
   type PrefetchQuery,
   readHouseholds,
@@ -152,7 +152,7 @@ export class LaneStore {
    * Reads households of the lane in order of their number, after a number; fewer than `limit` means the end.
    * @throws MizanError STORE_UNAVAILABLE
    */
-  async loadAfter(householdId: number, limit: number, entitlementDate: CivilDate): Promise<readonly LoadedHousehold[]> {
+  async loadAfter(householdId: number, limit: number, entitlementDate: CivilDate): Promise<readonly Household[]> {
     const client = this.#client
     if (client === undefined) throw new MizanError('STORE_UNAVAILABLE', 'the lane is not connected')
     try {

@@ -2,10 +2,9 @@ import type { StoredAuthorization } from '../authorization/decision.ts'
 import type { Result } from '../authorization/result.ts'
 import type { CivilDate } from '../calendar.ts'
 import type { Card, CardStatus, Household } from '../card/household.ts'
-import { assert } from '../errors.ts'
 import type { AccountNumber } from '../ledger/accounts.ts'
-import { transferKindNames } from '../ledger/posting-rules.ts'
-import type { Balance, Hold, HoldEnding, Transfer } from '../ledger/transfer.ts'
+import { transferKindOf } from '../ledger/posting-rules.ts'
+import type { Balance, Hold, HoldEnding } from '../ledger/transfer.ts'
 import { uuidBytes } from './binary-arrays.ts'
 
 /** How a message names its original: DE90's key, else the scheme's reference, else 2, 4, 37, 41 and 42. */
@@ -29,14 +28,8 @@ export interface PrefetchQuery {
   readonly originals: readonly OriginalQuery[]
 }
 
-/** A household as loaded, with the PAN indexes (latin1) of its cards. */
-export interface LoadedHousehold {
-  readonly household: Household
-  readonly cardsByPanIndex: ReadonlyMap<string, Card>
-}
-
 export interface Prefetched {
-  readonly households: readonly LoadedHousehold[]
+  readonly households: readonly Household[]
   /** By duplicate key. */
   readonly previous: ReadonlyMap<string, StoredAuthorization>
   /** Keys whose reversal came before them. */
@@ -57,8 +50,8 @@ export interface HouseholdRow {
   readonly cash_day: number
   readonly cash_withdrawn: string
   readonly cash_withdrawals: number
-  /** `id,panIndex,panMasked,expiry,status;…` */
-  readonly cards: string
+  /** `id,panIndex,expiry,status;…` */
+  readonly cards: string | null
   /** `account,period,posted,held;…` */
   readonly balances: string | null
   /** `id,kind,debit,credit,amount,expiresAtMs;…` */
@@ -115,25 +108,18 @@ export function readPrefetched(
 }
 
 /** Turns rows of households into what decisions work on. */
-export function readHouseholds(rows: readonly HouseholdRow[], today: CivilDate): LoadedHousehold[] {
+export function readHouseholds(rows: readonly HouseholdRow[], today: CivilDate): Household[] {
   return rows.map((row) => householdOf(row, today))
 }
 
-function householdOf(row: HouseholdRow, today: CivilDate): LoadedHousehold {
-  const cardsByPanIndex = new Map<string, Card>()
-  const cards = row.cards.split(';').map((item) => {
-    const [id, panIndex = '', panMasked = '', expiry = '', status] = item.split(',')
-    const card: Card = { id: Number(id), panMasked, expiry, status: status as CardStatus }
-    cardsByPanIndex.set(Buffer.from(panIndex, 'hex').toString('latin1'), card)
-    return card
-  })
-  const household: Household = {
+function householdOf(row: HouseholdRow, today: CivilDate): Household {
+  return {
     id: Number(row.id),
     governorate: row.governorate,
     members: row.members,
     status: row.status,
     oldRationCard: row.old_ration_card,
-    cards,
+    cards: row.cards === null ? [] : row.cards.split(';').map(cardOf),
     balances: row.balances === null ? [] : row.balances.split(';').map(balanceOfItem),
     holds: row.holds === null ? [] : row.holds.split(';').map((item) => holdOf(numbersOf(item) as unknown as HoldJson)),
     cashUsage:
@@ -141,7 +127,16 @@ function householdOf(row: HouseholdRow, today: CivilDate): LoadedHousehold {
         ? { day: today, withdrawnPiasters: Number(row.cash_withdrawn), withdrawals: row.cash_withdrawals }
         : undefined,
   }
-  return { household, cardsByPanIndex }
+}
+
+function cardOf(item: string): Card {
+  const [id, panIndex = '', expiry = '', status] = item.split(',')
+  return {
+    id: Number(id),
+    panIndex: Buffer.from(panIndex, 'hex').toString('latin1'),
+    expiry,
+    status: status as CardStatus,
+  }
 }
 
 function numbersOf(item: string): number[] {
@@ -156,18 +151,12 @@ function balanceOfItem(item: string): Balance {
 function holdOf([id, kind, debit, credit, amount, expiresAtMs]: HoldJson): Hold {
   return {
     id,
-    kind: kindName(kind),
+    kind: transferKindOf(kind),
     debit: debit as AccountNumber,
     credit: credit as AccountNumber,
     amount,
     expiresAtMs,
   }
-}
-
-function kindName(code: number): Transfer['kind'] {
-  const name = transferKindNames[code]
-  assert(name !== undefined, `transfer kind ${code} of the journal is not known`)
-  return name
 }
 
 function authorizationOf(json: AuthorizationJson): StoredAuthorization {
@@ -184,7 +173,7 @@ function authorizationOf(json: AuthorizationJson): StoredAuthorization {
     approvedPiasters: json.approved,
     answer: JSON.parse(json.answer) as Record<string, string>,
     transfers: (json.transfers ?? []).map(([kind, debit, credit, amount, period]) => ({
-      kind: kindName(kind),
+      kind: transferKindOf(kind),
       debit: debit as AccountNumber,
       credit: credit as AccountNumber,
       amount,

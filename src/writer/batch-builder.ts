@@ -62,12 +62,12 @@ export class BatchBuilder {
     return this.#nextId === this.head.firstId
   }
 
-  /** Households whose memory this batch changed. */
+  /** Households whose copies in memory this batch changed. */
   get touched(): ReadonlySet<Household> {
     return this.#touched
   }
 
-  /** Names a household whose memory is about to change, so that it can be dropped should anything go wrong. */
+  /** Names a household whose copy in memory is about to change, so that it is kept once the batch is durable. */
   touch(household: Household): void {
     this.#touched.add(household)
   }

@@ -26,7 +26,7 @@ export interface Answer {
 
 /**
  * Decides a batch in order: each decision changes its household in memory at once, so the next one sees it. Throws only
- * on a defect; the caller then drops the builder's touched households from the cache.
+ * on a defect; the caller then forgets the cache's copies.
  */
 export function decideBatch(
   works: readonly Work[],

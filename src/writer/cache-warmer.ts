@@ -44,6 +44,6 @@ export class CacheWarmer {
     const loaded = await this.#store.loadAfter(this.#after, CHUNK_HOUSEHOLDS, today)
     for (const household of loaded) this.#cache.add(household, monthOf(today))
     const full = this.#cache.size >= this.#fillUpTo
-    this.#after = loaded.length < CHUNK_HOUSEHOLDS || full ? undefined : loaded.at(-1)?.household.id
+    this.#after = loaded.length < CHUNK_HOUSEHOLDS || full ? undefined : loaded.at(-1)?.id
   }
 }

@@ -1,10 +1,8 @@
 import type { Card, Household } from '../card/household.ts'
-import type { LoadedHousehold } from '../store/prefetch.ts'
-
-interface Entry extends LoadedHousehold {
-  /** Month (yyyymm) whose balances were loaded. */
-  readonly month: number
-}
+import { assert } from '../errors.ts'
+import { NameTable, readHousehold, recordLength, writeHousehold } from './household-record.ts'
+import { KeyTable } from './key-table.ts'
+import { RecordPool } from './record-pool.ts'
 
 /** A card and its household. */
 export interface CachedCard {
@@ -12,23 +10,54 @@ export interface CachedCard {
   readonly household: Household
 }
 
+const NONE = -1
+/** Numbers beyond a record's own that reading it may touch. */
+const SCRATCH_SLACK = 16
+const SCRATCH_NUMBERS = 1_024
+
 /**
- * Households in memory, least recently used out first. What it holds equals the database: it changes only with batches,
- * and a household whose batch failed is dropped.
+ * Households in memory, least recently used out first. What it holds equals the database: a batch works on copies, and
+ * what it changed is kept when it is durable. Households rest as records of numbers outside the garbage collector's
+ * heap: a million of their objects there would stop the switch for tenths of a second every few seconds.
  */
 export class HouseholdCache {
   readonly #capacity: number
-  readonly #byId = new Map<number, Entry>()
-  readonly #idByPanIndex = new Map<string, number>()
+  #records = new RecordPool()
+  readonly #names = new NameTable()
+  /** Entry by PAN index. */
+  readonly #entries: KeyTable
+  readonly #recordOf: Int32Array
+  readonly #monthOf: Int32Array
+  /** Neighbours in order of use: `newer` of the newest and `older` of the oldest are NONE. */
+  readonly #newer: Int32Array
+  readonly #older: Int32Array
+  #newest = NONE
+  #oldest = NONE
+  #free: number[] = []
+  #unused = 0
+  #size = 0
+  /** Copies that the current batch works on, by entry. */
+  readonly #open = new Map<number, Household>()
+  #scratch = new Float64Array(SCRATCH_NUMBERS)
   #hits = 0
   #misses = 0
 
-  constructor(capacity: number) {
+  /**
+   * @param capacity households that stay when room is made
+   * @param slack how many more one batch may bring in before room is made
+   */
+  constructor(capacity: number, slack: number) {
+    const entries = capacity + slack
     this.#capacity = capacity
+    this.#entries = new KeyTable(entries)
+    this.#recordOf = new Int32Array(entries)
+    this.#monthOf = new Int32Array(entries)
+    this.#newer = new Int32Array(entries)
+    this.#older = new Int32Array(entries)
   }
 
   get size(): number {
-    return this.#byId.size
+    return this.#size
   }
 
   /** Hits and misses since the last call. */
@@ -39,57 +68,112 @@ export class HouseholdCache {
     return counts
   }
 
-  /** Whether a card can be served from memory in this month. Counts a hit or a miss. */
+  /** Whether a card can be served from memory in this month (yyyymm). Counts a hit or a miss. */
   has(panIndex: string, month: number): boolean {
-    const id = this.#idByPanIndex.get(panIndex)
-    const entry = id === undefined ? undefined : this.#byId.get(id)
-    if (entry !== undefined && entry.month !== month) this.drop(entry.household.id)
-    const found = entry !== undefined && entry.month === month
+    const entry = this.#entries.get(panIndex)
+    const found = entry !== undefined && this.#monthOf[entry] === month
+    if (entry !== undefined && !found) this.#drop(entry)
     if (found) this.#hits++
     else this.#misses++
     return found
   }
 
-  /** The card and its household, marked as used. */
+  /** The card and its household for the current batch, marked as used; the same copy until the batch is over. */
   get(panIndex: string): CachedCard | undefined {
-    const id = this.#idByPanIndex.get(panIndex)
-    if (id === undefined) return undefined
-    const entry = this.#byId.get(id)
-    const card = entry?.cardsByPanIndex.get(panIndex)
-    if (entry === undefined || card === undefined) return undefined
-    this.#byId.delete(id)
-    this.#byId.set(id, entry)
-    return { card, household: entry.household }
+    const entry = this.#entries.get(panIndex)
+    if (entry === undefined) return undefined
+    let household = this.#open.get(entry)
+    if (household === undefined) {
+      household = this.#read(entry)
+      this.#open.set(entry, household)
+      this.#unlink(entry)
+      this.#linkNewest(entry)
+    }
+    const card = household.cards.find((held) => held.panIndex === panIndex)
+    assert(card !== undefined, 'a household in memory has the card that it is known by')
+    return { card, household }
   }
 
-  /** Takes a loaded household in. One that is here already stays as it is: it may be ahead of what was read. */
-  add(loaded: LoadedHousehold, month: number): void {
-    const { id } = loaded.household
-    if (this.#byId.has(id)) return
-    this.#byId.set(id, { ...loaded, month })
-    for (const panIndex of loaded.cardsByPanIndex.keys()) this.#idByPanIndex.set(panIndex, id)
+  /** Takes in what was loaded of a month. One that is here already stays: it may be ahead of what was read. */
+  add(household: Household, month: number): void {
+    if (household.cards.length === 0 || household.cards.some((card) => this.#entries.has(card.panIndex))) return
+    const entry = this.#free.pop() ?? this.#unused++
+    assert(entry < this.#recordOf.length, 'room is made between batches')
+    this.#size++
+    for (const { panIndex } of household.cards) this.#entries.set(panIndex, entry)
+    this.#monthOf[entry] = month
+    const length = this.#write(household)
+    this.#recordOf[entry] = this.#records.add(this.#scratch, length)
+    this.#linkNewest(entry)
+  }
+
+  /** Ends a batch: what it changed in memory is durable and is kept. */
+  keep(changed: ReadonlySet<Household>): void {
+    for (const [entry, household] of this.#open) {
+      if (!changed.has(household)) continue
+      const length = this.#write(household)
+      this.#records.replace(this.#recordOf[entry] ?? NONE, this.#scratch, length)
+    }
+    this.#open.clear()
+  }
+
+  /** Ends a batch that did not become durable: its copies are forgotten. */
+  forget(): void {
+    this.#open.clear()
   }
 
   /** Makes room. Called between batches, so that nothing a batch works on disappears under it. */
   trim(): void {
-    while (this.#byId.size > this.#capacity) {
-      for (const id of this.#byId.keys()) {
-        this.drop(id)
-        break
-      }
-    }
-  }
-
-  /** Forgets a household; its next message loads it again. */
-  drop(id: number): void {
-    const entry = this.#byId.get(id)
-    if (entry === undefined) return
-    this.#byId.delete(id)
-    for (const panIndex of entry.cardsByPanIndex.keys()) this.#idByPanIndex.delete(panIndex)
+    while (this.#size > this.#capacity) this.#drop(this.#oldest)
   }
 
   clear(): void {
-    this.#byId.clear()
-    this.#idByPanIndex.clear()
+    this.#entries.clear()
+    this.#records = new RecordPool()
+    this.#open.clear()
+    this.#free = []
+    this.#unused = 0
+    this.#size = 0
+    this.#newest = NONE
+    this.#oldest = NONE
+  }
+
+  #drop(entry: number): void {
+    const household = this.#read(entry)
+    for (const { panIndex } of household.cards) this.#entries.delete(panIndex)
+    this.#records.delete(this.#recordOf[entry] ?? NONE)
+    this.#unlink(entry)
+    this.#open.delete(entry)
+    this.#free.push(entry)
+    this.#size--
+  }
+
+  #read(entry: number): Household {
+    this.#records.read(this.#recordOf[entry] ?? NONE, this.#scratch)
+    return readHousehold(this.#scratch, this.#names)
+  }
+
+  /** Fills the scratch. What was once written there also fits when it is read. */
+  #write(household: Household): number {
+    const needed = recordLength(household) + SCRATCH_SLACK
+    if (needed > this.#scratch.length) this.#scratch = new Float64Array(needed * 2)
+    return writeHousehold(household, this.#scratch, this.#names)
+  }
+
+  #linkNewest(entry: number): void {
+    this.#newer[entry] = NONE
+    this.#older[entry] = this.#newest
+    if (this.#newest === NONE) this.#oldest = entry
+    else this.#newer[this.#newest] = entry
+    this.#newest = entry
+  }
+
+  #unlink(entry: number): void {
+    const newer = this.#newer[entry] ?? NONE
+    const older = this.#older[entry] ?? NONE
+    if (newer === NONE) this.#newest = older
+    else this.#older[newer] = older
+    if (older === NONE) this.#oldest = newer
+    else this.#newer[older] = newer
   }
 }

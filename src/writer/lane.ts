@@ -24,6 +24,8 @@ interface Sent {
   readonly works: readonly Work[]
   readonly dueHolds: readonly DueHold[]
   readonly answers: readonly Answer[]
+  /** Households whose copies in memory it changed. */
+  readonly touched: ReadonlySet<Household>
 }
 
 const LATE_SWEEP_MS = 20
@@ -64,7 +66,7 @@ export class Lane {
     this.#clock = clock
     this.#observer = observer
     this.#ring = new Ring(limits.ringCapacity)
-    this.#cache = new HouseholdCache(limits.cacheHouseholds)
+    this.#cache = new HouseholdCache(limits.cacheHouseholds, limits.batchMax + DUE_HOLDS_PER_BATCH)
     this.#recent = new RecentKeys(limits.recentKeys, clock.now())
     this.#warmer = new CacheWarmer(store, this.#cache, limits.cacheHouseholds)
     this.#partitions = new Partitions(store, clock, (error) => observer.laneFault?.(lane, error))
@@ -205,7 +207,10 @@ export class Lane {
     const head = { lane: this.lane, epoch, seq: lastSeq + 1, firstId, atMs: nowMs, businessDate: day, entitlementDate }
     const builder = new BatchBuilder(head)
     const { answers, batch } = this.#decideAll(works, dueHolds, lookups, builder)
-    if (builder.isEmpty) return
+    if (builder.isEmpty) {
+      this.#cache.forget()
+      return
+    }
     const decidedMs = performance.now()
     const outcome = await this.#store.commit(batch, this.#position.lastHash)
     const committedMs = performance.now()
@@ -221,10 +226,10 @@ export class Lane {
       cachedHouseholds: this.#cache.size,
       ...this.#cache.takeCounts(),
     })
-    await this.#conclude({ batch, works, dueHolds, answers }, outcome, builder.touched)
+    await this.#conclude({ batch, works, dueHolds, answers, touched: builder.touched }, outcome)
   }
 
-  /** Decides the batch in memory; on a defect no half-changed household stays there. */
+  /** Decides the batch in memory; on a defect no half-changed household is kept. */
   #decideAll(
     works: readonly Work[],
     dueHolds: readonly DueHold[],
@@ -235,12 +240,12 @@ export class Lane {
       const answers = decideBatch(works, dueHolds, lookups, builder, this.#cache, this.#rules)
       return { answers, batch: builder.build() }
     } catch (error) {
-      this.#dropHouseholds(builder.touched)
+      this.#cache.forget()
       throw error
     }
   }
 
-  async #conclude(sent: Sent, outcome: CommitOutcome, touched: ReadonlySet<Household>): Promise<void> {
+  async #conclude(sent: Sent, outcome: CommitOutcome): Promise<void> {
     switch (outcome.kind) {
       case 'committed':
         this.#finish(sent, outcome.hash)
@@ -254,7 +259,7 @@ export class Lane {
       case 'refused': {
         const { code, constraint, reason } = outcome
         this.#observer.batchRefused?.(this.lane, sent.batch.seq, sent.works.length, code, constraint, reason)
-        this.#dropHouseholds(touched)
+        this.#cache.forget()
         if (constraint.includes('dedupe_key') && !this.#askedAgain) {
           // A key that the memory took for new is in the journal after all: decide again, asking for every key.
           this.#recent.reset(this.#clock.now())
@@ -285,8 +290,9 @@ export class Lane {
   }
 
   #finish(sent: Sent, hash: Buffer): void {
-    const { batch, works, answers } = sent
+    const { batch, works, answers, touched } = sent
     this.#askedAgain = false
+    this.#cache.keep(touched)
     this.#position = { ...this.#position, lastSeq: batch.seq, lastHash: hash, nextId: batch.nextId }
     for (const row of batch.authorizations) {
       this.#recent.add(row.key, batch.atMs)
@@ -376,10 +382,6 @@ export class Lane {
   #early91(work: Work, reason: 'budget' | 'stopping' | 'fenced'): void {
     this.#observer.early91?.(this.lane, reason)
     answerWithout(work, 'not-in-time')
-  }
-
-  #dropHouseholds(households: ReadonlySet<Household>): void {
-    for (const household of households) this.#cache.drop(household.id)
   }
 }
 

@@ -1,48 +1,65 @@
+import { KeyTable } from './key-table.ts'
+
 /**
  * How far ahead of ours a sender's clock may run before a key must be looked up. A sender further ahead is still caught
  * by the unique index of the journal.
  */
 const SKEW_MS = 10_000
 
+interface Generation {
+  readonly keys: KeyTable
+  /** Nothing older than this is in it. */
+  sinceMs: number
+}
+
 /**
  * The duplicate keys that this writer made durable lately. The lane has one writer, so a key whose DE7 lies in the time
- * this memory covers, and which is not in it, was never processed: the database need not be asked. Bounded.
+ * this memory covers, and which is not in it, was never processed: the database need not be asked. Bounded: it keeps
+ * two generations, and when the younger one is full the older one is forgotten.
  */
 export class RecentKeys {
-  readonly #capacity: number
-  readonly #seen = new Map<string, number>()
-  #coveredFromMs: number
+  readonly #generationMax: number
+  #younger: Generation
+  #older: Generation
 
-  /** @param nowMs start of the cover: what came before it is not known here */
+  /**
+   * @param capacity keys at most; at least half as many are remembered once that many came
+   * @param nowMs start of the cover: what came before it is not known here
+   */
   constructor(capacity: number, nowMs: number) {
-    this.#capacity = capacity
-    this.#coveredFromMs = nowMs
+    this.#generationMax = Math.max(1, Math.floor(capacity / 2))
+    this.#younger = { keys: new KeyTable(this.#generationMax), sinceMs: nowMs }
+    this.#older = { keys: new KeyTable(this.#generationMax), sinceMs: nowMs }
   }
 
   get size(): number {
-    return this.#seen.size
+    return this.#younger.keys.size + this.#older.keys.size
   }
 
   /** Records a key that is durable now. */
   add(key: string, nowMs: number): void {
-    this.#seen.set(key, nowMs)
-    if (this.#seen.size <= this.#capacity) return
-    for (const [oldest, atMs] of this.#seen) {
-      this.#seen.delete(oldest)
-      this.#coveredFromMs = Math.max(this.#coveredFromMs, atMs)
-      break
+    if (this.#younger.keys.size >= this.#generationMax) {
+      const emptied = this.#older
+      emptied.keys.clear()
+      emptied.sinceMs = nowMs
+      this.#older = this.#younger
+      this.#younger = emptied
     }
+    this.#younger.keys.set(key, 1)
   }
 
   /** Whether the journal has to be asked about a key. `transmissionMs` is the instant of its DE7. */
   mustAsk(key: string, transmissionMs: number | undefined, nowMs: number): boolean {
-    if (transmissionMs === undefined || this.#seen.has(key)) return true
-    return transmissionMs < this.#coveredFromMs + SKEW_MS || transmissionMs > nowMs + SKEW_MS
+    if (transmissionMs === undefined || transmissionMs > nowMs + SKEW_MS) return true
+    if (transmissionMs < this.#older.sinceMs + SKEW_MS) return true
+    return this.#younger.keys.has(key) || this.#older.keys.has(key)
   }
 
   /** Forgets everything: from now on the journal is asked until the cover has grown again. */
   reset(nowMs: number): void {
-    this.#seen.clear()
-    this.#coveredFromMs = nowMs
+    for (const generation of [this.#younger, this.#older]) {
+      generation.keys.clear()
+      generation.sinceMs = nowMs
+    }
   }
 }

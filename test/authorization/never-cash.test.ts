@@ -44,7 +44,7 @@ function openingHousehold(id: number): Household {
     members,
     status: id === 5 ? 'suspended' : 'active',
     oldRationCard: 'active',
-    cards: [{ id, panMasked: '400000******0000', expiry: '3012', status: 'active' }],
+    cards: [{ id, panIndex: '0123456789abcdef', expiry: '3012', status: 'active' }],
     balances: [
       balance(moneyAccount('postalAccount', id), 0, postal),
       balance(subsidyAccount('wallet', 'EGP', 3, id), month, 600),

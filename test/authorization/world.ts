@@ -68,7 +68,7 @@ export function panIndexOf(pan: string): string {
 /** A household with one active card and an empty journal. */
 export function household(fields: Partial<Household> = {}): Household {
   const id = fields.id ?? 1_001
-  const card: Card = { id, panMasked: '400000******0000', expiry: '3012', status: 'active' }
+  const card: Card = { id, panIndex: String(id).padStart(16, '0'), expiry: '3012', status: 'active' }
   return {
     id,
     governorate: 'SUZ',

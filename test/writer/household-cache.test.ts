@@ -1,61 +1,162 @@
+import fc from 'fast-check'
 import t from 'tap'
-import type { LoadedHousehold } from '../../src/store/prefetch.ts'
+import type { CivilDate } from '../../src/calendar.ts'
+import { cardStatuses, type Household, householdStatuses, oldRationCardStates } from '../../src/card/household.ts'
+import type { AccountNumber } from '../../src/ledger/accounts.ts'
+import { type TransferKind, transferKinds } from '../../src/ledger/posting-rules.ts'
 import { HouseholdCache } from '../../src/writer/household-cache.ts'
 import { household } from '../authorization/world.ts'
 
 const MONTH = 202_611
+const SLACK = 8
 
-function loaded(id: number, ...panIndexes: string[]): LoadedHousehold {
+function indexOf(name: string): string {
+  return name.padStart(16, '\u00ff')
+}
+
+function loaded(id: number, ...names: string[]): Household {
   const made = household({ id })
-  const card = made.cards[0]
-  if (card === undefined) throw new Error('a household of the tests has a card')
-  return { household: made, cardsByPanIndex: new Map(panIndexes.map((panIndex) => [panIndex, card])) }
+  const cards = names.map((name, index) => ({
+    id: id * 10 + index,
+    panIndex: indexOf(name),
+    expiry: '2912',
+    status: 'active' as const,
+  }))
+  return { ...made, cards }
 }
 
 t.test('a household is found by each of its cards', async (t) => {
-  const cache = new HouseholdCache(10)
-  t.equal(cache.has('a', MONTH), false)
+  const cache = new HouseholdCache(10, SLACK)
+  t.equal(cache.has(indexOf('a'), MONTH), false)
   cache.add(loaded(1, 'a', 'b'), MONTH)
-  t.equal(cache.has('a', MONTH), true)
-  t.equal(cache.get('a')?.household, cache.get('b')?.household)
-  t.equal(cache.get('c'), undefined)
+  t.equal(cache.has(indexOf('a'), MONTH), true)
+  const found = cache.get(indexOf('a'))
+  t.ok(found)
+  t.equal(found?.household, cache.get(indexOf('b'))?.household, 'one copy for a batch')
+  t.equal(found?.card.id, 10)
+  t.equal(cache.get(indexOf('c')), undefined)
   t.same(cache.takeCounts(), { cacheHits: 1, cacheMisses: 1 })
   t.same(cache.takeCounts(), { cacheHits: 0, cacheMisses: 0 })
 })
 
-t.test('what is in memory is ahead of what was read', async (t) => {
-  const cache = new HouseholdCache(10)
-  const first = loaded(1, 'a')
-  cache.add(first, MONTH)
+t.test('what a batch changed is kept when it is durable, and forgotten otherwise', async (t) => {
+  const cache = new HouseholdCache(10, SLACK)
   cache.add(loaded(1, 'a'), MONTH)
-  t.equal(cache.get('a')?.household, first.household)
+  cache.add(loaded(2, 'b'), MONTH)
+  const change = (name: string) => {
+    const copy = cache.get(indexOf(name))?.household
+    if (copy === undefined) throw new Error('it was added')
+    copy.oldRationCard = 'stopped'
+    for (let day = 1; day <= 31; day++) {
+      const account = 110_100_000_000_001 as AccountNumber
+      copy.balances.push({ account, period: MONTH * 100 + day, posted: day, held: 0 })
+    }
+    return copy
+  }
+  change('a')
+  cache.forget()
+  t.same(cache.get(indexOf('a'))?.household, loaded(1, 'a'))
+  cache.forget()
+  const kept = change('b')
+  change('a')
+  cache.keep(new Set([kept]))
+  t.same(cache.get(indexOf('b'))?.household, kept)
+  t.not(cache.get(indexOf('b'))?.household, kept, 'another batch, another copy')
+  t.same(cache.get(indexOf('a'))?.household, loaded(1, 'a'), 'a copy that is not named is not kept')
+})
+
+t.test('what is in memory is ahead of what was read', async (t) => {
+  const cache = new HouseholdCache(10, SLACK)
+  cache.add(loaded(1, 'a'), MONTH)
+  cache.add({ ...loaded(1, 'a'), members: 9 }, MONTH)
+  t.equal(cache.size, 1)
+  t.equal(cache.get(indexOf('a'))?.household.members, loaded(1, 'a').members)
+})
+
+t.test('a household without a card is not held: nobody can ask for it', async (t) => {
+  const cache = new HouseholdCache(10, SLACK)
+  cache.add(loaded(1), MONTH)
+  t.equal(cache.size, 0)
 })
 
 t.test('another month means another load', async (t) => {
-  const cache = new HouseholdCache(10)
+  const cache = new HouseholdCache(10, SLACK)
   cache.add(loaded(1, 'a'), MONTH)
-  t.equal(cache.has('a', MONTH + 1), false)
-  t.equal(cache.get('a'), undefined)
+  t.equal(cache.has(indexOf('a'), MONTH + 1), false)
+  t.equal(cache.get(indexOf('a')), undefined)
   t.equal(cache.size, 0)
 })
 
 t.test('the least recently used goes first, and only when asked to make room', async (t) => {
-  const cache = new HouseholdCache(2)
-  for (const [id, panIndex] of [
-    [1, 'a'],
-    [2, 'b'],
-    [3, 'c'],
-  ] as const) {
-    cache.add(loaded(id, panIndex), MONTH)
-  }
+  const cache = new HouseholdCache(2, SLACK)
+  for (const [id, name] of ['a', 'b', 'c'].entries()) cache.add(loaded(id + 1, name), MONTH)
   t.equal(cache.size, 3)
-  cache.get('a')
+  cache.get(indexOf('a'))
+  cache.forget()
   cache.trim()
-  t.equal(cache.get('b'), undefined)
-  t.ok(cache.get('a') !== undefined && cache.get('c') !== undefined)
-  cache.drop(1)
-  t.equal(cache.get('a'), undefined)
-  cache.drop(99)
+  t.equal(cache.get(indexOf('b')), undefined)
+  t.ok(cache.get(indexOf('a')) !== undefined && cache.get(indexOf('c')) !== undefined)
   cache.clear()
   t.equal(cache.size, 0)
+  t.equal(cache.get(indexOf('a')), undefined)
+  for (let id = 1; id <= 10; id++) cache.add(loaded(id, `n${id}`), MONTH)
+  t.throws(() => cache.add(loaded(11, 'n11'), MONTH), { code: 'ASSERTION_FAILED' }, 'room is made between batches')
+})
+
+t.test('any household comes back as it was put in', async (t) => {
+  const record = <T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }) => fc.record(model, { noNullPrototype: true })
+  const id = fc.nat({ max: 99_999_999_999 })
+  const amount = fc.maxSafeNat()
+  const account = amount.map((number) => number as AccountNumber)
+  const kinds = Object.keys(transferKinds) as TransferKind[]
+  const any: fc.Arbitrary<Household> = record({
+    id,
+    governorate: fc.string(),
+    members: fc.integer({ min: 1, max: 60 }),
+    status: fc.constantFrom(...householdStatuses),
+    oldRationCard: fc.constantFrom(...oldRationCardStates),
+    cards: fc.array(
+      record({
+        id,
+        panIndex: fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => Buffer.from(bytes).toString('latin1')),
+        expiry: fc.nat({ max: 9_999 }).map((number) => String(number).padStart(4, '0')),
+        status: fc.constantFrom(...cardStatuses),
+      }),
+      { minLength: 1, maxLength: 3 },
+    ),
+    balances: fc.array(record({ account, period: fc.nat({ max: 99_991_231 }), posted: amount, held: amount })),
+    holds: fc.array(
+      record({
+        id: amount,
+        kind: fc.constantFrom(...kinds),
+        debit: account,
+        credit: account,
+        amount,
+        expiresAtMs: amount,
+      }),
+    ),
+    cashUsage: fc.option(
+      record({
+        day: fc.integer({ min: 20_200_101, max: 20_991_231 }).map((date) => date as CivilDate),
+        withdrawnPiasters: amount,
+        withdrawals: fc.nat(),
+      }),
+      { nil: undefined },
+    ),
+  })
+  const cache = new HouseholdCache(1, 1)
+  fc.assert(
+    fc.property(any, any, (first, second) => {
+      const indexes = [...first.cards, ...second.cards].map((card) => card.panIndex)
+      fc.pre(new Set(indexes).size === indexes.length)
+      cache.clear()
+      cache.add(first, MONTH)
+      cache.add(second, MONTH)
+      for (const made of [first, second]) {
+        t.strictSame(cache.get(made.cards[0]?.panIndex ?? '')?.household, made)
+      }
+      cache.forget()
+    }),
+    { numRuns: 200 },
+  )
 })
