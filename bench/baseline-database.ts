@@ -46,7 +46,7 @@ export const authorizeText = `select baseline.authorize(${Array.from({ length: P
 
 /** Makes the parameters of the baseline's call from what the load would send over the wire. */
 export class BaselineRequests {
-  readonly #panIndexOf: (pan: string) => Buffer
+  readonly #panIndexOf: (pan: string) => string
   readonly #withShared: boolean
 
   constructor(world: BenchWorld, withShared: boolean) {
@@ -86,7 +86,7 @@ export class BaselineRequests {
           )
     return [
       kindOf(mti, type, account),
-      this.#panIndexOf(pan),
+      Buffer.from(this.#panIndexOf(pan), 'latin1'),
       formatDate(businessDate(nowMs, CUTOVER_MINUTES)),
       formatDate(entitlementDate),
       new Date(nowMs),

@@ -127,6 +127,21 @@ function dateOfDays(days: number): CivilDate {
  * @returns milliseconds since 1970 UTC, or undefined when the digits are not a date and time
  */
 export function transmissionInstant(de7: string, nearMs: number): number | undefined {
+  const nearDay = Math.floor(nearMs / DAY_MS)
+  if (de7 !== memoDe7 || nearDay !== memoNearDay) {
+    memoInstant = readTransmission(de7, nearMs)
+    memoDe7 = de7
+    memoNearDay = nearDay
+  }
+  return memoInstant
+}
+
+/** A busy switch reads the same second thousands of times. */
+let memoDe7 = ''
+let memoNearDay = 0
+let memoInstant: number | undefined
+
+function readTransmission(de7: string, nearMs: number): number | undefined {
   if (!/^\d{10}$/.test(de7)) return undefined
   const month = Number(de7.slice(0, 2))
   const day = Number(de7.slice(2, 4))

@@ -105,7 +105,7 @@ async function build(
     events.laneStarted(log, { lane: lane.lane, epoch: lane.epoch, lastSeq: lane.lastSeq })
   }
 
-  const panIndexOf = (pan: string) => protection.index(pan).toString('latin1')
+  const panIndexOf = (pan: string) => protection.index(pan)
   const wiring: LinkWiring = { config, decider: writer, panIndexOf, metrics, log, clock }
   const listeners = await openListeners(wiring)
   started.push(() => Promise.all(listeners.map((listener) => listener.drain(DRAIN_MS))))

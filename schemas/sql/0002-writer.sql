@@ -101,15 +101,14 @@ create function load_households(p_lane smallint, p_ids bigint[], p_month integer
            (select string_agg(o.id || ',' || o.kind || ',' || o.debit || ',' || o.credit || ',' || o.amount || ',' ||
                      (extract(epoch from o.expires_at) * 1000)::bigint, ';')
             from hold o
-            where o.lane = p_lane and o.household_id = h.id
-              and not exists (select from hold_ending e where e.lane = p_lane and e.id = o.id))
+            where o.household_id = h.id and not exists (select from hold_ending e where e.id = o.id))
          end
   from unnest(p_ids) p(id)
   join household h on h.lane = p_lane and h.id = p.id
   cross join lateral (
     select string_agg(x.id || ',' || encode(x.pan_index, 'hex') || ',' || x.expiry || ',' ||
              x.status, ';') as cards
-    from card x where x.lane = p_lane and x.household_id = h.id
+    from card x where x.household_id = h.id
   ) k
   cross join lateral (
     select string_agg(y.account || ',' || y.period || ',' || y.posted || ',' || y.held, ';') as balances,
@@ -131,7 +130,7 @@ create function load_households_of(p_lane smallint, p_pan_index bytea[], p_month
     cash_withdrawn bigint, cash_withdrawals integer, cards text, balances text, holds text
   ) language sql stable as $$
   select l.* from load_households(p_lane, array(
-    select distinct c.household_id from card c where c.lane = p_lane and c.pan_index = any (p_pan_index)), p_month) l
+    select distinct c.household_id from card c where c.lane + 0 = p_lane and c.pan_index = any (p_pan_index)), p_month) l
 $$;
 
 -- The next households of a lane in order of their number, for filling an empty memory.
@@ -144,8 +143,24 @@ create function load_households_after(p_lane smallint, p_after bigint, p_limit i
     select h.id from household h where h.lane = p_lane and h.id > p_after order by h.id limit p_limit), p_month) l
 $$;
 
+-- Keys of the newest authorizations of a lane, and those that reversals without an original named, the oldest first; with
+-- the instant from which on they are all there are.
+create function recent_keys(p_lane smallint, p_since date, p_limit integer)
+  returns table (keys uuid[], since timestamptz) language sql stable as $$
+  with newest as (
+    select a.id, a.dedupe_key, a.original_key from authorization_journal a
+      where a.lane + 0 = p_lane and a.business_date >= p_since order by a.id desc limit p_limit)
+  select coalesce(array_agg(k.key order by n.id), '{}'),
+         case when count(distinct n.id) < p_limit then p_since::timestamptz + interval '1 day'
+              else (select b.committed_at + interval '1 millisecond' from batch b where b.lane = p_lane and b.first_id <= min(n.id)
+                      order by b.seq desc limit 1) end
+    from newest n
+    cross join lateral unnest(array[n.dedupe_key, n.original_key]) k(key)
+    where k.key is not null
+$$;
+
 -- An authorization with everything a repeat, reversal, completion or refund needs to know of it.
-create function load_authorization(p_lane smallint, p_business_date date, p_id bigint) returns jsonb
+create function describe_authorization(a authorization_journal) returns jsonb
   language sql stable as $$
   select jsonb_build_object(
     'id', a.id, 'contentHash', a.content_hash, 'mti', a.mti, 'transactionType', a.transaction_type,
@@ -154,27 +169,25 @@ create function load_authorization(p_lane smallint, p_business_date date, p_id b
     'entitlementDate', to_char(a.entitlement_date, 'YYYYMMDD')::integer,
     'transfers', (select jsonb_agg(jsonb_build_array(t.kind, t.debit, t.credit, t.amount, t.period) order by t.leg)
                   from transfer t
-                  where t.lane = p_lane and t.business_date = a.business_date and t.group_id = a.id),
+                  where t.lane = a.lane and t.business_date = a.business_date and t.group_id = a.id),
     'hold', (select jsonb_build_array(o.id, o.kind, o.debit, o.credit, o.amount,
                (extract(epoch from o.expires_at) * 1000)::bigint)
-             from hold o where o.lane = p_lane and o.id = a.id),
-    'holdEnding', (select e.ending from hold_ending e where e.lane = p_lane and e.id = a.id),
+             from hold o where o.id = a.id),
+    'holdEnding', (select e.ending from hold_ending e where e.id = a.id),
     'reversed', (select sum(r.approved_amount) from authorization_journal r
-                 where r.lane = p_lane and r.original_id = a.id and r.mti like '04%'
+                 where r.original_id = a.id and r.business_date >= a.business_date and r.mti like '04%'
                    and r.result = 'approved' and r.approved_amount > 0),
     'refunded', (select coalesce(sum(r.approved_amount), 0) from authorization_journal r
-                 where r.lane = p_lane and r.original_id = a.id and r.mti not like '04%' and r.transaction_type = '20'
-                   and r.result = 'approved'
+                 where r.original_id = a.id and r.business_date >= a.business_date
+                   and r.mti not like '04%' and r.transaction_type = '20' and r.result = 'approved'
                    and not exists (select from authorization_journal x
-                                   where x.lane = p_lane and x.original_id = r.id and x.mti like '04%'
-                                     and x.result = 'approved')))
-  from authorization_journal a
-  where a.lane = p_lane and a.business_date = p_business_date and a.id = p_id
+                                   where x.original_id = r.id and x.business_date >= r.business_date
+                                     and x.mti like '04%' and x.result = 'approved')))
 $$;
 
 -- What a batch needs to know of the journal. Rows: 'previous' (by duplicate key); 'early' (a reversal
 -- of this key came first); 'original' (by DE90's key, else the scheme's reference, else card, RRN and acceptor, and for
--- reversals amount and terminal too; a refund may differ in both).
+-- reversals amount and terminal too; a refund may differ in both). Days before `p_since` are not looked at.
 create function find_authorizations(
   p_lane smallint, p_since date, p_keys uuid[],
   o_ordinal integer[], o_key uuid[], o_pan_index bytea[], o_network_reference text[], o_rrn text[], o_acceptor text[],
@@ -183,34 +196,39 @@ create function find_authorizations(
 begin
   if cardinality(p_keys) > 0 then
     return query
-      select 'previous', a.dedupe_key::text, load_authorization(p_lane, a.business_date, a.id)
-        from authorization_journal a
-        where a.lane = p_lane and a.dedupe_key = any (p_keys) and a.business_date >= p_since
+      select 'previous', k.key::text, describe_authorization(f.row)
+        from unnest(p_keys) k(key)
+        cross join lateral (
+          select a as row from authorization_journal a
+            where a.dedupe_key = k.key and a.lane + 0 = p_lane and a.business_date >= p_since limit 1) f
       union all
-      select 'early', a.original_key::text, null::jsonb
-        from authorization_journal a
-        where a.lane = p_lane and a.original_key = any (p_keys) and a.original_id is null
-          and a.business_date >= p_since;
+      select 'early', k.key::text, null::jsonb
+        from unnest(p_keys) k(key)
+        where exists (
+          select from authorization_journal a
+            where a.original_key = k.key and a.original_id is null and a.lane + 0 = p_lane
+              and a.business_date >= p_since offset 0);
   end if;
   if cardinality(o_ordinal) > 0 then
     return query
-      select 'original', o.ordinal::text, load_authorization(p_lane, m.business_date, m.id)
+      select 'original', o.ordinal::text, describe_authorization(m.row)
       from unnest(o_ordinal, o_key, o_pan_index, o_network_reference, o_rrn, o_acceptor, o_terminal, o_amount)
         o(ordinal, key, pan_index, network_reference, rrn, acceptor, terminal, amount)
       cross join lateral (
-        select f.business_date, f.id from (
-          select 1 as rank, a.business_date, a.id from authorization_journal a
-            where o.key is not null and a.lane = p_lane and a.dedupe_key = o.key and a.business_date >= p_since
+        select f.row from (
+          select 1 as rank, a.id, a as row from authorization_journal a
+            where o.key is not null and a.dedupe_key = o.key and a.lane + 0 = p_lane and a.business_date >= p_since
           union all
-          select 2, a.business_date, a.id from authorization_journal a
-            join card c on c.lane = p_lane and c.pan_index = o.pan_index and a.card_id = c.id
-            where o.network_reference <> '' and a.lane = p_lane and a.household_id = c.household_id
-              and a.network_reference = o.network_reference and a.mti not like '04%' and a.transaction_type <> '20'
-              and a.business_date >= p_since
+          select 2, a.id, a from card c
+            join authorization_journal a on a.household_id = c.household_id and a.card_id = c.id
+            where o.network_reference <> '' and c.pan_index = o.pan_index
+              and a.network_reference = o.network_reference
+              and a.mti not like '04%' and a.transaction_type <> '20' and a.business_date >= p_since
           union all
-          select 3, a.business_date, a.id from authorization_journal a
-            join card c on c.lane = p_lane and c.pan_index = o.pan_index and a.card_id = c.id
-            where o.key is null and o.rrn <> '' and a.lane = p_lane and a.rrn = o.rrn and a.acceptor = o.acceptor
+          select 3, a.id, a from card c
+            join authorization_journal a on a.household_id = c.household_id and a.card_id = c.id
+            where o.key is null and o.rrn <> '' and c.pan_index = o.pan_index
+              and a.rrn = o.rrn and a.acceptor = o.acceptor
               and (o.amount is null or (a.amount = o.amount and a.terminal = o.terminal))
               and a.mti not like '04%' and a.transaction_type <> '20' and a.business_date >= p_since
         ) f order by f.rank, f.id desc limit 1

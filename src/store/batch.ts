@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import type { CivilDate } from '../calendar.ts'
 
 /** A row of the journal of authorizations: what was asked, what was decided and answered. */
@@ -112,50 +111,3 @@ export type JournalContent = Pick<
   | 'holds'
   | 'holdEndings'
 >
-
-/** Separates fields and rows; neither can stand in a field of the journal (control characters never pass inbound). */
-const FIELD = '\u001f'
-const ROW = '\n'
-
-/**
- * Hash of a batch: SHA-256(previous hash ‖ canonical text), architecture.md "Tamper evidence". The text has a line for
- * the batch and one for each journal row, fields in the order of the types above, absent values empty.
- */
-export function batchHash(previous: Buffer, batch: JournalContent): Buffer {
-  const head = [
-    batch.lane,
-    batch.seq,
-    batch.epoch,
-    batch.firstId,
-    batch.nextId,
-    batch.atMs,
-    batch.businessDate,
-    batch.entitlementDate,
-  ].join(FIELD)
-  let text = `${head}${ROW}`
-  for (const a of batch.authorizations) text += authorizationText(a)
-  for (const c of batch.commands) {
-    text += `C${FIELD}${c.id}${FIELD}${c.kind}${FIELD}${c.householdId ?? ''}${FIELD}${c.authorizationId ?? ''}${FIELD}${c.detail}${ROW}`
-  }
-  for (const t of batch.transfers) {
-    text += `T${FIELD}${t.groupId}${FIELD}${t.leg}${FIELD}${t.kind}${FIELD}${t.debit}${FIELD}${t.credit}${FIELD}${t.amount}${FIELD}${t.period}${ROW}`
-  }
-  for (const h of batch.holds) {
-    text += `H${FIELD}${h.id}${FIELD}${h.householdId}${FIELD}${h.kind}${FIELD}${h.debit}${FIELD}${h.credit}${FIELD}${h.amount}${FIELD}${h.expiresAtMs}${ROW}`
-  }
-  for (const e of batch.holdEndings) {
-    text += `E${FIELD}${e.id}${FIELD}${e.ending}${FIELD}${e.captured}${FIELD}${e.byId}${ROW}`
-  }
-  return createHash('sha256').update(previous).update(text).digest()
-}
-
-function authorizationText(a: AuthorizationRow): string {
-  return (
-    `A${FIELD}${a.id}${FIELD}${a.receivedAtMs}${FIELD}${a.link}${FIELD}${a.mti}${FIELD}${a.key}${FIELD}${a.contentHash}` +
-    `${FIELD}${a.acquirer}${FIELD}${a.terminal}${FIELD}${a.acceptor}${FIELD}${a.outletId ?? ''}${FIELD}${a.stan}` +
-    `${FIELD}${a.transmission}${FIELD}${a.rrn}${FIELD}${a.networkReference}${FIELD}${a.panMasked}${FIELD}${a.cardId ?? ''}` +
-    `${FIELD}${a.householdId ?? ''}${FIELD}${a.transactionType}${FIELD}${a.accountCode}${FIELD}${a.mcc}${FIELD}${a.amount}` +
-    `${FIELD}${a.approvedAmount}${FIELD}${a.result}${FIELD}${a.responseCode}${FIELD}${a.originalId ?? ''}` +
-    `${FIELD}${a.originalKey ?? ''}${FIELD}${a.answer}${FIELD}${a.trace}${ROW}`
-  )
-}

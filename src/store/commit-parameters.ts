@@ -1,5 +1,5 @@
 import { formatDate } from '../calendar.ts'
-import type { AuthorizationRow, Batch } from './batch.ts'
+import type { AuthorizationRow, Batch, JournalContent } from './batch.ts'
 import { int8Array } from './binary-arrays.ts'
 import type { Client } from './connection.ts'
 import { RowWriter } from './row-writer.ts'
@@ -31,8 +31,55 @@ export const commitText = `select commit_batch(${Array.from({ length: 17 }, (_, 
 
 const writer = new RowWriter()
 
-/** Parameters of `commit_batch` for a batch and its hash. */
-export function commitParameters(batch: Batch, hash: Buffer, oids: RowTypeOids): unknown[] {
+/** The journal rows of a batch as arrays of their row types. */
+export interface JournalArrays {
+  readonly authorizations: Buffer
+  readonly commands: Buffer
+  readonly transfers: Buffer
+  readonly holds: Buffer
+  readonly holdEndings: Buffer
+}
+
+/** Writes the journal rows of a batch as PostgreSQL reads them. */
+export function journalArrays(content: JournalContent, oids: RowTypeOids): JournalArrays {
+  return {
+    authorizations: writer.array(oids.authorization_row, 28, content.authorizations, putAuthorization),
+    commands: writer.array(oids.command_row, 5, content.commands, (to, row) => {
+      to.int8(row.id)
+      to.text(row.kind)
+      to.int8(row.householdId)
+      to.int8(row.authorizationId)
+      to.text(row.detail)
+    }),
+    transfers: writer.array(oids.transfer_row, 7, content.transfers, (to, row) => {
+      to.int8(row.groupId)
+      to.int2(row.leg)
+      to.int2(row.kind)
+      to.int8(row.debit)
+      to.int8(row.credit)
+      to.int8(row.amount)
+      to.int4(row.period)
+    }),
+    holds: writer.array(oids.hold_row, 7, content.holds, (to, row) => {
+      to.int8(row.id)
+      to.int8(row.householdId)
+      to.int2(row.kind)
+      to.int8(row.debit)
+      to.int8(row.credit)
+      to.int8(row.amount)
+      to.timestamp(row.expiresAtMs)
+    }),
+    holdEndings: writer.array(oids.hold_ending_row, 4, content.holdEndings, (to, row) => {
+      to.int8(row.id)
+      to.text(row.ending)
+      to.int8(row.captured)
+      to.int8(row.byId)
+    }),
+  }
+}
+
+/** Parameters of `commit_batch` for a batch, its journal rows and its hash. */
+export function commitParameters(batch: Batch, journal: JournalArrays, hash: Buffer, oids: RowTypeOids): unknown[] {
   const shared = [...batch.sharedBalances].map(([account, posted]) => ({ account, period: 0, posted, held: 0 }))
   return [
     batch.lane,
@@ -44,44 +91,17 @@ export function commitParameters(batch: Batch, hash: Buffer, oids: RowTypeOids):
     batch.nextId,
     formatDate(batch.businessDate),
     formatDate(batch.entitlementDate),
-    writer.array(oids.authorization_row, 28, batch.authorizations, putAuthorization),
-    writer.array(oids.command_row, 5, batch.commands, (to, row) => {
-      to.int8(row.id)
-      to.text(row.kind)
-      to.int8(row.householdId)
-      to.int8(row.authorizationId)
-      to.text(row.detail)
-    }),
-    writer.array(oids.transfer_row, 7, batch.transfers, (to, row) => {
-      to.int8(row.groupId)
-      to.int2(row.leg)
-      to.int2(row.kind)
-      to.int8(row.debit)
-      to.int8(row.credit)
-      to.int8(row.amount)
-      to.int4(row.period)
-    }),
+    journal.authorizations,
+    journal.commands,
+    journal.transfers,
     writer.array(oids.balance_row, 4, [...batch.householdBalances, ...shared], (to, row) => {
       to.int8(row.account)
       to.int4(row.period)
       to.int8(row.posted)
       to.int8(row.held)
     }),
-    writer.array(oids.hold_row, 7, batch.holds, (to, row) => {
-      to.int8(row.id)
-      to.int8(row.householdId)
-      to.int2(row.kind)
-      to.int8(row.debit)
-      to.int8(row.credit)
-      to.int8(row.amount)
-      to.timestamp(row.expiresAtMs)
-    }),
-    writer.array(oids.hold_ending_row, 4, batch.holdEndings, (to, row) => {
-      to.int8(row.id)
-      to.text(row.ending)
-      to.int8(row.captured)
-      to.int8(row.byId)
-    }),
+    journal.holds,
+    journal.holdEndings,
     writer.array(oids.cash_row, 4, batch.cashUsages, (to, row) => {
       to.int8(row.householdId)
       to.int4(row.day)

@@ -79,14 +79,14 @@ export function explainKey(key: string, terminal?: string): ExplainKey {
 }
 
 /**
- * Explains every authorization that a key finds, newest first. Reads only.
+ * Explains every authorization that a key finds on the newest business day that has one, newest first. Reads only.
  * @throws MizanError NOT_FOUND when nothing matches; STORE_UNAVAILABLE
  */
 export async function explainAuthorizations(url: string, key: ExplainKey): Promise<Explanation[]> {
   const client = await connect({ url, name: 'mizan explain', role: 'mizan_app' })
   try {
     await client.query('begin isolation level repeatable read read only')
-    const { rows } = await findRows(client, key)
+    const rows = await findRows(client, key)
     if (rows.length === 0) {
       const what = 'stan' in key ? `STAN ${key.stan} at terminal ${key.terminal}` : `RRN or number ${key.rrnOrId}`
       throw new MizanError('NOT_FOUND', `no authorization has ${what}`)
@@ -109,32 +109,50 @@ interface FoundRow {
   readonly id: string
 }
 
-async function findRows(client: Client, key: ExplainKey): Promise<{ rows: FoundRow[] }> {
+/** An id leads to its row; STAN and RRN have no index, and are looked for day by day, the newest first. */
+async function findRows(client: Client, key: ExplainKey): Promise<FoundRow[]> {
   const columns = 'select a.lane, a.business_date, a.id from authorization_journal a'
-  const newest = `order by a.received_at desc, a.id desc limit ${MATCHES_MAX}`
-  if ('stan' in key) {
-    return client.query(`${columns} where a.stan = $1 and a.terminal = $2 ${newest}`, [key.stan, key.terminal])
+  if ('rrnOrId' in key && Number.isSafeInteger(Number(key.rrnOrId))) {
+    const id = Number(key.rrnOrId)
+    const { rows } = await client.query<FoundRow>(
+      `${columns} where a.lane = $1 and a.id = $2 and a.business_date = any ($3::date[])`,
+      [id % LANE_MODULUS, id, await datesOfId(client, id)],
+    )
+    if (rows.length > 0) return rows
   }
-  const byRrn = `${columns} where a.lane in (select lane from lane) and a.rrn = $1`
-  const id = Number(key.rrnOrId)
-  const dates = Number.isSafeInteger(id) ? await datesOfId(client, id) : undefined
-  if (dates === undefined) return client.query(`${byRrn} ${newest}`, [key.rrnOrId])
-  return client.query(`${byRrn} or a.lane = $2 and a.business_date = any ($3::date[]) and a.id = $4 ${newest}`, [
-    key.rrnOrId,
-    id % LANE_MODULUS,
-    dates,
-    id,
-  ])
+  const [condition, values] =
+    'stan' in key ? ['a.stan = $2 and a.terminal = $3', [key.stan, key.terminal]] : ['a.rrn = $2', [key.rrnOrId]]
+  for (const day of await journalDays(client)) {
+    const { rows } = await client.query<FoundRow>(
+      `${columns} where a.business_date = $1::date and ${condition}
+         order by a.received_at desc, a.id desc limit ${MATCHES_MAX}`,
+      [day, ...values],
+    )
+    if (rows.length > 0) return rows
+  }
+  return []
+}
+
+/** Days that the journal has partitions for, the newest first; those of the default partition among them. */
+async function journalDays(client: Client): Promise<string[]> {
+  const { rows } = await client.query<{ day: string }>(
+    `select to_char(to_date(right(c.relname, 8), 'YYYYMMDD'), 'YYYY-MM-DD') as day
+       from pg_inherits i join pg_class c on c.oid = i.inhrelid
+       where i.inhparent = 'authorization_journal'::regclass and c.relname ~ '_[0-9]{8}$'
+     union select distinct business_date::text from authorization_journal_default
+     order by day desc`,
+  )
+  return rows.map((row) => row.day)
 }
 
 /** The business dates that an id can have, by the batch that it belongs to. */
-async function datesOfId(client: Client, id: number): Promise<string[] | undefined> {
+async function datesOfId(client: Client, id: number): Promise<string[]> {
   const { rows } = await client.query<{ committed_at: Date }>(
     'select committed_at from batch where lane = $1 and first_id <= $2 and next_id > $2',
     [id % LANE_MODULUS, id],
   )
   const committedAt = rows[0]?.committed_at.getTime()
-  if (committedAt === undefined) return undefined
+  if (committedAt === undefined) return []
   return [civilDate(committedAt), addDays(civilDate(committedAt), 1)].map(formatDate)
 }
 

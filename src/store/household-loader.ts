@@ -12,7 +12,8 @@ import { ID_STEP, type LanePosition, LaneStore } from './lane-store.ts'
 /** A card to be enrolled. */
 export interface CardRecord {
   readonly id: number
-  readonly panIndex: Buffer
+  /** 16 bytes, latin1. */
+  readonly panIndex: string
   readonly panMasked: string
   readonly panEncrypted: Buffer
   readonly keyVersion: number
@@ -170,7 +171,7 @@ class LaneLoader {
         this.#lane,
         int8Array(cards.map((card) => card.id)),
         int8Array(cards.map((card) => card.householdId)),
-        byteaArray(cards.map((card) => card.panIndex.toString('latin1'))),
+        byteaArray(cards.map((card) => card.panIndex)),
         textArray(cards.map((card) => card.panMasked)),
         byteaArray(cards.map((card) => card.panEncrypted.toString('latin1'))),
         int2Array(cards.map((card) => card.keyVersion)),

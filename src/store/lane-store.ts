@@ -1,10 +1,11 @@
 import type pg from 'pg'
 import { type CivilDate, formatDate } from '../calendar.ts'
 import type { Household } from '../card/household.ts'
-import { describeError, MizanError } from '../errors.ts'
-import { type Batch, batchHash } from './batch.ts'
-import { byteaArray, int4Array, int8Array, textArray, uuidArray } from './binary-arrays.ts'
-import { commitParameters, commitText, type RowTypeOids, readRowTypes } from './commit-parameters.ts'
+import { assert, describeError, MizanError } from '../errors.ts'
+import type { Batch } from './batch.ts'
+import { batchHash } from './batch-hash.ts'
+import { byteaArray, int4Array, int8Array, textArray, uuidArray, uuidBytes } from './binary-arrays.ts'
+import { commitParameters, commitText, journalArrays, type RowTypeOids, readRowTypes } from './commit-parameters.ts'
 import { connect, isOutcomeUnknown, refusalOf } from './connection.ts'
 import {
   type FoundRow,
@@ -40,10 +41,14 @@ export interface LaneStoreOptions {
   readonly commitTimeoutMs: number
 }
 
-/** One lane's connection to its journal. One statement is in flight at a time; the lane's writer sees to that. */
+/**
+ * One lane's connections to its journal: one that commits, with one statement in flight at a time (the lane's writer sees
+ * to that), and one that reads meanwhile.
+ */
 export class LaneStore {
   readonly #options: LaneStoreOptions
   #client: pg.Client | undefined
+  #reader: pg.Client | undefined
   #rowTypes: RowTypeOids | undefined
 
   constructor(options: LaneStoreOptions) {
@@ -51,7 +56,7 @@ export class LaneStore {
   }
 
   get connected(): boolean {
-    return this.#client !== undefined
+    return this.#client !== undefined && this.#reader !== undefined
   }
 
   /**
@@ -62,14 +67,7 @@ export class LaneStore {
    */
   async take(expectedEpoch?: number): Promise<LanePosition | undefined> {
     this.drop()
-    const client = await connect({
-      url: this.#options.url,
-      name: `mizan lane ${this.#options.lane}`,
-      role: 'mizan_app',
-      pointQueries: true,
-      statementTimeoutMs: this.#options.commitTimeoutMs,
-      queryTimeoutMs: this.#options.commitTimeoutMs + 1_000,
-    })
+    const client = await this.#connect(`mizan lane ${this.#options.lane}`)
     try {
       const { rows } = await client.query<{ epoch: string; last_seq: string; last_hash: Buffer; next_id: string }>(
         'select * from take_lane($1::smallint, $2::bigint)',
@@ -81,10 +79,8 @@ export class LaneStore {
         return undefined
       }
       this.#rowTypes ??= await readRowTypes(client)
+      this.#reader = await this.#connect(`mizan lane ${this.#options.lane} reads`)
       this.#client = client
-      client.once('end', () => {
-        if (this.#client === client) this.#client = undefined
-      })
       return {
         epoch: Number(row.epoch),
         lastSeq: Number(row.last_seq),
@@ -97,19 +93,39 @@ export class LaneStore {
     }
   }
 
+  /** When either connection ends, the lane has to be taken again. */
+  async #connect(name: string): Promise<pg.Client> {
+    const { url, commitTimeoutMs } = this.#options
+    const client = await connect({
+      url,
+      name,
+      role: 'mizan_app',
+      pointQueries: true,
+      statementTimeoutMs: commitTimeoutMs,
+      queryTimeoutMs: commitTimeoutMs + 1_000,
+    })
+    client.once('end', () => {
+      if (this.#client === client || this.#reader === client) this.drop()
+    })
+    return client
+  }
+
   /**
    * Makes a batch durable: one statement, one commit.
    * @param previousHash hash of the batch before it
    */
   async commit(batch: Batch, previousHash: Buffer): Promise<CommitOutcome> {
-    const hash = batchHash(previousHash, batch)
     const client = this.#client
-    if (client === undefined || this.#rowTypes === undefined) return { kind: 'unknown', reason: 'not connected', hash }
+    const rowTypes = this.#rowTypes
+    if (rowTypes === undefined) throw new MizanError('STORE_UNAVAILABLE', 'the lane was never taken')
+    const journal = journalArrays(batch, rowTypes)
+    const hash = batchHash(previousHash, batch, journal)
+    if (client === undefined) return { kind: 'unknown', reason: 'not connected', hash }
     try {
       const { rows } = await client.query<{ done: boolean }>({
         name: 'commit_batch',
         text: commitText,
-        values: commitParameters(batch, hash, this.#rowTypes),
+        values: commitParameters(batch, journal, hash, rowTypes),
       })
       return rows[0]?.done === true ? { kind: 'committed', hash } : { kind: 'fenced' }
     } catch (error) {
@@ -133,7 +149,7 @@ export class LaneStore {
    * @throws MizanError STORE_UNAVAILABLE when the connection is gone
    */
   async prefetch(query: PrefetchQuery): Promise<Prefetched> {
-    const client = this.#client
+    const client = this.#reader
     if (client === undefined) throw new MizanError('STORE_UNAVAILABLE', 'the lane is not connected')
     try {
       const asksJournal = query.keys.length + query.originals.length > 0
@@ -143,7 +159,7 @@ export class LaneStore {
       ])
       return readPrefetched(query, households, found)
     } catch (cause) {
-      if (isOutcomeUnknown(cause)) this.drop()
+      this.drop()
       throw new MizanError('STORE_UNAVAILABLE', describeError(cause), { cause })
     }
   }
@@ -153,7 +169,7 @@ export class LaneStore {
    * @throws MizanError STORE_UNAVAILABLE
    */
   async loadAfter(householdId: number, limit: number, entitlementDate: CivilDate): Promise<readonly Household[]> {
-    const client = this.#client
+    const client = this.#reader
     if (client === undefined) throw new MizanError('STORE_UNAVAILABLE', 'the lane is not connected')
     try {
       const { rows } = await client.query<HouseholdRow>({
@@ -163,7 +179,30 @@ export class LaneStore {
       })
       return readHouseholds(rows, entitlementDate)
     } catch (cause) {
-      if (isOutcomeUnknown(cause)) this.drop()
+      this.drop()
+      throw new MizanError('STORE_UNAVAILABLE', describeError(cause), { cause })
+    }
+  }
+
+  /**
+   * Keys of the lane's newest authorizations, the oldest first.
+   * @returns the keys as 16 bytes of latin1, and the instant from which on they are complete
+   * @throws MizanError STORE_UNAVAILABLE
+   */
+  async recentKeys(since: CivilDate, limit: number): Promise<{ keys: string[]; sinceMs: number }> {
+    const client = this.#reader
+    if (client === undefined) throw new MizanError('STORE_UNAVAILABLE', 'the lane is not connected')
+    try {
+      const { rows } = await client.query<{ keys: string[]; since: Date }>('select * from recent_keys($1, $2, $3)', [
+        this.#options.lane,
+        formatDate(since),
+        limit,
+      ])
+      const [found] = rows
+      assert(found !== undefined, 'recent_keys returns one row')
+      return { keys: found.keys.map(uuidBytes), sinceMs: found.since.getTime() }
+    } catch (cause) {
+      this.drop()
       throw new MizanError('STORE_UNAVAILABLE', describeError(cause), { cause })
     }
   }
@@ -236,16 +275,19 @@ export class LaneStore {
     }
   }
 
-  /** Forgets the connection; whatever it still carries is of unknown outcome. */
+  /** Forgets the connections; whatever they still carry is of unknown outcome. */
   drop(): void {
-    const client = this.#client
-    this.#client = undefined
-    client?.end().catch(() => undefined)
+    for (const client of this.#takeClients()) client.end().catch(() => undefined)
   }
 
   async close(): Promise<void> {
-    const client = this.#client
+    for (const client of this.#takeClients()) await client.end().catch(() => undefined)
+  }
+
+  #takeClients(): pg.Client[] {
+    const clients = [this.#client, this.#reader].filter((client) => client !== undefined)
     this.#client = undefined
-    await client?.end().catch(() => undefined)
+    this.#reader = undefined
+    return clients
   }
 }

@@ -4,7 +4,8 @@
  * then for each row its length, its number of fields, and for each field type, length and bytes.)
  */
 const OID = { int2: 21, int4: 23, int8: 20, text: 25, uuid: 2950, timestamptz: 1184 } as const
-const ARRAY_HEADER_BYTES = 20
+/** Where the rows of an array begin; an array without rows ends before. */
+export const ROWS_AT = 20
 const NULL_LENGTH = -1
 const TWO_TO_32 = 4_294_967_296
 /** Microseconds are counted from 2000. */
@@ -19,7 +20,7 @@ export class RowWriter {
   /** An array of rows; `put` writes the fields of one row in the order of the type, `fields` of them. */
   array<T>(elementOid: number, fields: number, rows: readonly T[], put: (writer: this, row: T) => void): Buffer {
     this.#at = 0
-    this.#ensure(ARRAY_HEADER_BYTES)
+    this.#ensure(ROWS_AT)
     if (rows.length === 0) {
       this.#int(0)
       this.#int(0)

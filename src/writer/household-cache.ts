@@ -11,13 +11,15 @@ export interface CachedCard {
 }
 
 const NONE = -1
+/** A batch that is being made durable and one that is being filled: what they touch is not in the database yet. */
+const BATCHES_UNDER_WAY = 2
 /** Numbers beyond a record's own that reading it may touch. */
 const SCRATCH_SLACK = 16
 const SCRATCH_NUMBERS = 1_024
 
 /**
- * Households in memory, least recently used out first. What it holds equals the database: a batch works on copies, and
- * what it changed is kept when it is durable. Households rest as records of numbers outside the garbage collector's
+ * Households in memory, least recently used out first. What it holds equals the database once the batches under way are
+ * durable: a batch works on copies, which are kept when it is sent; should it fail, what it touched is dropped. Households rest as records of numbers outside the garbage collector's
  * heap: a million of their objects there would stop the switch for tenths of a second every few seconds.
  */
 export class HouseholdCache {
@@ -43,12 +45,12 @@ export class HouseholdCache {
   #misses = 0
 
   /**
-   * @param capacity households that stay when room is made
+   * @param capacity households that stay when room is made; never fewer than the batches under way may touch
    * @param slack how many more one batch may bring in before room is made
    */
   constructor(capacity: number, slack: number) {
-    const entries = capacity + slack
-    this.#capacity = capacity
+    this.#capacity = Math.max(capacity, BATCHES_UNDER_WAY * slack)
+    const entries = this.#capacity + slack
     this.#entries = new KeyTable(entries)
     this.#recordOf = new Int32Array(entries)
     this.#monthOf = new Int32Array(entries)
@@ -107,7 +109,7 @@ export class HouseholdCache {
     this.#linkNewest(entry)
   }
 
-  /** Ends a batch: what it changed in memory is durable and is kept. */
+  /** Ends the filling of a batch: what it changed is what the next one will see. */
   keep(changed: ReadonlySet<Household>): void {
     for (const [entry, household] of this.#open) {
       if (!changed.has(household)) continue
@@ -117,9 +119,19 @@ export class HouseholdCache {
     this.#open.clear()
   }
 
-  /** Ends a batch that did not become durable: its copies are forgotten. */
+  /** Gives up the filling of a batch: its copies are forgotten. */
   forget(): void {
     this.#open.clear()
+  }
+
+  /** Drops households whose batch failed; their next messages load them again. */
+  drop(households: Iterable<Household>): void {
+    for (const { cards } of households) {
+      for (const { panIndex } of cards) {
+        const entry = this.#entries.get(panIndex)
+        if (entry !== undefined) this.#drop(entry)
+      }
+    }
   }
 
   /** Makes room. Called between batches, so that nothing a batch works on disappears under it. */

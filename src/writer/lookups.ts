@@ -1,8 +1,9 @@
-import { addDays, type CivilDate, monthOf, transmissionInstant } from '../calendar.ts'
+import { addDays, type CivilDate, civilDate, monthOf, transmissionInstant } from '../calendar.ts'
 import type { LaneStore } from '../store/lane-store.ts'
 import type { OriginalQuery, Prefetched } from '../store/prefetch.ts'
 import type { DueHold } from './hold-sweeper.ts'
 import type { HouseholdCache } from './household-cache.ts'
+import type { Moment } from './open-batch.ts'
 import type { RecentKeys } from './recent-keys.ts'
 import { isReversal, needsOriginal, type Work } from './work.ts'
 
@@ -15,6 +16,29 @@ export interface Lookups {
 
 const nothing: Lookups = { previous: new Map(), reversedEarly: new Set(), originals: new Map() }
 
+/** Days by which a sender's clock may be ahead of ours before its earlier messages are no longer found. */
+const CLOCK_AHEAD_DAYS = 3
+
+/** How far back the journal is searched: each business date has its own partitions, so a short span is a cheap one. */
+class JournalSpan {
+  since: CivilDate
+  readonly #oldest: CivilDate
+  readonly #today: CivilDate
+
+  constructor({ businessDate, entitlementDate }: Moment, matchingDays: number) {
+    this.since = businessDate
+    this.#oldest = addDays(businessDate, -matchingDays)
+    this.#today = entitlementDate
+  }
+
+  /** Makes the span reach what was sent at an instant, or at an unknown one. */
+  reach(transmittedMs: number | undefined): void {
+    const sent = transmittedMs === undefined ? this.#oldest : civilDate(transmittedMs)
+    const first = addDays(sent < this.#today ? sent : this.#today, -CLOCK_AHEAD_DAYS)
+    if (first < this.since) this.since = first < this.#oldest ? this.#oldest : first
+  }
+}
+
 /**
  * Reads what a batch lacks, in one query, or not at all when memory has everything: households that are not cached,
  * keys that the memory of recent keys cannot vouch for, originals of reversals and refunds. Loaded households go into
@@ -23,34 +47,40 @@ const nothing: Lookups = { previous: new Map(), reversedEarly: new Set(), origin
 export async function lookUp(options: {
   readonly store: LaneStore
   readonly cache: HouseholdCache
-  readonly recent: RecentKeys
+  /** Absent: the journal is asked for every key. */
+  readonly recent: RecentKeys | undefined
   readonly works: readonly Work[]
   readonly dueHolds: readonly DueHold[]
-  readonly nowMs: number
-  readonly entitlementDate: CivilDate
-  readonly businessDate: CivilDate
+  readonly moment: Moment
   readonly matchingDays: number
 }): Promise<Lookups> {
-  const { store, cache, recent, works, nowMs, entitlementDate } = options
+  const { store, cache, recent, works } = options
+  const { atMs: nowMs, entitlementDate } = options.moment
   const month = monthOf(entitlementDate)
   const panIndexes = new Set<string>()
   const keys: string[] = []
   const originals: OriginalQuery[] = []
   const asking: Work[] = []
+  const span = new JournalSpan(options.moment, options.matchingDays)
   for (const { panIndex } of options.dueHolds) if (!cache.has(panIndex, month)) panIndexes.add(panIndex)
   for (const work of works) {
     const { request } = work
     if (request.fault === undefined && !cache.has(request.panIndex, month)) panIndexes.add(request.panIndex)
     const transmittedMs = transmissionInstant(request.transmission, nowMs)
-    if (recent.mustAsk(request.key, transmittedMs, nowMs)) keys.push(request.key)
+    if (recent?.mustAsk(request.key, transmittedMs, nowMs) !== false) {
+      keys.push(request.key)
+      span.reach(transmittedMs)
+    }
     if (!needsOriginal(request)) continue
+    const { original } = request
+    span.reach(original === undefined ? undefined : transmissionInstant(original.transmission, nowMs))
     const { originalKey: key, panIndex, networkReference, rrn, acceptor, terminal } = request
     const amount = isReversal(request) ? request.amountPiasters : undefined
     originals.push({ key, panIndex, networkReference, rrn, acceptor, terminal, amount })
     asking.push(work)
   }
   if (panIndexes.size === 0 && keys.length === 0 && originals.length === 0) return nothing
-  const since = addDays(options.businessDate, -options.matchingDays)
+  const { since } = span
   const found = await store.prefetch({ entitlementDate, since, panIndexes: [...panIndexes], keys, originals })
   for (const loaded of found.households) cache.add(loaded, month)
   const originalOf = new Map<Work, NonNullable<ReturnType<typeof found.originals.get>>>()

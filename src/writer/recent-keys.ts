@@ -55,11 +55,12 @@ export class RecentKeys {
     return this.#younger.keys.has(key) || this.#older.keys.has(key)
   }
 
-  /** Forgets everything: from now on the journal is asked until the cover has grown again. */
-  reset(nowMs: number): void {
+  /** Begins anew with keys of the journal, the oldest first. @param sinceMs from when on these are all there are */
+  restore(keys: readonly string[], sinceMs: number): void {
     for (const generation of [this.#younger, this.#older]) {
       generation.keys.clear()
-      generation.sinceMs = nowMs
+      generation.sinceMs = sinceMs
     }
+    for (const key of keys) this.add(key, sinceMs)
   }
 }

@@ -1,14 +1,20 @@
 import { assert } from '../errors.ts'
 
-/** A bounded first-in first-out queue over a fixed array. Full means full: the caller answers at once. */
+/**
+ * A bounded first-in first-out queue over a fixed array. Full means full: the caller answers at once. What was taken out
+ * may come back to the front although others came meanwhile: `headroom` slots are kept for that.
+ */
 export class Ring<T> {
   readonly #slots: (T | undefined)[]
+  readonly #capacity: number
   #head = 0
   #size = 0
 
-  constructor(capacity: number) {
+  /** @param headroom how many items may be out of the ring and come back */
+  constructor(capacity: number, headroom = 0) {
     assert(Number.isInteger(capacity) && capacity > 0, 'a ring needs room for one item at least')
-    this.#slots = new Array<T | undefined>(capacity).fill(undefined)
+    this.#capacity = capacity
+    this.#slots = new Array<T | undefined>(capacity + headroom).fill(undefined)
   }
 
   get size(): number {
@@ -16,12 +22,12 @@ export class Ring<T> {
   }
 
   get capacity(): number {
-    return this.#slots.length
+    return this.#capacity
   }
 
   /** @returns false when there is no room */
   push(item: T): boolean {
-    if (this.#size === this.#slots.length) return false
+    if (this.#size >= this.#capacity) return false
     this.#slots[(this.#head + this.#size) % this.#slots.length] = item
     this.#size++
     return true

@@ -30,18 +30,48 @@ export function needsOriginal(request: AuthorizationRequest): boolean {
 }
 
 /**
- * Takes the next batch from a ring. It ends before a request that depends on one in it: a repeat of the same key, or a
- * reversal of an original that is not in the journal yet; nor do two requests of one card that each name an original
- * stand in one batch, since they may name the same one in different ways.
+ * What requests under way leave behind for those after them: until a request is durable, the journal cannot tell a
+ * repeat of it, or a reversal of it, what it was.
+ */
+export class UnderWay {
+  readonly #keys = new Set<string>()
+  readonly #cards = new Set<string>()
+  /** Cards of requests that name an original: two ways of naming one must not be under way together. */
+  readonly #naming = new Set<string>()
+
+  add(request: AuthorizationRequest): void {
+    const { key, originalKey, panIndex } = request
+    this.#keys.add(key)
+    if (originalKey !== undefined) this.#keys.add(originalKey)
+    this.#cards.add(panIndex)
+    if (needsOriginal(request)) this.#naming.add(panIndex)
+  }
+
+  /** Whether a request has to wait until these are durable. */
+  blocks(request: AuthorizationRequest): boolean {
+    const { key, originalKey, panIndex } = request
+    if (this.#keys.has(key) || (originalKey !== undefined && this.#keys.has(originalKey))) return true
+    if (!needsOriginal(request)) return false
+    return this.#naming.has(panIndex) || (originalKey === undefined && this.#cards.has(panIndex))
+  }
+}
+
+/**
+ * Takes what waits in a ring, up to `max` requests, and ends before one that depends on a request under way or on one
+ * just taken.
+ * @param ahead requests under way; the last of them gets those that are taken
  * @param late gets the requests whose time is over
  */
-export function takeBatch(ring: Ring<Work>, batchMax: number, nowMs: number, late: (work: Work) => void): Work[] {
+export function takeWorks(
+  ring: Ring<Work>,
+  max: number,
+  nowMs: number,
+  ahead: readonly [...UnderWay[], UnderWay],
+  late: (work: Work) => void,
+): Work[] {
+  const taken = ahead[ahead.length - 1] as UnderWay
   const works: Work[] = []
-  const keys = new Set<string>()
-  const cards = new Set<string>()
-  /** Cards of requests in this batch that name an original: two ways of naming one must not meet in a batch. */
-  const naming = new Set<string>()
-  while (works.length < batchMax) {
+  while (works.length < max) {
     const next = ring.peek()
     if (next === undefined) break
     if (next.deadlineMs <= nowMs) {
@@ -49,16 +79,10 @@ export function takeBatch(ring: Ring<Work>, batchMax: number, nowMs: number, lat
       late(next)
       continue
     }
-    const { key, originalKey, panIndex } = next.request
-    if (keys.has(key) || (originalKey !== undefined && keys.has(originalKey))) break
-    const names = needsOriginal(next.request)
-    if (names && (naming.has(panIndex) || (originalKey === undefined && cards.has(panIndex)))) break
+    if (ahead.some((requests) => requests.blocks(next.request))) break
     ring.shift()
     works.push(next)
-    keys.add(key)
-    if (originalKey !== undefined) keys.add(originalKey)
-    cards.add(panIndex)
-    if (names) naming.add(panIndex)
+    taken.add(next.request)
   }
   return works
 }

@@ -1,4 +1,4 @@
-import { batchHash } from '../../src/store/batch.ts'
+import { batchHash } from '../../src/store/batch-hash.ts'
 import { byteaArray, int8Array } from '../../src/store/binary-arrays.ts'
 import type { Client } from '../../src/store/connection.ts'
 import { readBatches } from '../../src/store/verify/journal-reader.ts'
@@ -48,7 +48,7 @@ export async function disarm(client: Client): Promise<void> {
     alter table transfer drop constraint transfer_posting_allowed;
     alter table transfer drop constraint transfer_period;
     drop trigger transfer_restoration on transfer;
-    alter table hold_ending drop constraint hold_ending_lane_id_fkey;
+    alter table hold_ending drop constraint hold_ending_id_lane_fkey;
     alter table hold_ending drop constraint hold_ending_pkey;
     drop index authorization_dedupe`)
 }

@@ -137,7 +137,7 @@ export function purchaseOf(
     schemeRail: false,
     receivedAtMs: nowMs,
     pan,
-    panIndex: protection.index(pan).toString('latin1'),
+    panIndex: protection.index(pan),
     expiry: demoHousehold(SEED, householdId, false).expiry,
     transactionType: '00',
     fromAccount: '20',

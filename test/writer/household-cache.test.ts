@@ -88,19 +88,32 @@ t.test('another month means another load', async (t) => {
 })
 
 t.test('the least recently used goes first, and only when asked to make room', async (t) => {
-  const cache = new HouseholdCache(2, SLACK)
-  for (const [id, name] of ['a', 'b', 'c'].entries()) cache.add(loaded(id + 1, name), MONTH)
-  t.equal(cache.size, 3)
+  const slack = 2
+  const cache = new HouseholdCache(1, slack)
+  const names = ['a', 'b', 'c', 'd', 'e', 'f']
+  for (const [id, name] of names.entries()) cache.add(loaded(id + 1, name), MONTH)
+  t.equal(cache.size, 6)
+  t.throws(() => cache.add(loaded(7, 'g'), MONTH), { code: 'ASSERTION_FAILED' }, 'room is made between batches')
   cache.get(indexOf('a'))
   cache.forget()
   cache.trim()
-  t.equal(cache.get(indexOf('b')), undefined)
-  t.ok(cache.get(indexOf('a')) !== undefined && cache.get(indexOf('c')) !== undefined)
+  t.equal(cache.size, 2 * slack, 'what two batches touch is never driven out')
+  const found = names.filter((name) => cache.get(indexOf(name)) !== undefined)
+  t.same(found, ['a', 'd', 'e', 'f'])
   cache.clear()
   t.equal(cache.size, 0)
   t.equal(cache.get(indexOf('a')), undefined)
-  for (let id = 1; id <= 10; id++) cache.add(loaded(id, `n${id}`), MONTH)
-  t.throws(() => cache.add(loaded(11, 'n11'), MONTH), { code: 'ASSERTION_FAILED' }, 'room is made between batches')
+})
+
+t.test('a household whose batch failed is loaded again', async (t) => {
+  const cache = new HouseholdCache(10, SLACK)
+  cache.add(loaded(1, 'a', 'b'), MONTH)
+  cache.add(loaded(2, 'c'), MONTH)
+  const touched = cache.get(indexOf('b'))?.household
+  cache.drop(touched === undefined ? [] : [touched, loaded(3, 'x')])
+  t.equal(cache.has(indexOf('a'), MONTH), false)
+  t.equal(cache.has(indexOf('c'), MONTH), true)
+  t.equal(cache.size, 1)
 })
 
 t.test('any household comes back as it was put in', async (t) => {

@@ -110,10 +110,15 @@ test('a repeat that the memory of recent keys takes for new is caught by the jou
   const request = () => purchaseOf(1, world.clock.now(), { stan: '999001', transmission })
   const original = await ask(first, request())
   t.equal(original.result, 'approved')
+  t.equal((await ask(first, purchaseOf(2, world.clock.now()))).result, 'approved')
   await first.stop()
 
   const refused: string[] = []
-  const second = await world.start({ observer: { batchRefused: (_l, _q, _s, code) => refused.push(code) } })
+  const second = await world.start({
+    // Memory begins with the newest key alone.
+    limits: { recentKeys: 2 },
+    observer: { batchRefused: (_l, _q, _s, code) => refused.push(code) },
+  })
   world.clock.advance(70_000)
   const repeat = await ask(second, request())
   t.same(repeat.fields, original.fields, 'the stored answer goes out again')

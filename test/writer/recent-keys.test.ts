@@ -36,7 +36,14 @@ t.test('it is bounded, and forgetting shrinks the cover', async (t) => {
   t.equal(recent.mustAsk(key('x'), startMs + 50_000, startMs + 61_000), false, 'those that stayed came since then')
   t.equal(recent.mustAsk(key('c'), startMs + 55_000, startMs + 61_000), true)
   t.equal(recent.mustAsk(key('e'), startMs + 55_000, startMs + 61_000), true)
-  recent.reset(startMs + 50_000)
-  t.equal(recent.size, 0)
-  t.equal(recent.mustAsk(key('x'), startMs + 55_000, startMs + 61_000), true)
+})
+
+t.test('it begins with what the journal knows', async (t) => {
+  const recent = new RecentKeys(4, startMs)
+  recent.add(key('z'), startMs)
+  recent.restore([key('a'), key('b'), key('c')], startMs - 60_000)
+  t.equal(recent.size, 3)
+  t.equal(recent.mustAsk(key('x'), startMs - 50_001, startMs), true, 'before the time that was read')
+  t.equal(recent.mustAsk(key('x'), startMs - 50_000, startMs), false)
+  for (const name of ['a', 'b', 'c']) t.equal(recent.mustAsk(key(name), startMs, startMs), true)
 })

@@ -1,4 +1,4 @@
-import { batchHash } from '../batch.ts'
+import { batchHash } from '../batch-hash.ts'
 import type { Client } from '../connection.ts'
 import { EXAMPLES_MAX, type LedgerCheck } from './check.ts'
 import { readBatches } from './journal-reader.ts'

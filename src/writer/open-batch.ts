@@ -1,0 +1,51 @@
+import { businessDate, type CivilDate, civilDate } from '../calendar.ts'
+import type { Household } from '../card/household.ts'
+import type { Batch } from '../store/batch.ts'
+import { BatchBuilder, type BatchHead } from './batch-builder.ts'
+import type { Answer } from './batch-decider.ts'
+import type { DueHold } from './hold-sweeper.ts'
+import { UnderWay, type Work } from './work.ts'
+
+/** The instant at which a batch was begun, and the dates that all its decisions go by. */
+export interface Moment {
+  readonly atMs: number
+  readonly businessDate: CivilDate
+  readonly entitlementDate: CivilDate
+}
+
+/** Dates of an instant. */
+export function momentOf(atMs: number, cutoverMinutes: number): Moment {
+  return { atMs, businessDate: businessDate(atMs, cutoverMinutes), entitlementDate: civilDate(atMs) }
+}
+
+/** What is decided while the batch before it is being made durable. */
+export class OpenBatch {
+  readonly moment: Moment
+  readonly builder: BatchBuilder
+  readonly works: Work[] = []
+  readonly dueHolds: DueHold[] = []
+  readonly answers: Answer[] = []
+  readonly underWay = new UnderWay()
+  prefetchMs = 0
+  decideMs = 0
+
+  constructor(head: BatchHead, moment: Moment) {
+    this.moment = moment
+    this.builder = new BatchBuilder(head)
+  }
+}
+
+/** A batch that was sent, and whose outcome decides its answers. */
+export interface SentBatch {
+  readonly batch: Batch
+  readonly works: readonly Work[]
+  readonly dueHolds: readonly DueHold[]
+  readonly answers: readonly Answer[]
+  /** Households that it changed in memory. */
+  readonly touched: ReadonlySet<Household>
+  readonly underWay: UnderWay
+  readonly prefetchMs: number
+  readonly decideMs: number
+  readonly sentMs: number
+  readonly queueMs: number
+}
