@@ -17,12 +17,16 @@ export function answerFields(
   responseCodes: Readonly<Record<Result, string>>,
 ): AnswerFields {
   if (decision.replay !== undefined) return decision.replay.answer
-  const fields: Record<string, string> = {}
-  if (decision.result === 'partially-approved') fields[4] = String(decision.approvedPiasters).padStart(12, '0')
-  if (isApproval(decision.result)) fields[38] = approvalCode(id)
-  fields[39] = responseCodes[decision.result]
-  if (decision.balances.length > 0) fields[54] = balancesText(decision.balances)
-  return fields
+  const code = responseCodes[decision.result]
+  const hasBalances = decision.balances.length > 0
+  if (isApproval(decision.result)) {
+    const fields: Record<string, string> = hasBalances
+      ? { 38: approvalCode(id), 39: code, 54: balancesText(decision.balances) }
+      : { 38: approvalCode(id), 39: code }
+    if (decision.result === 'partially-approved') fields[4] = String(decision.approvedPiasters).padStart(12, '0')
+    return fields
+  }
+  return hasBalances ? { 39: code, 54: balancesText(decision.balances) } : { 39: code }
 }
 
 function balancesText(balances: readonly BalanceGroup[]): string {

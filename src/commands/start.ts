@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { loadConfig } from '../config/config.ts'
+import { collectRarely } from '../heap.ts'
 import { startSwitch } from '../switch.ts'
 import { version } from './version.ts'
 
@@ -12,6 +13,7 @@ export function startCommand(): Command {
     .description('run the switch')
     .option('--config <file>', 'configuration file (JSON); see docs/configuration.md')
     .action(async (options: { config?: string }) => {
+      collectRarely()
       const config = loadConfig({
         env: process.env,
         ...(options.config === undefined ? {} : { file: options.config }),

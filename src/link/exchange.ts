@@ -56,6 +56,8 @@ export interface ExchangeOptions {
 }
 
 const ANSWER_BYTES_MAX = 4_096
+/** Data elements 0 to 128. */
+const ANSWER_FIELDS = 129
 const MTI_UNREADABLE = '0000'
 
 /**
@@ -71,6 +73,7 @@ export class Exchange {
   readonly #headerBytes: number
   /** Answers are built here and copied by the link when they are sent. */
   readonly #scratch = Buffer.alloc(ANSWER_BYTES_MAX)
+  readonly #values: FieldValues = new Array(ANSWER_FIELDS).fill(undefined)
 
   constructor(options: ExchangeOptions) {
     this.#dialect = options.dialect
@@ -164,7 +167,7 @@ export class Exchange {
   #encodeAndReply(context: AnswerContext, fields: AnswerFields): void {
     const encodeStartedMs = performance.now()
     const { inbound, message, header } = context
-    const values: FieldValues = []
+    const values = this.#values.fill(undefined)
     for (const de of this.#dialect.answerEcho) if (message.has(de)) values[de] = message.text(de)
     for (const de in fields) values[Number(de)] = fields[de]
     const end = this.#dialect.encodeInto(answerMti(message.mti), values, this.#scratch, this.#headerBytes)

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { JournalContent } from './batch.ts'
-import { type JournalArrays, journalArrays } from './commit-parameters.ts'
+import { BatchEncoder, type JournalArrays } from './commit-parameters.ts'
 import { ROWS_AT } from './row-writer.ts'
 
 const HEAD_FIELDS = 13
@@ -23,7 +23,7 @@ export function batchHash(previous: Buffer, content: JournalContent, arrays?: Jo
   for (const rows of [authorizations, commands, transfers, holds, holdEndings]) {
     at = head.writeBigInt64BE(BigInt(rows.length), at)
   }
-  const journal = arrays ?? journalArrays(content, anyRowTypes)
+  const journal = arrays ?? verifier.journal(content)
   const digest = createHash('sha256').update(previous).update(head)
   for (const rows of [
     journal.authorizations,
@@ -38,7 +38,7 @@ export function batchHash(previous: Buffer, content: JournalContent, arrays?: Jo
 }
 
 /** The numbers of the row types differ between databases; they stand in the arrays' heads, which are not hashed. */
-const anyRowTypes = {
+const verifier = new BatchEncoder({
   authorization_row: 0,
   command_row: 0,
   transfer_row: 0,
@@ -46,4 +46,4 @@ const anyRowTypes = {
   hold_row: 0,
   hold_ending_row: 0,
   cash_row: 0,
-}
+})

@@ -1,5 +1,13 @@
 import { formatDate } from '../calendar.ts'
-import type { AuthorizationRow, Batch, JournalContent } from './batch.ts'
+import type {
+  AuthorizationRow,
+  Batch,
+  CommandRow,
+  HoldEndingRow,
+  HoldRow,
+  JournalContent,
+  TransferRow,
+} from './batch.ts'
 import { int8Array } from './binary-arrays.ts'
 import type { Client } from './connection.ts'
 import { RowWriter } from './row-writer.ts'
@@ -29,8 +37,6 @@ export async function readRowTypes(client: Client): Promise<RowTypeOids> {
 
 export const commitText = `select commit_batch(${Array.from({ length: 17 }, (_, i) => `$${i + 1}`).join(', ')}) as done`
 
-const writer = new RowWriter()
-
 /** The journal rows of a batch as arrays of their row types. */
 export interface JournalArrays {
   readonly authorizations: Buffer
@@ -40,76 +46,110 @@ export interface JournalArrays {
   readonly holdEndings: Buffer
 }
 
-/** Writes the journal rows of a batch as PostgreSQL reads them. */
-export function journalArrays(content: JournalContent, oids: RowTypeOids): JournalArrays {
-  return {
-    authorizations: writer.array(oids.authorization_row, 28, content.authorizations, putAuthorization),
-    commands: writer.array(oids.command_row, 5, content.commands, (to, row) => {
-      to.int8(row.id)
-      to.text(row.kind)
-      to.int8(row.householdId)
-      to.int8(row.authorizationId)
-      to.text(row.detail)
-    }),
-    transfers: writer.array(oids.transfer_row, 7, content.transfers, (to, row) => {
-      to.int8(row.groupId)
-      to.int2(row.leg)
-      to.int2(row.kind)
-      to.int8(row.debit)
-      to.int8(row.credit)
-      to.int8(row.amount)
-      to.int4(row.period)
-    }),
-    holds: writer.array(oids.hold_row, 7, content.holds, (to, row) => {
-      to.int8(row.id)
-      to.int8(row.householdId)
-      to.int2(row.kind)
-      to.int8(row.debit)
-      to.int8(row.credit)
-      to.int8(row.amount)
-      to.timestamp(row.expiresAtMs)
-    }),
-    holdEndings: writer.array(oids.hold_ending_row, 4, content.holdEndings, (to, row) => {
-      to.int8(row.id)
-      to.text(row.ending)
-      to.int8(row.captured)
-      to.int8(row.byId)
-    }),
+/**
+ * Writes batches as PostgreSQL reads them. Each table has a buffer of its own that is kept: what is returned is good
+ * until the next batch, which is when the statement that carries it has been answered.
+ */
+export class BatchEncoder {
+  readonly #oids: RowTypeOids
+  readonly #authorizations = new RowWriter()
+  readonly #commands = new RowWriter()
+  readonly #transfers = new RowWriter()
+  readonly #holds = new RowWriter()
+  readonly #holdEndings = new RowWriter()
+  readonly #balances = new RowWriter()
+  readonly #cashUsages = new RowWriter()
+
+  constructor(oids: RowTypeOids) {
+    this.#oids = oids
+  }
+
+  /** The journal rows of a batch. */
+  journal(content: JournalContent): JournalArrays {
+    const oids = this.#oids
+    return {
+      authorizations: this.#authorizations.array(oids.authorization_row, 28, content.authorizations, putAuthorization),
+      commands: this.#commands.array(oids.command_row, 5, content.commands, putCommand),
+      transfers: this.#transfers.array(oids.transfer_row, 7, content.transfers, putTransfer),
+      holds: this.#holds.array(oids.hold_row, 7, content.holds, putHold),
+      holdEndings: this.#holdEndings.array(oids.hold_ending_row, 4, content.holdEndings, putHoldEnding),
+    }
+  }
+
+  /** Parameters of `commit_batch` for a batch, its journal rows and its hash. */
+  parameters(batch: Batch, journal: JournalArrays, hash: Buffer): unknown[] {
+    const oids = this.#oids
+    const balances = [...batch.householdBalances]
+    for (const [account, posted] of batch.sharedBalances) balances.push({ account, period: 0, posted, held: 0 })
+    return [
+      batch.lane,
+      batch.epoch,
+      batch.seq,
+      hash,
+      new Date(batch.atMs),
+      batch.firstId,
+      batch.nextId,
+      formatDate(batch.businessDate),
+      formatDate(batch.entitlementDate),
+      journal.authorizations,
+      journal.commands,
+      journal.transfers,
+      this.#balances.array(oids.balance_row, 4, balances, putBalance),
+      journal.holds,
+      journal.holdEndings,
+      this.#cashUsages.array(oids.cash_row, 4, batch.cashUsages, putCashUsage),
+      int8Array(batch.stopOldCards),
+    ]
   }
 }
 
-/** Parameters of `commit_batch` for a batch, its journal rows and its hash. */
-export function commitParameters(batch: Batch, journal: JournalArrays, hash: Buffer, oids: RowTypeOids): unknown[] {
-  const shared = [...batch.sharedBalances].map(([account, posted]) => ({ account, period: 0, posted, held: 0 }))
-  return [
-    batch.lane,
-    batch.epoch,
-    batch.seq,
-    hash,
-    new Date(batch.atMs),
-    batch.firstId,
-    batch.nextId,
-    formatDate(batch.businessDate),
-    formatDate(batch.entitlementDate),
-    journal.authorizations,
-    journal.commands,
-    journal.transfers,
-    writer.array(oids.balance_row, 4, [...batch.householdBalances, ...shared], (to, row) => {
-      to.int8(row.account)
-      to.int4(row.period)
-      to.int8(row.posted)
-      to.int8(row.held)
-    }),
-    journal.holds,
-    journal.holdEndings,
-    writer.array(oids.cash_row, 4, batch.cashUsages, (to, row) => {
-      to.int8(row.householdId)
-      to.int4(row.day)
-      to.int8(row.withdrawn)
-      to.int4(row.withdrawals)
-    }),
-    int8Array(batch.stopOldCards),
-  ]
+function putCommand(to: RowWriter, row: CommandRow): void {
+  to.int8(row.id)
+  to.text(row.kind)
+  to.int8(row.householdId)
+  to.int8(row.authorizationId)
+  to.text(row.detail)
+}
+
+function putTransfer(to: RowWriter, row: TransferRow): void {
+  to.int8(row.groupId)
+  to.int2(row.leg)
+  to.int2(row.kind)
+  to.int8(row.debit)
+  to.int8(row.credit)
+  to.int8(row.amount)
+  to.int4(row.period)
+}
+
+function putHold(to: RowWriter, row: HoldRow): void {
+  to.int8(row.id)
+  to.int8(row.householdId)
+  to.int2(row.kind)
+  to.int8(row.debit)
+  to.int8(row.credit)
+  to.int8(row.amount)
+  to.timestamp(row.expiresAtMs)
+}
+
+function putHoldEnding(to: RowWriter, row: HoldEndingRow): void {
+  to.int8(row.id)
+  to.text(row.ending)
+  to.int8(row.captured)
+  to.int8(row.byId)
+}
+
+function putBalance(to: RowWriter, row: Batch['householdBalances'][number]): void {
+  to.int8(row.account)
+  to.int4(row.period)
+  to.int8(row.posted)
+  to.int8(row.held)
+}
+
+function putCashUsage(to: RowWriter, row: Batch['cashUsages'][number]): void {
+  to.int8(row.householdId)
+  to.int4(row.day)
+  to.int8(row.withdrawn)
+  to.int4(row.withdrawals)
 }
 
 function putAuthorization(to: RowWriter, row: AuthorizationRow): void {

@@ -5,7 +5,7 @@ import { assert, describeError, MizanError } from '../errors.ts'
 import type { Batch } from './batch.ts'
 import { batchHash } from './batch-hash.ts'
 import { byteaArray, int4Array, int8Array, textArray, uuidArray, uuidBytes } from './binary-arrays.ts'
-import { commitParameters, commitText, journalArrays, type RowTypeOids, readRowTypes } from './commit-parameters.ts'
+import { BatchEncoder, commitText, readRowTypes } from './commit-parameters.ts'
 import { connect, isOutcomeUnknown, refusalOf } from './connection.ts'
 import {
   type FoundRow,
@@ -49,7 +49,7 @@ export class LaneStore {
   readonly #options: LaneStoreOptions
   #client: pg.Client | undefined
   #reader: pg.Client | undefined
-  #rowTypes: RowTypeOids | undefined
+  #encoder: BatchEncoder | undefined
 
   constructor(options: LaneStoreOptions) {
     this.#options = options
@@ -78,7 +78,7 @@ export class LaneStore {
         await client.end().catch(() => undefined)
         return undefined
       }
-      this.#rowTypes ??= await readRowTypes(client)
+      this.#encoder ??= new BatchEncoder(await readRowTypes(client))
       this.#reader = await this.#connect(`mizan lane ${this.#options.lane} reads`)
       this.#client = client
       return {
@@ -116,16 +116,16 @@ export class LaneStore {
    */
   async commit(batch: Batch, previousHash: Buffer): Promise<CommitOutcome> {
     const client = this.#client
-    const rowTypes = this.#rowTypes
-    if (rowTypes === undefined) throw new MizanError('STORE_UNAVAILABLE', 'the lane was never taken')
-    const journal = journalArrays(batch, rowTypes)
+    const encoder = this.#encoder
+    if (encoder === undefined) throw new MizanError('STORE_UNAVAILABLE', 'the lane was never taken')
+    const journal = encoder.journal(batch)
     const hash = batchHash(previousHash, batch, journal)
     if (client === undefined) return { kind: 'unknown', reason: 'not connected', hash }
     try {
       const { rows } = await client.query<{ done: boolean }>({
         name: 'commit_batch',
         text: commitText,
-        values: commitParameters(batch, journal, hash, rowTypes),
+        values: encoder.parameters(batch, journal, hash),
       })
       return rows[0]?.done === true ? { kind: 'committed', hash } : { kind: 'fenced' }
     } catch (error) {

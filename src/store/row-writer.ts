@@ -6,14 +6,15 @@
 const OID = { int2: 21, int4: 23, int8: 20, text: 25, uuid: 2950, timestamptz: 1184 } as const
 /** Where the rows of an array begin; an array without rows ends before. */
 export const ROWS_AT = 20
+const BUFFER_BYTES = 4_096
 const NULL_LENGTH = -1
 const TWO_TO_32 = 4_294_967_296
 /** Microseconds are counted from 2000. */
 const POSTGRES_EPOCH_MS = 946_684_800_000
 
-/** Writes one array at a time into a buffer that is kept and grows as needed. */
+/** Writes one array at a time into a buffer that is kept and grows as needed: an array is good until the next one. */
 export class RowWriter {
-  #buffer = Buffer.allocUnsafe(65_536)
+  #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES)
   #at = 0
   #rowAt = 0
 
@@ -25,7 +26,7 @@ export class RowWriter {
       this.#int(0)
       this.#int(0)
       this.#int(elementOid)
-      return Buffer.from(this.#buffer.subarray(0, this.#at))
+      return this.#buffer.subarray(0, this.#at)
     }
     for (const value of [1, 0, elementOid, rows.length, 1]) this.#int(value)
     for (const row of rows) {
@@ -36,7 +37,7 @@ export class RowWriter {
       put(this, row)
       this.#buffer.writeInt32BE(this.#at - this.#rowAt - 4, this.#rowAt)
     }
-    return Buffer.from(this.#buffer.subarray(0, this.#at))
+    return this.#buffer.subarray(0, this.#at)
   }
 
   int2(value: number): void {
@@ -102,7 +103,7 @@ export class RowWriter {
 
   #ensure(bytes: number): void {
     if (this.#at + bytes <= this.#buffer.length) return
-    const larger = Buffer.allocUnsafe(Math.max(this.#buffer.length * 2, this.#at + bytes))
+    const larger = Buffer.allocUnsafeSlow(Math.max(this.#buffer.length * 2, this.#at + bytes))
     this.#buffer.copy(larger, 0, 0, this.#at)
     this.#buffer = larger
   }

@@ -3,11 +3,11 @@ import type { Decision } from '../authorization/decision.ts'
 import type { AuthorizationRequest } from '../authorization/request.ts'
 import type { Result } from '../authorization/result.ts'
 import type { CivilDate } from '../calendar.ts'
-import type { Card, Household } from '../card/household.ts'
+import { balanceOf, type Card, type Household } from '../card/household.ts'
 import { maskPan } from '../identifiers.ts'
-import { isHouseholdAccount } from '../ledger/accounts.ts'
+import { type AccountNumber, isHouseholdAccount, moneyAccount } from '../ledger/accounts.ts'
 import { transferKinds } from '../ledger/posting-rules.ts'
-import type { Transfer } from '../ledger/transfer.ts'
+import type { Balance, Transfer } from '../ledger/transfer.ts'
 import type { AuthorizationRow, Batch, CommandRow, HoldEndingRow, HoldRow, TransferRow } from '../store/batch.ts'
 import { ID_STEP } from '../store/lane-store.ts'
 
@@ -43,7 +43,7 @@ export class BatchBuilder {
   readonly #holds: HoldRow[] = []
   readonly #holdEndings: HoldEndingRow[] = []
   readonly #touched = new Set<Household>()
-  readonly #touchedBalances = new Map<Household, Set<string>>()
+  readonly #touchedBalances = new Set<Balance>()
   readonly #shared = new Map<number, number>()
   readonly #usageOf = new Set<Household>()
   readonly #stopOldCards: number[] = []
@@ -94,7 +94,7 @@ export class BatchBuilder {
     this.#holdEndings.push({ id: holdId, ending: 'expired', captured: 0, byId: id })
     const detail = JSON.stringify({ hold: holdId })
     this.#commands.push({ id, kind: 'hold-expired', householdId: household.id, authorizationId: holdId, detail })
-    this.#touchBalance(household, moneyHoldKey)
+    this.#touchBalance(household, moneyAccount('postalAccount', household.id), 0)
   }
 
   /** The finished batch. */
@@ -107,7 +107,7 @@ export class BatchBuilder {
       transfers: this.#transfers,
       holds: this.#holds,
       holdEndings: this.#holdEndings,
-      householdBalances: this.#householdBalances(),
+      householdBalances: [...this.#touchedBalances],
       sharedBalances: this.#shared,
       cashUsages: [...this.#usageOf].flatMap((household) => {
         const usage = household.cashUsage
@@ -135,69 +135,41 @@ export class BatchBuilder {
   }
 
   #addTransfers(groupId: number, transfers: readonly Transfer[], household: Household | undefined): void {
-    for (const [leg, row] of transfers.entries()) {
-      this.#transfers.push({
-        groupId,
-        leg,
-        kind: transferKinds[row.kind],
-        debit: row.debit,
-        credit: row.credit,
-        amount: row.amount,
-        period: row.period,
-      })
-      this.#addSide(row.debit, -row.amount, row.period, household)
-      this.#addSide(row.credit, row.amount, row.period, household)
+    let leg = 0
+    for (const { kind, debit, credit, amount, period } of transfers) {
+      this.#transfers.push({ groupId, leg, kind: transferKinds[kind], debit, credit, amount, period })
+      this.#addSide(debit, -amount, period, household)
+      this.#addSide(credit, amount, period, household)
+      leg++
     }
   }
 
-  #addSide(account: Transfer['debit'], amount: number, period: number, household: Household | undefined): void {
-    if (household !== undefined && isHouseholdAccount(account)) {
-      this.#touchBalance(household, `${account}:${period}`)
-    } else {
-      this.#shared.set(account, (this.#shared.get(account) ?? 0) + amount)
-    }
+  #addSide(account: AccountNumber, amount: number, period: number, household: Household | undefined): void {
+    if (household !== undefined && isHouseholdAccount(account)) this.#touchBalance(household, account, period)
+    else this.#shared.set(account, (this.#shared.get(account) ?? 0) + amount)
   }
 
   #addHouseholdChanges(id: number, decision: Decision, household: Household): void {
     const { hold, holdEnding } = decision
     if (hold !== undefined) {
       this.#holds.push({ ...hold, householdId: household.id, kind: transferKinds[hold.kind] })
-      this.#touchBalance(household, moneyHoldKey)
+      this.#touchBalance(household, hold.debit, 0)
     }
     if (holdEnding !== undefined) {
       const { ending, capturedPiasters } = holdEnding
       this.#holdEndings.push({ id: holdEnding.hold.id, ending, captured: capturedPiasters, byId: id })
-      this.#touchBalance(household, moneyHoldKey)
+      this.#touchBalance(household, holdEnding.hold.debit, 0)
     }
     if (decision.cashUsage !== undefined) this.#usageOf.add(household)
     if (decision.stopOldRationCard) this.#stopOldCards.push(household.id)
   }
 
-  #touchBalance(household: Household, key: string): void {
-    let keys = this.#touchedBalances.get(household)
-    if (keys === undefined) {
-      keys = new Set()
-      this.#touchedBalances.set(household, keys)
-    }
-    keys.add(key)
-  }
-
-  #householdBalances(): Batch['householdBalances'] {
-    const rows: { account: number; period: number; posted: number; held: number }[] = []
-    for (const [household, keys] of this.#touchedBalances) {
-      for (const { account, period, posted, held } of household.balances) {
-        const isMoney = period === 0
-        if (keys.has(`${account}:${period}`) || (isMoney && keys.has(moneyHoldKey))) {
-          rows.push({ account, period, posted, held })
-        }
-      }
-    }
-    return rows
+  /** A period that only lapses is not in memory, and its balance stays as it is. */
+  #touchBalance(household: Household, account: AccountNumber, period: number): void {
+    const balance = balanceOf(household, account, period)
+    if (balance !== undefined) this.#touchedBalances.add(balance)
   }
 }
-
-/** Marks the household's money balance as changed by a hold. */
-const moneyHoldKey = 'money'
 
 function authorizationRow(id: number, decided: Decided, answer: AnswerFields): AuthorizationRow {
   const { request, decision } = decided

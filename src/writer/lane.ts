@@ -2,7 +2,7 @@ import type { Result } from '../authorization/result.ts'
 import { addDays, businessDate, type Clock, civilDate } from '../calendar.ts'
 import { assert, describeError, MizanError } from '../errors.ts'
 import type { CommitOutcome, LanePosition, LaneStore } from '../store/lane-store.ts'
-import { decideBatch, type LaneRules } from './batch-decider.ts'
+import { type Answer, decideBatch, type LaneRules } from './batch-decider.ts'
 import { CacheWarmer } from './cache-warmer.ts'
 import type { DueHold } from './hold-sweeper.ts'
 import { HouseholdCache } from './household-cache.ts'
@@ -199,7 +199,7 @@ export class Lane {
     const nowMs = this.#clock.now()
     const moment = open?.moment ?? momentOf(nowMs, this.#limits.cutoverMinutes)
     const taken = new UnderWay()
-    const ahead = [this.#flight?.underWay, open?.underWay].filter((requests) => requests !== undefined)
+    const ahead = [...(this.#flight?.underWay ?? []), ...(open?.underWay ?? [])]
     const room = this.#limits.batchMax - (open?.works.length ?? 0)
     const works = takeWorks(this.#ring, room, nowMs, [...ahead, taken], (work) => this.#early91(work, 'budget'))
     const dueHolds = open === undefined ? this.#dueHolds.splice(0, DUE_HOLDS_PER_BATCH) : []
@@ -208,7 +208,7 @@ export class Lane {
       const startedMs = performance.now()
       const lookups = await this.#lookUp(works, dueHolds, moment)
       if (this.#failed !== undefined) this.#putBack(works, dueHolds)
-      else this.#decide(works, dueHolds, lookups, moment, startedMs)
+      else this.#decide(works, dueHolds, lookups, moment, startedMs, taken)
     } catch (error) {
       this.#observer.laneFault?.(this.lane, error)
       if (error instanceof MizanError && error.code === 'STORE_UNAVAILABLE') this.#putBack(works, dueHolds)
@@ -236,6 +236,7 @@ export class Lane {
     lookups: Lookups,
     moment: Moment,
     startedMs: number,
+    taken: UnderWay,
   ): void {
     const open = this.#open ?? this.#newBatch(moment)
     this.#open = open
@@ -243,7 +244,7 @@ export class Lane {
     open.answers.push(...decideBatch(works, dueHolds, lookups, open.builder, this.#cache, this.#rules))
     open.works.push(...works)
     open.dueHolds.push(...dueHolds)
-    for (const { request } of works) open.underWay.add(request)
+    open.underWay.push(taken)
     open.prefetchMs += lookedUpMs - startedMs
     open.decideMs += performance.now() - lookedUpMs
   }
@@ -336,10 +337,10 @@ export class Lane {
   }
 
   #answer({ works, answers }: SentBatch): void {
-    for (const [index, work] of works.entries()) {
-      const answer = answers[index]
-      assert(answer !== undefined, 'every request of a batch has an answer')
-      work.respond(answer.result, answer.fields)
+    assert(answers.length === works.length, 'every request of a batch has an answer')
+    for (let index = 0; index < works.length; index++) {
+      const { result, fields } = answers[index] as Answer
+      works[index]?.respond(result, fields)
     }
   }
 
@@ -381,7 +382,8 @@ export class Lane {
     try {
       const moment = momentOf(this.#clock.now(), this.#limits.cutoverMinutes)
       const startedMs = performance.now()
-      this.#decide(works, dueHolds, await this.#lookUp(works, dueHolds, moment), moment, startedMs)
+      const lookups = await this.#lookUp(works, dueHolds, moment)
+      this.#decide(works, dueHolds, lookups, moment, startedMs, new UnderWay())
       this.#sendOpen()
       while (this.#flight !== undefined) await this.#turn()
       if (this.#failed !== undefined) await this.#dealWith(this.#failed)

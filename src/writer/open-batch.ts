@@ -4,7 +4,7 @@ import type { Batch } from '../store/batch.ts'
 import { BatchBuilder, type BatchHead } from './batch-builder.ts'
 import type { Answer } from './batch-decider.ts'
 import type { DueHold } from './hold-sweeper.ts'
-import { UnderWay, type Work } from './work.ts'
+import type { UnderWay, Work } from './work.ts'
 
 /** The instant at which a batch was begun, and the dates that all its decisions go by. */
 export interface Moment {
@@ -25,7 +25,7 @@ export class OpenBatch {
   readonly works: Work[] = []
   readonly dueHolds: DueHold[] = []
   readonly answers: Answer[] = []
-  readonly underWay = new UnderWay()
+  readonly underWay: UnderWay[] = []
   prefetchMs = 0
   decideMs = 0
 
@@ -43,7 +43,7 @@ export interface SentBatch {
   readonly answers: readonly Answer[]
   /** Households that it changed in memory. */
   readonly touched: ReadonlySet<Household>
-  readonly underWay: UnderWay
+  readonly underWay: readonly UnderWay[]
   readonly prefetchMs: number
   readonly decideMs: number
   readonly sentMs: number

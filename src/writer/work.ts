@@ -37,14 +37,16 @@ export class UnderWay {
   readonly #keys = new Set<string>()
   readonly #cards = new Set<string>()
   /** Cards of requests that name an original: two ways of naming one must not be under way together. */
-  readonly #naming = new Set<string>()
+  #naming: Set<string> | undefined
 
   add(request: AuthorizationRequest): void {
     const { key, originalKey, panIndex } = request
     this.#keys.add(key)
     if (originalKey !== undefined) this.#keys.add(originalKey)
     this.#cards.add(panIndex)
-    if (needsOriginal(request)) this.#naming.add(panIndex)
+    if (!needsOriginal(request)) return
+    this.#naming ??= new Set()
+    this.#naming.add(panIndex)
   }
 
   /** Whether a request has to wait until these are durable. */
@@ -52,7 +54,7 @@ export class UnderWay {
     const { key, originalKey, panIndex } = request
     if (this.#keys.has(key) || (originalKey !== undefined && this.#keys.has(originalKey))) return true
     if (!needsOriginal(request)) return false
-    return this.#naming.has(panIndex) || (originalKey === undefined && this.#cards.has(panIndex))
+    return this.#naming?.has(panIndex) === true || (originalKey === undefined && this.#cards.has(panIndex))
   }
 }
 
