@@ -27,7 +27,7 @@ function withOptions(command: Command): Command {
   return command
     .option('--rate <n>', 'requests per second', whole(1, RATE_MAX), 3_000)
     .option('--seconds <n>', 'measured seconds', whole(1, SECONDS_MAX), 30)
-    .option('--warmup <n>', 'seconds at the same rate before', whole(0, SECONDS_MAX), 3)
+    .option('--warmup <n>', 'seconds at the same rate before', whole(0, SECONDS_MAX), 10)
     .addOption(new Option('--mix <name>', 'what is asked for').choices([...mixNames]).default('national'))
     .addOption(new Option('--crypto <kind>', 'cryptography of a request').choices(['none', 'chip-pin']).default('none'))
     .option('--cards <n>', 'cards in the database', whole(100, CARDS_MAX), 200_000)

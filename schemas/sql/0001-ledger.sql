@@ -283,7 +283,7 @@ create table balance (
     household_id = case when account / 100000000000000 in (1, 6) then account % 100000000000 else 0 end
   ),
   constraint balance_floor check (household_id = 0 or (held >= 0 and posted - held >= 0))
-) with (fillfactor = 70);
+) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 1, autovacuum_analyze_scale_factor = 1);
 
 -- Partitions by business day: retention and clearing are then a matter of whole tables. The default partition takes a
 -- day that nobody prepared; a check reports rows in it.
@@ -302,7 +302,9 @@ begin
   for v_day in select p_from + i from generate_series(0, p_days - 1) i loop
     foreach v_table in array array['authorization_journal', 'transfer'] loop
       if to_regclass(format('%I', v_table || '_' || to_char(v_day, 'YYYYMMDD'))) is null then
-        execute format('create table %I partition of %I for values from (%L) to (%L)',
+        -- Rows are only added: nothing to vacuum while the day lasts, and no plan of the writer needs statistics.
+        execute format('create table %I partition of %I for values from (%L) to (%L)
+            with (autovacuum_vacuum_insert_threshold = -1, autovacuum_analyze_scale_factor = 1)',
           v_table || '_' || to_char(v_day, 'YYYYMMDD'), v_table, v_day, v_day + 1);
         v_made := v_made + 1;
       end if;

@@ -71,7 +71,7 @@ const lanes = Type.Object(
     cacheHouseholds: Type.Integer({
       minimum: 1_000,
       maximum: 10_000_000,
-      default: 200_000,
+      default: 400_000,
       description: 'Households of a lane kept in memory.',
     }),
     recentKeys: Type.Integer({
