@@ -87,7 +87,7 @@ begin
     v_amount := 0;
   else
     select * into v_original from authorization_journal
-      where lane = v_card.lane and dedupe_key = p_original_key and business_date >= p_business_date - 35;
+      where dedupe_key = p_original_key and lane + 0 = v_card.lane and business_date >= p_business_date - 3;
     if not found then v_result := 'original-not-found'; v_code := '25'; end if;
     v_amount := 0;
   end if;
@@ -126,7 +126,7 @@ begin
       end if;
     end loop;
     update balance b set held = b.held - h.amount from hold h
-      where h.lane = v_card.lane and h.id = v_original.id
+      where h.id = v_original.id
         and b.lane = h.lane and b.household_id = v_household.id and b.period = 0 and b.account = h.debit;
     if found then insert into hold_ending (lane, id, batch_seq, ending, captured, by_id)
         values (v_card.lane, v_original.id, 0, 'voided', 0, v_id); end if;

@@ -75,9 +75,9 @@ async function runOnce(
   options: BenchOptions,
   { connections, sharedBalances, cursors }: RunPlan,
 ): Promise<BaselineRun> {
-  const clients = await Promise.all(
-    Array.from({ length: connections }, (_, n) => connect({ url, name: `mizan baseline ${n}`, role: 'mizan_app' })),
-  )
+  // With the settings of the writer's own connections: plans that do not depend on statistics.
+  const client = (n: number) => connect({ url, name: `mizan baseline ${n}`, role: 'mizan_app', pointQueries: true })
+  const clients = await Promise.all(Array.from({ length: connections }, (_, n) => client(n)))
   const reader = await connect({ url, name: 'mizan bench' })
   try {
     await reader.query('grant usage on schema baseline to mizan_app')

@@ -187,7 +187,8 @@ $$;
 
 -- What a batch needs to know of the journal. Rows: 'previous' (by duplicate key); 'early' (a reversal
 -- of this key came first); 'original' (by DE90's key, else the scheme's reference, else card, RRN and acceptor, and for
--- reversals amount and terminal too; a refund may differ in both). Days before `p_since` are not looked at.
+-- reversals amount and terminal too; a refund may differ in both). Days before `p_since` are not looked at. LIMIT and
+-- OFFSET keep the planner from turning a look-up by a row's key into a join that reads a whole day.
 create function find_authorizations(
   p_lane smallint, p_since date, p_keys uuid[],
   o_ordinal integer[], o_key uuid[], o_pan_index bytea[], o_network_reference text[], o_rrn text[], o_acceptor text[],
@@ -219,18 +220,22 @@ begin
           select 1 as rank, a.id, a as row from authorization_journal a
             where o.key is not null and a.dedupe_key = o.key and a.lane + 0 = p_lane and a.business_date >= p_since
           union all
-          select 2, a.id, a from card c
-            join authorization_journal a on a.household_id = c.household_id and a.card_id = c.id
-            where o.network_reference <> '' and c.pan_index = o.pan_index
-              and a.network_reference = o.network_reference
-              and a.mti not like '04%' and a.transaction_type <> '20' and a.business_date >= p_since
+          select 2, a.id, a.row from card c
+            cross join lateral (
+              select a.id, a as row from authorization_journal a
+              where o.network_reference <> '' and a.household_id = c.household_id and a.card_id = c.id
+                and a.network_reference = o.network_reference and a.mti not like '04%' and a.transaction_type <> '20'
+                and a.business_date >= p_since offset 0) a
+            where c.pan_index = o.pan_index
           union all
-          select 3, a.id, a from card c
-            join authorization_journal a on a.household_id = c.household_id and a.card_id = c.id
-            where o.key is null and o.rrn <> '' and c.pan_index = o.pan_index
-              and a.rrn = o.rrn and a.acceptor = o.acceptor
-              and (o.amount is null or (a.amount = o.amount and a.terminal = o.terminal))
-              and a.mti not like '04%' and a.transaction_type <> '20' and a.business_date >= p_since
+          select 3, a.id, a.row from card c
+            cross join lateral (
+              select a.id, a as row from authorization_journal a
+              where o.key is null and o.rrn <> '' and a.household_id = c.household_id and a.card_id = c.id
+                and a.rrn = o.rrn and a.acceptor = o.acceptor
+                and (o.amount is null or (a.amount = o.amount and a.terminal = o.terminal))
+                and a.mti not like '04%' and a.transaction_type <> '20' and a.business_date >= p_since offset 0) a
+            where c.pan_index = o.pan_index
         ) f order by f.rank, f.id desc limit 1
       ) m;
   end if;

@@ -23,7 +23,9 @@ const typeNames: Readonly<Record<string, string>> = {
 /** `mizan explain`: everything that the journal knows of an authorization, in words. */
 export function explainCommand(): Command {
   return new Command('explain')
-    .description('explain an authorization: request, decision, postings, answer, repeats, reversals')
+    .description(
+      'explain an authorization: request, decision, postings, answer, repeats, reversals; of the newest day that has the key',
+    )
     .argument('<key>', 'RRN, authorization number, or STAN@TERMINAL')
     .argument('[terminal]', 'terminal (DE41), when the key is a STAN')
     .option('--config <file>', 'configuration file (JSON); see docs/configuration.md')

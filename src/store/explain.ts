@@ -109,28 +109,36 @@ interface FoundRow {
   readonly id: string
 }
 
-/** An id leads to its row; STAN and RRN have no index, and are looked for day by day, the newest first. */
+/**
+ * An id leads to its row. STAN and RRN have no index, and are looked for day by day, the newest first; where the key is
+ * an id as well, only in the days since.
+ */
 async function findRows(client: Client, key: ExplainKey): Promise<FoundRow[]> {
-  const columns = 'select a.lane, a.business_date, a.id from authorization_journal a'
-  if ('rrnOrId' in key && Number.isSafeInteger(Number(key.rrnOrId))) {
-    const id = Number(key.rrnOrId)
-    const { rows } = await client.query<FoundRow>(
-      `${columns} where a.lane = $1 and a.id = $2 and a.business_date = any ($3::date[])`,
-      [id % LANE_MODULUS, id, await datesOfId(client, id)],
-    )
-    if (rows.length > 0) return rows
-  }
+  const byId = 'rrnOrId' in key ? await rowsOfId(client, Number(key.rrnOrId)) : []
+  const since = byId[0]?.business_date ?? ''
   const [condition, values] =
     'stan' in key ? ['a.stan = $2 and a.terminal = $3', [key.stan, key.terminal]] : ['a.rrn = $2', [key.rrnOrId]]
   for (const day of await journalDays(client)) {
+    if (day < since) break
     const { rows } = await client.query<FoundRow>(
-      `${columns} where a.business_date = $1::date and ${condition}
+      `${foundColumns} where a.business_date = $1::date and ${condition}
          order by a.received_at desc, a.id desc limit ${MATCHES_MAX}`,
       [day, ...values],
     )
-    if (rows.length > 0) return rows
+    if (rows.length > 0) return [...rows, ...byId.filter(({ id }) => rows.every((row) => row.id !== id))]
   }
-  return []
+  return byId
+}
+
+const foundColumns = 'select a.lane, a.business_date, a.id from authorization_journal a'
+
+async function rowsOfId(client: Client, id: number): Promise<FoundRow[]> {
+  if (!Number.isSafeInteger(id)) return []
+  const { rows } = await client.query<FoundRow>(
+    `${foundColumns} where a.lane = $1 and a.id = $2 and a.business_date = any ($3::date[])`,
+    [id % LANE_MODULUS, id, await datesOfId(client, id)],
+  )
+  return rows
 }
 
 /** Days that the journal has partitions for, the newest first; those of the default partition among them. */

@@ -1,8 +1,8 @@
 import type { Result } from '../authorization/result.ts'
 import { addDays, businessDate, type Clock, civilDate } from '../calendar.ts'
-import { assert, describeError, MizanError } from '../errors.ts'
-import type { CommitOutcome, LanePosition, LaneStore } from '../store/lane-store.ts'
-import { type Answer, decideBatch, type LaneRules } from './batch-decider.ts'
+import { assert, MizanError } from '../errors.ts'
+import type { LaneStore } from '../store/lane-store.ts'
+import { BatchPipeline } from './batch-pipeline.ts'
 import { CacheWarmer } from './cache-warmer.ts'
 import type { DueHold } from './hold-sweeper.ts'
 import { HouseholdCache } from './household-cache.ts'
@@ -10,7 +10,7 @@ import type { LaneLimits, LaneOptions, LaneState } from './lane-options.ts'
 import { retakeLane } from './lane-recovery.ts'
 import { type Lookups, lookUp } from './lookups.ts'
 import type { LaneObserver } from './observer.ts'
-import { type Moment, momentOf, OpenBatch, type SentBatch } from './open-batch.ts'
+import { type Moment, momentOf, type SentBatch } from './open-batch.ts'
 import { Partitions } from './partitions.ts'
 import { RecentKeys } from './recent-keys.ts'
 import { Ring } from './ring.ts'
@@ -24,15 +24,20 @@ const DUE_HOLDS_PER_BATCH = 32
 /** Batches whose requests may come back to the ring: one sent, one open, one being taken. */
 const BATCHES_OUT = 3
 
+/** A batch of unknown outcome. */
+interface LostBatch {
+  readonly sent: SentBatch
+  readonly hash: Buffer
+}
+
 /**
  * The single writer of a lane. While one batch is being made durable, it takes what arrives, reads what it lacks and
- * decides it into the next one; that is sent the moment the first is durable, and only then are its requests answered.
- * One batch is in flight at a time, and no timer fills batches.
+ * decides it into the next one; only a durable batch is answered. One batch is in flight at a time, and no timer fills
+ * batches. Everything but the sending of the next batch happens in one loop, failures included.
  */
 export class Lane {
   readonly lane: number
   readonly #store: LaneStore
-  readonly #rules: LaneRules
   readonly #limits: LaneLimits
   readonly #clock: Clock
   readonly #observer: LaneObserver
@@ -41,27 +46,20 @@ export class Lane {
   readonly #recent: RecentKeys
   readonly #partitions: Partitions
   readonly #warmer: CacheWarmer
+  readonly #pipeline: BatchPipeline
   #dueHolds: DueHold[] = []
-  #position: LanePosition = { epoch: 0, lastSeq: 0, lastHash: Buffer.alloc(32), nextId: 0 }
   #state: LaneState = 'starting'
-  /** Being filled. */
-  #open: OpenBatch | undefined
-  /** Being made durable. */
-  #flight: SentBatch | undefined
-  /** Failed, and to be dealt with before anything else is decided. */
-  #failed: { readonly sent: SentBatch; readonly outcome: CommitOutcome } | undefined
   #wake: (() => void) | undefined
   #signalled = false
   #loop: Promise<void> | undefined
   #lateSweep: NodeJS.Timeout | undefined
-  /** The last batch was refused for a repeated key and is being decided again, with the journal asked for every key. */
-  #askedAgain = false
+  /** Last batch that was refused for a repeated key: until it is durable, the journal is asked for every key. */
+  #refusedSeq = 0
 
   constructor(options: LaneOptions) {
     const { lane, store, rules, limits, clock, observer } = options
     this.lane = lane
     this.#store = store
-    this.#rules = rules
     this.#limits = limits
     this.#clock = clock
     this.#observer = observer
@@ -70,6 +68,17 @@ export class Lane {
     this.#recent = new RecentKeys(limits.recentKeys, clock.now())
     this.#warmer = new CacheWarmer(store, this.#cache, limits.cacheHouseholds)
     this.#partitions = new Partitions(store, clock, (error) => observer.laneFault?.(lane, error))
+    this.#pipeline = new BatchPipeline({
+      lane,
+      store,
+      rules,
+      clock,
+      observer,
+      cache: this.#cache,
+      recent: this.#recent,
+      waiting: () => this.#ring.size,
+      onSettled: () => this.#signal(),
+    })
   }
 
   get state(): LaneState {
@@ -77,11 +86,11 @@ export class Lane {
   }
 
   get epoch(): number {
-    return this.#position.epoch
+    return this.#pipeline.position.epoch
   }
 
   get lastSeq(): number {
-    return this.#position.lastSeq
+    return this.#pipeline.position.lastSeq
   }
 
   /**
@@ -91,7 +100,7 @@ export class Lane {
   async start(): Promise<void> {
     const position = await this.#store.take()
     if (position === undefined) throw new MizanError('NOT_FOUND', `lane ${this.lane} is not in the database`)
-    this.#position = position
+    this.#pipeline.position = position
     const today = businessDate(this.#clock.now(), this.#limits.cutoverMinutes)
     const { keys, sinceMs } = await this.#store.recentKeys(addDays(today, -KEY_DAYS), this.#limits.recentKeys / 2)
     this.#recent.restore(keys, sinceMs)
@@ -130,35 +139,29 @@ export class Lane {
 
   async #run(): Promise<void> {
     while (this.#state !== 'fenced') {
-      if (this.#failed !== undefined) {
-        await this.#dealWith(this.#failed)
-        continue
-      }
-      if (!this.#store.connected) {
+      if (this.#pipeline.failed !== undefined) {
+        await this.#dealWithFailure()
+      } else if (!this.#store.connected) {
         // A commit under way fails by itself, and then tells whether its batch may be in.
-        if (this.#flight === undefined) await this.#recover(undefined)
+        if (this.#pipeline.flight === undefined) await this.#recover(undefined)
         else await this.#turn()
-        continue
+      } else if (await this.#gather()) {
+        this.#pipeline.send()
+      } else if (!this.#isIdle) {
+        await this.#turn()
+      } else if (this.#state === 'stopped') {
+        return
+      } else if (!this.#warmer.done) {
+        await this.#warm()
+      } else {
+        await this.#turn()
       }
-      if (await this.#gather()) {
-        this.#sendOpen()
-        continue
-      }
-      if (this.#isIdle) {
-        if (this.#state === 'stopped') return
-        if (!this.#warmer.done) {
-          await this.#warm()
-          continue
-        }
-      }
-      await this.#turn()
     }
     this.#refuseWaiting()
   }
 
   get #isIdle(): boolean {
-    const nothingOut = this.#flight === undefined && this.#failed === undefined && this.#open === undefined
-    return nothingOut && this.#ring.size === 0 && this.#dueHolds.length === 0
+    return this.#pipeline.isEmpty && this.#ring.size === 0 && this.#dueHolds.length === 0
   }
 
   #signal(): void {
@@ -168,6 +171,7 @@ export class Lane {
     wake?.()
   }
 
+  /** Waits for something to do, and then one turn of the event loop: what arrives together is decided together. */
   async #turn(): Promise<void> {
     if (!this.#signalled) {
       await new Promise<void>((resolve) => {
@@ -175,7 +179,6 @@ export class Lane {
       })
     }
     this.#signalled = false
-    // One turn of the event loop: whatever else arrived with this request joins its batch.
     await new Promise<void>((resolve) => setImmediate(resolve))
   }
 
@@ -195,11 +198,13 @@ export class Lane {
   /** Takes what waits and decides it into the open batch. @returns false when there is nothing to take, or no room */
   async #gather(): Promise<boolean> {
     this.#cache.trim()
-    const open = this.#open
+    const { open, flight } = this.#pipeline
     const nowMs = this.#clock.now()
     const moment = open?.moment ?? momentOf(nowMs, this.#limits.cutoverMinutes)
+    // With a new month households are read anew: not while a batch of the old one is not in the database yet.
+    if (flight !== undefined && flight.batch.entitlementDate !== moment.entitlementDate) return false
     const taken = new UnderWay()
-    const ahead = [...(this.#flight?.underWay ?? []), ...(open?.underWay ?? [])]
+    const ahead = this.#pipeline.underWay()
     const room = this.#limits.batchMax - (open?.works.length ?? 0)
     const works = takeWorks(this.#ring, room, nowMs, [...ahead, taken], (work) => this.#early91(work, 'budget'))
     const dueHolds = open === undefined ? this.#dueHolds.splice(0, DUE_HOLDS_PER_BATCH) : []
@@ -207,8 +212,8 @@ export class Lane {
     try {
       const startedMs = performance.now()
       const lookups = await this.#lookUp(works, dueHolds, moment)
-      if (this.#failed !== undefined) this.#putBack(works, dueHolds)
-      else this.#decide(works, dueHolds, lookups, moment, startedMs, taken)
+      if (this.#pipeline.failed !== undefined) this.#putBack(works, dueHolds)
+      else this.#pipeline.decide(works, dueHolds, { lookups, moment, startedMs, taken })
     } catch (error) {
       this.#observer.laneFault?.(this.lane, error)
       if (error instanceof MizanError && error.code === 'STORE_UNAVAILABLE') this.#putBack(works, dueHolds)
@@ -219,10 +224,11 @@ export class Lane {
 
   async #lookUp(works: readonly Work[], dueHolds: readonly DueHold[], moment: Moment): Promise<Lookups> {
     await this.#partitions.prepare(moment.businessDate)
+    const asksAll = this.#refusedSeq > this.lastSeq
     return lookUp({
       store: this.#store,
       cache: this.#cache,
-      recent: this.#askedAgain ? undefined : this.#recent,
+      recent: asksAll ? undefined : this.#recent,
       works,
       dueHolds,
       moment,
@@ -230,137 +236,37 @@ export class Lane {
     })
   }
 
-  #decide(
-    works: readonly Work[],
-    dueHolds: readonly DueHold[],
-    lookups: Lookups,
-    moment: Moment,
-    startedMs: number,
-    taken: UnderWay,
-  ): void {
-    const open = this.#open ?? this.#newBatch(moment)
-    this.#open = open
-    const lookedUpMs = performance.now()
-    open.answers.push(...decideBatch(works, dueHolds, lookups, open.builder, this.#cache, this.#rules))
-    open.works.push(...works)
-    open.dueHolds.push(...dueHolds)
-    open.underWay.push(taken)
-    open.prefetchMs += lookedUpMs - startedMs
-    open.decideMs += performance.now() - lookedUpMs
-  }
-
-  /** A batch that follows the one in flight, or the last durable one. */
-  #newBatch(moment: Moment): OpenBatch {
-    const { epoch } = this.#position
-    const before = this.#flight?.batch
-    const seq = (before?.seq ?? this.#position.lastSeq) + 1
-    const firstId = before?.nextId ?? this.#position.nextId
-    return new OpenBatch({ lane: this.lane, epoch, seq, firstId, ...moment }, moment)
-  }
-
   /** A defect while deciding: each request on its own, once nothing is in flight. */
   async #giveUpOpen(works: readonly Work[], dueHolds: readonly DueHold[]): Promise<void> {
-    this.#cache.forget()
-    const open = this.#open
-    this.#open = undefined
-    while (this.#flight !== undefined) await this.#turn()
+    const open = this.#pipeline.takeBack()
+    await this.#pipeline.landed()
     const all = [...(open?.works ?? []), ...works]
     const holds = [...(open?.dueHolds ?? []), ...dueHolds]
-    if (this.#failed === undefined) await this.#isolate(all, holds, 'internal-fault')
+    if (this.#pipeline.failed === undefined) await this.#isolate(all, holds, 'internal-fault')
     else this.#putBack(all, holds)
   }
 
-  /** Sends the open batch, if there is one and nothing is in flight. */
-  #sendOpen(): void {
-    const open = this.#open
-    if (open === undefined || this.#flight !== undefined || this.#failed !== undefined) return
-    this.#open = undefined
-    const { builder, works } = open
-    this.#cache.keep(builder.touched)
-    if (builder.isEmpty) return
-    const sentMs = performance.now()
-    const oldestMs = works[0]?.request.receivedAtMs ?? open.moment.atMs
-    const waitedMs = this.#clock.now() - oldestMs - open.prefetchMs - open.decideMs
-    const sent: SentBatch = {
-      ...open,
-      batch: builder.build(),
-      touched: builder.touched,
-      sentMs,
-      queueMs: Math.max(0, waitedMs),
-    }
-    this.#flight = sent
-    this.#store
-      .commit(sent.batch, this.#position.lastHash)
-      .catch((error: unknown): CommitOutcome => {
-        return { kind: 'refused', code: '', constraint: '', reason: describeError(error) }
-      })
-      .then((outcome) => this.#settle(sent, outcome))
-      .catch((error: unknown) => this.#observer.laneFault?.(this.lane, error))
-  }
-
-  #settle(sent: SentBatch, outcome: CommitOutcome): void {
-    this.#flight = undefined
-    this.#report(sent, outcome)
-    this.#signal()
-    if (outcome.kind !== 'committed') {
-      this.#failed = { sent, outcome }
-      return
-    }
-    this.#advance(sent, outcome.hash)
-    // The next batch first: the database works on it while these are answered.
-    this.#sendOpen()
-    this.#answer(sent)
-  }
-
-  #report(sent: SentBatch, outcome: CommitOutcome): void {
-    this.#observer.batchDone?.(this.lane, {
-      outcome: outcome.kind,
-      seq: sent.batch.seq,
-      size: sent.works.length,
-      queueMs: sent.queueMs,
-      prefetchMs: sent.prefetchMs,
-      decideMs: sent.decideMs,
-      commitMs: performance.now() - sent.sentMs,
-      depth: this.#ring.size,
-      cachedHouseholds: this.#cache.size,
-      ...this.#cache.takeCounts(),
-    })
-  }
-
-  #advance({ batch }: SentBatch, hash: Buffer): void {
-    this.#askedAgain = false
-    this.#position = { ...this.#position, lastSeq: batch.seq, lastHash: hash, nextId: batch.nextId }
-    for (const row of batch.authorizations) {
-      this.#recent.add(row.key, batch.atMs)
-      if (row.originalKey !== undefined) this.#recent.add(row.originalKey, batch.atMs)
-    }
-  }
-
-  #answer({ works, answers }: SentBatch): void {
-    assert(answers.length === works.length, 'every request of a batch has an answer')
-    for (let index = 0; index < works.length; index++) {
-      const { result, fields } = answers[index] as Answer
-      works[index]?.respond(result, fields)
-    }
-  }
-
   /** A batch that was not made durable. What was decided after it stood on it, and is decided again. */
-  async #dealWith({ sent, outcome }: { sent: SentBatch; outcome: CommitOutcome }): Promise<void> {
-    this.#failed = undefined
+  async #dealWithFailure(): Promise<void> {
     this.#withdraw()
-    this.#cache.drop(sent.touched)
-    if (outcome.kind === 'fenced') this.#fence(sent.works)
-    else if (outcome.kind === 'unknown') await this.#recover({ sent, hash: outcome.hash })
-    else if (outcome.kind === 'refused') {
+    const failed = this.#pipeline.takeFailure()
+    if (failed === undefined) return
+    const { sent, outcome } = failed
+    if (outcome.kind === 'fenced') {
+      this.#fence(sent.works)
+    } else if (outcome.kind === 'unknown') {
+      await this.#recover({ sent, hash: outcome.hash })
+    } else {
       const { code, constraint, reason } = outcome
-      this.#observer.batchRefused?.(this.lane, sent.batch.seq, sent.works.length, code, constraint, reason)
-      if (constraint.includes('dedupe_key') && !this.#askedAgain) {
+      const { seq } = sent.batch
+      this.#observer.batchRefused?.(this.lane, seq, sent.works.length, code, constraint, reason)
+      if (constraint.includes('dedupe_key') && this.#refusedSeq !== seq) {
         // A key that the memory took for new is in the journal after all: decide again, asking for every key.
-        this.#askedAgain = true
+        this.#refusedSeq = seq
         this.#putBack(sent.works, sent.dueHolds)
-        return
+      } else {
+        await this.#isolate(sent.works, sent.dueHolds, isCapacity(code) ? 'not-in-time' : 'internal-fault')
       }
-      await this.#isolate(sent.works, sent.dueHolds, isCapacity(code) ? 'not-in-time' : 'internal-fault')
     }
   }
 
@@ -383,13 +289,12 @@ export class Lane {
       const moment = momentOf(this.#clock.now(), this.#limits.cutoverMinutes)
       const startedMs = performance.now()
       const lookups = await this.#lookUp(works, dueHolds, moment)
-      this.#decide(works, dueHolds, lookups, moment, startedMs, new UnderWay())
-      this.#sendOpen()
-      while (this.#flight !== undefined) await this.#turn()
-      if (this.#failed !== undefined) await this.#dealWith(this.#failed)
+      this.#pipeline.decide(works, dueHolds, { lookups, moment, startedMs, taken: new UnderWay() })
+      this.#pipeline.send()
+      await this.#pipeline.landed()
+      await this.#dealWithFailure()
     } catch (error) {
-      this.#cache.forget()
-      this.#open = undefined
+      this.#pipeline.takeBack()
       this.#observer.laneFault?.(this.lane, error)
       const unavailable = error instanceof MizanError && error.code === 'STORE_UNAVAILABLE'
       for (const work of works) answerWithout(work, unavailable ? 'not-in-time' : failure)
@@ -400,11 +305,11 @@ export class Lane {
    * After a lost connection: reconnect, take the lane again (which waits for the old commit to end one way or the
    * other) and learn whether the batch is in. It is answered if it is; otherwise its requests are decided again.
    */
-  async #recover(lost: { sent: SentBatch; hash: Buffer } | undefined): Promise<void> {
+  async #recover(lost: LostBatch | undefined): Promise<void> {
     this.#withdraw()
     if (this.#state === 'running') this.#state = 'recovering'
     this.#observer.laneRecovering?.(this.lane)
-    const position = await retakeLane(this.#store, this.#position.epoch, {
+    const position = await retakeLane(this.#store, this.epoch, {
       stopping: () => this.#state === 'stopped',
       onFault: (error) => this.#observer.laneFault?.(this.lane, error),
     })
@@ -415,26 +320,19 @@ export class Lane {
     const isIn = lost !== undefined && position.lastSeq === lost.sent.batch.seq && position.lastHash.equals(lost.hash)
     this.#cache.clear()
     this.#warmer.restart()
-    const before = this.#position
-    this.#position = position
+    assert(isIn || position.lastSeq === this.lastSeq, 'a lane under our own epoch cannot have moved on')
+    this.#pipeline.position = position
     if (this.#state === 'recovering') this.#state = 'running'
     this.#observer.laneRecovered?.(this.lane, position.epoch, position.lastSeq, isIn)
-    if (lost !== undefined && isIn) {
-      this.#advance(lost.sent, lost.hash)
-      this.#answer(lost.sent)
-      return
-    }
-    assert(position.lastSeq === before.lastSeq, 'a lane under our own epoch cannot have moved on')
-    if (lost !== undefined) this.#putBack(lost.sent.works, lost.sent.dueHolds)
+    if (lost === undefined) return
+    if (isIn) this.#pipeline.accept(lost.sent, lost.hash)
+    else this.#putBack(lost.sent.works, lost.sent.dueHolds)
   }
 
   /** Takes the open batch back: its requests wait again. */
   #withdraw(): void {
-    const open = this.#open
-    if (open === undefined) return
-    this.#open = undefined
-    this.#cache.forget()
-    this.#putBack(open.works, open.dueHolds)
+    const open = this.#pipeline.takeBack()
+    if (open !== undefined) this.#putBack(open.works, open.dueHolds)
   }
 
   #putBack(works: readonly Work[], dueHolds: readonly DueHold[]): void {
@@ -446,20 +344,20 @@ export class Lane {
    * The lane is lost while a batch is of unknown outcome. If the journal can still be read it tells; if not, nobody is
    * answered: a late repeat or reversal will find what there is.
    */
-  async #lose(lost: { sent: SentBatch; hash: Buffer } | undefined): Promise<void> {
+  async #lose(lost: LostBatch | undefined): Promise<void> {
     if (lost === undefined) {
       this.#fence([])
       return
     }
     const isIn = await this.#store.hasBatch(lost.sent.batch.seq, lost.hash).catch(() => undefined)
-    if (isIn === true) this.#answer(lost.sent)
+    if (isIn === true) this.#pipeline.accept(lost.sent, lost.hash)
     this.#fence(isIn === false ? lost.sent.works : [])
   }
 
   #fence(works: readonly Work[]): void {
     this.#state = 'fenced'
     this.#cache.clear()
-    this.#observer.laneFenced?.(this.lane, this.#position.epoch)
+    this.#observer.laneFenced?.(this.lane, this.epoch)
     for (const work of works) this.#early91(work, 'fenced')
     this.#refuseWaiting()
   }
@@ -467,7 +365,7 @@ export class Lane {
   /** Answers what waits too long while the database does not move. */
   #answerLate(): void {
     const nowMs = this.#clock.now()
-    const oldest = this.#open?.works[0]
+    const oldest = this.#pipeline.open?.works[0]
     if (oldest !== undefined && oldest.deadlineMs <= nowMs) this.#withdraw()
     for (let next = this.#ring.peek(); next !== undefined && next.deadlineMs <= nowMs; next = this.#ring.peek()) {
       this.#ring.shift()

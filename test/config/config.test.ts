@@ -68,7 +68,7 @@ t.test('without a file and variables the defaults are those of the interface', a
       ringCapacity: 8192,
       batchMax: 128,
       timeBudgetMs: 3000,
-      cacheHouseholds: 200_000,
+      cacheHouseholds: 400_000,
       recentKeys: 200_000,
     },
     businessDay: { cutover: '22:30', cutoverMinutes: 1350 },

@@ -1,0 +1,222 @@
+import type { Clock } from '../calendar.ts'
+import { assert, describeError } from '../errors.ts'
+import type { CommitOutcome, LanePosition, LaneStore } from '../store/lane-store.ts'
+import { type Answer, decideBatch, type LaneRules } from './batch-decider.ts'
+import type { DueHold } from './hold-sweeper.ts'
+import type { HouseholdCache } from './household-cache.ts'
+import type { Lookups } from './lookups.ts'
+import type { LaneObserver } from './observer.ts'
+import { type Moment, OpenBatch, type SentBatch } from './open-batch.ts'
+import type { RecentKeys } from './recent-keys.ts'
+import type { UnderWay, Work } from './work.ts'
+
+export interface PipelineOptions {
+  readonly lane: number
+  readonly store: LaneStore
+  readonly rules: LaneRules
+  readonly cache: HouseholdCache
+  readonly recent: RecentKeys
+  readonly clock: Clock
+  readonly observer: LaneObserver
+  /** Requests that wait for a batch, for the report. */
+  readonly waiting: () => number
+  /** Called when a batch has been answered by the database, whatever it said. */
+  readonly onSettled: () => void
+}
+
+/** A batch that was not made durable. */
+export interface FailedBatch {
+  readonly sent: SentBatch
+  readonly outcome: Exclude<CommitOutcome, { kind: 'committed' }>
+}
+
+/**
+ * The two batches of a lane: one that is being made durable and one that is being decided on top of it. The second is
+ * sent the moment the first is durable, before the first one's requests are answered. A batch that fails stops all:
+ * whoever owns the pipeline takes the open batch back, deals with the failure and goes on.
+ */
+export class BatchPipeline {
+  readonly #options: PipelineOptions
+  #position: LanePosition = { epoch: 0, lastSeq: 0, lastHash: Buffer.alloc(32), nextId: 0 }
+  #open: OpenBatch | undefined
+  #flight: SentBatch | undefined
+  #landing: Promise<void> = Promise.resolve()
+  #failed: FailedBatch | undefined
+
+  constructor(options: PipelineOptions) {
+    this.#options = options
+  }
+
+  /** Where the durable journal stands. */
+  get position(): LanePosition {
+    return this.#position
+  }
+
+  set position(position: LanePosition) {
+    this.#position = position
+  }
+
+  /** Being filled. */
+  get open(): OpenBatch | undefined {
+    return this.#open
+  }
+
+  /** Being made durable. */
+  get flight(): SentBatch | undefined {
+    return this.#flight
+  }
+
+  /** Failed, and to be dealt with before anything else is sent. */
+  get failed(): FailedBatch | undefined {
+    return this.#failed
+  }
+
+  get isEmpty(): boolean {
+    return this.#flight === undefined && this.#failed === undefined && this.#open === undefined
+  }
+
+  /** Requests of both batches, on which a request that comes now may depend. */
+  underWay(): UnderWay[] {
+    return [...(this.#flight?.underWay ?? []), ...(this.#open?.underWay ?? [])]
+  }
+
+  /** Resolves when nothing is being made durable any more. */
+  async landed(): Promise<void> {
+    while (this.#flight !== undefined) await this.#landing
+  }
+
+  /** Decides requests into the open batch. On a defect the batch holds none of them, but must be taken back. */
+  decide(
+    works: readonly Work[],
+    dueHolds: readonly DueHold[],
+    { lookups, moment, startedMs, taken }: { lookups: Lookups; moment: Moment; startedMs: number; taken: UnderWay },
+  ): void {
+    const { cache, rules } = this.#options
+    const open = this.#open ?? this.#newBatch(moment)
+    this.#open = open
+    const lookedUpMs = performance.now()
+    open.answers.push(...decideBatch(works, dueHolds, lookups, open.builder, cache, rules))
+    open.works.push(...works)
+    open.dueHolds.push(...dueHolds)
+    open.underWay.push(taken)
+    open.prefetchMs += lookedUpMs - startedMs
+    open.decideMs += performance.now() - lookedUpMs
+  }
+
+  /** A batch that follows the one in flight, or the last durable one. */
+  #newBatch(moment: Moment): OpenBatch {
+    const before = this.#flight?.batch
+    const seq = (before?.seq ?? this.#position.lastSeq) + 1
+    const firstId = before?.nextId ?? this.#position.nextId
+    const { lane } = this.#options
+    return new OpenBatch({ lane, epoch: this.#position.epoch, seq, firstId, ...moment }, moment)
+  }
+
+  /** Takes the open batch back: nothing of it was sent, and memory is as if it had never been. */
+  takeBack(): OpenBatch | undefined {
+    const open = this.#open
+    this.#open = undefined
+    this.#options.cache.forget()
+    return open
+  }
+
+  /** Sends the open batch, if there is one and nothing is in flight. */
+  send(): void {
+    const open = this.#open
+    if (open === undefined || this.#flight !== undefined || this.#failed !== undefined) return
+    this.#open = undefined
+    const { cache, store, observer, lane } = this.#options
+    cache.keep(open.builder.touched)
+    if (open.builder.isEmpty) return
+    const sent = this.#sentBatch(open)
+    this.#flight = sent
+    this.#landing = store
+      .commit(sent.batch, this.#position.lastHash)
+      .catch((error: unknown): CommitOutcome => {
+        return { kind: 'refused', code: '', constraint: '', reason: describeError(error) }
+      })
+      .then((outcome) => this.#settle(sent, outcome))
+      .catch((error: unknown) => observer.laneFault?.(lane, error))
+  }
+
+  #sentBatch(open: OpenBatch): SentBatch {
+    const { builder, works, dueHolds, answers, underWay, prefetchMs, decideMs, moment } = open
+    const oldestMs = works[0]?.request.receivedAtMs ?? moment.atMs
+    const queueMs = Math.max(0, this.#options.clock.now() - oldestMs - prefetchMs - decideMs)
+    const { touched } = builder
+    const sentMs = performance.now()
+    return {
+      batch: builder.build(),
+      works,
+      dueHolds,
+      answers,
+      touched,
+      underWay,
+      prefetchMs,
+      decideMs,
+      sentMs,
+      queueMs,
+    }
+  }
+
+  #settle(sent: SentBatch, outcome: CommitOutcome): void {
+    this.#flight = undefined
+    this.#report(sent, outcome)
+    this.#options.onSettled()
+    if (outcome.kind !== 'committed') {
+      this.#failed = { sent, outcome }
+      return
+    }
+    this.#advance(sent, outcome.hash)
+    // The next batch first: the database works on it while these are answered.
+    this.send()
+    this.#answer(sent)
+  }
+
+  #report(sent: SentBatch, outcome: CommitOutcome): void {
+    const { lane, cache, observer, waiting } = this.#options
+    observer.batchDone?.(lane, {
+      outcome: outcome.kind,
+      seq: sent.batch.seq,
+      size: sent.works.length,
+      queueMs: sent.queueMs,
+      prefetchMs: sent.prefetchMs,
+      decideMs: sent.decideMs,
+      commitMs: performance.now() - sent.sentMs,
+      depth: waiting(),
+      cachedHouseholds: cache.size,
+      ...cache.takeCounts(),
+    })
+  }
+
+  /** Hands the failure over: what the batch changed in memory is dropped, and the pipeline may be used again. */
+  takeFailure(): FailedBatch | undefined {
+    const failed = this.#failed
+    this.#failed = undefined
+    if (failed !== undefined) this.#options.cache.drop(failed.sent.touched)
+    return failed
+  }
+
+  /** A batch of unknown outcome turned out to be durable: its requests are answered. */
+  accept(sent: SentBatch, hash: Buffer): void {
+    this.#advance(sent, hash)
+    this.#answer(sent)
+  }
+
+  #advance({ batch }: SentBatch, hash: Buffer): void {
+    const { recent } = this.#options
+    this.#position = { ...this.#position, lastSeq: batch.seq, lastHash: hash, nextId: batch.nextId }
+    for (const row of batch.authorizations) {
+      recent.add(row.key, batch.atMs)
+      if (row.originalKey !== undefined) recent.add(row.originalKey, batch.atMs)
+    }
+  }
+
+  #answer({ works, answers }: SentBatch): void {
+    assert(answers.length === works.length, 'every request of a batch has an answer')
+    for (let index = 0; index < works.length; index++) {
+      const { result, fields } = answers[index] as Answer
+      works[index]?.respond(result, fields)
+    }
+  }
+}
