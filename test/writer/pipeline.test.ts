@@ -5,22 +5,22 @@ import { verifyLedger } from '../../src/store/verify.ts'
 import type { Writer } from '../../src/writer/writer.ts'
 import { ask, purchaseOf, writerWorld } from '../support/writer.ts'
 
-/** Holds the first batch of `first` at the lane's row while `then` asks for more, and lets go when that is queued. */
+/** Holds the first batch of `first` at the lane's row while `more` asks on, and lets go when that is queued. */
 async function whileInFlight<T>(
   url: string,
   first: () => Promise<T>,
-  then: () => Promise<T>[],
-): Promise<{ first: T; then: T[] }> {
+  more: () => Promise<T>[],
+): Promise<{ first: T; later: T[] }> {
   return withClient(url, async (client) => {
     await client.query('begin')
     await client.query('select from lane for update')
     const sent = first()
     while (!(await isWaiting(client))) await new Promise((resolve) => setTimeout(resolve, 5))
-    const queued = then()
+    const queued = more()
     // Time for what can be decided to be decided: no answer tells, for none may come.
     await new Promise((resolve) => setTimeout(resolve, 100))
     await client.query('commit')
-    return { first: await sent, then: await Promise.all(queued) }
+    return { first: await sent, later: await Promise.all(queued) }
   })
 }
 
@@ -70,7 +70,7 @@ test('what depends on a batch under way waits for it: a repeat, a reversal, the 
       }),
     ],
   )
-  const [other, repeat, reversal] = outcome.then
+  const [other, repeat, reversal] = outcome.later
   t.equal(outcome.first.result, 'approved')
   t.equal(other?.result, 'approved')
   t.same(repeat?.fields, outcome.first.fields, 'the repeat is answered as the first was')
@@ -99,7 +99,7 @@ test('what was decided on top of a batch that fails is decided again, on what is
   )
   t.equal(outcome.first.result, 'internal-fault')
   t.same(
-    outcome.then.map(({ result }) => result),
+    outcome.later.map(({ result }) => result),
     ['approved', 'approved', 'insufficient'],
     'the money that the failed batch would have taken is there',
   )
