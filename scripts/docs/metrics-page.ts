@@ -22,7 +22,7 @@ process (\`process_*\`, \`nodejs_*\`; \`nodejs_eventloop_lag_p99_seconds\` tells
 | --- | --- | --- | --- |
 ${rows.join('\n')}
 
-Stages of \`mizan_stage_seconds\`: \`decode\` (bytes to fields), \`queue\` (wait in the lane's ring), \`prefetch\` (reading
+Stages of \`mizan_stage_seconds\`: \`decode\` (bytes to fields), \`queue\` (wait in the lane: for its turn, and for the batch before), \`prefetch\` (reading
 what the cache lacks, per batch), \`decide\`, \`commit\` (the statement and its fsync, per batch), \`encode\`, \`total\` (the
 request's last byte to the answer's first). Eight observations and two counts cost about 0.2 µs a message, measured by
 test/telemetry/metrics.test.ts, which fails above 2 µs. A metric has at most 1,000 label sets; what goes beyond is
