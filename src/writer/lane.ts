@@ -102,7 +102,8 @@ export class Lane {
     if (position === undefined) throw new MizanError('NOT_FOUND', `lane ${this.lane} is not in the database`)
     this.#pipeline.position = position
     const today = businessDate(this.#clock.now(), this.#limits.cutoverMinutes)
-    const { keys, sinceMs } = await this.#store.recentKeys(addDays(today, -KEY_DAYS), this.#limits.recentKeys / 2)
+    const keysMax = Math.floor(this.#limits.recentKeys / 2)
+    const { keys, sinceMs } = await this.#store.recentKeys(addDays(today, -KEY_DAYS), keysMax)
     this.#recent.restore(keys, sinceMs)
     await this.#partitions.prepare(today)
     this.#state = 'running'

@@ -116,7 +116,7 @@ test('a repeat that the memory of recent keys takes for new is caught by the jou
   const refused: string[] = []
   const second = await world.start({
     // Memory begins with the newest key alone.
-    limits: { recentKeys: 2 },
+    limits: { recentKeys: 3 },
     observer: { batchRefused: (_l, _q, _s, code) => refused.push(code) },
   })
   world.clock.advance(70_000)
