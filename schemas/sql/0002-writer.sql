@@ -182,7 +182,7 @@ create function describe_authorization(a authorization_journal) returns jsonb
                    and r.mti not like '04%' and r.transaction_type = '20' and r.result = 'approved'
                    and not exists (select from authorization_journal x
                                    where x.original_id = r.id and x.business_date >= r.business_date
-                                     and x.mti like '04%' and x.result = 'approved')))
+                                     and x.mti like '04%' and x.result = 'approved' offset 0)))
 $$;
 
 -- What a batch needs to know of the journal. Rows: 'previous' (by duplicate key); 'early' (a reversal

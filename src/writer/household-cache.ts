@@ -43,6 +43,8 @@ export class HouseholdCache {
    * from a dead table, which V8 then moves to the old generation batch after batch.
    */
   #open = new Map<number, Household>()
+  /** Entries that the batch before worked on: until it is durable, the database does not know what memory knows. */
+  #sent: ReadonlySet<number> = new Set()
   #scratch = new Float64Array(SCRATCH_NUMBERS)
   #hits = 0
   #misses = 0
@@ -119,6 +121,7 @@ export class HouseholdCache {
       const length = this.#write(household)
       this.#records.replace(this.#recordOf[entry] ?? NONE, this.#scratch, length)
     }
+    this.#sent = new Set(this.#open.keys())
     this.#open = new Map()
   }
 
@@ -137,15 +140,27 @@ export class HouseholdCache {
     }
   }
 
-  /** Makes room. Called between batches, so that nothing a batch works on disappears under it. */
+  /**
+   * Makes room. What a batch under way works on stays, however much came after it: read again, it would be as it was
+   * before that batch, and the next one would be decided on it.
+   */
   trim(): void {
-    while (this.#size > this.#capacity) this.#drop(this.#oldest)
+    while (this.#size > this.#capacity) {
+      const entry = this.#oldest
+      if (this.#open.has(entry) || this.#sent.has(entry)) {
+        this.#unlink(entry)
+        this.#linkNewest(entry)
+      } else {
+        this.#drop(entry)
+      }
+    }
   }
 
   clear(): void {
     this.#entries.clear()
     this.#records = new RecordPool()
     this.#open = new Map()
+    this.#sent = new Set()
     this.#free = []
     this.#unused = 0
     this.#size = 0

@@ -105,6 +105,29 @@ t.test('the least recently used goes first, and only when asked to make room', a
   t.equal(cache.get(indexOf('a')), undefined)
 })
 
+t.test('what a batch under way works on is never driven out, however much comes after it', async (t) => {
+  const slack = 2
+  const cache = new HouseholdCache(1, slack)
+  for (const [id, name] of ['sent', 'open', 'idle'].entries()) cache.add(loaded(id + 1, name), MONTH)
+  const sent = cache.get(indexOf('sent'))?.household
+  cache.keep(new Set(sent === undefined ? [] : [sent]))
+  cache.get(indexOf('open'))
+  for (let id = 10; id < 100; id++) {
+    cache.trim()
+    cache.add(loaded(id, `n${id}`), MONTH)
+  }
+  t.equal(cache.has(indexOf('sent'), MONTH), true)
+  t.equal(cache.has(indexOf('open'), MONTH), true)
+  t.equal(cache.has(indexOf('idle'), MONTH), false)
+  cache.keep(new Set())
+  cache.keep(new Set())
+  for (let id = 100; id < 200; id++) {
+    cache.trim()
+    cache.add(loaded(id, `n${id}`), MONTH)
+  }
+  t.equal(cache.has(indexOf('sent'), MONTH), false, 'two batches later it may go')
+})
+
 t.test('a household whose batch failed is loaded again', async (t) => {
   const cache = new HouseholdCache(10, SLACK)
   cache.add(loaded(1, 'a', 'b'), MONTH)

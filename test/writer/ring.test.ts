@@ -25,6 +25,20 @@ t.test('what goes back stands in front, in its order', async (t) => {
   t.throws(() => ring.unshift([9]), { code: 'ASSERTION_FAILED' })
 })
 
+t.test('what was taken may come back although others filled the ring meanwhile', async (t) => {
+  const ring = new Ring<number>(2, 2)
+  for (const item of [1, 2]) ring.push(item)
+  const taken = [ring.shift() ?? 0, ring.shift() ?? 0]
+  for (const item of [3, 4]) ring.push(item)
+  ring.unshift(taken)
+  t.equal(ring.push(5), false, 'the room for what comes back is not for others')
+  t.same(
+    [1, 2, 3, 4].map(() => ring.shift()),
+    [1, 2, 3, 4],
+  )
+  t.equal(ring.capacity, 2)
+})
+
 t.test('it behaves as an array with a limit', async () => {
   const step = fc.oneof(fc.record({ push: fc.nat() }), fc.constant('shift' as const), fc.constant('back' as const))
   fc.assert(
