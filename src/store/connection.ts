@@ -70,3 +70,8 @@ export function refusalOf(error: unknown): { code: string; constraint: string } 
   if (!(error instanceof pg.DatabaseError)) return undefined
   return { code: error.code ?? '', constraint: error.constraint ?? '' }
 }
+
+/** SQLSTATE classes 53 (no resources, such as a full disk), 55 and 57 (cancelled): the rows are not at fault. */
+export function isCapacity(sqlState: string): boolean {
+  return ['53', '55', '57'].includes(sqlState.slice(0, 2))
+}

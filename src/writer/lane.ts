@@ -1,11 +1,13 @@
 import type { Result } from '../authorization/result.ts'
 import { addDays, businessDate, type Clock, civilDate } from '../calendar.ts'
 import { assert, MizanError } from '../errors.ts'
+import { isCapacity } from '../store/connection.ts'
 import type { LaneStore } from '../store/lane-store.ts'
 import { BatchPipeline } from './batch-pipeline.ts'
 import { CacheWarmer } from './cache-warmer.ts'
 import type { DueHold } from './hold-sweeper.ts'
 import { HouseholdCache } from './household-cache.ts'
+import { DUE_HOLDS_PER_BATCH, Intake } from './intake.ts'
 import type { LaneLimits, LaneOptions, LaneState } from './lane-options.ts'
 import { retakeLane } from './lane-recovery.ts'
 import { type Lookups, lookUp } from './lookups.ts'
@@ -13,16 +15,12 @@ import type { LaneObserver } from './observer.ts'
 import { type Moment, momentOf, type SentBatch } from './open-batch.ts'
 import { Partitions } from './partitions.ts'
 import { RecentKeys } from './recent-keys.ts'
-import { Ring } from './ring.ts'
-import { answerWithout, takeWorks, UnderWay, type Work } from './work.ts'
+import { endOfTurn, Wake } from './wake.ts'
+import { answerWithout, UnderWay, type Work } from './work.ts'
 
 const LATE_SWEEP_MS = 20
 /** Business days in which the keys to be remembered at a start are looked for. */
 const KEY_DAYS = 2
-const DUE_HOLDS_MAX = 4_096
-const DUE_HOLDS_PER_BATCH = 32
-/** Batches whose requests may come back to the ring: one sent, one open, one being taken. */
-const BATCHES_OUT = 3
 
 /** A batch of unknown outcome. */
 interface LostBatch {
@@ -41,16 +39,14 @@ export class Lane {
   readonly #limits: LaneLimits
   readonly #clock: Clock
   readonly #observer: LaneObserver
-  readonly #ring: Ring<Work>
+  readonly #intake: Intake
   readonly #cache: HouseholdCache
   readonly #recent: RecentKeys
   readonly #partitions: Partitions
   readonly #warmer: CacheWarmer
   readonly #pipeline: BatchPipeline
-  #dueHolds: DueHold[] = []
+  readonly #wake = new Wake()
   #state: LaneState = 'starting'
-  #wake: (() => void) | undefined
-  #signalled = false
   #loop: Promise<void> | undefined
   #lateSweep: NodeJS.Timeout | undefined
   /** Last batch that was refused for a repeated key: until it is durable, the journal is asked for every key. */
@@ -63,7 +59,7 @@ export class Lane {
     this.#limits = limits
     this.#clock = clock
     this.#observer = observer
-    this.#ring = new Ring(limits.ringCapacity, BATCHES_OUT * limits.batchMax)
+    this.#intake = new Intake(lane, limits, observer)
     this.#cache = new HouseholdCache(limits.cacheHouseholds, limits.batchMax + DUE_HOLDS_PER_BATCH)
     this.#recent = new RecentKeys(limits.recentKeys, clock.now())
     this.#warmer = new CacheWarmer(store, this.#cache, limits.cacheHouseholds)
@@ -76,8 +72,8 @@ export class Lane {
       observer,
       cache: this.#cache,
       recent: this.#recent,
-      waiting: () => this.#ring.size,
-      onSettled: () => this.#signal(),
+      waiting: () => this.#intake.size,
+      onSettled: () => this.#wake.signal(),
     })
   }
 
@@ -115,16 +111,15 @@ export class Lane {
   /** Queues a request. @returns false when the lane has no room or does not run: the caller answers 91 */
   submit(work: Work): boolean {
     if (this.#state !== 'running' && this.#state !== 'recovering') return false
-    if (!this.#ring.push(work)) return false
-    this.#signal()
+    if (!this.#intake.push(work)) return false
+    this.#wake.signal()
     return true
   }
 
   /** Queues the end of an expired hold. @returns false beyond the limit: it is left to the next sweep */
   expireHold(hold: DueHold): boolean {
-    if (this.#dueHolds.length >= DUE_HOLDS_MAX || this.#state === 'fenced') return false
-    this.#dueHolds.push(hold)
-    this.#signal()
+    if (this.#state === 'fenced' || !this.#intake.pushHold(hold)) return false
+    this.#wake.signal()
     return true
   }
 
@@ -132,7 +127,7 @@ export class Lane {
   async stop(): Promise<void> {
     if (this.#state !== 'fenced') this.#state = 'stopped'
     clearInterval(this.#lateSweep)
-    this.#signal()
+    this.#wake.signal()
     await this.#loop
     this.#refuseWaiting()
     await this.#store.close()
@@ -145,47 +140,29 @@ export class Lane {
       } else if (!this.#store.connected) {
         // A commit under way fails by itself, and then tells whether its batch may be in.
         if (this.#pipeline.flight === undefined) await this.#recover(undefined)
-        else await this.#turn()
+        else await this.#wake.wait()
       } else if (await this.#gather()) {
         this.#pipeline.send()
       } else if (!this.#isIdle) {
-        await this.#turn()
+        await this.#wake.wait()
       } else if (this.#state === 'stopped') {
         return
       } else if (!this.#warmer.done) {
         await this.#warm()
       } else {
-        await this.#turn()
+        await this.#wake.wait()
       }
     }
     this.#refuseWaiting()
   }
 
   get #isIdle(): boolean {
-    return this.#pipeline.isEmpty && this.#ring.size === 0 && this.#dueHolds.length === 0
-  }
-
-  #signal(): void {
-    this.#signalled = true
-    const wake = this.#wake
-    this.#wake = undefined
-    wake?.()
-  }
-
-  /** Waits for something to do, and then one turn of the event loop: what arrives together is decided together. */
-  async #turn(): Promise<void> {
-    if (!this.#signalled) {
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve
-      })
-    }
-    this.#signalled = false
-    await new Promise<void>((resolve) => setImmediate(resolve))
+    return this.#pipeline.isEmpty && this.#intake.isEmpty
   }
 
   /** Uses an idle turn to fill the memory; the event loop gets its turn first, so that requests come before this. */
   async #warm(): Promise<void> {
-    await new Promise<void>((resolve) => setImmediate(resolve))
+    await endOfTurn()
     if (!this.#isIdle) return
     try {
       await this.#warmer.step(civilDate(this.#clock.now()))
@@ -207,17 +184,17 @@ export class Lane {
     const taken = new UnderWay()
     const ahead = this.#pipeline.underWay()
     const room = this.#limits.batchMax - (open?.works.length ?? 0)
-    const works = takeWorks(this.#ring, room, nowMs, [...ahead, taken], (work) => this.#early91(work, 'budget'))
-    const dueHolds = open === undefined ? this.#dueHolds.splice(0, DUE_HOLDS_PER_BATCH) : []
+    const works = this.#intake.take(room, nowMs, [...ahead, taken])
+    const dueHolds = open === undefined ? this.#intake.takeHolds() : []
     if (works.length === 0 && dueHolds.length === 0) return false
     try {
       const startedMs = performance.now()
       const lookups = await this.#lookUp(works, dueHolds, moment)
-      if (this.#pipeline.failed !== undefined) this.#putBack(works, dueHolds)
+      if (this.#pipeline.failed !== undefined) this.#intake.putBack(works, dueHolds)
       else this.#pipeline.decide(works, dueHolds, { lookups, moment, startedMs, taken })
     } catch (error) {
       this.#observer.laneFault?.(this.lane, error)
-      if (error instanceof MizanError && error.code === 'STORE_UNAVAILABLE') this.#putBack(works, dueHolds)
+      if (error instanceof MizanError && error.code === 'STORE_UNAVAILABLE') this.#intake.putBack(works, dueHolds)
       else await this.#giveUpOpen(works, dueHolds)
     }
     return true
@@ -244,7 +221,7 @@ export class Lane {
     const all = [...(open?.works ?? []), ...works]
     const holds = [...(open?.dueHolds ?? []), ...dueHolds]
     if (this.#pipeline.failed === undefined) await this.#isolate(all, holds, 'internal-fault')
-    else this.#putBack(all, holds)
+    else this.#intake.putBack(all, holds)
   }
 
   /** A batch that was not made durable. What was decided after it stood on it, and is decided again. */
@@ -264,7 +241,7 @@ export class Lane {
       if (constraint.includes('dedupe_key') && this.#refusedSeq !== seq) {
         // A key that the memory took for new is in the journal after all: decide again, asking for every key.
         this.#refusedSeq = seq
-        this.#putBack(sent.works, sent.dueHolds)
+        this.#intake.putBack(sent.works, sent.dueHolds)
       } else {
         await this.#isolate(sent.works, sent.dueHolds, isCapacity(code) ? 'not-in-time' : 'internal-fault')
       }
@@ -283,7 +260,7 @@ export class Lane {
 
   async #alone(works: readonly Work[], dueHolds: readonly DueHold[], failure: Result): Promise<void> {
     if (this.#state === 'fenced') {
-      for (const work of works) this.#early91(work, 'fenced')
+      for (const work of works) this.#intake.early91(work, 'fenced')
       return
     }
     try {
@@ -327,18 +304,13 @@ export class Lane {
     this.#observer.laneRecovered?.(this.lane, position.epoch, position.lastSeq, isIn)
     if (lost === undefined) return
     if (isIn) this.#pipeline.accept(lost.sent, lost.hash)
-    else this.#putBack(lost.sent.works, lost.sent.dueHolds)
+    else this.#intake.putBack(lost.sent.works, lost.sent.dueHolds)
   }
 
   /** Takes the open batch back: its requests wait again. */
   #withdraw(): void {
     const open = this.#pipeline.takeBack()
-    if (open !== undefined) this.#putBack(open.works, open.dueHolds)
-  }
-
-  #putBack(works: readonly Work[], dueHolds: readonly DueHold[]): void {
-    this.#ring.unshift(works)
-    this.#dueHolds.unshift(...dueHolds)
+    if (open !== undefined) this.#intake.putBack(open.works, open.dueHolds)
   }
 
   /**
@@ -359,7 +331,7 @@ export class Lane {
     this.#state = 'fenced'
     this.#cache.clear()
     this.#observer.laneFenced?.(this.lane, this.epoch)
-    for (const work of works) this.#early91(work, 'fenced')
+    for (const work of works) this.#intake.early91(work, 'fenced')
     this.#refuseWaiting()
   }
 
@@ -368,24 +340,10 @@ export class Lane {
     const nowMs = this.#clock.now()
     const oldest = this.#pipeline.open?.works[0]
     if (oldest !== undefined && oldest.deadlineMs <= nowMs) this.#withdraw()
-    for (let next = this.#ring.peek(); next !== undefined && next.deadlineMs <= nowMs; next = this.#ring.peek()) {
-      this.#ring.shift()
-      this.#early91(next, 'budget')
-    }
+    this.#intake.answerLate(nowMs)
   }
 
   #refuseWaiting(): void {
-    const reason = this.#state === 'fenced' ? 'fenced' : 'stopping'
-    for (let next = this.#ring.shift(); next !== undefined; next = this.#ring.shift()) this.#early91(next, reason)
+    this.#intake.refuseAll(this.#state === 'fenced' ? 'fenced' : 'stopping')
   }
-
-  #early91(work: Work, reason: 'budget' | 'stopping' | 'fenced'): void {
-    this.#observer.early91?.(this.lane, reason)
-    answerWithout(work, 'not-in-time')
-  }
-}
-
-/** SQLSTATE classes 53 (no resources, such as a full disk), 55 and 57 (cancelled): the rows are not at fault. */
-function isCapacity(sqlState: string): boolean {
-  return ['53', '55', '57'].includes(sqlState.slice(0, 2))
 }

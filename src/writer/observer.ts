@@ -16,6 +16,9 @@ export interface BatchReport {
   readonly cacheMisses: number
 }
 
+/** Why a request is answered 91 without being decided. */
+export type EarlyReason = 'budget' | 'stopping' | 'fenced'
+
 /** What the writer tells whoever watches; every call is cheap and none may throw. */
 export interface LaneObserver {
   batchDone?(lane: number, report: BatchReport): void
@@ -26,5 +29,5 @@ export interface LaneObserver {
   laneFenced?(lane: number, epoch: number): void
   cacheWarmed?(lane: number, households: number): void
   laneFault?(lane: number, error: unknown): void
-  early91?(lane: number, reason: 'budget' | 'stopping' | 'fenced'): void
+  early91?(lane: number, reason: EarlyReason): void
 }
