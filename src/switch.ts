@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import type { HealthReport } from './api/health.ts'
 import { type HttpServer, startHttpServer } from './api/http-server.ts'
@@ -21,6 +21,7 @@ import { type LinkWiring, openListeners, openNetworkLinks } from './switch-links
 import * as events from './telemetry/events.ts'
 import { createLogger, type Logger } from './telemetry/logger.ts'
 import { createMetrics, type Metrics } from './telemetry/metrics.ts'
+import { writeWholeFile } from './whole-file.ts'
 import { writerTelemetry } from './writer/telemetry.ts'
 import { Writer } from './writer/writer.ts'
 
@@ -240,6 +241,6 @@ function portsOf(listeners: readonly Listener[], http: HttpServer): Switch['port
 function announce(varDir: string, ports: Switch['ports']): string {
   const file = path.join(varDir, 'run', 'listeners.json')
   mkdirSync(path.dirname(file), { recursive: true })
-  writeFileSync(file, `${JSON.stringify({ ...ports, pid: process.pid })}\n`)
+  writeWholeFile(file, `${JSON.stringify({ ...ports, pid: process.pid })}\n`)
   return file
 }

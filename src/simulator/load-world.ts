@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import path from 'node:path'
 import type { ProgrammeBook } from '../benefit/programme.ts'
 import { civilDate } from '../calendar.ts'
@@ -6,6 +6,7 @@ import type { PanProtection } from '../security/pan-protection.ts'
 import { connect } from '../store/connection.ts'
 import { type HouseholdRecord, loadHouseholds } from '../store/household-loader.ts'
 import { saveReferenceData } from '../store/reference-data.ts'
+import { writeWholeFile } from '../whole-file.ts'
 import { demoKeys } from './demo-keys.ts'
 import {
   type DemoHousehold,
@@ -76,6 +77,6 @@ export function writeWorldFile(
   const world = worldFile(households, options.nowMs, options.programmes, demoKeys(options.seed))
   const file = path.join(varDir, 'demo', 'world.json')
   mkdirSync(path.dirname(file), { recursive: true })
-  writeFileSync(file, `${JSON.stringify(world, null, 1)}\n`)
+  writeWholeFile(file, `${JSON.stringify(world, null, 1)}\n`)
   return file
 }

@@ -13,6 +13,7 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { describeError, MizanError } from '../errors.ts'
+import { writeWholeFile } from '../whole-file.ts'
 import { clusterExists, clusterRoot, prepareCluster, readPassword, SUPERUSER } from './embedded/cluster.ts'
 import { isOwnerAlive, ownerLine, readOwner, withLockFile } from './embedded/lock-file.ts'
 import { findServer, type RunningServer, startServer, stopServer } from './embedded/server-process.ts'
@@ -81,7 +82,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     onLog(`PostgreSQL runs on port ${started.port} (pid ${started.pid})`)
     await checkAnswers(cluster.root, started)
     const info = { port: started.port, pid: started.pid, clusterDir: cluster.data, user: SUPERUSER }
-    writeFileSync(files.info, `${JSON.stringify(info)}\n`, { mode: 0o600 })
+    writeWholeFile(files.info, `${JSON.stringify(info)}\n`, 0o600)
     return hold(files, started, false, onLog)
   })
 }
