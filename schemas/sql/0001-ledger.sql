@@ -196,12 +196,12 @@ create table transfer (
   kind          smallint not null,
   debit         bigint not null,
   credit        bigint not null,
-  amount        bigint not null check (amount > 0),
+  amount        bigint not null,
   period        integer not null,
   primary key (lane, group_id, leg, business_date),
   constraint transfer_posting_allowed check (posting_allowed(kind, debit, credit)),
-  constraint transfer_two_accounts check (debit <> credit),
-  constraint transfer_period check ((period > 0) = (kind <= 6))
+  -- One constraint: each is read and prepared anew for every statement that inserts.
+  constraint transfer_well_formed check (amount > 0 and debit <> credit and (period > 0) = (kind <= 6))
 ) partition by range (business_date);
 
 -- A subsidy goes back only to the wallet and period that the original drew on (M4): never to another household, and never
@@ -209,29 +209,32 @@ create table transfer (
 -- every other row only has its kind looked at.
 create function check_restoration() returns trigger language plpgsql as $$
 declare
-  v_original bigint;
   v_drawn bigint;
   v_restored bigint;
 begin
-  select a.original_id into v_original from authorization_journal a
-    where a.id = new.group_id and a.business_date >= new.business_date;
-  select sum(t.amount) into v_drawn from transfer t
-    where t.lane = new.lane and t.group_id = v_original and t.business_date <= new.business_date and t.kind = 2
-      and t.debit = new.credit and t.credit = new.debit and t.period = new.period;
-  -- OFFSET keeps the planner from turning look-ups by a group into joins that read a whole day.
-  select sum(case t.kind when 3 then t.amount else -t.amount end) into v_restored
-    from (
-      select a.id, a.business_date from authorization_journal a where a.original_id = v_original
-      union all
-      select r.id, r.business_date from authorization_journal a
-        cross join lateral (
-          select r.id, r.business_date from authorization_journal r
-            where r.original_id = a.id and r.business_date >= a.business_date offset 0) r
-        where a.original_id = v_original) g
+  -- One statement, because each has its own price. OFFSET keeps the planner from turning look-ups by a group into joins
+  -- that read a whole day.
+  select d.amount, r.amount into v_drawn, v_restored
+    from authorization_journal a
     cross join lateral (
-      select t.kind, t.amount from transfer t
-        where t.lane = new.lane and t.group_id = g.id and t.business_date = g.business_date
-          and t.kind in (3, 6) and t.period = new.period and new.credit in (t.credit, t.debit) offset 0) t;
+      select sum(t.amount) as amount from transfer t
+        where t.lane = new.lane and t.group_id = a.original_id and t.business_date <= new.business_date and t.kind = 2
+          and t.debit = new.credit and t.credit = new.debit and t.period = new.period offset 0) d
+    cross join lateral (
+      select sum(case t.kind when 3 then t.amount else -t.amount end) as amount
+        from (
+          select g.id, g.business_date from authorization_journal g where g.original_id = a.original_id
+          union all
+          select u.id, u.business_date from authorization_journal g
+            cross join lateral (
+              select u.id, u.business_date from authorization_journal u
+                where u.original_id = g.id and u.business_date >= g.business_date offset 0) u
+            where g.original_id = a.original_id) g
+        cross join lateral (
+          select t.kind, t.amount from transfer t
+            where t.lane = new.lane and t.group_id = g.id and t.business_date = g.business_date
+              and t.kind in (3, 6) and t.period = new.period and new.credit in (t.credit, t.debit) offset 0) t) r
+    where a.id = new.group_id and a.business_date >= new.business_date;
   if v_drawn is null or v_restored > v_drawn then
     raise exception 'a restoration must go back to the wallet and period that its original drew on, once'
       using errcode = 'check_violation', constraint = 'transfer_restoration_to_origin';

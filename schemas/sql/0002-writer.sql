@@ -20,7 +20,7 @@ create type command_row as (id bigint, kind text, household_id bigint, authoriza
 create type transfer_row as (
   group_id bigint, leg smallint, kind smallint, debit bigint, credit bigint, amount bigint, period integer
 );
-create type balance_row as (account bigint, period integer, posted bigint, held bigint);
+create type balance_row as (household_id bigint, account bigint, period integer, posted bigint, held bigint);
 create type hold_row as (
   id bigint, household_id bigint, kind smallint, debit bigint, credit bigint, amount bigint, expires_at timestamptz
 );
@@ -34,9 +34,12 @@ create function commit_batch(
   p_lane smallint, p_epoch bigint, p_seq bigint, p_hash bytea, p_at timestamptz, p_first_id bigint, p_next_id bigint,
   p_business_date date, p_entitlement_date date,
   p_authorizations authorization_row[], p_commands command_row[], p_transfers transfer_row[],
-  p_balances balance_row[], p_holds hold_row[], p_hold_endings hold_ending_row[], p_cash cash_row[],
+  p_balances balance_row[], p_opened balance_row[], p_holds hold_row[], p_hold_endings hold_ending_row[], p_cash cash_row[],
   p_stop_old_card bigint[]
 ) returns boolean language plpgsql as $$
+declare
+  v_balances integer;
+  v_first integer;
 begin
   update lane set last_seq = p_seq, last_hash = p_hash, next_id = p_next_id
     where lane = p_lane and epoch = p_epoch and last_seq = p_seq - 1 and next_id = p_first_id;
@@ -61,13 +64,26 @@ begin
       from unnest(p_transfers) u;
   end if;
   if cardinality(p_balances) > 0 then
-    insert into balance as b
-      select p_lane, case when u.account / 100000000000000 in (1, 6) then u.account % 100000000000 else 0 end,
-             u.period, u.account, u.posted, u.held, p_seq
+    update balance b set
+        posted = case b.household_id when 0 then b.posted + u.posted else u.posted end, held = u.held, batch_seq = p_seq
       from unnest(p_balances) u
-      on conflict (lane, household_id, period, account) do update set
-        posted = case b.household_id when 0 then b.posted + excluded.posted else excluded.posted end,
-        held = excluded.held, batch_seq = excluded.batch_seq;
+      where b.lane = p_lane and b.household_id = u.household_id and b.period = u.period and b.account = u.account;
+    get diagnostics v_balances = row_count;
+    if v_balances < cardinality(p_balances) then
+      insert into balance
+        select p_lane, 0, u.period, u.account, u.posted, u.held, p_seq from unnest(p_balances) u
+        where u.household_id = 0 and not exists (
+          select from balance b where b.lane = p_lane and b.household_id = 0 and b.period = u.period and b.account = u.account);
+      get diagnostics v_first = row_count;
+      if v_balances + v_first < cardinality(p_balances) then
+        raise exception 'a household balance that the writer holds in memory is not in the database'
+          using errcode = 'check_violation', constraint = 'balance_known';
+      end if;
+    end if;
+  end if;
+  if cardinality(p_opened) > 0 then
+    insert into balance
+      select p_lane, u.household_id, u.period, u.account, u.posted, u.held, p_seq from unnest(p_opened) u;
   end if;
   if cardinality(p_holds) > 0 then
     insert into hold

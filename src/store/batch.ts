@@ -1,4 +1,5 @@
 import type { CivilDate } from '../calendar.ts'
+import type { AccountNumber } from '../ledger/accounts.ts'
 
 /** A row of the journal of authorizations: what was asked, what was decided and answered. */
 export interface AuthorizationRow {
@@ -71,6 +72,14 @@ export interface CommandRow {
   readonly detail: string
 }
 
+/** A balance of a household as it stands after a batch. */
+export interface BalanceRow {
+  readonly account: AccountNumber
+  readonly period: number
+  readonly posted: number
+  readonly held: number
+}
+
 /** Everything that one commit makes durable. */
 export interface Batch {
   readonly lane: number
@@ -86,10 +95,12 @@ export interface Batch {
   readonly transfers: readonly TransferRow[]
   readonly holds: readonly HoldRow[]
   readonly holdEndings: readonly HoldEndingRow[]
-  /** Household accounts as they stand after the batch. */
-  readonly householdBalances: readonly { account: number; period: number; posted: number; held: number }[]
+  /** Balances of households that the database has, as they stand after the batch. */
+  readonly changedBalances: readonly BalanceRow[]
+  /** Those that it has not: periods and accounts that this batch is the first to touch. */
+  readonly openedBalances: readonly BalanceRow[]
   /** Shared accounts' differences. */
-  readonly sharedBalances: ReadonlyMap<number, number>
+  readonly sharedBalances: ReadonlyMap<AccountNumber, number>
   readonly cashUsages: readonly { householdId: number; day: number; withdrawn: number; withdrawals: number }[]
   readonly stopOldCards: readonly number[]
 }

@@ -1,6 +1,8 @@
 import { formatDate } from '../calendar.ts'
+import { isHouseholdAccount, ownerOf } from '../ledger/accounts.ts'
 import type {
   AuthorizationRow,
+  BalanceRow,
   Batch,
   CommandRow,
   HoldEndingRow,
@@ -35,7 +37,7 @@ export async function readRowTypes(client: Client): Promise<RowTypeOids> {
   return Object.fromEntries(rows.map(({ name, oid }) => [name, Number(oid)])) as RowTypeOids
 }
 
-export const commitText = `select commit_batch(${Array.from({ length: 17 }, (_, i) => `$${i + 1}`).join(', ')}) as done`
+export const commitText = `select commit_batch(${Array.from({ length: 18 }, (_, i) => `$${i + 1}`).join(', ')}) as done`
 
 /** The journal rows of a batch as arrays of their row types. */
 export interface JournalArrays {
@@ -57,7 +59,8 @@ export class BatchEncoder {
   readonly #transfers = new RowWriter()
   readonly #holds = new RowWriter()
   readonly #holdEndings = new RowWriter()
-  readonly #balances = new RowWriter()
+  readonly #changedBalances = new RowWriter()
+  readonly #openedBalances = new RowWriter()
   readonly #cashUsages = new RowWriter()
 
   constructor(oids: RowTypeOids) {
@@ -79,8 +82,8 @@ export class BatchEncoder {
   /** Parameters of `commit_batch` for a batch, its journal rows and its hash. */
   parameters(batch: Batch, journal: JournalArrays, hash: Buffer): unknown[] {
     const oids = this.#oids
-    const balances = [...batch.householdBalances]
-    for (const [account, posted] of batch.sharedBalances) balances.push({ account, period: 0, posted, held: 0 })
+    const changed = [...batch.changedBalances]
+    for (const [account, posted] of batch.sharedBalances) changed.push({ account, period: 0, posted, held: 0 })
     return [
       batch.lane,
       batch.epoch,
@@ -94,7 +97,8 @@ export class BatchEncoder {
       journal.authorizations,
       journal.commands,
       journal.transfers,
-      this.#balances.array(oids.balance_row, 4, balances, putBalance),
+      this.#changedBalances.array(oids.balance_row, 5, changed, putBalance),
+      this.#openedBalances.array(oids.balance_row, 5, batch.openedBalances, putBalance),
       journal.holds,
       journal.holdEndings,
       this.#cashUsages.array(oids.cash_row, 4, batch.cashUsages, putCashUsage),
@@ -138,7 +142,9 @@ function putHoldEnding(to: RowWriter, row: HoldEndingRow): void {
   to.int8(row.byId)
 }
 
-function putBalance(to: RowWriter, row: Batch['householdBalances'][number]): void {
+/** Shared accounts have household 0. */
+function putBalance(to: RowWriter, row: BalanceRow): void {
+  to.int8(isHouseholdAccount(row.account) ? ownerOf(row.account) : 0)
   to.int8(row.account)
   to.int4(row.period)
   to.int8(row.posted)

@@ -1,10 +1,10 @@
 import { businessDate, civilDate } from '../calendar.ts'
 import type { CardStatus, HouseholdStatus, OldRationCard } from '../card/household.ts'
 import { assert, MizanError } from '../errors.ts'
-import { moneyAccount, OWNER_SPAN, subsidyAccount } from '../ledger/accounts.ts'
+import { type AccountNumber, moneyAccount, OWNER_SPAN, subsidyAccount } from '../ledger/accounts.ts'
 import { transferKinds } from '../ledger/posting-rules.ts'
 import type { Unit } from '../money.ts'
-import type { Batch, CommandRow, TransferRow } from './batch.ts'
+import type { BalanceRow, Batch, CommandRow, TransferRow } from './batch.ts'
 import { byteaArray, int2Array, int8Array, textArray } from './binary-arrays.ts'
 import { connect } from './connection.ts'
 import { ID_STEP, type LanePosition, LaneStore } from './lane-store.ts'
@@ -187,14 +187,22 @@ class LaneLoader {
     const { epoch, lastSeq, nextId: firstId } = this.#position
     const commands: CommandRow[] = []
     const transfers: TransferRow[] = []
-    const householdBalances: { account: number; period: number; posted: number; held: number }[] = []
-    const sharedBalances = new Map<number, number>()
+    const openedBalances: BalanceRow[] = []
+    const sharedBalances = new Map<AccountNumber, number>()
     let id = firstId
-    const post = (kind: number, debit: number, credit: number, amount: number, period: number, leg: number) => {
+    const post = (
+      kind: number,
+      debit: AccountNumber,
+      credit: AccountNumber,
+      amount: number,
+      period: number,
+      leg: number,
+    ) => {
       transfers.push({ groupId: id, leg, kind, debit, credit, amount, period })
-      householdBalances.push({ account: credit, period, posted: amount, held: 0 })
       sharedBalances.set(debit, (sharedBalances.get(debit) ?? 0) - amount)
     }
+    const open = (account: AccountNumber, period: number, posted: number) =>
+      void openedBalances.push({ account, period, posted, held: 0 })
     for (const household of households) {
       assert(household.id > 0 && household.id < OWNER_SPAN, 'a household number has at most 11 digits')
       const detail = JSON.stringify({ members: household.members, governorate: household.governorate })
@@ -204,11 +212,13 @@ class LaneLoader {
         const funds = moneyAccount('postalPool', 0)
         const postal = moneyAccount('postalAccount', household.id)
         post(transferKinds.deposit, funds, postal, household.postalPiasters, 0, leg++)
+        open(postal, 0, household.postalPiasters)
       }
       for (const grant of household.grants) {
         const funding = subsidyAccount('funding', grant.unit, grant.programmeNumber, 0)
         const wallet = subsidyAccount('wallet', grant.unit, grant.programmeNumber, household.id)
         post(transferKinds.entitlementIssue, funding, wallet, grant.amount, grant.period, leg++)
+        open(wallet, grant.period, grant.lapsed ? 0 : grant.amount)
         if (!grant.lapsed) continue
         const expired = subsidyAccount('expired', grant.unit, grant.programmeNumber, 0)
         const { entitlementExpiry: kind } = transferKinds
@@ -222,8 +232,6 @@ class LaneLoader {
           period: grant.period,
         })
         sharedBalances.set(expired, (sharedBalances.get(expired) ?? 0) + grant.amount)
-        const opened = householdBalances.at(-1)
-        if (opened !== undefined) opened.posted = 0
       }
       id += ID_STEP
     }
@@ -241,7 +249,8 @@ class LaneLoader {
       transfers,
       holds: [],
       holdEndings: [],
-      householdBalances,
+      changedBalances: [],
+      openedBalances,
       sharedBalances,
       cashUsages: [],
       stopOldCards: [],

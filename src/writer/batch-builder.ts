@@ -42,9 +42,11 @@ export class BatchBuilder {
   readonly #transfers: TransferRow[] = []
   readonly #holds: HoldRow[] = []
   readonly #holdEndings: HoldEndingRow[] = []
-  readonly #touched = new Set<Household>()
-  readonly #touchedBalances = new Set<Balance>()
-  readonly #shared = new Map<number, number>()
+  /** Households, and how many balances each had before this batch. */
+  readonly #touched = new Map<Household, number>()
+  readonly #changedBalances = new Set<Balance>()
+  readonly #openedBalances = new Set<Balance>()
+  readonly #shared = new Map<AccountNumber, number>()
   readonly #usageOf = new Set<Household>()
   readonly #stopOldCards: number[] = []
 
@@ -63,13 +65,13 @@ export class BatchBuilder {
   }
 
   /** Households whose copies in memory this batch changed. */
-  get touched(): ReadonlySet<Household> {
+  get touched(): ReadonlyMap<Household, unknown> {
     return this.#touched
   }
 
   /** Names a household whose copy in memory is about to change, so that it is kept once the batch is durable. */
   touch(household: Household): void {
-    this.#touched.add(household)
+    if (!this.#touched.has(household)) this.#touched.set(household, household.balances.length)
   }
 
   /** Adds a decision; its household's memory has been changed already. @returns the answer's own fields */
@@ -107,7 +109,8 @@ export class BatchBuilder {
       transfers: this.#transfers,
       holds: this.#holds,
       holdEndings: this.#holdEndings,
-      householdBalances: [...this.#touchedBalances],
+      changedBalances: [...this.#changedBalances],
+      openedBalances: [...this.#openedBalances],
       sharedBalances: this.#shared,
       cashUsages: [...this.#usageOf].flatMap((household) => {
         const usage = household.cashUsage
@@ -167,7 +170,11 @@ export class BatchBuilder {
   /** A period that only lapses is not in memory, and its balance stays as it is. */
   #touchBalance(household: Household, account: AccountNumber, period: number): void {
     const balance = balanceOf(household, account, period)
-    if (balance !== undefined) this.#touchedBalances.add(balance)
+    if (balance === undefined) return
+    // What a batch opens comes behind what there was.
+    const isOpened = household.balances.indexOf(balance) >= (this.#touched.get(household) ?? 0)
+    if (isOpened) this.#openedBalances.add(balance)
+    else this.#changedBalances.add(balance)
   }
 }
 

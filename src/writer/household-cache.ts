@@ -115,7 +115,7 @@ export class HouseholdCache {
   }
 
   /** Ends the filling of a batch: what it changed is what the next one will see. */
-  keep(changed: ReadonlySet<Household>): void {
+  keep(changed: { has(household: Household): boolean }): void {
     for (const [entry, household] of this.#open) {
       if (!changed.has(household)) continue
       const length = this.#write(household)

@@ -42,7 +42,7 @@ export interface SentBatch {
   readonly dueHolds: readonly DueHold[]
   readonly answers: readonly Answer[]
   /** Households that it changed in memory. */
-  readonly touched: ReadonlySet<Household>
+  readonly touched: ReadonlyMap<Household, unknown>
   readonly underWay: readonly UnderWay[]
   readonly prefetchMs: number
   readonly decideMs: number

@@ -46,7 +46,7 @@ export async function refold(client: Client): Promise<void> {
 export async function disarm(client: Client): Promise<void> {
   await client.query(`
     alter table transfer drop constraint transfer_posting_allowed;
-    alter table transfer drop constraint transfer_period;
+    alter table transfer drop constraint if exists transfer_well_formed;
     drop trigger transfer_restoration on transfer;
     alter table hold_ending drop constraint hold_ending_id_lane_fkey;
     alter table hold_ending drop constraint hold_ending_pkey;

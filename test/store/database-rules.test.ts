@@ -58,7 +58,7 @@ t.test('the database keeps the rules whoever writes', async (t) => {
     await t.rejects(insert(10, postal, 700_100_000_000_001, -5, 0), { code: CHECK }, 'less than nothing')
     await t.rejects(
       insert(10, postal, 700_100_000_000_001, 5, 202611),
-      refused('transfer_period'),
+      refused('transfer_well_formed'),
       'money has no period',
     )
     await t.rejects(

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { parseDate } from '../../src/calendar.ts'
+import { moneyAccount } from '../../src/ledger/accounts.ts'
 import type { Batch } from '../../src/store/batch.ts'
 import { prepareDatabase } from '../../src/store/installation.ts'
 import { type LanePosition, LaneStore } from '../../src/store/lane-store.ts'
@@ -24,7 +25,8 @@ function batchAfter({ epoch, lastSeq, nextId }: LanePosition): Batch {
     transfers: [],
     holds: [],
     holdEndings: [],
-    householdBalances: [],
+    changedBalances: [],
+    openedBalances: [],
     sharedBalances: new Map(),
     cashUsages: [],
     stopOldCards: [],
@@ -86,4 +88,25 @@ t.test('after an unknown outcome the lane tells whether the batch is in', async 
   const isIn = found.lastSeq === again.seq
   if ('hash' in outcome && isIn) t.ok(found.lastHash.equals(outcome.hash), 'and it is this very batch')
   t.equal(isIn, await store.hasBatch(again.seq, found.lastHash), 'both ways of asking agree')
+})
+
+t.test('a balance that the writer takes for known must be in the database; a shared account may be new', async (t) => {
+  const { url, stores } = await openStores(t, 1)
+  const [store] = stores as [LaneStore]
+  const own = (await store.take()) as LanePosition
+  const wallet = { account: moneyAccount('postalAccount', 7), period: 0, posted: 0, held: 0 }
+  const unknown = await store.commit({ ...batchAfter(own), changedBalances: [wallet] }, own.lastHash)
+  t.match(unknown, { kind: 'refused', constraint: 'balance_known' })
+  const shared = new Map([[moneyAccount('postalPool', 0), 0]])
+  const first = await store.commit(
+    { ...batchAfter(own), openedBalances: [wallet], sharedBalances: shared },
+    own.lastHash,
+  )
+  t.equal(first.kind, 'committed', 'each is opened at its first use')
+  if (first.kind !== 'committed') return
+  const { seq, nextId } = batchAfter(own)
+  const then: LanePosition = { ...own, lastSeq: seq, nextId, lastHash: first.hash }
+  const next = { ...batchAfter(then), changedBalances: [wallet], sharedBalances: shared }
+  t.equal((await store.commit(next, first.hash)).kind, 'committed', 'and changed from then on')
+  t.ok((await verifyLedger(url)).every((result) => result.ok))
 })
