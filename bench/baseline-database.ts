@@ -1,12 +1,10 @@
+import path from 'node:path'
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { keyOf } from '../src/authorization/inbound.ts'
 import { businessDate, civilDate, formatDate } from '../src/calendar.ts'
 import { maskPan } from '../src/identifiers.ts'
-import { loadMasterKey } from '../src/security/master-key.ts'
-import { panProtection } from '../src/security/pan-protection.ts'
 import { panOf } from '../src/simulator/demo-world.ts'
 import type { LoadRecord } from '../src/simulator/load-record.ts'
 import type { MessageNumbers, MessageTemplate } from '../src/simulator/load-template.ts'
@@ -49,9 +47,8 @@ export class BaselineRequests {
   readonly #panIndexOf: (pan: string) => string
   readonly #withShared: boolean
 
-  constructor(world: BenchWorld, withShared: boolean) {
-    const generateAt = path.join(world.varDir, 'keys', 'master.key')
-    this.#panIndexOf = panProtection(loadMasterKey({ hex: undefined, file: undefined, generateAt })).index
+  constructor(panIndexOf: (pan: string) => string, withShared: boolean) {
+    this.#panIndexOf = panIndexOf
     this.#withShared = withShared
   }
 

@@ -13,7 +13,7 @@ import type { BenchOptions } from './options.ts'
 import { type CoresUsed, coresUsed, readCpu, readDatabase } from './probes.ts'
 import { proofTable } from './report.ts'
 import { figure, note, progress, table } from './terminal.ts'
-import { type BenchWorld, openWorld } from './world.ts'
+import { type BenchWorld, openBenchKeys, openWorld } from './world.ts'
 
 /** The embedded server takes 50 connections in all. */
 const CONNECTIONS = [8, 16, 40]
@@ -83,7 +83,9 @@ async function runOnce(
     await reader.query('grant usage on schema baseline to mizan_app')
     await reader.query('grant usage on sequence baseline.id to mizan_app')
     await reader.query('grant execute on all functions in schema baseline to mizan_app')
-    const loop = new ClosedLoop(world, options, sharedBalances, cursors)
+    const { protection } = await openBenchKeys(world.varDir, world.url, options.seed)
+    const requests = new BaselineRequests(protection.index, sharedBalances)
+    const loop = new ClosedLoop(world, options, requests, cursors)
     const before = await readDatabase(reader)
     let cpuFrom = readCpu(process.pid, world.serverPid)
     const timer = setTimeout(() => {
@@ -124,6 +126,7 @@ const ignoredNumbers: MessageNumbers = {
   transmission: 0,
   localTime: 0,
   localDate: 0,
+  date: 0,
   stan: 0,
   sequence: 0,
   originalStan: 0,
@@ -144,11 +147,11 @@ class ClosedLoop {
   approvedEver = 0
   done = 0
 
-  constructor(world: BenchWorld, options: BenchOptions, sharedBalances: boolean, cursors: BenchWorld['cursors']) {
+  constructor(world: BenchWorld, options: BenchOptions, requests: BaselineRequests, cursors: BenchWorld['cursors']) {
     const bread = programmeBook(shippedProgrammes).byCode('bread')
     assert(bread !== undefined, 'bread is a programme')
     this.run = world.nextRun()
-    this.#requests = new BaselineRequests(world, sharedBalances)
+    this.#requests = requests
     this.#traffic = new LoadTraffic({
       parts: mixes[options.mix],
       cards: world.cards,

@@ -7,7 +7,7 @@ import type { CheckResult } from '../src/store/verify.ts'
 import { type FaultProxy, startFaultProxy } from '../test/support/fault-proxy.ts'
 import type { Comparison } from './compare.ts'
 import { checkInvariants } from './invariants.ts'
-import type { BenchOptions } from './options.ts'
+import type { BenchOptions, CryptoKind } from './options.ts'
 import { Session } from './session.ts'
 import { figure, note, progress, table } from './terminal.ts'
 import { type BenchWorld, openWorld } from './world.ts'
@@ -25,6 +25,8 @@ export type CrashScenario = (typeof crashScenarios)[number]
 export interface CrashPlan {
   readonly scenario: CrashScenario
   readonly mix: MixName
+  /** @default 'none' */
+  readonly crypto?: CryptoKind
   readonly ratePerSecond: number
   /** How often the fault happens; the load goes on for `everySeconds` after the last. */
   readonly faults: number
@@ -57,13 +59,13 @@ const ACKNOWLEDGEMENT_LOST_MS = 60
 
 /** Plays a load, breaks something under it, and compares what is left. */
 export async function runCrash(world: BenchWorld, plan: CrashPlan): Promise<CrashResult> {
-  const { mix, seed, ratePerSecond, faults, everySeconds } = plan
+  const { mix, crypto = 'none', seed, ratePerSecond, faults, everySeconds } = plan
   const seconds = (faults + 1) * everySeconds
   const capacity = Math.ceil(ratePerSecond * seconds) + 100
   const proxied = plan.scenario.startsWith('cut')
   const proxy = proxied ? await startFaultProxy({ port: Number(new URL(world.url).port) }) : undefined
   const databaseUrl = proxy === undefined ? world.url : throughPort(world.url, proxy.port)
-  const session = await Session.open({ world, mix, seed, capacity, linksPerDialect: 2, databaseUrl })
+  const session = await Session.open({ world, mix, crypto, seed, capacity, linksPerDialect: 2, databaseUrl })
   const watch = new RecoveryWatch()
   try {
     const load = session.generator.run({
@@ -218,9 +220,9 @@ export async function runCrashes(options: BenchOptions, only?: CrashScenario): P
     const results: CrashResult[] = []
     for (const scenario of only === undefined ? crashScenarios : [only]) {
       progress(`${scenario}: ${FAULTS_PER_SCENARIO} faults under ${options.rate}/s`)
-      const { mix, rate: ratePerSecond, seed } = options
+      const { mix, crypto, rate: ratePerSecond, seed } = options
       const times = { faults: FAULTS_PER_SCENARIO, everySeconds: FAULT_EVERY_SECONDS }
-      const result = await runCrash(world, { scenario, mix, ratePerSecond, seed, ...times })
+      const result = await runCrash(world, { scenario, mix, crypto, ratePerSecond, seed, ...times })
       results.push(result)
       progress('')
       for (const check of result.checks) if (!check.ok) note(`${scenario}: ${check.name} fails: ${check.detail}`)

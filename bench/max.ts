@@ -63,9 +63,9 @@ export async function runMax(options: BenchOptions): Promise<boolean> {
 
 /** Searches on one switch: doubles the rate until it fails, halves the gap, and confirms with a longer run. */
 export async function findMax(world: BenchWorld, options: BenchOptions): Promise<MaxResult> {
-  const { mix, seed, links: linksPerDialect } = options
+  const { mix, crypto, seed, links: linksPerDialect } = options
   const config = options.config === undefined ? {} : { config: options.config }
-  const session = await Session.open({ world, mix, seed, capacity: CAPACITY, linksPerDialect, ...config })
+  const session = await Session.open({ world, mix, crypto, seed, capacity: CAPACITY, linksPerDialect, ...config })
   try {
     const attempts: Attempt[] = []
     const best = await search(session, attempts)
@@ -143,7 +143,7 @@ export function maxFigures({ attempts, best, saturated, comparison, checks }: Ma
   }
 }
 
-function maxTable(result: MaxResult, { mix, cards }: BenchOptions): string {
+function maxTable(result: MaxResult, { mix, crypto, cards }: BenchOptions): string {
   const head = ['rate', 'p50 ms', 'p99 ms', 'max ms', 'avg batch', 'generator', 'switch', 'postgres', 'others', '']
   const rows = result.attempts.map(({ rate, ok, step }) => {
     const { p50_ms, p99_ms, max_ms } = latencyFigures(step)
@@ -154,7 +154,7 @@ function maxTable(result: MaxResult, { mix, cards }: BenchOptions): string {
   })
   const best = result.best === undefined ? 'none' : `${figure(result.best.rate)}/s`
   return (
-    `${mix}, ${cards} cards: highest rate with p99 under ${P99_MAX_MS} ms: ${best}\n` +
+    `${mix}, crypto ${crypto}, ${cards} cards: highest rate with p99 under ${P99_MAX_MS} ms: ${best}\n` +
     `with ${SATURATING_WINDOW} requests under way: ${figure(result.saturated.outcome.answersPerSecond)}/s\n` +
     `${table([head, ...rows])}${proofTable(result.comparison, result.checks)}`
   )

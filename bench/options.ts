@@ -1,11 +1,16 @@
 import type { MixName } from '../src/simulator/load-mix.ts'
 
+/** What a request of the load brings to be verified: nothing, or chip data, the chip's track 2, and a PIN. */
+export const cryptoKinds = ['none', 'chip-pin'] as const
+export type CryptoKind = (typeof cryptoKinds)[number]
+
 /** Options of the benchmarks, checked. */
 export interface BenchOptions {
   readonly rate: number
   readonly seconds: number
   readonly warmup: number
   readonly mix: MixName
+  readonly crypto: CryptoKind
   readonly cards: number
   readonly seed: number
   /** Links for each dialect. */

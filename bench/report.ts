@@ -49,6 +49,17 @@ function databaseFigures({ database: { from, to }, metrics }: StepResult) {
   }
 }
 
+/** What the load itself took of the machine, and what it checked of the answers. */
+function generatorFigures({ outcome, cpu }: StepResult) {
+  const perSecond = outcome.answersPerSecond
+  return {
+    make_us: round(outcome.makeMicroseconds, 1),
+    cpu_us: cpu === null || perSecond === 0 ? null : round((cpu.generator * 1e6) / perSecond, 1),
+    answers_checked: outcome.answersChecked,
+    answers_wrong: outcome.answersWrong,
+  }
+}
+
 /** The figures of one run, in the names of docs/benchmarks.md. */
 export function runFigures(step: StepResult, seconds: number) {
   const { outcome, cpu } = step
@@ -64,6 +75,7 @@ export function runFigures(step: StepResult, seconds: number) {
     cpu,
     pg: databaseFigures(step),
     switch: switchFigures(step),
+    generator: generatorFigures(step),
     codes: outcome.codes,
     unmatched: outcome.unmatched,
   }
@@ -87,6 +99,10 @@ export function runTable(title: string, figures: ReturnType<typeof runFigures>):
     ...Object.entries(pg).map(([name, value]) => [`database ${name.replaceAll('_', ' ')}`, figure(value)]),
     ...Object.entries(figures.switch).map(([name, value]) => [
       `switch ${name.replaceAll('_', ' ')}`,
+      figure(value ?? 0),
+    ]),
+    ...Object.entries(figures.generator).map(([name, value]) => [
+      `generator ${name.replaceAll('_', ' ')}`,
       figure(value ?? 0),
     ]),
     [

@@ -7,13 +7,14 @@ import { openWorld } from './world.ts'
 
 /** `npm run bench`: one open-loop run at a fixed rate, then the proof that ledger and answers agree. */
 export async function runBench(options: BenchOptions): Promise<boolean> {
-  const { rate, seconds, warmup, mix, cards, seed } = options
+  const { rate, seconds, warmup, mix, cards, seed, crypto } = options
   const world = await openWorld({ ...options, laneCount: 1 })
   try {
     const capacity = Math.ceil(rate * (seconds + warmup)) + 1_000
     const session = await Session.open({
       world,
       mix,
+      crypto,
       seed,
       capacity,
       linksPerDialect: options.links,
@@ -22,7 +23,7 @@ export async function runBench(options: BenchOptions): Promise<boolean> {
     })
     try {
       note(
-        `switch ready in ${Math.round(session.process.readyMs)} ms; ${rate}/s of ${mix} for ${warmup} + ${seconds} s`,
+        `switch ready in ${Math.round(session.process.readyMs)} ms; ${rate}/s of ${mix}, crypto ${crypto}, for ${warmup} + ${seconds} s`,
       )
       const step = await session.step({ ratePerSecond: rate, warmupSeconds: warmup, seconds })
       const figures = runFigures(step, seconds)
@@ -34,10 +35,10 @@ export async function runBench(options: BenchOptions): Promise<boolean> {
         const invariants = checks.map(({ name, ok: holds }) => ({ name, ok: holds }))
         const proof = { lost, phantom, unanswered_but_posted: unansweredButPosted, invariants }
         const start_ms = Math.round(session.process.readyMs)
-        const circumstances = { mix, cards, start_ms, load_seconds: world.loadSeconds ?? null }
+        const circumstances = { mix, crypto, cards, start_ms, load_seconds: world.loadSeconds ?? null }
         process.stdout.write(`${JSON.stringify({ ...figures, ...proof, ...circumstances })}\n`)
       } else {
-        process.stdout.write(runTable(`${mix}, ${rate}/s, ${cards} cards`, figures))
+        process.stdout.write(runTable(`${mix}, crypto ${crypto}, ${rate}/s, ${cards} cards`, figures))
         process.stdout.write(proofTable(comparison, checks))
       }
       return ok

@@ -3,6 +3,7 @@ import type { Client } from 'pg'
 import { programmeBook, shippedProgrammes } from '../src/benefit/programme.ts'
 import { addDays, civilDate, monthOf } from '../src/calendar.ts'
 import { assert } from '../src/errors.ts'
+import { LoadChip } from '../src/simulator/load-chip.ts'
 import { LoadGenerator } from '../src/simulator/load-generator.ts'
 import { type MixName, mixes } from '../src/simulator/load-mix.ts'
 import type { LoadOutcome } from '../src/simulator/load-plan.ts'
@@ -11,6 +12,7 @@ import { LoadTraffic } from '../src/simulator/load-traffic.ts'
 import { connect } from '../src/store/connection.ts'
 import { type Comparison, compareWithLedger, type JournalMark, markJournal } from './compare.ts'
 import { Histogram } from './histogram.ts'
+import type { CryptoKind } from './options.ts'
 import {
   type CoresUsed,
   type CpuReading,
@@ -28,6 +30,8 @@ import type { BenchWorld } from './world.ts'
 export interface SessionOptions {
   readonly world: BenchWorld
   readonly mix: MixName
+  /** @default 'none' */
+  readonly crypto?: CryptoKind
   readonly seed: number
   /** Most requests that the session will send. */
   readonly capacity: number
@@ -109,7 +113,8 @@ export class Session {
     client: Client,
     marks: readonly JournalMark[],
   ): Promise<Session> {
-    const { world, mix, seed } = options
+    const { world, mix, seed, crypto = 'none' } = options
+    const chipLoad = () => new LoadChip({ keys: world.keys, secrets: world.secrets(), used: world.counter })
     const bread = programmeBook(shippedProgrammes).byCode('bread')
     assert(bread !== undefined, 'bread is a programme')
     const traffic = new LoadTraffic({
@@ -120,6 +125,7 @@ export class Session {
       daysLeftInMonth: daysLeftInMonth(Date.now()),
       run: world.nextRun(),
       seed,
+      ...(crypto === 'chip-pin' ? { chip: chipLoad() } : {}),
     })
     const record = new LoadRecord(options.capacity)
     const { ports } = process

@@ -4,13 +4,16 @@ import { fileURLToPath } from 'node:url'
 import { programmeBook, shippedProgrammes } from '../src/benefit/programme.ts'
 import { assert } from '../src/errors.ts'
 import { loadMasterKey } from '../src/security/master-key.ts'
-import { panProtection } from '../src/security/pan-protection.ts'
+import { installDemoKeys } from '../src/simulator/demo-key-store.ts'
+import { type DemoKeys, demoKeys } from '../src/simulator/demo-keys.ts'
 import { demoHousehold } from '../src/simulator/demo-world.ts'
+import { type CardSecrets, cardSecrets, type HighestCounter } from '../src/simulator/load-chip.ts'
 import type { LoadCards, LoadCursors } from '../src/simulator/load-traffic.ts'
 import { loadDemoWorld } from '../src/simulator/load-world.ts'
 import { type DatabaseHandle, ensureDatabase, openDatabase, withClient } from '../src/store/database-location.ts'
 import { prepareDatabase } from '../src/store/installation.ts'
 import { readMigrations } from '../src/store/migrations.ts'
+import { type OpenKeys, openKeys } from '../src/switch-keys.ts'
 import { claimFolder } from './folder-lock.ts'
 import { note, progress } from './terminal.ts'
 
@@ -28,6 +31,12 @@ export interface BenchWorld {
   readonly serverVersion: number
   readonly cards: LoadCards
   readonly cursors: LoadCursors
+  /** Keys of the cards and links. */
+  readonly keys: DemoKeys
+  /** What the chips of all cards have counted up to. */
+  readonly counter: HighestCounter
+  /** PINs and chip values of the cards; made at the first call. */
+  secrets(): CardSecrets
   /** How long the cards took to load, when this run had to. */
   readonly loadSeconds: number | undefined
   /** Takes the number of a new run: it marks the run's messages. */
@@ -51,11 +60,17 @@ interface WorldState {
   readonly loadedAt: string
   run: number
   cursors: LoadCursors
+  /** Highest transaction counter of any chip. */
+  counter: number
 }
 
 /** Passes over all cards after which quotas are mostly drawn: the cards are then loaded anew. */
 const PASSES_MAX = 10
 const RUNS_MAX = 9_999
+/** A run that does not end as it should leaves the chips counted up by so much: more than any card is used in one. */
+const COUNTER_RESERVE = 512
+/** Chips count to 65,535. */
+const COUNTER_MAX = 60_000
 const noCursors: LoadCursors = { bread: 0, ration: 0, purchase: 0, schemePurchase: 0, cash: 0 }
 
 /**
@@ -109,10 +124,13 @@ async function openIn(
     loadSeconds = (performance.now() - beganMs) / 1_000
     note(`loaded ${options.cards} cards in ${loadSeconds.toFixed(1)} s`)
     const loadedAt = new Date().toISOString()
-    state = { fingerprint: wanted, loadedAt, run: 0, cursors: { ...noCursors } }
+    state = { fingerprint: wanted, loadedAt, run: 0, cursors: { ...noCursors }, counter: 0 }
     writeState(stateFile, state)
   }
   const held = state
+  const keys = demoKeys(options.seed)
+  const counter = { highest: held.counter }
+  let secrets: CardSecrets | undefined
   return {
     varDir,
     database,
@@ -122,19 +140,27 @@ async function openIn(
     serverVersion: server.serverVersion,
     cards: cardsOf(options),
     cursors: held.cursors,
+    keys,
+    counter,
+    secrets: () => {
+      secrets ??= cardSecrets(options.seed, options.cards, keys)
+      return secrets
+    },
     loadSeconds,
     nextRun: () => {
       held.run += 1
-      writeState(stateFile, held)
+      writeState(stateFile, { ...held, counter: counter.highest + COUNTER_RESERVE })
       return held.run
     },
-    save: () => writeState(stateFile, held),
+    save: () => writeState(stateFile, { ...held, counter: counter.highest }),
     close,
   }
 }
 
 function readState(file: string): WorldState | undefined {
-  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as WorldState) : undefined
+  if (!existsSync(file)) return undefined
+  const state = JSON.parse(readFileSync(file, 'utf8')) as WorldState
+  return { ...state, counter: state.counter ?? 0 }
 }
 
 function writeState(file: string, state: WorldState): void {
@@ -147,7 +173,8 @@ function fingerprint({ seed, cards, laneCount }: WorldOptions): string {
 }
 
 function isUsedUp(state: WorldState, cards: number): boolean {
-  return state.run >= RUNS_MAX || Object.values(state.cursors).some((used) => used > PASSES_MAX * cards)
+  if (state.run >= RUNS_MAX || state.counter > COUNTER_MAX) return true
+  return Object.values(state.cursors).some((used) => used > PASSES_MAX * cards)
 }
 
 async function hasDatabase(adminUrl: string, name: string): Promise<boolean> {
@@ -177,15 +204,24 @@ async function load(
     nowMs: Date.now(),
     cutoverMinutes: CUTOVER_MINUTES,
     programmes: programmeBook(shippedProgrammes),
-    protection: panProtection(
-      loadMasterKey({ hex: undefined, file: undefined, generateAt: path.join(varDir, 'keys', 'master.key') }),
-    ),
+    protection: (await openBenchKeys(varDir, url, seed)).protection,
     onProgress: (done) => progress(`loading cards: ${done} of ${households}`),
   })
   progress('')
   await withClient(url, async (client) => {
     await client.query('vacuum analyze')
     await client.query('checkpoint')
+  })
+}
+
+/** The keys of a bench's database: those of the demo world of its seed, made at first use. */
+export async function openBenchKeys(varDir: string, url: string, seed: number): Promise<OpenKeys> {
+  const generateAt = path.join(varDir, 'keys', 'master.key')
+  return openKeys({
+    url,
+    masterKey: await loadMasterKey({ hex: undefined, file: undefined, generateAt }),
+    clock: { now: () => Date.now() },
+    install: (client, module) => installDemoKeys(client, module, { seed, environment: 'test' }),
   })
 }
 

@@ -5,6 +5,7 @@ import { decodeCommand } from './commands/decode.ts'
 import { demoCommand } from './commands/demo.ts'
 import { encodeCommand } from './commands/encode.ts'
 import { explainCommand } from './commands/explain.ts'
+import { keysCommand } from './commands/keys.ts'
 import { startCommand } from './commands/start.ts'
 import { vectorsCommand } from './commands/vectors.ts'
 import { verifyCommand } from './commands/verify.ts'
@@ -19,6 +20,7 @@ const program = new Command('mizan')
   .addCommand(demoCommand())
   .addCommand(explainCommand())
   .addCommand(verifyCommand())
+  .addCommand(keysCommand())
   .addCommand(decodeCommand())
   .addCommand(encodeCommand())
   .addCommand(vectorsCommand())

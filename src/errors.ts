@@ -23,6 +23,8 @@ export const errorCatalogue = {
   ASSERTION_FAILED: entry('an internal invariant does not hold', '96', 500, false),
   NOT_FOUND: entry('there is no such record', '25', 404, false),
   BAD_INPUT: entry('the input is not valid', '30', 400, false),
+  CRYPTO_REFUSED: entry('a cryptographic check failed or a key may not be used so', '96', 422, false),
+  SELF_TEST_FAILED: entry('the cryptographic self-test failed; nothing is served', '96', 500, false),
   DEMO_REFUSED: entry('demo data and keys are refused in production', '96', 403, false),
 } as const satisfies Record<string, ErrorEntry>
 

@@ -1,15 +1,17 @@
-import { readFileSync } from 'node:fs'
 import type { Clock } from './calendar.ts'
-import type { Config, ListenerConfig, TlsConfig } from './config/config.ts'
+import type { Config, DeepReadonly, ListenerConfig, TlsConfig } from './config/config.ts'
 import { MizanError } from './errors.ts'
 import type { Dialect } from './iso8583/dialect.ts'
 import { dialects } from './iso8583/dialects.ts'
-import type { ClientLink } from './link/client.ts'
 import type { ClientOptions, ClientTls } from './link/client-options.ts'
 import { type Decider, Exchange, type ExchangeObserver } from './link/exchange.ts'
-import { startNetworkLink } from './link/network-link.ts'
-import { type Listener, type ListenerTls, startListener } from './link/server.ts'
+import type { OnKeyExchange } from './link/key-exchange.ts'
+import { type MacModule, MessageMac } from './link/message-mac.ts'
+import { type NetworkLink, startNetworkLink } from './link/network-link.ts'
+import { type Listener, type ListenerOptions, type ListenerTls, startListener } from './link/server.ts'
 import { exchangeTelemetry, linkTelemetry } from './link/telemetry.ts'
+import { TlsFiles } from './link/tls-files.ts'
+import { tlsTelemetry } from './link/tls-telemetry.ts'
 import * as events from './telemetry/events.ts'
 import type { Logger } from './telemetry/logger.ts'
 import type { Metrics } from './telemetry/metrics.ts'
@@ -22,6 +24,16 @@ export interface LinkWiring {
   readonly metrics: Metrics
   readonly log: Logger
   readonly clock: Clock
+  /** Makes and checks the MACs; needed by links that require them. */
+  readonly security?: MacModule
+  /** Takes the zone keys that peers send; absent: a key exchange is answered 12. */
+  readonly onKeyExchange?: OnKeyExchange
+}
+
+/** What differs between the links' exchanges. */
+interface LinkSettings {
+  readonly dialect: string
+  readonly mac: 'off' | 'required'
 }
 
 const LISTENERS = ['ascii', 'visa', 'bcd'] as const
@@ -35,47 +47,87 @@ const NEUTRAL_TPDU = { id: 0x60, destination: 0, source: 0 }
 function exchangeFor(
   wiring: LinkWiring,
   name: string,
-  dialectName: string,
+  settings: LinkSettings,
   observer: ExchangeObserver,
-): { exchange: Exchange; dialect: Dialect } {
-  const dialect = dialects[dialectName]
-  if (dialect === undefined) throw new MizanError('CONFIG_INVALID', `${name}: there is no dialect ${dialectName}`)
-  const { panIndexOf, decider } = wiring
-  return { dialect, exchange: new Exchange({ link: { name, panIndexOf }, dialect, decider, observer }) }
+): { exchange: Exchange; dialect: Dialect; mac: MessageMac | undefined } {
+  const dialect = dialects[settings.dialect]
+  if (dialect === undefined) throw new MizanError('CONFIG_INVALID', `${name}: there is no dialect ${settings.dialect}`)
+  const { panIndexOf, decider, security, onKeyExchange } = wiring
+  let mac: MessageMac | undefined
+  if (settings.mac === 'required') {
+    if (security === undefined) throw new MizanError('CONFIG_INVALID', `${name}: nothing can make a MAC`)
+    mac = new MessageMac(dialect, security, name)
+  }
+  const exchange = new Exchange({
+    link: { name, panIndexOf },
+    dialect,
+    decider,
+    observer,
+    ...(mac === undefined ? {} : { mac }),
+    ...(onKeyExchange === undefined ? {} : { onKeyExchange }),
+  })
+  return { dialect, exchange, mac }
 }
 
-/** Starts the links that the switch opens itself; each connects, and connects again after any failure. */
-export function openNetworkLinks(wiring: LinkWiring): ClientLink[] {
-  const { config, metrics, log, clock } = wiring
-  const observer = exchangeTelemetry(metrics, log)
-  return config.outbound.map((settings) => {
-    const { name, host, port, framing, signOn, timeoutMs, echoIntervalMs, backoff, tls } = settings
-    const { dialect, exchange } = exchangeFor(wiring, name, settings.dialect, observer)
-    const client: ClientOptions = {
-      name,
-      host,
-      port,
-      framing,
-      maxFrameBytes: framing === 'visa' ? VISA_FRAME_BYTES_MAX : FRAME_BYTES_MAX,
-      maxOutboundBytes: OUTBOUND_BYTES_MAX,
-      maxInFlight: OUTBOUND_IN_FLIGHT_MAX,
-      connectTimeoutMs: timeoutMs,
-      backoff: { initialMs: backoff.minMs, maxMs: backoff.maxMs, jitter: 0.2 },
-      ...(settings.tpdu ? { tpdu: NEUTRAL_TPDU } : {}),
-      ...(echoIntervalMs > 0 ? { echoIdleMs: echoIntervalMs } : {}),
-      ...(tls === undefined ? {} : { tls: readClientTls(tls) }),
-    }
-    const linkObserver = linkTelemetry(metrics, log)
-    return startNetworkLink({ client, dialect, exchange, signOn, timeoutMs, observer: linkObserver, now: clock.now })
+/**
+ * Starts the links that the switch opens itself; each connects, and connects again after any failure.
+ * @throws MizanError CONFIG_INVALID; no link is left open then
+ */
+export function openNetworkLinks(wiring: LinkWiring): NetworkLink[] {
+  const opened: NetworkLink[] = []
+  try {
+    for (const settings of wiring.config.outbound) opened.push(openNetworkLink(wiring, settings))
+    return opened
+  } catch (error) {
+    for (const link of opened) link.close()
+    throw error
+  }
+}
+
+function openNetworkLink(wiring: LinkWiring, settings: Config['outbound'][number]): NetworkLink {
+  const { metrics, log, clock } = wiring
+  const { name, host, port, framing, signOn, timeoutMs, echoIntervalMs, backoff, tls } = settings
+  const { dialect, exchange, mac } = exchangeFor(wiring, name, settings, exchangeTelemetry(metrics, log))
+  const client: ClientOptions = {
+    name,
+    host,
+    port,
+    framing,
+    maxFrameBytes: framing === 'visa' ? VISA_FRAME_BYTES_MAX : FRAME_BYTES_MAX,
+    maxOutboundBytes: OUTBOUND_BYTES_MAX,
+    maxInFlight: OUTBOUND_IN_FLIGHT_MAX,
+    connectTimeoutMs: timeoutMs,
+    backoff: { initialMs: backoff.minMs, maxMs: backoff.maxMs, jitter: 0.2 },
+    ...(settings.tpdu ? { tpdu: NEUTRAL_TPDU } : {}),
+    ...(echoIntervalMs > 0 ? { echoIdleMs: echoIntervalMs } : {}),
+    ...(tls === undefined ? {} : { tls: clientTls(wiring, name, tls) }),
+  }
+  const observer = linkTelemetry(metrics, log)
+  const now = () => clock.now()
+  return startNetworkLink({
+    client,
+    dialect,
+    exchange,
+    signOn,
+    timeoutMs,
+    observer,
+    now,
+    ...(mac === undefined ? {} : { mac }),
   })
 }
 
-function readClientTls(tls: TlsConfig): ClientTls {
-  return {
-    key: readFileSync(tls.keyFile),
-    cert: readFileSync(tls.certFile),
-    ...(tls.caFile === undefined ? {} : { ca: readFileSync(tls.caFile) }),
+function clientTls(wiring: LinkWiring, name: string, tls: Config['outbound'][number]['tls'] & {}): ClientTls {
+  const { caFile, pinnedFingerprints } = tls
+  // The machine's own list of authorities vouches for the whole Internet.
+  if (caFile === undefined && pinnedFingerprints === undefined) {
+    throw new MizanError('CONFIG_INVALID', `${name}: tls needs caFile or pinnedFingerprints to know the peer by`)
   }
+  const reloads = tlsFiles(wiring, name, tls)
+  return { ...reloads.current, pinnedFingerprints, reloads }
+}
+
+function tlsFiles({ metrics, log, clock }: LinkWiring, name: string, tls: DeepReadonly<TlsConfig>): TlsFiles {
+  return new TlsFiles(name, tls, { observer: tlsTelemetry(metrics, log), now: () => clock.now() })
 }
 
 /** Opens the listeners of the configuration, or none at all. @throws MizanError CONFIG_INVALID */
@@ -88,8 +140,8 @@ export async function openListeners(wiring: LinkWiring): Promise<Listener[]> {
     for (const name of LISTENERS) {
       const settings = config.listeners[name]
       if (!settings.enabled) continue
-      const { dialect, exchange } = exchangeFor(wiring, name, settings.dialect, observer)
-      const options = listenerOptions(name, settings)
+      const { dialect, exchange } = exchangeFor(wiring, name, settings, observer)
+      const options = listenerOptions(wiring, name, settings)
       const listener = await startListener(options, (request) => exchange.handle(request), linkObserver, clock)
       opened.push(listener)
       const { host, framing } = settings
@@ -103,7 +155,7 @@ export async function openListeners(wiring: LinkWiring): Promise<Listener[]> {
   }
 }
 
-function listenerOptions(name: string, settings: ListenerConfig) {
+function listenerOptions(wiring: LinkWiring, name: string, settings: DeepReadonly<ListenerConfig>): ListenerOptions {
   const { host, port, framing, maxFrameBytes, tpdu, requireSignOn, maxConnections } = settings
   const { maxInFlight, idleTimeoutMs, maxOutboundBytes, tls } = settings
   return {
@@ -118,15 +170,12 @@ function listenerOptions(name: string, settings: ListenerConfig) {
     maxInFlight,
     idleTimeoutMs,
     maxOutboundBytes,
-    ...(tls === undefined ? {} : { tls: readTls(tls) }),
+    ...(tls === undefined ? {} : { tls: listenerTls(wiring, name, tls) }),
   }
 }
 
-function readTls(tls: TlsConfig): ListenerTls {
-  return {
-    key: readFileSync(tls.keyFile),
-    cert: readFileSync(tls.certFile),
-    ...(tls.caFile === undefined ? {} : { ca: readFileSync(tls.caFile) }),
-    requireClientCertificate: tls.requireClientCertificate,
-  }
+function listenerTls(wiring: LinkWiring, name: string, tls: DeepReadonly<TlsConfig>): ListenerTls {
+  const { requireClientCertificate, pinnedFingerprints } = tls
+  const reloads = tlsFiles(wiring, name, tls)
+  return { ...reloads.current, requireClientCertificate, pinnedFingerprints, reloads }
 }

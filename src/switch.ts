@@ -6,22 +6,28 @@ import type { DecisionPolicy } from './authorization/decision.ts'
 import { type ProgrammeBook, programmeBook, shippedProgrammes } from './benefit/programme.ts'
 import type { Clock } from './calendar.ts'
 import type { Config } from './config/config.ts'
-import type { ClientLink } from './link/client.ts'
+import { masterKeySource } from './config/master-key-source.ts'
+import type { NetworkLink } from './link/network-link.ts'
 import type { Listener } from './link/server.ts'
-import { loadMasterKey } from './security/master-key.ts'
-import { type PanProtection, panProtection } from './security/pan-protection.ts'
+import { loadMasterKey, type MasterKey } from './security/master-key.ts'
+import { requireSelfTest } from './security/self-test.ts'
+import { assertNoDemoKeys, installDemoKeys } from './simulator/demo-key-store.ts'
 import { loadDemoWorld, writeWorldFile } from './simulator/load-world.ts'
 import { cardLaneLookup } from './store/card-lookup.ts'
+import { commandInbox } from './store/command-inbox.ts'
 import { connect } from './store/connection.ts'
 import { type DatabaseHandle, openDatabase } from './store/database-location.ts'
 import { dueHoldQuery } from './store/due-holds.ts'
 import { prepareDatabase } from './store/installation.ts'
 import { loadReferenceData, type ReferenceData } from './store/reference-data.ts'
+import { KeyService, type OpenKeys, openKeys } from './switch-keys.ts'
 import { type LinkWiring, openListeners, openNetworkLinks } from './switch-links.ts'
 import * as events from './telemetry/events.ts'
+import { keysOpened } from './telemetry/key-events.ts'
 import { createLogger, type Logger } from './telemetry/logger.ts'
 import { createMetrics, type Metrics } from './telemetry/metrics.ts'
 import { writeWholeFile } from './whole-file.ts'
+import { Authenticator } from './writer/authenticator.ts'
 import { writerTelemetry } from './writer/telemetry.ts'
 import { Writer } from './writer/writer.ts'
 
@@ -68,18 +74,21 @@ async function build(
   const startedMs = performance.now()
   events.switchStarting(log, { version, environment: config.environment, varDir: config.varDir })
   const metrics = createMetrics()
-  const protection = panProtection(masterKey(config))
+  requireSelfTest()
+  const masterKey = await loadMasterKey(masterKeySource(config))
   const programmes = programmeBook(shippedProgrammes)
 
   const database = await openDatabase(config, { onLog: (step) => events.databaseProgress(log, { step }) })
   started.push(() => database.close())
-  await prepare(config, database, programmes, protection, clock, log)
+  const keys = await prepare(config, database, programmes, masterKey, clock, log)
   const reference = await readReferenceData(database.url)
 
   const directory = cardLaneLookup(database.url)
   started.push(() => directory.close())
   const holds = dueHoldQuery(database.url)
   started.push(() => holds.close())
+  const inbox = commandInbox(database.url)
+  started.push(() => inbox.close())
   const writer = new Writer({
     url: database.url,
     laneCount: config.lanes.count,
@@ -91,6 +100,7 @@ async function build(
       matchingDays: config.lanes.matchingDays,
       cutoverMinutes: config.businessDay.cutoverMinutes,
     },
+    authenticator: new Authenticator(keys.module),
     rules: { programmes, policy: policyOf(config, reference), outletByAcceptor: reference.outletByAcceptor },
     clock,
     observer: writerTelemetry(metrics, log),
@@ -98,6 +108,7 @@ async function build(
     commitTimeoutMs: config.database.statementTimeoutMs,
     lookup: directory.lookup,
     dueHolds: holds.query,
+    inbox,
   })
   await writer.start()
   started.push(() => writer.stop())
@@ -106,8 +117,18 @@ async function build(
     events.laneStarted(log, { lane: lane.lane, epoch: lane.epoch, lastSeq: lane.lastSeq })
   }
 
-  const panIndexOf = (pan: string) => protection.index(pan)
-  const wiring: LinkWiring = { config, decider: writer, panIndexOf, metrics, log, clock }
+  const keyService = new KeyService(database.url, keys, clock, log)
+  started.push(() => keyService.close())
+  const wiring: LinkWiring = {
+    config,
+    decider: writer,
+    panIndexOf: (pan) => keys.protection.index(pan),
+    metrics,
+    log,
+    clock,
+    security: keys.module,
+    onKeyExchange: keyService.takeZoneKey,
+  }
   const listeners = await openListeners(wiring)
   started.push(() => Promise.all(listeners.map((listener) => listener.drain(DRAIN_MS))))
   const networkLinks = openNetworkLinks(wiring)
@@ -148,29 +169,32 @@ async function stop(reason: string, log: Logger, undo: () => Promise<void>): Pro
   events.switchStopped(log, { drainMs: Math.round(performance.now() - startedMs) })
 }
 
-function masterKey(config: Config): Buffer {
-  const production = config.environment === 'production'
-  return loadMasterKey({
-    hex: config.security.masterKey,
-    file: config.security.masterKeyFile,
-    generateAt: production ? undefined : path.join(config.varDir, 'keys', 'master.key'),
-  })
-}
-
 async function prepare(
   config: Config,
   database: DatabaseHandle,
   programmes: ProgrammeBook,
-  protection: PanProtection,
+  masterKey: MasterKey,
   clock: Clock,
   log: Logger,
-): Promise<void> {
+): Promise<OpenKeys> {
   const beganMs = performance.now()
   const installation = await prepareDatabase(database.url, config.lanes.count)
   for (const name of installation.migrations) {
     events.migrationApplied(log, { name, tookMs: Math.round(performance.now() - beganMs) })
   }
-  if (!installation.isNew || !config.demo.enabled) return
+  const { environment, demo } = config
+  const makesDemo = installation.isNew && demo.enabled
+  const keys = await openKeys({
+    url: database.url,
+    masterKey,
+    clock,
+    ...(environment === 'production' ? { check: (records) => assertNoDemoKeys(records, [demo.seed]) } : {}),
+    ...(makesDemo
+      ? { install: (client, module) => installDemoKeys(client, module, { seed: demo.seed, environment }) }
+      : {}),
+  })
+  keysOpened(log, { keys: keys.count, masterKey: masterKey.description, module: keys.module.description })
+  if (!makesDemo) return keys
   const worldMs = performance.now()
   const world = {
     seed: config.demo.seed,
@@ -184,11 +208,12 @@ async function prepare(
     laneCount: config.lanes.count,
     withCases: true,
     cutoverMinutes: config.businessDay.cutoverMinutes,
-    protection,
+    protection: keys.protection,
   })
   const file = writeWorldFile(config.varDir, world)
   const tookMs = Math.round(performance.now() - worldMs)
   events.demoWorldMade(log, { households: config.demo.households, file, tookMs })
+  return keys
 }
 
 async function readReferenceData(url: string): Promise<ReferenceData> {
@@ -206,6 +231,9 @@ function policyOf(config: Config, reference: ReferenceData): DecisionPolicy {
     withdrawalDailyCount: config.limits.withdrawalDailyCount,
     purchaseSinglePiasters: config.limits.purchaseSinglePiasters ?? Number.MAX_SAFE_INTEGER,
     holdDays: config.limits.holdDays,
+    pinTriesMax: config.verification.pinTriesMax,
+    chipDataRequired: config.verification.chipDataRequired,
+    pinRequired: (type) => config.verification.pinRequiredFor.includes(type),
     serviceLiveFrom: reference.serviceLiveFrom,
   }
 }
@@ -222,7 +250,7 @@ function health(writer: Writer, listeners: readonly Listener[], database: Databa
 }
 
 /** The states of links, read when the metrics are asked for. */
-function sampleLinks(metrics: Metrics, listeners: readonly Listener[], networkLinks: readonly ClientLink[]): void {
+function sampleLinks(metrics: Metrics, listeners: readonly Listener[], networkLinks: readonly NetworkLink[]): void {
   for (const listener of listeners) {
     const counts: Record<string, number> = { 'signed-on': 0, 'signed-off': 0, draining: 0 }
     for (const { state } of listener.links()) counts[state] = (counts[state] ?? 0) + 1

@@ -80,11 +80,31 @@ create table card (
   sequence_number text not null check (sequence_number ~ '^[0-9]{2}$'),
   service_code  text not null check (service_code ~ '^[0-9]{3}$'),
   status        text not null check (status in ('issued', 'active', 'restricted', 'lost', 'stolen', 'closed')),
+  -- What is kept of the PIN: its Visa verification value and the index of the key that made it; null without a PIN.
+  pvki          smallint check (pvki between 0 and 9),
+  pvv           text check (pvv ~ '^[0-9]{4}$'),
   primary key (lane, id),
+  constraint card_pin_reference check ((pvki is null) = (pvv is null)),
   foreign key (lane, household_id) references household (lane, id)
 );
 create unique index card_pan_index on card (pan_index);
 create index card_household on card (household_id, lane);
+
+-- What transactions move on a card, kept by the writer in the commit of the decision: apart from the card, because it
+-- changes with each use of a chip. Each card has its row from the start.
+create table card_counter (
+  lane          smallint not null,
+  card_id       bigint not null,
+  pin_failures  smallint not null default 0 check (pin_failures >= 0),
+  -- Highest application transaction counter, and which of the 32 below it were seen.
+  atc           integer not null default 0 check (atc between 0 and 65535),
+  atc_seen      bigint not null default 0 check (atc_seen between 0 and 4294967295),
+  -- Issuer script that goes out with the card's next approval online.
+  script_pending text check (script_pending in ('pin-unblock')),
+  batch_seq     bigint not null default 0,
+  primary key (lane, card_id),
+  foreign key (lane, card_id) references card (lane, id)
+) with (fillfactor = 60);
 
 -- The journal: rows are inserted, never updated or deleted ---------------------------------------------------------
 
@@ -147,7 +167,7 @@ create index authorization_orphan on authorization_journal (original_key)
   where original_key is not null and original_id is null;
 
 -- What is not an authorization of its own: a household opened, a hold expired, a repeat answered again
--- (`authorization_id` names the one it repeats).
+-- (`authorization_id` names the one it repeats), a command of the inbox carried out or refused.
 create table command_journal (
   lane          smallint not null,
   id            bigint not null,
@@ -161,6 +181,70 @@ create table command_journal (
   primary key (lane, id)
 );
 create index command_authorization on command_journal (lane, authorization_id) where authorization_id is not null;
+
+-- Commands from people and jobs, for the writer of a lane: taken into its batches in order of id, each exactly once. The
+-- program adds rows and, in the commit of what a command did, says that it is done; nothing else of a row ever changes.
+-- `detail` names no card: a card is `card_id`, a household `household_id`.
+create table command_inbox (
+  lane          smallint not null,
+  id            bigint not null,
+  kind          text not null check (kind ~ '^[a-z][a-z-]{1,31}$'),
+  household_id  bigint,
+  card_id       bigint,
+  detail        jsonb not null default '{}',
+  requested_by  text not null check (length(requested_by) between 1 and 64),
+  requested_at  timestamptz not null default clock_timestamp(),
+  idempotency_key text unique check (length(idempotency_key) between 1 and 128),
+  done_at       timestamptz,
+  -- The row of the command journal: what came of it, covered by the hash of its batch.
+  done_id       bigint,
+  -- `done` or `refused`, and why, for whoever asked.
+  outcome       text check (length(outcome) between 1 and 500),
+  primary key (lane, id),
+  foreign key (lane, done_id) references command_journal (lane, id),
+  constraint command_inbox_detail check (jsonb_typeof(detail) = 'object' and octet_length(detail::text) <= 16384),
+  constraint command_inbox_done check (num_nulls(done_at, done_id, outcome) in (0, 3))
+);
+create index command_inbox_waiting on command_inbox (lane, id) where done_id is null;
+create index command_inbox_card on command_inbox (card_id, id) where card_id is not null;
+create unique index command_inbox_done_by on command_inbox (lane, done_id) where done_id is not null;
+create sequence command_inbox_id;
+
+-- Ids of a lane rise in the order in which the rows become visible: whoever has seen one has seen all before it. So the
+-- lock is held until the transaction ends, and those who add to the same lane meanwhile wait.
+create function command_inbox_arrival() returns trigger
+  language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+  if not exists (select from lane where lane = new.lane) then
+    raise exception 'there is no lane %', new.lane
+      using errcode = 'check_violation', constraint = 'command_inbox_lane';
+  end if;
+  perform pg_advisory_xact_lock(hashtext('command_inbox'), new.lane);
+  new.id := nextval('command_inbox_id');
+  perform pg_notify('mizan_command', '');
+  return new;
+end $$;
+create trigger command_inbox_arrival before insert on command_inbox
+  for each row execute function command_inbox_arrival();
+
+create function command_inbox_once() returns trigger language plpgsql as $$
+begin
+  raise exception 'command % of lane % is done', old.id, old.lane
+    using errcode = 'check_violation', constraint = 'command_inbox_once';
+end $$;
+create trigger command_inbox_once before update on command_inbox
+  for each row when (old.done_id is not null) execute function command_inbox_once();
+
+-- Biometric assertions that were used: each is good once. Read again for a few minutes after, which is how long one is
+-- valid.
+create table assertion_use (
+  lane          smallint not null,
+  household_id  bigint not null,
+  nonce         text not null check (nonce ~ '^[0-9a-f]{16}$'),
+  used_at       timestamptz not null,
+  batch_seq     bigint not null,
+  primary key (household_id, nonce, lane)
+);
 
 -- Whether a transfer of this kind may debit and credit these accounts: the rules of src/ledger/posting-rules.ts, once
 -- more, where no program can get round them. Subsidy kinds keep unit and programme equal on both sides; money kinds

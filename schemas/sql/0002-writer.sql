@@ -25,6 +25,12 @@ create type hold_row as (
   id bigint, household_id bigint, kind smallint, debit bigint, credit bigint, amount bigint, expires_at timestamptz
 );
 create type hold_ending_row as (id bigint, ending text, captured bigint, by_id bigint);
+create type card_counter_row as (
+  card_id bigint, pin_failures integer, atc integer, atc_seen bigint, script_pending text
+);
+create type card_status_row as (card_id bigint, status text);
+create type command_done_row as (command_id bigint, done_id bigint, outcome text);
+create type assertion_row as (household_id bigint, nonce text, used_at timestamptz);
 create type cash_row as (household_id bigint, day integer, withdrawn bigint, withdrawals integer);
 
 -- One batch, one statement, one fsync. The fence comes first: zero rows means that another writer owns the lane or that
@@ -35,7 +41,8 @@ create function commit_batch(
   p_business_date date, p_entitlement_date date,
   p_authorizations authorization_row[], p_commands command_row[], p_transfers transfer_row[],
   p_balances balance_row[], p_opened balance_row[], p_holds hold_row[], p_hold_endings hold_ending_row[], p_cash cash_row[],
-  p_stop_old_card bigint[]
+  p_stop_old_card bigint[], p_card_counters card_counter_row[], p_assertions assertion_row[],
+  p_card_statuses card_status_row[], p_commands_done command_done_row[]
 ) returns boolean language plpgsql as $$
 declare
   v_balances integer;
@@ -100,6 +107,37 @@ begin
   if cardinality(p_stop_old_card) > 0 then
     update household set old_ration_card = 'stopped' where lane = p_lane and id = any (p_stop_old_card);
   end if;
+  if cardinality(p_card_counters) > 0 then
+    update card_counter c set
+        pin_failures = u.pin_failures, atc = u.atc, atc_seen = u.atc_seen, script_pending = u.script_pending,
+        batch_seq = p_seq
+      from unnest(p_card_counters) u where c.lane = p_lane and c.card_id = u.card_id;
+    get diagnostics v_first = row_count;
+    if v_first < cardinality(p_card_counters) then
+      raise exception 'a card that the writer holds in memory has no counters in the database'
+        using errcode = 'check_violation', constraint = 'card_counter_known';
+    end if;
+  end if;
+  if cardinality(p_assertions) > 0 then
+    insert into assertion_use select p_lane, u.household_id, u.nonce, u.used_at, p_seq from unnest(p_assertions) u;
+  end if;
+  if cardinality(p_card_statuses) > 0 then
+    update card c set status = u.status from unnest(p_card_statuses) u where c.lane = p_lane and c.id = u.card_id;
+    get diagnostics v_first = row_count;
+    if v_first < cardinality(p_card_statuses) then
+      raise exception 'a card that the writer holds in memory is not in the database'
+        using errcode = 'check_violation', constraint = 'card_known';
+    end if;
+  end if;
+  if cardinality(p_commands_done) > 0 then
+    update command_inbox c set done_at = p_at, done_id = u.done_id, outcome = u.outcome
+      from unnest(p_commands_done) u where c.lane = p_lane and c.id = u.command_id and c.done_id is null;
+    get diagnostics v_first = row_count;
+    if v_first < cardinality(p_commands_done) then
+      raise exception 'a command that the writer carries out is not open in the inbox'
+        using errcode = 'check_violation', constraint = 'command_open';
+    end if;
+  end if;
   return true;
 end $$;
 
@@ -109,7 +147,7 @@ end $$;
 create function load_households(p_lane smallint, p_ids bigint[], p_month integer)
   returns table (
     id bigint, governorate text, members smallint, status text, old_ration_card text, cash_day integer,
-    cash_withdrawn bigint, cash_withdrawals integer, cards text, balances text, holds text
+    cash_withdrawn bigint, cash_withdrawals integer, cards text, balances text, holds text, assertions text
   ) language sql stable as $$
   select h.id, h.governorate, h.members, h.status, h.old_ration_card, h.cash_day, h.cash_withdrawn, h.cash_withdrawals,
          k.cards, b.balances,
@@ -118,13 +156,17 @@ create function load_households(p_lane smallint, p_ids bigint[], p_month integer
                      (extract(epoch from o.expires_at) * 1000)::bigint, ';')
             from hold o
             where o.household_id = h.id and not exists (select from hold_ending e where e.id = o.id))
-         end
+         end,
+         (select string_agg(u.nonce || ',' || (extract(epoch from u.used_at) * 1000)::bigint, ';')
+          from assertion_use u where u.household_id = h.id and u.used_at > now() - interval '1 hour')
   from unnest(p_ids) p(id)
   join household h on h.lane = p_lane and h.id = p.id
   cross join lateral (
-    select string_agg(x.id || ',' || encode(x.pan_index, 'hex') || ',' || x.expiry || ',' ||
-             x.status, ';') as cards
-    from card x where x.household_id = h.id
+    select string_agg(x.id || ',' || encode(x.pan_index, 'hex') || ',' || x.expiry || ',' || x.status || ',' ||
+             x.sequence_number || ',' || x.service_code || ',' || coalesce(x.pvki::text, '') || ',' ||
+             coalesce(x.pvv, '') || ',' || n.pin_failures || ',' || n.atc || ',' || n.atc_seen || ',' ||
+             coalesce(n.script_pending, ''), ';') as cards
+    from card x join card_counter n on n.lane = x.lane and n.card_id = x.id where x.household_id = h.id
   ) k
   cross join lateral (
     select string_agg(y.account || ',' || y.period || ',' || y.posted || ',' || y.held, ';') as balances,
@@ -143,7 +185,7 @@ $$;
 create function load_households_of(p_lane smallint, p_pan_index bytea[], p_month integer)
   returns table (
     id bigint, governorate text, members smallint, status text, old_ration_card text, cash_day integer,
-    cash_withdrawn bigint, cash_withdrawals integer, cards text, balances text, holds text
+    cash_withdrawn bigint, cash_withdrawals integer, cards text, balances text, holds text, assertions text
   ) language sql stable as $$
   select l.* from load_households(p_lane, array(
     select distinct c.household_id from card c where c.lane + 0 = p_lane and c.pan_index = any (p_pan_index)), p_month) l
@@ -153,7 +195,7 @@ $$;
 create function load_households_after(p_lane smallint, p_after bigint, p_limit integer, p_month integer)
   returns table (
     id bigint, governorate text, members smallint, status text, old_ration_card text, cash_day integer,
-    cash_withdrawn bigint, cash_withdrawals integer, cards text, balances text, holds text
+    cash_withdrawn bigint, cash_withdrawals integer, cards text, balances text, holds text, assertions text
   ) language sql stable as $$
   select l.* from load_households(p_lane, array(
     select h.id from household h where h.lane = p_lane and h.id > p_after order by h.id limit p_limit), p_month) l

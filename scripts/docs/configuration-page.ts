@@ -124,6 +124,7 @@ function variableMeaning(name: string): string {
     MIZAN_PORT_HTTP: '`http.port`',
     MIZAN_MASTER_KEY:
       'the master key, 64 hex digits; there is no such setting in the file, so that no key lands in one',
+    MIZAN_PKCS11_PIN: 'the PIN of the token of `security.pkcs11`, in place of `pinFile`',
     MIZAN_LOG_LEVEL: '`log.level`',
   }
   const meaning = meanings[name]

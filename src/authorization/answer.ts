@@ -1,5 +1,6 @@
 import { approvalCode } from '../identifiers.ts'
 import { formatAmounts } from '../iso8583/composites.ts'
+import type { Authentication } from './authentication.ts'
 import type { BalanceGroup, Decision } from './decision.ts'
 import { isApproval, type Result } from './result.ts'
 
@@ -27,6 +28,31 @@ export function answerFields(
     return fields
   }
   return hasBalances ? { 39: code, 54: balancesText(decision.balances) } : { 39: code }
+}
+
+/**
+ * What an answer says of the verification: to the chip the issuer's cryptogram over the outcome (DE55 tag 91) and behind
+ * it the script that goes out with this decision, and to the scheme the results of each check (DE44, visa-base1.md,
+ * section 6).
+ */
+export function verificationFields(
+  decision: Pick<Decision, 'result' | 'script'>,
+  { answers, cardValue, cryptogram, script }: Authentication,
+  schemeRail: boolean,
+): AnswerFields {
+  const fields: Record<string, string> = {}
+  if (answers !== undefined) {
+    const value = isApproval(decision.result) ? answers.approved : answers.declined
+    const tag91 = `91${(value.length / 2).toString(16).padStart(2, '0')}${value}`
+    fields[55] = decision.script === undefined ? tag91 : `${tag91}${script ?? ''}`
+  }
+  if (schemeRail && (cardValue !== 'absent' || cryptogram !== 'absent')) {
+    const ofValue = { absent: ' ', matched: '1', 'not-matched': '2', unverifiable: ' ' }[cardValue]
+    const ofChip = { absent: ' ', matched: '2', 'not-matched': '1', unverifiable: '1' }[cryptogram]
+    // Positions 1 (the issuer answered), 5 and 8; position 6 has two characters.
+    fields[44] = `5   ${ofValue}   ${ofChip}`.trimEnd()
+  }
+  return fields
 }
 
 function balancesText(balances: readonly BalanceGroup[]): string {

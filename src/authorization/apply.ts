@@ -1,15 +1,16 @@
-import { balanceOf, type Household } from '../card/household.ts'
+import { balanceOf, type Card, type Household, type UsedAssertion } from '../card/household.ts'
 import { assert } from '../errors.ts'
 import { type AccountNumber, isHouseholdAccount, ownerOf } from '../ledger/accounts.ts'
 import { applyToBalance, type Balance, type Hold, type Transfer } from '../ledger/transfer.ts'
+import { ASSERTION_VALID_MS } from './authentication.ts'
 import type { Decision } from './decision.ts'
 
 /**
  * Applies a decision to the household in memory, so that the next decision of the same batch sees it. The writer makes
  * the same change durable, or forgets this copy when it cannot.
  */
-export function applyDecision(decision: Decision, household: Household): void {
-  const { transfers, hold, holdEnding, cashUsage } = decision
+export function applyDecision(decision: Decision, household: Household, card: Card | undefined): void {
+  const { transfers, hold, holdEnding, cashUsage, usedAssertion } = decision
   // First, because what a completion captures was reserved by the very hold that it ends.
   if (holdEnding !== undefined) endHold(household, holdEnding.hold)
   const lapsing = lapsingPeriods(transfers, household)
@@ -24,6 +25,16 @@ export function applyDecision(decision: Decision, household: Household): void {
   }
   if (decision.stopOldRationCard) household.oldRationCard = 'stopped'
   if (cashUsage !== undefined) countCash(household, cashUsage)
+  if (usedAssertion !== undefined) useAssertion(household, usedAssertion)
+  if (card === undefined) return
+  if (decision.counters !== undefined) card.counters = decision.counters
+  if (decision.script !== undefined) card.scriptPending = undefined
+}
+
+/** Adds a nonce, and lets go of those whose assertions are out of time by now. */
+function useAssertion(household: Household, used: UsedAssertion): void {
+  const since = used.usedAtMs - 2 * ASSERTION_VALID_MS
+  household.usedAssertions = [...household.usedAssertions.filter((one) => one.usedAtMs > since), used]
 }
 
 /**

@@ -2,6 +2,7 @@ import { periodOf } from '../benefit/programme.ts'
 import type { Household } from '../card/household.ts'
 import { moneyAccount } from '../ledger/accounts.ts'
 import { transfer } from '../ledger/transfer.ts'
+import { checkAuthentication } from './authentication.ts'
 import { checkCard, checkMoneyPlace, checkSubsidyPlace, isInquiry } from './checks.ts'
 import { type Decision, type DecisionContext, DecisionDraft } from './decision.ts'
 import { counterpartyOf, debitPostal, depositPostal, postalAvailable, postalGroup } from './postal.ts'
@@ -42,7 +43,9 @@ function decideTransaction(request: AuthorizationRequest, draft: DecisionDraft):
   if (completes && completion) return completeHold(request, original, draft)
   const holder = checkCard(request, draft)
   if ('result' in holder) return holder
-  const { household } = holder
+  const { card, household } = holder
+  const doubtful = checkAuthentication(request, card, household, draft)
+  if (doubtful !== undefined) return doubtful
   if (isInquiry(request.transactionType)) return inquire(household, draft)
   const target = route(request, draft)
   if ('result' in target) return target
@@ -105,7 +108,7 @@ function refundToPostal(request: AuthorizationRequest, household: Household, dra
 
 /** Health cover: the fingerprint first (M11), then the co-payment from the postal account. */
 function decideHealth(request: AuthorizationRequest, household: Household, draft: DecisionDraft): Decision {
-  const { policy, entitlementDate, outlet } = draft.context
+  const { policy, entitlementDate, outlet, authentication } = draft.context
   if (household.status === 'suspended') return draft.decline('household-suspended', 'household.suspended')
   if (outlet === undefined) return draft.decline('unknown-outlet', 'outlet.unknown')
   if (outlet.category !== 'health') {
@@ -116,9 +119,8 @@ function decideHealth(request: AuthorizationRequest, household: Household, draft
   if (liveFrom === undefined || entitlementDate < liveFrom) {
     return draft.decline('service-not-live', 'service.not-live', 'health', household.governorate)
   }
-  if (request.fingerprint !== 'matched') {
-    return draft.decline('fingerprint-required', 'fingerprint.required', request.fingerprint)
-  }
+  const { fingerprint } = authentication
+  if (fingerprint !== 'matched') return draft.decline('fingerprint-required', 'fingerprint.required', fingerprint)
   if (request.transactionType === transactionTypes.eligibility) {
     draft.note('eligibility.yes')
     return draft.approve(0)

@@ -1,7 +1,9 @@
 import type { ProgrammeBook } from '../benefit/programme.ts'
 import type { CivilDate } from '../calendar.ts'
-import type { Card, Household } from '../card/household.ts'
+import type { CardCounters } from '../card/card-counters.ts'
+import type { Card, CardScript, Household, UsedAssertion } from '../card/household.ts'
 import type { Hold, HoldEnding, Transfer } from '../ledger/transfer.ts'
+import type { Authentication } from './authentication.ts'
 import type { Outlet } from './request.ts'
 import type { Result } from './result.ts'
 import type { TraceCode, TraceEntry } from './trace.ts'
@@ -47,6 +49,12 @@ export interface DecisionPolicy {
   readonly withdrawalDailyCount: number
   readonly purchaseSinglePiasters: number
   readonly holdDays: number
+  /** Wrong PINs in a row after which a card's PIN is refused until it is reset. */
+  readonly pinTriesMax: number
+  /** Whether a message that says it read a chip must bring the chip's data. */
+  readonly chipDataRequired: boolean
+  /** Whether a transaction of this type must bring a PIN. */
+  pinRequired(transactionType: string): boolean
   /** First civil date on which a service (programme code or `health`) is live in a governorate; undefined = never. */
   serviceLiveFrom(service: string, governorate: string): CivilDate | undefined
 }
@@ -68,6 +76,8 @@ export interface DecisionContext {
   readonly reversedEarly: boolean
   /** What DE90 (or the fields that stand in for it) names. */
   readonly original: StoredAuthorization | undefined
+  /** What verifying the message gave. */
+  readonly authentication: Authentication
 }
 
 /** What is to be posted and answered. Constructed whole; applying it is `apply.ts`. */
@@ -86,6 +96,11 @@ export interface Decision {
   /** Change of the day's cash figures. */
   readonly cashUsage: { readonly day: CivilDate; readonly amountPiasters: number; readonly count: number } | undefined
   readonly originalId: number | undefined
+  /** The card's counters from now on, on declines too; undefined leaves them. */
+  readonly counters: CardCounters | undefined
+  readonly usedAssertion: UsedAssertion | undefined
+  /** Goes out with this answer, and waits no more. */
+  readonly script: CardScript | undefined
   readonly balances: readonly BalanceGroup[]
   readonly trace: readonly TraceEntry[]
 }
@@ -105,6 +120,9 @@ export class DecisionDraft {
     stopOldRationCard: false,
     cashUsage: undefined,
     originalId: undefined,
+    counters: undefined,
+    usedAssertion: undefined,
+    script: undefined,
     balances: [],
   }
 
@@ -115,6 +133,16 @@ export class DecisionDraft {
   /** Records that a rule looked at figures. */
   note(code: TraceCode, ...figures: readonly (string | number)[]): void {
     this.trace.push([code, ...figures])
+  }
+
+  /** What the card's counters have become so far; undefined when nothing moved them. */
+  get counters(): CardCounters | undefined {
+    return this.#fields.counters
+  }
+
+  /** Moves the card's counters, whatever becomes of the request. */
+  count(counters: CardCounters): void {
+    this.#fields.counters = counters
   }
 
   set(fields: Partial<Mutable<Omit<Decision, 'trace' | 'transfers' | 'result'>>>): void {
@@ -131,6 +159,7 @@ export class DecisionDraft {
       holdEnding: undefined,
       stopOldRationCard: false,
       cashUsage: undefined,
+      script: undefined,
       result,
       transfers: [],
       trace: this.trace,
@@ -139,6 +168,8 @@ export class DecisionDraft {
 
   /** Ends with an approval of `approvedPiasters` of DE4. */
   approve(approvedPiasters: number, result: Result = 'approved'): Decision {
+    const { script } = this.#fields
+    if (script !== undefined) this.note('chip.script-sent', script)
     return { ...this.#fields, approvedPiasters, result, transfers: this.transfers, trace: this.trace }
   }
 }

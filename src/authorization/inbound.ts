@@ -5,7 +5,7 @@ import type { Message } from '../iso8583/message.ts'
 import { subfield } from '../iso8583/subfields.ts'
 import { EGP } from '../money.ts'
 import { type Elements, elementsOf, numberElement } from './elements.ts'
-import type { AuthorizationRequest, MessageClass, OriginalReference } from './request.ts'
+import type { AuthorizationRequest, MessageClass, OriginalReference, SecurityData } from './request.ts'
 import type { Result } from './result.ts'
 import { transactionTypes } from './routing.ts'
 
@@ -47,6 +47,11 @@ export function answerMti(mti: string): string {
 const PARTIAL_INDICATOR = '60.10'
 /** DE54 amount type of the cash part (visa-base1.md, section 7). */
 const CASHBACK_AMOUNT = '40'
+
+/** DE22: contact chip, contactless chip, chip whose data may be unreliable. */
+const CHIP_ENTRY = /^(05|07|95)/
+/** Dataset 01 and its length of two bytes. */
+const DATASET_HEAD_BYTES = 3
 
 type Fault = { readonly result: Result; readonly field: string }
 
@@ -97,7 +102,8 @@ export function requestOf(message: Message, link: LinkProfile, receivedAtMs: num
     days: numberElement(elements, 'DY') ?? 1,
     coPaymentFromPostal: elements.first('CP') === 'A',
     basketPiasters: elements.basketPiasters,
-    fingerprint: elements.first('BM') === undefined ? ('absent' as const) : ('not-verified' as const),
+    chipRead: CHIP_ENTRY.test(message.text(22) ?? ''),
+    security: securityOf(message, elements, track2, pan),
     original,
     replacementPiasters: replacement,
     key: keyOf(acquirer, terminal, stan, transmission, mti),
@@ -136,6 +142,37 @@ function originalOf(message: Message, acquirer: string): OriginalReference | und
   const named = parseOriginalData(message.text(90) ?? '')
   if (named === undefined) return undefined
   return { ...named, mti: baseMti(named.mti), acquirer: named.acquirer === '' ? acquirer : named.acquirer }
+}
+
+/** What the message brings to be verified, or undefined when that is nothing: most of it is then never looked at. */
+function securityOf(
+  message: Message,
+  elements: Elements,
+  track2: ReturnType<typeof parseTrack2>,
+  pan: string,
+): SecurityData | undefined {
+  const token = elements.first('BM')
+  if (track2 === undefined && token === undefined && !message.has(52) && !message.has(55)) return undefined
+  const serial = elements.first('KS')
+  const boundTo = `${pan}|${message.text(4) ?? ''}|${message.text(11) ?? ''}|${message.text(41) ?? ''}`
+  return {
+    pinBlock: message.bytes(52),
+    securityControl: message.text(53),
+    keySerial: serial === undefined ? undefined : Buffer.from(serial, 'hex'),
+    chip: chipDataOf(message),
+    sequenceNumber: message.text(23)?.slice(-2),
+    track2,
+    assertion: token === undefined ? undefined : { token: Buffer.from(token, 'hex'), boundTo },
+  }
+}
+
+/** DE55 without the dataset that some dialects wrap around it (visa-base1.md, section 9). */
+function chipDataOf(message: Message): Buffer | undefined {
+  if (!message.has(55)) return undefined
+  const bytes = message.bytes(55)
+  const form = message.dialect.subfields(55)
+  if (form?.form !== 'ber' || form.wrapped !== true) return bytes
+  return bytes?.subarray(DATASET_HEAD_BYTES)
 }
 
 /** DE95 positions 1 to 12: the actual amount. */

@@ -8,8 +8,23 @@ export type MessageClass =
   | 'reversal'
   | 'reversal-advice'
 
-/** What a message says of the fingerprint; verified before the decision, never by it. */
-export type FingerprintVerdict = 'absent' | 'not-verified' | 'matched' | 'not-matched'
+/** What a message brings to be verified; in memory only, never stored, and let go when the verdicts are there. */
+export interface SecurityData {
+  /** DE52: 8 or 16 bytes. */
+  readonly pinBlock: Uint8Array | undefined
+  /** DE53, or undefined. */
+  readonly securityControl: string | undefined
+  /** DE48 KS: the key serial number of a DUKPT PIN block. */
+  readonly keySerial: Uint8Array | undefined
+  /** DE55, the terminal's chip data. */
+  readonly chip: Uint8Array | undefined
+  /** DE23 card sequence number, two digits, or undefined. */
+  readonly sequenceNumber: string | undefined
+  /** What follows the expiry on track 2: service code and discretionary data. */
+  readonly track2: { readonly expiry: string; readonly serviceCode: string; readonly discretionary: string } | undefined
+  /** DE48 BM: the assertion and the text of the message that it must be bound to. */
+  readonly assertion: { readonly token: Uint8Array; readonly boundTo: string } | undefined
+}
 
 /** DE90 in parts (visa-base1.md, section 8): how a reversal names its original. */
 export interface OriginalReference {
@@ -65,7 +80,10 @@ export interface AuthorizationRequest {
   readonly coPaymentFromPostal: boolean
   /** DE48 IT lines summed (quantity × unit price), piasters; undefined without lines. */
   readonly basketPiasters: number | undefined
-  readonly fingerprint: FingerprintVerdict
+  /** DE22: the card's data was read from its chip. */
+  readonly chipRead: boolean
+  /** Undefined when there is nothing to verify. */
+  readonly security: SecurityData | undefined
   readonly original: OriginalReference | undefined
   /** DE95, piasters: what the transaction really came to; undefined for a full reversal. */
   readonly replacementPiasters: number | undefined

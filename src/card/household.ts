@@ -1,9 +1,14 @@
 import type { CivilDate } from '../calendar.ts'
 import type { AccountNumber } from '../ledger/accounts.ts'
 import type { Balance, Hold } from '../ledger/transfer.ts'
+import type { CardCounters } from './card-counters.ts'
 
 export const cardStatuses = ['issued', 'active', 'restricted', 'lost', 'stolen', 'closed'] as const
 export type CardStatus = (typeof cardStatuses)[number]
+
+/** What an issuer script can have a card do: see `Card.scriptPending`. */
+export const cardScripts = ['pin-unblock'] as const
+export type CardScript = (typeof cardScripts)[number]
 
 export const householdStatuses = ['active', 'suspended'] as const
 export type HouseholdStatus = (typeof householdStatuses)[number]
@@ -19,7 +24,24 @@ export interface Card {
   readonly panIndex: string
   /** YYMM; the card works to the end of that month. */
   readonly expiry: string
-  readonly status: CardStatus
+  /** Changed by commands alone. */
+  status: CardStatus
+  /** Card sequence number (PSN), two digits. */
+  readonly sequenceNumber: string
+  /** Of the stripe, three digits. */
+  readonly serviceCode: string
+  /** What is kept of the PIN: the Visa PIN verification value and the index of its key; undefined without a PIN. */
+  readonly pinReference: { readonly keyIndex: number; readonly pvv: string } | undefined
+  counters: CardCounters
+  /** Goes to the chip with the card's next approval online, once. */
+  scriptPending: CardScript | undefined
+}
+
+/** A biometric assertion that was used, and is not good again. */
+export interface UsedAssertion {
+  /** 8 bytes as 16 hex digits. */
+  readonly nonce: string
+  readonly usedAtMs: number
 }
 
 /** Money withdrawn in cash on one civil day, for the daily limits. */
@@ -45,6 +67,8 @@ export interface Household {
   readonly balances: Balance[]
   readonly holds: Hold[]
   cashUsage: CashUsage | undefined
+  /** Those that could still come again. */
+  usedAssertions: readonly UsedAssertion[]
 }
 
 /** Balance of an account and period, if anything was ever posted there. */

@@ -5,17 +5,16 @@ import type { SubfieldSpec } from '../iso8583/dialect-spec.ts'
 import { dialects } from '../iso8583/dialects.ts'
 import type { KnownAnswer } from '../iso8583/known-answers.ts'
 import { checkKnownAnswer } from '../iso8583/known-answers.ts'
+import type { FailedAnswer } from '../security/known-answers/runner.ts'
+import { runKnownAnswers } from '../security/known-answers/runner.ts'
 import { readForeignDialects, readJsonFile } from './dialect-files.ts'
-
-/** One known answer that did not come out. */
-interface FailedAnswer {
-  readonly id: string
-  readonly problems: readonly string[]
-}
 
 /** `mizan vectors`: runs files of known answers. */
 export function vectorsCommand(): Command {
-  return new Command('vectors').description('run a file of known answers').addCommand(iso8583Command())
+  return new Command('vectors')
+    .description('run a file of known answers')
+    .addCommand(iso8583Command())
+    .addCommand(cryptoCommand())
 }
 
 function iso8583Command(): Command {
@@ -29,10 +28,28 @@ function iso8583Command(): Command {
     .option('--json', 'print {passed, failed, failures}', false)
     .action((file: string, options: { dialects?: string; json: boolean }) => {
       const added = options.dialects === undefined ? new Map<string, Dialect>() : readForeignDialects(options.dialects)
-      const answers = readJsonFile(file)
-      if (!Array.isArray(answers)) throw new MizanError('BAD_INPUT', `${file} must hold a list of known answers`)
+      const answers = readAnswers(file)
       report(answers.length, failedAnswers(answers as KnownAnswer[], added), options.json)
     })
+}
+
+function cryptoCommand(): Command {
+  return new Command('crypto')
+    .description('compute the cryptographic values of a known-answer file')
+    .argument('<file>', 'known answers (JSON); an algorithm that is not implemented is a failure')
+    .option('--json', 'print {passed, failed, failures}', false)
+    .action(async (file: string, options: { json: boolean }) => {
+      const answers = readAnswers(file)
+      // Loaded only here: the ciphers and their tables would hold up the start of every other command.
+      const { knownAlgorithms } = await import('../security/known-answers/algorithms.ts')
+      report(answers.length, runKnownAnswers(answers, knownAlgorithms), options.json)
+    })
+}
+
+function readAnswers(file: string): unknown[] {
+  const answers = readJsonFile(file)
+  if (!Array.isArray(answers)) throw new MizanError('BAD_INPUT', `${file} must hold a list of known answers`)
+  return answers
 }
 
 function failedAnswers(answers: readonly KnownAnswer[], added: ReadonlyMap<string, Dialect>): FailedAnswer[] {

@@ -20,6 +20,8 @@ export type Config = DeepReadonly<
       masterKeyFile?: string
       /** 64 hex digits, only ever from the environment. Never logged; `describeConfig` masks it. */
       masterKey?: string
+      /** `pin` comes only from the environment and is masked too. */
+      pkcs11?: { module: string; tokenLabel: string; keyLabel: string; pinFile?: string; pin?: string }
     }
   }
 >
@@ -57,16 +59,20 @@ export function loadConfig(sources: ConfigSources): Config {
   const overridden = override(input as Record<string, unknown>, environment, problems)
   const checked = validateFile(overridden)
   problems.push(...checked.problems)
-  problems.push(...crossCheck(checked.file, checked.problems))
+  problems.push(...crossCheck(checked.file, checked.problems, environment))
   if (problems.length > 0) throw invalid(problems, sources.file)
   return deepFreeze(complete(checked.file, environment, baseDir, sources.file !== undefined))
 }
 
 /** The configuration as printable JSON values, with the password of the database URL and keys masked. */
 export function describeConfig(config: Config): Record<string, unknown> {
-  const copy = structuredClone(config) as { database: { url?: string }; security: { masterKey?: string } }
+  const copy = structuredClone(config) as {
+    database: { url?: string }
+    security: { masterKey?: string; pkcs11?: { pin?: string } }
+  }
   if (copy.database.url !== undefined) copy.database.url = maskUrl(copy.database.url)
   if (copy.security.masterKey !== undefined) copy.security.masterKey = MASKED
+  if (copy.security.pkcs11?.pin !== undefined) copy.security.pkcs11.pin = MASKED
   return copy as unknown as Record<string, unknown>
 }
 
@@ -139,7 +145,7 @@ function complete(file: ConfigFile, environment: RawEnvironment, baseDir: string
   const absolute = (name: string) => path.resolve(baseDir, name)
   const withTls = <T extends { tls?: TlsConfig }>(link: T): T =>
     link.tls === undefined ? link : { ...link, tls: absoluteTls(link.tls, absolute) }
-  const { masterKeyFile } = file.security
+  const { masterKeyFile, pkcs11 } = file.security
   return {
     ...settings,
     varDir: absolute(file.varDir),
@@ -154,7 +160,21 @@ function complete(file: ConfigFile, environment: RawEnvironment, baseDir: string
     security: {
       ...(masterKeyFile === undefined ? {} : { masterKeyFile: absolute(masterKeyFile) }),
       ...(environment.masterKey === undefined ? {} : { masterKey: environment.masterKey }),
+      ...(pkcs11 === undefined ? {} : { pkcs11: completePkcs11(pkcs11, environment, absolute) }),
     },
+  }
+}
+
+function completePkcs11(
+  { pinFile, ...settings }: NonNullable<ConfigFile['security']['pkcs11']>,
+  { pkcs11Pin: pin }: RawEnvironment,
+  absolute: (name: string) => string,
+) {
+  return {
+    ...settings,
+    module: absolute(settings.module),
+    ...(pinFile === undefined ? {} : { pinFile: absolute(pinFile) }),
+    ...(pin === undefined ? {} : { pin }),
   }
 }
 

@@ -10,6 +10,7 @@ export interface RawEnvironment {
   readonly portBcd?: string
   readonly portHttp?: string
   readonly masterKey?: string
+  readonly pkcs11Pin?: string
   readonly logLevel?: string
   /** Variables that look like a misspelt one of ours, with what was probably meant. */
   readonly misspelt: readonly { readonly name: string; readonly meant: string }[]
@@ -25,6 +26,7 @@ export const environmentVariables = {
   MIZAN_PORT_BCD: 'portBcd',
   MIZAN_PORT_HTTP: 'portHttp',
   MIZAN_MASTER_KEY: 'masterKey',
+  MIZAN_PKCS11_PIN: 'pkcs11Pin',
   MIZAN_LOG_LEVEL: 'logLevel',
 } as const satisfies Record<string, Exclude<keyof RawEnvironment, 'misspelt'>>
 

@@ -20,11 +20,28 @@ const tls = Type.Object(
     caFile: Type.Optional(Type.String({ minLength: 1, description: 'PEM file of the authorities trusted for peers.' })),
     requireClientCertificate: Type.Boolean({
       default: false,
-      description: 'Refuse peers without a valid certificate.',
+      description: 'Refuse peers without a valid certificate; for listeners.',
     }),
+    pinnedFingerprints: Type.Optional(
+      Type.Array(Type.String({ pattern: '^[0-9a-fA-F]{2}(:?[0-9a-fA-F]{2}){31}$' }), {
+        minItems: 1,
+        maxItems: 32,
+        description:
+          'SHA-256 fingerprints of the only certificates taken from peers, also without authorities; on a listener, peers must show one.',
+      }),
+    ),
   },
-  { ...closed, description: 'Present = TLS. File names are relative to the configuration file.' },
+  {
+    ...closed,
+    description:
+      'Present = TLS 1.3. File names are relative to the configuration file; changed files are used for new connections.',
+  },
 )
+const mac = Type.Enum(['off', 'required'], {
+  default: 'off',
+  description:
+    'Whether messages carry a MAC (DE64, DE128) under the key mak:<link>; required = any other is answered 63. Not for visa-base1.',
+})
 
 interface ListenerDefaults {
   readonly port: number
@@ -60,6 +77,7 @@ export function listener(name: string, defaults: ListenerDefaults) {
         description: 'Our station in the 22-byte Visa header; used with framing visa.',
       }),
       requireSignOn: Type.Boolean({ default: false, description: 'Answer 91 to all but 0800 before sign-on.' }),
+      mac,
       maxConnections: Type.Integer({ minimum: 1, maximum: 65_535, default: 256, description: 'Links open at once.' }),
       maxInFlight: Type.Integer({
         minimum: 1,
@@ -101,6 +119,7 @@ export const outboundLink = Type.Object(
     }),
     tpdu: Type.Boolean({ default: false, description: 'Whether a 5-byte TPDU precedes each message.' }),
     signOn: Type.Boolean({ default: true, description: 'Send 0800 sign-on after connecting.' }),
+    mac,
     echoIntervalMs: Type.Integer({
       minimum: 0,
       maximum: 3_600_000,

@@ -1,10 +1,11 @@
+import type { RawEnvironment } from './environment.ts'
 import type { ConfigFile } from './schema.ts'
 import type { Problem } from './validation.ts'
 
 /** A rule that a schema cannot state. `reads` are the settings it needs to be well formed. */
 interface Rule {
   readonly reads: readonly string[]
-  check(file: ConfigFile): Problem[]
+  check(file: ConfigFile, environment: Pick<RawEnvironment, 'masterKey' | 'pkcs11Pin'>): Problem[]
 }
 
 const rules: readonly Rule[] = [
@@ -13,12 +14,17 @@ const rules: readonly Rule[] = [
   { reads: ['outbound'], check: checkOutbound },
   { reads: ['lanes'], check: checkLanes },
   { reads: ['environment', 'demo'], check: checkDemo },
+  { reads: ['security'], check: checkSecurity },
 ]
 
 /** Applies every rule whose settings have no problem of their own. */
-export function crossCheck(file: ConfigFile, problems: readonly Problem[]): Problem[] {
+export function crossCheck(
+  file: ConfigFile,
+  problems: readonly Problem[],
+  environment: Pick<RawEnvironment, 'masterKey' | 'pkcs11Pin'>,
+): Problem[] {
   const isBad = (setting: string) => problems.some(({ path }) => path === setting || path.startsWith(`${setting}.`))
-  return rules.filter((rule) => !rule.reads.some(isBad)).flatMap((rule) => rule.check(file))
+  return rules.filter((rule) => !rule.reads.some(isBad)).flatMap((rule) => rule.check(file, environment))
 }
 
 /** `22:30` as minutes after midnight. */
@@ -74,4 +80,20 @@ function checkLanes(file: ConfigFile): Problem[] {
 function checkDemo(file: ConfigFile): Problem[] {
   if (file.environment !== 'production' || file.demo.enabled !== true) return []
   return [{ path: 'demo.enabled', message: 'must not be true in production' }]
+}
+
+/** With two sources of the master key one would be used in silence, and keys lie under the other. */
+function checkSecurity(
+  { security: { masterKeyFile, pkcs11 } }: ConfigFile,
+  { masterKey, pkcs11Pin }: Pick<RawEnvironment, 'masterKey' | 'pkcs11Pin'>,
+): Problem[] {
+  if (pkcs11 === undefined) return []
+  const problems: Problem[] = []
+  const beside = 'must not be set beside security.pkcs11'
+  if (masterKeyFile !== undefined) problems.push({ path: 'security.masterKeyFile', message: beside })
+  if (masterKey !== undefined) problems.push({ path: 'MIZAN_MASTER_KEY', message: beside })
+  if (pkcs11.pinFile === undefined && pkcs11Pin === undefined) {
+    problems.push({ path: 'security.pkcs11.pinFile', message: 'is missing, and so is MIZAN_PKCS11_PIN' })
+  }
+  return problems
 }

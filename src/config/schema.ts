@@ -119,6 +119,61 @@ const limits = Type.Object(
   { ...group, description: 'Limits of a card where its programme sets none.' },
 )
 
+const label = (maxLength: number, description: string) => Type.String({ minLength: 1, maxLength, description })
+
+const security = Type.Object(
+  {
+    masterKeyFile: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description:
+          'File of mode 0600 with the master key. The key itself may come from MIZAN_MASTER_KEY (64 hex digits).',
+      }),
+    ),
+    pkcs11: Type.Optional(
+      Type.Object(
+        {
+          module: Type.String({ minLength: 1, description: "File of the token's PKCS#11 module." }),
+          tokenLabel: label(32, 'Label of the token.'),
+          keyLabel: label(255, 'Label of the master key: an AES-256 key for signing that cannot leave the token.'),
+          pinFile: Type.Optional(
+            Type.String({
+              minLength: 1,
+              description: "File of mode 0600 with the user's PIN. The PIN itself may come from MIZAN_PKCS11_PIN.",
+            }),
+          ),
+        },
+        { ...closed, description: 'Present = a PKCS#11 token keeps the master key; needs the package pkcs11js.' },
+      ),
+    ),
+  },
+  {
+    ...group,
+    description: 'The master key. Without any setting one is generated in the data folder, but not in production.',
+  },
+)
+
+const verification = Type.Object(
+  {
+    pinTriesMax: Type.Integer({
+      minimum: 1,
+      maximum: 15,
+      default: 3,
+      description: 'Wrong PINs in a row after which a card’s PIN is refused until it is reset.',
+    }),
+    chipDataRequired: Type.Boolean({
+      default: false,
+      description: 'Whether a message that says it read a chip (DE22) must bring chip data (DE55).',
+    }),
+    pinRequiredFor: Type.Array(Type.String({ pattern: '^[0-9]{2}$' }), {
+      maxItems: 20,
+      default: [],
+      description: 'Transaction types (DE3, first two digits) that must bring a PIN, such as "01" for cash.',
+    }),
+  },
+  { ...group, description: 'What a message must bring. What it does bring is always verified.' },
+)
+
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 
 /** Schema of the configuration file. */
@@ -197,18 +252,8 @@ export const configFileSchema = Type.Object(
       },
       { ...group, description: 'The demo world.' },
     ),
-    security: Type.Object(
-      {
-        masterKeyFile: Type.Optional(
-          Type.String({
-            minLength: 1,
-            description:
-              'File of mode 0600 with the master key. The key itself may come from MIZAN_MASTER_KEY (64 hex digits).',
-          }),
-        ),
-      },
-      { ...group, description: 'Keys.' },
-    ),
+    security,
+    verification,
     log: Type.Object(
       {
         level: Type.Enum([...logLevels], {

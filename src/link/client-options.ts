@@ -1,14 +1,22 @@
 import type { Clock } from '../calendar.ts'
 import type { BackoffPolicy } from './backoff.ts'
 import type { ConnectionOptions } from './connection.ts'
+import type { TlsReloads } from './tls-files.ts'
 import type { Tpdu } from './tpdu.ts'
 
-/** Certificates of an outbound TLS link; PEM. The peer must prove `servername` (or the host) by one of `ca`. */
+/**
+ * Certificates of an outbound TLS link; PEM. The peer must prove `servername` (or the host) by one of `ca`, or show one
+ * of the pinned certificates; where both are given, both.
+ */
 export interface ClientTls {
   readonly ca?: string | Buffer
   readonly cert?: string | Buffer
   readonly key?: string | Buffer
   readonly servername?: string
+  /** SHA-256 of the certificates taken from the peer: 64 hex digits each, colons allowed. */
+  readonly pinnedFingerprints?: readonly string[] | undefined
+  /** Tells of new certificates, which the next connection uses; closed with the link. */
+  readonly reloads?: TlsReloads
 }
 
 /** An outbound link. Bytes and milliseconds throughout. */

@@ -3,7 +3,7 @@ import { describeError, MizanError } from '../errors.ts'
 import { Backoff } from './backoff.ts'
 import type { ClientEnvironment, ClientHooks, ClientOptions, ClientState, SendRequest } from './client-options.ts'
 import { Connection, type ConnectionOwner, type ConnectionServices, remoteOf } from './connection.ts'
-import { dial } from './dial.ts'
+import { Dialer } from './dial.ts'
 import { Matcher, type Settle } from './matcher.ts'
 import { type CloseReason, type LinkIdentity, type LinkObserver, type LinkStatus, nextLinkId } from './observer.ts'
 import { encodeTpdu, TPDU_BYTES } from './tpdu.ts'
@@ -42,6 +42,7 @@ export class ClientLink implements ConnectionOwner {
   readonly #services: ConnectionServices
   readonly #backoff: Backoff
   readonly #matcher: Matcher
+  readonly #dialer: Dialer
   readonly #tpdu: Buffer | undefined
   readonly #sweep: NodeJS.Timeout
   readonly #exchange: SendRequest = (frame, key, timeoutMs) => this.#promise(frame, key, timeoutMs)
@@ -61,7 +62,9 @@ export class ClientLink implements ConnectionOwner {
     this.#options = options
     this.#hooks = hooks
     this.#observer = observer
-    this.#services = { clock: environment.clock ?? { now: () => Date.now() }, observer, turn: new EndOfTurn() }
+    const clock = environment.clock ?? { now: () => Date.now() }
+    this.#services = { clock, observer, turn: new EndOfTurn() }
+    this.#dialer = new Dialer(options, () => clock.now())
     this.#backoff = new Backoff(options.backoff, environment.random ?? Math.random)
     this.#tpdu = options.tpdu === undefined ? undefined : encodeTpdu(options.tpdu)
     this.#identity = { id: 0, name: options.name, remote: `${options.host}:${options.port}` }
@@ -181,7 +184,7 @@ export class ClientLink implements ConnectionOwner {
 
   #connect(): void {
     this.#setState('connecting')
-    this.#cancelDial = dial(this.#options, (error, socket) => {
+    this.#cancelDial = this.#dialer.dial((error, socket) => {
       this.#cancelDial = undefined
       if (socket === undefined) this.#failed('connect-failed', describeError(error))
       else this.#established(socket)
@@ -309,6 +312,7 @@ export class ClientLink implements ConnectionOwner {
     if (this.#finished) return
     this.#finished = true
     clearInterval(this.#sweep)
+    this.#dialer.close()
     clearTimeout(this.#retry)
     clearTimeout(this.#linger)
     this.#setState('closed')

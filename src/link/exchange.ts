@@ -14,7 +14,18 @@ import {
   VISA_HEADER_BYTES,
   type VisaHeader,
 } from '../iso8583/visa-header.ts'
-import { isNetworkManagement, networkManagementAnswer, refusalBeforeSignOn, type SessionState } from './session.ts'
+import { isPending } from '../security/security-module.ts'
+import { type Admission, admissionOf, type Unauthentic } from './admission.ts'
+import { KeyExchange, type OnKeyExchange } from './key-exchange.ts'
+import { type MessageMac, stopsAtMac } from './message-mac.ts'
+import {
+  isNetworkManagement,
+  type NetworkManagementAnswer,
+  networkCodes,
+  networkManagementAnswer,
+  refusalBeforeSignOn,
+  type SessionState,
+} from './session.ts'
 
 /** A message that came in, and the way to answer it; `InboundRequest` of a listener is one. */
 export interface ExchangeRequest {
@@ -45,6 +56,8 @@ export interface ExchangeObserver {
   answered?(link: string, responseCode: string, totalMs: number, encodeMs: number): void
   undecodable?(link: string, failure: DecodeFailure | undefined, reason: string): void
   refused?(link: string, reason: 'ring_full' | 'not_signed_on'): void
+  /** A message was refused before anything else looked at it: it is not from whom it should be. */
+  unauthentic?(link: string, mti: string, reason: Unauthentic): void
   undelivered?(link: string): void
 }
 
@@ -53,6 +66,10 @@ export interface ExchangeOptions {
   readonly dialect: Dialect
   readonly decider: Decider
   readonly observer: ExchangeObserver
+  /** Present where messages must carry a MAC. */
+  readonly mac?: MessageMac
+  /** Takes the zone keys that the peer sends; absent: a key exchange is answered 12. */
+  readonly onKeyExchange?: OnKeyExchange
 }
 
 const ANSWER_BYTES_MAX = 4_096
@@ -71,6 +88,9 @@ export class Exchange {
   readonly #observer: ExchangeObserver
   readonly #codes: Readonly<Record<Result, string>>
   readonly #headerBytes: number
+  readonly #wrapsChipData: boolean
+  readonly #mac: MessageMac | undefined
+  readonly #keyExchange: KeyExchange | undefined
   /** Answers are built here and copied by the link when they are sent. */
   readonly #scratch = Buffer.alloc(ANSWER_BYTES_MAX)
   readonly #values: FieldValues = new Array(ANSWER_FIELDS).fill(undefined)
@@ -83,6 +103,13 @@ export class Exchange {
     this.#profile = { ...options.link, schemeRail: hasHeader }
     this.#codes = responseCodes(options.dialect.name)
     this.#headerBytes = hasHeader ? VISA_HEADER_BYTES : 0
+    const chipData = options.dialect.subfields(55)
+    this.#wrapsChipData = chipData?.form === 'ber' && chipData.wrapped === true
+    this.#mac = options.mac
+    const { onKeyExchange, link, dialect } = options
+    if (onKeyExchange !== undefined) {
+      this.#keyExchange = new KeyExchange(link.name, dialect, this.#codes, onKeyExchange)
+    }
   }
 
   /** Handles one frame of a link; answers it at once or when its decision is durable. */
@@ -104,22 +131,71 @@ export class Exchange {
     }
     const message = this.#dialect.decode(inbound.frame, bodyStart)
     this.#observer.received?.(name, message.mti || MTI_UNREADABLE, performance.now() - startedMs)
-    const context: AnswerContext = { inbound, message, header, startedMs }
+    const context: AnswerContext = { inbound, message, header, startedMs, isAuthentic: false }
     if (message.failure !== undefined) {
-      this.#observer.undecodable?.(name, message.failure, 'message')
-      this.#answerFormatError(context)
-      return
+      if (this.#mac !== undefined && stopsAtMac(message)) this.#refuse(context, 'mac-malformed')
+      else this.#answerFormatError(context, message.failure)
+    } else if (this.#mac === undefined || !isRequest(message.mti)) {
+      this.#dispatch(context)
+    } else {
+      this.#authenticate(context, this.#mac)
     }
-    this.#dispatch(context)
+  }
+
+  #authenticate(context: AnswerContext, mac: MessageMac): void {
+    const admission = admissionOf(mac, context.message)
+    // A module that answers at once must not cost its message a turn of the microtask queue.
+    if (!isPending(admission)) this.#admit(context, admission)
+    else {
+      admission.then((known) => this.#admit(context, known)).catch((error: unknown) => this.#lost(context, error))
+    }
+  }
+
+  #admit(context: AnswerContext, admission: Admission): void {
+    context.isAuthentic = admission === 'authentic'
+    if (admission === 'authentic' || admission === 'before-keys') this.#dispatch(context)
+    else this.#refuse(context, admission)
+  }
+
+  /** Refuses a message that is not authentic. It reaches neither a lane nor the journal. */
+  #refuse(context: AnswerContext, reason: Unauthentic): void {
+    const { inbound, message } = context
+    this.#observer.unauthentic?.(this.#profile.name, message.mti, reason)
+    if (!isRequest(message.mti)) inbound.drop()
+    else this.#answer(context, { 39: this.#codes[reason === 'mac-failed' ? 'internal-fault' : 'security-violation'] })
+  }
+
+  /** A request that tripped the program after it had to wait: there is no caller left to tell. */
+  #lost(context: AnswerContext, error: unknown): void {
+    this.#observer.undecodable?.(this.#profile.name, undefined, `cannot be processed: ${describeError(error)}`)
+    context.inbound.drop()
+  }
+
+  #manage(context: AnswerContext): void {
+    const { message, inbound } = context
+    const request = { mti: message.mti, de70: message.text(70) }
+    const keys = this.#keyExchange
+    const outcome = networkManagementAnswer(inbound.link.state, request, ({ de70 }) =>
+      de70 === networkCodes.keyExchange ? keys?.answer(message) : undefined,
+    )
+    if (!isPending(outcome)) this.#answerManagement(context, outcome)
+    else {
+      outcome
+        .then((known) => this.#answerManagement(context, known))
+        .catch((error: unknown) => this.#lost(context, error))
+    }
+  }
+
+  #answerManagement(context: AnswerContext, outcome: NetworkManagementAnswer): void {
+    if (outcome.changed) context.inbound.link.setState(outcome.state)
+    this.#answer(context, { ...outcome.fields, 39: outcome.responseCode })
   }
 
   #dispatch(context: AnswerContext): void {
     const { inbound, message } = context
     const { link } = inbound
     if (isNetworkManagement(message.mti)) {
-      const outcome = networkManagementAnswer(link.state, { mti: message.mti, de70: message.text(70) })
-      if (outcome.changed) link.setState(outcome.state)
-      this.#answer(context, { 39: outcome.responseCode })
+      this.#manage(context)
       return
     }
     if (!isRequest(message.mti)) {
@@ -145,8 +221,9 @@ export class Exchange {
   }
 
   /** A message that cannot be read to its end is answered 30 with what was read of it, if that names it at all. */
-  #answerFormatError(context: AnswerContext): void {
+  #answerFormatError(context: AnswerContext, failure: DecodeFailure): void {
     const { inbound, message } = context
+    this.#observer.undecodable?.(this.#profile.name, failure, 'message')
     if (message.mti === '' || !isRequest(message.mti)) {
       inbound.drop()
       return
@@ -159,26 +236,51 @@ export class Exchange {
     try {
       this.#encodeAndReply(context, fields)
     } catch (error) {
-      this.#observer.undecodable?.(this.#profile.name, undefined, `its answer cannot be made: ${describeError(error)}`)
-      context.inbound.drop()
+      this.#unanswerable(context, error)
     }
   }
 
   #encodeAndReply(context: AnswerContext, fields: AnswerFields): void {
     const encodeStartedMs = performance.now()
-    const { inbound, message, header } = context
+    const { message, header } = context
     const values = this.#values.fill(undefined)
     for (const de of this.#dialect.answerEcho) if (message.has(de)) values[de] = message.text(de)
     for (const de in fields) values[Number(de)] = fields[de]
+    const chipData = fields[55]
+    if (chipData !== undefined && this.#wrapsChipData) values[55] = inChipDataset(chipData)
+    const mac = context.isAuthentic ? this.#mac : undefined
+    mac?.reserve(values)
     const end = this.#dialect.encodeInto(answerMti(message.mti), values, this.#scratch, this.#headerBytes)
     if (header !== undefined) {
       formatVisaHeaderInto(answerHeader(header), end - this.#headerBytes, this.#scratch, 0)
     }
-    const sent = inbound.reply(this.#scratch.subarray(0, end))
+    const code = fields[39] ?? ''
+    if (mac === undefined) {
+      this.#reply(context, this.#scratch.subarray(0, end), code, encodeStartedMs)
+      return
+    }
+    // A module that answers later still reads what it was given, while the scratch serves the next answer.
+    const frame = Buffer.from(this.#scratch.subarray(0, end))
+    const sealed = mac.seal(frame, this.#headerBytes)
+    if (!isPending(sealed)) this.#reply(context, frame, code, encodeStartedMs)
+    else {
+      sealed
+        .then(() => this.#reply(context, frame, code, encodeStartedMs))
+        .catch((error: unknown) => this.#unanswerable(context, error))
+    }
+  }
+
+  #reply(context: AnswerContext, frame: Uint8Array, code: string, encodeStartedMs: number): void {
+    const sent = context.inbound.reply(frame)
     const { name } = this.#profile
     if (!sent) this.#observer.undelivered?.(name)
     const nowMs = performance.now()
-    this.#observer.answered?.(name, fields[39] ?? '', nowMs - context.startedMs, nowMs - encodeStartedMs)
+    this.#observer.answered?.(name, code, nowMs - context.startedMs, nowMs - encodeStartedMs)
+  }
+
+  #unanswerable(context: AnswerContext, error: unknown): void {
+    this.#observer.undecodable?.(this.#profile.name, undefined, `its answer cannot be made: ${describeError(error)}`)
+    context.inbound.drop()
   }
 }
 
@@ -187,6 +289,16 @@ interface AnswerContext {
   readonly message: Message
   readonly header: VisaHeader | undefined
   readonly startedMs: number
+  /**
+   * Whether the MAC of the request was right. Only then does the answer carry one: signing the refusal of a message
+   * that anyone may have sent would let anyone have declines signed, to be put in the place of other answers.
+   */
+  isAuthentic: boolean
+}
+
+/** Chip data in the dataset that Visa wraps around it: identifier 01 and a length of two bytes. Both are hex. */
+function inChipDataset(chipData: string): string {
+  return `01${(chipData.length >> 1).toString(16).padStart(4, '0')}${chipData}`
 }
 
 /** Requests and advices have an even third digit; answers an odd one. */

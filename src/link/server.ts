@@ -1,24 +1,29 @@
+import { constants } from 'node:crypto'
 import { createServer, type DropArgument, type Server, type Socket } from 'node:net'
-import { createServer as createTlsServer, type TLSSocket } from 'node:tls'
+import { createServer as createTlsServer, type SecureContextOptions, type TLSSocket } from 'node:tls'
 import type { Clock } from '../calendar.ts'
 import { describeError, MizanError } from '../errors.ts'
 import { type ConnectionServices, remoteOf } from './connection.ts'
 import { framings } from './framing.ts'
 import type { LinkObserver, LinkStatus } from './observer.ts'
+import { PinnedCertificates } from './peer-certificate.ts'
 import { type RequestHandler, ServerLink, type ServerLinkOptions } from './server-link.ts'
+import type { TlsCredentials, TlsReloads } from './tls-files.ts'
 import { TPDU_BYTES } from './tpdu.ts'
 import { EndOfTurn } from './turn.ts'
 
 export { InboundRequest, type Link, type RequestHandler } from './server-link.ts'
 
-/** Certificates of a TLS listener; PEM. TLS 1.3 is the oldest version accepted. */
-export interface ListenerTls {
-  readonly key: string | Buffer
-  readonly cert: string | Buffer
-  /** Authorities that client certificates must come from. */
-  readonly ca?: string | Buffer | ReadonlyArray<string | Buffer>
+/** Certificates of a TLS listener; PEM. `ca` are the authorities of clients. TLS 1.3 is the oldest version accepted. */
+export interface ListenerTls extends TlsCredentials {
   readonly requireClientCertificate: boolean
-  readonly minVersion?: 'TLSv1.3'
+  /**
+   * SHA-256 of the client certificates that are taken: 64 hex digits each, colons allowed. Requires one of them, of one
+   * of the authorities where there are any.
+   */
+  readonly pinnedFingerprints?: readonly string[] | undefined
+  /** Tells of new certificates, which new connections get; closed with the listener. */
+  readonly reloads?: TlsReloads
 }
 
 /** One TCP or TLS endpoint. Bytes and milliseconds throughout. */
@@ -84,8 +89,9 @@ function checkOptions(options: ListenerOptions): void {
   if (!(maxOutboundBytes >= maxFrameBytes + headerBytes)) throw invalid('maxOutboundBytes must hold one frame')
   if (!(idleTimeoutMs >= 0)) throw invalid('idleTimeoutMs must not be negative')
   if (options.keepAliveMs !== undefined && !(options.keepAliveMs > 0)) throw invalid('keepAliveMs must be positive')
-  if (options.tls?.requireClientCertificate === true && options.tls.ca === undefined) {
-    throw invalid('client certificates need the authorities they come from')
+  const { tls } = options
+  if (tls?.requireClientCertificate === true && tls.ca === undefined && tls.pinnedFingerprints === undefined) {
+    throw invalid('client certificates need the authorities they come from, or their fingerprints')
   }
 }
 
@@ -131,20 +137,23 @@ class SocketListener implements Listener {
   }
 
   #tlsServer(tls: ListenerTls): Server {
+    const { requireClientCertificate, pinnedFingerprints, reloads } = tls
+    const { clock } = this.#services
+    const pins =
+      pinnedFingerprints === undefined ? undefined : new PinnedCertificates(pinnedFingerprints, () => clock.now())
     const server = createTlsServer(
       {
-        key: tls.key,
-        cert: tls.cert,
-        ...(tls.ca === undefined ? {} : { ca: Array.isArray(tls.ca) ? [...tls.ca] : (tls.ca as string | Buffer) }),
-        requestCert: tls.requireClientCertificate,
-        rejectUnauthorized: tls.requireClientCertificate,
-        minVersion: tls.minVersion ?? 'TLSv1.3',
+        ...contextOf(tls),
+        requestCert: requireClientCertificate || pins !== undefined,
+        // Without authorities the pins alone decide, when the handshake is done.
+        rejectUnauthorized: tls.ca !== undefined && (requireClientCertificate || pins !== undefined),
         handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
         allowHalfOpen: true,
         noDelay: true,
       },
-      (socket) => this.#accept(socket, verifiedName(socket)),
+      (socket) => this.#secured(socket, pins),
     )
+    reloads?.subscribe((credentials) => server.setSecureContext(contextOf(credentials)))
     server.on('tlsClientError', (error, socket) => {
       // A certificate that fails the check ends the socket with a mere hang-up; the check's verdict says why.
       const verdict = socket.authorizationError
@@ -153,6 +162,18 @@ class SocketListener implements Listener {
     })
     server.on('connection', (socket: Socket) => this.#trackHandshake(socket))
     return server
+  }
+
+  #secured(socket: TLSSocket, pins: PinnedCertificates | undefined): void {
+    const refusal = pins?.refusalOf(socket)
+    if (refusal === undefined) {
+      this.#accept(socket, peerNameOf(socket, pins !== undefined))
+      return
+    }
+    this.#handshakes.delete(remoteOf(socket))
+    const detail = `client certificate refused: ${refusal}`
+    this.#services.observer.refused?.(this.name, remoteOf(socket), 'tls-failed', detail)
+    socket.destroy()
   }
 
   #trackHandshake(socket: Socket): void {
@@ -189,6 +210,7 @@ class SocketListener implements Listener {
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', (error) => {
         clearInterval(this.#sweep)
+        this.#options.tls?.reloads?.close()
         reject(new MizanError('CONFIG_INVALID', `listener ${name} on ${host}:${port}: ${error.message}`))
       })
       this.#server.listen({ host, port }, resolve)
@@ -226,6 +248,7 @@ class SocketListener implements Listener {
 
   /** Stops accepting; resolves when the last socket is gone. */
   #stop(): Promise<void> {
+    this.#options.tls?.reloads?.close()
     this.#closed ??= new Promise((resolve) => {
       this.#server.close(() => {
         clearInterval(this.#sweep)
@@ -247,9 +270,18 @@ function sweepPeriod({ idleTimeoutMs, keepAliveMs }: ListenerOptions): number {
   return Math.min(1_000, Math.max(5, Math.floor(shortest / 4)))
 }
 
-/** Common name of a client certificate that was checked against the authorities. */
-function verifiedName(socket: TLSSocket): string | undefined {
-  if (!socket.authorized) return undefined
+/**
+ * What a handshake is made from. No session is resumed: links live long, and a resumed session would be as good as the
+ * certificate that began it, after its authority has been taken off the list.
+ */
+function contextOf({ key, cert, ca }: TlsCredentials): SecureContextOptions {
+  const secureOptions = constants.SSL_OP_NO_TICKET
+  return { key, cert, ...(ca === undefined ? {} : { ca }), minVersion: 'TLSv1.3', secureOptions }
+}
+
+/** Common name of a client certificate that was checked against the authorities or the pins. */
+function peerNameOf(socket: TLSSocket, isPinned: boolean): string | undefined {
+  if (!socket.authorized && !isPinned) return undefined
   const name = socket.getPeerCertificate().subject?.CN
   return Array.isArray(name) ? name[0] : name
 }

@@ -1,8 +1,10 @@
+import { type Eventually, isPending } from '../security/security-module.ts'
+
 /** Whether a link may carry financial traffic. */
 export type SessionState = 'signed-off' | 'signed-on'
 
-/** DE70 codes the switch itself understands (interfaces.md, Messages); all others go to the hook. */
-export const networkCodes = { signOn: '001', signOff: '002', echo: '301' } as const
+/** DE70 codes (interfaces.md, Messages). Sign-on, sign-off and echo are answered here; all others go to the hook. */
+export const networkCodes = { signOn: '001', signOff: '002', keyExchange: '101', echo: '301' } as const
 
 /** The parts of a decoded 0800 that decide its answer. */
 export interface NetworkManagementRequest {
@@ -19,13 +21,22 @@ export interface NetworkManagementAnswer {
   readonly state: SessionState
   /** True when `state` differs from the state before. */
   readonly changed: boolean
+  /** Further fields of the answer, by data element. */
+  readonly fields?: Readonly<Record<string, string>>
 }
 
+/** What a hook answers to an 0800: DE39, and what else the 0810 carries. */
+export type NetworkHookAnswer = Pick<NetworkManagementAnswer, 'responseCode' | 'fields'>
+
 /**
- * Decides DE70 codes beyond sign-on, sign-off and echo, such as 101 key exchange and 201 cutover.
- * @returns DE39, or undefined when the code is unknown to it too
+ * Decides DE70 codes beyond sign-on, sign-off and echo, such as 101 key exchange and 201 cutover; at once, or later
+ * when the work needs I/O.
+ * @returns undefined when the code is unknown to it too
  */
-export type NetworkManagementHook = (request: NetworkManagementRequest, state: SessionState) => string | undefined
+export type NetworkManagementHook = (
+  request: NetworkManagementRequest,
+  state: SessionState,
+) => Eventually<NetworkHookAnswer | undefined>
 
 const APPROVED = '00'
 const INVALID_TRANSACTION = '12'
@@ -54,27 +65,36 @@ export function refusalBeforeSignOn(state: SessionState, mti: string): string | 
 /**
  * The answer to a network management request: 00 for sign-on (001), sign-off (002) and echo (301), in whatever state
  * the link is, since a peer that lost track must be able to sign on again; what the hook says for other codes; 12 for
- * a code nobody knows; 30 when DE70 is absent. Pure: the caller sets the link's state and sends the answer.
+ * a code nobody knows; 30 when DE70 is absent. The caller sets the link's state and sends the answer. A hook that
+ * answers later never changes the state, which may meanwhile be another.
  */
+export function networkManagementAnswer(state: SessionState, request: NetworkManagementRequest): NetworkManagementAnswer
+export function networkManagementAnswer(
+  state: SessionState,
+  request: NetworkManagementRequest,
+  hook: NetworkManagementHook,
+): Eventually<NetworkManagementAnswer>
 export function networkManagementAnswer(
   state: SessionState,
   request: NetworkManagementRequest,
   hook?: NetworkManagementHook,
-): NetworkManagementAnswer {
+): Eventually<NetworkManagementAnswer> {
   switch (request.de70) {
     case undefined:
-      return answer(FORMAT_ERROR, state, state)
+      return { responseCode: FORMAT_ERROR, state, changed: false }
     case networkCodes.signOn:
-      return answer(APPROVED, state, 'signed-on')
+      return { responseCode: APPROVED, state: 'signed-on', changed: state !== 'signed-on' }
     case networkCodes.signOff:
-      return answer(APPROVED, state, 'signed-off')
+      return { responseCode: APPROVED, state: 'signed-off', changed: state !== 'signed-off' }
     case networkCodes.echo:
-      return answer(APPROVED, state, state)
-    default:
-      return answer(hook?.(request, state) ?? INVALID_TRANSACTION, state, state)
+      return { responseCode: APPROVED, state, changed: false }
+    default: {
+      const decided = hook?.(request, state)
+      return isPending(decided) ? decided.then((answer) => hookAnswer(answer, state)) : hookAnswer(decided, state)
+    }
   }
 }
 
-function answer(responseCode: string, before: SessionState, state: SessionState): NetworkManagementAnswer {
-  return { responseCode, state, changed: before !== state }
+function hookAnswer(decided: NetworkHookAnswer | undefined, state: SessionState): NetworkManagementAnswer {
+  return { responseCode: INVALID_TRANSACTION, ...decided, state, changed: false }
 }

@@ -59,6 +59,7 @@ export function exchangeTelemetry(metrics: Metrics, log: Logger): ExchangeObserv
     return found
   }
   let refusalSaidMs = Number.NEGATIVE_INFINITY
+  const forgerySaidMs = new Map<string, number>()
   return {
     received(link, mti, decodeMs) {
       of(link).request(mti)
@@ -77,6 +78,13 @@ export function exchangeTelemetry(metrics: Metrics, log: Logger): ExchangeObserv
       frameRefused(log, { link, reason: failure === undefined ? reason : `${reason}: ${failure.message}` })
     },
     refused: (_link, reason) => metrics.early91.child(reason).inc(),
+    unauthentic(link, mti, reason) {
+      of(link).frameRefused(reason)
+      const nowMs = performance.now()
+      if (nowMs - (forgerySaidMs.get(link) ?? Number.NEGATIVE_INFINITY) < QUIET_MS) return
+      forgerySaidMs.set(link, nowMs)
+      frameRefused(log, { link, reason: `${mti} is not authentic: ${reason}` })
+    },
     undelivered: (link) => responseUndelivered(log, { link, mti: '', responseCode: '' }),
   }
 }

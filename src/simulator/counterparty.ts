@@ -8,6 +8,7 @@ import type { Message } from '../iso8583/message.ts'
 import { formatVisaHeader, newVisaHeader, parseVisaHeader, VISA_HEADER_BYTES } from '../iso8583/visa-header.ts'
 import { type ClientLink, type SendRequest, startClient } from '../link/client.ts'
 import { networkCodes } from '../link/session.ts'
+import { type MacVerdict, MessageMac } from './message-mac.ts'
 import { composeFields, type Intent, networkFields, repeatMti, type Stamps } from './messages.ts'
 import type { Rail } from './rails.ts'
 
@@ -24,6 +25,8 @@ export interface CounterpartyOptions {
   readonly signOn?: boolean
   /** How long to wait for an answer. @default 10000 */
   readonly timeoutMs?: number
+  /** MAC key of the link in hex: messages then carry a MAC. Domestic dialects only. @default none */
+  readonly mak?: string
 }
 
 /** A message as it was sent. */
@@ -31,6 +34,7 @@ export interface Sent {
   readonly intent: Intent
   readonly stamps: Stamps
   readonly mti: string
+  readonly fields: FieldValues
   /** Header and message, without framing and TPDU. */
   readonly frame: Buffer
 }
@@ -45,6 +49,10 @@ export interface Answer {
   readonly frame: Buffer
   /** DE54 */
   readonly amounts: readonly AdditionalAmount[]
+  /** DE55 as BER-TLV; undefined when there is none. */
+  readonly chip: Buffer | undefined
+  /** What came of its MAC; `absent` also where the link has no MAC key. */
+  readonly mac: MacVerdict
   readonly tookMs: number
   /** A field's value, trimmed; undefined when the answer does not have it. */
   text(de: number): string | undefined
@@ -58,6 +66,8 @@ export interface Exchanged {
 
 const systemClock: Clock = { now: () => Date.now() }
 const STAN_SPAN = 999_999
+/** Identifier and length of the dataset around Visa's chip data. */
+const CHIP_DATASET_HEAD = 3
 const LINK_LIMITS = { maxInFlight: 1_024, maxOutboundBytes: 1_048_576, connectTimeoutMs: 5_000 }
 const BACKOFF = { initialMs: 100, maxMs: 1_000, jitter: 0 }
 
@@ -71,6 +81,7 @@ export class Counterparty {
   readonly #clock: Clock
   readonly #timeoutMs: number
   readonly #link: ClientLink
+  readonly #mac: MessageMac | undefined
   #stan: number
   #signedOn: Answer | undefined
   #failure: string | undefined
@@ -83,6 +94,8 @@ export class Counterparty {
     this.#dialect = dialect
     this.#clock = clock
     this.#timeoutMs = timeoutMs
+    assert(options.mak === undefined || rail.stations === undefined, 'the card scheme has no MACs')
+    this.#mac = options.mak === undefined ? undefined : new MessageMac(options.mak)
     this.#stan = (options.firstStan ?? Math.floor(clock.now() / 10)) % STAN_SPAN
     const { host, port } = options
     const { name, framing, maxFrameBytes, tpdu } = rail
@@ -122,17 +135,18 @@ export class Counterparty {
   compose(intent: Intent): Sent {
     const stamps = this.#stamps()
     const { 7: transmission = stamps.transmission, 11: stan = stamps.stan } = intent.override ?? {}
-    return this.#encode(intent, { ...stamps, transmission, stan }, intent.mti)
+    return this.#encode(intent, { ...stamps, transmission, stan })
   }
 
-  /** The repeat form of a message that was sent: the same content and stamps under xxx1. */
+  /** The repeat form of a message that was sent: the same content and stamps under xxx1, field by field. */
   repeatOf(sent: Sent): Sent {
-    return this.#encode(sent.intent, sent.stamps, repeatMti(sent.mti))
+    const mti = repeatMti(sent.mti)
+    return { ...sent, mti, frame: this.#frame(mti, sent.fields) }
   }
 
   /** Another content under the stamps of a message that was sent: what a confused sender does. */
   withStampsOf(sent: Sent, intent: Intent): Sent {
-    return this.#encode(intent, sent.stamps, intent.mti)
+    return this.#encode(intent, sent.stamps)
   }
 
   /**
@@ -211,12 +225,14 @@ export class Counterparty {
     }
   }
 
-  #encode(intent: Intent, stamps: Stamps, mti: string): Sent {
-    return { intent, stamps, mti, frame: this.#frame(mti, composeFields(intent, stamps, this.#dialect)) }
+  #encode(intent: Intent, stamps: Stamps): Sent {
+    const { mti } = intent
+    const fields = composeFields(intent, stamps, this.#dialect)
+    return { intent, stamps, mti, fields, frame: this.#frame(mti, fields) }
   }
 
   #frame(mti: string, fields: FieldValues): Buffer {
-    const body = this.#dialect.encode(mti, fields)
+    const body = this.#mac?.encode(this.#dialect, mti, fields) ?? this.#dialect.encode(mti, fields)
     const { stations } = this.rail
     if (stations === undefined) return body
     return Buffer.concat([formatVisaHeader(newVisaHeader(stations.source, stations.destination), body.length), body])
@@ -240,8 +256,17 @@ export class Counterparty {
     if (message.failure !== undefined) throw new MizanError('CODEC_DECODE_FAILED', message.failure.message)
     const text = (de: number) => message.text(de)?.trim()
     const { amounts } = parseAmounts(message.text(54) ?? '')
-    return { mti: message.mti, code: text(39) ?? '', message, frame, amounts, tookMs, text }
+    const mac = this.#mac?.check(message, frame) ?? 'absent'
+    return { mti: message.mti, code: text(39) ?? '', message, frame, amounts, chip: chipOf(message), mac, tookMs, text }
   }
+}
+
+/** DE55 without Visa's dataset. */
+function chipOf(message: Message): Buffer | undefined {
+  const bytes = message.bytes(55)
+  const form = message.dialect.subfields(55)
+  const wrapped = form?.form === 'ber' && form.wrapped === true
+  return wrapped ? bytes?.subarray(CHIP_DATASET_HEAD) : bytes
 }
 
 /** Answers carry the request's terminal, STAN and DE7; STAN alone would not tell two terminals apart. */

@@ -1,7 +1,21 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { describeError, MizanError } from '../errors.ts'
-import type { TestCard } from './messages.ts'
+import { type ChipCounters, storedChipCounters } from './chip-counters.ts'
+import type { TestCard } from './credentials.ts'
+import type { DemoKeys } from './demo-keys.ts'
+
+/** Card of `demo/world.json`. */
+export interface WorldCard extends TestCard {
+  readonly psn: string
+  readonly serviceCode: string
+  readonly pin: string
+  readonly track2Chip: string
+  readonly pvki: number
+  readonly pvv: string
+  /** Of PAN and expiry as YYMM. */
+  readonly cvv2: string
+}
 
 /** Household of `demo/world.json` (interfaces.md, "Demo world"). */
 export interface WorldHousehold {
@@ -10,7 +24,7 @@ export interface WorldHousehold {
   readonly governorate: string
   readonly members: number
   readonly drawAheadDays: number
-  readonly card: TestCard & { readonly pin: string; readonly psn: string; readonly serviceCode: string }
+  readonly card: WorldCard
   readonly postalAccount: { readonly id: string; readonly balance: number }
   /** As of the day the world was made. */
   readonly wallets: Readonly<Record<string, number>>
@@ -29,6 +43,9 @@ export interface WorldOutlet {
 export interface World {
   readonly households: readonly WorldHousehold[]
   readonly outlets: readonly WorldOutlet[]
+  readonly keys: DemoKeys
+  /** What the simulated chips have counted so far. */
+  readonly counters: ChipCounters
 }
 
 /** Where a running switch listens. */
@@ -56,8 +73,8 @@ export function readListeners(varDir: string): RunningListeners {
  * @throws MizanError NOT_FOUND when there is none, with the way out
  */
 export function readWorld(varDir: string): World {
-  const world = readJson<World>(path.join(varDir, 'demo', 'world.json'))
-  if (world !== undefined) return world
+  const world = readJson<Omit<World, 'counters'>>(path.join(varDir, 'demo', 'world.json'))
+  if (world !== undefined) return { ...world, counters: storedChipCounters(varDir) }
   const wayOut = 'a switch makes it when it first starts on an empty database with demo.enabled'
   throw new MizanError('NOT_FOUND', `${varDir} has no demo world: ${wayOut}`)
 }

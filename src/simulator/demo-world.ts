@@ -6,6 +6,8 @@ import { moneyAccount } from '../ledger/accounts.ts'
 import type { PanProtection } from '../security/pan-protection.ts'
 import type { HouseholdRecord, OpeningGrant } from '../store/household-loader.ts'
 import type { OutletRecord, ServiceRollout } from '../store/reference-data.ts'
+import { DemoIssuer, PSN, SERVICE_CODE, track2Of } from './demo-issuer.ts'
+import type { DemoKeys } from './demo-keys.ts'
 import { Random } from './random.ts'
 
 /** Governorates of the rollout, Port Said first (product.md, M19); ISO 3166-2:EG without the country. */
@@ -37,8 +39,6 @@ export interface DemoAcquirer {
   readonly name: string
 }
 
-const SERVICE_CODE = '201'
-const PSN = '01'
 const EXPIRY = '3012'
 const EXPIRED = '2401'
 
@@ -82,19 +82,19 @@ export function demoHousehold(seed: number, id: number, withCases = true): DemoH
   }
 }
 
-/** Track 2 of a demo card as text with `=`; its discretionary data is zeros. */
-export function demoTrack2(household: DemoHousehold): string {
-  return `${household.pan}=${household.expiry}${SERVICE_CODE}0000000000`
-}
-
-/** A demo household as the store takes it. */
+/**
+ * A demo household as the store takes it.
+ * @param issuer personalises its card
+ */
 export function householdRecord(
   household: DemoHousehold,
   today: CivilDate,
   programmes: ProgrammeBook,
   protection: PanProtection,
+  issuer: DemoIssuer,
 ): HouseholdRecord {
   const panIndex = protection.index(household.pan)
+  const encrypted = protection.encrypt(household.pan)
   return {
     id: household.id,
     governorate: household.governorate,
@@ -108,12 +108,13 @@ export function householdRecord(
         id: household.id,
         panIndex,
         panMasked: maskPan(household.pan),
-        panEncrypted: protection.encrypt(household.pan),
-        keyVersion: protection.keyVersion,
+        panEncrypted: encrypted.bytes,
+        keyVersion: encrypted.keyVersion,
         expiry: household.expiry,
         sequenceNumber: PSN,
         serviceCode: SERVICE_CODE,
         status: household.status,
+        ...issuer.pinReference(household),
       },
     ],
   }
@@ -194,9 +195,10 @@ export function worldFile(
   households: readonly DemoHousehold[],
   nowMs: number,
   programmes: ProgrammeBook,
-  keys: Record<string, unknown>,
+  keys: DemoKeys,
 ): Record<string, unknown> {
   const today = civilDate(nowMs)
+  const issuer = new DemoIssuer(keys)
   return {
     notice: 'Demo data with clear test cards and keys. Never load it in production.',
     households: households.map((household) => ({
@@ -205,15 +207,7 @@ export function worldFile(
       governorate: household.governorate,
       members: household.members,
       drawAheadDays: drawAheadDaysOf(household, programmes),
-      card: {
-        pan: household.pan,
-        expiry: household.expiry,
-        psn: PSN,
-        serviceCode: SERVICE_CODE,
-        pin: household.pin,
-        track2: demoTrack2(household),
-        oldRationCard: household.oldRationCard,
-      },
+      card: cardInFile(household, issuer),
       postalAccount: { id: String(moneyAccount('postalAccount', household.id)), balance: household.postalPiasters },
       wallets: walletsOf(household, today, programmes),
     })),
@@ -226,6 +220,24 @@ export function worldFile(
     })),
     acquirers: demoAcquirers,
     keys,
+  }
+}
+
+function cardInFile(household: DemoHousehold, issuer: DemoIssuer): Record<string, unknown> {
+  const { pan, expiry, pin, oldRationCard } = household
+  const values = issuer.values(household)
+  return {
+    pan,
+    expiry,
+    psn: PSN,
+    serviceCode: SERVICE_CODE,
+    pin,
+    track2: track2Of(household, values, values.cvv),
+    oldRationCard,
+    track2Chip: track2Of(household, values, values.icvv),
+    pvki: values.pvki,
+    pvv: values.pvv,
+    cvv2: values.cvv2,
   }
 }
 

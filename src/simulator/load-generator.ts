@@ -1,12 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { civilTime } from '../calendar.ts'
 import { MizanError } from '../errors.ts'
+import { VISA_HEADER_BYTES } from '../iso8583/visa-header.ts'
+import { TPDU_BYTES } from '../link/tpdu.ts'
 import { AnswerReader, type AnswerValues } from './load-answer.ts'
 import { LoadLink } from './load-link.ts'
 import { type LoadDialect, loadDialects } from './load-mix.ts'
+import { type LoadPhase, outcomeOf } from './load-phase.ts'
 import type { LoadOutcome, LoadPlan } from './load-plan.ts'
-import { codeNumber, codeText, type LoadRecord, requestStates } from './load-record.ts'
-import type { MessageNumbers } from './load-template.ts'
+import { codeNumber, type LoadRecord, requestStates } from './load-record.ts'
+import { CHIP_DATASET_HEAD, dialectOf, type MessageNumbers } from './load-template.ts'
 import type { LoadTraffic } from './load-traffic.ts'
 
 /** Ports of a switch by dialect. */
@@ -21,22 +24,12 @@ export interface LoadGeneratorOptions {
 
 const refusals = new Set(['91', '96', '30'].map(codeNumber))
 const approvals = new Set(['00', '10'].map(codeNumber))
+const TIMED_OF = 64
+/** Which of them is timed: not one of those whose answer is checked. */
+const TIMED = 32
 const TICK_MS = 1
 const CONNECT_WITHIN_MS = 10_000
 const DRAIN_POLL_MS = 5
-
-interface Phase {
-  readonly plan: LoadPlan
-  readonly startMs: number
-  readonly first: number
-  readonly total: number
-  /** Number of the first measured request; of a closed loop only known when the warm-up is over. */
-  measuredFrom: number
-  measureStartMs: number
-  sent: number
-  begun: boolean
-  lastAnswerMs: number
-}
 
 /**
  * Sends a mix over several links at a fixed rate and keeps what each request and answer was. Latency counts from the
@@ -55,12 +48,13 @@ export class LoadGenerator {
     transmission: 0,
     localTime: 0,
     localDate: 0,
+    date: 0,
     stan: 0,
     sequence: 0,
     originalStan: 0,
     originalTransmission: 0,
   }
-  #phase: Phase | undefined
+  #phase: LoadPhase | undefined
   #clockSecond = 0
   #outstanding = 0
   #unmatched = 0
@@ -119,7 +113,7 @@ export class LoadGenerator {
     const startMs = performance.now() + TICK_MS
     const first = this.#record.last + 1
     const closed = plan.window !== undefined
-    const phase: Phase = {
+    const phase: LoadPhase = {
       plan,
       startMs,
       first,
@@ -129,6 +123,9 @@ export class LoadGenerator {
       sent: 0,
       begun: false,
       lastAnswerMs: startMs,
+      checksBefore: this.#traffic.chip?.checks ?? { checked: 0, wrong: 0 },
+      timed: 0,
+      timedMs: 0,
     }
     this.#phase = phase
     this.#outstanding = 0
@@ -139,11 +136,13 @@ export class LoadGenerator {
     const giveUpMs = performance.now() + plan.answerWithinMs
     while (this.#outstanding > 0 && performance.now() < giveUpMs) await sleep(DRAIN_POLL_MS)
     this.#phase = undefined
+    this.#traffic.chip?.forget()
     const linksLost = this.#linksLost - lostBefore
-    return { ...this.#outcome(phase), linksLost, unmatched: this.#unmatched - unmatchedBefore }
+    const outcome = outcomeOf(phase, this.#record, this.#traffic.chip?.checks)
+    return { ...outcome, linksLost, unmatched: this.#unmatched - unmatchedBefore }
   }
 
-  #sendAll(phase: Phase): Promise<void> {
+  #sendAll(phase: LoadPhase): Promise<void> {
     return new Promise((resolve, reject) => {
       const timer = setInterval(() => {
         try {
@@ -164,7 +163,7 @@ export class LoadGenerator {
   }
 
   /** Sends all that is due. */
-  #tick(phase: Phase): void {
+  #tick(phase: LoadPhase): void {
     const nowMs = performance.now()
     const { ratePerSecond, window } = phase.plan
     const scheduled = Math.floor(((nowMs - phase.startMs) * ratePerSecond) / 1_000) + 1
@@ -200,24 +199,42 @@ export class LoadGenerator {
     const local = civilTime(nowMs)
     this.#numbers.localTime = Number(local.time)
     this.#numbers.localDate = local.date % 10_000
+    this.#numbers.date = local.date % 1_000_000
   }
 
   #send(intendedMs: number): number {
+    const sequence = this.#record.next()
+    if (sequence % TIMED_OF !== TIMED) {
+      this.#make(sequence, intendedMs)
+      return sequence
+    }
+    const beganMs = performance.now()
+    this.#make(sequence, intendedMs)
+    const phase = this.#phase
+    if (phase?.begun === true) {
+      phase.timed += 1
+      phase.timedMs += performance.now() - beganMs
+    }
+    return sequence
+  }
+
+  /** Chooses a request and writes it to one of its links. */
+  #make(sequence: number, intendedMs: number): void {
     const record = this.#record
     const numbers = this.#numbers
-    const sequence = record.next()
     const template = this.#traffic.next(sequence, record, numbers)
+    const { chip, content, dialect } = template.source
     record.intendedMs[sequence] = intendedMs
     record.transmission[sequence] = numbers.transmission
     numbers.sequence = sequence
     numbers.stan = sequence % 1_000_000
-    const links = this.#links[template.source.dialect]
+    const links = this.#links[dialect]
     const link = links[this.#turn % links.length]
-    if (link === undefined || !link.connected) return sequence
-    link.wrote(template.write(link.buffer, link.position, numbers))
+    if (link === undefined || !link.connected) return
+    const presented = chip ? this.#traffic.chip?.present(sequence, content, numbers) : undefined
+    link.wrote(template.write(link.buffer, link.position, numbers, presented))
     record.state[sequence] = requestStates.sent
     this.#outstanding += 1
-    return sequence
   }
 
   #onFrame(dialect: LoadDialect, frame: Buffer): void {
@@ -238,6 +255,8 @@ export class LoadGenerator {
     record.approvalCode[sequence] = Math.max(0, answer.approvalCode)
     record.amountPiasters[sequence] = answer.amountPiasters
     if (approved) this.#traffic.approved(sequence, record)
+    const { chip } = this.#traffic
+    if (chip?.awaits(sequence) === true) chip.check(sequence, chipDataOf(dialect, frame), approved)
     const phase = this.#phase
     if (phase === undefined || sequence < phase.first) return
     this.#outstanding -= 1
@@ -245,36 +264,14 @@ export class LoadGenerator {
     if (sequence < phase.measuredFrom) return
     phase.plan.onLatency((nowMs - (record.intendedMs[sequence] as number)) * 1_000)
   }
+}
 
-  #outcome(phase: Phase): Omit<LoadOutcome, 'linksLost' | 'unmatched'> {
-    const { state, responseCode } = this.#record
-    const counts = new Map<number, number>()
-    const states = [0, 0, 0, 0, 0]
-    const end = phase.first + phase.sent
-    for (let sequence = phase.measuredFrom; sequence < end; sequence++) {
-      const found = state[sequence] as number
-      states[found] = (states[found] as number) + 1
-      const code = responseCode[sequence] as number
-      if (code !== 0) counts.set(code, (counts.get(code) ?? 0) + 1)
-    }
-    const [unsent = 0, unanswered = 0, approved = 0, declined = 0, refused = 0] = states
-    const completed = approved + declined + refused
-    const elapsedSeconds = Math.max(0.001, (phase.lastAnswerMs - phase.measureStartMs) / 1_000)
-    return {
-      offered: Math.max(0, end - phase.measuredFrom),
-      completed,
-      approved,
-      declined,
-      errors: unsent + unanswered + refused,
-      unanswered,
-      elapsedSeconds,
-      answersPerSecond: completed / elapsedSeconds,
-      codes: Object.fromEntries(
-        [...counts].sort((a, b) => b[1] - a[1]).map(([code, count]) => [codeText(code), count]),
-      ),
-      stoppedEarly: phase.sent < phase.total && phase.plan.window === undefined,
-    }
-  }
+/** DE55 of an answer as BER-TLV. */
+function chipDataOf(name: LoadDialect, frame: Buffer): Buffer | undefined {
+  const visa = name === 'visa-base1'
+  const before = visa ? VISA_HEADER_BYTES : name === 'iso87-bcd' ? TPDU_BYTES : 0
+  const bytes = dialectOf(name).decode(frame, before).bytes(55)
+  return visa ? bytes?.subarray(CHIP_DATASET_HEAD) : bytes
 }
 
 function byDialect<T>(make: (dialect: LoadDialect) => T): Record<LoadDialect, T> {

@@ -26,7 +26,10 @@ export interface LoadOutcome {
   readonly completed: number
   readonly approved: number
   readonly declined: number
-  /** Unanswered, answered 91, 96 or 30, or not sent because no link was up. */
+  /**
+   * Unanswered, answered 91, 96 or 30, or not sent because no link was up; with chip and PIN also what was refused as
+   * not genuine (55, 63, 75, 82, 86), and answers that were not the issuer's.
+   */
   readonly errors: number
   readonly unanswered: number
   /** From the first intended sending to the last answer. */
@@ -37,4 +40,9 @@ export interface LoadOutcome {
   /** Answers that match no open request. */
   readonly unmatched: number
   readonly stoppedEarly: boolean
+  /** Chip answers that were checked as the card does, of one in 64 requests, warm-up included; how many were wrong. */
+  readonly answersChecked: number
+  readonly answersWrong: number
+  /** What choosing and writing a request took of the generator's time, microseconds, of one in 64. */
+  readonly makeMicroseconds: number
 }

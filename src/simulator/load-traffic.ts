@@ -1,5 +1,6 @@
 import { drawAheadDays, type Programme } from '../benefit/programme.ts'
 import { governorates } from './demo-world.ts'
+import type { LoadChip } from './load-chip.ts'
 import {
   contentOf,
   type LoadDialect,
@@ -39,12 +40,17 @@ export interface LoadTrafficOptions {
   /** Number of the run, 0 to 9999. */
   readonly run: number
   readonly seed: number
+  /** The cards' chips and PINs; absent = numbers are typed and nothing is to be verified. */
+  readonly chip?: LoadChip
 }
 
 /** Passes over all cards after which bread draws name the days ahead: a household has at least five loaves a day. */
 const PLAIN_BREAD_PASSES = 5
 /** Neighbouring draws go to distant cards; the golden ratio's part of the count spreads them evenly. */
 const GOLDEN = 0.618033988749895
+/** An inquiry keeps so many turns away from each round's place: a card is in one terminal at a time. */
+const INQUIRY_MARGIN = 2_048
+const INQUIRY_TRIES = 8
 const REVERSIBLE_RING = 8_192
 const REVERSAL_AFTER_MS = 500
 
@@ -56,6 +62,7 @@ interface Family {
 /** Chooses what each message of the load is: kind, card, outlet, and what a reversal reverses. */
 export class LoadTraffic {
   readonly run: number
+  readonly chip: LoadChip | undefined
   readonly #options: LoadTrafficOptions
   readonly #parts: readonly MixPart[]
   readonly #schedule: Uint8Array
@@ -71,6 +78,7 @@ export class LoadTraffic {
   constructor(options: LoadTrafficOptions) {
     this.#options = options
     this.run = options.run
+    this.chip = options.chip
     this.#parts = options.parts
     this.#schedule = mixSchedule(options.parts, options.seed)
     this.#random = new Random(options.seed * 7 + options.run)
@@ -80,7 +88,7 @@ export class LoadTraffic {
   /** Any message of a dialect, to learn what its answers look like. */
   sampleOf(dialect: LoadDialect): MessageTemplate {
     const place = placesOf('purchase', dialect)[0] as LoadPlace
-    return new MessageTemplate({ dialect, place, content: contentOf('purchase'), run: this.run })
+    return new MessageTemplate({ dialect, place, content: contentOf('purchase'), run: this.run, chip: false })
   }
 
   /** The template of a request by its number in the record. */
@@ -115,12 +123,12 @@ export class LoadTraffic {
     let household: number
     let breadDays = 1
     if (kind === 'inquiry') {
-      household = this.#random.integer(1, cards.count)
+      household = this.#inquirer()
     } else {
       const { cursors } = this.#options
       const turn = cursors[kind]
       cursors[kind] = turn + 1
-      household = ((turn * this.#stride) % cards.count) + 1
+      household = this.#cardAt(turn + this.#startOf(kind))
       if (kind === 'bread') breadDays = this.#breadDays(household, Math.floor(turn / cards.count))
     }
     const family = this.#family(kind, part.dialect, breadDays)
@@ -132,6 +140,31 @@ export class LoadTraffic {
     numbers.householdId = household
     numbers.checkDigit = cards.checkDigits[household] as number
     return this.template(index)
+  }
+
+  /** Card of a place in the round that all kinds go. */
+  #cardAt(place: number): number {
+    const { count } = this.#options.cards
+    return (((place % count) * this.#stride) % count) + 1
+  }
+
+  /** Rounds of the kinds begin far from each other. */
+  #startOf(kind: QuotaKind): number {
+    return Math.floor((quotaKinds.indexOf(kind) * this.#options.cards.count) / quotaKinds.length)
+  }
+
+  /** A card that is about to be used by no round, nor was just now: two messages of it could overtake each other. */
+  #inquirer(): number {
+    const { cards, cursors } = this.#options
+    const margin = Math.min(INQUIRY_MARGIN, Math.floor(cards.count / (4 * quotaKinds.length)))
+    for (let tried = 1; ; tried++) {
+      const place = this.#random.integer(0, cards.count - 1)
+      const clear = quotaKinds.every((kind) => {
+        const ahead = (place - ((cursors[kind] + this.#startOf(kind)) % cards.count) + cards.count) % cards.count
+        return ahead > margin && cards.count - ahead > margin
+      })
+      if (clear || tried === INQUIRY_TRIES) return this.#cardAt(place)
+    }
   }
 
   /** After the day's own loaves are drawn, draws reach as far ahead as the household may. */
@@ -169,7 +202,9 @@ export class LoadTraffic {
     const content = contentOf(kind, breadDays)
     const byGovernorate: number[][] = governorates.map(() => [])
     const all = placesOf(kind, dialect).map((place) => {
-      const index = this.#add(new MessageTemplate({ dialect, place, content, run: this.run }))
+      const index = this.#add(
+        new MessageTemplate({ dialect, place, content, run: this.run, chip: this.chip !== undefined }),
+      )
       if (place.governorate !== undefined) byGovernorate[place.governorate]?.push(index)
       return index
     })
@@ -184,7 +219,7 @@ export class LoadTraffic {
     const { dialect, place, content } = this.template(original).source
     const reversal = { ...content, mti: '0400', elements: undefined }
     const index = this.#add(
-      new MessageTemplate({ dialect, place, content: reversal, originalMti: content.mti, run: this.run }),
+      new MessageTemplate({ dialect, place, content: reversal, originalMti: content.mti, run: this.run, chip: false }),
     )
     this.#reversals.set(original, index)
     return index

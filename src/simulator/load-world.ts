@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import type { ProgrammeBook } from '../benefit/programme.ts'
 import { civilDate } from '../calendar.ts'
@@ -7,6 +7,8 @@ import { connect } from '../store/connection.ts'
 import { type HouseholdRecord, loadHouseholds } from '../store/household-loader.ts'
 import { saveReferenceData } from '../store/reference-data.ts'
 import { writeWholeFile } from '../whole-file.ts'
+import { chipCountersFile } from './chip-counters.ts'
+import { DemoIssuer } from './demo-issuer.ts'
 import { demoKeys } from './demo-keys.ts'
 import {
   type DemoHousehold,
@@ -58,9 +60,10 @@ export async function loadDemoWorld(options: DemoWorldOptions): Promise<void> {
 
 function* records(options: DemoWorldOptions): Generator<HouseholdRecord> {
   const today = civilDate(options.nowMs)
+  const issuer = new DemoIssuer(demoKeys(options.seed))
   for (let id = 1; id <= options.households; id++) {
     const household = demoHousehold(options.seed, id, options.withCases)
-    yield householdRecord(household, today, options.programmes, options.protection)
+    yield householdRecord(household, today, options.programmes, options.protection, issuer)
   }
 }
 
@@ -77,6 +80,8 @@ export function writeWorldFile(
   const world = worldFile(households, options.nowMs, options.programmes, demoKeys(options.seed))
   const file = path.join(varDir, 'demo', 'world.json')
   mkdirSync(path.dirname(file), { recursive: true })
+  // The cards of a new world have made no transaction yet.
+  rmSync(chipCountersFile(varDir), { force: true })
   writeWholeFile(file, `${JSON.stringify(world, null, 1)}\n`)
   return file
 }

@@ -10,14 +10,13 @@ import type { Dialect } from '../iso8583/dialect.ts'
 import type { FieldValues } from '../iso8583/encode.ts'
 import { type Element, formatDataset, formatElements48 } from '../iso8583/tlv.ts'
 import { EGP } from '../money.ts'
-
-/** Card data that a terminal reads; clear, so of test cards only. */
-export interface TestCard {
-  readonly pan: string
-  /** YYMM */
-  readonly expiry: string
-  readonly track2: string
-}
+import {
+  type Credentials,
+  credentialElements,
+  putCredentials,
+  type TestCard,
+  withoutCredentials,
+} from './credentials.ts'
 
 /** Where a message comes from. */
 export interface TestTerminal {
@@ -30,19 +29,16 @@ export interface TestTerminal {
 }
 
 /** What a terminal asks for, in terms of no dialect. Absent parts are absent in the message. */
-export interface Intent {
+export interface Intent extends Credentials {
   readonly mti: string
   /** DE3 */
   readonly processingCode: string
-  readonly card: TestCard
   readonly terminal: TestTerminal
   readonly amountPiasters?: number
   /** Cash part of a purchase with cashback (DE54 type 40). */
   readonly cashbackPiasters?: number
   /** DE48, or dataset 71 of DE104 on the card scheme's rails. */
   readonly elements?: readonly Element[]
-  /** Track 2 in DE35 and no DE2. */
-  readonly swiped?: boolean
   /** DE60.10 on the card scheme's rails; the domestic dialects say it by the outlet's profile. */
   readonly acceptsPartial?: boolean
   /** DE90 */
@@ -157,7 +153,7 @@ export function reversalOf(
   const { mti = '0400', namesOriginal = true, replacementPiasters } = options
   const { cashbackPiasters: _cash, elements: _elements, acceptsPartial: _partial, ...kept } = sent.intent
   return {
-    ...kept,
+    ...withoutCredentials(kept),
     mti,
     rrn: sent.stamps.rrn,
     ...(namesOriginal ? { original: originalStamps(sent) } : {}),
@@ -168,7 +164,7 @@ export function reversalOf(
 /** The completion (0220) of an authorization that was held. */
 export function completionOf(sent: Stamped, amountPiasters: number, mti: '0220' | '0200' = '0220'): Intent {
   const { acceptsPartial: _partial, ...kept } = sent.intent
-  return { ...kept, mti, amountPiasters, rrn: sent.stamps.rrn, original: originalStamps(sent) }
+  return { ...withoutCredentials(kept), mti, amountPiasters, rrn: sent.stamps.rrn, original: originalStamps(sent) }
 }
 
 function originalStamps({ intent, stamps }: Stamped): OriginalStamps {
@@ -181,29 +177,26 @@ export function repeatMti(mti: string): string {
   return `${mti.slice(0, 3)}1`
 }
 
-/** Puts an intent into the fields of a dialect. */
+/**
+ * Puts an intent into the fields of a dialect. A fingerprint is read anew at each call: what is sent again must be the
+ * fields of the first call.
+ */
 export function composeFields(intent: Intent, stamps: Stamps, dialect: Dialect): FieldValues {
-  const { card, terminal, amountPiasters, elements = [], original, replacementPiasters } = intent
+  const { terminal, amountPiasters, original, replacementPiasters } = intent
   const scheme = dialect.spec.header === 'visa'
-  const entryMode = intent.swiped === true ? '901' : '012'
   const fields: FieldValues = []
-  if (intent.swiped === true) fields[35] = card.track2
-  else fields[2] = card.pan
   fields[3] = intent.processingCode
   if (amountPiasters !== undefined) fields[4] = digits(amountPiasters, 12)
   fields[7] = stamps.transmission
   fields[11] = stamps.stan
   fields[12] = stamps.localTime
   fields[13] = stamps.localDate
-  if (intent.swiped !== true) fields[14] = card.expiry
   if (terminal.mcc !== '') fields[18] = terminal.mcc
-  fields[22] = scheme ? `${entryMode}0` : entryMode
   fields[25] = '00'
   fields[32] = stamps.acquirer
   fields[37] = intent.rrn ?? stamps.rrn
   fields[41] = terminal.terminalId
   fields[42] = terminal.acceptorId
-  if (elements.length > 0) fields[scheme ? 104 : 48] = scheme ? formatDataset(elements) : formatElements48(elements)
   fields[49] = EGP
   if (intent.cashbackPiasters !== undefined) fields[54] = cashbackAmount(intent.cashbackPiasters)
   if (scheme && intent.acceptsPartial === true) fields[60] = '000000000001'
@@ -213,6 +206,9 @@ export function composeFields(intent: Intent, stamps: Stamps, dialect: Dialect):
     fields[90] = formatOriginalData({ ...original, acquirer, forwarder: '' })
   }
   if (replacementPiasters !== undefined) fields[95] = digits(replacementPiasters, 12).padEnd(42, '0')
+  putCredentials(fields, intent, dialect)
+  const elements = [...(intent.elements ?? []), ...credentialElements(intent, fields, terminal.terminalId)]
+  if (elements.length > 0) fields[scheme ? 104 : 48] = scheme ? formatDataset(elements) : formatElements48(elements)
   for (const [de, value] of Object.entries(intent.override ?? {})) fields[Number(de)] = value
   return fields
 }

@@ -1,20 +1,27 @@
-import { type Result, responseCodes } from '../authorization/result.ts'
 import { type ProgrammeBook, priceOn } from '../benefit/programme.ts'
 import { type Clock, civilDate } from '../calendar.ts'
 import { assert, MizanError } from '../errors.ts'
 import type { AdditionalAmount } from '../iso8583/composites.ts'
-import type { Answer, Counterparty, Exchanged } from './counterparty.ts'
-import type { World, WorldHousehold, WorldOutlet } from './demo-files.ts'
+import { ChipCard } from './chip-card.ts'
+import { ChipIssuer } from './chip-issuer.ts'
+import type { Answer, Counterparty } from './counterparty.ts'
+import { DemoCards } from './demo-cards.ts'
+import type { World, WorldHousehold } from './demo-files.ts'
+import { FingerprintReader } from './fingerprint-reader.ts'
 import {
   basketElements,
   basketTotalPiasters,
   completionOf,
+  type Intent,
   reversalOf,
-  type Stamps,
-  type TestTerminal,
   transaction,
   unitDraw,
 } from './messages.ts'
+import { DukptPinPad, type PinPad, ZonePinPad } from './pin-pad.ts'
+import { withChip } from './presentment.ts'
+import { networkStep, type Place, placeOf, stepOf, type TourStep } from './tour-step.ts'
+
+export { isAsExpected, type TourStep } from './tour-step.ts'
 
 /** What a tour needs: the world, and a counterparty on each rail. */
 export interface TourOptions {
@@ -26,31 +33,6 @@ export interface TourOptions {
   readonly visa: Counterparty
 }
 
-/** One exchange of the tour, with what it should have come to. */
-export interface TourStep {
-  readonly title: string
-  /** Who asks: the rail and the place. */
-  readonly who: string
-  readonly mti: string
-  /** The household's card; undefined for network management. */
-  readonly pan: string | undefined
-  readonly amountPiasters: number | undefined
-  /** Loaves drawn. */
-  readonly quantity: number | undefined
-  readonly stamps: Stamps | undefined
-  readonly answer: Answer
-  readonly expected: Result
-  /** DE39 of `expected` in the rail's dialect. */
-  readonly expectedCode: string
-  /** What is checked beyond the code, and whether it held; undefined when the code says it all. */
-  readonly check: { readonly what: string; readonly holds: boolean } | undefined
-}
-
-/** Whether a step came out as it should. */
-export function isAsExpected(step: TourStep): boolean {
-  return step.answer.code === step.expectedCode && step.check?.holds !== false
-}
-
 const GOODS = [
   { product: 'SUGAR-1KG', quantityThousandths: 1_000, unitPricePiasters: 1_260 },
   { product: 'OIL-800ML', quantityThousandths: 500, unitPricePiasters: 2_480 },
@@ -58,66 +40,116 @@ const GOODS = [
 const WITHDRAWAL_PIASTERS = 20_000
 const PURCHASE_PIASTERS = 15_075
 const CLEARED_PIASTERS = 12_000
+const VISIT_PIASTERS = 2_500
 /** Postal money that the whole tour takes at most. */
-const POSTAL_PIASTERS_MIN = WITHDRAWAL_PIASTERS + 2 * PURCHASE_PIASTERS
+const POSTAL_PIASTERS_MIN = WITHDRAWAL_PIASTERS + 2 * PURCHASE_PIASTERS + VISIT_PIASTERS
 
-interface Place {
-  readonly terminal: TestTerminal
-  readonly outlet: WorldOutlet
+/** Cards and devices of a tour. */
+interface Stage extends TourOptions {
+  readonly cards: DemoCards
+  /** PIN pad of every link, under its zone key. */
+  readonly pinPad: PinPad
 }
 
 /**
- * The scripted tour: sign-on, bread, ration, a refusal, cash, a card purchase, a duplicate, a reversal, a completion,
- * balances. It looks for a household that has not drawn its bread today, so it may be played again and again.
+ * The scripted tour: sign-on, bread, ration, a health visit, a refusal, a wrong PIN, cash, a card purchase, a duplicate,
+ * a reversal, a forged card, a completion, balances; every card with chip and PIN. It looks for a household that has not
+ * drawn its bread today, so it may be played again and again.
  */
 export async function* playTour(options: TourOptions): AsyncGenerator<TourStep> {
-  const { pos, atm, visa } = options
+  const { world, pos, atm, visa } = options
+  const stage = { ...options, cards: new DemoCards(world), pinPad: new ZonePinPad(world.keys.zpk) }
   for (const counterparty of [pos, atm, visa]) yield networkStep(counterparty)
-  const start = await findHousehold(options)
-  yield start.step
-  yield* subsidySteps(options, start)
-  yield* cashSteps(options, start)
-  yield* cardSteps(options, start)
-  yield await lastStep(options, start)
+  try {
+    const start = await findHousehold(stage)
+    yield start.step
+    yield* subsidySteps(stage, start)
+    yield await healthStep(stage, start)
+    yield* cashSteps(stage, start)
+    yield* cardSteps(stage, start)
+    yield await lastStep(stage, start)
+  } finally {
+    stage.cards.save()
+  }
 }
 
-/** What a family gets at the bakery and the grocer. */
-async function* subsidySteps(options: TourOptions, { household, wallets }: Start): AsyncGenerator<TourStep> {
-  const { world, programmes, clock, pos } = options
+/** The message with the household's chip and its PIN, or another one. */
+function chipAndPin({ cards, pinPad, clock }: Stage, household: WorldHousehold, intent: Intent, pad = pinPad): Intent {
+  const { pan, pin } = household.card
+  return withChip(intent, cards.of(household), { date: civilDate(clock.now()), pin: pad.enter(pin, pan) })
+}
+
+/** What a family gets at the bakery and the grocer; the grocer's PIN pad has a key of its own for each PIN. */
+async function* subsidySteps(stage: Stage, { household, wallets }: Start): AsyncGenerator<TourStep> {
+  const { world, programmes, clock, pos, cards } = stage
   const { card, governorate } = household
+  const chip = cards.of(household)
   const bread = programmes.byCode('bread')
   const pricePiasters = bread === undefined ? undefined : priceOn(bread, civilDate(clock.now()))
   assert(pricePiasters !== undefined, 'bread has a price')
   const bakery = placeOf(world, 'bakery', governorate)
   const quantity = wallets.bread
   const draw = unitDraw({ card, terminal: bakery.terminal, quantity, pricePiasters, days: 1, coPayment: 'C' })
-  yield stepOf('The family draws its bread of today', pos, bakery, await pos.ask(draw), { quantity })
+  const drawn = await pos.ask(chipAndPin(stage, household, draw))
+  yield stepOf('The family draws its bread of today', pos, bakery, drawn, { quantity, chip })
 
   const grocer = placeOf(world, 'grocer', governorate)
   const ask = { card, terminal: grocer.terminal, amountPiasters: basketTotalPiasters(GOODS) }
   const basket = transaction('purchase', ask, { elements: basketElements(GOODS) })
-  yield stepOf('Sugar and oil from the ration wallet', pos, grocer, await pos.ask(basket))
+  const pad = new DukptPinPad(world.keys.bdk, newDevice(clock))
+  const bought = await pos.ask(chipAndPin(stage, household, basket, pad))
+  yield stepOf('Sugar and oil from the ration wallet', pos, grocer, bought, { chip })
 }
 
-/** Cash: never from a subsidy, always from the postal account. */
-async function* cashSteps({ world, atm }: TourOptions, { household }: Start): AsyncGenerator<TourStep> {
+/** Serial number of a PIN pad that nobody has used: its second of birth, above the counter's 21 bits. */
+function newDevice(clock: Clock): string {
+  const born = (Math.floor(clock.now() / 1_000) * 32) >>> 0
+  return `FFFF9876${born.toString(16).padStart(8, '0')}0000`
+}
+
+/** A visit to a doctor: whose finger it is must be shown. */
+async function healthStep(stage: Stage, { household }: Start): Promise<TourStep> {
+  const { world, clock, pos, cards } = stage
+  const clinic = placeOf(world, 'health', household.governorate)
+  const [keyId = '', key = ''] = Object.entries(world.keys.biometric)[0] ?? []
+  const reader = new FingerprintReader(keyId, key, clinic.terminal.terminalId, clock)
+  const visit = transaction(
+    'purchase',
+    { card: household.card, terminal: clinic.terminal, amountPiasters: VISIT_PIASTERS, from: '96' },
+    { fingerprint: { reader, person: `household ${household.id}`, matched: true } },
+  )
+  const paid = await pos.ask(chipAndPin(stage, household, visit))
+  return stepOf('A health visit with a fingerprint: the co-payment', pos, clinic, paid, { chip: cards.of(household) })
+}
+
+/** Cash: never from a subsidy, never with a wrong PIN, always from the postal account. */
+async function* cashSteps(stage: Stage, { household }: Start): AsyncGenerator<TourStep> {
+  const { world, atm, cards, pinPad, clock } = stage
   const { card, governorate } = household
+  const chip = cards.of(household)
   const machine = placeOf(world, 'atm', governorate)
   const ask = { card, terminal: machine.terminal }
-  const refused = await atm.ask(transaction('cash', { ...ask, amountPiasters: 5_000, from: '91' }))
+  const fromRation = transaction('cash', { ...ask, amountPiasters: 5_000, from: '91' })
+  const refused = await atm.ask(chipAndPin(stage, household, fromRation))
   const why = 'Cash from the ration wallet: refused, a subsidy never leaves as cash'
-  yield stepOf(why, atm, machine, refused, { expected: 'subsidy-not-cash' })
-  const cash = await atm.ask(transaction('cash', { ...ask, amountPiasters: WITHDRAWAL_PIASTERS, from: '20' }))
-  yield stepOf('Cash from the linked postal account', atm, machine, cash)
+  yield stepOf(why, atm, machine, refused, { expected: 'subsidy-not-cash', chip })
+  const withdrawal = transaction('cash', { ...ask, amountPiasters: WITHDRAWAL_PIASTERS, from: '20' })
+  const mistyped = pinPad.enter(String((Number(card.pin) + 1) % 10_000).padStart(4, '0'), card.pan)
+  const wrong = await atm.ask(withChip(withdrawal, chip, { date: civilDate(clock.now()), pin: mistyped }))
+  yield stepOf('Cash with a wrong PIN: refused', atm, machine, wrong, { expected: 'wrong-pin', chip })
+  const cash = await atm.ask(chipAndPin(stage, household, withdrawal))
+  yield stepOf('Cash from the linked postal account', atm, machine, cash, { chip })
 }
 
-/** Purchases on the card scheme's rails: held, repeated, cancelled, completed. */
-async function* cardSteps({ world, visa }: TourOptions, { household }: Start): AsyncGenerator<TourStep> {
+/** Purchases on the card scheme's rails: held, repeated, cancelled, forged, completed. */
+async function* cardSteps(stage: Stage, { household }: Start): AsyncGenerator<TourStep> {
+  const { world, visa, cards } = stage
+  const chip = cards.of(household)
   const shop = placeOf(world, 'shop', household.governorate)
   const ask = { mti: '0100', card: household.card, terminal: shop.terminal, amountPiasters: PURCHASE_PIASTERS }
   const purchase = transaction('purchase', ask)
-  const hold = await visa.ask(purchase)
-  yield stepOf('A card purchase, held until it clears', visa, shop, hold)
+  const hold = await visa.ask(chipAndPin(stage, household, purchase))
+  yield stepOf('A card purchase, held until it clears', visa, shop, hold, { chip })
   const repeat = visa.repeatOf(hold.sent)
   const again = { sent: repeat, answer: await visa.send(repeat) }
   const holds = again.answer.frame.equals(hold.answer.frame)
@@ -125,63 +157,40 @@ async function* cardSteps({ world, visa }: TourOptions, { household }: Start): A
   yield stepOf('The same message again: answered again, posted once', visa, shop, again, { check })
   const reversal = await visa.ask(reversalOf(hold.sent, { mti: '0420' }))
   yield stepOf('The shop cancels: the hold is released', visa, shop, reversal)
-  const second = await visa.ask(purchase)
-  yield stepOf('Another purchase is held', visa, shop, second)
+  yield await forgedStep(stage, household, purchase, shop)
+  const second = await visa.ask(chipAndPin(stage, household, purchase))
+  yield stepOf('Another purchase is held', visa, shop, second, { chip })
   const cleared = await visa.ask(completionOf(second.sent, CLEARED_PIASTERS))
   yield stepOf('It completes for less: the rest of the hold is released', visa, shop, cleared)
 }
 
+/** A copy of the card by someone who has all that is printed on it and in its track, and not its keys. */
+async function forgedStep(stage: Stage, household: WorldHousehold, purchase: Intent, shop: Place): Promise<TourStep> {
+  const { visa, cards, pinPad, clock, world } = stage
+  const { card } = household
+  const genuine = cards.of(household)
+  const forger = new ChipIssuer({ ...world.keys, imkAc: world.keys.imkSmc })
+  const copy = new ChipCard(forger, card, genuine.version, { atc: genuine.atc })
+  const pin = pinPad.enter(card.pin, card.pan)
+  const forged = await visa.ask(withChip(purchase, copy, { date: civilDate(clock.now()), pin }))
+  const check = { what: 'nothing of the issuer comes back to the copy', holds: forged.answer.chip === undefined }
+  const title = 'A copy of the chip with a forged cryptogram: refused'
+  return stepOf(title, visa, shop, forged, { expected: 'card-authentication-failed', check })
+}
+
 /** The balances must be those of the start, less what the tour took. */
-async function lastStep({ world, atm }: TourOptions, { household, wallets }: Start): Promise<TourStep> {
+async function lastStep(stage: Stage, { household, wallets }: Start): Promise<TourStep> {
+  const { world, atm, cards } = stage
   const machine = placeOf(world, 'atm', household.governorate)
-  const inquiry = await atm.ask(transaction('inquiry', { card: household.card, terminal: machine.terminal }))
+  const ask = transaction('inquiry', { card: household.card, terminal: machine.terminal })
+  const inquiry = await atm.ask(chipAndPin(stage, household, ask))
   const left = walletsOf(inquiry.answer)
   const holds =
     left.ration === wallets.ration - basketTotalPiasters(GOODS) &&
-    left.postal === wallets.postal - WITHDRAWAL_PIASTERS - CLEARED_PIASTERS &&
+    left.postal === wallets.postal - WITHDRAWAL_PIASTERS - CLEARED_PIASTERS - VISIT_PIASTERS &&
     left.bread === 0
-  return stepOf('What is left', atm, machine, inquiry, { check: { what: 'the balances add up', holds } })
-}
-
-function networkStep(counterparty: Counterparty): TourStep {
-  const answer = counterparty.signedOn
-  assert(answer !== undefined, 'a counterparty of a tour signs on when it connects')
-  return {
-    title: `The ${counterparty.rail.name} link signs on`,
-    who: counterparty.rail.dialect,
-    mti: '0800',
-    pan: undefined,
-    amountPiasters: undefined,
-    quantity: undefined,
-    stamps: undefined,
-    answer,
-    expected: 'approved',
-    expectedCode: '00',
-    check: undefined,
-  }
-}
-
-function stepOf(
-  title: string,
-  counterparty: Counterparty,
-  { outlet }: Place,
-  { sent, answer }: Exchanged,
-  more: { expected?: Result; quantity?: number; check?: TourStep['check'] } = {},
-): TourStep {
-  const { expected = 'approved' } = more
-  return {
-    title,
-    who: `${counterparty.rail.name}, ${outlet.category} ${outlet.acceptorId} (${outlet.governorate})`,
-    mti: sent.mti,
-    pan: sent.intent.card.pan,
-    amountPiasters: sent.intent.amountPiasters,
-    quantity: more.quantity,
-    stamps: sent.stamps,
-    answer,
-    expected,
-    expectedCode: responseCodes(counterparty.rail.dialect)[expected],
-    check: more.check,
-  }
+  const check = { what: 'the balances add up', holds }
+  return stepOf('What is left', atm, machine, inquiry, { check, chip: cards.of(household) })
 }
 
 /** Available figures of a balance inquiry that the tour looks at. */
@@ -206,11 +215,13 @@ interface Start {
 }
 
 /** Asks for balances until a household has what the tour takes. A few hundred inquiries take less than a second. */
-async function findHousehold({ world, atm }: TourOptions): Promise<Start> {
+async function findHousehold(stage: Stage): Promise<Start> {
+  const { world, atm, cards } = stage
   for (const household of world.households) {
     if (household.case !== undefined) continue
     const machine = placeOf(world, 'atm', household.governorate)
-    const exchanged = await atm.ask(transaction('inquiry', { card: household.card, terminal: machine.terminal }))
+    const ask = transaction('inquiry', { card: household.card, terminal: machine.terminal })
+    const exchanged = await atm.ask(chipAndPin(stage, household, ask))
     const wallets = walletsOf(exchanged.answer)
     const enough =
       exchanged.answer.code === '00' &&
@@ -219,16 +230,7 @@ async function findHousehold({ world, atm }: TourOptions): Promise<Start> {
       wallets.postal >= POSTAL_PIASTERS_MIN
     if (!enough) continue
     const title = `A family of ${household.members} asks what it has`
-    return { household, wallets, step: stepOf(title, atm, machine, exchanged) }
+    return { household, wallets, step: stepOf(title, atm, machine, exchanged, { chip: cards.of(household) }) }
   }
   throw new MizanError('NOT_FOUND', 'no household of the demo world has bread of today, ration and money left')
-}
-
-function placeOf(world: World, category: WorldOutlet['category'], governorate: string): Place {
-  const outlet = world.outlets.find((one) => one.category === category && one.governorate === governorate)
-  const terminalId = outlet?.terminals[0]
-  if (outlet === undefined || terminalId === undefined) {
-    throw new MizanError('NOT_FOUND', `the demo world has no ${category} in ${governorate}`)
-  }
-  return { outlet, terminal: { acceptorId: outlet.acceptorId, terminalId, mcc: outlet.mcc } }
 }

@@ -46,4 +46,8 @@ const verifier = new BatchEncoder({
   hold_row: 0,
   hold_ending_row: 0,
   cash_row: 0,
+  card_counter_row: 0,
+  assertion_row: 0,
+  card_status_row: 0,
+  command_done_row: 0,
 })

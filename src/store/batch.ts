@@ -1,4 +1,6 @@
 import type { CivilDate } from '../calendar.ts'
+import type { CardCounters } from '../card/card-counters.ts'
+import type { CardScript, CardStatus, UsedAssertion } from '../card/household.ts'
 import type { AccountNumber } from '../ledger/accounts.ts'
 
 /** A row of the journal of authorizations: what was asked, what was decided and answered. */
@@ -80,6 +82,31 @@ export interface BalanceRow {
   readonly held: number
 }
 
+/** A card's counters, and the script that waits for it, as they stand after a batch. */
+export interface CardCounterRow {
+  readonly cardId: number
+  readonly counters: CardCounters
+  readonly scriptPending: CardScript | undefined
+}
+
+/** A card's status as it stands after a batch. */
+export interface CardStatusRow {
+  readonly cardId: number
+  readonly status: CardStatus
+}
+
+/** A command of the inbox that a batch ends. */
+export interface CommandDoneRow {
+  readonly commandId: number
+  /** Its row of the command journal, in the same batch. */
+  readonly doneId: number
+  readonly outcome: string
+}
+
+export interface AssertionRow extends UsedAssertion {
+  readonly householdId: number
+}
+
 /** Everything that one commit makes durable. */
 export interface Batch {
   readonly lane: number
@@ -103,6 +130,10 @@ export interface Batch {
   readonly sharedBalances: ReadonlyMap<AccountNumber, number>
   readonly cashUsages: readonly { householdId: number; day: number; withdrawn: number; withdrawals: number }[]
   readonly stopOldCards: readonly number[]
+  readonly cardCounters: readonly CardCounterRow[]
+  readonly assertions: readonly AssertionRow[]
+  readonly cardStatuses: readonly CardStatusRow[]
+  readonly commandsDone: readonly CommandDoneRow[]
 }
 
 /** The part of a batch that the hash chain covers: its head and its journal rows. */

@@ -1,9 +1,13 @@
 import { formatDate } from '../calendar.ts'
 import { isHouseholdAccount, ownerOf } from '../ledger/accounts.ts'
 import type {
+  AssertionRow,
   AuthorizationRow,
   BalanceRow,
   Batch,
+  CardCounterRow,
+  CardStatusRow,
+  CommandDoneRow,
   CommandRow,
   HoldEndingRow,
   HoldRow,
@@ -23,6 +27,10 @@ const rowTypes = [
   'hold_row',
   'hold_ending_row',
   'cash_row',
+  'card_counter_row',
+  'assertion_row',
+  'card_status_row',
+  'command_done_row',
 ] as const
 
 /** Numbers of the row types in one database. */
@@ -37,7 +45,7 @@ export async function readRowTypes(client: Client): Promise<RowTypeOids> {
   return Object.fromEntries(rows.map(({ name, oid }) => [name, Number(oid)])) as RowTypeOids
 }
 
-export const commitText = `select commit_batch(${Array.from({ length: 18 }, (_, i) => `$${i + 1}`).join(', ')}) as done`
+export const commitText = `select commit_batch(${Array.from({ length: 22 }, (_, i) => `$${i + 1}`).join(', ')}) as done`
 
 /** The journal rows of a batch as arrays of their row types. */
 export interface JournalArrays {
@@ -62,6 +70,10 @@ export class BatchEncoder {
   readonly #changedBalances = new RowWriter()
   readonly #openedBalances = new RowWriter()
   readonly #cashUsages = new RowWriter()
+  readonly #cardCounters = new RowWriter()
+  readonly #assertions = new RowWriter()
+  readonly #cardStatuses = new RowWriter()
+  readonly #commandsDone = new RowWriter()
 
   constructor(oids: RowTypeOids) {
     this.#oids = oids
@@ -103,6 +115,10 @@ export class BatchEncoder {
       journal.holdEndings,
       this.#cashUsages.array(oids.cash_row, 4, batch.cashUsages, putCashUsage),
       int8Array(batch.stopOldCards),
+      this.#cardCounters.array(oids.card_counter_row, 5, batch.cardCounters, putCardCounter),
+      this.#assertions.array(oids.assertion_row, 3, batch.assertions, putAssertion),
+      this.#cardStatuses.array(oids.card_status_row, 2, batch.cardStatuses, putCardStatus),
+      this.#commandsDone.array(oids.command_done_row, 3, batch.commandsDone, putCommandDone),
     ]
   }
 }
@@ -156,6 +172,31 @@ function putCashUsage(to: RowWriter, row: Batch['cashUsages'][number]): void {
   to.int4(row.day)
   to.int8(row.withdrawn)
   to.int4(row.withdrawals)
+}
+
+function putCardCounter(to: RowWriter, { cardId, counters, scriptPending }: CardCounterRow): void {
+  to.int8(cardId)
+  to.int4(counters.pinFailures)
+  to.int4(counters.atc)
+  to.int8(counters.atcSeen)
+  to.text(scriptPending)
+}
+
+function putCardStatus(to: RowWriter, row: CardStatusRow): void {
+  to.int8(row.cardId)
+  to.text(row.status)
+}
+
+function putCommandDone(to: RowWriter, row: CommandDoneRow): void {
+  to.int8(row.commandId)
+  to.int8(row.doneId)
+  to.text(row.outcome)
+}
+
+function putAssertion(to: RowWriter, row: AssertionRow): void {
+  to.int8(row.householdId)
+  to.text(row.nonce)
+  to.timestamp(row.usedAtMs)
 }
 
 function putAuthorization(to: RowWriter, row: AuthorizationRow): void {

@@ -21,6 +21,9 @@ export interface CardRecord {
   readonly sequenceNumber: string
   readonly serviceCode: string
   readonly status: CardStatus
+  /** Index of the PIN verification key, and the PIN verification value; undefined for a card without a PIN. */
+  readonly pvki?: number
+  readonly pvv?: string
 }
 
 /** A credit that opens with the household, issued by the state for one period. */
@@ -163,9 +166,9 @@ class LaneLoader {
     const cards = households.flatMap((row) => row.cards.map((card) => ({ ...card, householdId: row.id })))
     await this.#client.query(
       `insert into card (lane, id, household_id, pan_index, pan_masked, pan_encrypted, key_version, expiry,
-         sequence_number, service_code, status)
+         sequence_number, service_code, status, pvki, pvv)
        select $1::smallint, * from unnest($2::bigint[], $3::bigint[], $4::bytea[], $5::text[], $6::bytea[],
-         $7::smallint[], $8::text[], $9::text[], $10::text[], $11::text[])
+         $7::smallint[], $8::text[], $9::text[], $10::text[], $11::text[], $12::smallint[], $13::text[])
        on conflict (lane, id) do nothing`,
       [
         this.#lane,
@@ -179,7 +182,13 @@ class LaneLoader {
         textArray(cards.map((card) => card.sequenceNumber)),
         textArray(cards.map((card) => card.serviceCode)),
         textArray(cards.map((card) => card.status)),
+        cards.map((card) => card.pvki ?? null),
+        cards.map((card) => card.pvv ?? null),
       ],
+    )
+    await this.#client.query(
+      'insert into card_counter (lane, card_id) select $1::smallint, unnest($2::bigint[]) on conflict do nothing',
+      [this.#lane, int8Array(cards.map((card) => card.id))],
     )
   }
 
@@ -254,6 +263,10 @@ class LaneLoader {
       sharedBalances,
       cashUsages: [],
       stopOldCards: [],
+      cardCounters: [],
+      assertions: [],
+      cardStatuses: [],
+      commandsDone: [],
     }
   }
 }

@@ -1,7 +1,7 @@
 import type { StoredAuthorization } from '../authorization/decision.ts'
 import type { Result } from '../authorization/result.ts'
 import type { CivilDate } from '../calendar.ts'
-import type { Card, CardStatus, Household } from '../card/household.ts'
+import type { Card, CardScript, CardStatus, Household, UsedAssertion } from '../card/household.ts'
 import type { AccountNumber } from '../ledger/accounts.ts'
 import { transferKindOf } from '../ledger/posting-rules.ts'
 import type { Balance, Hold, HoldEnding } from '../ledger/transfer.ts'
@@ -50,12 +50,14 @@ export interface HouseholdRow {
   readonly cash_day: number
   readonly cash_withdrawn: string
   readonly cash_withdrawals: number
-  /** `id,panIndex,expiry,status;…` */
+  /** `id,panIndex,expiry,status,sequenceNumber,serviceCode,pvki,pvv,pinFailures,atc,atcSeen,script;…` */
   readonly cards: string | null
   /** `account,period,posted,held;…` */
   readonly balances: string | null
   /** `id,kind,debit,credit,amount,expiresAtMs;…` */
   readonly holds: string | null
+  /** `nonce,usedAtMs;…` */
+  readonly assertions: string | null
 }
 
 /** A row of `find_authorizations`. */
@@ -126,16 +128,40 @@ function householdOf(row: HouseholdRow, today: CivilDate): Household {
       row.cash_day === today
         ? { day: today, withdrawnPiasters: Number(row.cash_withdrawn), withdrawals: row.cash_withdrawals }
         : undefined,
+    usedAssertions: row.assertions === null ? [] : row.assertions.split(';').map(assertionOf),
   }
 }
 
+function assertionOf(item: string): UsedAssertion {
+  const [nonce = '', usedAtMs] = item.split(',')
+  return { nonce, usedAtMs: Number(usedAtMs) }
+}
+
 function cardOf(item: string): Card {
-  const [id, panIndex = '', expiry = '', status] = item.split(',')
+  const [
+    id,
+    panIndex = '',
+    expiry = '',
+    status,
+    sequenceNumber = '',
+    serviceCode = '',
+    pvki = '',
+    pvv = '',
+    pinFailures,
+    atc,
+    atcSeen,
+    script = '',
+  ] = item.split(',')
   return {
     id: Number(id),
     panIndex: Buffer.from(panIndex, 'hex').toString('latin1'),
     expiry,
     status: status as CardStatus,
+    sequenceNumber,
+    serviceCode,
+    pinReference: pvv === '' ? undefined : { keyIndex: Number(pvki), pvv },
+    counters: { pinFailures: Number(pinFailures), atc: Number(atc), atcSeen: Number(atcSeen) },
+    scriptPending: script === '' ? undefined : (script as CardScript),
   }
 }
 

@@ -64,7 +64,14 @@ export class RowWriter {
     this.#wide(OID.timestamptz, Math.round((valueMs - POSTGRES_EPOCH_MS) * 1_000))
   }
 
-  text(value: string): void {
+  /** A text, or NULL. */
+  text(value: string | undefined): void {
+    if (value === undefined) {
+      this.#ensure(8)
+      this.#int(OID.text)
+      this.#int(NULL_LENGTH)
+      return
+    }
     this.#ensure(8 + value.length * 3)
     this.#int(OID.text)
     const written = this.#buffer.write(value, this.#at + 4, 'utf8')

@@ -5,6 +5,7 @@ import { authorizationChecks } from './verify/authorizations.ts'
 import { balanceChecks } from './verify/balances.ts'
 import { batchChecks } from './verify/batches.ts'
 import type { CheckResult, Finding, LedgerCheck } from './verify/check.ts'
+import { commandChecks } from './verify/commands.ts'
 import { entitlementChecks } from './verify/entitlements.ts'
 import { hashChainCheck } from './verify/hash-chain.ts'
 import { idempotencyChecks } from './verify/idempotency.ts'
@@ -26,6 +27,7 @@ export const ledgerChecks: readonly LedgerCheck[] = [
   ...balanceChecks,
   ...authorizationChecks,
   ...idempotencyChecks,
+  ...commandChecks,
   ...batchChecks,
   hashChainCheck,
   ...entitlementChecks,

@@ -1,4 +1,5 @@
-import { type AnswerFields, answerFields } from '../authorization/answer.ts'
+import { type AnswerFields, answerFields, verificationFields } from '../authorization/answer.ts'
+import { type Authentication, notAuthenticated } from '../authorization/authentication.ts'
 import type { Decision } from '../authorization/decision.ts'
 import type { AuthorizationRequest } from '../authorization/request.ts'
 import type { Result } from '../authorization/result.ts'
@@ -8,7 +9,17 @@ import { maskPan } from '../identifiers.ts'
 import { type AccountNumber, isHouseholdAccount, moneyAccount } from '../ledger/accounts.ts'
 import { transferKinds } from '../ledger/posting-rules.ts'
 import type { Balance, Transfer } from '../ledger/transfer.ts'
-import type { AuthorizationRow, Batch, CommandRow, HoldEndingRow, HoldRow, TransferRow } from '../store/batch.ts'
+import type {
+  AssertionRow,
+  AuthorizationRow,
+  Batch,
+  CommandDoneRow,
+  CommandRow,
+  HoldEndingRow,
+  HoldRow,
+  TransferRow,
+} from '../store/batch.ts'
+import type { InboxCommand } from '../store/command-inbox.ts'
 import { ID_STEP } from '../store/lane-store.ts'
 
 /** Head of a batch: where it stands in its lane, and its dates. */
@@ -31,7 +42,11 @@ export interface Decided {
   readonly outletId: number | undefined
   readonly responseCodes: Readonly<Record<Result, string>>
   readonly originalKey: string | undefined
+  readonly authentication: Authentication
 }
+
+/** What the journal says of a command, besides who asked and what came of it. */
+export type CommandNote = Readonly<Record<string, string | number>>
 
 /** Turns decisions into the rows of one commit. */
 export class BatchBuilder {
@@ -49,6 +64,11 @@ export class BatchBuilder {
   readonly #shared = new Map<AccountNumber, number>()
   readonly #usageOf = new Set<Household>()
   readonly #stopOldCards: number[] = []
+  /** Cards with other counters, or another script that waits, than before. */
+  readonly #countedCards = new Set<Card>()
+  readonly #restatedCards = new Set<Card>()
+  readonly #assertions: AssertionRow[] = []
+  readonly #commandsDone: CommandDoneRow[] = []
 
   constructor(head: BatchHead) {
     this.head = head
@@ -84,10 +104,36 @@ export class BatchBuilder {
       this.#addRepeat(id, decided, answer)
       return answer
     }
-    this.#authorizations.push(authorizationRow(id, decided, answer))
+    const whole = withVerification(answer, decided)
+    this.#authorizations.push(authorizationRow(id, decided, whole))
     this.#addTransfers(id, decision.transfers, household)
     if (household !== undefined) this.#addHouseholdChanges(id, decision, household)
-    return answer
+    const { card } = decided
+    if (card !== undefined && (decision.counters ?? decision.script) !== undefined) this.countCard(card)
+    return whole
+  }
+
+  /** Names a card whose counters, or the script that waits for it, are changed in memory. */
+  countCard(card: Card): void {
+    this.#countedCards.add(card)
+  }
+
+  /** Names a card whose status is changed in memory. */
+  restateCard(card: Card): void {
+    this.#restatedCards.add(card)
+  }
+
+  /**
+   * Ends a command of the inbox; what it did is in memory already.
+   * @param outcome for whoever asked, 500 characters at most
+   * @param note what the journal says of it besides
+   */
+  addCommand(command: InboxCommand, household: Household | undefined, outcome: string, note: CommandNote): void {
+    const id = this.#takeId()
+    const { id: commandId, kind, cardId, requestedBy } = command
+    const detail = JSON.stringify({ command: commandId, by: requestedBy, card: cardId, ...note, outcome })
+    this.#commands.push({ id, kind, householdId: household?.id, authorizationId: undefined, detail })
+    this.#commandsDone.push({ commandId, doneId: id, outcome })
   }
 
   /** Ends a hold whose time is over. */
@@ -119,6 +165,14 @@ export class BatchBuilder {
         return [{ householdId: household.id, day, withdrawn, withdrawals }]
       }),
       stopOldCards: this.#stopOldCards,
+      cardCounters: Array.from(this.#countedCards, ({ id, counters, scriptPending }) => ({
+        cardId: id,
+        counters,
+        scriptPending,
+      })),
+      assertions: this.#assertions,
+      cardStatuses: Array.from(this.#restatedCards, ({ id, status }) => ({ cardId: id, status })),
+      commandsDone: this.#commandsDone,
     }
   }
 
@@ -165,6 +219,8 @@ export class BatchBuilder {
     }
     if (decision.cashUsage !== undefined) this.#usageOf.add(household)
     if (decision.stopOldRationCard) this.#stopOldCards.push(household.id)
+    const { usedAssertion } = decision
+    if (usedAssertion !== undefined) this.#assertions.push({ householdId: household.id, ...usedAssertion })
   }
 
   /** A period that only lapses is not in memory, and its balance stays as it is. */
@@ -176,6 +232,11 @@ export class BatchBuilder {
     if (isOpened) this.#openedBalances.add(balance)
     else this.#changedBalances.add(balance)
   }
+}
+
+function withVerification(answer: AnswerFields, { request, decision, authentication }: Decided): AnswerFields {
+  if (authentication === notAuthenticated) return answer
+  return { ...answer, ...verificationFields(decision, authentication, request.schemeRail) }
 }
 
 function authorizationRow(id: number, decided: Decided, answer: AnswerFields): AuthorizationRow {

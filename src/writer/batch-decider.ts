@@ -1,15 +1,17 @@
 import type { AnswerFields } from '../authorization/answer.ts'
 import { applyDecision, applyHoldExpiry } from '../authorization/apply.ts'
+import { notAuthenticated } from '../authorization/authentication.ts'
 import { decide } from '../authorization/decide.ts'
 import type { DecisionPolicy } from '../authorization/decision.ts'
 import type { Outlet } from '../authorization/request.ts'
 import type { Result } from '../authorization/result.ts'
 import type { ProgrammeBook } from '../benefit/programme.ts'
 import type { BatchBuilder } from './batch-builder.ts'
-import type { DueHold } from './hold-sweeper.ts'
+import type { Chore } from './chores.ts'
+import { carryOut } from './commands.ts'
 import type { HouseholdCache } from './household-cache.ts'
 import type { Lookups } from './lookups.ts'
-import { isReversal, type Work } from './work.ts'
+import { isReversal, type Portion, type Work } from './work.ts'
 
 /** What a lane needs to decide, beside its own state. */
 export interface LaneRules {
@@ -25,18 +27,21 @@ export interface Answer {
 }
 
 /**
- * Decides a batch in order: each decision changes its household in memory at once, so the next one sees it. Throws only
- * on a defect; the caller then forgets the cache's copies.
+ * Decides a portion in order, chores first: each decision changes its household in memory at once, so the next one sees
+ * it. Throws only on a defect; the caller then forgets the cache's copies.
+ * @returns an answer for each request
  */
 export function decideBatch(
-  works: readonly Work[],
-  dueHolds: readonly DueHold[],
+  { works, chores }: Portion,
   lookups: Lookups,
   builder: BatchBuilder,
   cache: HouseholdCache,
   rules: LaneRules,
 ): Answer[] {
-  for (const due of dueHolds) expireHold(due, builder, cache)
+  for (const chore of chores) {
+    if (chore.kind === 'command') carryOut(chore, builder, cache)
+    else expireHold(chore, builder, cache)
+  }
   return works.map((work) => decideOne(work, lookups, builder, cache, rules))
 }
 
@@ -51,6 +56,7 @@ function decideOne(
   const found = cache.get(request.panIndex)
   const outlet = rules.outletByAcceptor(request.acceptor)
   const original = lookups.originals.get(work)
+  const authentication = lookups.authentications.get(work) ?? notAuthenticated
   const decision = decide(request, {
     id: builder.nextId,
     nowMs: builder.head.atMs,
@@ -63,10 +69,11 @@ function decideOne(
     previous: lookups.previous.get(request.key),
     reversedEarly: lookups.reversedEarly.has(request.key),
     original,
+    authentication,
   })
   if (found !== undefined) {
     builder.touch(found.household)
-    applyDecision(decision, found.household)
+    applyDecision(decision, found.household, found.card)
   }
   // A reversal without its original is remembered by the key it names: the original, if it comes, is refused.
   const orphan = isReversal(request) && original === undefined
@@ -78,13 +85,18 @@ function decideOne(
     outletId: outlet?.id,
     responseCodes,
     originalKey: orphan ? request.originalKey : undefined,
+    authentication,
   })
   return { result: decision.result, fields }
 }
 
-function expireHold(due: DueHold, builder: BatchBuilder, cache: HouseholdCache): void {
-  const household = cache.get(due.panIndex)?.household
-  const hold = household?.holds.find((open) => open.id === due.holdId)
+function expireHold(
+  { panIndex, holdId }: Chore & { kind: 'expire-hold' },
+  builder: BatchBuilder,
+  cache: HouseholdCache,
+): void {
+  const household = cache.get(panIndex)?.household
+  const hold = household?.holds.find((open) => open.id === holdId)
   if (household === undefined || hold === undefined || hold.expiresAtMs > builder.head.atMs) return
   builder.touch(household)
   applyHoldExpiry(household, hold)

@@ -2,13 +2,12 @@ import type { Clock } from '../calendar.ts'
 import { assert, describeError } from '../errors.ts'
 import type { CommitOutcome, LanePosition, LaneStore } from '../store/lane-store.ts'
 import { type Answer, decideBatch, type LaneRules } from './batch-decider.ts'
-import type { DueHold } from './hold-sweeper.ts'
 import type { HouseholdCache } from './household-cache.ts'
 import type { Lookups } from './lookups.ts'
 import type { LaneObserver } from './observer.ts'
 import { type Moment, OpenBatch, type SentBatch } from './open-batch.ts'
 import type { RecentKeys } from './recent-keys.ts'
-import type { UnderWay, Work } from './work.ts'
+import type { Portion, UnderWay } from './work.ts'
 
 export interface PipelineOptions {
   readonly lane: number
@@ -85,19 +84,18 @@ export class BatchPipeline {
     while (this.#flight !== undefined) await this.#landing
   }
 
-  /** Decides requests into the open batch. On a defect the batch holds none of them, but must be taken back. */
+  /** Decides a portion into the open batch. On a defect the batch holds nothing of it, but must be taken back. */
   decide(
-    works: readonly Work[],
-    dueHolds: readonly DueHold[],
+    portion: Portion,
     { lookups, moment, startedMs, taken }: { lookups: Lookups; moment: Moment; startedMs: number; taken: UnderWay },
   ): void {
     const { cache, rules } = this.#options
     const open = this.#open ?? this.#newBatch(moment)
     this.#open = open
     const lookedUpMs = performance.now()
-    open.answers.push(...decideBatch(works, dueHolds, lookups, open.builder, cache, rules))
-    open.works.push(...works)
-    open.dueHolds.push(...dueHolds)
+    open.answers.push(...decideBatch(portion, lookups, open.builder, cache, rules))
+    open.works.push(...portion.works)
+    open.chores.push(...portion.chores)
     open.underWay.push(taken)
     open.prefetchMs += lookedUpMs - startedMs
     open.decideMs += performance.now() - lookedUpMs
@@ -140,7 +138,7 @@ export class BatchPipeline {
   }
 
   #sentBatch(open: OpenBatch): SentBatch {
-    const { builder, works, dueHolds, answers, underWay, prefetchMs, decideMs, moment } = open
+    const { builder, works, chores, answers, underWay, prefetchMs, decideMs, moment } = open
     const oldestMs = works[0]?.request.receivedAtMs ?? moment.atMs
     const queueMs = Math.max(0, this.#options.clock.now() - oldestMs - prefetchMs - decideMs)
     const { touched } = builder
@@ -148,7 +146,7 @@ export class BatchPipeline {
     return {
       batch: builder.build(),
       works,
-      dueHolds,
+      chores,
       answers,
       touched,
       underWay,

@@ -1,15 +1,27 @@
 import type { CivilDate } from '../calendar.ts'
-import { type Card, cardStatuses, type Household, householdStatuses, oldRationCardStates } from '../card/household.ts'
+import {
+  type Card,
+  cardScripts,
+  cardStatuses,
+  type Household,
+  householdStatuses,
+  oldRationCardStates,
+  type UsedAssertion,
+} from '../card/household.ts'
 import { assert } from '../errors.ts'
 import type { AccountNumber } from '../ledger/accounts.ts'
 import { transferKindOf, transferKinds } from '../ledger/posting-rules.ts'
 import type { Balance, Hold } from '../ledger/transfer.ts'
 
-const HEAD = 11
-const CARD = 7
+const HEAD = 12
+const CARD = 14
 const BALANCE = 4
 const HOLD = 6
+const ASSERTION = 3
 const EXPIRY_LENGTH = 4
+const NO_PIN = -1
+const NO_SCRIPT = -1
+const SERVICE_CODES = 1_000
 
 /** Names that repeat, such as governorates, by small numbers. */
 export class NameTable {
@@ -32,13 +44,14 @@ export class NameTable {
 
 /** Numbers that a household takes as a record. */
 export function recordLength(household: Household): number {
-  const { cards, balances, holds } = household
-  return HEAD + cards.length * CARD + balances.length * BALANCE + holds.length * HOLD
+  const { cards, balances, holds, usedAssertions } = household
+  const parts = cards.length * CARD + balances.length * BALANCE + holds.length * HOLD
+  return HEAD + parts + usedAssertions.length * ASSERTION
 }
 
 /** Writes a household as numbers to the front of `out`. @returns how many */
 export function writeHousehold(household: Household, out: Float64Array, names: NameTable): number {
-  const { cards, balances, holds, cashUsage } = household
+  const { cards, balances, holds, cashUsage, usedAssertions } = household
   let at = 0
   const put = (value: number) => {
     out[at++] = value
@@ -54,11 +67,19 @@ export function writeHousehold(household: Household, out: Float64Array, names: N
   put(cards.length)
   put(balances.length)
   put(holds.length)
+  put(usedAssertions.length)
   for (const card of cards) {
     put(card.id)
     for (let index = 0; index < 16; index += 4) put(wordAt(card.panIndex, index))
     put(Number(card.expiry))
     put(cardStatuses.indexOf(card.status))
+    put(Number(card.sequenceNumber) * SERVICE_CODES + Number(card.serviceCode))
+    put(card.pinReference?.keyIndex ?? NO_PIN)
+    put(Number(card.pinReference?.pvv ?? NO_PIN))
+    put(card.counters.pinFailures)
+    put(card.counters.atc)
+    put(card.counters.atcSeen)
+    put(card.scriptPending === undefined ? NO_SCRIPT : cardScripts.indexOf(card.scriptPending))
   }
   for (const { account, period, posted, held } of balances) {
     put(account)
@@ -73,6 +94,11 @@ export function writeHousehold(household: Household, out: Float64Array, names: N
     put(credit)
     put(amount)
     put(expiresAtMs)
+  }
+  for (const { nonce, usedAtMs } of usedAssertions) {
+    put(Number.parseInt(nonce.slice(0, 8), 16))
+    put(Number.parseInt(nonce.slice(8), 16))
+    put(usedAtMs)
   }
   return at
 }
@@ -92,6 +118,7 @@ export function readHousehold(from: Float64Array, names: NameTable): Household {
   const cardCount = take()
   const balanceCount = take()
   const holdCount = take()
+  const assertionCount = take()
   const cards: Card[] = []
   for (let index = 0; index < cardCount; index++) cards.push(readCard(take))
   const balances: Balance[] = []
@@ -100,15 +127,35 @@ export function readHousehold(from: Float64Array, names: NameTable): Household {
   }
   const holds: Hold[] = []
   for (let index = 0; index < holdCount; index++) holds.push(readHold(take))
+  const usedAssertions: UsedAssertion[] = []
+  for (let index = 0; index < assertionCount; index++) {
+    usedAssertions.push({ nonce: hex8(take()) + hex8(take()), usedAtMs: take() })
+  }
   const cashUsage = day === 0 ? undefined : { day, withdrawnPiasters, withdrawals }
-  return { id, governorate, members, status, oldRationCard, cards, balances, holds, cashUsage }
+  return { id, governorate, members, status, oldRationCard, cards, balances, holds, cashUsage, usedAssertions }
 }
 
 function readCard(take: () => number): Card {
   const id = take()
   const panIndex = wordsText(take(), take(), take(), take())
   const expiry = String(take()).padStart(EXPIRY_LENGTH, '0')
-  return { id, panIndex, expiry, status: known(cardStatuses[take()]) }
+  const status = known(cardStatuses[take()])
+  const codes = take()
+  const keyIndex = take()
+  const pvv = take()
+  const counters = { pinFailures: take(), atc: take(), atcSeen: take() }
+  const script = take()
+  return {
+    id,
+    panIndex,
+    expiry,
+    status,
+    sequenceNumber: String(Math.floor(codes / SERVICE_CODES)).padStart(2, '0'),
+    serviceCode: String(codes % SERVICE_CODES).padStart(3, '0'),
+    pinReference: keyIndex === NO_PIN ? undefined : { keyIndex, pvv: String(pvv).padStart(4, '0') },
+    counters,
+    scriptPending: script === NO_SCRIPT ? undefined : known(cardScripts[script]),
+  }
 }
 
 function readHold(take: () => number): Hold {
@@ -117,6 +164,10 @@ function readHold(take: () => number): Hold {
   const debit = take() as AccountNumber
   const credit = take() as AccountNumber
   return { id, kind, debit, credit, amount: take(), expiresAtMs: take() }
+}
+
+function hex8(word: number): string {
+  return word.toString(16).padStart(8, '0')
 }
 
 function known<T>(value: T | undefined): T {

@@ -1,20 +1,26 @@
-import type { DueHold } from './hold-sweeper.ts'
+import type { Result } from '../authorization/result.ts'
+import { MizanError } from '../errors.ts'
+import { Chores, choreInWords } from './chores.ts'
 import type { LaneLimits } from './lane-options.ts'
 import type { EarlyReason, LaneObserver } from './observer.ts'
 import { Ring } from './ring.ts'
-import { answerWithout, takeWorks, type UnderWay, type Work } from './work.ts'
+import { answerWithout, type Portion, takeWorks, type UnderWay, type Work } from './work.ts'
 
-const DUE_HOLDS_MAX = 4_096
-export const DUE_HOLDS_PER_BATCH = 32
 /** Batches whose requests may come back: one sent, one open, one being taken. */
 const BATCHES_OUT = 3
 
-/** What waits for a lane: requests and holds that are past their time. Bounded; who waits too long is answered 91. */
+/** Why something cannot be made durable by itself: how a request is answered, and what is to be said of a chore. */
+export interface Failure {
+  readonly result: Extract<Result, 'not-in-time' | 'internal-fault'>
+  readonly reason: string
+}
+
+/** What waits for a lane: requests and chores. Bounded; a request that waits too long is answered 91. */
 export class Intake {
   readonly #lane: number
   readonly #observer: LaneObserver
   readonly #ring: Ring<Work>
-  #dueHolds: DueHold[] = []
+  readonly chores = new Chores()
 
   constructor(lane: number, limits: LaneLimits, observer: LaneObserver) {
     this.#lane = lane
@@ -27,8 +33,9 @@ export class Intake {
     return this.#ring.size
   }
 
-  get isEmpty(): boolean {
-    return this.#ring.size === 0 && this.#dueHolds.length === 0
+  /** Whether there is nothing to do now. */
+  isIdle(nowMs: number): boolean {
+    return this.#ring.size === 0 && !this.chores.isReady(nowMs)
   }
 
   /** @returns false when there is no room */
@@ -36,27 +43,41 @@ export class Intake {
     return this.#ring.push(work)
   }
 
-  /** @returns false when there is no room */
-  pushHold(hold: DueHold): boolean {
-    if (this.#dueHolds.length >= DUE_HOLDS_MAX) return false
-    this.#dueHolds.push(hold)
-    return true
-  }
-
-  /** Takes requests for a batch (see `takeWorks`); those whose time is over are answered. */
-  take(max: number, nowMs: number, ahead: readonly [...UnderWay[], UnderWay]): Work[] {
-    return takeWorks(this.#ring, max, nowMs, ahead, (work) => this.early91(work, 'budget'))
-  }
-
-  /** Takes holds for a batch. */
-  takeHolds(): DueHold[] {
-    return this.#dueHolds.splice(0, DUE_HOLDS_PER_BATCH)
+  /**
+   * Takes what waits for a batch (see `takeWorks`); requests whose time is over are answered.
+   * @param chores whether chores are taken too
+   * @returns undefined when there is nothing to take
+   */
+  take(max: number, nowMs: number, ahead: readonly [...UnderWay[], UnderWay], chores: boolean): Portion | undefined {
+    const works = takeWorks(this.#ring, max, nowMs, ahead, (work) => this.early91(work, 'budget'))
+    const portion = { works, chores: chores ? this.chores.take(nowMs) : [] }
+    return portion.works.length + portion.chores.length === 0 ? undefined : portion
   }
 
   /** What was taken waits again, before all others. */
-  putBack(works: readonly Work[], dueHolds: readonly DueHold[]): void {
+  putBack({ works, chores }: Portion): void {
     this.#ring.unshift(works)
-    this.#dueHolds.unshift(...dueHolds)
+    this.chores.putBack(chores)
+  }
+
+  /**
+   * Ends what cannot be made durable even by itself. A request is answered so; a chore is tried again later where the
+   * database lacks resources, and otherwise a command is refused. What even that does not end is reported and left to
+   * the next start.
+   */
+  giveUp({ works, chores }: Portion, failure: Failure, nowMs: number): void {
+    for (const work of works) answerWithout(work, failure.result)
+    for (const chore of chores) {
+      if (failure.result === 'not-in-time') {
+        this.chores.rest(nowMs)
+        this.chores.putBack([chore])
+      } else if (chore.kind === 'command' && chore.refusal === undefined) {
+        this.chores.putBack([{ ...chore, refusal: failure.reason }])
+      } else {
+        const what = `${choreInWords(chore)} is left undone: ${failure.reason}`
+        this.#observer.laneFault?.(this.#lane, new MizanError('STORE_REJECTED', what))
+      }
+    }
   }
 
   /** Answers what has waited too long. */

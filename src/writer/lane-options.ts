@@ -1,5 +1,6 @@
 import type { Clock } from '../calendar.ts'
 import type { LaneStore } from '../store/lane-store.ts'
+import type { Authenticator } from './authenticator.ts'
 import type { LaneRules } from './batch-decider.ts'
 import type { LaneObserver } from './observer.ts'
 
@@ -18,6 +19,7 @@ export interface LaneOptions {
   readonly lane: number
   readonly store: LaneStore
   readonly rules: LaneRules
+  readonly authenticator: Authenticator
   readonly limits: LaneLimits
   readonly clock: Clock
   readonly observer: LaneObserver

@@ -1,26 +1,24 @@
-import type { Result } from '../authorization/result.ts'
-import { addDays, businessDate, type Clock, civilDate } from '../calendar.ts'
+import { businessDate, type Clock, civilDate } from '../calendar.ts'
 import { assert, MizanError } from '../errors.ts'
-import { isCapacity } from '../store/connection.ts'
+import type { InboxCommand } from '../store/command-inbox.ts'
 import type { LaneStore } from '../store/lane-store.ts'
+import { BatchMaker } from './batch-maker.ts'
 import { BatchPipeline } from './batch-pipeline.ts'
+import { BatchReader } from './batch-reader.ts'
 import { CacheWarmer } from './cache-warmer.ts'
+import { CHORES_PER_BATCH, type Chore } from './chores.ts'
 import type { DueHold } from './hold-sweeper.ts'
 import { HouseholdCache } from './household-cache.ts'
-import { DUE_HOLDS_PER_BATCH, Intake } from './intake.ts'
+import { Intake } from './intake.ts'
 import type { LaneLimits, LaneOptions, LaneState } from './lane-options.ts'
 import { retakeLane } from './lane-recovery.ts'
-import { type Lookups, lookUp } from './lookups.ts'
 import type { LaneObserver } from './observer.ts'
-import { type Moment, momentOf, type SentBatch } from './open-batch.ts'
-import { Partitions } from './partitions.ts'
+import type { SentBatch } from './open-batch.ts'
 import { RecentKeys } from './recent-keys.ts'
 import { endOfTurn, Wake } from './wake.ts'
-import { answerWithout, UnderWay, type Work } from './work.ts'
+import type { Work } from './work.ts'
 
 const LATE_SWEEP_MS = 20
-/** Business days in which the keys to be remembered at a start are looked for. */
-const KEY_DAYS = 2
 
 /** A batch of unknown outcome. */
 interface LostBatch {
@@ -41,40 +39,37 @@ export class Lane {
   readonly #observer: LaneObserver
   readonly #intake: Intake
   readonly #cache: HouseholdCache
-  readonly #recent: RecentKeys
-  readonly #partitions: Partitions
+  readonly #reader: BatchReader
   readonly #warmer: CacheWarmer
   readonly #pipeline: BatchPipeline
+  readonly #maker: BatchMaker
   readonly #wake = new Wake()
   #state: LaneState = 'starting'
   #loop: Promise<void> | undefined
   #lateSweep: NodeJS.Timeout | undefined
-  /** Last batch that was refused for a repeated key: until it is durable, the journal is asked for every key. */
-  #refusedSeq = 0
 
   constructor(options: LaneOptions) {
-    const { lane, store, rules, limits, clock, observer } = options
+    const { lane, store, rules, limits, clock, observer, authenticator } = options
+    const { matchingDays } = limits
+    const onFault = (error: unknown) => observer.laneFault?.(lane, error)
+    const cache = new HouseholdCache(limits.cacheHouseholds, limits.batchMax + CHORES_PER_BATCH)
+    const recent = new RecentKeys(limits.recentKeys, clock.now())
+    const intake = new Intake(lane, limits, observer)
+    const reader = new BatchReader({ store, cache, recent, authenticator, clock, matchingDays, onFault })
+    const waiting = () => intake.size
+    const onSettled = () => this.#wake.signal()
+    const pipeline = new BatchPipeline({ lane, store, rules, clock, observer, cache, recent, waiting, onSettled })
     this.lane = lane
     this.#store = store
     this.#limits = limits
     this.#clock = clock
     this.#observer = observer
-    this.#intake = new Intake(lane, limits, observer)
-    this.#cache = new HouseholdCache(limits.cacheHouseholds, limits.batchMax + DUE_HOLDS_PER_BATCH)
-    this.#recent = new RecentKeys(limits.recentKeys, clock.now())
-    this.#warmer = new CacheWarmer(store, this.#cache, limits.cacheHouseholds)
-    this.#partitions = new Partitions(store, clock, (error) => observer.laneFault?.(lane, error))
-    this.#pipeline = new BatchPipeline({
-      lane,
-      store,
-      rules,
-      clock,
-      observer,
-      cache: this.#cache,
-      recent: this.#recent,
-      waiting: () => this.#intake.size,
-      onSettled: () => this.#wake.signal(),
-    })
+    this.#intake = intake
+    this.#cache = cache
+    this.#reader = reader
+    this.#warmer = new CacheWarmer(store, cache, limits.cacheHouseholds)
+    this.#pipeline = pipeline
+    this.#maker = new BatchMaker({ lane, intake, cache, reader, pipeline, limits, clock, observer })
   }
 
   get state(): LaneState {
@@ -98,10 +93,7 @@ export class Lane {
     if (position === undefined) throw new MizanError('NOT_FOUND', `lane ${this.lane} is not in the database`)
     this.#pipeline.position = position
     const today = businessDate(this.#clock.now(), this.#limits.cutoverMinutes)
-    const keysMax = Math.floor(this.#limits.recentKeys / 2)
-    const { keys, sinceMs } = await this.#store.recentKeys(addDays(today, -KEY_DAYS), keysMax)
-    this.#recent.restore(keys, sinceMs)
-    await this.#partitions.prepare(today)
+    await this.#reader.start(today, Math.floor(this.#limits.recentKeys / 2))
     this.#state = 'running'
     this.#lateSweep = setInterval(() => this.#answerLate(), LATE_SWEEP_MS)
     this.#lateSweep.unref()
@@ -110,17 +102,34 @@ export class Lane {
 
   /** Queues a request. @returns false when the lane has no room or does not run: the caller answers 91 */
   submit(work: Work): boolean {
-    if (this.#state !== 'running' && this.#state !== 'recovering') return false
-    if (!this.#intake.push(work)) return false
+    if (!this.#takesWork || !this.#intake.push(work)) return false
     this.#wake.signal()
     return true
   }
 
-  /** Queues the end of an expired hold. @returns false beyond the limit: it is left to the next sweep */
-  expireHold(hold: DueHold): boolean {
-    if (this.#state === 'fenced' || !this.#intake.pushHold(hold)) return false
+  /** Queues the end of an expired hold. @returns false when there is no room: it is left to the next sweep */
+  expireHold({ panIndex, holdId }: Pick<DueHold, 'panIndex' | 'holdId'>): boolean {
+    return this.#takeChore({ kind: 'expire-hold', panIndex, holdId })
+  }
+
+  /** Queues a command of the inbox. @returns false when there is no room: it is read again */
+  takeCommand(command: InboxCommand): boolean {
+    return this.#takeChore({ kind: 'command', panIndex: command.panIndex, command, refusal: undefined })
+  }
+
+  /** Chores that may be queued now. */
+  get choreRoom(): number {
+    return this.#takesWork ? this.#intake.chores.room : 0
+  }
+
+  #takeChore(chore: Chore): boolean {
+    if (!this.#takesWork || !this.#intake.chores.push(chore)) return false
     this.#wake.signal()
     return true
+  }
+
+  get #takesWork(): boolean {
+    return this.#state === 'running' || this.#state === 'recovering'
   }
 
   /** Decides what has queued, then stops. New work is refused at once. */
@@ -141,7 +150,7 @@ export class Lane {
         // A commit under way fails by itself, and then tells whether its batch may be in.
         if (this.#pipeline.flight === undefined) await this.#recover(undefined)
         else await this.#wake.wait()
-      } else if (await this.#gather()) {
+      } else if (await this.#maker.gather()) {
         this.#pipeline.send()
       } else if (!this.#isIdle) {
         await this.#wake.wait()
@@ -157,7 +166,7 @@ export class Lane {
   }
 
   get #isIdle(): boolean {
-    return this.#pipeline.isEmpty && this.#intake.isEmpty
+    return this.#pipeline.isEmpty && this.#intake.isIdle(this.#clock.now())
   }
 
   /** Uses an idle turn to fill the memory; the event loop gets its turn first, so that requests come before this. */
@@ -173,110 +182,15 @@ export class Lane {
     }
   }
 
-  /** Takes what waits and decides it into the open batch. @returns false when there is nothing to take, or no room */
-  async #gather(): Promise<boolean> {
-    this.#cache.trim()
-    const { open, flight } = this.#pipeline
-    const nowMs = this.#clock.now()
-    const moment = open?.moment ?? momentOf(nowMs, this.#limits.cutoverMinutes)
-    // With a new month households are read anew: not while a batch of the old one is not in the database yet.
-    if (flight !== undefined && flight.batch.entitlementDate !== moment.entitlementDate) return false
-    const taken = new UnderWay()
-    const ahead = this.#pipeline.underWay()
-    const room = this.#limits.batchMax - (open?.works.length ?? 0)
-    const works = this.#intake.take(room, nowMs, [...ahead, taken])
-    const dueHolds = open === undefined ? this.#intake.takeHolds() : []
-    if (works.length === 0 && dueHolds.length === 0) return false
-    try {
-      const startedMs = performance.now()
-      const lookups = await this.#lookUp(works, dueHolds, moment)
-      if (this.#pipeline.failed !== undefined) this.#intake.putBack(works, dueHolds)
-      else this.#pipeline.decide(works, dueHolds, { lookups, moment, startedMs, taken })
-    } catch (error) {
-      this.#observer.laneFault?.(this.lane, error)
-      if (error instanceof MizanError && error.code === 'STORE_UNAVAILABLE') this.#intake.putBack(works, dueHolds)
-      else await this.#giveUpOpen(works, dueHolds)
-    }
-    return true
-  }
-
-  async #lookUp(works: readonly Work[], dueHolds: readonly DueHold[], moment: Moment): Promise<Lookups> {
-    await this.#partitions.prepare(moment.businessDate)
-    const asksAll = this.#refusedSeq > this.lastSeq
-    return lookUp({
-      store: this.#store,
-      cache: this.#cache,
-      recent: asksAll ? undefined : this.#recent,
-      works,
-      dueHolds,
-      moment,
-      matchingDays: this.#limits.matchingDays,
-    })
-  }
-
-  /** A defect while deciding: each request on its own, once nothing is in flight. */
-  async #giveUpOpen(works: readonly Work[], dueHolds: readonly DueHold[]): Promise<void> {
-    const open = this.#pipeline.takeBack()
-    await this.#pipeline.landed()
-    const all = [...(open?.works ?? []), ...works]
-    const holds = [...(open?.dueHolds ?? []), ...dueHolds]
-    if (this.#pipeline.failed === undefined) await this.#isolate(all, holds, 'internal-fault')
-    else this.#intake.putBack(all, holds)
-  }
-
   /** A batch that was not made durable. What was decided after it stood on it, and is decided again. */
   async #dealWithFailure(): Promise<void> {
-    this.#withdraw()
+    this.#maker.withdraw()
     const failed = this.#pipeline.takeFailure()
     if (failed === undefined) return
     const { sent, outcome } = failed
-    if (outcome.kind === 'fenced') {
-      this.#fence(sent.works)
-    } else if (outcome.kind === 'unknown') {
-      await this.#recover({ sent, hash: outcome.hash })
-    } else {
-      const { code, constraint, reason } = outcome
-      const { seq } = sent.batch
-      this.#observer.batchRefused?.(this.lane, seq, sent.works.length, code, constraint, reason)
-      if (constraint.includes('dedupe_key') && this.#refusedSeq !== seq) {
-        // A key that the memory took for new is in the journal after all: decide again, asking for every key.
-        this.#refusedSeq = seq
-        this.#intake.putBack(sent.works, sent.dueHolds)
-      } else {
-        await this.#isolate(sent.works, sent.dueHolds, isCapacity(code) ? 'not-in-time' : 'internal-fault')
-      }
-    }
-  }
-
-  /** A batch that cannot be made durable as a whole: each part on its own, so that a bad one harms no other. */
-  async #isolate(works: readonly Work[], dueHolds: readonly DueHold[], failure: Result): Promise<void> {
-    if (works.length + dueHolds.length === 1) {
-      for (const work of works) answerWithout(work, failure)
-      return
-    }
-    for (const hold of dueHolds) await this.#alone([], [hold], failure)
-    for (const work of works) await this.#alone([work], [], failure)
-  }
-
-  async #alone(works: readonly Work[], dueHolds: readonly DueHold[], failure: Result): Promise<void> {
-    if (this.#state === 'fenced') {
-      for (const work of works) this.#intake.early91(work, 'fenced')
-      return
-    }
-    try {
-      const moment = momentOf(this.#clock.now(), this.#limits.cutoverMinutes)
-      const startedMs = performance.now()
-      const lookups = await this.#lookUp(works, dueHolds, moment)
-      this.#pipeline.decide(works, dueHolds, { lookups, moment, startedMs, taken: new UnderWay() })
-      this.#pipeline.send()
-      await this.#pipeline.landed()
-      await this.#dealWithFailure()
-    } catch (error) {
-      this.#pipeline.takeBack()
-      this.#observer.laneFault?.(this.lane, error)
-      const unavailable = error instanceof MizanError && error.code === 'STORE_UNAVAILABLE'
-      for (const work of works) answerWithout(work, unavailable ? 'not-in-time' : failure)
-    }
+    if (outcome.kind === 'fenced') this.#fence(sent.works)
+    else if (outcome.kind === 'unknown') await this.#recover({ sent, hash: outcome.hash })
+    else await this.#maker.refused(sent, outcome)
   }
 
   /**
@@ -284,7 +198,7 @@ export class Lane {
    * other) and learn whether the batch is in. It is answered if it is; otherwise its requests are decided again.
    */
   async #recover(lost: LostBatch | undefined): Promise<void> {
-    this.#withdraw()
+    this.#maker.withdraw()
     if (this.#state === 'running') this.#state = 'recovering'
     this.#observer.laneRecovering?.(this.lane)
     const position = await retakeLane(this.#store, this.epoch, {
@@ -304,13 +218,7 @@ export class Lane {
     this.#observer.laneRecovered?.(this.lane, position.epoch, position.lastSeq, isIn)
     if (lost === undefined) return
     if (isIn) this.#pipeline.accept(lost.sent, lost.hash)
-    else this.#intake.putBack(lost.sent.works, lost.sent.dueHolds)
-  }
-
-  /** Takes the open batch back: its requests wait again. */
-  #withdraw(): void {
-    const open = this.#pipeline.takeBack()
-    if (open !== undefined) this.#intake.putBack(open.works, open.dueHolds)
+    else this.#intake.putBack(lost.sent)
   }
 
   /**
@@ -339,8 +247,10 @@ export class Lane {
   #answerLate(): void {
     const nowMs = this.#clock.now()
     const oldest = this.#pipeline.open?.works[0]
-    if (oldest !== undefined && oldest.deadlineMs <= nowMs) this.#withdraw()
+    if (oldest !== undefined && oldest.deadlineMs <= nowMs) this.#maker.withdraw()
     this.#intake.answerLate(nowMs)
+    // Nothing else tells that chores have rested.
+    if (this.#intake.chores.isReady(nowMs)) this.#wake.signal()
   }
 
   #refuseWaiting(): void {

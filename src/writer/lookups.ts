@@ -1,20 +1,25 @@
+import type { Authentication } from '../authorization/authentication.ts'
+import type { StoredAuthorization } from '../authorization/decision.ts'
 import { addDays, type CivilDate, civilDate, monthOf, transmissionInstant } from '../calendar.ts'
 import type { LaneStore } from '../store/lane-store.ts'
 import type { OriginalQuery, Prefetched } from '../store/prefetch.ts'
-import type { DueHold } from './hold-sweeper.ts'
 import type { HouseholdCache } from './household-cache.ts'
 import type { Moment } from './open-batch.ts'
 import type { RecentKeys } from './recent-keys.ts'
-import { isReversal, needsOriginal, type Work } from './work.ts'
+import { isReversal, needsOriginal, type Portion, type Work } from './work.ts'
 
 /** What a batch needed to know, beside the cache: firsts of repeats, early reversals, originals by request. */
 export interface Lookups {
   readonly previous: Prefetched['previous']
   readonly reversedEarly: Prefetched['reversedEarly']
-  readonly originals: ReadonlyMap<Work, Prefetched['previous'] extends ReadonlyMap<string, infer T> ? T : never>
+  readonly originals: ReadonlyMap<Work, StoredAuthorization>
+  /** Of those that bring something to verify. */
+  readonly authentications: ReadonlyMap<Work, Authentication>
 }
 
-const nothing: Lookups = { previous: new Map(), reversedEarly: new Set(), originals: new Map() }
+type Found = Omit<Lookups, 'authentications'>
+
+const nothing: Found = { previous: new Map(), reversedEarly: new Set(), originals: new Map() }
 
 /** Days by which a sender's clock may be ahead of ours before its earlier messages are no longer found. */
 const CLOCK_AHEAD_DAYS = 3
@@ -40,7 +45,7 @@ class JournalSpan {
 }
 
 /**
- * Reads what a batch lacks, in one query, or not at all when memory has everything: households that are not cached,
+ * Reads what a portion lacks, in one query, or not at all when memory has everything: households that are not cached,
  * keys that the memory of recent keys cannot vouch for, originals of reversals and refunds. Loaded households go into
  * the cache.
  */
@@ -49,12 +54,12 @@ export async function lookUp(options: {
   readonly cache: HouseholdCache
   /** Absent: the journal is asked for every key. */
   readonly recent: RecentKeys | undefined
-  readonly works: readonly Work[]
-  readonly dueHolds: readonly DueHold[]
+  readonly portion: Portion
   readonly moment: Moment
   readonly matchingDays: number
-}): Promise<Lookups> {
-  const { store, cache, recent, works } = options
+}): Promise<Found> {
+  const { store, cache, recent } = options
+  const { works, chores } = options.portion
   const { atMs: nowMs, entitlementDate } = options.moment
   const month = monthOf(entitlementDate)
   const panIndexes = new Set<string>()
@@ -62,7 +67,9 @@ export async function lookUp(options: {
   const originals: OriginalQuery[] = []
   const asking: Work[] = []
   const span = new JournalSpan(options.moment, options.matchingDays)
-  for (const { panIndex } of options.dueHolds) if (!cache.has(panIndex, month)) panIndexes.add(panIndex)
+  for (const { panIndex } of chores) {
+    if (panIndex !== undefined && !cache.has(panIndex, month)) panIndexes.add(panIndex)
+  }
   for (const work of works) {
     const { request } = work
     if (request.fault === undefined && !cache.has(request.panIndex, month)) panIndexes.add(request.panIndex)
@@ -83,7 +90,7 @@ export async function lookUp(options: {
   const { since } = span
   const found = await store.prefetch({ entitlementDate, since, panIndexes: [...panIndexes], keys, originals })
   for (const loaded of found.households) cache.add(loaded, month)
-  const originalOf = new Map<Work, NonNullable<ReturnType<typeof found.originals.get>>>()
+  const originalOf = new Map<Work, StoredAuthorization>()
   for (const [ordinal, work] of asking.entries()) {
     const original = found.originals.get(ordinal)
     if (original !== undefined) originalOf.set(work, original)

@@ -3,8 +3,8 @@ import type { Household } from '../card/household.ts'
 import type { Batch } from '../store/batch.ts'
 import { BatchBuilder, type BatchHead } from './batch-builder.ts'
 import type { Answer } from './batch-decider.ts'
-import type { DueHold } from './hold-sweeper.ts'
-import type { UnderWay, Work } from './work.ts'
+import type { Chore } from './chores.ts'
+import type { Portion, UnderWay, Work } from './work.ts'
 
 /** The instant at which a batch was begun, and the dates that all its decisions go by. */
 export interface Moment {
@@ -19,11 +19,11 @@ export function momentOf(atMs: number, cutoverMinutes: number): Moment {
 }
 
 /** What is decided while the batch before it is being made durable. */
-export class OpenBatch {
+export class OpenBatch implements Portion {
   readonly moment: Moment
   readonly builder: BatchBuilder
   readonly works: Work[] = []
-  readonly dueHolds: DueHold[] = []
+  readonly chores: Chore[] = []
   readonly answers: Answer[] = []
   readonly underWay: UnderWay[] = []
   prefetchMs = 0
@@ -36,10 +36,8 @@ export class OpenBatch {
 }
 
 /** A batch that was sent, and whose outcome decides its answers. */
-export interface SentBatch {
+export interface SentBatch extends Portion {
   readonly batch: Batch
-  readonly works: readonly Work[]
-  readonly dueHolds: readonly DueHold[]
   readonly answers: readonly Answer[]
   /** Households that it changed in memory. */
   readonly touched: ReadonlyMap<Household, unknown>

@@ -2,7 +2,7 @@ import { MizanError } from '../errors.ts'
 import { batchFailed, laneFenced, laneRecovered, unexpectedError } from '../telemetry/events.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
-import type { LaneObserver } from './observer.ts'
+import type { BatchReport, LaneObserver } from './observer.ts'
 
 const SECOND_MS = 1_000
 /** The same fault of a lane that cannot reach its database is said once in this time. */
@@ -18,14 +18,18 @@ export function writerTelemetry(metrics: Metrics, log: Logger): LaneObserver {
   )
   const recoveringSinceMs = new Map<number, number>()
   let faultSaidMs = Number.NEGATIVE_INFINITY
+  /** A batch of chores alone says nothing about requests. */
+  const observeRequests = ({ size, queueMs, prefetchMs, decideMs }: BatchReport) => {
+    metrics.batchSize.observe(size)
+    metrics.stage.queue(queueMs / SECOND_MS)
+    metrics.stage.prefetch(prefetchMs / SECOND_MS)
+    metrics.stage.decide(decideMs / SECOND_MS / size)
+  }
   return {
     batchDone(lane, report) {
       outcomes.get(report.outcome)?.inc()
-      metrics.batchSize.observe(report.size)
+      if (report.size > 0) observeRequests(report)
       metrics.commitSeconds.observe(report.commitMs / SECOND_MS)
-      metrics.stage.queue(report.queueMs / SECOND_MS)
-      metrics.stage.prefetch(report.prefetchMs / SECOND_MS)
-      metrics.stage.decide(report.decideMs / SECOND_MS / report.size)
       metrics.stage.commit(report.commitMs / SECOND_MS)
       metrics.ringDepth.set({ lane }, report.depth)
       metrics.laneLastSeq.set({ lane }, report.seq)

@@ -1,6 +1,7 @@
 import type { AnswerFields } from '../authorization/answer.ts'
 import type { AuthorizationRequest } from '../authorization/request.ts'
 import type { Result } from '../authorization/result.ts'
+import type { Chore } from './chores.ts'
 import type { Ring } from './ring.ts'
 
 /** A request on its way through a lane. */
@@ -12,6 +13,12 @@ export interface Work {
   readonly deadlineMs: number
   /** Called exactly once. */
   readonly respond: (result: Result, fields: AnswerFields) => void
+}
+
+/** What a lane takes into a batch. */
+export interface Portion {
+  readonly works: readonly Work[]
+  readonly chores: readonly Chore[]
 }
 
 /** Answers without a posting: nothing of the request is in the journal. */

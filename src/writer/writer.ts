@@ -3,10 +3,13 @@ import type { AuthorizationRequest } from '../authorization/request.ts'
 import type { Result } from '../authorization/result.ts'
 import type { Clock } from '../calendar.ts'
 import { assert } from '../errors.ts'
+import type { CommandInbox } from '../store/command-inbox.ts'
 import { LaneStore } from '../store/lane-store.ts'
+import type { Authenticator } from './authenticator.ts'
 import type { LaneRules } from './batch-decider.ts'
 import { CardDirectory, type LaneLookup } from './card-directory.ts'
 import { type DueHoldQuery, HoldSweeper } from './hold-sweeper.ts'
+import { InboxPoller } from './inbox-poller.ts'
 import { Lane } from './lane.ts'
 import type { LaneLimits } from './lane-options.ts'
 import type { LaneObserver } from './observer.ts'
@@ -16,6 +19,7 @@ export interface WriterOptions {
   readonly laneCount: number
   readonly limits: LaneLimits
   readonly rules: LaneRules
+  readonly authenticator: Authenticator
   readonly clock: Clock
   readonly observer: LaneObserver
   /** From receipt to the moment its batch is sent; later it is answered 91. */
@@ -25,6 +29,8 @@ export interface WriterOptions {
   readonly lookup: LaneLookup
   /** Open holds that are past their time. */
   readonly dueHolds: DueHoldQuery
+  /** Commands from people and jobs. */
+  readonly inbox: Pick<CommandInbox, 'query' | 'onArrival'>
 }
 
 /** All lanes of this process. The only code that changes balances. */
@@ -33,14 +39,15 @@ export class Writer {
   readonly #options: WriterOptions
   readonly #directory: CardDirectory
   readonly #sweeper: HoldSweeper
+  readonly #poller: InboxPoller
 
   constructor(options: WriterOptions) {
     this.#options = options
     this.#directory = new CardDirectory(options.lookup)
     this.lanes = Array.from({ length: options.laneCount }, (_, lane) => {
       const store = new LaneStore({ url: options.url, lane, commitTimeoutMs: options.commitTimeoutMs })
-      const { rules, limits, clock, observer } = options
-      return new Lane({ lane, store, rules, limits, clock, observer })
+      const { rules, authenticator, limits, clock, observer } = options
+      return new Lane({ lane, store, rules, authenticator, limits, clock, observer })
     })
     this.#sweeper = new HoldSweeper({
       query: options.dueHolds,
@@ -48,6 +55,12 @@ export class Writer {
       now: () => options.clock.now(),
       onError: (error) => options.observer.laneFault?.(0, error),
     })
+    this.#poller = new InboxPoller({
+      query: options.inbox.query,
+      lanes: this.lanes,
+      onError: (error) => options.observer.laneFault?.(0, error),
+    })
+    options.inbox.onArrival(() => this.#poller.poll())
   }
 
   get ready(): boolean {
@@ -58,11 +71,12 @@ export class Writer {
   async start(): Promise<void> {
     for (const lane of this.lanes) await lane.start()
     this.#sweeper.start()
+    this.#poller.start()
   }
 
   /** Decides what has queued and stops. */
   async stop(): Promise<void> {
-    await this.#sweeper.stop()
+    await Promise.all([this.#sweeper.stop(), this.#poller.stop()])
     await Promise.all(this.lanes.map((lane) => lane.stop()))
   }
 

@@ -6,7 +6,7 @@ import type { AuthorizationRequest } from '../../src/authorization/request.ts'
 import { civilDate } from '../../src/calendar.ts'
 import type { Household } from '../../src/card/household.ts'
 import { moneyAccount, subsidyAccount } from '../../src/ledger/accounts.ts'
-import { context, householdWithMoney, outletOf, request } from './world.ts'
+import { authenticationOf, context, householdWithMoney, outletOf, request, withAssertion } from './world.ts'
 
 /** A small dialogue with one household: what was decided is applied, and can be named by what follows. */
 class Dialogue {
@@ -23,8 +23,11 @@ class Dialogue {
     const asked = request(fields)
     const id = this.#id
     this.#id += 64
-    const decision = decide(asked, context(this.household, { id, nowMs: this.nowMs, ...more }))
-    applyDecision(decision, this.household)
+    const decision = decide(
+      asked,
+      context(this.household, { id, nowMs: this.nowMs, authentication: authenticationOf(asked), ...more }),
+    )
+    applyDecision(decision, this.household, this.household.cards[0])
     this.#remember(id, asked, decision)
     return { ...decision, id }
   }
@@ -233,7 +236,7 @@ t.test('goods can be refunded, the cash part of a purchase cannot', async (t) =>
 
 t.test('a health co-payment can be refunded', async (t) => {
   const dialogue = new Dialogue(householdWithMoney(10_000))
-  const care = { ...at(clinic), fromAccount: '96', amountPiasters: 2_000, fingerprint: 'matched' } as const
+  const care = { ...at(clinic), fromAccount: '96', amountPiasters: 2_000, security: withAssertion } as const
   const paid = dialogue.say(care, { outlet: clinic })
   t.equal(paid.result, 'approved')
   const given = dialogue.say({ ...care, transactionType: '20' }, { outlet: clinic, original: dialogue.stored(paid.id) })

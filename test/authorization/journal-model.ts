@@ -8,7 +8,7 @@ import { type CivilDate, civilDate, monthOf } from '../../src/calendar.ts'
 import type { Household } from '../../src/card/household.ts'
 import { type AccountNumber, isHouseholdAccount } from '../../src/ledger/accounts.ts'
 import type { Hold, HoldEnding, Transfer } from '../../src/ledger/transfer.ts'
-import { outletByAcceptor, policy, programmes } from './world.ts'
+import { authenticationOf, outletByAcceptor, policy, programmes } from './world.ts'
 
 /** A row of the model's journal. */
 export interface Entry {
@@ -76,6 +76,7 @@ export class JournalModel {
       previous: this.#stored(this.#byKey.get(request.key)),
       reversedEarly: this.#orphans.has(request.key),
       original,
+      authentication: authenticationOf(request),
     }
     const before = JSON.stringify(household)
     const decision = decide(request, context)
@@ -83,7 +84,7 @@ export class JournalModel {
     if (JSON.stringify(decide(request, context)) !== JSON.stringify(decision)) throw new Error('deciding is not pure')
     const answer = answerFields(decision, id, codes)
     const entry: Entry = { id, request, decision, household, answer, entitlementDate, original }
-    if (household !== undefined) applyDecision(decision, household)
+    if (household !== undefined) applyDecision(decision, household, household.cards[0])
     if (context.previous !== undefined) return entry
     this.#commit(entry)
     return entry

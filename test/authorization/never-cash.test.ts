@@ -20,7 +20,7 @@ import { unitCodes } from '../../src/money.ts'
 import { demoHousehold } from '../../src/simulator/demo-world.ts'
 import { type Entry, JournalModel } from './journal-model.ts'
 import { type Step, stepOf, Traffic, timeAfter } from './traffic.ts'
-import { panIndexOf, programmes, WORLD_SEED } from './world.ts'
+import { cardOf, panIndexOf, programmes, WORLD_SEED } from './world.ts'
 
 /**
  * Requirement M4 and the invariants of the ledger, over random traffic: draws, payments, holds, completions, refunds,
@@ -44,7 +44,7 @@ function openingHousehold(id: number): Household {
     members,
     status: id === 5 ? 'suspended' : 'active',
     oldRationCard: 'active',
-    cards: [{ id, panIndex: '0123456789abcdef', expiry: '3012', status: 'active' }],
+    cards: [cardOf(id, '0123456789abcdef')],
     balances: [
       balance(moneyAccount('postalAccount', id), 0, postal),
       balance(subsidyAccount('wallet', 'EGP', 3, id), month, 600),
@@ -52,6 +52,7 @@ function openingHousehold(id: number): Household {
     ],
     holds: [],
     cashUsage: undefined,
+    usedAssertions: [],
   }
 }
 

@@ -4,7 +4,7 @@ import type { AuthorizationRequest, MessageClass, Outlet } from '../../src/autho
 import { priceOn } from '../../src/benefit/programme.ts'
 import { civilDate, civilTime } from '../../src/calendar.ts'
 import { demoHousehold } from '../../src/simulator/demo-world.ts'
-import { outlets, programmes, request, WORLD_SEED } from './world.ts'
+import { outlets, programmes, request, WORLD_SEED, withAssertion } from './world.ts'
 
 /** What to do next; everything is relative to what was sent before, so that any sequence makes sense. */
 export interface Step {
@@ -197,7 +197,7 @@ export class Traffic {
       partialAllowed: step.flag,
       schemeRail: !known,
       networkReference: known ? '' : String(this.#count).padStart(15, '9'),
-      fingerprint: category === 'health' ? (step.other ? 'absent' : 'matched') : 'absent',
+      security: category === 'health' && !step.other ? withAssertion : undefined,
     })
   }
 
@@ -210,7 +210,7 @@ export class Traffic {
       ...placeOf(this.#outlet(health ? 'health' : 'atm', governorate)),
       transactionType: health ? '39' : at(['30', '31'], step.pick),
       fromAccount: health ? '96' : '00',
-      fingerprint: 'matched',
+      security: withAssertion,
     })
   }
 
@@ -229,7 +229,7 @@ export class Traffic {
       quantity: step.flag ? step.quantity : undefined,
       days: step.days,
       schemeRail: step.other,
-      fingerprint: 'matched',
+      security: withAssertion,
     })
   }
 
@@ -268,7 +268,7 @@ export class Traffic {
       transactionType: '20',
       fromAccount: toMoney ? '20' : fromAccount,
       toAccount: toMoney || step.pick % 7 === 0 ? '20' : fromAccount,
-      fingerprint: 'matched',
+      security: withAssertion,
     })
   }
 

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
+import { type Authentication, notAuthenticated } from '../../src/authorization/authentication.ts'
 import type { DecisionContext, DecisionPolicy } from '../../src/authorization/decision.ts'
 import { keyOf } from '../../src/authorization/inbound.ts'
-import type { AuthorizationRequest, Outlet } from '../../src/authorization/request.ts'
+import type { AuthorizationRequest, Outlet, SecurityData } from '../../src/authorization/request.ts'
 import { programmeBook, shippedProgrammes } from '../../src/benefit/programme.ts'
 import { civilDate, parseDate } from '../../src/calendar.ts'
 import type { Card, Household } from '../../src/card/household.ts'
@@ -57,6 +58,9 @@ export const policy: DecisionPolicy = {
   withdrawalDailyCount: 4,
   purchaseSinglePiasters: 2_000_000,
   holdDays: 7,
+  pinTriesMax: 3,
+  chipDataRequired: false,
+  pinRequired: () => false,
   serviceLiveFrom: () => parseDate('2023-08-01'),
 }
 
@@ -65,10 +69,48 @@ export function panIndexOf(pan: string): string {
   return createHash('sha256').update(`index ${pan}`).digest('binary').slice(0, 16)
 }
 
+/** An active card that was never used, and has a PIN. */
+export function cardOf(id: number, panIndex: string, fields: Partial<Card> = {}): Card {
+  return {
+    id,
+    panIndex,
+    expiry: '3012',
+    status: 'active',
+    sequenceNumber: '01',
+    serviceCode: '201',
+    pinReference: { keyIndex: 1, pvv: '1234' },
+    counters: { pinFailures: 0, atc: 0, atcSeen: 0 },
+    scriptPending: undefined,
+    ...fields,
+  }
+}
+
+/** A message that brings a biometric assertion. What it is worth, {@link fingerprinted} says. */
+export const withAssertion: SecurityData = {
+  pinBlock: undefined,
+  securityControl: undefined,
+  keySerial: undefined,
+  chip: undefined,
+  sequenceNumber: undefined,
+  track2: undefined,
+  assertion: { token: new Uint8Array(52), boundTo: '' },
+}
+
+/** A genuine assertion of a matched fingerprint, of its own for each key. */
+export function fingerprinted(key: string, nowMs: number): Authentication {
+  const nonce = Buffer.from(key, 'latin1').toString('hex').slice(-16).padStart(16, '0')
+  return { ...notAuthenticated, fingerprint: 'matched', assertion: { nonce, signedAtMs: nowMs } }
+}
+
+/** What a request of these tests stands for: a genuine assertion where it brings one, else nothing verified. */
+export function authenticationOf({ security, key, receivedAtMs }: AuthorizationRequest): Authentication {
+  return security === undefined ? notAuthenticated : fingerprinted(key, receivedAtMs)
+}
+
 /** A household with one active card and an empty journal. */
 export function household(fields: Partial<Household> = {}): Household {
   const id = fields.id ?? 1_001
-  const card: Card = { id, panIndex: String(id).padStart(16, '0'), expiry: '3012', status: 'active' }
+  const card = cardOf(id, String(id).padStart(16, '0'))
   return {
     id,
     governorate: 'SUZ',
@@ -79,6 +121,7 @@ export function household(fields: Partial<Household> = {}): Household {
     balances: [],
     holds: [],
     cashUsage: undefined,
+    usedAssertions: [],
     ...fields,
   }
 }
@@ -123,7 +166,8 @@ export function request(fields: Partial<AuthorizationRequest> = {}): Authorizati
     days: 1,
     coPaymentFromPostal: false,
     basketPiasters: undefined,
-    fingerprint: 'absent',
+    chipRead: false,
+    security: undefined,
     original: undefined,
     replacementPiasters: undefined,
     key: '',
@@ -162,6 +206,7 @@ export function context(served: Household | undefined, fields: Partial<DecisionC
     previous: undefined,
     reversedEarly: false,
     original: undefined,
+    authentication: notAuthenticated,
     ...fields,
   }
 }

@@ -13,11 +13,20 @@ function bench(...words: string[]): Promise<{ code: number; out: string; err: st
   })
 }
 
-t.test('chip and PIN is refused with one clear line', async (t) => {
-  const { code, out, err } = await bench('--crypto', 'chip-pin')
-  t.equal(code, 1)
-  t.equal(out, '')
-  t.equal(err, 'bench: --crypto chip-pin: the security module is not in this version\n')
+t.test('chip and PIN is the default, except where nothing is verified', async (t) => {
+  for (const [words, wanted] of [
+    [[], 'chip-pin'],
+    [['max'], 'chip-pin'],
+    [['crash'], 'chip-pin'],
+    [['baseline'], 'none'],
+  ] as const) {
+    const { code, out } = await bench(...words, '--help')
+    t.equal(code, 0)
+    t.match(out.replaceAll(/\s+/g, ' '), `(choices: "none", "chip-pin", default: "${wanted}")`, words.join(' '))
+  }
+  const other = await bench('--crypto', 'stripe')
+  t.equal(other.code, 1)
+  t.match(other.err, /Allowed choices are none, chip-pin/)
 })
 
 t.test('unknown flags and impossible values are refused', async (t) => {
@@ -32,5 +41,6 @@ t.test('unknown flags and impossible values are refused', async (t) => {
 t.test('the help names each command', async (t) => {
   const { code, out } = await bench('--help')
   t.equal(code, 0)
-  for (const command of ['max', 'baseline', 'crash', 'codec']) t.match(out, new RegExp(`^ {2}${command} `, 'm'))
+  for (const command of ['max', 'baseline', 'crash', 'codec', 'crypto'])
+    t.match(out, new RegExp(`^ {2}${command} `, 'm'))
 })

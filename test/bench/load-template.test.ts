@@ -20,6 +20,7 @@ const numbers = {
   transmission: 1_121_093_007,
   localTime: 113_007,
   localDate: 1_121,
+  date: 261_121,
   stan: 42,
   sequence: 9_000_042,
   originalStan: 41,
@@ -30,7 +31,7 @@ function template(dialect: LoadDialect, reversal: boolean): MessageTemplate {
   const [place] = placesOf('cash', dialect)
   if (place === undefined) throw new Error('there are cash machines')
   const content = contentOf('cash')
-  const source = { dialect, place, run: 7 }
+  const source = { dialect, place, run: 7, chip: false }
   if (!reversal) return new MessageTemplate({ ...source, content })
   return new MessageTemplate({ ...source, content: { ...content, mti: '0400' }, originalMti: content.mti })
 }
@@ -56,6 +57,11 @@ for (const dialect of loadDialects) {
     t.equal(message.text(12), '113007')
     t.equal(message.text(13), '1121')
     t.equal(message.text(37), '000709000042')
+    t.match(message.text(22), /^0120?$/, 'its number was typed')
+    t.notOk(
+      [35, 52, 53, 55].some((de) => message.has(de)),
+      'nothing is to be verified',
+    )
     if (dialect === 'visa-base1') t.ok(message.text(62)?.endsWith('0400000009000042'), 'DE62.2 ends with the sequence')
   })
 

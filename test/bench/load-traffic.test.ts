@@ -23,6 +23,7 @@ function numbers(): MessageNumbers {
     transmission: 0,
     localTime: 0,
     localDate: 0,
+    date: 0,
     stan: 0,
     sequence: 0,
     originalStan: 0,
@@ -106,4 +107,26 @@ t.test('a reversal follows an approval that has aged, once, at the same outlet',
   }
   t.ok(reversed.length > 20, `${reversed.length} reversals`)
   t.equal(new Set(reversed).size, reversed.length, 'none twice')
+})
+
+t.test('an inquiry is of a card that no round has just used or is about to use', async (t) => {
+  const cursors = noCursors()
+  const load = traffic('national', cursors)
+  const record = new LoadRecord(20_000)
+  const lastUsed = new Map<number, number>()
+  let closest = Number.POSITIVE_INFINITY
+  let inquiries = 0
+  while (record.room > 0) {
+    const sequence = record.next()
+    const asked = numbers()
+    const { content } = load.next(sequence, record, asked).source
+    if (content.processingCode === '310000') {
+      inquiries += 1
+      closest = Math.min(closest, sequence - (lastUsed.get(asked.householdId) ?? Number.NEGATIVE_INFINITY))
+    } else {
+      lastUsed.set(asked.householdId, sequence)
+    }
+  }
+  t.ok(inquiries > 1_000, `${inquiries} inquiries`)
+  t.ok(closest > 20, `no card is asked about within ${closest} requests of its use`)
 })

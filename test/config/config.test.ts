@@ -5,6 +5,7 @@ import t from 'tap'
 import { businessDate } from '../../src/calendar.ts'
 import { type Config, describeConfig, loadConfig } from '../../src/config/config.ts'
 import { readEnvironment } from '../../src/config/environment.ts'
+import { masterKeySource } from '../../src/config/master-key-source.ts'
 import { MizanError } from '../../src/errors.ts'
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'mizan-config-'))
@@ -200,6 +201,41 @@ t.test('settings that contradict each other are refused', async (t) => {
     refusal({ outbound: [{ ...bank, backoff: { minMs: 100, maxMs: 50 } }] }),
     'outbound.0.backoff.maxMs must not be less',
   )
+})
+
+t.test('one place keeps the master key', async (t) => {
+  const pkcs11 = { module: 'token.so', tokenLabel: 'mizan', keyLabel: 'master', pinFile: 'pin' }
+  const token = load({ security: { pkcs11 } }, { MIZAN_ENV: 'production' })
+  const absolute = { ...pkcs11, module: path.join(folder, 'token.so'), pinFile: path.join(folder, 'pin') }
+  t.same(token.security, { pkcs11: absolute })
+  t.same(masterKeySource(token), { hex: undefined, pkcs11: absolute, file: undefined, generateAt: undefined })
+  const { pinFile: _, ...withoutFile } = pkcs11
+  const pin = 'a PIN of a token'
+  const fromVariable = load({ security: { pkcs11: withoutFile } }, { MIZAN_PKCS11_PIN: pin })
+  t.equal(fromVariable.security.pkcs11?.pin, pin)
+  t.notMatch(JSON.stringify(describeConfig(fromVariable)), pin)
+  t.equal(fromVariable.security.pkcs11?.pin, pin, 'the configuration itself stays as it is')
+  t.match(
+    refusal({ security: { pkcs11: withoutFile } }),
+    /security\.pkcs11\.pinFile is missing, and so is MIZAN_PKCS11_PIN/,
+  )
+  const key = '0123456789abcdef'.repeat(4)
+  t.match(refusal({ security: { pkcs11 } }, { MIZAN_MASTER_KEY: key }), /MIZAN_MASTER_KEY must not be set beside/)
+  t.match(refusal({ security: { pkcs11, masterKeyFile: 'key' } }), /security\.masterKeyFile must not be set beside/)
+  t.match(refusal({ security: { pkcs11: { ...pkcs11, slot: 1 } } }), 'security.pkcs11.slot is not a known setting')
+  t.match(refusal({ security: { pkcs11: { pinFile: 'pin' } } }), 'security.pkcs11.tokenLabel is missing')
+
+  const file = load(
+    { varDir: 'data', security: { masterKeyFile: 'key' } },
+    { MIZAN_MASTER_KEY: key, MIZAN_PKCS11_PIN: pin },
+  )
+  t.notOk('pkcs11' in file.security, 'a PIN alone is for nothing')
+  t.same(masterKeySource(file), {
+    hex: key,
+    pkcs11: undefined,
+    file: path.join(folder, 'key'),
+    generateAt: path.join(folder, 'data', 'keys', 'master.key'),
+  })
 })
 
 t.test('demo data only without a file, and never in production', async (t) => {

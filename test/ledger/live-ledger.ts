@@ -1,23 +1,27 @@
-import { createHash } from 'node:crypto'
 import type { AnswerFields } from '../../src/authorization/answer.ts'
+import type { Authentication } from '../../src/authorization/authentication.ts'
 import type { AuthorizationRequest } from '../../src/authorization/request.ts'
 import { type Result, responseCodes } from '../../src/authorization/result.ts'
-import type { Clock } from '../../src/calendar.ts'
 import { describeError } from '../../src/errors.ts'
-import { panProtection } from '../../src/security/pan-protection.ts'
+import { KeyRing } from '../../src/security/keys/key-ring.ts'
+import { SoftwareModule } from '../../src/security/software-module.ts'
 import { loadDemoWorld } from '../../src/simulator/load-world.ts'
 import { cardLaneLookup } from '../../src/store/card-lookup.ts'
+import { commandInbox } from '../../src/store/command-inbox.ts'
+import { awaitCommand, type CommandEnd, requestCommand } from '../../src/store/command-requests.ts'
 import { type Client, connect } from '../../src/store/connection.ts'
 import { dueHoldQuery } from '../../src/store/due-holds.ts'
+import { laneOf } from '../../src/store/household-loader.ts'
 import { prepareDatabase } from '../../src/store/installation.ts'
 import { saveReferenceData } from '../../src/store/reference-data.ts'
-import type { LaneObserver } from '../../src/writer/observer.ts'
-import { Writer } from '../../src/writer/writer.ts'
-import { outletByAcceptor, outlets, policy, programmes, WORLD_SEED } from '../authorization/world.ts'
+import { Authenticator } from '../../src/writer/authenticator.ts'
+import { Writer, type WriterOptions } from '../../src/writer/writer.ts'
+import { authenticationOf, outletByAcceptor, outlets, policy, programmes, WORLD_SEED } from '../authorization/world.ts'
 import { createTestDatabase, type TeardownHost } from '../support/database.ts'
+import { panProtectionOf } from '../support/pan-keys.ts'
 
 export const CUTOVER_MINUTES = 1_350
-const protection = panProtection(createHash('sha256').update('a key of these tests').digest())
+const protection = panProtectionOf('ledger tests')
 
 /** Index of a card number in the databases of these tests. */
 export function panIndexOf(pan: string): string {
@@ -29,6 +33,17 @@ export interface Answered {
   readonly fields: AnswerFields
 }
 
+/** Takes what requests of these tests bring for what it stands for: their cryptography is tested elsewhere. */
+class TrustingAuthenticator extends Authenticator {
+  constructor() {
+    super(new SoftwareModule(new KeyRing(Buffer.alloc(32, 1)), () => 0))
+  }
+
+  override authenticate(request: AuthorizationRequest): Authentication {
+    return authenticationOf(request)
+  }
+}
+
 /** A database with the demo world, the real writer on it, and a clock that the test moves. */
 export interface LiveLedger {
   readonly url: string
@@ -38,6 +53,8 @@ export interface LiveLedger {
   /** As superuser, for looking and for tampering. */
   readonly client: Client
   submit(request: AuthorizationRequest): Promise<Answered>
+  /** Has the writer carry out a command for a household's card. */
+  command(householdId: number, kind: string, detail?: Readonly<Record<string, unknown>>): Promise<CommandEnd>
   /** Stops the writer and starts another: holds that are over end, memory is empty, the epoch rises. */
   restart(): Promise<void>
   /** Ends the writer and every connection to the database. Idempotent. */
@@ -69,10 +86,20 @@ export async function openLedger(t: TeardownHost, options: LiveLedgerOptions = {
   const faults: string[] = []
   const directory = cardLaneLookup(url)
   const holds = dueHoldQuery(url)
+  const inbox = commandInbox(url)
   const startWriter = async () => {
-    const made = newWriter(url, laneCount, cacheHouseholds, { now: () => clock.nowMs }, directory.lookup, holds.query, {
-      laneFault: (_, error) => faults.push(describeError(error)),
-      batchRefused: (_lane, _seq, _size, code, constraint, reason) => faults.push(`${code} ${constraint} ${reason}`),
+    const made = newWriter({
+      url,
+      laneCount,
+      cacheHouseholds,
+      clock: { now: () => clock.nowMs },
+      lookup: directory.lookup,
+      dueHolds: holds.query,
+      inbox,
+      observer: {
+        laneFault: (_, error) => faults.push(describeError(error)),
+        batchRefused: (_lane, _seq, _size, code, constraint, reason) => faults.push(`${code} ${constraint} ${reason}`),
+      },
     })
     await made.start()
     return made
@@ -85,6 +112,7 @@ export async function openLedger(t: TeardownHost, options: LiveLedgerOptions = {
     await writer.stop()
     await directory.close()
     await holds.close()
+    await inbox.close()
     await client.end().catch(() => undefined)
   }
   t.teardown(stop)
@@ -100,6 +128,14 @@ export async function openLedger(t: TeardownHost, options: LiveLedgerOptions = {
         )
         if (!taken) reject(new Error('the writer takes no requests'))
       }),
+    command: async (householdId, kind, detail = {}) => {
+      const lane = laneOf(householdId, laneCount)
+      const requestedBy = 'tester'
+      const asked = await requestCommand(client, { lane, kind, cardId: householdId, householdId, detail, requestedBy })
+      const { end } = await awaitCommand(client, asked, { timeoutMs: 30_000 })
+      if (end === undefined) throw new Error(`command ${asked.id} was not carried out`)
+      return end
+    },
     restart: async () => {
       await writer.stop()
       writer = await startWriter()
@@ -108,18 +144,15 @@ export async function openLedger(t: TeardownHost, options: LiveLedgerOptions = {
   }
 }
 
-function newWriter(
-  url: string,
-  laneCount: number,
-  cacheHouseholds: number,
-  clock: Clock,
-  lookup: ReturnType<typeof cardLaneLookup>['lookup'],
-  dueHolds: ReturnType<typeof dueHoldQuery>['query'],
-  observer: LaneObserver,
-): Writer {
+function newWriter({
+  cacheHouseholds,
+  ...options
+}: Pick<WriterOptions, 'url' | 'laneCount' | 'clock' | 'lookup' | 'dueHolds' | 'inbox' | 'observer'> & {
+  readonly cacheHouseholds: number
+}): Writer {
   return new Writer({
-    url,
-    laneCount,
+    ...options,
+    authenticator: new TrustingAuthenticator(),
     limits: {
       ringCapacity: 1_024,
       batchMax: 64,
@@ -129,11 +162,7 @@ function newWriter(
       cutoverMinutes: CUTOVER_MINUTES,
     },
     rules: { programmes, policy, outletByAcceptor },
-    clock,
-    observer,
     timeBudgetMs: 60_000,
     commitTimeoutMs: 30_000,
-    lookup,
-    dueHolds,
   })
 }

@@ -2,6 +2,7 @@ import t from 'tap'
 import {
   initialState,
   isNetworkManagement,
+  type NetworkManagementHook,
   networkManagementAnswer,
   refusalBeforeSignOn,
   type SessionState,
@@ -26,12 +27,17 @@ t.test('sign-on, sign-off and echo are approved in every state', async (t) => {
 
 t.test('other codes go to the hook; unknown ones get 12, a missing one 30', async (t) => {
   const seen: string[] = []
-  const hook = ({ de70 }: { de70: string | undefined }) => {
+  const hook: NetworkManagementHook = ({ de70 }) => {
     seen.push(String(de70))
-    return de70 === '101' ? '00' : undefined
+    return de70 === '101' ? { responseCode: '00', fields: { 48: 'KC006ABCDEF' } } : undefined
   }
-  t.equal(networkManagementAnswer('signed-on', request('101'), hook).responseCode, '00')
-  t.equal(networkManagementAnswer('signed-on', request('999'), hook).responseCode, '12')
+  t.strictSame(networkManagementAnswer('signed-on', request('101'), hook), {
+    responseCode: '00',
+    fields: { 48: 'KC006ABCDEF' },
+    state: 'signed-on',
+    changed: false,
+  })
+  t.match(networkManagementAnswer('signed-on', request('999'), hook), { responseCode: '12' })
   t.equal(networkManagementAnswer('signed-on', request('201')).responseCode, '12')
   t.strictSame(networkManagementAnswer('signed-off', request(), hook), {
     responseCode: '30',
@@ -39,6 +45,18 @@ t.test('other codes go to the hook; unknown ones get 12, a missing one 30', asyn
     changed: false,
   })
   t.strictSame(seen, ['101', '999'])
+})
+
+t.test('a hook may answer later', async (t) => {
+  const later = networkManagementAnswer('signed-off', request('101'), async () => ({ responseCode: '63' }))
+  t.type(later, Promise)
+  t.strictSame(await later, { responseCode: '63', state: 'signed-off', changed: false })
+  t.match(await networkManagementAnswer('signed-on', request('777'), async () => undefined), { responseCode: '12' })
+  // Sign-on, sign-off and echo never wait.
+  t.match(
+    networkManagementAnswer('signed-off', request('001'), async () => undefined),
+    { state: 'signed-on' },
+  )
 })
 
 t.test('before sign-on only network management is processed', async (t) => {

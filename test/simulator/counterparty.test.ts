@@ -3,7 +3,11 @@ import { answerMti } from '../../src/authorization/inbound.ts'
 import { dialects } from '../../src/iso8583/dialects.ts'
 import { startListener } from '../../src/link/server.ts'
 import { Counterparty } from '../../src/simulator/counterparty.ts'
+import { demoKeys } from '../../src/simulator/demo-keys.ts'
+import { FingerprintReader } from '../../src/simulator/fingerprint-reader.ts'
+import { MessageMac } from '../../src/simulator/message-mac.ts'
 import { transaction } from '../../src/simulator/messages.ts'
+import { ZonePinPad } from '../../src/simulator/pin-pad.ts'
 import { rails } from '../../src/simulator/rails.ts'
 import { listenerOptions } from '../link/harness.ts'
 
@@ -91,5 +95,54 @@ test('failures say what happened', async (t) => {
     link.close()
     await t.rejects(link.ask(purchase), { code: 'LINK_CLOSED' })
     t.notOk(link.fire(link.compose(purchase)))
+  })
+})
+
+test('a repeat is the same message, field by field', async (t) => {
+  const port = await standIn(t, () => '00')
+  const link = await pos(port)
+  t.teardown(() => link.close())
+  const keys = demoKeys(1)
+  const reader = new FingerprintReader('00000001', keys.biometric['00000001'] ?? '', 'S0001001', clock)
+  const pin = new ZonePinPad(keys.zpk, 3).enter('1234', card.pan)
+  const fingerprint = { reader, person: 'household 1', matched: true }
+  const first = link.compose({ ...purchase, pin, fingerprint })
+  const again = link.repeatOf(first)
+  t.equal(again.mti, '0201')
+  t.same(again.frame.subarray(4), first.frame.subarray(4), 'all but the message type')
+  const anew = link.withStampsOf(first, { ...purchase, pin, fingerprint })
+  t.notSame(anew.frame, first.frame, 'another reading of the finger has another nonce')
+})
+
+test('a link with a MAC key', async (t) => {
+  const dialect = dialects['iso87-ascii']
+  const keys = demoKeys(1)
+  const mac = new MessageMac(keys.mak)
+  const verdicts: string[] = []
+  let seal = true
+  const listener = await startListener(listenerOptions(), (request) => {
+    if (dialect === undefined) throw new Error('no dialect')
+    const message = dialect.decode(request.frame)
+    verdicts.push(`${message.mti} ${mac.check(message, request.frame)}`)
+    const fields: (string | undefined)[] = []
+    for (const de of [7, 11, 41]) fields[de] = message.text(de)
+    fields[39] = '00'
+    const answer = answerMti(message.mti)
+    request.reply(seal ? mac.encode(dialect, answer, fields) : dialect.encode(answer, fields))
+  })
+  t.teardown(() => listener.close())
+  const link = await pos(listener.port, { mak: keys.mak })
+  t.teardown(() => link.close())
+  t.equal((await link.ask(purchase)).answer.mac, 'right')
+  seal = false
+  t.equal((await link.ask(purchase)).answer.mac, 'absent')
+  t.same(verdicts, ['0800 right', '0200 right', '0200 right'], 'the sign-on too')
+  const other = await pos(listener.port, { mak: keys.zpk })
+  t.teardown(() => other.close())
+  seal = true
+  t.equal((await other.ask(purchase)).answer.mac, 'wrong')
+  t.equal(verdicts.at(-1), '0200 wrong')
+  await t.rejects(Counterparty.connect({ rail: rails.visa, host, port: listener.port, mak: keys.mak }), {
+    code: 'ASSERTION_FAILED',
   })
 })

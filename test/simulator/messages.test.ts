@@ -3,7 +3,11 @@ import { parseAmounts, parseBitmapped, parseOriginalData } from '../../src/iso85
 import { dialects } from '../../src/iso8583/dialects.ts'
 import type { Message } from '../../src/iso8583/message.ts'
 import { subfield } from '../../src/iso8583/subfields.ts'
-import { parseDataset, parseElements48 } from '../../src/iso8583/tlv.ts'
+import { berValue, parseChipData, parseDataset, parseElements48 } from '../../src/iso8583/tlv.ts'
+import { ChipCard } from '../../src/simulator/chip-card.ts'
+import { ChipIssuer } from '../../src/simulator/chip-issuer.ts'
+import { demoKeys } from '../../src/simulator/demo-keys.ts'
+import { FingerprintReader } from '../../src/simulator/fingerprint-reader.ts'
 import {
   basketElements,
   basketTotalPiasters,
@@ -17,9 +21,13 @@ import {
   transaction,
   unitDraw,
 } from '../../src/simulator/messages.ts'
+import { DukptPinPad, ZonePinPad } from '../../src/simulator/pin-pad.ts'
+import { withChip } from '../../src/simulator/presentment.ts'
 import { rails } from '../../src/simulator/rails.ts'
 
+const keys = demoKeys(1)
 const card = { pan: '4000000000000002', expiry: '3012', track2: '4000000000000002=30122010000000000' }
+const chipped = { ...card, track2Chip: '4000000000000002=30122011541626300', psn: '01' }
 const terminal = { acceptorId: 'MZS000000000001', terminalId: 'S0001001', mcc: '5311' }
 const stamps: Stamps = {
   stan: '000042',
@@ -93,6 +101,71 @@ for (const { name, dialect } of Object.values(rails)) {
     const completion = encoded(completionOf(sent, 4_000), dialect)
     t.same([completion.mti, completion.text(4)], ['0220', '000000004000'])
     t.match(parseOriginalData(completion.text(90) ?? ''), original)
+  })
+}
+
+for (const { name, dialect } of Object.values(rails)) {
+  const scheme = name === 'visa'
+  const elementsOf = (message: Message) =>
+    scheme
+      ? parseDataset(message.bytes(104) ?? Buffer.alloc(0)).elements
+      : parseElements48(message.text(48) ?? '').elements
+
+  test(`${name}: chip and PIN`, async (t) => {
+    const chip = new ChipCard(new ChipIssuer(keys), { ...chipped, pin: '1234' }, 0x12)
+    const pin = new ZonePinPad(keys.zpk).enter('1234', card.pan)
+    const ask = { card: chipped, terminal, amountPiasters: 12_345, cashbackPiasters: 345 }
+    for (const [entry, mode] of [
+      ['chip', '051'],
+      ['contactless', '071'],
+    ] as const) {
+      const intent = withChip(transaction('cashback', ask), chip, { date: 20_261_111, pin, entry })
+      const message = encoded(intent, dialect)
+      t.equal(message.text(22), scheme ? `${mode}0` : mode)
+      t.same(
+        [2, 14, 23].map((de) => message.text(de)),
+        [card.pan, '3012', '001'],
+      )
+      t.equal(message.text(35)?.replace('D', '='), chipped.track2Chip, "the chip's own track")
+      t.same(message.bytes(52), pin.block)
+      t.equal(message.text(53), scheme ? '2001010100000000' : undefined)
+      const { list, failure } = parseChipData(message.bytes(55) ?? Buffer.alloc(0), scheme)
+      t.equal(failure, undefined)
+      const values = ['9F02', '9F03', '9C', '9A', '9F36'].map((tag) => berValue(list, tag)?.toString('hex'))
+      t.same(values, ['000000012345', '000000000345', '09', '261111', `000${chip.atc}`])
+    }
+    const without = encoded(withChip(transaction('purchase', ask), chip, { date: 20_261_111 }), dialect)
+    t.notOk(without.has(52) || without.has(53), 'no PIN was typed')
+  })
+
+  test(`${name}: a DUKPT PIN names its key in KS, a fingerprint comes in BM`, async (t) => {
+    const clock = { now: () => Date.parse('2026-11-11T10:00:00Z') }
+    const reader = new FingerprintReader('00000001', keys.biometric['00000001'] ?? '', 'S0001001', clock)
+    const pin = new DukptPinPad(keys.bdk, 'FFFF9876543210E00000').enter('1234', card.pan)
+    const elements = [{ tag: 'QT', value: '10' }]
+    const fingerprint = { reader, person: 'household 1', matched: true }
+    const ask = { card, terminal, amountPiasters: 200 }
+    const message = encoded(transaction('purchase', ask, { pin, elements, fingerprint }), dialect)
+    const found = elementsOf(message)
+    t.same(
+      found.map(({ tag }) => tag),
+      ['QT', 'KS', 'BM'],
+    )
+    t.equal(found[1]?.value, 'FFFF9876543210E00001')
+    t.equal(found[2]?.value.length, 104)
+    t.notOk(message.has(53), 'no zone key')
+  })
+
+  test(`${name}: neither card nor PIN is in what follows a transaction`, async (t) => {
+    const chip = new ChipCard(new ChipIssuer(keys), { ...chipped, pin: '1234' }, 0x12)
+    const pin = new ZonePinPad(keys.zpk).enter('1234', card.pan)
+    const ask = { card: chipped, terminal, amountPiasters: 12_345, mti: '0100' }
+    const intent = withChip(transaction('purchase', ask), chip, { date: 20_261_111, pin })
+    for (const later of [reversalOf({ intent, stamps }), completionOf({ intent, stamps }, 10_000)]) {
+      const message = encoded(later, dialect)
+      t.notOk([23, 35, 52, 53, 55].some((de) => message.has(de)))
+      t.match(message.text(22), /^012/)
+    }
   })
 }
 

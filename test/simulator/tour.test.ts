@@ -35,8 +35,15 @@ test('the tour', async (t) => {
       const cards = new Set<string>()
       for (let round = 1; round <= 2; round++) {
         const steps = await play(t, world)
-        t.equal(steps.length, 14)
+        t.equal(steps.length, 17)
         cards.add(steps.find((step) => step.quantity !== undefined)?.pan ?? '')
+        const proven = steps.filter(({ check }) => check?.what.includes("the card knows its issuer's answer") === true)
+        t.equal(proven.length, 10, 'approvals and refusals of genuine chips prove themselves to the card')
+        const refusals = steps.filter(({ expected }) => expected !== 'approved')
+        t.same(
+          refusals.map(({ answer }) => answer.code),
+          ['57', '55', '82'],
+        )
       }
       t.equal(cards.size, 2, 'each round finds a household with bread of today')
       await expectSoundLedger(t, world)
@@ -51,15 +58,23 @@ test('the tour', async (t) => {
 })
 
 test('mizan demo', async (t) => {
-  const world = await startTestSwitch(t, { households: 20 })
+  const world = await startTestSwitch(t, { households: 20, at: new Date().toISOString() })
   const env = { ...process.env, DATABASE_URL: world.databaseUrl, MIZAN_VAR: world.varDir, MIZAN_LOG_LEVEL: 'silent' }
-  const demo = (...args: string[]) => exec(process.execPath, [cli, 'demo', ...args], { env })
+  const demo = (...args: string[]) => {
+    // The demo runs by the machine's clock, and its fingerprint reader signs when.
+    world.clock.nowMs = Date.now()
+    return exec(process.execPath, [cli, 'demo', ...args], { env })
+  }
 
   await t.test('prints each exchange, masked, and the entries', async (t) => {
     const { stdout, stderr } = await demo()
     t.equal(stderr, '')
     t.match(stdout, 'every answer is the expected one')
     t.match(stdout, /57 subsidy not cash {2}\d+\.\d ms/)
+    t.match(stdout, /55 wrong pin {2}\d+\.\d ms/)
+    t.match(stdout, /82 card authentication failed {2}\d+\.\d ms/)
+    t.match(stdout, /checked: the card knows its issuer's answer \(ATC \d+\)/)
+    t.match(stdout, /coPayment +postal account +\d+ {2}-25\.00 EGP/)
     t.match(stdout, /cashWithdrawal +postal account +\d+ {2}-200\.00 EGP/)
     t.match(stdout, 'subsidy value never leaves as cash')
     for (const { card } of world.world.households) t.notOk(stdout.includes(card.pan))
@@ -68,8 +83,8 @@ test('mizan demo', async (t) => {
     const { stdout } = await demo('--json', '--var', world.varDir)
     const report = JSON.parse(stdout)
     t.equal(report.passed, true)
-    t.equal(report.steps.length, 14)
-    t.match(report.steps[6], { responseCode: '57', meaning: 'subsidy not cash', asExpected: true })
+    t.equal(report.steps.length, 17)
+    t.match(report.steps[7], { responseCode: '57', meaning: 'subsidy not cash', asExpected: true })
     t.ok(report.authorizations.length >= 10)
     for (const { card } of world.world.households) t.notOk(stdout.includes(card.pan))
   })

@@ -30,6 +30,10 @@ function batchAfter({ epoch, lastSeq, nextId }: LanePosition): Batch {
     sharedBalances: new Map(),
     cashUsages: [],
     stopOldCards: [],
+    cardCounters: [],
+    assertions: [],
+    cardStatuses: [],
+    commandsDone: [],
   }
 }
 

@@ -2,18 +2,26 @@ import { keyOf, messageClassOf } from '../../src/authorization/inbound.ts'
 import type { AuthorizationRequest } from '../../src/authorization/request.ts'
 import { type Result, responseCodes } from '../../src/authorization/result.ts'
 import { programmeBook, shippedProgrammes } from '../../src/benefit/programme.ts'
-import { panProtection } from '../../src/security/pan-protection.ts'
+import { KeyRing } from '../../src/security/keys/key-ring.ts'
+import { KEY_BLOCK_PROTECTION, masterKeyOf } from '../../src/security/master-key.ts'
+import type { SecurityModule } from '../../src/security/security-module.ts'
+import { SoftwareModule } from '../../src/security/software-module.ts'
+import { demoKeysByName } from '../../src/simulator/demo-key-store.ts'
+import { demoKeys } from '../../src/simulator/demo-keys.ts'
 import { demoHousehold, demoOutlets, panOf } from '../../src/simulator/demo-world.ts'
 import { loadDemoWorld } from '../../src/simulator/load-world.ts'
 import { cardLaneLookup } from '../../src/store/card-lookup.ts'
+import { commandInbox } from '../../src/store/command-inbox.ts'
 import { connect } from '../../src/store/connection.ts'
 import { dueHoldQuery } from '../../src/store/due-holds.ts'
 import { prepareDatabase } from '../../src/store/installation.ts'
 import { loadReferenceData } from '../../src/store/reference-data.ts'
+import { Authenticator } from '../../src/writer/authenticator.ts'
 import type { LaneLimits } from '../../src/writer/lane-options.ts'
 import type { LaneObserver } from '../../src/writer/observer.ts'
 import { Writer } from '../../src/writer/writer.ts'
 import { createTestDatabase, type TeardownHost } from './database.ts'
+import { bytesOf, keyRecordOf, panKeysOf, panProtectionOf } from './pan-keys.ts'
 
 /** A clock that a test moves. */
 export class TestClock {
@@ -33,11 +41,31 @@ export interface WriterOverrides {
   readonly observer?: LaneObserver
   readonly timeBudgetMs?: number
   readonly holdDays?: number
+  /** @default software with the keys of these tests */
+  readonly security?: SecurityModule
+  /** Where the inbox is read from. @default the database's own URL */
+  readonly inboxUrl?: string
+  /** Where the lanes connect. @default the database's own URL */
+  readonly laneUrl?: string
 }
 
-const SEED = 1
+/** Seed of the worlds of these tests, of which all cards have a chip and a PIN. */
+export const SEED = 1
+/** Name of the link that requests of these tests come by. */
+export const LINK = 'test'
 const CUTOVER_MINUTES = 1_350
-const protection = panProtection(Buffer.alloc(32, 9))
+const protection = panProtectionOf('writer tests')
+/** Master key of these tests, 64 hex digits. */
+export const masterKeyHex = bytesOf('writer tests, master key').toString('hex')
+const ring = new KeyRing(masterKeyOf(Buffer.from(masterKeyHex, 'hex'), 'tests').derive(KEY_BLOCK_PROTECTION, 32))
+/** Keys of these tests: those of card numbers, and of the demo world. */
+export const testKeys = [
+  ...panKeysOf(ring, 'writer tests'),
+  ...Array.from(demoKeysByName(demoKeys(SEED), [LINK]), ([name, hex]) =>
+    keyRecordOf(ring, name, Buffer.from(hex, 'hex')),
+  ),
+]
+ring.load(testKeys)
 const programmes = programmeBook(shippedProgrammes)
 const codes = responseCodes('iso87-ascii')
 const outlets = demoOutlets()
@@ -68,8 +96,10 @@ export async function writerWorld(t: TeardownHost, options: { households?: numbe
     async start(overrides: WriterOverrides = {}): Promise<Writer> {
       const directory = cardLaneLookup(url)
       const holds = dueHoldQuery(url)
+      const inbox = commandInbox(overrides.inboxUrl ?? url)
+      const security = overrides.security ?? new SoftwareModule(ring, () => clock.now())
       const writer = new Writer({
-        url,
+        url: overrides.laneUrl ?? url,
         laneCount,
         limits: {
           ringCapacity: 1_024,
@@ -80,6 +110,7 @@ export async function writerWorld(t: TeardownHost, options: { households?: numbe
           cutoverMinutes: CUTOVER_MINUTES,
           ...overrides.limits,
         },
+        authenticator: new Authenticator(security),
         rules: {
           programmes,
           outletByAcceptor: reference.outletByAcceptor,
@@ -88,6 +119,9 @@ export async function writerWorld(t: TeardownHost, options: { households?: numbe
             withdrawalDailyCount: 10,
             purchaseSinglePiasters: Number.MAX_SAFE_INTEGER,
             holdDays: overrides.holdDays ?? 7,
+            pinTriesMax: 3,
+            chipDataRequired: false,
+            pinRequired: () => false,
             serviceLiveFrom: reference.serviceLiveFrom,
           },
         },
@@ -97,12 +131,14 @@ export async function writerWorld(t: TeardownHost, options: { households?: numbe
         commitTimeoutMs: 20_000,
         lookup: directory.lookup,
         dueHolds: holds.query,
+        inbox,
       })
       await writer.start()
       t.teardown(async () => {
         await writer.stop()
         await directory.close()
         await holds.close()
+        await inbox.close()
       })
       return writer
     },
@@ -133,7 +169,7 @@ export function purchaseOf(
     messageClass: messageClassOf(mti) ?? 'financial',
     mti,
     repeat: false,
-    link: 'test',
+    link: LINK,
     schemeRail: false,
     receivedAtMs: nowMs,
     pan,
@@ -157,7 +193,8 @@ export function purchaseOf(
     days: 1,
     coPaymentFromPostal: false,
     basketPiasters: undefined,
-    fingerprint: 'absent' as const,
+    chipRead: false,
+    security: undefined,
     original: undefined,
     replacementPiasters: undefined,
     originalKey: undefined,

@@ -1,11 +1,17 @@
 import fc from 'fast-check'
 import t from 'tap'
 import type { CivilDate } from '../../src/calendar.ts'
-import { cardStatuses, type Household, householdStatuses, oldRationCardStates } from '../../src/card/household.ts'
+import {
+  cardScripts,
+  cardStatuses,
+  type Household,
+  householdStatuses,
+  oldRationCardStates,
+} from '../../src/card/household.ts'
 import type { AccountNumber } from '../../src/ledger/accounts.ts'
 import { type TransferKind, transferKinds } from '../../src/ledger/posting-rules.ts'
 import { HouseholdCache } from '../../src/writer/household-cache.ts'
-import { household } from '../authorization/world.ts'
+import { cardOf, household } from '../authorization/world.ts'
 
 const MONTH = 202_611
 const SLACK = 8
@@ -16,12 +22,7 @@ function indexOf(name: string): string {
 
 function loaded(id: number, ...names: string[]): Household {
   const made = household({ id })
-  const cards = names.map((name, index) => ({
-    id: id * 10 + index,
-    panIndex: indexOf(name),
-    expiry: '2912',
-    status: 'active' as const,
-  }))
+  const cards = names.map((name, index) => cardOf(id * 10 + index, indexOf(name), { expiry: '2912' }))
   return { ...made, cards }
 }
 
@@ -145,6 +146,8 @@ t.test('any household comes back as it was put in', async (t) => {
   const amount = fc.maxSafeNat()
   const account = amount.map((number) => number as AccountNumber)
   const kinds = Object.keys(transferKinds) as TransferKind[]
+  const digits = (count: number) =>
+    fc.nat({ max: 10 ** count - 1 }).map((number) => String(number).padStart(count, '0'))
   const any: fc.Arbitrary<Household> = record({
     id,
     governorate: fc.string(),
@@ -157,6 +160,15 @@ t.test('any household comes back as it was put in', async (t) => {
         panIndex: fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => Buffer.from(bytes).toString('latin1')),
         expiry: fc.nat({ max: 9_999 }).map((number) => String(number).padStart(4, '0')),
         status: fc.constantFrom(...cardStatuses),
+        sequenceNumber: digits(2),
+        serviceCode: digits(3),
+        pinReference: fc.option(record({ keyIndex: fc.nat({ max: 9 }), pvv: digits(4) }), { nil: undefined }),
+        counters: record({
+          pinFailures: fc.nat({ max: 100 }),
+          atc: fc.nat({ max: 65_535 }),
+          atcSeen: fc.nat({ max: 0xffffffff }),
+        }),
+        scriptPending: fc.option(fc.constantFrom(...cardScripts), { nil: undefined }),
       }),
       { minLength: 1, maxLength: 3 },
     ),
@@ -179,6 +191,9 @@ t.test('any household comes back as it was put in', async (t) => {
       }),
       { nil: undefined },
     ),
+    usedAssertions: fc.array(record({ nonce: fc.stringMatching(/^[0-9a-f]{16}$/), usedAtMs: amount }), {
+      maxLength: 3,
+    }),
   })
   const cache = new HouseholdCache(1, 1)
   fc.assert(

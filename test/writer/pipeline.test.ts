@@ -126,7 +126,7 @@ test('an expired hold in a batch that the database refuses is ended all the same
     url,
     () => purchaseFor(writer, 6, clock.now()),
     () => {
-      writer.lanes[0]?.expireHold({ holdId, panIndex: held.panIndex, lane: 0, expiresAtMs: clock.now() })
+      writer.lanes[0]?.expireHold({ holdId, panIndex: held.panIndex })
       return [purchaseFor(writer, 5, clock.now(), { rrn: 'POISON' })]
     },
   )

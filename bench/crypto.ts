@@ -1,0 +1,241 @@
+/**
+ * Times the verbs of the security module on one thread, and the same work done with node:crypto, a cipher made for each
+ * use. Run: `node bench/crypto.ts [--json]`.
+ */
+import { pathToFileURL } from 'node:url'
+import { parseArgs } from 'node:util'
+import { assert } from '../src/errors.ts'
+import { isPending, type Verdict } from '../src/security/security-module.ts'
+import { PSN, SERVICE_CODE } from '../src/simulator/demo-issuer.ts'
+import {
+  cardValue,
+  hmac16,
+  messageMac,
+  verifyCryptogram18,
+  verifyPin0,
+  verifyPinDukpt,
+  verifyPinDukptAes,
+} from './crypto-baseline.ts'
+import {
+  BIOMETRIC_KEY_ID,
+  type CryptoBench,
+  type CryptoCase,
+  cryptoBench,
+  LINK,
+  MESSAGE_BYTES,
+} from './crypto-cases.ts'
+import { table } from './terminal.ts'
+
+/** One row of the result: medians of rounds, in microseconds. */
+export interface CryptoResult {
+  readonly work: string
+  readonly us: number
+  readonly perSecond: number
+  /** The same by node:crypto, a cipher for each call. */
+  readonly nodeUs: number
+  readonly ratio: number
+  /** Of the best round. */
+  readonly bestUs: number
+}
+
+export interface CryptoBenchOptions {
+  /** time to spend on each figure. @default 1 */
+  readonly seconds?: number
+  /** prints one JSON array instead of a table. @default false */
+  readonly json?: boolean
+  /** prints nothing. @default false */
+  readonly quiet?: boolean
+}
+
+/** One kind of work, both ways; each says whether it found the case right. */
+interface Work {
+  readonly name: string
+  readonly module: (one: CryptoCase) => boolean
+  readonly node: (one: CryptoCase) => boolean
+}
+
+const ROUND = 512
+
+function matched(verdict: Verdict | Promise<Verdict>): boolean {
+  return !isPending(verdict) && verdict === 'matched'
+}
+
+function works({ module, protection, keys, panIndexKey }: CryptoBench): Work[] {
+  const key = (hex: string) => Buffer.from(hex, 'hex')
+  const [zpk, pvk, cvk, imkAc] = [key(keys.zpk), key(keys.pvk), key(keys.cvk), key(keys.imkAc)]
+  const [mak, bdk, bdkAes] = [key(keys.mak), key(keys.bdk), key(keys.bdkAes)]
+  const biometric = key(keys.biometric[BIOMETRIC_KEY_ID] ?? '')
+  const updates = [Buffer.from('00820000', 'hex'), Buffer.from('00000000', 'hex')] as const
+  const reference = ({ pvki, pvv }: CryptoCase) => ({ method: 'pvv', name: 'pvk', keyIndex: pvki, pvv }) as const
+
+  const pin: Work = {
+    name: 'verifyPin, zone key, ISO 0, PVV',
+    module: (one) => {
+      const zone = { kind: 'zone', name: `zpk:${LINK}` } as const
+      return matched(
+        module.verifyPin({ key: zone, block: one.zonePin, format: 0, pan: one.pan, reference: reference(one) }),
+      )
+    },
+    node: ({ zonePin, pan, pvki, pvv }) => verifyPin0(zpk, pvk, zonePin, pan, pvki, pvv),
+  }
+  const value: Work = {
+    name: 'verifyCardValue, iCVV',
+    module: ({ pan, expiry, icvv }) =>
+      matched(
+        module.verifyCardValue({ name: 'cvk', kind: 'icvv', pan, expiry, serviceCode: SERVICE_CODE, value: icvv }),
+      ),
+    node: ({ pan, expiry, icvv }) => cardValue(cvk, pan, expiry, '999') === icvv,
+  }
+  const cryptogram: Work = {
+    name: 'verifyCryptogram, CVN 18, both answers',
+    module: ({ pan, chip }) => {
+      const outcome = module.verifyCryptogram({ name: 'imk-ac', pan, psn: PSN, chip })
+      return !isPending(outcome) && outcome.answers !== undefined
+    },
+    node: ({ pan, chip }) => verifyCryptogram18(imkAc, pan, PSN, chip, updates) !== undefined,
+  }
+  const macIn: Work = {
+    name: `verifyMac, ${MESSAGE_BYTES} bytes`,
+    module: ({ message, mac }) => matched(module.verifyMac(`mak:${LINK}`, message, mac)),
+    node: ({ message, mac }) => messageMac(mak, message).equals(mac),
+  }
+  const macOut: Work = {
+    name: `generateMac, ${MESSAGE_BYTES} bytes`,
+    module: ({ message }) => module.generateMac(`mak:${LINK}`, message) !== undefined,
+    node: ({ message }) => messageMac(mak, message).length === 8,
+  }
+  const index: Work = {
+    name: 'PAN index',
+    module: ({ pan }) => protection.index(pan).length === 16,
+    node: ({ pan }) => hmac16(panIndexKey, Buffer.from(pan, 'latin1')).toString('latin1').length === 16,
+  }
+  const dukpt: Work = {
+    name: 'verifyPin, TDES DUKPT, ISO 0, PVV',
+    module: (one) => {
+      const by = { kind: 'dukpt', name: 'bdk', serial: one.dukptSerial } as const
+      return matched(
+        module.verifyPin({ key: by, block: one.dukptPin, format: 0, pan: one.pan, reference: reference(one) }),
+      )
+    },
+    node: ({ dukptSerial, dukptPin, pan, pvki, pvv }) =>
+      verifyPinDukpt(bdk, dukptSerial, pvk, dukptPin, pan, pvki, pvv),
+  }
+  const dukptAes: Work = {
+    name: 'verifyPin, AES DUKPT, ISO 4, PVV',
+    module: (one) => {
+      const by = { kind: 'dukpt', name: 'bdk-aes', serial: one.aesSerial } as const
+      return matched(
+        module.verifyPin({ key: by, block: one.aesPin, format: 4, pan: one.pan, reference: reference(one) }),
+      )
+    },
+    node: ({ aesSerial, aesPin, pan, pvki, pvv }) => verifyPinDukptAes(bdkAes, aesSerial, pvk, aesPin, pan, pvki, pvv),
+  }
+  const assertion: Work = {
+    name: 'verifyAssertion',
+    module: ({ signed, assertionMac }) =>
+      matched(module.verifyAssertion({ name: `bio:${BIOMETRIC_KEY_ID}`, signed, mac: assertionMac })),
+    node: ({ signed, assertionMac }) => hmac16(biometric, Buffer.from(signed)).equals(assertionMac),
+  }
+  return [
+    pin,
+    value,
+    cryptogram,
+    macIn,
+    macOut,
+    dukpt,
+    dukptAes,
+    assertion,
+    index,
+    together('chip and PIN authorization', [index, value, cryptogram, pin]),
+    together('the same on a link with MACs', [index, macIn, value, cryptogram, pin, macOut]),
+  ]
+}
+
+function together(name: string, parts: readonly Work[]): Work {
+  return {
+    name,
+    module: (one) => parts.every((part) => part.module(one)),
+    node: (one) => parts.every((part) => part.node(one)),
+  }
+}
+
+/** Both ways must come to the same before their times are compared. */
+function assertAlike({ module, protection, keys, panIndexKey, cases }: CryptoBench, list: readonly Work[]): void {
+  for (const one of cases.slice(0, 32)) {
+    for (const { name, module: verb, node } of list) {
+      assert(verb(one), `the module finds ${name} right`)
+      assert(node(one), `node:crypto finds ${name} right`)
+    }
+    const outcome = module.verifyCryptogram({ name: 'imk-ac', pan: one.pan, psn: PSN, chip: one.chip })
+    assert(!isPending(outcome) && outcome.answers !== undefined, 'software answers at once')
+    const { approved, declined } = outcome.answers
+    const updates = [Buffer.from(approved.subarray(4)), Buffer.from(declined.subarray(4))] as const
+    const answers = verifyCryptogram18(Buffer.from(keys.imkAc, 'hex'), one.pan, PSN, one.chip, updates)
+    assert(answers?.[0].equals(approved) === true && answers[1].equals(declined), 'both make the same answers')
+    const mac = messageMac(Buffer.from(keys.mak, 'hex'), one.message)
+    assert(mac.equals(module.generateMac(`mak:${LINK}`, one.message)), 'both make the same MAC')
+    const found = hmac16(panIndexKey, Buffer.from(one.pan, 'latin1')).toString('latin1')
+    assert(found === protection.index(one.pan), 'both make the same index')
+  }
+}
+
+/** Microseconds of a case: the median and the best of rounds over all cases. */
+function timeRounds(seconds: number, cases: readonly CryptoCase[], work: (one: CryptoCase) => boolean) {
+  const end = performance.now() + 1_000 * seconds
+  const rounds: number[] = []
+  let wrong = 0
+  do {
+    const beganMs = performance.now()
+    for (let at = 0; at < ROUND; at++) if (!work(cases[at % cases.length] as CryptoCase)) wrong += 1
+    rounds.push(((performance.now() - beganMs) * 1_000) / ROUND)
+  } while (performance.now() < end)
+  assert(wrong === 0, 'every case stays right')
+  rounds.sort((a, b) => a - b)
+  return { median: rounds[rounds.length >> 1] as number, best: rounds[0] as number }
+}
+
+/** Times all verbs and prints a row for each. */
+export async function benchCrypto(options: CryptoBenchOptions = {}): Promise<CryptoResult[]> {
+  const { seconds = 1, json = false, quiet = false } = options
+  const bench = cryptoBench()
+  const list = works(bench)
+  assertAlike(bench, list)
+  const results = list.map(({ name, module, node }): CryptoResult => {
+    const mine = timeRounds(seconds, bench.cases, module)
+    const other = timeRounds(seconds, bench.cases, node)
+    return {
+      work: name,
+      us: round(mine.median),
+      perSecond: Math.round(1e6 / mine.median),
+      nodeUs: round(other.median),
+      ratio: round(other.median / mine.median),
+      bestUs: round(mine.best),
+    }
+  })
+  if (!quiet) console.log(json ? JSON.stringify(results) : resultTable(results))
+  return results
+}
+
+function resultTable(results: readonly CryptoResult[]): string {
+  const head = ['one thread, median of rounds', 'us', 'per second', 'best us', 'node:crypto us', 'ratio']
+  const rows = results.map(({ work, us, perSecond, nodeUs, ratio, bestUs }) => [
+    work,
+    us.toFixed(2),
+    perSecond.toLocaleString('en'),
+    bestUs.toFixed(2),
+    nodeUs.toFixed(2),
+    ratio.toFixed(1),
+  ])
+  return table([head, ...rows]).trimEnd()
+}
+
+function round(value: number): number {
+  return Math.round(value * 100) / 100
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  const { values } = parseArgs({
+    options: { json: { type: 'boolean', default: false }, seconds: { type: 'string', default: '1' } },
+  })
+  await benchCrypto({ json: values.json, seconds: Number(values.seconds) })
+}

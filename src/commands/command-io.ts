@@ -1,0 +1,31 @@
+import { readFileSync } from 'node:fs'
+import { describeError, MizanError } from '../errors.ts'
+import { LineInput } from './line-input.ts'
+
+/** What a command has to do with the world outside; a test gives its own. */
+export interface CommandIo {
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** The result, on standard output. */
+  out(text: string): void
+  /** What a person should know besides, on standard error. */
+  note(text: string): void
+  /** Opens standard input for questions; the caller closes it. */
+  openInput(): LineInput
+  /** Text of a file, `-` for standard input, without white space around it. @throws MizanError BAD_INPUT */
+  readText(file: string): string
+}
+
+/** The streams and the environment of this process. */
+export const processIo: CommandIo = {
+  env: process.env,
+  out: (text) => void process.stdout.write(text),
+  note: (text) => void process.stderr.write(text),
+  openInput: () => new LineInput(),
+  readText(file) {
+    try {
+      return readFileSync(file === '-' ? 0 : file, 'latin1').trim()
+    } catch (cause) {
+      throw new MizanError('BAD_INPUT', `${file} cannot be read: ${describeError(cause)}`, { cause })
+    }
+  },
+}

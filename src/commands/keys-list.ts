@@ -1,0 +1,126 @@
+import { Command } from 'commander'
+import { MizanError } from '../errors.ts'
+import { keyFamilies, nameFormOf } from '../security/keys/key-families.ts'
+import { type KeyEvent, readKeyEvents, type StoredKey } from '../store/key-store.ts'
+import type { CommandIo } from './command-io.ts'
+import { atKeyDesk, type KeyCommandOptions, withKeyOptions } from './keys-desk.ts'
+
+/** `mizan keys list`: what keys there are; never a key. */
+export function listCommand(io: CommandIo): Command {
+  const command = new Command('list')
+    .description('list the keys: name, version, status, usage, algorithm, check value, validity')
+    .option('--blocks', 'also the key blocks; each is under the master key', false)
+    .option('--json', 'print a JSON array', false)
+  return withKeyOptions(command).action(async (options: KeyCommandOptions & { blocks: boolean; json: boolean }) =>
+    atKeyDesk(io, options, async ({ keys, nowMs }) => {
+      const listed = keys.map((key) => listedKey(key, nowMs, options.blocks))
+      if (options.json) io.out(`${JSON.stringify(listed)}\n`)
+      else io.out(`${listed.map(rowOf).join('\n')}\n${listed.length} key(s)\n`)
+    }),
+  )
+}
+
+interface ListedKey {
+  readonly name: string
+  readonly version: number
+  readonly status: string
+  readonly inUse: boolean
+  readonly usage: string
+  readonly algorithm: string
+  readonly modeOfUse: string
+  readonly exportability: string
+  readonly checkValue: string
+  readonly validFrom: string
+  readonly validTo: string | null
+  readonly createdAt: string
+  readonly createdBy: string
+  readonly block?: string
+}
+
+function listedKey(key: StoredKey, nowMs: number, withBlock: boolean): ListedKey {
+  const { name, version, status, usage, algorithm, modeOfUse, exportability, checkValue, block, createdBy } = key
+  const inTime = key.validFromMs <= nowMs && (key.validToMs === undefined || key.validToMs > nowMs)
+  return {
+    name,
+    version,
+    status,
+    inUse: status === 'active' && inTime,
+    usage,
+    algorithm,
+    modeOfUse,
+    exportability,
+    checkValue,
+    validFrom: new Date(key.validFromMs).toISOString(),
+    validTo: key.validToMs === undefined ? null : new Date(key.validToMs).toISOString(),
+    createdAt: new Date(key.createdAtMs).toISOString(),
+    createdBy,
+    ...(withBlock ? { block } : {}),
+  }
+}
+
+function rowOf(key: ListedKey): string {
+  const status = key.status === 'active' && !key.inUse ? 'out of time' : key.status
+  const validity = key.validTo === null ? `since ${minute(key.validFrom)}` : `until ${minute(key.validTo)}`
+  const row = [
+    key.name.padEnd(22),
+    `v${key.version}`.padEnd(5),
+    status.padEnd(12),
+    `${key.usage}${key.algorithm}${key.modeOfUse}${key.exportability}`.padEnd(7),
+    key.checkValue,
+    ` ${validity}`,
+  ].join(' ')
+  return key.block === undefined ? row : `${row}\n  ${key.block}`
+}
+
+function minute(instant: string): string {
+  return `${instant.slice(0, 10)} ${instant.slice(11, 16)}Z`
+}
+
+/** `mizan keys families`: what keys there can be, and how they are named. */
+export function familiesCommand(io: CommandIo): Command {
+  return new Command('families')
+    .description('list the kinds of keys: how they are named, usage, algorithms, purpose')
+    .action(() => {
+      for (const family of keyFamilies) {
+        const lengths = family.lengths.map(([algorithm, bytes]) => `${algorithm} ${bytes.join('/')}`).join(', ')
+        const columns = [nameFormOf(family).padEnd(32), family.usage, family.modeOfUse, lengths.padEnd(24)]
+        io.out(`${columns.join('  ')}  ${family.purpose}\n`)
+      }
+    })
+}
+
+const AUDIT_ROWS = 50
+const AUDIT_ROWS_MAX = 100_000
+
+/** `mizan keys audit`: what was done with keys and custodians. */
+export function auditCommand(io: CommandIo): Command {
+  const command = new Command('audit')
+    .description('show what was done with keys and custodians, and by whom; the newest first')
+    .argument('[name]', 'of a key or custodian')
+    .option('--limit <rows>', 'how many events', String(AUDIT_ROWS))
+    .option('--json', 'print a JSON array', false)
+  return withKeyOptions(command).action(
+    async (name: string | undefined, options: KeyCommandOptions & { limit: string; json: boolean }) =>
+      atKeyDesk(io, options, async ({ client }) => {
+        const events = await readKeyEvents(client, limitOf(options.limit), name)
+        if (options.json) io.out(`${JSON.stringify(events.map(eventAsJson))}\n`)
+        else for (const event of events) io.out(`${eventInWords(event)}\n`)
+      }),
+  )
+}
+
+function limitOf(text: string): number {
+  if (/^[1-9][0-9]*$/.test(text) && Number(text) <= AUDIT_ROWS_MAX) return Number(text)
+  throw new MizanError('BAD_INPUT', `--limit must be 1 to ${AUDIT_ROWS_MAX}`)
+}
+
+function eventAsJson({ atMs, ...event }: KeyEvent): Record<string, unknown> {
+  return { at: new Date(atMs).toISOString(), ...event }
+}
+
+function eventInWords({ atMs, actor, custodians, action, name, version, checkValue, detail }: KeyEvent): string {
+  const key = version === undefined ? name : `${name} v${version} ${checkValue ?? ''}`
+  const who = custodians.length === 0 ? actor : `${actor}, custodians ${custodians.join(' and ')}`
+  const why = detail === '' ? '' : `: ${detail}`
+  return `${new Date(atMs).toISOString()}  ${action.padEnd(21)} ${key}  by ${who}${why}`
+}

@@ -1,0 +1,58 @@
+import { addDays, type CivilDate, type Clock } from '../calendar.ts'
+import type { LaneStore } from '../store/lane-store.ts'
+import { type Authenticator, authenticateAll } from './authenticator.ts'
+import type { HouseholdCache } from './household-cache.ts'
+import { type Lookups, lookUp } from './lookups.ts'
+import type { Moment } from './open-batch.ts'
+import { Partitions } from './partitions.ts'
+import type { RecentKeys } from './recent-keys.ts'
+import type { Portion } from './work.ts'
+
+/** Business days in which the keys to be remembered at a start are looked for. */
+const KEY_DAYS = 2
+
+export interface BatchReaderOptions {
+  readonly store: LaneStore
+  readonly cache: HouseholdCache
+  readonly recent: RecentKeys
+  readonly authenticator: Authenticator
+  readonly clock: Clock
+  readonly matchingDays: number
+  /** Gets what could not be prepared and does not stop the lane. */
+  readonly onFault: (error: unknown) => void
+}
+
+/** Finds out what a lane needs to know before it decides: from the database where memory lacks it, and by verifying. */
+export class BatchReader {
+  readonly #options: BatchReaderOptions
+  readonly #partitions: Partitions
+
+  constructor(options: BatchReaderOptions) {
+    this.#options = options
+    this.#partitions = new Partitions(options.store, options.clock, options.onFault)
+  }
+
+  /**
+   * Fills an empty memory of recent keys, and prepares the day.
+   * @param keysMax keys to be remembered
+   * @throws MizanError STORE_UNAVAILABLE
+   */
+  async start(today: CivilDate, keysMax: number): Promise<void> {
+    const { store, recent } = this.#options
+    const { keys, sinceMs } = await store.recentKeys(addDays(today, -KEY_DAYS), keysMax)
+    recent.restore(keys, sinceMs)
+    await this.#partitions.prepare(today)
+  }
+
+  /**
+   * What a portion is decided on.
+   * @param asksAll whether the journal is asked for every key, whatever memory says
+   * @throws MizanError STORE_UNAVAILABLE
+   */
+  async read(portion: Portion, moment: Moment, asksAll: boolean): Promise<Lookups> {
+    const { store, cache, recent, authenticator, matchingDays } = this.#options
+    await this.#partitions.prepare(moment.businessDate)
+    const found = await lookUp({ store, cache, recent: asksAll ? undefined : recent, portion, moment, matchingDays })
+    return { ...found, authentications: await authenticateAll(authenticator, portion.works, cache) }
+  }
+}

@@ -1,0 +1,72 @@
+import type { InboxCommand } from '../store/command-inbox.ts'
+
+/**
+ * What a lane has to do beside answering requests, in batches like these: nobody waits for an answer, and it may take
+ * its time, but it is done once and for all.
+ */
+export type Chore =
+  | { readonly kind: 'expire-hold'; readonly panIndex: string; readonly holdId: number }
+  | {
+      readonly kind: 'command'
+      readonly panIndex: string | undefined
+      readonly command: InboxCommand
+      /** Why it cannot be carried out, where that was found out before: then it is only ended. */
+      readonly refusal: string | undefined
+    }
+
+export const CHORES_PER_BATCH = 32
+const CHORES_MAX = 4_096
+const REST_MS = 1_000
+
+/** What a lane has to do, in order. Bounded: whoever brings a chore keeps it until there is room. */
+export class Chores {
+  #waiting: Chore[] = []
+  #restUntilMs = 0
+
+  /** How many more may be brought. */
+  get room(): number {
+    return Math.max(0, CHORES_MAX - this.#waiting.length)
+  }
+
+  /** Whether there is something to do now. */
+  isReady(nowMs: number): boolean {
+    return this.#waiting.length > 0 && !this.isResting(nowMs)
+  }
+
+  isResting(nowMs: number): boolean {
+    return nowMs < this.#restUntilMs && nowMs >= this.#restUntilMs - REST_MS
+  }
+
+  /** @returns false when there is no room */
+  push(chore: Chore): boolean {
+    if (this.room === 0) return false
+    this.#waiting.push(chore)
+    return true
+  }
+
+  /** Takes chores for a batch. */
+  take(nowMs: number): Chore[] {
+    return this.isResting(nowMs) ? [] : this.#waiting.splice(0, CHORES_PER_BATCH)
+  }
+
+  /** What was taken waits again: commands in their order, before them the holds. */
+  putBack(chores: readonly Chore[]): void {
+    if (chores.length === 0) return
+    this.#waiting = [...chores, ...this.#waiting].sort((a, b) => orderOf(a) - orderOf(b))
+  }
+
+  /** Lets all wait a while: the database lacks what it needs for any of them. */
+  rest(nowMs: number): void {
+    this.#restUntilMs = nowMs + REST_MS
+  }
+}
+
+function orderOf(chore: Chore): number {
+  return chore.kind === 'command' ? chore.command.id : 0
+}
+
+/** What a chore is, for the log. */
+export function choreInWords(chore: Chore): string {
+  if (chore.kind === 'expire-hold') return `the end of hold ${chore.holdId}`
+  return `command ${chore.command.id} (${chore.command.kind})`
+}
