@@ -1,6 +1,6 @@
-import path from 'node:path'
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { keyOf } from '../src/authorization/inbound.ts'
 import { businessDate, civilDate, formatDate } from '../src/calendar.ts'

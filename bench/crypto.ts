@@ -5,7 +5,7 @@
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { assert } from '../src/errors.ts'
-import { isPending, type Verdict } from '../src/security/security-module.ts'
+import { isPending, type PinKey, type Verdict } from '../src/security/security-module.ts'
 import { PSN, SERVICE_CODE } from '../src/simulator/demo-issuer.ts'
 import {
   cardValue,
@@ -60,94 +60,106 @@ function matched(verdict: Verdict | Promise<Verdict>): boolean {
   return !isPending(verdict) && verdict === 'matched'
 }
 
-function works({ module, protection, keys, panIndexKey }: CryptoBench): Work[] {
-  const key = (hex: string) => Buffer.from(hex, 'hex')
-  const [zpk, pvk, cvk, imkAc] = [key(keys.zpk), key(keys.pvk), key(keys.cvk), key(keys.imkAc)]
-  const [mak, bdk, bdkAes] = [key(keys.mak), key(keys.bdk), key(keys.bdkAes)]
-  const biometric = key(keys.biometric[BIOMETRIC_KEY_ID] ?? '')
-  const updates = [Buffer.from('00820000', 'hex'), Buffer.from('00000000', 'hex')] as const
-  const reference = ({ pvki, pvv }: CryptoCase) => ({ method: 'pvv', name: 'pvk', keyIndex: pvki, pvv }) as const
+const key = (hex: string) => Buffer.from(hex, 'hex')
 
-  const pin: Work = {
-    name: 'verifyPin, zone key, ISO 0, PVV',
-    module: (one) => {
-      const zone = { kind: 'zone', name: `zpk:${LINK}` } as const
-      return matched(
-        module.verifyPin({ key: zone, block: one.zonePin, format: 0, pan: one.pan, reference: reference(one) }),
-      )
+function reference({ pvki, pvv }: CryptoCase) {
+  return { method: 'pvv', name: 'pvk', keyIndex: pvki, pvv } as const
+}
+
+/** Of PINs: under a zone key, and under keys of their own. */
+function pinWorks({ module, keys }: CryptoBench): { zone: Work; tdes: Work; aes: Work } {
+  const [zpk, pvk, bdk, bdkAes] = [key(keys.zpk), key(keys.pvk), key(keys.bdk), key(keys.bdkAes)]
+  const check = (one: CryptoCase, by: PinKey, block: Buffer, format: 0 | 4) =>
+    matched(module.verifyPin({ key: by, block, format, pan: one.pan, reference: reference(one) }))
+  return {
+    zone: {
+      name: 'verifyPin, zone key, ISO 0, PVV',
+      module: (one) => check(one, { kind: 'zone', name: `zpk:${LINK}` }, one.zonePin, 0),
+      node: ({ zonePin, pan, pvki, pvv }) => verifyPin0(zpk, pvk, zonePin, pan, pvki, pvv),
     },
-    node: ({ zonePin, pan, pvki, pvv }) => verifyPin0(zpk, pvk, zonePin, pan, pvki, pvv),
-  }
-  const value: Work = {
-    name: 'verifyCardValue, iCVV',
-    module: ({ pan, expiry, icvv }) =>
-      matched(
-        module.verifyCardValue({ name: 'cvk', kind: 'icvv', pan, expiry, serviceCode: SERVICE_CODE, value: icvv }),
-      ),
-    node: ({ pan, expiry, icvv }) => cardValue(cvk, pan, expiry, '999') === icvv,
-  }
-  const cryptogram: Work = {
-    name: 'verifyCryptogram, CVN 18, both answers',
-    module: ({ pan, chip }) => {
-      const outcome = module.verifyCryptogram({ name: 'imk-ac', pan, psn: PSN, chip })
-      return !isPending(outcome) && outcome.answers !== undefined
+    tdes: {
+      name: 'verifyPin, TDES DUKPT, ISO 0, PVV',
+      module: (one) => check(one, { kind: 'dukpt', name: 'bdk', serial: one.dukptSerial }, one.dukptPin, 0),
+      node: ({ dukptSerial, dukptPin, pan, pvki, pvv }) =>
+        verifyPinDukpt(bdk, dukptSerial, pvk, dukptPin, pan, pvki, pvv),
     },
-    node: ({ pan, chip }) => verifyCryptogram18(imkAc, pan, PSN, chip, updates) !== undefined,
-  }
-  const macIn: Work = {
-    name: `verifyMac, ${MESSAGE_BYTES} bytes`,
-    module: ({ message, mac }) => matched(module.verifyMac(`mak:${LINK}`, message, mac)),
-    node: ({ message, mac }) => messageMac(mak, message).equals(mac),
-  }
-  const macOut: Work = {
-    name: `generateMac, ${MESSAGE_BYTES} bytes`,
-    module: ({ message }) => module.generateMac(`mak:${LINK}`, message) !== undefined,
-    node: ({ message }) => messageMac(mak, message).length === 8,
-  }
-  const index: Work = {
-    name: 'PAN index',
-    module: ({ pan }) => protection.index(pan).length === 16,
-    node: ({ pan }) => hmac16(panIndexKey, Buffer.from(pan, 'latin1')).toString('latin1').length === 16,
-  }
-  const dukpt: Work = {
-    name: 'verifyPin, TDES DUKPT, ISO 0, PVV',
-    module: (one) => {
-      const by = { kind: 'dukpt', name: 'bdk', serial: one.dukptSerial } as const
-      return matched(
-        module.verifyPin({ key: by, block: one.dukptPin, format: 0, pan: one.pan, reference: reference(one) }),
-      )
+    aes: {
+      name: 'verifyPin, AES DUKPT, ISO 4, PVV',
+      module: (one) => check(one, { kind: 'dukpt', name: 'bdk-aes', serial: one.aesSerial }, one.aesPin, 4),
+      node: ({ aesSerial, aesPin, pan, pvki, pvv }) =>
+        verifyPinDukptAes(bdkAes, aesSerial, pvk, aesPin, pan, pvki, pvv),
     },
-    node: ({ dukptSerial, dukptPin, pan, pvki, pvv }) =>
-      verifyPinDukpt(bdk, dukptSerial, pvk, dukptPin, pan, pvki, pvv),
   }
-  const dukptAes: Work = {
-    name: 'verifyPin, AES DUKPT, ISO 4, PVV',
-    module: (one) => {
-      const by = { kind: 'dukpt', name: 'bdk-aes', serial: one.aesSerial } as const
-      return matched(
-        module.verifyPin({ key: by, block: one.aesPin, format: 4, pan: one.pan, reference: reference(one) }),
-      )
+}
+
+/** Of what a card brings. */
+function cardWorks({ module, protection, keys, panIndexKey }: CryptoBench): { index: Work; value: Work; chip: Work } {
+  const [cvk, imkAc] = [key(keys.cvk), key(keys.imkAc)]
+  const updates = [key('00820000'), key('00000000')] as const
+  return {
+    index: {
+      name: 'PAN index',
+      module: ({ pan }) => protection.index(pan).length === 16,
+      node: ({ pan }) => hmac16(panIndexKey, Buffer.from(pan, 'latin1')).toString('latin1').length === 16,
     },
-    node: ({ aesSerial, aesPin, pan, pvki, pvv }) => verifyPinDukptAes(bdkAes, aesSerial, pvk, aesPin, pan, pvki, pvv),
+    value: {
+      name: 'verifyCardValue, iCVV',
+      module: ({ pan, expiry, icvv }) =>
+        matched(
+          module.verifyCardValue({ name: 'cvk', kind: 'icvv', pan, expiry, serviceCode: SERVICE_CODE, value: icvv }),
+        ),
+      node: ({ pan, expiry, icvv }) => cardValue(cvk, pan, expiry, '999') === icvv,
+    },
+    chip: {
+      name: 'verifyCryptogram, CVN 18, both answers',
+      module: ({ pan, chip }) => {
+        const outcome = module.verifyCryptogram({ name: 'imk-ac', pan, psn: PSN, chip })
+        return !isPending(outcome) && outcome.answers !== undefined
+      },
+      node: ({ pan, chip }) => verifyCryptogram18(imkAc, pan, PSN, chip, updates) !== undefined,
+    },
   }
-  const assertion: Work = {
-    name: 'verifyAssertion',
-    module: ({ signed, assertionMac }) =>
-      matched(module.verifyAssertion({ name: `bio:${BIOMETRIC_KEY_ID}`, signed, mac: assertionMac })),
-    node: ({ signed, assertionMac }) => hmac16(biometric, Buffer.from(signed)).equals(assertionMac),
+}
+
+/** Of what makes a message its sender's. */
+function messageWorks({ module, keys }: CryptoBench): { macIn: Work; macOut: Work; assertion: Work } {
+  const [mak, biometric] = [key(keys.mak), key(keys.biometric[BIOMETRIC_KEY_ID] ?? '')]
+  return {
+    macIn: {
+      name: `verifyMac, ${MESSAGE_BYTES} bytes`,
+      module: ({ message, mac }) => matched(module.verifyMac(`mak:${LINK}`, message, mac)),
+      node: ({ message, mac }) => messageMac(mak, message).equals(mac),
+    },
+    macOut: {
+      name: `generateMac, ${MESSAGE_BYTES} bytes`,
+      module: ({ message }) => module.generateMac(`mak:${LINK}`, message).length === 8,
+      node: ({ message }) => messageMac(mak, message).length === 8,
+    },
+    assertion: {
+      name: 'verifyAssertion',
+      module: ({ signed, assertionMac }) =>
+        matched(module.verifyAssertion({ name: `bio:${BIOMETRIC_KEY_ID}`, signed, mac: assertionMac })),
+      node: ({ signed, assertionMac }) => hmac16(biometric, Buffer.from(signed)).equals(assertionMac),
+    },
   }
+}
+
+function works(bench: CryptoBench): Work[] {
+  const { zone, tdes, aes } = pinWorks(bench)
+  const { index, value, chip } = cardWorks(bench)
+  const { macIn, macOut, assertion } = messageWorks(bench)
   return [
-    pin,
+    zone,
     value,
-    cryptogram,
+    chip,
     macIn,
     macOut,
-    dukpt,
-    dukptAes,
+    tdes,
+    aes,
     assertion,
     index,
-    together('chip and PIN authorization', [index, value, cryptogram, pin]),
-    together('the same on a link with MACs', [index, macIn, value, cryptogram, pin, macOut]),
+    together('chip and PIN authorization', [index, value, chip, zone]),
+    together('the same on a link with MACs', [index, macIn, value, chip, zone, macOut]),
   ]
 }
 
@@ -170,9 +182,9 @@ function assertAlike({ module, protection, keys, panIndexKey, cases }: CryptoBen
     assert(!isPending(outcome) && outcome.answers !== undefined, 'software answers at once')
     const { approved, declined } = outcome.answers
     const updates = [Buffer.from(approved.subarray(4)), Buffer.from(declined.subarray(4))] as const
-    const answers = verifyCryptogram18(Buffer.from(keys.imkAc, 'hex'), one.pan, PSN, one.chip, updates)
+    const answers = verifyCryptogram18(key(keys.imkAc), one.pan, PSN, one.chip, updates)
     assert(answers?.[0].equals(approved) === true && answers[1].equals(declined), 'both make the same answers')
-    const mac = messageMac(Buffer.from(keys.mak, 'hex'), one.message)
+    const mac = messageMac(key(keys.mak), one.message)
     assert(mac.equals(module.generateMac(`mak:${LINK}`, one.message)), 'both make the same MAC')
     const found = hmac16(panIndexKey, Buffer.from(one.pan, 'latin1')).toString('latin1')
     assert(found === protection.index(one.pan), 'both make the same index')

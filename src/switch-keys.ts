@@ -2,7 +2,7 @@ import type { Clock } from './calendar.ts'
 import type { OnKeyExchange, ZoneKeyKind } from './link/key-exchange.ts'
 import type { KeyRecord } from './security/keys/key-record.ts'
 import { KeyRing } from './security/keys/key-ring.ts'
-import { planRotation, supersededBy, versionsOf } from './security/keys/rotation.ts'
+import { activeVersions, nextVersion, planRotation, supersededBy, versionsOf } from './security/keys/rotation.ts'
 import { KEY_BLOCK_PROTECTION, type MasterKey } from './security/master-key.ts'
 import { ensurePanKeys } from './security/pan-keys.ts'
 import { type PanProtection, panProtection } from './security/pan-protection.ts'
@@ -22,6 +22,8 @@ export interface OpenKeys {
   readonly ring: KeyRing
   /** Of what is loaded. */
   readonly generation: number
+  /** Looks at keys before they are used. */
+  readonly check: (records: readonly KeyRecord[]) => void
   /** Versions that are loaded. */
   readonly count: number
 }
@@ -42,7 +44,7 @@ export interface KeyOptions {
  * @throws MizanError CRYPTO_REFUSED naming the key that cannot be opened, such as under another master key
  */
 export async function openKeys(options: KeyOptions): Promise<OpenKeys> {
-  const { url, masterKey, clock } = options
+  const { url, masterKey, clock, check = () => undefined } = options
   const now = () => clock.now()
   const protectionKey = masterKey.derive(KEY_BLOCK_PROTECTION, 32)
   const ring = new KeyRing(protectionKey)
@@ -51,14 +53,14 @@ export async function openKeys(options: KeyOptions): Promise<OpenKeys> {
   const client = await connect({ url, name: 'mizan keys', role: 'mizan_app' })
   try {
     const before = await readKeys(client)
-    options.check?.(before.keys)
+    check(before.keys)
     ring.load(before.keys)
     await options.install?.(client, module)
     const made = await ensurePanKeys(module, before.keys, { nowMs: now(), hasCards: await hasCards(client) })
     await saveKeys(client, made.map(inserted), { user: 'installation' })
     const { keys, generation } = await readKeys(client)
     ring.load(keys)
-    return { ring, module, protection: panProtection(ring, now), generation, count: keys.length }
+    return { ring, module, protection: panProtection(ring, now), check, generation, count: keys.length }
   } finally {
     await client.end()
   }
@@ -73,6 +75,15 @@ function inserted(key: KeyRecord): KeyChange {
   return { kind: 'insert', key }
 }
 
+/** How long the older versions are still accepted once a message came under the newest. */
+const OVERLAP_MS = 120_000
+
+/** What a key that a peer sends must be good for. */
+const zoneKeyUses = {
+  zpk: { usage: 'P0', operations: ['decrypt'] },
+  mak: { usage: 'M3', operations: ['generate', 'verify'] },
+} as const
+
 /** Keys of a running switch: follows changes in the store, takes zone keys from peers, and confirms those in use. */
 export class KeyService {
   readonly #url: string
@@ -82,6 +93,9 @@ export class KeyService {
   readonly #watch: KeyWatch
   /** One change at a time: each is planned on what the one before left. */
   #changing: Promise<unknown> = Promise.resolve()
+  /** Versions that are known to be in use by their peers. */
+  readonly #confirmed = new Set<string>()
+  readonly #timers = new Set<NodeJS.Timeout>()
 
   constructor(url: string, keys: OpenKeys, clock: Clock, log: Logger) {
     this.#url = url
@@ -98,71 +112,105 @@ export class KeyService {
   }
 
   /** Takes a zone key that came over a link: under its KEK, beside the versions in use until a message confirms it. */
-  readonly takeZoneKey: OnKeyExchange = (link, kind, block) => this.#inTurn(() => this.#take(link, kind, block))
+  readonly takeZoneKey: OnKeyExchange = (link, kind, block) => this.#take(link, kind, block)
 
   async close(): Promise<void> {
+    for (const timer of this.#timers) clearTimeout(timer)
     await this.#watch.close()
     await this.#changing.catch(() => undefined)
   }
 
   async #take(link: string, kind: ZoneKeyKind, block: string): Promise<{ responseCode: string; checkValue: string }> {
     const name = `${kind}:${link}`
-    const key = this.#keys.module.importKeyBlock(block, `kek:${link}`, { usage: kind === 'zpk' ? 'P0' : 'M3' })
+    const { usage, operations } = zoneKeyUses[kind]
+    const key = this.#keys.module.importKeyBlock(block, `kek:${link}`, { usage, operations })
     const { checkValue } = key
-    return this.#withClient(async (client) => {
-      const { keys } = await readKeys(client)
+    return this.#change(async (client, keys) => {
       const [newest] = versionsOf(keys, name)
       // The same key again, also after a restart: the answer was lost.
       if (newest?.status === 'active' && newest.checkValue === checkValue) return { responseCode: '00', checkValue }
       const nowMs = this.#clock.now()
-      const hasKey = keys.some((record) => record.name === name && record.status === 'active')
-      const version = hasKey ? planRotation(keys, name, nowMs, undefined).version : (newest?.version ?? 0) + 1
+      const hasKey = activeVersions(keys, name, nowMs).length > 0
+      const version = hasKey ? planRotation(keys, name, nowMs, undefined).version : nextVersion(keys, name)
       const record: KeyRecord = { ...key, name, version, status: 'active', validFromMs: nowMs, validToMs: undefined }
       await saveKeys(client, [inserted(record)], { user: `link ${link}`, detail: 'zone-key exchange' })
-      await this.#watch.poll()
       events.zoneKeyReceived(this.#log, { name, version, checkValue })
       return { responseCode: '00', checkValue }
     })
   }
 
-  /** A message proved that the peer uses the newest version: the older ones are no longer accepted. */
+  /**
+   * A message proved that the peer uses the newest version. The older ones stay accepted for as long as messages from
+   * before may still be under way, and are retired then.
+   */
   async #confirm(name: KeyName, version: number): Promise<void> {
+    const which = `${name} ${version}`
+    if (this.#confirmed.has(which)) return
+    this.#confirmed.add(which)
     try {
-      await this.#inTurn(() =>
-        this.#withClient(async (client) => {
-          const { keys } = await readKeys(client)
-          const { retiring } = supersededBy(keys, name, this.#clock.now(), version)
-          if (retiring.length === 0) return
-          const changes = retiring.map(
-            (old): KeyChange => ({ kind: 'status', name, version: old.version, status: 'retired' }),
-          )
-          await saveKeys(client, changes, { user: 'switch', detail: `version ${version} is in use by its peer` })
-          await this.#watch.poll()
-          events.keyConfirmed(this.#log, { name, version, retired: retiring.map((old) => old.version) })
-        }),
-      )
+      const ending = await this.#endOlder(name, version)
+      if (ending.length === 0) return
+      events.keyConfirmed(this.#log, { name, version, ending, overlapMs: OVERLAP_MS })
+      const timer = setTimeout(() => {
+        this.#timers.delete(timer)
+        void this.#retire(name, ending)
+      }, OVERLAP_MS)
+      this.#timers.add(timer)
+    } catch (error) {
+      // The next message asks again.
+      this.#confirmed.delete(which)
+      events.keyStoreFailed(this.#log, error)
+    }
+  }
+
+  /** @returns the versions whose time ends */
+  #endOlder(name: KeyName, version: number): Promise<readonly number[]> {
+    return this.#change(async (client, keys) => {
+      const nowMs = this.#clock.now()
+      const endMs = nowMs + OVERLAP_MS
+      const { retiring } = supersededBy(keys, name, nowMs, version)
+      const ending = retiring.filter(({ validToMs }) => validToMs === undefined || validToMs > endMs)
+      const changes = ending.map((old): KeyChange => {
+        return { kind: 'validity', name, version: old.version, validFromMs: old.validFromMs, validToMs: endMs }
+      })
+      await saveKeys(client, changes, { user: 'switch', detail: `version ${version} is in use by its peer` })
+      return ending.map((old) => old.version)
+    })
+  }
+
+  async #retire(name: KeyName, versions: readonly number[]): Promise<void> {
+    try {
+      await this.#change(async (client, keys) => {
+        const old = keys.filter((key) => key.name === name && key.status === 'active' && versions.includes(key.version))
+        const changes = old.map((key): KeyChange => ({ kind: 'status', name, version: key.version, status: 'retired' }))
+        await saveKeys(client, changes, { user: 'switch', detail: 'a newer version is in use' })
+      })
     } catch (error) {
       events.keyStoreFailed(this.#log, error)
     }
   }
 
   #load({ keys, generation }: KeySnapshot): void {
+    this.#keys.check(keys)
     this.#keys.ring.load(keys)
     events.keysReloaded(this.#log, { generation, keys: keys.length })
   }
 
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#changing.catch(() => undefined).then(work)
+  /** Plans a change on the keys as they are, makes it, and loads what came of it before anything else happens. */
+  #change<T>(work: (client: Client, keys: readonly KeyRecord[]) => Promise<T>): Promise<T> {
+    const turn = this.#changing
+      .catch(() => undefined)
+      .then(async () => {
+        const client = await connect({ url: this.#url, name: 'mizan key change', role: 'mizan_app' })
+        try {
+          const { keys } = await readKeys(client)
+          return await work(client, keys)
+        } finally {
+          await client.end().catch(() => undefined)
+          await this.#watch.poll()
+        }
+      })
     this.#changing = turn
     return turn
-  }
-
-  async #withClient<T>(work: (client: Client) => Promise<T>): Promise<T> {
-    const client = await connect({ url: this.#url, name: 'mizan key change', role: 'mizan_app' })
-    try {
-      return await work(client)
-    } finally {
-      await client.end().catch(() => undefined)
-    }
   }
 }

@@ -235,8 +235,8 @@ end $$;
 create trigger command_inbox_once before update on command_inbox
   for each row when (old.done_id is not null) execute function command_inbox_once();
 
--- Biometric assertions that were used: each is good once. Read again for a few minutes after, which is how long one is
--- valid.
+-- Biometric assertions that were used: each is good once. One is valid for minutes, so the last few of a household are
+-- what has to be known; the key stands behind that.
 create table assertion_use (
   lane          smallint not null,
   household_id  bigint not null,

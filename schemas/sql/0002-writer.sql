@@ -158,7 +158,8 @@ create function load_households(p_lane smallint, p_ids bigint[], p_month integer
             where o.household_id = h.id and not exists (select from hold_ending e where e.id = o.id))
          end,
          (select string_agg(u.nonce || ',' || (extract(epoch from u.used_at) * 1000)::bigint, ';')
-          from assertion_use u where u.household_id = h.id and u.used_at > now() - interval '1 hour')
+          from (select u.nonce, u.used_at from assertion_use u where u.household_id = h.id
+                order by u.used_at desc limit 16) u)
   from unnest(p_ids) p(id)
   join household h on h.lane = p_lane and h.id = p.id
   cross join lateral (

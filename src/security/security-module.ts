@@ -1,5 +1,6 @@
 import type { TagLookup } from './emv/cryptogram-data.ts'
 import type { Exportability, KeyAlgorithm, KeyUsage, ModeOfUse } from './key-blocks/header.ts'
+import type { KeyOperation } from './key-blocks/usage.ts'
 
 /**
  * Name of a key, whatever its version: what it is for, and whose it is where several have one. `zpk:ascii` is the zone
@@ -122,6 +123,13 @@ export interface KeyOrder extends KeyAttributes {
   readonly keyBytes: number
 }
 
+/** What a key that comes in must be. */
+export interface ExpectedKey {
+  readonly usage: KeyUsage
+  /** @default nothing in particular */
+  readonly operations?: readonly KeyOperation[]
+}
+
 /** A key as it rests and travels: a TR-31 block and what it says. */
 export interface ProtectedKey extends KeyAttributes {
   /** Six upper-case hex digits. */
@@ -152,10 +160,10 @@ export interface SecurityModule {
   verifyAssertion(check: AssertionCheck): Eventually<Verdict>
   /**
    * Takes a key that came as a block under a key-encryption key.
-   * @param expected what the key must be for
+   * @param expected what the key must be for, and be good to do
    * @throws MizanError CRYPTO_REFUSED when the block is not whole or not what is expected
    */
-  importKeyBlock(block: string, under: KeyName, expected: { readonly usage: KeyUsage }): Eventually<ProtectedKey>
+  importKeyBlock(block: string, under: KeyName, expected: ExpectedKey): Eventually<ProtectedKey>
   /** A block of a key for a counterparty. @throws MizanError CRYPTO_REFUSED when the key may not leave */
   exportKeyBlock(name: KeyName, version: number, under: KeyName): Eventually<string>
   /** A new random key. @throws MizanError CRYPTO_REFUSED when usage, algorithm and mode do not go together */

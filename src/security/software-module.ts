@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { MizanError } from '../errors.ts'
 import { ProtectionKey } from './key-blocks/derive.ts'
-import type { KeyBlockHeader, KeyUsage } from './key-blocks/header.ts'
+import type { KeyBlockHeader } from './key-blocks/header.ts'
 import { unwrapKeyBlock } from './key-blocks/unwrap.ts'
 import { assertCombination, assertExportable, assertSound, assertUsable } from './key-blocks/usage.ts'
 import { wrapKeyBlock } from './key-blocks/wrap.ts'
@@ -15,6 +15,7 @@ import type {
   CardValueCheck,
   CryptogramCheck,
   CryptogramOutcome,
+  ExpectedKey,
   KeyAttributes,
   KeyName,
   KeyOrder,
@@ -106,23 +107,21 @@ export class SoftwareModule implements SecurityModule {
     this.onNewestUsed?.(record.name, record.version)
   }
 
-  importKeyBlock(block: string, under: KeyName, expected: { readonly usage: KeyUsage }): ProtectedKey {
+  importKeyBlock(block: string, under: KeyName, { usage, operations = [] }: ExpectedKey): ProtectedKey {
     const kek = this.#ring.current(under, { usage: ['K0', 'K1'], operation: 'unwrap' }, this.#now())
-    const version = block[0] ?? ''
-    if (version !== 'B' && version !== 'D') {
-      // A and C do not bind the whole header (X9.143:2021, annex A): nothing new should come in them.
-      throw new MizanError('CRYPTO_REFUSED', `key blocks of version ${version || '?'} are not taken: B or D`)
+    // One binding method for each key (X9.143:2021). Nothing new should come in versions A and C, which are weaker.
+    const version = blockVersionOf(kek)
+    if (block[0] !== version) {
+      throw new MizanError('CRYPTO_REFUSED', `key blocks under ${under} are of version ${version}, this is not one`)
     }
     const protection = new ProtectionKey(version, kek.bytes)
     try {
       const { header, key } = unwrapKeyBlock(protection, block)
       try {
-        if (header.usage !== expected.usage) {
-          throw new MizanError(
-            'CRYPTO_REFUSED',
-            `the block holds a key of usage ${header.usage}, not ${expected.usage}`,
-          )
+        if (header.usage !== usage) {
+          throw new MizanError('CRYPTO_REFUSED', `the block holds a key of usage ${header.usage}, not ${usage}`)
         }
+        for (const operation of operations) assertUsable(header, { usage, operation })
         return this.protect(header, key)
       } finally {
         wipe(key)
@@ -137,7 +136,7 @@ export class SoftwareModule implements SecurityModule {
     const loaded = this.#ring.versions(name).find(({ record }) => record.version === version)
     if (loaded === undefined) throw new MizanError('NOT_FOUND', `there is no key ${name} version ${version}`)
     assertExportable(loaded.header)
-    const protection = new ProtectionKey(kek.header.algorithm === 'A' ? 'D' : 'B', kek.bytes)
+    const protection = new ProtectionKey(blockVersionOf(kek), kek.bytes)
     try {
       return wrapKeyBlock(protection, { ...loaded.header, version: protection.version, keyContext: '0' }, loaded.bytes)
     } finally {
@@ -176,4 +175,8 @@ export class SoftwareModule implements SecurityModule {
     const block = wrapKeyBlock(this.#ring.protection, own, key)
     return { usage, algorithm, modeOfUse, exportability, checkValue: checkValueOf(algorithm, key), block }
   }
+}
+
+function blockVersionOf({ header }: LoadedKey): 'B' | 'D' {
+  return header.algorithm === 'A' ? 'D' : 'B'
 }

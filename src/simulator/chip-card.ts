@@ -41,7 +41,7 @@ export interface ChipState {
   readonly atc?: number
 }
 
-export const CHIP_PIN_TRIES = 3
+const CHIP_PIN_TRIES = 3
 const ATC_MAX = 0xffff
 const MAC_BYTES = 8
 const HEADER_BYTES = 5

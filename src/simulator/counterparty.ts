@@ -172,9 +172,9 @@ export class Counterparty {
     return this.#link.send(sent.frame)
   }
 
-  /** Network management on the open link; `code` is DE70. */
-  network(code: string): Promise<Answer> {
-    return this.#network((frame, key, timeoutMs) => this.#link.request(frame, key, timeoutMs), code)
+  /** Network management on the open link; `code` is DE70, `fields` what the message has beside it. */
+  network(code: string, fields: Readonly<Record<string, string>> = {}): Promise<Answer> {
+    return this.#network((frame, key, timeoutMs) => this.#link.request(frame, key, timeoutMs), code, fields)
   }
 
   /** Proves that the link lives. */
@@ -200,9 +200,11 @@ export class Counterparty {
     queueMicrotask(() => this.#link.close())
   }
 
-  async #network(exchange: SendRequest, code: string): Promise<Answer> {
+  async #network(exchange: SendRequest, code: string, fields: Readonly<Record<string, string>> = {}): Promise<Answer> {
     const stamps = this.#stamps()
-    const frame = this.#frame('0800', networkFields(code, stamps))
+    const values = networkFields(code, stamps)
+    for (const [de, value] of Object.entries(fields)) values[Number(de)] = value
+    const frame = this.#frame('0800', values)
     const startedMs = performance.now()
     const answer = await exchange(frame, keyOf('0800', '', stamps.stan, stamps.transmission), this.#timeoutMs)
     return this.#answer(answer, performance.now() - startedMs)

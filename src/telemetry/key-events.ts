@@ -15,8 +15,11 @@ export function zoneKeyReceived(log: Logger, fields: { name: string; version: nu
   log.info({ event: 'zone_key_received', ...fields }, 'zone key received')
 }
 
-/** The first message under the newest version of a key came: the older ones are retired. */
-export function keyConfirmed(log: Logger, fields: { name: string; version: number; retired: readonly number[] }): void {
+/** The first message under the newest version of a key came: the time of the older ones ends. */
+export function keyConfirmed(
+  log: Logger,
+  fields: { name: string; version: number; ending: readonly number[]; overlapMs: number },
+): void {
   log.info({ event: 'key_confirmed', ...fields }, 'key confirmed by use')
 }
 

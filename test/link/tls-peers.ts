@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { connect, type TLSSocket } from 'node:tls'
+import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls'
 import type { Test } from 'tap'
 import { type ClientLink, startClient } from '../../src/link/client.ts'
 import type { ClientTls } from '../../src/link/client-options.ts'
@@ -53,7 +53,7 @@ export function dialTls(t: Test, port: number, tls: ClientTls): { client: Client
 export async function rawTls(
   t: Test,
   port: number,
-  options: Parameters<typeof connect>[0] & object,
+  options: ConnectionOptions,
 ): Promise<{ socket: TLSSocket; peer: Peer }> {
   const socket = connect({ host: '127.0.0.1', port, ...options })
   const peer = new Peer(socket, 'len2')

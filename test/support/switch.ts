@@ -37,6 +37,8 @@ export interface TestSwitchOptions {
   readonly config?: Readonly<Record<string, unknown>>
   /** @default 200 */
   readonly households?: number
+  /** Signs the messages of the links that are open from the start, for a configuration that requires it. */
+  readonly signed?: boolean
   /** Changes master data before the switch reads it. */
   readonly arrange?: (client: Client, world: World) => Promise<unknown>
 }
@@ -55,7 +57,7 @@ export interface TestSwitch {
   readonly pos: Counterparty
   readonly atm: Counterparty
   readonly visa: Counterparty
-  open(rail: keyof typeof rails, options?: { signOn?: boolean }): Promise<Counterparty>
+  open(rail: keyof typeof rails, options?: { signOn?: boolean; mak?: string }): Promise<Counterparty>
   /** A household that no other call has returned. */
   household(wanted?: { members?: number; governorate?: string; case?: string }): WorldHousehold
   /** Its terminal of the first outlet of a category in a governorate. */
@@ -88,7 +90,7 @@ export async function startTestSwitch(t: TeardownHost, options: TestSwitchOption
   }
   const config = loadConfig({ env, file })
   const clock = new ManualClock(Date.parse(options.at ?? NOON))
-  const started = new RunningSwitch(config, clock, url)
+  const started = new RunningSwitch(config, clock, url, options.signed === true)
   await started.start()
   t.teardown(() => started.stop())
   const client = await connect({ url, name: 'mizan test' })
@@ -109,6 +111,7 @@ class RunningSwitch implements TestSwitch {
   readonly clock: ManualClock
   readonly #config: ReturnType<typeof loadConfig>
   readonly #used = new Set<number>()
+  readonly #signed: boolean
   #running: Awaited<ReturnType<typeof startSwitch>> | undefined
   #opened: Counterparty[] = []
   #links: Record<keyof typeof rails, Counterparty> | undefined
@@ -116,7 +119,8 @@ class RunningSwitch implements TestSwitch {
   client!: Client
   world!: World
 
-  constructor(config: ReturnType<typeof loadConfig>, clock: ManualClock, databaseUrl: string) {
+  constructor(config: ReturnType<typeof loadConfig>, clock: ManualClock, databaseUrl: string, signed: boolean) {
+    this.#signed = signed
     this.#config = config
     this.clock = clock
     this.databaseUrl = databaseUrl
@@ -133,7 +137,9 @@ class RunningSwitch implements TestSwitch {
   }
 
   async openLinks(): Promise<void> {
-    this.#links = { pos: await this.open('pos'), atm: await this.open('atm'), visa: await this.open('visa') }
+    const signed = this.#signed ? { mak: this.world.keys.mak } : {}
+    const [pos, atm] = [await this.open('pos', signed), await this.open('atm', signed)]
+    this.#links = { pos, atm, visa: await this.open('visa') }
   }
 
   async restart(): Promise<void> {
@@ -162,7 +168,7 @@ class RunningSwitch implements TestSwitch {
     return present(this.#links).visa
   }
 
-  async open(name: keyof typeof rails, options: { signOn?: boolean } = {}): Promise<Counterparty> {
+  async open(name: keyof typeof rails, options: { signOn?: boolean; mak?: string } = {}): Promise<Counterparty> {
     const rail = rails[name]
     // The clock stands still, so two links of one acquirer must not count from the same STAN.
     this.#stan += 10_000

@@ -57,7 +57,11 @@ const CUTOVER_MINUTES = 1_350
 const protection = panProtectionOf('writer tests')
 /** Master key of these tests, 64 hex digits. */
 export const masterKeyHex = bytesOf('writer tests, master key').toString('hex')
-const ring = new KeyRing(masterKeyOf(Buffer.from(masterKeyHex, 'hex'), 'tests').derive(KEY_BLOCK_PROTECTION, 32))
+/** What key blocks are under, with a master key of 64 hex digits. */
+export function protectionKeyOf(masterKey: string): Buffer {
+  return masterKeyOf(Buffer.from(masterKey, 'hex'), 'tests').derive(KEY_BLOCK_PROTECTION, 32)
+}
+const ring = new KeyRing(protectionKeyOf(masterKeyHex))
 /** Keys of these tests: those of card numbers, and of the demo world. */
 export const testKeys = [
   ...panKeysOf(ring, 'writer tests'),
