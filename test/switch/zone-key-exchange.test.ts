@@ -1,0 +1,143 @@
+import { createHash } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import t from 'tap'
+import type { Dialect } from '../../src/iso8583/dialect.ts'
+import { dialects } from '../../src/iso8583/dialects.ts'
+import { checkValueIn, keyExchangeFields } from '../../src/link/key-exchange.ts'
+import { ProtectionKey } from '../../src/security/key-blocks/derive.ts'
+import { wrapKeyBlock } from '../../src/security/key-blocks/wrap.ts'
+import { setOddParity, tdesKcv } from '../../src/security/primitives/key-checks.ts'
+import type { Counterparty } from '../../src/simulator/counterparty.ts'
+import { ZonePinPad } from '../../src/simulator/pin-pad.ts'
+import { Cardholder } from '../support/cardholder.ts'
+import { startTestSwitch, type TestSwitch } from '../support/switch.ts'
+
+const KEY_EXCHANGE = '101'
+
+function zoneKey(text: string): Buffer {
+  const key = createHash('sha256').update(text).digest().subarray(0, 16)
+  setOddParity(key)
+  return key
+}
+
+/** A zone key as a peer sends it: in a block under the link's key-encryption key. */
+function blockOf(on: TestSwitch, key: Buffer, usage: 'P0' | 'M3' = 'P0', modeOfUse: 'B' | 'C' | 'E' = 'B'): string {
+  const protection = new ProtectionKey('D', Buffer.from(on.world.keys.kek, 'hex'))
+  const header = { version: 'D', usage, algorithm: 'T', modeOfUse, keyVersion: '00', exportability: 'N' } as const
+  return wrapKeyBlock(protection, { ...header, keyContext: '0', optionalBlocks: [] }, key)
+}
+
+function dialectOf(link: Counterparty): Dialect {
+  const dialect = dialects[link.rail.dialect]
+  if (dialect === undefined) throw new Error('a rail has a dialect')
+  return dialect
+}
+
+const send = (link: Counterparty, block: string, kind: 'zpk' | 'mak' = 'zpk') =>
+  link.network(KEY_EXCHANGE, keyExchangeFields(dialectOf(link), kind, block))
+
+async function versionsOf(on: TestSwitch, name: string): Promise<string[]> {
+  const { rows } = await on.client.query<{ version: number; status: string; ends: boolean }>(
+    'select version, status, valid_to is not null as ends from security_key where name = $1 order by version',
+    [name],
+  )
+  return rows.map(({ version, status, ends }) => `${version} ${status}${ends ? ' ends' : ''}`)
+}
+
+t.test('a peer sends its next zone key over the link', async (t) => {
+  const on = await startTestSwitch(t)
+
+  for (const rail of ['pos', 'atm', 'visa'] as const) {
+    t.test(rail, async (t) => {
+      const link = on[rail]
+      const name = `zpk:${link.rail.listener}`
+      const next = zoneKey(`next of ${rail}`)
+      const block = blockOf(on, next)
+      const answer = await send(link, block)
+      t.equal(answer.code, '00')
+      t.equal(checkValueIn(answer.message), tdesKcv(next).toString('hex').toUpperCase(), 'its check value comes back')
+      t.strictSame(await versionsOf(on, name), ['1 active', '2 active'])
+      const repeat = await send(link, block)
+      t.equal(checkValueIn(repeat.message), checkValueIn(answer.message))
+      t.strictSame(await versionsOf(on, name), ['1 active', '2 active'], 'the same block again is no other key')
+
+      const holder = new Cardholder(on)
+      t.equal((await holder.ask(rail)).answer.code, '00', 'the old key still opens blocks')
+      t.strictSame(await versionsOf(on, name), ['1 active', '2 active'], 'which confirms nothing')
+      holder.use(new ZonePinPad(next.toString('hex')))
+      t.equal((await holder.ask(rail)).answer.code, '00', 'and the new one too')
+      for (let n = 0; n < 100 && !(await versionsOf(on, name)).includes('1 active ends'); n++) await sleep(20)
+      t.strictSame(
+        await versionsOf(on, name),
+        ['1 active ends', '2 active'],
+        'the first block under it ends the old one',
+      )
+      holder.use(new ZonePinPad(on.world.keys.zpk))
+      t.equal((await holder.ask(rail)).answer.code, '00', 'after a time for what is under way')
+      on.clock.advance(121_000)
+      t.equal((await holder.ask(rail)).answer.code, '86')
+      const { rows } = await on.client.query('select from key_event where name = $1 and actor = $2', [
+        name,
+        `link ${link.rail.listener}`,
+      ])
+      t.equal(rows.length, 1, 'who sent it is in the audit')
+    })
+  }
+
+  t.test('what is not a zone key of this link is refused', async (t) => {
+    const before = await versionsOf(on, 'zpk:ascii')
+    const key = zoneKey('another')
+    const block = blockOf(on, key)
+    const last = block.at(-1) === '0' ? '1' : '0'
+    const cases: Record<string, string> = {
+      'a changed block': `${block.slice(0, -1)}${last}`,
+      'a cut block': block.slice(0, -2),
+      'a MAC key for a PIN key': blockOf(on, key, 'M3', 'C'),
+      'a PIN key that may not decrypt': blockOf(on, key, 'P0', 'E'),
+      'a weak key': blockOf(on, Buffer.alloc(16, 1)),
+      'no block': 'nonsense',
+    }
+    for (const [what, bad] of Object.entries(cases)) t.equal((await send(on.pos, bad)).code, '63', what)
+    t.equal((await on.pos.network(KEY_EXCHANGE)).code, '30', 'nothing at all')
+    t.strictSame(await versionsOf(on, 'zpk:ascii'), before)
+  })
+})
+
+t.test('zone keys rotate under load, and no authorization fails', async (t) => {
+  const on = await startTestSwitch(t)
+  const holders = Array.from({ length: 24 }, () => new Cardholder(on))
+  const codes = new Map<string, number>()
+  let asked = 0
+  let current = on.world.keys.zpk
+  let running = true
+  const shop = async (holder: Cardholder) => {
+    while (running) {
+      // A terminal takes a new key when it is told, in the middle of its work.
+      holder.use(new ZonePinPad(current))
+      const { answer } = await holder.ask('pos')
+      codes.set(answer.code, (codes.get(answer.code) ?? 0) + 1)
+      asked += 1
+    }
+  }
+  const shops = holders.map(shop)
+  const ROTATIONS = 5
+  for (let n = 1; n <= ROTATIONS; n++) {
+    const next = zoneKey(`rotation ${n}`)
+    const reached = asked + 100
+    t.equal((await send(on.pos, blockOf(on, next))).code, '00', `rotation ${n}`)
+    current = next.toString('hex')
+    while (asked < reached) await sleep(5)
+    for (let tries = 0; tries < 200 && !(await versionsOf(on, 'zpk:ascii')).includes(`${n} active ends`); tries++)
+      await sleep(10)
+    // The overlap passes, in steps that leave the messages under way in their time: only the new key is accepted then.
+    for (let step = 0; step < 121; step++) {
+      on.clock.advance(1_000)
+      await sleep(2)
+    }
+  }
+  running = false
+  await Promise.all(shops)
+  t.strictSame([...codes.keys()], ['00'], `${asked} authorizations`)
+  t.ok(asked >= ROTATIONS * 100)
+  t.strictSame((await versionsOf(on, 'zpk:ascii')).at(-1), `${ROTATIONS + 1} active`)
+})
