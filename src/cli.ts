@@ -11,6 +11,7 @@ import { vectorsCommand } from './commands/vectors.ts'
 import { verifyCommand } from './commands/verify.ts'
 import { version } from './commands/version.ts'
 import { describeError } from './errors.ts'
+import { maskText } from './telemetry/mask.ts'
 
 const program = new Command('mizan')
   .description('authorization switch and double-entry ledger')
@@ -29,6 +30,7 @@ const program = new Command('mizan')
 try {
   await program.parseAsync()
 } catch (error) {
-  process.stderr.write(`mizan: ${describeError(error)}\n`)
+  // What was typed may come back in the reason, and people do type card numbers.
+  process.stderr.write(`mizan: ${maskText(describeError(error))}\n`)
   process.exitCode = 1
 }

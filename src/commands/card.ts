@@ -87,8 +87,12 @@ function unblockCommand(io: CommandIo): Command {
 }
 
 function statusCommand(status: CardStatus, reason: string): Pick<NewCommand, 'kind' | 'detail'> {
-  if (PAN_LIKE.test(reason)) throw new MizanError('BAD_INPUT', 'the reason holds what looks like a card number')
+  refusePan(reason, 'the reason')
   return { kind: 'card-status', detail: { status, reason } }
+}
+
+function refusePan(text: string, what: string): void {
+  if (PAN_LIKE.test(text)) throw new MizanError('BAD_INPUT', `${what} holds what looks like a card number`)
 }
 
 function named(command: Command): Command {
@@ -115,6 +119,7 @@ async function change(
 ): Promise<void> {
   const timeoutMs = parseTimeout(options.timeout)
   const { idempotencyKey } = options
+  if (idempotencyKey !== undefined) refusePan(idempotencyKey, 'the idempotency key')
   await atCard(io, card, options, async (client, { id: cardId, lane, householdId, panMasked }) => {
     const requestedBy = authorOf(io).user
     const asked = await requestCommand(client, {

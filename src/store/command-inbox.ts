@@ -1,5 +1,4 @@
-import type { Client } from './connection.ts'
-import { connect } from './connection.ts'
+import { type Client, connect } from './connection.ts'
 
 /** A command of the inbox that is not done. */
 export interface InboxCommand {
@@ -67,7 +66,13 @@ export function commandInbox(url: string): CommandInbox {
   let client: Client | undefined
   let wake = () => {}
   const open = async () => {
-    const opened = await connect({ url, name: 'mizan inbox', role: 'mizan_app', queryTimeoutMs: QUERY_TIMEOUT_MS })
+    const opened = await connect({
+      url,
+      name: 'mizan inbox',
+      role: 'mizan_app',
+      pointQueries: true,
+      queryTimeoutMs: QUERY_TIMEOUT_MS,
+    })
     opened.on('notification', () => wake())
     client = opened
     await opened.query(`listen ${CHANNEL}`)

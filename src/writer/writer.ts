@@ -51,7 +51,11 @@ export class Writer {
     })
     this.#sweeper = new HoldSweeper({
       query: options.dueHolds,
-      expire: (hold) => this.lanes[hold.lane]?.expireHold(hold) ?? true,
+      expire: (hold) => {
+        const lane = this.lanes[hold.lane]
+        // Of a lane that another writer has taken, that one ends the holds.
+        return lane === undefined || lane.state === 'fenced' || lane.expireHold(hold)
+      },
       now: () => options.clock.now(),
       onError: (error) => options.observer.laneFault?.(0, error),
     })

@@ -141,6 +141,8 @@ test('a card number is refused on the command line, and shown nowhere', async (t
   }
   const reason = await mizan(['block', '7', '--reason', `is ${grouped} of a person`])
   t.match(reason.errors, /the reason holds what looks like a card number/)
+  const key = await mizan(['pin-reset', '7', '--idempotency-key', pan])
+  t.match(key.errors, /the idempotency key holds what looks like a card number/)
   t.same((await client.query('select from command_inbox')).rowCount, 0)
 })
 

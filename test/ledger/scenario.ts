@@ -86,5 +86,6 @@ export async function playScenario(ledger: LiveLedger): Promise<Record<string, A
     receivedAtMs: ledger.clock.nowMs,
   })
   if (answered.result !== 'duplicate-other-content') throw new Error(`key reused: ${answered.result}`)
+  for (const kind of ['pin-reset', 'pin-reset', 'card-wash']) await ledger.command(SECOND_ID, kind)
   return sent
 }

@@ -48,6 +48,7 @@ export async function disarm(client: Client): Promise<void> {
     alter table transfer drop constraint transfer_posting_allowed;
     alter table transfer drop constraint if exists transfer_well_formed;
     drop trigger transfer_restoration on transfer;
+    drop trigger command_inbox_once on command_inbox;
     alter table hold_ending drop constraint hold_ending_id_lane_fkey;
     alter table hold_ending drop constraint hold_ending_pkey;
     drop index authorization_dedupe`)

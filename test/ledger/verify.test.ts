@@ -182,6 +182,31 @@ const plants: readonly Plant[] = [
     forge: chain,
   },
   {
+    what: 'a command whose end in the inbox is not the journal’s',
+    sql: `update command_inbox set outcome = 'done: after all' where kind = 'card-wash'`,
+    fails: ['commands-done-once'],
+    forge: [],
+  },
+  {
+    what: 'a command that somebody else is said to have asked for',
+    sql: `update command_journal set detail = replace(detail, '"by":"tester"', '"by":"nobody"') where kind = 'card-wash'`,
+    fails: ['commands-done-once'],
+    forge: chain,
+  },
+  {
+    what: 'a command that was done twice',
+    sql: `update command_journal set detail = regexp_replace(detail, '"command":\\d+', '"command":' ||
+            (select min(id) from command_inbox)) where kind = 'pin-reset'`,
+    fails: ['commands-done-once'],
+    forge: chain,
+  },
+  {
+    what: 'a command that is done and in no inbox',
+    sql: `delete from command_inbox where kind = 'card-wash'`,
+    fails: ['commands-done-once'],
+    forge: [],
+  },
+  {
     what: 'an epoch that falls',
     sql: 'update batch set epoch = epoch + 5 where seq = 2',
     fails: ['batches-without-gap'],

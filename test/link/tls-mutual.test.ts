@@ -121,16 +121,17 @@ t.test('a session is not resumed: each connection shows its certificate anew', a
   const { listener } = await listenTls(t, { ...server, ca })
   const known = { ca, ...credentials(first) }
   const { socket, peer } = await rawTls(t, listener.port, known)
-  let tickets = 0
-  socket.on('session', () => tickets++)
+  let session: Buffer | undefined
+  socket.on('session', (given: Buffer) => {
+    session = given
+  })
   peer.send('one')
   t.equal(await peer.nextText(), 'one')
-  const session = socket.getSession()
-  const { socket: next, peer: nextPeer } = await rawTls(t, listener.port, { ...known, ...(session && { session }) })
+  // What the server sends after the handshake looks like a ticket, but it keeps nothing under it.
+  const { socket: next, peer: nextPeer } = await rawTls(t, listener.port, { ...known, session: session as Buffer })
   nextPeer.send('two')
   t.equal(await nextPeer.nextText(), 'two')
   t.equal(next.isSessionReused(), false)
-  t.equal(tickets, 0)
 })
 
 t.test('client certificates must be known by something', async (t) => {

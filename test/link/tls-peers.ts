@@ -13,11 +13,11 @@ export function credentials({ certPem, keyPem }: TestCertificate): { cert: strin
 }
 
 /** A TLS listener that echoes. */
-export async function listenTls(t: Test, tls: ListenerTls, nowMs?: () => number) {
+export async function listenTls(t: Test, tls: ListenerTls, nowMs = () => Date.now(), port = 0) {
   const recorder = new Recorder()
-  const clock = { now: nowMs ?? (() => Date.now()) }
+  const clock = { now: nowMs }
   const listener = await startListener(
-    listenerOptions({ tls }),
+    listenerOptions({ tls, port }),
     (request) => request.reply(request.frame),
     recorder.observer,
     clock,

@@ -2,6 +2,7 @@ import t from 'tap'
 import { parseDate } from '../../src/calendar.ts'
 import { moneyAccount } from '../../src/ledger/accounts.ts'
 import type { Batch } from '../../src/store/batch.ts'
+import { connect } from '../../src/store/connection.ts'
 import { prepareDatabase } from '../../src/store/installation.ts'
 import { type LanePosition, LaneStore } from '../../src/store/lane-store.ts'
 import { verifyLedger } from '../../src/store/verify.ts'
@@ -113,4 +114,71 @@ t.test('a balance that the writer takes for known must be in the database; a sha
   const next = { ...batchAfter(then), changedBalances: [wallet], sharedBalances: shared }
   t.equal((await store.commit(next, first.hash)).kind, 'committed', 'and changed from then on')
   t.ok((await verifyLedger(url)).every((result) => result.ok))
+})
+
+t.test('what a commit says of cards and commands must be in the database, and open', async (t) => {
+  const { url, stores } = await openStores(t, 1)
+  const [store] = stores as [LaneStore]
+  const own = (await store.take()) as LanePosition
+  const client = await connect({ url, name: 'test' })
+  t.teardown(() => client.end())
+  await client.query(`
+    insert into household values (0, 1, 'PTS', 3, 'active', 'none');
+    insert into card (lane, id, household_id, pan_index, pan_masked, pan_encrypted, key_version, expiry, sequence_number,
+                      service_code, status)
+      values (0, 1, 1, decode(repeat('aa', 16), 'hex'), 'masked', '', 1, '3012', '01', '201', 'active');
+    insert into card_counter (lane, card_id) values (0, 1);
+    insert into command_inbox (lane, kind, card_id, requested_by) values (0, 'pin-reset', 1, 'tester')`)
+  const { rows } = await client.query<{ id: number }>('select id::int from command_inbox')
+  const commandId = rows[0]?.id ?? 0
+  const counters = { pinFailures: 2, atc: 9, atcSeen: 5 }
+  const done = { commandId, doneId: own.nextId, outcome: 'done: a test' }
+  const batch = {
+    ...batchAfter(own),
+    cardStatuses: [{ cardId: 1, status: 'restricted' as const }],
+    cardCounters: [{ cardId: 1, counters, scriptPending: 'pin-unblock' as const }],
+    commandsDone: [done],
+  }
+  const refusal = async (changes: Partial<Batch>) => store.commit({ ...batch, ...changes }, own.lastHash)
+  const unknown = { cardStatuses: [{ cardId: 7, status: 'lost' as const }] }
+  t.match(await refusal(unknown), { kind: 'refused', constraint: 'card_known' })
+  t.match(await refusal({ cardCounters: [{ cardId: 7, counters, scriptPending: undefined }] }), {
+    kind: 'refused',
+    constraint: 'card_counter_known',
+  })
+  t.match(await refusal({ commandsDone: [{ ...done, commandId: commandId + 1 }] }), {
+    kind: 'refused',
+    constraint: 'command_open',
+  })
+  t.match(await refusal({ commandsDone: [done, done] }), { kind: 'refused', constraint: 'command_open' })
+  t.match(await refusal({ commandsDone: [{ ...done, doneId: own.nextId + 64 }] }), { kind: 'refused', code: '23503' })
+  const state = async () => {
+    const found = await client.query(`select c.status, n.pin_failures, n.atc, n.atc_seen::int, n.script_pending,
+      i.done_id::int, i.outcome from card c, card_counter n, command_inbox i`)
+    return found.rows[0]
+  }
+  t.match(
+    await state(),
+    { status: 'active', pin_failures: 0, script_pending: null, done_id: null },
+    'nothing of it is in',
+  )
+
+  const committed = await store.commit(batch, own.lastHash)
+  t.equal(committed.kind, 'committed')
+  t.match(await state(), {
+    status: 'restricted',
+    pin_failures: 2,
+    atc: 9,
+    atc_seen: 5,
+    script_pending: 'pin-unblock',
+    done_id: own.nextId,
+    outcome: 'done: a test',
+  })
+  if (committed.kind !== 'committed') return
+  const then: LanePosition = { ...own, lastSeq: batch.seq, nextId: batch.nextId, lastHash: committed.hash }
+  const again = { ...batchAfter(then), commandsDone: [{ ...done, doneId: then.nextId }] }
+  t.match(await store.commit(again, committed.hash), { kind: 'refused', constraint: 'command_open' }, 'it is done once')
+  const sent = { ...batchAfter(then), cardCounters: [{ cardId: 1, counters, scriptPending: undefined }] }
+  t.equal((await store.commit(sent, committed.hash)).kind, 'committed')
+  t.match(await state(), { script_pending: null })
 })

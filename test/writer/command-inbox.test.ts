@@ -311,6 +311,55 @@ test('a batch whose outcome is lost with the connection is done once: when it wa
   await allChecksHold(t, world)
 })
 
+test('a connection that is lost while the parts of a refused batch are tried alone loses none and repeats none', async (t) => {
+  const { world, app, owner } = await inboxWorld(t)
+  const recovered: boolean[] = []
+  const writer = await world.start({ observer: { laneRecovered: (_l, _e, _s, committed) => recovered.push(committed) } })
+  await owner.query(`
+    alter table authorization_journal add constraint poison check (rrn <> 'POISON');
+    create function wait_there() returns trigger language plpgsql as $$
+    begin
+      perform pg_advisory_xact_lock(4711);
+      return new;
+    end $$;
+    create trigger wait_there before update on command_inbox for each row
+      when (new.card_id = 5) execute function wait_there();
+    select pg_advisory_lock(4711)`)
+  await withClient(world.url, async (blocker) => {
+    // A batch at the lane's row, so that all that follows comes into one, which the bad request spoils.
+    await blocker.query('begin')
+    await blocker.query('select from lane for update')
+    const first = ask(writer, purchaseOf(1, world.clock.now()))
+    const waiting = (what: string) => async () => {
+      const text = `select from pg_stat_activity
+        where application_name = 'mizan lane 0' and wait_event_type = 'Lock' and wait_event = $1`
+      return (await owner.query(text, [what])).rowCount === 1
+    }
+    await waitFor('a batch in flight', waiting('transactionid'))
+    for (const card of [4, 5, 6, 7]) await requestCommand(app, statusChange(card, 'restricted'))
+    const bad = ask(writer, purchaseOf(3, world.clock.now(), { rrn: 'POISON' }))
+    const good = ask(writer, purchaseOf(2, world.clock.now()))
+    await new Promise((resolve) => setTimeout(resolve, 400))
+    await blocker.query('commit')
+    t.equal((await first).result, 'approved')
+    await waitFor('a part that is tried alone', waiting('advisory'))
+    await owner.query("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'mizan lane 0'")
+    await waitFor('the lane to be taken again', async () => recovered.length > 0)
+    await owner.query('select pg_advisory_unlock(4711)')
+    t.equal((await bad).result, 'internal-fault')
+    t.equal((await good).result, 'approved')
+  })
+  const done = await whenDone(owner)
+  t.ok(done.length === 4 && done.every(isDone))
+  t.same(
+    done.map(({ by }) => by),
+    done.map(({ by }) => by).toSorted((a, b) => a - b),
+  )
+  t.same(recovered, [false])
+  t.equal(await journalCount(owner), 4)
+  await allChecksHold(t, world)
+})
+
 test('a batch whose outcome is lost with the connection is done once: when it was in', async (t) => {
   const { world, app, owner } = await inboxWorld(t)
   const target = new URL(world.url)
