@@ -1,4 +1,5 @@
 import type { Clock } from './calendar.ts'
+import { MizanError } from './errors.ts'
 import type { OnKeyExchange, ZoneKeyKind } from './link/key-exchange.ts'
 import type { KeyRecord } from './security/keys/key-record.ts'
 import { KeyRing } from './security/keys/key-ring.ts'
@@ -129,6 +130,10 @@ export class KeyService {
       const [newest] = versionsOf(keys, name)
       // The same key again, also after a restart: the answer was lost.
       if (newest?.status === 'active' && newest.checkValue === checkValue) return { responseCode: '00', checkValue }
+      // A block from before, sent again: whoever kept one must not bring an old key back.
+      if (versionsOf(keys, name).some((known) => known.checkValue === checkValue)) {
+        throw new MizanError('CRYPTO_REFUSED', `${name}: this key was there before`)
+      }
       const nowMs = this.#clock.now()
       const hasKey = activeVersions(keys, name, nowMs).length > 0
       const version = hasKey ? planRotation(keys, name, nowMs, undefined).version : nextVersion(keys, name)

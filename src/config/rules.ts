@@ -15,6 +15,7 @@ const rules: readonly Rule[] = [
   { reads: ['lanes'], check: checkLanes },
   { reads: ['environment', 'demo'], check: checkDemo },
   { reads: ['security'], check: checkSecurity },
+  { reads: ['listeners', 'outbound'], check: checkMac },
 ]
 
 /** Applies every rule whose settings have no problem of their own. */
@@ -55,6 +56,16 @@ function checkPorts(file: ConfigFile): Problem[] {
     taken.set(`${host}:${port}`, name)
   }
   return problems
+}
+
+function checkMac(file: ConfigFile): Problem[] {
+  const links = [
+    ...Object.entries(file.listeners).map(([name, one]) => [`listeners.${name}`, one] as const),
+    ...file.outbound.map((one, index) => [`outbound.${index}`, one] as const),
+  ]
+  return links
+    .filter(([, one]) => one.mac === 'required' && one.dialect === 'visa-base1')
+    .map(([at]) => ({ path: `${at}.mac`, message: 'must be off: messages of visa-base1 carry no MAC' }))
 }
 
 function checkOutbound(file: ConfigFile): Problem[] {

@@ -1,14 +1,12 @@
-import { Gauge } from 'prom-client'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { OwnCertificate, TlsObserver } from './tls-files.ts'
 
 const SECOND_MS = 1_000
-const EXPIRY = 'mizan_tls_certificate_expiry_timestamp_seconds'
 
 /** Makes what happens to the links' certificates a gauge and log lines. */
 export function tlsTelemetry(metrics: Metrics, log: Logger): TlsObserver {
-  const expiry = expiryGauge(metrics)
+  const expiry = metrics.tlsCertificateExpiry
   return {
     loaded(link, certificate, isReload) {
       expiry.set({ link }, Math.floor(certificate.notAfterMs / SECOND_MS))
@@ -17,14 +15,6 @@ export function tlsTelemetry(metrics: Metrics, log: Logger): TlsObserver {
     reloadFailed: (link, reason) => certificateReloadFailed(log, { link, reason }),
     expiring: (link, certificate, daysLeft) => certificateExpiring(log, { link, daysLeft, ...describe(certificate) }),
   }
-}
-
-/** One gauge for all links of a switch. */
-function expiryGauge({ registry }: Metrics): Gauge<'link'> {
-  const known = registry.getSingleMetric(EXPIRY) as Gauge<'link'> | undefined
-  if (known !== undefined) return known
-  const help = "End of a link's own certificate, seconds since 1970 UTC"
-  return new Gauge({ name: EXPIRY, help, labelNames: ['link'], registers: [registry] })
 }
 
 interface CertificateFields {

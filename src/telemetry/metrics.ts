@@ -71,6 +71,11 @@ export function createMetrics() {
     /** State connected or signed_on. */
     links: gauge('mizan_links', 'Open inbound links by listener and state', ['listener', 'state']),
     /** 1 while the link is usable. */
+    tlsCertificateExpiry: gauge(
+      'mizan_tls_certificate_expiry_timestamp_seconds',
+      "End of a link's own certificate, seconds since 1970 UTC",
+      ['link'],
+    ),
     linkUp: gauge('mizan_link_up', 'Whether an outbound link or a listener is usable', ['link']),
     unmatchedResponses: counter(
       'mizan_unmatched_responses_total',

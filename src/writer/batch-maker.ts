@@ -4,6 +4,7 @@ import { isCapacity } from '../store/connection.ts'
 import type { CommitOutcome } from '../store/lane-store.ts'
 import type { BatchPipeline } from './batch-pipeline.ts'
 import type { BatchReader } from './batch-reader.ts'
+import { CHORES_PER_BATCH } from './chores.ts'
 import type { HouseholdCache } from './household-cache.ts'
 import type { Failure, Intake } from './intake.ts'
 import type { LaneLimits } from './lane-options.ts'
@@ -47,8 +48,12 @@ export class BatchMaker {
     // With a new month households are read anew: not while a batch of the old one is not in the database yet.
     if (flight !== undefined && flight.batch.entitlementDate !== moment.entitlementDate) return false
     const taken = new UnderWay()
-    const room = limits.batchMax - (open?.works.length ?? 0)
-    const portion = intake.take(room, nowMs, [...pipeline.underWay(), taken], open === undefined)
+    // Chores come first: a hold that was found past its time is past it for a batch that begins now.
+    const room = {
+      works: limits.batchMax - (open?.works.length ?? 0),
+      chores: open === undefined ? CHORES_PER_BATCH : 0,
+    }
+    const portion = intake.take(room, nowMs, [...pipeline.underWay(), taken])
     if (portion === undefined) return false
     try {
       await this.#decide(portion, moment, taken)

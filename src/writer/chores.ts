@@ -44,9 +44,9 @@ export class Chores {
     return true
   }
 
-  /** Takes chores for a batch. */
-  take(nowMs: number): Chore[] {
-    return this.isResting(nowMs) ? [] : this.#waiting.splice(0, CHORES_PER_BATCH)
+  /** Takes chores for a batch, up to `max`. */
+  take(max: number, nowMs: number): Chore[] {
+    return this.isResting(nowMs) ? [] : this.#waiting.splice(0, max)
   }
 
   /** What was taken waits again: commands in their order, before them the holds. */

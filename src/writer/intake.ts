@@ -45,13 +45,17 @@ export class Intake {
 
   /**
    * Takes what waits for a batch (see `takeWorks`); requests whose time is over are answered.
-   * @param chores whether chores are taken too
+   * @param room requests and chores that the batch still takes
    * @returns undefined when there is nothing to take
    */
-  take(max: number, nowMs: number, ahead: readonly [...UnderWay[], UnderWay], chores: boolean): Portion | undefined {
-    const works = takeWorks(this.#ring, max, nowMs, ahead, (work) => this.early91(work, 'budget'))
-    const portion = { works, chores: chores ? this.chores.take(nowMs) : [] }
-    return portion.works.length + portion.chores.length === 0 ? undefined : portion
+  take(
+    room: { readonly works: number; readonly chores: number },
+    nowMs: number,
+    ahead: readonly [...UnderWay[], UnderWay],
+  ): Portion | undefined {
+    const works = takeWorks(this.#ring, room.works, nowMs, ahead, (work) => this.early91(work, 'budget'))
+    const chores = this.chores.take(room.chores, nowMs)
+    return works.length + chores.length === 0 ? undefined : { works, chores }
   }
 
   /** What was taken waits again, before all others. */

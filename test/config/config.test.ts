@@ -192,6 +192,7 @@ t.test('a cutover near midnight is refused with the reason', async (t) => {
 
 t.test('settings that contradict each other are refused', async (t) => {
   t.match(refusal({ http: { port: 8583 } }), 'http.port is also the port of listeners.ascii')
+  t.match(refusal({ listeners: { visa: { mac: 'required' } } }), 'listeners.visa.mac must be off')
   t.ok(load({ http: { port: 8583 }, listeners: { ascii: { enabled: false } } }))
   t.ok(load({ http: { port: 0 }, listeners: { ascii: { port: 0 } } }))
   t.match(refusal({ lanes: { batchMax: 128, ringCapacity: 64 } }), 'lanes.batchMax must not exceed')

@@ -92,7 +92,7 @@ t.test('the commands', async (t) => {
   const sound = mizan(ledger.url, 'verify')
   t.equal(sound.status, 0, sound.stderr)
   t.match(sound.stdout, /hash-chain +ok +\d+ {2}heads: lane 0 [0-9a-f]{16}/)
-  t.match(sound.stdout, /16 ok, 0 failed\n$/)
+  t.match(sound.stdout, /17 ok, 0 failed\n$/)
   await ledger.client.query('update lane set last_seq = last_seq + 1')
   const broken = mizan(ledger.url, 'verify', '--json')
   t.equal(broken.status, 1)

@@ -175,10 +175,18 @@ const placeCases: RefusalCase[] = [
     intent: (s: Scene) => ({ bread, ration })[what](s),
   })),
   ...(['000000', '399600'] as const).flatMap((processingCode) =>
-    [undefined, [{ tag: 'BM', value: '01'.repeat(52) }]].map((elements) => ({
-      name: `1A health cover ${processingCode} ${elements === undefined ? 'without' : 'with an unverified'} fingerprint`,
-      code: '1A',
-      result: 'fingerprint-required',
+    [
+      { what: '1A health cover without fingerprint', code: '1A', result: 'fingerprint-required', elements: undefined },
+      {
+        what: '63 health cover with a forged fingerprint',
+        code: '63',
+        result: 'security-violation',
+        elements: [{ tag: 'BM', value: '01'.repeat(52) }],
+      },
+    ].map(({ what, code, result, elements }) => ({
+      name: `${what}, ${processingCode}`,
+      code,
+      result,
       intent: (s: Scene) =>
         pay(s, { processingCode, terminal: s.at('health'), ...(elements === undefined ? {} : { elements }) }),
     })),

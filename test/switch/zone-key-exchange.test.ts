@@ -84,6 +84,17 @@ t.test('a peer sends its next zone key over the link', async (t) => {
     })
   }
 
+  t.test('an old block brings no old key back', async (t) => {
+    const [first, second] = [blockOf(on, zoneKey('given up')), blockOf(on, zoneKey('its successor'))]
+    t.equal((await send(on.pos, first)).code, '00')
+    await on.client.query("update security_key set status = 'revoked' where name = 'zpk:ascii' and version = 3")
+    t.equal((await send(on.pos, second)).code, '00')
+    const before = await versionsOf(on, 'zpk:ascii')
+    t.equal((await send(on.pos, first)).code, '63', 'a revoked one')
+    t.equal((await send(on.pos, blockOf(on, Buffer.from(on.world.keys.zpk, 'hex')))).code, '63', 'one that has ended')
+    t.strictSame(await versionsOf(on, 'zpk:ascii'), before)
+  })
+
   t.test('what is not a zone key of this link is refused', async (t) => {
     const before = await versionsOf(on, 'zpk:ascii')
     const key = zoneKey('another')

@@ -1,5 +1,7 @@
 import t from 'tap'
-import { CHORES_PER_BATCH, type Chore, Chores, choreInWords } from '../../src/writer/chores.ts'
+import { type Chore, Chores, choreInWords } from '../../src/writer/chores.ts'
+
+const MAX = 32
 
 function commandChore(id: number): Chore & { kind: 'command' } {
   const nothing = { cardId: undefined, householdId: undefined, panIndex: undefined }
@@ -13,14 +15,14 @@ const inWords = (chores: readonly Chore[]) => chores.map(choreInWords)
 t.test('chores are taken in order, some at a time', async (t) => {
   const chores = new Chores()
   t.equal(chores.isReady(0), false)
-  for (let id = 1; id <= CHORES_PER_BATCH + 3; id++) chores.push(commandChore(id))
+  for (let id = 1; id <= MAX + 3; id++) chores.push(commandChore(id))
   t.ok(chores.isReady(0))
-  t.equal(chores.take(0).length, CHORES_PER_BATCH)
+  t.equal(chores.take(MAX, 0).length, MAX)
   t.same(
-    inWords(chores.take(0)),
-    [1, 2, 3].map((more) => `command ${CHORES_PER_BATCH + more} (pin-reset)`),
+    inWords(chores.take(MAX, 0)),
+    [1, 2, 3].map((more) => `command ${MAX + more} (pin-reset)`),
   )
-  t.same(chores.take(0), [])
+  t.same(chores.take(MAX, 0), [])
 })
 
 t.test('there is an end to the room', async (t) => {
@@ -29,7 +31,7 @@ t.test('there is an end to the room', async (t) => {
   for (let id = 1; id <= room; id++) chores.push(commandChore(id))
   t.equal(chores.push(commandChore(room + 1)), false)
   t.equal(chores.room, 0)
-  const taken = chores.take(0)
+  const taken = chores.take(MAX, 0)
   t.equal(chores.room, taken.length)
   for (let id = 1; id <= taken.length; id++) chores.push(commandChore(10_000 + id))
   chores.putBack(taken)
@@ -41,13 +43,13 @@ t.test('what is put back stands in its order again, in whatever order it comes b
   for (const id of [1, 2, 3, 4, 5]) chores.push(commandChore(id))
   chores.push(holdChore(70))
   chores.push(commandChore(6))
-  const taken = chores.take(0)
+  const taken = chores.take(MAX, 0)
   chores.push(commandChore(7))
   chores.putBack(taken.slice(3))
   chores.putBack(taken.slice(1, 2))
   chores.putBack([{ ...commandChore(1), refusal: 'for a reason' }])
   chores.putBack(taken.slice(2, 3))
-  const again = chores.take(0)
+  const again = chores.take(MAX, 0)
   t.same(inWords(again), ['the end of hold 70', ...[1, 2, 3, 4, 5, 6, 7].map((id) => `command ${id} (pin-reset)`)])
   t.match(again[1], { refusal: 'for a reason' })
 })
@@ -56,9 +58,9 @@ t.test('while chores rest none is taken', async (t) => {
   const chores = new Chores()
   chores.push(holdChore(1))
   chores.rest(10_000)
-  t.same(chores.take(10_500), [])
+  t.same(chores.take(MAX, 10_500), [])
   t.equal(chores.isReady(10_500), false)
   t.ok(chores.isReady(11_000))
   t.ok(chores.isReady(5_000), 'a clock that was set back does not stop them')
-  t.same(inWords(chores.take(11_000)), ['the end of hold 1'])
+  t.same(inWords(chores.take(MAX, 11_000)), ['the end of hold 1'])
 })
