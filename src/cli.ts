@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command } from 'commander'
+import { cardCommand } from './commands/card.ts'
 import { configCommand } from './commands/config.ts'
 import { decodeCommand } from './commands/decode.ts'
 import { demoCommand } from './commands/demo.ts'
@@ -21,6 +22,7 @@ const program = new Command('mizan')
   .addCommand(demoCommand())
   .addCommand(explainCommand())
   .addCommand(verifyCommand())
+  .addCommand(cardCommand())
   .addCommand(keysCommand())
   .addCommand(decodeCommand())
   .addCommand(encodeCommand())
