@@ -1,35 +1,32 @@
 #!/usr/bin/env node
 import { Command } from 'commander'
-import { cardCommand } from './commands/card.ts'
-import { configCommand } from './commands/config.ts'
-import { decodeCommand } from './commands/decode.ts'
-import { demoCommand } from './commands/demo.ts'
-import { encodeCommand } from './commands/encode.ts'
-import { explainCommand } from './commands/explain.ts'
-import { keysCommand } from './commands/keys.ts'
-import { startCommand } from './commands/start.ts'
-import { vectorsCommand } from './commands/vectors.ts'
-import { verifyCommand } from './commands/verify.ts'
 import { version } from './commands/version.ts'
 import { describeError } from './errors.ts'
 import { maskText } from './telemetry/mask.ts'
+
+/** Each command with its code, which is only read when it is asked for: most need little of the program. */
+const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  start: async () => (await import('./commands/start.ts')).startCommand(),
+  demo: async () => (await import('./commands/demo.ts')).demoCommand(),
+  explain: async () => (await import('./commands/explain.ts')).explainCommand(),
+  verify: async () => (await import('./commands/verify.ts')).verifyCommand(),
+  card: async () => (await import('./commands/card.ts')).cardCommand(),
+  keys: async () => (await import('./commands/keys.ts')).keysCommand(),
+  decode: async () => (await import('./commands/decode.ts')).decodeCommand(),
+  encode: async () => (await import('./commands/encode.ts')).encodeCommand(),
+  vectors: async () => (await import('./commands/vectors.ts')).vectorsCommand(),
+  config: async () => (await import('./commands/config.ts')).configCommand(),
+}
 
 const program = new Command('mizan')
   .description('authorization switch and double-entry ledger')
   .version(version)
   .showHelpAfterError('(mizan --help lists the commands)')
-  .addCommand(startCommand())
-  .addCommand(demoCommand())
-  .addCommand(explainCommand())
-  .addCommand(verifyCommand())
-  .addCommand(cardCommand())
-  .addCommand(keysCommand())
-  .addCommand(decodeCommand())
-  .addCommand(encodeCommand())
-  .addCommand(vectorsCommand())
-  .addCommand(configCommand())
 
 try {
+  const wanted = process.argv[2] ?? ''
+  const names = Object.hasOwn(commands, wanted) ? [wanted] : Object.keys(commands)
+  for (const name of names) program.addCommand(await (commands[name] as () => Promise<Command>)())
   await program.parseAsync()
 } catch (error) {
   // What was typed may come back in the reason, and people do type card numbers.

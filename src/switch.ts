@@ -193,7 +193,7 @@ async function prepare(
       ? { install: (client, module) => installDemoKeys(client, module, { seed: demo.seed, environment }) }
       : {}),
   })
-  keysOpened(log, { keys: keys.count, masterKey: masterKey.description, module: keys.module.description })
+  keysOpened(log, { keys: keys.count, custody: masterKey.description, module: keys.module.description })
   if (!makesDemo) return keys
   const worldMs = performance.now()
   const world = {

@@ -1,7 +1,7 @@
 import type { Logger } from './logger.ts'
 
 /** The keys were opened at a start. */
-export function keysOpened(log: Logger, fields: { keys: number; masterKey: string; module: string }): void {
+export function keysOpened(log: Logger, fields: { keys: number; custody: string; module: string }): void {
   log.info({ event: 'keys_opened', ...fields }, 'keys opened')
 }
 

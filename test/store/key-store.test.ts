@@ -170,7 +170,7 @@ t.test('two programs that make the next version at once: one of them fails', asy
 t.test('every change is noted, in the name of its author, and stays noted', async (t) => {
   const { app, owner } = await openStore(t)
   const key = newKey('kek:visa', 1)
-  await saveKeys(app, [insertion(key)], { user: 'root', custodians: ['amal', 'basem'], detail: 'entered' })
+  await saveKeys(app, [insertion(key)], { user: 'root', custodians: ['custodian-a', 'custodian-b'], detail: 'entered' })
   await saveKeys(app, [{ kind: 'status', name: 'kek:visa', version: 1, status: 'active' }], { user: 'root' })
   await saveKeys(app, [{ kind: 'status', name: 'kek:visa', version: 1, status: 'revoked' }], { user: 'root' })
   await noteKeyEvent(app, { action: 'key-exported', name: 'kek:visa', version: 1, checkValue: key.checkValue }, author)
@@ -182,7 +182,7 @@ t.test('every change is noted, in the name of its author, and stays noted', asyn
   )
   t.match(events[4], {
     actor: 'root',
-    custodians: ['amal', 'basem'],
+    custodians: ['custodian-a', 'custodian-b'],
     name: 'kek:visa',
     version: 1,
     checkValue: key.checkValue,
@@ -207,28 +207,28 @@ t.test('custodians', async (t) => {
   const { app, owner } = await openStore(t)
   const secret = Buffer.from('correct horse battery')
   const hash = await hashSecret(secret)
-  await addCustodian(app, 'amal', hash, author)
-  t.equal(await verifySecret(await readSecretHash(app, 'amal'), secret), true)
-  t.equal(await verifySecret(await readSecretHash(app, 'amal'), Buffer.from('correct horse Battery')), false)
-  t.equal(await verifySecret(await readSecretHash(app, 'basem'), secret), false, 'nobody has no secret')
+  await addCustodian(app, 'custodian-a', hash, author)
+  t.equal(await verifySecret(await readSecretHash(app, 'custodian-a'), secret), true)
+  t.equal(await verifySecret(await readSecretHash(app, 'custodian-a'), Buffer.from('correct horse Battery')), false)
+  t.equal(await verifySecret(await readSecretHash(app, 'custodian-b'), secret), false, 'nobody has no secret')
   t.not(await hashSecret(secret), hash, 'each time with another salt')
   await t.rejects(hashSecret(Buffer.from('eleven char')), { code: 'BAD_INPUT' })
   await t.rejects(verifySecret('scrypt$30$8$1$00$00', secret), { code: 'CRYPTO_REFUSED' })
-  await t.rejects(addCustodian(app, 'amal', hash, author), { code: 'BAD_INPUT' })
+  await t.rejects(addCustodian(app, 'custodian-a', hash, author), { code: 'BAD_INPUT' })
   await t.rejects(addCustodian(app, 'Amal Ali', hash, author), { code: 'BAD_INPUT' })
   await t.rejects(addCustodian(app, 'clear', 'correct horse battery', author), { code: 'STORE_REJECTED' })
-  await disableCustodian(app, 'amal', author)
-  t.equal(await readSecretHash(app, 'amal'), undefined)
-  await t.rejects(disableCustodian(app, 'amal', author), { code: 'NOT_FOUND' })
-  await t.rejects(addCustodian(app, 'amal', hash, author), { code: 'BAD_INPUT' }, 'a name is used once')
+  await disableCustodian(app, 'custodian-a', author)
+  t.equal(await readSecretHash(app, 'custodian-a'), undefined)
+  await t.rejects(disableCustodian(app, 'custodian-a', author), { code: 'NOT_FOUND' })
+  await t.rejects(addCustodian(app, 'custodian-a', hash, author), { code: 'BAD_INPUT' }, 'a name is used once')
   await t.rejects(app.query('update custodian set secret_hash = $1', [hash]), { code: DENIED })
   await t.rejects(owner.query('update custodian set disabled_at = null'), {
     code: CHECK,
     constraint: 'custodian_unchanging',
   })
-  t.match(await readCustodians(app), [{ name: 'amal', disabledAtMs: Number }])
+  t.match(await readCustodians(app), [{ name: 'custodian-a', disabledAtMs: Number }])
   t.same(
-    (await readKeyEvents(app, 9, 'amal')).map(({ action }) => action),
+    (await readKeyEvents(app, 9, 'custodian-a')).map(({ action }) => action),
     ['custodian-disabled', 'custodian-added'],
   )
 })

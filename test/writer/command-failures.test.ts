@@ -28,7 +28,8 @@ test('commands in a batch that the database refuses are decided again, and done 
   await owner.query('select from lane for update')
   const first = ask(writer, purchaseOf(1, world.clock.now()))
   await waitFor('a batch in flight', async () => {
-    const text = "select from pg_stat_activity where application_name = 'mizan lane 0' and wait_event_type = 'Lock'"
+    const text =
+      "select from pg_stat_activity where datname = current_database() and application_name = 'mizan lane 0' and wait_event_type = 'Lock'"
     return (await owner.query(text)).rowCount === 1
   })
   await requestTogether(app, chainOf(2, 4))
@@ -111,7 +112,7 @@ test('a batch whose outcome is lost with the connection is done once: when it wa
   await owner.query('select from lane for update')
   for (const command of chainOf(2, 3)) await requestCommand(app, command)
   const waiting =
-    "select pid from pg_stat_activity where application_name = 'mizan lane 0' and wait_event_type = 'Lock'"
+    "select pid from pg_stat_activity where datname = current_database() and application_name = 'mizan lane 0' and wait_event_type = 'Lock'"
   await waitFor('a batch in flight', async () => (await owner.query(waiting)).rowCount === 1)
   await owner.query(`select pg_terminate_backend(pid) from (${waiting}) w`)
   await owner.query('commit')
@@ -145,7 +146,7 @@ test('a connection that is lost while the parts of a refused batch are tried alo
     const first = ask(writer, purchaseOf(1, world.clock.now()))
     const waiting = (what: string) => async () => {
       const text = `select from pg_stat_activity
-        where application_name = 'mizan lane 0' and wait_event_type = 'Lock' and wait_event = $1`
+        where datname = current_database() and application_name = 'mizan lane 0' and wait_event_type = 'Lock' and wait_event = $1`
       return (await owner.query(text, [what])).rowCount === 1
     }
     await waitFor('a batch in flight', waiting('transactionid'))
@@ -160,7 +161,9 @@ test('a connection that is lost while the parts of a refused batch are tried alo
     await blocker.query('commit')
     t.equal((await first).result, 'approved')
     await waitFor('a part that is tried alone', waiting('advisory'))
-    await owner.query("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'mizan lane 0'")
+    await owner.query(
+      "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = 'mizan lane 0'",
+    )
     await waitFor('the lane to be taken again', async () => recovered.length > 0)
     await owner.query('select pg_advisory_unlock(4711)')
     t.equal((await bad).result, 'internal-fault')
@@ -212,7 +215,9 @@ test('the inbox is read again after its connection was lost', async (t) => {
   await world.start({ observer: { laneFault: (_lane, error) => faults.push(error) } })
   const asked = await requestCommand(app, statusChange(1, 'restricted'))
   await awaitCommand(app, asked, { timeoutMs: TIMEOUT_MS })
-  await owner.query("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'mizan inbox'")
+  await owner.query(
+    "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = 'mizan inbox'",
+  )
   const later = await requestCommand(app, statusChange(1, 'active'))
   t.match((await awaitCommand(app, later, { timeoutMs: TIMEOUT_MS })).end, { done: true })
   t.ok(faults.length <= 1)

@@ -76,7 +76,7 @@ test('a budget that ends before the batch is sent is answered 91 and leaves noth
     // Wait until its commit stands at the lock.
     for (;;) {
       const { rowCount } = await client.query(
-        "select from pg_stat_activity where application_name = 'mizan lane 0' and wait_event_type = 'Lock'",
+        "select from pg_stat_activity where datname = current_database() and application_name = 'mizan lane 0' and wait_event_type = 'Lock'",
       )
       if (rowCount === 1) break
     }

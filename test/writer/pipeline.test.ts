@@ -26,7 +26,7 @@ async function whileInFlight<T>(
 
 async function isWaiting(client: pg.Client): Promise<boolean> {
   const { rowCount } = await client.query(
-    "select from pg_stat_activity where application_name = 'mizan lane 0' and wait_event_type = 'Lock'",
+    "select from pg_stat_activity where datname = current_database() and application_name = 'mizan lane 0' and wait_event_type = 'Lock'",
   )
   return rowCount === 1
 }
