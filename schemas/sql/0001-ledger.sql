@@ -104,7 +104,7 @@ create table card_counter (
   batch_seq     bigint not null default 0,
   primary key (lane, card_id),
   foreign key (lane, card_id) references card (lane, id)
-) with (fillfactor = 60);
+) with (fillfactor = 60, autovacuum_vacuum_scale_factor = 1, autovacuum_analyze_scale_factor = 1);
 
 -- The journal: rows are inserted, never updated or deleted ---------------------------------------------------------
 
