@@ -78,6 +78,8 @@ function inserted(key: KeyRecord): KeyChange {
 
 /** How long the older versions are still accepted once a message came under the newest. */
 const OVERLAP_MS = 120_000
+/** How long after a failure the next message under the newest version tries again to end the older ones. */
+const RETRY_MS = 10_000
 
 /** What a key that a peer sends must be good for. */
 const zoneKeyUses = {
@@ -156,16 +158,20 @@ export class KeyService {
       const ending = await this.#endOlder(name, version)
       if (ending.length === 0) return
       events.keyConfirmed(this.#log, { name, version, ending, overlapMs: OVERLAP_MS })
-      const timer = setTimeout(() => {
-        this.#timers.delete(timer)
-        void this.#retire(name, ending)
-      }, OVERLAP_MS)
-      this.#timers.add(timer)
+      this.#later(OVERLAP_MS, () => void this.#retire(name, ending))
     } catch (error) {
-      // The next message asks again.
-      this.#confirmed.delete(which)
       events.keyStoreFailed(this.#log, error)
+      // A later message asks again; not each, or a database that is away would be asked at the rate of the link.
+      this.#later(RETRY_MS, () => this.#confirmed.delete(which))
     }
+  }
+
+  #later(delayMs: number, work: () => void): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer)
+      work()
+    }, delayMs)
+    this.#timers.add(timer)
   }
 
   /** @returns the versions whose time ends */

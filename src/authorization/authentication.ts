@@ -12,7 +12,7 @@ export interface ChipFacts {
   readonly atc: number
   /** cryptogram information data, 9F27: what the card decided */
   readonly kind: 'request' | 'approved-offline' | 'declined-offline' | 'unknown'
-  /** offline authentication of the card failed: SDA, DDA or CDA (9F33, terminal verification results byte 1) */
+  /** offline authentication of the card failed: SDA, DDA or CDA (tag 95, terminal verification results, byte 1) */
   readonly offlineAuthenticationFailed: boolean
   /** amount that the cryptogram covers, piasters; undefined when it is not in Egyptian pounds */
   readonly amountPiasters: number | undefined

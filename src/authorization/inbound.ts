@@ -154,7 +154,6 @@ function securityOf(
   const token = elements.first('BM')
   if (track2 === undefined && token === undefined && !message.has(52) && !message.has(55)) return undefined
   const serial = elements.first('KS')
-  const boundTo = `${pan}|${message.text(4) ?? ''}|${message.text(11) ?? ''}|${message.text(41) ?? ''}`
   return {
     pinBlock: message.bytes(52),
     securityControl: message.text(53),
@@ -162,8 +161,14 @@ function securityOf(
     chip: chipDataOf(message),
     sequenceNumber: message.text(23)?.slice(-2),
     track2,
-    assertion: token === undefined ? undefined : { token: Buffer.from(token, 'hex'), boundTo },
+    assertion:
+      token === undefined ? undefined : { token: Buffer.from(token, 'hex'), boundTo: boundTextOf(message, pan) },
   }
+}
+
+/** What an assertion is bound to: `DE2|DE4|DE11|DE41` (interfaces.md, "Security"). */
+function boundTextOf(message: Message, pan: string): string {
+  return [pan, ...[4, 11, 41].map((de) => message.text(de) ?? '')].join('|')
 }
 
 /** DE55 without the dataset that some dialects wrap around it (visa-base1.md, section 9). */

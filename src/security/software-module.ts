@@ -7,8 +7,9 @@ import { assertCombination, assertExportable, assertSound, assertUsable } from '
 import { wrapKeyBlock } from './key-blocks/wrap.ts'
 import { checkValueOf } from './keys/check-value.ts'
 import type { KeyRing, LoadedKey } from './keys/key-ring.ts'
+import { HmacSha256 } from './primitives/hmac.ts'
 import { setOddParity } from './primitives/key-checks.ts'
-import { hmacSha256, retailMac } from './primitives/mac.ts'
+import { retailMac } from './primitives/mac.ts'
 import { equalSecret, wipe } from './primitives/secrets.ts'
 import type {
   AssertionCheck,
@@ -46,6 +47,7 @@ export class SoftwareModule implements SecurityModule {
   readonly #pins: PinVerbs
   readonly #cards: CardVerbs
   readonly #macs = new Engines(desOf)
+  readonly #hmacs = new Engines(({ bytes }) => new HmacSha256(bytes))
 
   /** @param now milliseconds since 1970 UTC: keys have a time in which they are valid */
   constructor(ring: KeyRing, now: () => number) {
@@ -97,7 +99,7 @@ export class SoftwareModule implements SecurityModule {
     if (accepted.length === 0 || mac.length !== ASSERTION_MAC_BYTES) return 'unverifiable'
     for (const key of accepted) {
       assertUsable(key.header, { usage: 'M7', operation: 'verify' })
-      const expected = hmacSha256(key.bytes, signed).subarray(0, ASSERTION_MAC_BYTES)
+      const expected = this.#hmacs.of(key).mac(signed).subarray(0, ASSERTION_MAC_BYTES)
       if (equalSecret(expected, mac)) return 'matched'
     }
     return 'not-matched'

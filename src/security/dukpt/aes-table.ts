@@ -1,4 +1,5 @@
 import { assert } from '../../errors.ts'
+import { wordAt, writeWord } from '../primitives/words.ts'
 
 const BLOCK_BYTES = 16
 const BLOCK_WORDS = 4
@@ -127,20 +128,4 @@ function substitute(word: number): number {
     ((substitution[(word >>> 8) & 0xff] as number) << 8) |
     (substitution[word & 0xff] as number)
   )
-}
-
-function wordAt(bytes: Uint8Array, at: number): number {
-  return (
-    ((bytes[at] as number) << 24) |
-    ((bytes[at + 1] as number) << 16) |
-    ((bytes[at + 2] as number) << 8) |
-    (bytes[at + 3] as number)
-  )
-}
-
-function writeWord(bytes: Uint8Array, at: number, value: number): void {
-  bytes[at] = value >>> 24
-  bytes[at + 1] = value >>> 16
-  bytes[at + 2] = value >>> 8
-  bytes[at + 3] = value
 }

@@ -1,6 +1,6 @@
 import type { KeyAlgorithm } from '../key-blocks/header.ts'
+import { hmacSha256 } from '../primitives/hmac.ts'
 import { aesCmacKcv, tdesKcv } from '../primitives/key-checks.ts'
-import { hmacSha256 } from '../primitives/mac.ts'
 
 const ZEROS = new Uint8Array(16)
 

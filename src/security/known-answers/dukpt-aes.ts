@@ -11,7 +11,8 @@ import { AesDukpt } from '../dukpt/aes-terminals.ts'
 import { AES_PIN_BLOCK_BYTES, encodePanField4 } from '../pin/pin-block.ts'
 import { AesKey } from '../primitives/aes.ts'
 import { encryptCbc, encryptEcb, xorBlock } from '../primitives/block-modes.ts'
-import { cmac, hmacSha256 } from '../primitives/mac.ts'
+import { hmacSha256 } from '../primitives/hmac.ts'
+import { cmac } from '../primitives/mac.ts'
 import {
   hasInput,
   hexInput,

@@ -1,5 +1,6 @@
 import { assert } from '../../errors.ts'
 import { SCHEDULE_WORDS, scheduleParts, substitution } from './des-tables.ts'
+import { wordAt, writeWord } from './words.ts'
 
 /** Encrypts single blocks. */
 export interface BlockKey {
@@ -160,8 +161,8 @@ function part(key: Uint8Array, at: number, byte: number): number {
 
 /** Reads a block through the initial permutation, by five exchanges of bits, and rotates the halves. */
 function load(input: Uint8Array, at: number): void {
-  let l = word(input, at)
-  let r = word(input, at + 4)
+  let l = wordAt(input, at)
+  let r = wordAt(input, at + 4)
   let swapped = ((l >>> 4) ^ r) & 0x0f0f0f0f
   r ^= swapped
   l ^= swapped << 4
@@ -204,22 +205,6 @@ function store(output: Uint8Array, at: number): void {
   writeWord(output, at + 4, r)
   left = 0
   right = 0
-}
-
-function word(bytes: Uint8Array, at: number): number {
-  return (
-    ((bytes[at] as number) << 24) |
-    ((bytes[at + 1] as number) << 16) |
-    ((bytes[at + 2] as number) << 8) |
-    (bytes[at + 3] as number)
-  )
-}
-
-function writeWord(bytes: Uint8Array, at: number, value: number): void {
-  bytes[at] = value >>> 24
-  bytes[at + 1] = value >>> 16
-  bytes[at + 2] = value >>> 8
-  bytes[at + 3] = value
 }
 
 /** The round function of a half, with the two words of the round's key. */

@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto'
 import { assert } from '../../errors.ts'
 import { encryptCbc, xorBlock } from './block-modes.ts'
 import type { BlockKey, DesKey } from './des.ts'
@@ -130,28 +129,4 @@ function lastBlockOf(key: BlockKey, padded: Buffer): Buffer {
   const chained = encryptCbc(key, Buffer.alloc(key.blockBytes), padded)
   padded.fill(0)
   return Buffer.from(chained.subarray(chained.length - key.blockBytes))
-}
-
-const HASH_BLOCK_BYTES = 64
-const INNER_PAD = 0x36
-const OUTER_PAD = 0x5c
-
-/**
- * HMAC with SHA-256 (RFC 2104, FIPS 198-1): 32 bytes. By two plain hashes, because making an object for one costs many
- * times the hashing.
- */
-export function hmacSha256(key: Uint8Array, data: Uint8Array): Buffer {
-  const short = key.length > HASH_BLOCK_BYTES ? hash('sha256', key, 'buffer') : key
-  const inner = Buffer.alloc(HASH_BLOCK_BYTES + data.length, INNER_PAD)
-  const outer = Buffer.alloc(HASH_BLOCK_BYTES + 32, OUTER_PAD)
-  for (let at = 0; at < short.length; at++) {
-    inner[at] = (short[at] as number) ^ INNER_PAD
-    outer[at] = (short[at] as number) ^ OUTER_PAD
-  }
-  inner.set(data, HASH_BLOCK_BYTES)
-  outer.set(hash('sha256', inner, 'buffer'), HASH_BLOCK_BYTES)
-  const mac = hash('sha256', outer, 'buffer')
-  inner.fill(0)
-  outer.fill(0)
-  return mac
 }

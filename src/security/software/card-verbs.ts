@@ -14,7 +14,8 @@ import type { KeyRing } from '../keys/key-ring.ts'
 import type { CardValueCheck, CryptogramCheck, CryptogramOutcome, ScriptOrder, Verdict } from '../security-module.ts'
 import { cryptogramsOf, desOf, Engines } from './engines.ts'
 
-const verifiers = { cvv: verifyCvv, icvv: verifyIcvv, cvv2: verifyCvv2 } as const
+/** Values that do not depend on the stripe's service code. */
+const verifiers = { icvv: verifyIcvv, cvv2: verifyCvv2 } as const
 /** The card may complete, with its offline counters at zero. */
 const approval: IssuerDecision = { responseCode: '00', statusUpdate: { approve: true, counters: 'reset' } }
 /** One code for all declines: a card only learns that the issuer said no. */
