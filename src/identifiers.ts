@@ -35,3 +35,11 @@ export function approvalCode(id: number): string {
   const spread = Number((BigInt(id) * 1_000_000_007n + 12_345_679n) % BigInt(CODE_SPACE))
   return spread.toString(36).toUpperCase().padStart(6, '0')
 }
+
+/** Arabic-Indic digits (٠–٩) and those of Persian and Urdu keyboards (۰–۹). */
+const OTHER_DIGITS = /[\u0660-\u0669\u06f0-\u06f9]/g
+
+/** Text with its Arabic-Indic digits as 0 to 9 (subsidy-domain.md, 2.7); everything else stays as it is. */
+export function asciiDigits(text: string): string {
+  return text.replaceAll(OTHER_DIGITS, (digit) => String(digit.charCodeAt(0) & 0x0f))
+}
