@@ -73,6 +73,16 @@ export function monthOf(date: CivilDate): CivilMonth {
   return Math.floor(date / 100) as CivilMonth
 }
 
+/** The month before. */
+export function previousMonth(month: CivilMonth): CivilMonth {
+  return (month % 100 === 1 ? month - 89 : month - 1) as CivilMonth
+}
+
+/** First day of a month. */
+export function firstDay(month: CivilMonth): CivilDate {
+  return (month * 100 + 1) as CivilDate
+}
+
 /** The month after. */
 export function nextMonth(month: CivilMonth): CivilMonth {
   return (month % 100 === 12 ? month + 89 : month + 1) as CivilMonth

@@ -58,8 +58,10 @@ create table household (
   lane          smallint not null,
   id            bigint not null check (id between 1 and 99999999999),
   governorate   text not null,
-  members       smallint not null check (members between 1 and 60),
-  status        text not null check (status in ('active', 'suspended')),
+  -- Codes of the classes that it belongs to, sorted.
+  classes       text[] not null default '{}' check (array_to_string(classes, ',') ~ '^([a-z0-9-]{1,32}(,[a-z0-9-]{1,32}){0,15})?$'),
+  -- Month (yyyymm) up to which its wallets are closed: what was left of them lapsed or was converted.
+  closed_month  integer not null check (closed_month between 200001 and 299912),
   old_ration_card text not null check (old_ration_card in ('active', 'stopped', 'none')),
   -- Cash withdrawn on the civil day yyyymmdd, for the daily limits; the writer keeps them in the commit of the cash.
   cash_day      integer not null default 0,
@@ -68,10 +70,25 @@ create table household (
   primary key (lane, id)
 ) with (fillfactor = 80);
 
+create index household_closing on household (closed_month, lane, id);
+
+-- What holds of a household from a date on: dated, so that a change counts only from its day and the past stays known.
+create table household_term (
+  lane          smallint not null,
+  household_id  bigint not null,
+  from_date     integer not null check (from_date between 20000101 and 29991231),
+  members       smallint not null check (members between 1 and 60),
+  status        text not null check (status in ('active', 'suspended')),
+  batch_seq     bigint not null,
+  primary key (lane, household_id, from_date),
+  foreign key (lane, household_id) references household (lane, id)
+);
+
 create table card (
   lane          smallint not null,
   id            bigint not null,
   household_id  bigint not null,
+  kind          text not null check (kind in ('family', 'device', 'ration')),
   pan_index     bytea not null check (length(pan_index) = 16),
   pan_masked    text not null,
   pan_encrypted bytea not null,
@@ -235,6 +252,47 @@ end $$;
 create trigger command_inbox_once before update on command_inbox
   for each row when (old.done_id is not null) execute function command_inbox_once();
 
+-- What was used of something that is capped: goods in a month, co-payments in a year, draws made offline on a day. The
+-- counter is programme number × 10,000 + product or service (src/card/household.ts).
+create table usage_counter (
+  lane          smallint not null,
+  household_id  bigint not null,
+  period        integer not null,
+  counter       integer not null,
+  used          bigint not null check (used >= 0),
+  batch_seq     bigint not null,
+  primary key (lane, household_id, period, counter)
+) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 1, autovacuum_analyze_scale_factor = 1);
+
+-- The lines of an item-level basket as they were asked for and granted. Quantities in thousandths, prices in piasters.
+create table basket_line (
+  lane          smallint not null,
+  authorization_id bigint not null,
+  line          smallint not null check (line >= 1),
+  product       text not null,
+  -- The product's usage counter; null for what is not on the list.
+  counter       integer,
+  quantity      bigint not null check (quantity >= 0),
+  unit_price    bigint not null check (unit_price >= 0),
+  granted       bigint not null check (granted between 0 and quantity),
+  -- Paid from the subsidy, piasters.
+  granted_piasters bigint not null check (granted_piasters >= 0),
+  reason        text not null check (reason ~ '^[A-Z]{2}$'),
+  batch_seq     bigint not null,
+  primary key (authorization_id, line, lane)
+);
+
+-- What a household is to be told, written in the commit of what it tells of; delivery reads it.
+create table notification (
+  id            bigint generated always as identity primary key,
+  lane          smallint not null,
+  household_id  bigint not null,
+  template      text not null check (template ~ '^[a-z][a-z0-9-]{1,47}$'),
+  detail        jsonb not null default '{}',
+  batch_seq     bigint not null,
+  created_at    timestamptz not null
+);
+
 -- Biometric assertions that were used: each is good once. One is valid for minutes, so the last few of a household are
 -- what has to be known; the key stands behind that.
 create table assertion_use (
@@ -267,6 +325,10 @@ begin
     when p_kind = 16 then p_debit / 100000000000 in (7001, 7002, 7004) and p_credit / 100000000000 = 6001
     when p_kind = 17 then p_debit / 100000000000 in (7001, 7002, 7003, 7004) and p_credit / 100000000000 = 6001
     when p_kind = 18 then p_debit / 100000000000 in (7003, 8001) and p_credit / 100000000000 = 6001
+    when p_kind = 21 then p_debit / 100000000000 = 6001 and p_credit / 100000000000 = 8002
+    when p_kind = 22 then p_debit / 100000000000 = 7003 and p_credit / 100000000000 = 8002
+    when p_kind = 23 then p_debit / 100000000000 = 8003 and p_credit / 100000000000 = 6001
+    when p_kind = 24 then p_debit / 100000000000 = 8002 and p_credit / 100000000000 = 6001
     else false
   end;
 end $$;

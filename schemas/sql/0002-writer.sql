@@ -31,6 +31,15 @@ create type card_counter_row as (
 create type card_status_row as (card_id bigint, status text);
 create type command_done_row as (command_id bigint, done_id bigint, outcome text);
 create type assertion_row as (household_id bigint, nonce text, used_at timestamptz);
+create type usage_row as (household_id bigint, period integer, counter integer, used bigint);
+create type basket_line_row as (
+  authorization_id bigint, line smallint, product text, counter integer, quantity bigint, unit_price bigint,
+  granted bigint, granted_piasters bigint, reason text
+);
+create type notification_row as (household_id bigint, template text, detail text);
+create type closing_row as (household_id bigint, month integer);
+-- A change beyond the ledger (a person, a card, a term), for `apply_change`.
+create type change_row as (kind text, payload text);
 create type cash_row as (household_id bigint, day integer, withdrawn bigint, withdrawals integer);
 
 -- One batch, one statement, one fsync. The fence comes first: zero rows means that another writer owns the lane or that
@@ -42,7 +51,8 @@ create function commit_batch(
   p_authorizations authorization_row[], p_commands command_row[], p_transfers transfer_row[],
   p_balances balance_row[], p_opened balance_row[], p_holds hold_row[], p_hold_endings hold_ending_row[], p_cash cash_row[],
   p_stop_old_card bigint[], p_card_counters card_counter_row[], p_assertions assertion_row[],
-  p_card_statuses card_status_row[], p_commands_done command_done_row[]
+  p_card_statuses card_status_row[], p_commands_done command_done_row[], p_usages usage_row[],
+  p_basket_lines basket_line_row[], p_notifications notification_row[], p_closings closing_row[], p_changes change_row[]
 ) returns boolean language plpgsql as $$
 declare
   v_balances integer;
@@ -129,6 +139,34 @@ begin
         using errcode = 'check_violation', constraint = 'card_known';
     end if;
   end if;
+  if cardinality(p_usages) > 0 then
+    insert into usage_counter
+      select p_lane, u.household_id, u.period, u.counter, u.used, p_seq from unnest(p_usages) u
+      on conflict (lane, household_id, period, counter) do update set used = excluded.used, batch_seq = excluded.batch_seq;
+  end if;
+  if cardinality(p_basket_lines) > 0 then
+    insert into basket_line
+      select p_lane, u.authorization_id, u.line, u.product, u.counter, u.quantity, u.unit_price, u.granted,
+             u.granted_piasters, u.reason, p_seq
+      from unnest(p_basket_lines) u;
+  end if;
+  if cardinality(p_notifications) > 0 then
+    insert into notification (lane, household_id, template, detail, batch_seq, created_at)
+      select p_lane, u.household_id, u.template, u.detail::jsonb, p_seq, p_at from unnest(p_notifications) u;
+  end if;
+  if cardinality(p_closings) > 0 then
+    update household h set closed_month = u.month
+      from unnest(p_closings) u where h.lane = p_lane and h.id = u.household_id and h.closed_month < u.month;
+    get diagnostics v_first = row_count;
+    if v_first < cardinality(p_closings) then
+      raise exception 'a month that the writer closes is closed already'
+        using errcode = 'check_violation', constraint = 'month_closed_once';
+    end if;
+  end if;
+  if cardinality(p_changes) > 0 then
+    perform apply_change(p_lane, p_seq, p_at, u.kind, u.payload::jsonb)
+      from unnest(p_changes) with ordinality u(kind, payload, ordinal) order by u.ordinal;
+  end if;
   if cardinality(p_commands_done) > 0 then
     update command_inbox c set done_at = p_at, done_id = u.done_id, outcome = u.outcome
       from unnest(p_commands_done) u where c.lane = p_lane and c.id = u.command_id and c.done_id is null;
@@ -146,11 +184,15 @@ end $$;
 -- would cost more than everything else. Holds are only looked for where something is held.
 create function load_households(p_lane smallint, p_ids bigint[], p_month integer)
   returns table (
-    id bigint, governorate text, members smallint, status text, old_ration_card text, cash_day integer,
-    cash_withdrawn bigint, cash_withdrawals integer, cards text, balances text, holds text, assertions text
+    id bigint, governorate text, terms text, classes text, closed_month integer, old_ration_card text,
+    cash_day integer, cash_withdrawn bigint, cash_withdrawals integer, cards text, balances text, holds text,
+    assertions text, usages text
   ) language sql stable as $$
-  select h.id, h.governorate, h.members, h.status, h.old_ration_card, h.cash_day, h.cash_withdrawn, h.cash_withdrawals,
-         k.cards, b.balances,
+  select h.id, h.governorate,
+         (select string_agg(t.from_date || ',' || t.members || ',' || t.status, ';' order by t.from_date)
+          from household_term t where t.lane = p_lane and t.household_id = h.id),
+         array_to_string(h.classes, ','), h.closed_month, h.old_ration_card, h.cash_day, h.cash_withdrawn,
+         h.cash_withdrawals, k.cards, b.balances,
          case when b.held > 0 then
            (select string_agg(o.id || ',' || o.kind || ',' || o.debit || ',' || o.credit || ',' || o.amount || ',' ||
                      (extract(epoch from o.expires_at) * 1000)::bigint, ';')
@@ -159,11 +201,14 @@ create function load_households(p_lane smallint, p_ids bigint[], p_month integer
          end,
          (select string_agg(u.nonce || ',' || (extract(epoch from u.used_at) * 1000)::bigint, ';')
           from (select u.nonce, u.used_at from assertion_use u where u.household_id = h.id
-                order by u.used_at desc limit 16) u)
+                order by u.used_at desc limit 16) u),
+         (select string_agg(u.counter || ',' || u.period || ',' || u.used, ';') from usage_counter u
+          where u.lane = p_lane and u.household_id = h.id
+            and (u.period = any (array[p_month, p_month / 100]) or u.period between p_month * 100 and p_month * 100 + 99))
   from unnest(p_ids) p(id)
   join household h on h.lane = p_lane and h.id = p.id
   cross join lateral (
-    select string_agg(x.id || ',' || encode(x.pan_index, 'hex') || ',' || x.expiry || ',' || x.status || ',' ||
+    select string_agg(x.id || ',' || x.kind || ',' || encode(x.pan_index, 'hex') || ',' || x.expiry || ',' || x.status || ',' ||
              x.sequence_number || ',' || x.service_code || ',' || coalesce(x.pvki::text, '') || ',' ||
              coalesce(x.pvv, '') || ',' || n.pin_failures || ',' || n.atc || ',' || n.atc_seen || ',' ||
              coalesce(n.script_pending, ''), ';') as cards
@@ -178,25 +223,33 @@ create function load_households(p_lane smallint, p_ids bigint[], p_month integer
       union all
       select z.account, z.period, z.posted, z.held from balance z
         where z.lane = p_lane and z.household_id = h.id and z.period between p_month * 100 and p_month * 100 + 99
+      union all
+      -- Spans are few; those that are over hold nothing.
+      select z.account, z.period, z.posted, z.held from balance z
+        where z.lane = p_lane and z.household_id = h.id and z.period between 9000000 and 9999999
     ) y
   ) b
 $$;
 
--- Households of cards.
-create function load_households_of(p_lane smallint, p_pan_index bytea[], p_month integer)
+-- Households of cards, and those that are named by their numbers.
+create function load_households_of(p_lane smallint, p_pan_index bytea[], p_ids bigint[], p_month integer)
   returns table (
-    id bigint, governorate text, members smallint, status text, old_ration_card text, cash_day integer,
-    cash_withdrawn bigint, cash_withdrawals integer, cards text, balances text, holds text, assertions text
+    id bigint, governorate text, terms text, classes text, closed_month integer, old_ration_card text,
+    cash_day integer, cash_withdrawn bigint, cash_withdrawals integer, cards text, balances text, holds text,
+    assertions text, usages text
   ) language sql stable as $$
   select l.* from load_households(p_lane, array(
-    select distinct c.household_id from card c where c.lane + 0 = p_lane and c.pan_index = any (p_pan_index)), p_month) l
+    select c.household_id from card c where c.lane + 0 = p_lane and c.pan_index = any (p_pan_index)
+    union
+    select unnest(p_ids)), p_month) l
 $$;
 
 -- The next households of a lane in order of their number, for filling an empty memory.
 create function load_households_after(p_lane smallint, p_after bigint, p_limit integer, p_month integer)
   returns table (
-    id bigint, governorate text, members smallint, status text, old_ration_card text, cash_day integer,
-    cash_withdrawn bigint, cash_withdrawals integer, cards text, balances text, holds text, assertions text
+    id bigint, governorate text, terms text, classes text, closed_month integer, old_ration_card text,
+    cash_day integer, cash_withdrawn bigint, cash_withdrawals integer, cards text, balances text, holds text,
+    assertions text, usages text
   ) language sql stable as $$
   select l.* from load_households(p_lane, array(
     select h.id from household h where h.lane = p_lane and h.id > p_after order by h.id limit p_limit), p_month) l

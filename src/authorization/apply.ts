@@ -13,12 +13,7 @@ export function applyDecision(decision: Decision, household: Household, card: Ca
   const { transfers, hold, holdEnding, cashUsage, usedAssertion } = decision
   // First, because what a completion captures was reserved by the very hold that it ends.
   if (holdEnding !== undefined) endHold(household, holdEnding.hold)
-  const lapsing = lapsingPeriods(transfers, household)
-  for (const { debit, credit, amount, period } of transfers) {
-    if (lapsing.has(period)) continue
-    if (isHouseholdAccount(debit)) applyToBalance(openBalance(household, debit, period), -amount)
-    if (isHouseholdAccount(credit)) applyToBalance(openBalance(household, credit, period), amount)
-  }
+  applyTransfers(transfers, household)
   if (hold !== undefined) {
     applyToBalance(openBalance(household, hold.debit, 0), 0, hold.amount)
     household.holds.push(hold)
@@ -29,6 +24,16 @@ export function applyDecision(decision: Decision, household: Household, card: Ca
   if (card === undefined) return
   if (decision.counters !== undefined) card.counters = decision.counters
   if (decision.script !== undefined) card.scriptPending = undefined
+}
+
+/** Applies transfers to the household's balances in memory. */
+export function applyTransfers(transfers: readonly Transfer[], household: Household): void {
+  const lapsing = lapsingPeriods(transfers, household)
+  for (const { debit, credit, amount, period } of transfers) {
+    if (lapsing.has(period)) continue
+    if (isHouseholdAccount(debit)) applyToBalance(openBalance(household, debit, period), -amount)
+    if (isHouseholdAccount(credit)) applyToBalance(openBalance(household, credit, period), amount)
+  }
 }
 
 /** Adds a nonce, and lets go of those whose assertions are out of time by now. */

@@ -1,5 +1,5 @@
 import type { Programme } from '../benefit/programme.ts'
-import { type Card, type Household, isExpired } from '../card/household.ts'
+import { type Card, type Household, isExpired, termOn } from '../card/household.ts'
 import type { Decision, DecisionDraft } from './decision.ts'
 import type { AuthorizationRequest, Outlet } from './request.ts'
 import type { Result } from './result.ts'
@@ -33,6 +33,11 @@ export function checkCard(request: AuthorizationRequest, draft: DecisionDraft): 
   return { card, household }
 }
 
+/** Whether the household gets no subsidies on the entitlement date; payments work. */
+export function isSuspended(household: Household, draft: DecisionDraft): boolean {
+  return termOn(household, draft.context.entitlementDate).status === 'suspended'
+}
+
 /** The outlet and place rules of a subsidy: a registered outlet of the right kind, at the right place, service live. */
 export function checkSubsidyPlace(
   request: AuthorizationRequest,
@@ -41,7 +46,7 @@ export function checkSubsidyPlace(
   draft: DecisionDraft,
 ): Outlet | Decision {
   const { outlet, policy, entitlementDate } = draft.context
-  if (household.status === 'suspended') return draft.decline('household-suspended', 'household.suspended')
+  if (isSuspended(household, draft)) return draft.decline('household-suspended', 'household.suspended')
   if (outlet === undefined) return draft.decline('unknown-outlet', 'outlet.unknown')
   if (!programme.outletCategories.includes(outlet.category)) {
     const type = request.transactionType

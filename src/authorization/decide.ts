@@ -3,7 +3,7 @@ import type { Household } from '../card/household.ts'
 import { moneyAccount } from '../ledger/accounts.ts'
 import { transfer } from '../ledger/transfer.ts'
 import { checkAuthentication } from './authentication.ts'
-import { checkCard, checkMoneyPlace, checkSubsidyPlace, isInquiry } from './checks.ts'
+import { checkCard, checkMoneyPlace, checkSubsidyPlace, isInquiry, isSuspended } from './checks.ts'
 import { type Decision, type DecisionContext, DecisionDraft } from './decision.ts'
 import { counterpartyOf, debitPostal, depositPostal, postalAvailable, postalGroup } from './postal.ts'
 import type { AuthorizationRequest } from './request.ts'
@@ -109,7 +109,7 @@ function refundToPostal(request: AuthorizationRequest, household: Household, dra
 /** Health cover: the fingerprint first (M11), then the co-payment from the postal account. */
 function decideHealth(request: AuthorizationRequest, household: Household, draft: DecisionDraft): Decision {
   const { policy, entitlementDate, outlet, authentication } = draft.context
-  if (household.status === 'suspended') return draft.decline('household-suspended', 'household.suspended')
+  if (isSuspended(household, draft)) return draft.decline('household-suspended', 'household.suspended')
   if (outlet === undefined) return draft.decline('unknown-outlet', 'outlet.unknown')
   if (outlet.category !== 'health') {
     const type = request.transactionType
@@ -144,7 +144,7 @@ function decideHealth(request: AuthorizationRequest, household: Household, draft
 function inquire(household: Household, draft: DecisionDraft): Decision {
   const { programmes, entitlementDate } = draft.context
   const groups = programmes.all.map((programme) => {
-    const suspended = household.status === 'suspended'
+    const suspended = isSuspended(household, draft)
     const period = periodOf(programme, entitlementDate)
     return walletGroup(programme, suspended ? 0 : walletAvailable(programme, household, period, programmes))
   })

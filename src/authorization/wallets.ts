@@ -6,8 +6,8 @@ import {
   periodOf,
   priceOn,
 } from '../benefit/programme.ts'
-import { addDays, monthOf } from '../calendar.ts'
-import { balanceOf, type Household } from '../card/household.ts'
+import { addDays, type CivilDate, monthOf } from '../calendar.ts'
+import { balanceOf, type Household, termOn } from '../card/household.ts'
 import { type AccountNumber, moneyAccount, subsidyAccount } from '../ledger/accounts.ts'
 import { availableOf, type Transfer, transfer } from '../ledger/transfer.ts'
 import { COUNTED_UNITS, EGP } from '../money.ts'
@@ -23,6 +23,15 @@ export function walletAccount(programme: Programme, household: Household): Accou
   return subsidyAccount('wallet', programme.unit, programme.number, household.id)
 }
 
+/**
+ * What a household is entitled to in one period, in the programme's unit. A day goes by the members of that day, a
+ * month by those of its first day: so a change counts for bread from the next day and for the rest from the next month.
+ */
+export function entitledIn(programme: Programme, household: Household, period: number): number {
+  const date = (period > 999_999 ? period : period * 100 + 1) as CivilDate
+  return entitlementOf(programme, termOn(household, date).members)
+}
+
 /** What is left in one period: the opened balance, or the whole entitlement of a period that nobody touched. */
 export function walletAvailable(
   programme: Programme,
@@ -33,7 +42,7 @@ export function walletAvailable(
   const balance = balanceOf(household, walletAccount(programme, household), period)
   if (balance !== undefined) return availableOf(balance)
   return chosenInstead(programme, household, period, programmes) === undefined
-    ? entitlementOf(programme, household.members)
+    ? entitledIn(programme, household, period)
     : 0
 }
 
@@ -57,10 +66,9 @@ export function chosenInstead(
   if (other === undefined) return undefined
   const month = period > 999_999 ? Math.floor(period / 100) : period
   const account = walletAccount(other, household)
-  const whole = entitlementOf(other, household.members)
   const drawn = household.balances.some((balance) => {
     const ofMonth = balance.period === month || Math.floor(balance.period / 100) === month
-    return balance.account === account && ofMonth && balance.posted < whole
+    return balance.account === account && ofMonth && balance.posted < entitledIn(other, household, balance.period)
   })
   return drawn ? other : undefined
 }
@@ -69,7 +77,7 @@ export function chosenInstead(
 function openPeriod(programme: Programme, household: Household, period: number, draft: DecisionDraft): void {
   const account = walletAccount(programme, household)
   if (balanceOf(household, account, period) !== undefined) return
-  const entitled = entitlementOf(programme, household.members)
+  const entitled = entitledIn(programme, household, period)
   if (entitled === 0) return
   const funding = subsidyAccount('funding', programme.unit, programme.number, 0)
   draft.transfers.push(transfer('entitlementIssue', funding, account, entitled, period))
@@ -167,8 +175,9 @@ function drawUnits(
   const units = unitsAsked(request, price, draft)
   if (typeof units !== 'number') return units
 
-  const ahead = programme.period === 'day' ? drawAheadDays(programme, household.members) : 1
-  if (request.days > ahead) return draft.decline('count-limit', 'draw.days', request.days, household.members, ahead)
+  const { members } = termOn(household, entitlementDate)
+  const ahead = programme.period === 'day' ? drawAheadDays(programme, members) : 1
+  if (request.days > ahead) return draft.decline('count-limit', 'draw.days', request.days, members, ahead)
   if (monthOf(addDays(entitlementDate, request.days - 1)) !== monthOf(entitlementDate)) {
     return draft.decline('count-limit', 'draw.month-end')
   }
@@ -181,7 +190,7 @@ function drawUnits(
   const cells = Array.from({ length: request.days }, (_, day) => periodOf(programme, addDays(entitlementDate, day)))
   const left = cells.map((period) => walletAvailable(programme, household, period, programmes))
   const total = left.reduce((sum, available) => sum + available, 0)
-  draft.note('quota.cells', units, programme.unit, total, cells.length, entitlementOf(programme, household.members))
+  draft.note('quota.cells', units, programme.unit, total, cells.length, entitlementOf(programme, members))
   if (units > total) {
     draft.set({ balances: [walletGroup(programme, left[0] ?? 0)] })
     return draft.decline('insufficient', 'wallet.balance', units, total, firstPeriod)

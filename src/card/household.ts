@@ -1,4 +1,5 @@
-import type { CivilDate } from '../calendar.ts'
+import type { CivilDate, CivilMonth } from '../calendar.ts'
+import { assert } from '../errors.ts'
 import type { AccountNumber } from '../ledger/accounts.ts'
 import type { Balance, Hold } from '../ledger/transfer.ts'
 import type { CardCounters } from './card-counters.ts'
@@ -17,9 +18,14 @@ export type HouseholdStatus = (typeof householdStatuses)[number]
 export const oldRationCardStates = ['active', 'stopped', 'none'] as const
 export type OldRationCard = (typeof oldRationCardStates)[number]
 
+/** The household's own card, a token that stands for it in a telephone (M23), or the paper-era ration card (M17). */
+export const cardKinds = ['family', 'device', 'ration'] as const
+export type CardKind = (typeof cardKinds)[number]
+
 /** A card as decisions see it; the PAN itself stays outside. */
 export interface Card {
   readonly id: number
+  readonly kind: CardKind
   /** Keyed hash of the PAN, 16 bytes as latin1. */
   readonly panIndex: string
   /** YYMM; the card works to the end of that month. */
@@ -51,6 +57,39 @@ export interface CashUsage {
   withdrawals: number
 }
 
+/** What holds of a household from a date on. Members and status count for entitlements only from their date (M18). */
+export interface HouseholdTerm {
+  readonly from: CivilDate
+  readonly members: number
+  readonly status: HouseholdStatus
+}
+
+/**
+ * What was used of something that is capped: goods of one kind in a month, co-payments for one service in a year, draws
+ * made offline on a day.
+ */
+export interface Usage {
+  /** See {@link usageCounter}. */
+  readonly counter: number
+  /** yyyymm, yyyy or yyyymmdd, as the cap goes. */
+  readonly period: number
+  used: number
+}
+
+const COUNTERS_OF_PROGRAMME = 10_000
+/** Number of the counter for what a programme's cards drew offline. */
+export const OFFLINE_COUNTER = 9_999
+
+/**
+ * Number of the counter of something that a programme caps.
+ * @param programmeNumber 1 to 99
+ * @param number of the product or service within the programme, 1 to 9,998, or {@link OFFLINE_COUNTER}
+ */
+export function usageCounter(programmeNumber: number, number: number): number {
+  assert(number >= 1 && number < COUNTERS_OF_PROGRAMME, 'a counter within a programme is 1 to 9,999')
+  return programmeNumber * COUNTERS_OF_PROGRAMME + number
+}
+
 /**
  * A household's state, as the one writer of its lane holds it in memory: family card, wallets by period, postal
  * account, open holds. Only decisions that were made durable change it.
@@ -59,16 +98,36 @@ export interface Household {
   readonly id: number
   /** Issuing governorate. */
   readonly governorate: string
-  readonly members: number
-  readonly status: HouseholdStatus
+  /** Oldest first, never empty, one for a date; only those that can still matter are in memory. */
+  terms: readonly HouseholdTerm[]
+  /** Codes of the classes that it belongs to, sorted: some entitlements and exemptions are theirs. */
+  classes: readonly string[]
   /** Stopped in the commit of the first subsidised dispense with the new card (M17). */
   oldRationCard: OldRationCard
-  readonly cards: readonly Card[]
+  /** Last month whose wallets are closed: what was left of them lapsed or was converted. */
+  closedMonth: CivilMonth
+  readonly cards: Card[]
   readonly balances: Balance[]
   readonly holds: Hold[]
   cashUsage: CashUsage | undefined
   /** Those that could still come again. */
   usedAssertions: readonly UsedAssertion[]
+  /** Of the current periods. */
+  readonly usages: Usage[]
+}
+
+/** What holds of a household on a date; before its first term, what that one will bring. */
+export function termOn({ terms }: Pick<Household, 'terms'>, date: CivilDate): HouseholdTerm {
+  let found = terms[0]
+  for (const term of terms) if (term.from <= date) found = term
+  assert(found !== undefined, 'a household has a term')
+  return found
+}
+
+/** How much of something capped was used in a period. */
+export function usedOf({ usages }: Pick<Household, 'usages'>, counter: number, period: number): number {
+  for (const usage of usages) if (usage.counter === counter && usage.period === period) return usage.used
+  return 0
 }
 
 /** Balance of an account and period, if anything was ever posted there. */

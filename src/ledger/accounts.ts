@@ -44,6 +44,10 @@ export const moneyKinds = {
   schemeClearing: 7004,
   /** The funds that Egypt Post holds behind all postal accounts. */
   postalPool: 8001,
+  /** Fees for services: a replaced card, a bill paid. */
+  serviceFees: 8002,
+  /** The state's money behind benefits that are paid into postal accounts; owner = programme number. */
+  stateFunds: 8003,
 } as const
 
 export const OWNER_SPAN = 100_000_000_000

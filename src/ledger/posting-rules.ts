@@ -25,6 +25,10 @@ export const transferKinds = {
   deposit: 18,
   depositReversal: 19,
   refundReversal: 20,
+  fee: 21,
+  feeInCash: 22,
+  benefitCredit: 23,
+  feeReversal: 24,
 } as const
 export type TransferKind = keyof typeof transferKinds
 
@@ -51,7 +55,16 @@ interface MoneyRule {
 }
 
 const { wallet, redeemed, funding, expired, converted } = accountClasses
-const { postalAccount, outletPayable, acquirerClearing, cashClearing, schemeClearing, postalPool } = moneyKinds
+const {
+  postalAccount,
+  outletPayable,
+  acquirerClearing,
+  cashClearing,
+  schemeClearing,
+  postalPool,
+  serviceFees,
+  stateFunds,
+} = moneyKinds
 const sellers = [outletPayable, acquirerClearing, schemeClearing]
 
 const subsidyRules: Partial<Record<TransferKind, SubsidyRule>> = {
@@ -75,6 +88,10 @@ const moneyRules: Partial<Record<TransferKind, MoneyRule>> = {
   deposit: { debit: [cashClearing, postalPool], credit: [postalAccount] },
   depositReversal: { debit: [postalAccount], credit: [cashClearing] },
   refundReversal: { debit: [postalAccount], credit: sellers },
+  fee: { debit: [postalAccount], credit: [serviceFees] },
+  feeInCash: { debit: [cashClearing], credit: [serviceFees] },
+  benefitCredit: { debit: [stateFunds], credit: [postalAccount] },
+  feeReversal: { debit: [serviceFees], credit: [postalAccount] },
 }
 
 /** Whether a transfer of this kind may debit and credit these accounts. */
@@ -106,4 +123,5 @@ export const inverseKinds: Partial<Record<TransferKind, TransferKind>> = {
   billPayment: 'moneyReversal',
   refund: 'refundReversal',
   deposit: 'depositReversal',
+  fee: 'feeReversal',
 }

@@ -1,5 +1,5 @@
 import { drawAheadDays, entitlementOf, type ProgrammeBook, periodOf } from '../benefit/programme.ts'
-import { addDays, type CivilDate, civilDate, monthOf } from '../calendar.ts'
+import { addDays, type CivilDate, civilDate, firstDay, monthOf, previousMonth } from '../calendar.ts'
 import type { CardStatus } from '../card/household.ts'
 import { maskPan, withCheckDigit } from '../identifiers.ts'
 import { moneyAccount } from '../ledger/accounts.ts'
@@ -98,14 +98,22 @@ export function householdRecord(
   return {
     id: household.id,
     governorate: household.governorate,
-    members: household.members,
-    status: household.case === 'suspended' ? 'suspended' : 'active',
+    terms: [
+      {
+        from: firstDay(monthOf(today)),
+        members: household.members,
+        status: household.case === 'suspended' ? 'suspended' : 'active',
+      },
+    ],
+    classes: [],
+    closedMonth: previousMonth(monthOf(today)),
     oldRationCard: household.oldRationCard,
     postalPiasters: household.postalPiasters,
     grants: openingGrants(household, today, programmes),
     cards: [
       {
         id: household.id,
+        kind: 'family',
         panIndex,
         panMasked: maskPan(household.pan),
         panEncrypted: encrypted.bytes,

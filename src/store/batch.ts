@@ -1,6 +1,6 @@
-import type { CivilDate } from '../calendar.ts'
+import type { CivilDate, CivilMonth } from '../calendar.ts'
 import type { CardCounters } from '../card/card-counters.ts'
-import type { CardScript, CardStatus, UsedAssertion } from '../card/household.ts'
+import type { CardScript, CardStatus, Usage, UsedAssertion } from '../card/household.ts'
 import type { AccountNumber } from '../ledger/accounts.ts'
 
 /** A row of the journal of authorizations: what was asked, what was decided and answered. */
@@ -95,6 +95,48 @@ export interface CardStatusRow {
   readonly status: CardStatus
 }
 
+/** What was used of something capped, as it stands after a batch. */
+export interface UsageRow extends Usage {
+  readonly householdId: number
+}
+
+/** A line of a basket. Quantities in thousandths. */
+export interface BasketLineRow {
+  readonly authorizationId: number
+  /** From 1. */
+  readonly line: number
+  readonly product: string
+  readonly counter: number | undefined
+  readonly quantity: number
+  readonly unitPricePiasters: number
+  readonly granted: number
+  /** Paid from the subsidy. */
+  readonly grantedPiasters: number
+  readonly reason: string
+}
+
+/** What a household is to be told. */
+export interface NotificationRow {
+  readonly householdId: number
+  /** Name of a template. */
+  readonly template: string
+  /** JSON of the template's figures. */
+  readonly detail: string
+}
+
+/** A month of a household that a batch closes. */
+export interface ClosingRow {
+  readonly householdId: number
+  readonly month: CivilMonth
+}
+
+/** A change beyond the ledger, carried out by `apply_change` in the same commit. */
+export interface ChangeRow {
+  readonly kind: string
+  /** JSON. */
+  readonly payload: string
+}
+
 /** A command of the inbox that a batch ends. */
 export interface CommandDoneRow {
   readonly commandId: number
@@ -134,6 +176,11 @@ export interface Batch {
   readonly assertions: readonly AssertionRow[]
   readonly cardStatuses: readonly CardStatusRow[]
   readonly commandsDone: readonly CommandDoneRow[]
+  readonly usages: readonly UsageRow[]
+  readonly basketLines: readonly BasketLineRow[]
+  readonly notifications: readonly NotificationRow[]
+  readonly closings: readonly ClosingRow[]
+  readonly changes: readonly ChangeRow[]
 }
 
 /** The part of a batch that the hash chain covers: its head and its journal rows. */

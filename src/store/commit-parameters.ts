@@ -4,15 +4,20 @@ import type {
   AssertionRow,
   AuthorizationRow,
   BalanceRow,
+  BasketLineRow,
   Batch,
   CardCounterRow,
   CardStatusRow,
+  ChangeRow,
+  ClosingRow,
   CommandDoneRow,
   CommandRow,
   HoldEndingRow,
   HoldRow,
   JournalContent,
+  NotificationRow,
   TransferRow,
+  UsageRow,
 } from './batch.ts'
 import { int8Array } from './binary-arrays.ts'
 import type { Client } from './connection.ts'
@@ -31,6 +36,11 @@ const rowTypes = [
   'assertion_row',
   'card_status_row',
   'command_done_row',
+  'usage_row',
+  'basket_line_row',
+  'notification_row',
+  'closing_row',
+  'change_row',
 ] as const
 
 /** Numbers of the row types in one database. */
@@ -45,7 +55,7 @@ export async function readRowTypes(client: Client): Promise<RowTypeOids> {
   return Object.fromEntries(rows.map(({ name, oid }) => [name, Number(oid)])) as RowTypeOids
 }
 
-export const commitText = `select commit_batch(${Array.from({ length: 22 }, (_, i) => `$${i + 1}`).join(', ')}) as done`
+export const commitText = `select commit_batch(${Array.from({ length: 27 }, (_, i) => `$${i + 1}`).join(', ')}) as done`
 
 /** The journal rows of a batch as arrays of their row types. */
 export interface JournalArrays {
@@ -74,6 +84,11 @@ export class BatchEncoder {
   readonly #assertions = new RowWriter()
   readonly #cardStatuses = new RowWriter()
   readonly #commandsDone = new RowWriter()
+  readonly #usages = new RowWriter()
+  readonly #basketLines = new RowWriter()
+  readonly #notifications = new RowWriter()
+  readonly #closings = new RowWriter()
+  readonly #changes = new RowWriter()
 
   constructor(oids: RowTypeOids) {
     this.#oids = oids
@@ -119,6 +134,11 @@ export class BatchEncoder {
       this.#assertions.array(oids.assertion_row, 3, batch.assertions, putAssertion),
       this.#cardStatuses.array(oids.card_status_row, 2, batch.cardStatuses, putCardStatus),
       this.#commandsDone.array(oids.command_done_row, 3, batch.commandsDone, putCommandDone),
+      this.#usages.array(oids.usage_row, 4, batch.usages, putUsage),
+      this.#basketLines.array(oids.basket_line_row, 9, batch.basketLines, putBasketLine),
+      this.#notifications.array(oids.notification_row, 3, batch.notifications, putNotification),
+      this.#closings.array(oids.closing_row, 2, batch.closings, putClosing),
+      this.#changes.array(oids.change_row, 2, batch.changes, putChange),
     ]
   }
 }
@@ -191,6 +211,41 @@ function putCommandDone(to: RowWriter, row: CommandDoneRow): void {
   to.int8(row.commandId)
   to.int8(row.doneId)
   to.text(row.outcome)
+}
+
+function putUsage(to: RowWriter, row: UsageRow): void {
+  to.int8(row.householdId)
+  to.int4(row.period)
+  to.int4(row.counter)
+  to.int8(row.used)
+}
+
+function putBasketLine(to: RowWriter, row: BasketLineRow): void {
+  to.int8(row.authorizationId)
+  to.int2(row.line)
+  to.text(row.product)
+  to.int4(row.counter)
+  to.int8(row.quantity)
+  to.int8(row.unitPricePiasters)
+  to.int8(row.granted)
+  to.int8(row.grantedPiasters)
+  to.text(row.reason)
+}
+
+function putNotification(to: RowWriter, row: NotificationRow): void {
+  to.int8(row.householdId)
+  to.text(row.template)
+  to.text(row.detail)
+}
+
+function putClosing(to: RowWriter, row: ClosingRow): void {
+  to.int8(row.householdId)
+  to.int4(row.month)
+}
+
+function putChange(to: RowWriter, row: ChangeRow): void {
+  to.text(row.kind)
+  to.text(row.payload)
 }
 
 function putAssertion(to: RowWriter, row: AssertionRow): void {

@@ -1,17 +1,18 @@
-import { businessDate, civilDate } from '../calendar.ts'
-import type { CardStatus, HouseholdStatus, OldRationCard } from '../card/household.ts'
+import { businessDate, type CivilMonth, civilDate } from '../calendar.ts'
+import type { CardKind, CardStatus, HouseholdTerm, OldRationCard } from '../card/household.ts'
 import { assert, MizanError } from '../errors.ts'
 import { type AccountNumber, moneyAccount, OWNER_SPAN, subsidyAccount } from '../ledger/accounts.ts'
 import { transferKinds } from '../ledger/posting-rules.ts'
 import type { Unit } from '../money.ts'
 import type { BalanceRow, Batch, CommandRow, TransferRow } from './batch.ts'
-import { byteaArray, int2Array, int8Array, textArray } from './binary-arrays.ts'
+import { byteaArray, int2Array, int4Array, int8Array, textArray } from './binary-arrays.ts'
 import { connect } from './connection.ts'
 import { ID_STEP, type LanePosition, LaneStore } from './lane-store.ts'
 
 /** A card to be enrolled. */
 export interface CardRecord {
   readonly id: number
+  readonly kind: CardKind
   /** 16 bytes, latin1. */
   readonly panIndex: string
   readonly panMasked: string
@@ -40,8 +41,11 @@ export interface OpeningGrant {
 export interface HouseholdRecord {
   readonly id: number
   readonly governorate: string
-  readonly members: number
-  readonly status: HouseholdStatus
+  /** Oldest first; the first date is that from which it is entitled. */
+  readonly terms: readonly HouseholdTerm[]
+  readonly classes: readonly string[]
+  /** The month before the first whose wallets it has. */
+  readonly closedMonth: CivilMonth
   readonly oldRationCard: OldRationCard
   readonly cards: readonly CardRecord[]
   /** Opening money of the postal account, piasters. */
@@ -151,29 +155,47 @@ class LaneLoader {
 
   async #saveMasterData(households: readonly HouseholdRecord[]): Promise<void> {
     await this.#client.query(
-      `insert into household (lane, id, governorate, members, status, old_ration_card)
-       select $1::smallint, * from unnest($2::bigint[], $3::text[], $4::smallint[], $5::text[], $6::text[])
+      `insert into household (lane, id, governorate, classes, closed_month, old_ration_card)
+       select $1::smallint, h.id, h.governorate, coalesce(string_to_array(nullif(h.classes, ''), ','), '{}'), h.closed_month, h.old_card
+       from unnest($2::bigint[], $3::text[], $4::text[], $5::integer[], $6::text[])
+         h(id, governorate, classes, closed_month, old_card)
        on conflict (lane, id) do nothing`,
       [
         this.#lane,
         int8Array(households.map((row) => row.id)),
         textArray(households.map((row) => row.governorate)),
-        int2Array(households.map((row) => row.members)),
-        textArray(households.map((row) => row.status)),
+        textArray(households.map((row) => row.classes.join(','))),
+        int4Array(households.map((row) => row.closedMonth)),
         textArray(households.map((row) => row.oldRationCard)),
+      ],
+    )
+    const terms = households.flatMap((row) => row.terms.map((term) => ({ ...term, householdId: row.id })))
+    await this.#client.query(
+      `insert into household_term (lane, household_id, from_date, members, status, batch_seq)
+       select $1::smallint, t.household_id, t.from_date, t.members, t.status, $6::bigint
+       from unnest($2::bigint[], $3::integer[], $4::smallint[], $5::text[]) t(household_id, from_date, members, status)
+       on conflict do nothing`,
+      [
+        this.#lane,
+        int8Array(terms.map((term) => term.householdId)),
+        int4Array(terms.map((term) => term.from)),
+        int2Array(terms.map((term) => term.members)),
+        textArray(terms.map((term) => term.status)),
+        this.#position.lastSeq + 1,
       ],
     )
     const cards = households.flatMap((row) => row.cards.map((card) => ({ ...card, householdId: row.id })))
     await this.#client.query(
-      `insert into card (lane, id, household_id, pan_index, pan_masked, pan_encrypted, key_version, expiry,
+      `insert into card (lane, id, household_id, kind, pan_index, pan_masked, pan_encrypted, key_version, expiry,
          sequence_number, service_code, status, pvki, pvv)
-       select $1::smallint, * from unnest($2::bigint[], $3::bigint[], $4::bytea[], $5::text[], $6::bytea[],
-         $7::smallint[], $8::text[], $9::text[], $10::text[], $11::text[], $12::smallint[], $13::text[])
+       select $1::smallint, * from unnest($2::bigint[], $3::bigint[], $4::text[], $5::bytea[], $6::text[], $7::bytea[],
+         $8::smallint[], $9::text[], $10::text[], $11::text[], $12::text[], $13::smallint[], $14::text[])
        on conflict (lane, id) do nothing`,
       [
         this.#lane,
         int8Array(cards.map((card) => card.id)),
         int8Array(cards.map((card) => card.householdId)),
+        textArray(cards.map((card) => card.kind)),
         byteaArray(cards.map((card) => card.panIndex)),
         textArray(cards.map((card) => card.panMasked)),
         byteaArray(cards.map((card) => card.panEncrypted.toString('latin1'))),
@@ -214,7 +236,8 @@ class LaneLoader {
       void openedBalances.push({ account, period, posted, held: 0 })
     for (const household of households) {
       assert(household.id > 0 && household.id < OWNER_SPAN, 'a household number has at most 11 digits')
-      const detail = JSON.stringify({ members: household.members, governorate: household.governorate })
+      const { terms: dated, governorate } = household
+      const detail = JSON.stringify({ members: dated.at(-1)?.members, terms: dated, governorate })
       commands.push({ id, kind: 'household-opened', householdId: household.id, authorizationId: undefined, detail })
       let leg = 0
       if (household.postalPiasters > 0) {
@@ -267,6 +290,11 @@ class LaneLoader {
       assertions: [],
       cardStatuses: [],
       commandsDone: [],
+      usages: [],
+      basketLines: [],
+      notifications: [],
+      closings: [],
+      changes: [],
     }
   }
 }

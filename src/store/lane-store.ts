@@ -154,7 +154,7 @@ export class LaneStore {
     try {
       const asksJournal = query.keys.length + query.originals.length > 0
       const [households, found] = await Promise.all([
-        query.panIndexes.length > 0 ? this.#loadHouseholds(client, query) : [],
+        query.panIndexes.length + query.householdIds.length > 0 ? this.#loadHouseholds(client, query) : [],
         asksJournal ? this.#findAuthorizations(client, query) : [],
       ])
       return readPrefetched(query, households, found)
@@ -208,10 +208,11 @@ export class LaneStore {
   }
 
   async #loadHouseholds(client: pg.Client, query: PrefetchQuery): Promise<HouseholdRow[]> {
+    const { panIndexes, householdIds, entitlementDate } = query
     const { rows } = await client.query<HouseholdRow>({
       name: 'load_households_of',
-      text: 'select * from load_households_of($1, $2, $3)',
-      values: [this.#options.lane, byteaArray(query.panIndexes), Math.floor(query.entitlementDate / 100)],
+      text: 'select * from load_households_of($1, $2, $3, $4)',
+      values: [this.#options.lane, byteaArray(panIndexes), int8Array(householdIds), Math.floor(entitlementDate / 100)],
     })
     return rows
   }

@@ -1,7 +1,17 @@
 import type { StoredAuthorization } from '../authorization/decision.ts'
 import type { Result } from '../authorization/result.ts'
-import type { CivilDate } from '../calendar.ts'
-import type { Card, CardScript, CardStatus, Household, UsedAssertion } from '../card/household.ts'
+import type { CivilDate, CivilMonth } from '../calendar.ts'
+import type {
+  Card,
+  CardKind,
+  CardScript,
+  CardStatus,
+  Household,
+  HouseholdStatus,
+  HouseholdTerm,
+  Usage,
+  UsedAssertion,
+} from '../card/household.ts'
 import type { AccountNumber } from '../ledger/accounts.ts'
 import { transferKindOf } from '../ledger/posting-rules.ts'
 import type { Balance, Hold, HoldEnding } from '../ledger/transfer.ts'
@@ -24,6 +34,8 @@ export interface PrefetchQuery {
   /** Authorizations before this business date are not looked for. */
   readonly since: CivilDate
   readonly panIndexes: readonly string[]
+  /** Households that are wanted by their numbers. */
+  readonly householdIds: readonly number[]
   readonly keys: readonly string[]
   readonly originals: readonly OriginalQuery[]
 }
@@ -44,13 +56,16 @@ type HoldJson = readonly [number, number, number, number, number, number]
 export interface HouseholdRow {
   readonly id: string
   readonly governorate: string
-  readonly members: number
-  readonly status: Household['status']
+  /** `from,members,status;…`, oldest first. */
+  readonly terms: string | null
+  /** `class,…` */
+  readonly classes: string
+  readonly closed_month: number
   readonly old_ration_card: Household['oldRationCard']
   readonly cash_day: number
   readonly cash_withdrawn: string
   readonly cash_withdrawals: number
-  /** `id,panIndex,expiry,status,sequenceNumber,serviceCode,pvki,pvv,pinFailures,atc,atcSeen,script;…` */
+  /** `id,kind,panIndex,expiry,status,sequenceNumber,serviceCode,pvki,pvv,pinFailures,atc,atcSeen,script;…` */
   readonly cards: string | null
   /** `account,period,posted,held;…` */
   readonly balances: string | null
@@ -58,6 +73,8 @@ export interface HouseholdRow {
   readonly holds: string | null
   /** `nonce,usedAtMs;…` */
   readonly assertions: string | null
+  /** `counter,period,used;…` */
+  readonly usages: string | null
 }
 
 /** A row of `find_authorizations`. */
@@ -118,18 +135,34 @@ function householdOf(row: HouseholdRow, today: CivilDate): Household {
   return {
     id: Number(row.id),
     governorate: row.governorate,
-    members: row.members,
-    status: row.status,
+    terms: itemsOf(row.terms, termOf),
+    classes: row.classes === '' ? [] : row.classes.split(','),
+    closedMonth: row.closed_month as CivilMonth,
     oldRationCard: row.old_ration_card,
-    cards: row.cards === null ? [] : row.cards.split(';').map(cardOf),
-    balances: row.balances === null ? [] : row.balances.split(';').map(balanceOfItem),
-    holds: row.holds === null ? [] : row.holds.split(';').map((item) => holdOf(numbersOf(item) as unknown as HoldJson)),
+    cards: itemsOf(row.cards, cardOf),
+    balances: itemsOf(row.balances, balanceOfItem),
+    holds: itemsOf(row.holds, (item) => holdOf(numbersOf(item) as unknown as HoldJson)),
     cashUsage:
       row.cash_day === today
         ? { day: today, withdrawnPiasters: Number(row.cash_withdrawn), withdrawals: row.cash_withdrawals }
         : undefined,
-    usedAssertions: row.assertions === null ? [] : row.assertions.split(';').map(assertionOf),
+    usedAssertions: itemsOf(row.assertions, assertionOf),
+    usages: itemsOf(row.usages, usageOf),
   }
+}
+
+function itemsOf<T>(list: string | null, read: (item: string) => T): T[] {
+  return list === null ? [] : list.split(';').map(read)
+}
+
+function termOf(item: string): HouseholdTerm {
+  const [from, members, status] = item.split(',')
+  return { from: Number(from) as CivilDate, members: Number(members), status: status as HouseholdStatus }
+}
+
+function usageOf(item: string): Usage {
+  const [counter = 0, period = 0, used = 0] = numbersOf(item)
+  return { counter, period, used }
 }
 
 function assertionOf(item: string): UsedAssertion {
@@ -140,6 +173,7 @@ function assertionOf(item: string): UsedAssertion {
 function cardOf(item: string): Card {
   const [
     id,
+    kind,
     panIndex = '',
     expiry = '',
     status,
@@ -154,6 +188,7 @@ function cardOf(item: string): Card {
   ] = item.split(',')
   return {
     id: Number(id),
+    kind: kind as CardKind,
     panIndex: Buffer.from(panIndex, 'hex').toString('latin1'),
     expiry,
     status: status as CardStatus,

@@ -47,11 +47,12 @@ export class RowWriter {
     this.#at = this.#buffer.writeInt16BE(value, this.#at)
   }
 
-  int4(value: number): void {
+  /** An integer of 32 bits, or NULL. */
+  int4(value: number | undefined): void {
     this.#ensure(12)
     this.#int(OID.int4)
-    this.#int(4)
-    this.#int(value)
+    this.#int(value === undefined ? NULL_LENGTH : 4)
+    if (value !== undefined) this.#int(value)
   }
 
   /** A safe integer, or NULL. */

@@ -1,10 +1,11 @@
 import { type AnswerFields, answerFields, verificationFields } from '../authorization/answer.ts'
+import { applyTransfers } from '../authorization/apply.ts'
 import { type Authentication, notAuthenticated } from '../authorization/authentication.ts'
 import type { Decision } from '../authorization/decision.ts'
 import type { AuthorizationRequest } from '../authorization/request.ts'
 import type { Result } from '../authorization/result.ts'
 import type { CivilDate } from '../calendar.ts'
-import { balanceOf, type Card, type Household } from '../card/household.ts'
+import { balanceOf, type Card, type Household, type Usage } from '../card/household.ts'
 import { maskPan } from '../identifiers.ts'
 import { type AccountNumber, isHouseholdAccount, moneyAccount } from '../ledger/accounts.ts'
 import { transferKinds } from '../ledger/posting-rules.ts'
@@ -12,11 +13,15 @@ import type { Balance, Transfer } from '../ledger/transfer.ts'
 import type {
   AssertionRow,
   AuthorizationRow,
+  BasketLineRow,
   Batch,
+  ChangeRow,
+  ClosingRow,
   CommandDoneRow,
   CommandRow,
   HoldEndingRow,
   HoldRow,
+  NotificationRow,
   TransferRow,
 } from '../store/batch.ts'
 import type { InboxCommand } from '../store/command-inbox.ts'
@@ -69,6 +74,11 @@ export class BatchBuilder {
   readonly #restatedCards = new Set<Card>()
   readonly #assertions: AssertionRow[] = []
   readonly #commandsDone: CommandDoneRow[] = []
+  readonly #usages = new Map<Usage, Household>()
+  readonly #basketLines: BasketLineRow[] = []
+  readonly #notifications: NotificationRow[] = []
+  readonly #closings: ClosingRow[] = []
+  readonly #changes: ChangeRow[] = []
 
   constructor(head: BatchHead) {
     this.head = head
@@ -123,6 +133,26 @@ export class BatchBuilder {
     this.#restatedCards.add(card)
   }
 
+  /** A change beyond the ledger for `apply_change` of the same commit; it must never hold a number in clear. */
+  change(kind: string, payload: Readonly<Record<string, unknown>>): void {
+    this.#changes.push({ kind, payload: JSON.stringify(payload) })
+  }
+
+  /** What a household is to be told, by a template and its figures. */
+  notify(householdId: number, template: string, detail: Readonly<Record<string, unknown>>): void {
+    this.#notifications.push({ householdId, template, detail: JSON.stringify(detail) })
+  }
+
+  /**
+   * Transfers of a command; its household's balances are changed in memory here.
+   * @returns the id that the command's own row of the journal will have
+   */
+  post(transfers: readonly Transfer[], household: Household): number {
+    applyTransfers(transfers, household)
+    this.#addTransfers(this.#nextId, transfers, household)
+    return this.#nextId
+  }
+
   /**
    * Ends a command of the inbox; what it did is in memory already.
    * @param outcome for whoever asked, 500 characters at most
@@ -173,6 +203,11 @@ export class BatchBuilder {
       assertions: this.#assertions,
       cardStatuses: Array.from(this.#restatedCards, ({ id, status }) => ({ cardId: id, status })),
       commandsDone: this.#commandsDone,
+      usages: Array.from(this.#usages, ([usage, { id }]) => ({ householdId: id, ...usage })),
+      basketLines: this.#basketLines,
+      notifications: this.#notifications,
+      closings: this.#closings,
+      changes: this.#changes,
     }
   }
 

@@ -2,23 +2,14 @@ import type { AnswerFields } from '../authorization/answer.ts'
 import { applyDecision, applyHoldExpiry } from '../authorization/apply.ts'
 import { notAuthenticated } from '../authorization/authentication.ts'
 import { decide } from '../authorization/decide.ts'
-import type { DecisionPolicy } from '../authorization/decision.ts'
-import type { Outlet } from '../authorization/request.ts'
 import type { Result } from '../authorization/result.ts'
-import type { ProgrammeBook } from '../benefit/programme.ts'
 import type { BatchBuilder } from './batch-builder.ts'
 import type { Chore } from './chores.ts'
-import { carryOut } from './commands.ts'
+import { carryOut } from './handlers/carry-out.ts'
 import type { HouseholdCache } from './household-cache.ts'
+import type { LaneRules } from './lane-rules.ts'
 import type { Lookups } from './lookups.ts'
 import { isReversal, type Portion, type Work } from './work.ts'
-
-/** What a lane needs to decide, beside its own state. */
-export interface LaneRules {
-  readonly programmes: ProgrammeBook
-  readonly policy: DecisionPolicy
-  outletByAcceptor(acceptor: string): Outlet | undefined
-}
 
 /** How a request is to be answered once its batch is durable. */
 export interface Answer {
@@ -39,7 +30,7 @@ export function decideBatch(
   rules: LaneRules,
 ): Answer[] {
   for (const chore of chores) {
-    if (chore.kind === 'command') carryOut(chore, builder, cache)
+    if (chore.kind === 'command') carryOut(chore, builder, cache, rules)
     else expireHold(chore, builder, cache)
   }
   return works.map((work) => decideOne(work, lookups, builder, cache, rules))

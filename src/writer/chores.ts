@@ -8,7 +8,8 @@ export type Chore =
   | { readonly kind: 'expire-hold'; readonly panIndex: string; readonly holdId: number }
   | {
       readonly kind: 'command'
-      readonly panIndex: string | undefined
+      /** By what its household is found in memory; undefined when it names none. */
+      readonly householdKey: string | undefined
       readonly command: InboxCommand
       /** Why it cannot be carried out, where that was found out before: then it is only ended. */
       readonly refusal: string | undefined

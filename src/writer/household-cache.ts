@@ -10,6 +10,11 @@ export interface CachedCard {
   readonly household: Household
 }
 
+/** What stands for a household without a card where cards are named: as long as a PAN index, and never one. */
+export function householdKey(householdId: number): string {
+  return `#${String(householdId).padStart(15, '0')}`
+}
+
 const NONE = -1
 /** A batch that is being made durable and one that is being filled: what they touch is not in the database yet. */
 const BATCHES_UNDER_WAY = 2
@@ -87,7 +92,16 @@ export class HouseholdCache {
 
   /** The card and its household for the current batch, marked as used; the same copy until the batch is over. */
   get(panIndex: string): CachedCard | undefined {
-    const entry = this.#entries.get(panIndex)
+    const household = this.getHousehold(panIndex)
+    if (household === undefined) return undefined
+    const card = household.cards.find((held) => held.panIndex === panIndex)
+    assert(card !== undefined, 'a household in memory has the card that it is known by')
+    return { card, household }
+  }
+
+  /** A household by the PAN index of one of its cards, or by its {@link householdKey} when it has none. */
+  getHousehold(key: string): Household | undefined {
+    const entry = this.#entries.get(key)
     if (entry === undefined) return undefined
     let household = this.#open.get(entry)
     if (household === undefined) {
@@ -96,18 +110,17 @@ export class HouseholdCache {
       this.#unlink(entry)
       this.#linkNewest(entry)
     }
-    const card = household.cards.find((held) => held.panIndex === panIndex)
-    assert(card !== undefined, 'a household in memory has the card that it is known by')
-    return { card, household }
+    return household
   }
 
   /** Takes in what was loaded of a month. One that is here already stays: it may be ahead of what was read. */
   add(household: Household, month: number): void {
-    if (household.cards.length === 0 || household.cards.some((card) => this.#entries.has(card.panIndex))) return
+    const keys = keysOf(household)
+    if (keys.some((key) => this.#entries.has(key))) return
     const entry = this.#free.pop() ?? this.#unused++
     assert(entry < this.#recordOf.length, 'room is made between batches')
     this.#size++
-    for (const { panIndex } of household.cards) this.#entries.set(panIndex, entry)
+    for (const key of keys) this.#entries.set(key, entry)
     this.#monthOf[entry] = month
     const length = this.#write(household)
     this.#recordOf[entry] = this.#records.add(this.#scratch, length)
@@ -120,6 +133,10 @@ export class HouseholdCache {
       if (!changed.has(household)) continue
       const length = this.#write(household)
       this.#records.replace(this.#recordOf[entry] ?? NONE, this.#scratch, length)
+      // A card that the batch has issued.
+      for (const { panIndex } of household.cards) {
+        if (!this.#entries.has(panIndex)) this.#entries.set(panIndex, entry)
+      }
     }
     this.#sent = new Set(this.#open.keys())
     this.#open = new Map()
@@ -132,9 +149,9 @@ export class HouseholdCache {
 
   /** Drops households whose batch failed; their next messages load them again. */
   drop(households: Iterable<Household>): void {
-    for (const { cards } of households) {
-      for (const { panIndex } of cards) {
-        const entry = this.#entries.get(panIndex)
+    for (const household of households) {
+      for (const key of keysOf(household)) {
+        const entry = this.#entries.get(key)
         if (entry !== undefined) this.#drop(entry)
       }
     }
@@ -170,7 +187,9 @@ export class HouseholdCache {
 
   #drop(entry: number): void {
     const household = this.#read(entry)
-    for (const { panIndex } of household.cards) this.#entries.delete(panIndex)
+    for (const key of [householdKey(household.id), ...keysOf(household)]) {
+      if (this.#entries.get(key) === entry) this.#entries.delete(key)
+    }
     this.#records.delete(this.#recordOf[entry] ?? NONE)
     this.#unlink(entry)
     this.#open.delete(entry)
@@ -206,4 +225,9 @@ export class HouseholdCache {
     if (older === NONE) this.#oldest = newer
     else this.#newer[older] = newer
   }
+}
+
+/** Under what a household is known. */
+function keysOf({ id, cards }: Household): string[] {
+  return cards.length === 0 ? [householdKey(id)] : cards.map((card) => card.panIndex)
 }

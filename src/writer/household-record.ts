@@ -1,11 +1,14 @@
-import type { CivilDate } from '../calendar.ts'
+import type { CivilDate, CivilMonth } from '../calendar.ts'
 import {
   type Card,
+  cardKinds,
   cardScripts,
   cardStatuses,
   type Household,
+  type HouseholdTerm,
   householdStatuses,
   oldRationCardStates,
+  type Usage,
   type UsedAssertion,
 } from '../card/household.ts'
 import { assert } from '../errors.ts'
@@ -13,8 +16,10 @@ import type { AccountNumber } from '../ledger/accounts.ts'
 import { transferKindOf, transferKinds } from '../ledger/posting-rules.ts'
 import type { Balance, Hold } from '../ledger/transfer.ts'
 
-const HEAD = 12
-const CARD = 14
+const HEAD = 14
+const CARD = 15
+const TERM = 3
+const USAGE = 3
 const BALANCE = 4
 const HOLD = 6
 const ASSERTION = 3
@@ -22,6 +27,7 @@ const EXPIRY_LENGTH = 4
 const NO_PIN = -1
 const NO_SCRIPT = -1
 const SERVICE_CODES = 1_000
+const CLASS_SEPARATOR = ','
 
 /** Names that repeat, such as governorates, by small numbers. */
 export class NameTable {
@@ -44,22 +50,22 @@ export class NameTable {
 
 /** Numbers that a household takes as a record. */
 export function recordLength(household: Household): number {
-  const { cards, balances, holds, usedAssertions } = household
-  const parts = cards.length * CARD + balances.length * BALANCE + holds.length * HOLD
-  return HEAD + parts + usedAssertions.length * ASSERTION
+  const { cards, balances, holds, usedAssertions, terms, usages } = household
+  const parts = cards.length * CARD + balances.length * BALANCE + holds.length * HOLD + terms.length * TERM
+  return HEAD + parts + usedAssertions.length * ASSERTION + usages.length * USAGE
 }
 
 /** Writes a household as numbers to the front of `out`. @returns how many */
 export function writeHousehold(household: Household, out: Float64Array, names: NameTable): number {
-  const { cards, balances, holds, cashUsage, usedAssertions } = household
+  const { cards, balances, holds, cashUsage, usedAssertions, terms, usages } = household
   let at = 0
   const put = (value: number) => {
     out[at++] = value
   }
   put(household.id)
   put(names.numberOf(household.governorate))
-  put(household.members)
-  put(householdStatuses.indexOf(household.status))
+  put(names.numberOf(household.classes.join(CLASS_SEPARATOR)))
+  put(household.closedMonth)
   put(oldRationCardStates.indexOf(household.oldRationCard))
   put(cashUsage?.day ?? 0)
   put(cashUsage?.withdrawnPiasters ?? 0)
@@ -68,8 +74,11 @@ export function writeHousehold(household: Household, out: Float64Array, names: N
   put(balances.length)
   put(holds.length)
   put(usedAssertions.length)
+  put(terms.length)
+  put(usages.length)
   for (const card of cards) {
     put(card.id)
+    put(cardKinds.indexOf(card.kind))
     for (let index = 0; index < 16; index += 4) put(wordAt(card.panIndex, index))
     put(Number(card.expiry))
     put(cardStatuses.indexOf(card.status))
@@ -100,6 +109,16 @@ export function writeHousehold(household: Household, out: Float64Array, names: N
     put(Number.parseInt(nonce.slice(8), 16))
     put(usedAtMs)
   }
+  for (const { from, members, status } of terms) {
+    put(from)
+    put(members)
+    put(householdStatuses.indexOf(status))
+  }
+  for (const { counter, period, used } of usages) {
+    put(counter)
+    put(period)
+    put(used)
+  }
   return at
 }
 
@@ -109,8 +128,8 @@ export function readHousehold(from: Float64Array, names: NameTable): Household {
   const take = () => from[at++] ?? 0
   const id = take()
   const governorate = names.nameOf(take())
-  const members = take()
-  const status = known(householdStatuses[take()])
+  const classes = classesOf(names.nameOf(take()))
+  const closedMonth = take() as CivilMonth
   const oldRationCard = known(oldRationCardStates[take()])
   const day = take() as CivilDate
   const withdrawnPiasters = take()
@@ -119,6 +138,8 @@ export function readHousehold(from: Float64Array, names: NameTable): Household {
   const balanceCount = take()
   const holdCount = take()
   const assertionCount = take()
+  const termCount = take()
+  const usageCount = take()
   const cards: Card[] = []
   for (let index = 0; index < cardCount; index++) cards.push(readCard(take))
   const balances: Balance[] = []
@@ -131,12 +152,24 @@ export function readHousehold(from: Float64Array, names: NameTable): Household {
   for (let index = 0; index < assertionCount; index++) {
     usedAssertions.push({ nonce: hex8(take()) + hex8(take()), usedAtMs: take() })
   }
+  const terms: HouseholdTerm[] = []
+  for (let index = 0; index < termCount; index++) {
+    terms.push({ from: take() as CivilDate, members: take(), status: known(householdStatuses[take()]) })
+  }
+  const usages: Usage[] = []
+  for (let index = 0; index < usageCount; index++) usages.push({ counter: take(), period: take(), used: take() })
   const cashUsage = day === 0 ? undefined : { day, withdrawnPiasters, withdrawals }
-  return { id, governorate, members, status, oldRationCard, cards, balances, holds, cashUsage, usedAssertions }
+  const states = { id, governorate, classes, closedMonth, oldRationCard, cashUsage }
+  return { ...states, terms, cards, balances, holds, usedAssertions, usages }
+}
+
+function classesOf(joined: string): readonly string[] {
+  return joined === '' ? [] : joined.split(CLASS_SEPARATOR)
 }
 
 function readCard(take: () => number): Card {
   const id = take()
+  const kind = known(cardKinds[take()])
   const panIndex = wordsText(take(), take(), take(), take())
   const expiry = String(take()).padStart(EXPIRY_LENGTH, '0')
   const status = known(cardStatuses[take()])
@@ -147,6 +180,7 @@ function readCard(take: () => number): Card {
   const script = take()
   return {
     id,
+    kind,
     panIndex,
     expiry,
     status,

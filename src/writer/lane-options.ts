@@ -1,7 +1,7 @@
 import type { Clock } from '../calendar.ts'
 import type { LaneStore } from '../store/lane-store.ts'
 import type { Authenticator } from './authenticator.ts'
-import type { LaneRules } from './batch-decider.ts'
+import type { LaneRules } from './lane-rules.ts'
 import type { LaneObserver } from './observer.ts'
 
 /** Limits of a lane (architecture.md, "Limits on everything"). */

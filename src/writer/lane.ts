@@ -8,7 +8,7 @@ import { BatchReader } from './batch-reader.ts'
 import { CacheWarmer } from './cache-warmer.ts'
 import { CHORES_PER_BATCH, type Chore } from './chores.ts'
 import type { DueHold } from './hold-sweeper.ts'
-import { HouseholdCache } from './household-cache.ts'
+import { HouseholdCache, householdKey } from './household-cache.ts'
 import { Intake } from './intake.ts'
 import type { LaneLimits, LaneOptions, LaneState } from './lane-options.ts'
 import { retakeLane } from './lane-recovery.ts'
@@ -114,7 +114,9 @@ export class Lane {
 
   /** Queues a command of the inbox. @returns false when there is no room: it is read again */
   takeCommand(command: InboxCommand): boolean {
-    return this.#takeChore({ kind: 'command', panIndex: command.panIndex, command, refusal: undefined })
+    const { panIndex, householdId } = command
+    const key = panIndex ?? (householdId === undefined ? undefined : householdKey(householdId))
+    return this.#takeChore({ kind: 'command', householdKey: key, command, refusal: undefined })
   }
 
   /** Chores that may be queued now. */

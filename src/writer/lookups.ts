@@ -67,8 +67,13 @@ export async function lookUp(options: {
   const originals: OriginalQuery[] = []
   const asking: Work[] = []
   const span = new JournalSpan(options.moment, options.matchingDays)
-  for (const { panIndex } of chores) {
-    if (panIndex !== undefined && !cache.has(panIndex, month)) panIndexes.add(panIndex)
+  const householdIds = new Set<number>()
+  for (const chore of chores) {
+    const key = chore.kind === 'command' ? chore.householdKey : chore.panIndex
+    if (key === undefined || cache.has(key, month)) continue
+    const cardless = chore.kind === 'command' && chore.command.panIndex === undefined
+    if (!cardless) panIndexes.add(key)
+    else if (chore.command.householdId !== undefined) householdIds.add(chore.command.householdId)
   }
   for (const work of works) {
     const { request } = work
@@ -86,9 +91,10 @@ export async function lookUp(options: {
     originals.push({ key, panIndex, networkReference, rrn, acceptor, terminal, amount })
     asking.push(work)
   }
-  if (panIndexes.size === 0 && keys.length === 0 && originals.length === 0) return nothing
+  if (panIndexes.size === 0 && householdIds.size === 0 && keys.length === 0 && originals.length === 0) return nothing
   const { since } = span
-  const found = await store.prefetch({ entitlementDate, since, panIndexes: [...panIndexes], keys, originals })
+  const wanted = { panIndexes: [...panIndexes], householdIds: [...householdIds] }
+  const found = await store.prefetch({ entitlementDate, since, ...wanted, keys, originals })
   for (const loaded of found.households) cache.add(loaded, month)
   const originalOf = new Map<Work, StoredAuthorization>()
   for (const [ordinal, work] of asking.entries()) {

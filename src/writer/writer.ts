@@ -6,12 +6,12 @@ import { assert } from '../errors.ts'
 import type { CommandInbox } from '../store/command-inbox.ts'
 import { LaneStore } from '../store/lane-store.ts'
 import type { Authenticator } from './authenticator.ts'
-import type { LaneRules } from './batch-decider.ts'
 import { CardDirectory, type LaneLookup } from './card-directory.ts'
 import { type DueHoldQuery, HoldSweeper } from './hold-sweeper.ts'
 import { InboxPoller } from './inbox-poller.ts'
 import { Lane } from './lane.ts'
 import type { LaneLimits } from './lane-options.ts'
+import type { LaneRules } from './lane-rules.ts'
 import type { LaneObserver } from './observer.ts'
 
 export interface WriterOptions {

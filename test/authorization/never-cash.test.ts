@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { isApproval } from '../../src/authorization/result.ts'
 import { entitlementOf } from '../../src/benefit/programme.ts'
-import { monthOf } from '../../src/calendar.ts'
+import { monthOf, previousMonth } from '../../src/calendar.ts'
 import type { Household } from '../../src/card/household.ts'
 import {
   type AccountNumber,
@@ -20,7 +20,7 @@ import { unitCodes } from '../../src/money.ts'
 import { demoHousehold } from '../../src/simulator/demo-world.ts'
 import { type Entry, JournalModel } from './journal-model.ts'
 import { type Step, stepOf, Traffic, timeAfter } from './traffic.ts'
-import { cardOf, panIndexOf, programmes, WORLD_SEED } from './world.ts'
+import { cardOf, panIndexOf, programmes, termOf, WORLD_SEED } from './world.ts'
 
 /**
  * Requirement M4 and the invariants of the ledger, over random traffic: draws, payments, holds, completions, refunds,
@@ -41,8 +41,9 @@ function openingHousehold(id: number): Household {
   return {
     id,
     governorate,
-    members,
-    status: id === 5 ? 'suspended' : 'active',
+    terms: [termOf(members, id === 5 ? 'suspended' : 'active')],
+    classes: [],
+    closedMonth: previousMonth(month),
     oldRationCard: 'active',
     cards: [cardOf(id, '0123456789abcdef')],
     balances: [
@@ -53,6 +54,7 @@ function openingHousehold(id: number): Household {
     holds: [],
     cashUsage: undefined,
     usedAssertions: [],
+    usages: [],
   }
 }
 

@@ -4,8 +4,8 @@ import type { DecisionContext, DecisionPolicy } from '../../src/authorization/de
 import { keyOf } from '../../src/authorization/inbound.ts'
 import type { AuthorizationRequest, Outlet, SecurityData } from '../../src/authorization/request.ts'
 import { programmeBook, shippedProgrammes } from '../../src/benefit/programme.ts'
-import { civilDate, parseDate } from '../../src/calendar.ts'
-import type { Card, Household } from '../../src/card/household.ts'
+import { type CivilMonth, civilDate, parseDate } from '../../src/calendar.ts'
+import type { Card, Household, HouseholdStatus, HouseholdTerm } from '../../src/card/household.ts'
 import { moneyAccount } from '../../src/ledger/accounts.ts'
 import { demoHousehold, demoOutlets } from '../../src/simulator/demo-world.ts'
 
@@ -73,6 +73,7 @@ export function panIndexOf(pan: string): string {
 export function cardOf(id: number, panIndex: string, fields: Partial<Card> = {}): Card {
   return {
     id,
+    kind: 'family',
     panIndex,
     expiry: '3012',
     status: 'active',
@@ -107,6 +108,11 @@ export function authenticationOf({ security, key, receivedAtMs }: AuthorizationR
   return security === undefined ? notAuthenticated : fingerprinted(key, receivedAtMs)
 }
 
+/** So many members from long ago on. */
+export function termOf(members: number, status: HouseholdStatus = 'active'): HouseholdTerm {
+  return { from: parseDate('2020-01-01'), members, status }
+}
+
 /** A household with one active card and an empty journal. */
 export function household(fields: Partial<Household> = {}): Household {
   const id = fields.id ?? 1_001
@@ -114,14 +120,16 @@ export function household(fields: Partial<Household> = {}): Household {
   return {
     id,
     governorate: 'SUZ',
-    members: 4,
-    status: 'active',
+    terms: [termOf(4)],
+    classes: [],
+    closedMonth: 202_610 as CivilMonth,
     oldRationCard: 'active',
     cards: [card],
     balances: [],
     holds: [],
     cashUsage: undefined,
     usedAssertions: [],
+    usages: [],
     ...fields,
   }
 }

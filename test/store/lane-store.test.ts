@@ -35,6 +35,11 @@ function batchAfter({ epoch, lastSeq, nextId }: LanePosition): Batch {
     assertions: [],
     cardStatuses: [],
     commandsDone: [],
+    usages: [],
+    basketLines: [],
+    notifications: [],
+    closings: [],
+    changes: [],
   }
 }
 

@@ -6,7 +6,7 @@ const MAX = 32
 function commandChore(id: number): Chore & { kind: 'command' } {
   const nothing = { cardId: undefined, householdId: undefined, panIndex: undefined }
   const command = { lane: 0, id, kind: 'pin-reset', ...nothing, detail: {}, requestedBy: 'tester' }
-  return { kind: 'command', panIndex: undefined, command, refusal: undefined }
+  return { kind: 'command', householdKey: undefined, command, refusal: undefined }
 }
 
 const holdChore = (holdId: number): Chore => ({ kind: 'expire-hold', panIndex: 'index', holdId })

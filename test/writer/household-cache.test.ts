@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import t from 'tap'
-import type { CivilDate } from '../../src/calendar.ts'
+import type { CivilDate, CivilMonth } from '../../src/calendar.ts'
 import {
+  cardKinds,
   cardScripts,
   cardStatuses,
   type Household,
@@ -10,8 +11,8 @@ import {
 } from '../../src/card/household.ts'
 import type { AccountNumber } from '../../src/ledger/accounts.ts'
 import { type TransferKind, transferKinds } from '../../src/ledger/posting-rules.ts'
-import { HouseholdCache } from '../../src/writer/household-cache.ts'
-import { cardOf, household } from '../authorization/world.ts'
+import { HouseholdCache, householdKey } from '../../src/writer/household-cache.ts'
+import { cardOf, household, termOf } from '../authorization/world.ts'
 
 const MONTH = 202_611
 const SLACK = 8
@@ -69,14 +70,25 @@ t.test('what a batch changed is kept when it is durable, and forgotten otherwise
 t.test('what is in memory is ahead of what was read', async (t) => {
   const cache = new HouseholdCache(10, SLACK)
   cache.add(loaded(1, 'a'), MONTH)
-  cache.add({ ...loaded(1, 'a'), members: 9 }, MONTH)
+  cache.add({ ...loaded(1, 'a'), terms: [termOf(9)] }, MONTH)
   t.equal(cache.size, 1)
-  t.equal(cache.get(indexOf('a'))?.household.members, loaded(1, 'a').members)
+  t.equal(cache.get(indexOf('a'))?.household.terms[0]?.members, loaded(1, 'a').terms[0]?.members)
 })
 
-t.test('a household without a card is not held: nobody can ask for it', async (t) => {
+t.test('a household without a card is known by its number, and by its card when it has one', async (t) => {
   const cache = new HouseholdCache(10, SLACK)
   cache.add(loaded(1), MONTH)
+  t.equal(cache.has(householdKey(1), MONTH), true)
+  t.equal(cache.has(householdKey(2), MONTH), false)
+  const household = cache.getHousehold(householdKey(1))
+  if (household === undefined) throw new Error('it was added')
+  household.cards.push(cardOf(10, indexOf('new')))
+  t.equal(cache.get(indexOf('new')), undefined, 'nothing of a batch is known before it is kept')
+  cache.keep(new Set([household]))
+  t.equal(cache.get(indexOf('new'))?.household, cache.getHousehold(householdKey(1)))
+  cache.drop([household])
+  t.equal(cache.has(householdKey(1), MONTH), false)
+  t.equal(cache.has(indexOf('new'), MONTH), false)
   t.equal(cache.size, 0)
 })
 
@@ -151,12 +163,22 @@ t.test('any household comes back as it was put in', async (t) => {
   const any: fc.Arbitrary<Household> = record({
     id,
     governorate: fc.string(),
-    members: fc.integer({ min: 1, max: 60 }),
-    status: fc.constantFrom(...householdStatuses),
+    terms: fc.array(
+      record({
+        from: fc.integer({ min: 20_000_101, max: 29_991_231 }).map((date) => date as CivilDate),
+        members: fc.integer({ min: 1, max: 60 }),
+        status: fc.constantFrom(...householdStatuses),
+      }),
+      { minLength: 1, maxLength: 4 },
+    ),
+    classes: fc.uniqueArray(fc.stringMatching(/^[a-z0-9-]{1,8}$/), { maxLength: 3 }),
+    closedMonth: fc.integer({ min: 200_001, max: 299_912 }).map((month) => month as CivilMonth),
+    usages: fc.array(record({ counter: fc.nat({ max: 999_999 }), period: fc.nat({ max: 99_991_231 }), used: amount })),
     oldRationCard: fc.constantFrom(...oldRationCardStates),
     cards: fc.array(
       record({
         id,
+        kind: fc.constantFrom(...cardKinds),
         panIndex: fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => Buffer.from(bytes).toString('latin1')),
         expiry: fc.nat({ max: 9_999 }).map((number) => String(number).padStart(4, '0')),
         status: fc.constantFrom(...cardStatuses),
