@@ -46,13 +46,13 @@ async function run(args: readonly string[], url: string, folder: string, masterK
 
 async function addCards(client: Client, protection: PanProtection): Promise<void> {
   await client.query(
-    "insert into household (lane, id, governorate, members, status, old_ration_card) values (0, 1, 'C', 1, 'active', 'none')",
+    "insert into household (lane, id, governorate, closed_month, old_ration_card) values (0, 1, 'C', 202610, 'none')",
   )
   for (let id = 1; id <= CARDS; id++) {
     const { bytes, keyVersion } = protection.encrypt(panOf(id))
     await client.query(
-      `insert into card (lane, id, household_id, pan_index, pan_masked, pan_encrypted, key_version, expiry, sequence_number,
-         service_code, status) values (0, $1, 1, $2, 'masked', $3, $4, '2912', '01', '221', 'active')`,
+      `insert into card (lane, id, household_id, kind, pan_index, pan_masked, pan_encrypted, key_version, expiry, sequence_number,
+         service_code, status) values (0, $1, 1, 'family', $2, 'masked', $3, $4, '2912', '01', '221', 'active')`,
       [id, Buffer.from(protection.index(panOf(id)), 'latin1'), bytes, keyVersion],
     )
   }

@@ -302,11 +302,11 @@ t.test('the keys of card numbers are not lost', async (t) => {
   await mizan(['generate', 'pan-encryption', '--activate'])
   const owner = await connect({ url, name: 'mizan test' })
   t.teardown(() => owner.end())
-  await owner.query(`insert into household (lane, id, governorate, members, status, old_ration_card)
-    values (0, 1, 'Cairo', 1, 'active', 'none')`)
-  await owner.query(`insert into card (lane, id, household_id, pan_index, pan_masked, pan_encrypted, key_version, expiry,
+  await owner.query(`insert into household (lane, id, governorate, closed_month, old_ration_card)
+    values (0, 1, 'Cairo', 202610, 'none')`)
+  await owner.query(`insert into card (lane, id, household_id, kind, pan_index, pan_masked, pan_encrypted, key_version, expiry,
       sequence_number, service_code, status)
-    values (0, 1, 1, decode(repeat('00', 16), 'hex'), '400000******0000', '', 1, '3012', '01', '201', 'active')`)
+    values (0, 1, 1, 'family', decode(repeat('00', 16), 'hex'), '400000******0000', '', 1, '3012', '01', '201', 'active')`)
   const revoke = ['revoke', 'pan-encryption', '--key-version', '1']
   expectRefusal(t, await mizan(revoke), /card numbers rest under version 1; re-encrypt them first/)
   await owner.query('update card set key_version = 2')

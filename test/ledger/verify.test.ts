@@ -289,7 +289,7 @@ t.test('a sound ledger passes every check, each planted violation fails exactly 
     )
   }
   // A household that has shrunk since was entitled to what it got.
-  await ledger.client.query(`update household set members = 1 where id = ${FIRST_ID}`)
+  await ledger.client.query(`update household_term set members = 1 where household_id = ${FIRST_ID}`)
   t.ok((await verifyLedger(ledger.url)).every((result) => result.ok))
   await ledger.stop()
 

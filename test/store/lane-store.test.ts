@@ -128,10 +128,10 @@ t.test('what a commit says of cards and commands must be in the database, and op
   const client = await connect({ url, name: 'test' })
   t.teardown(() => client.end())
   await client.query(`
-    insert into household values (0, 1, 'PTS', 3, 'active', 'none');
-    insert into card (lane, id, household_id, pan_index, pan_masked, pan_encrypted, key_version, expiry, sequence_number,
+    insert into household (lane, id, governorate, closed_month, old_ration_card) values (0, 1, 'PTS', 202610, 'none');
+    insert into card (lane, id, household_id, kind, pan_index, pan_masked, pan_encrypted, key_version, expiry, sequence_number,
                       service_code, status)
-      values (0, 1, 1, decode(repeat('aa', 16), 'hex'), 'masked', '', 1, '3012', '01', '201', 'active');
+      values (0, 1, 1, 'family', decode(repeat('aa', 16), 'hex'), 'masked', '', 1, '3012', '01', '201', 'active');
     insert into card_counter (lane, card_id) values (0, 1);
     insert into command_inbox (lane, kind, card_id, requested_by) values (0, 'pin-reset', 1, 'tester')`)
   const { rows } = await client.query<{ id: number }>('select id::int from command_inbox')

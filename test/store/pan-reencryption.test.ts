@@ -40,9 +40,9 @@ const laneOf = (id: number) => id % 2
 async function addCards(client: Client, ids: readonly number[], protection = before): Promise<void> {
   const encrypted = ids.map((id) => protection.encrypt(panOf(id)))
   await client.query(
-    `insert into card (lane, id, household_id, pan_index, pan_masked, pan_encrypted, key_version, expiry,
+    `insert into card (lane, id, household_id, kind, pan_index, pan_masked, pan_encrypted, key_version, expiry,
        sequence_number, service_code, status)
-     select lane, id, 1, pan_index, 'masked', pan_encrypted, key_version, '2912', '01', '221', 'active'
+     select lane, id, 1, 'family', pan_index, 'masked', pan_encrypted, key_version, '2912', '01', '221', 'active'
      from unnest($1::smallint[], $2::bigint[], $3::bytea[], $4::bytea[], $5::smallint[])
        n (lane, id, pan_index, pan_encrypted, key_version)`,
     [
@@ -73,7 +73,7 @@ async function worldOf(t: TeardownHost, count: number): Promise<World> {
   const job = await connect({ url, name: 'test', role: 'mizan_app' })
   t.teardown(() => job.end().catch(() => undefined))
   await client.query(
-    "insert into household (lane, id, governorate, members, status, old_ration_card) select n, 1, 'C', 1, 'active', 'none' from generate_series(0, 1) n",
+    "insert into household (lane, id, governorate, closed_month, old_ration_card) select n, 1, 'C', 202610, 'none' from generate_series(0, 1) n",
   )
   await addCards(client, range(101, 100 + count))
   return { url, client, job }

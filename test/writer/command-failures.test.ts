@@ -204,6 +204,7 @@ test('a batch whose outcome is lost with the connection is done once: when it wa
   proxy.cut()
   const done = await whenDone(owner)
   t.ok(done.length === 3 && done.every(isDone))
+  await waitFor('a lane that knows what became of it', async () => recovered.length > 0)
   t.same(recovered, [true])
   t.equal(await journalCount(owner), 3)
   await allChecksHold(t, world)
