@@ -1,5 +1,7 @@
 import type { Client } from 'pg'
-import { programmeBook, shippedProgrammes } from '../src/benefit/programme.ts'
+import { programmeCatalogue } from '../src/benefit/programme-book.ts'
+import { shippedProgrammes } from '../src/benefit/shipped-programmes.ts'
+import { civilDate } from '../src/calendar.ts'
 import { assert } from '../src/errors.ts'
 import { mixes } from '../src/simulator/load-mix.ts'
 import { LoadRecord, requestStates } from '../src/simulator/load-record.ts'
@@ -148,7 +150,7 @@ class ClosedLoop {
   done = 0
 
   constructor(world: BenchWorld, options: BenchOptions, requests: BaselineRequests, cursors: BenchWorld['cursors']) {
-    const bread = programmeBook(shippedProgrammes).byCode('bread')
+    const bread = programmeCatalogue(shippedProgrammes).on(civilDate(Date.now())).wallet('bread')
     assert(bread !== undefined, 'bread is a programme')
     this.run = world.nextRun()
     this.#requests = requests

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client } from 'pg'
-import { programmeBook, shippedProgrammes } from '../src/benefit/programme.ts'
+import { programmeCatalogue } from '../src/benefit/programme-book.ts'
+import { shippedProgrammes } from '../src/benefit/shipped-programmes.ts'
 import { addDays, civilDate, monthOf } from '../src/calendar.ts'
 import { assert } from '../src/errors.ts'
 import { LoadChip } from '../src/simulator/load-chip.ts'
@@ -115,7 +116,7 @@ export class Session {
   ): Promise<Session> {
     const { world, mix, seed, crypto = 'none' } = options
     const chipLoad = () => new LoadChip({ keys: world.keys, secrets: world.secrets(), used: world.counter })
-    const bread = programmeBook(shippedProgrammes).byCode('bread')
+    const bread = programmeCatalogue(shippedProgrammes).on(civilDate(Date.now())).wallet('bread')
     assert(bread !== undefined, 'bread is a programme')
     const traffic = new LoadTraffic({
       parts: mixes[mix],

@@ -1,7 +1,8 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { programmeBook, shippedProgrammes } from '../src/benefit/programme.ts'
+import { programmeCatalogue } from '../src/benefit/programme-book.ts'
+import { shippedProgrammes } from '../src/benefit/shipped-programmes.ts'
 import { assert } from '../src/errors.ts'
 import { loadMasterKey } from '../src/security/master-key.ts'
 import { installDemoKeys } from '../src/simulator/demo-key-store.ts'
@@ -203,7 +204,7 @@ async function load(
     withCases: false,
     nowMs: Date.now(),
     cutoverMinutes: CUTOVER_MINUTES,
-    programmes: programmeBook(shippedProgrammes),
+    programmes: programmeCatalogue(shippedProgrammes),
     protection: (await openBenchKeys(varDir, url, seed)).protection,
     onProgress: (done) => progress(`loading cards: ${done} of ${households}`),
   })

@@ -3,7 +3,8 @@ import path from 'node:path'
 import type { HealthReport } from './api/health.ts'
 import { type HttpServer, startHttpServer } from './api/http-server.ts'
 import type { DecisionPolicy } from './authorization/decision.ts'
-import { type ProgrammeBook, programmeBook, shippedProgrammes } from './benefit/programme.ts'
+import { type ProgrammeCatalogue, programmeCatalogue } from './benefit/programme-book.ts'
+import { shippedProgrammes } from './benefit/shipped-programmes.ts'
 import type { Clock } from './calendar.ts'
 import type { Config } from './config/config.ts'
 import { masterKeySource } from './config/master-key-source.ts'
@@ -76,7 +77,7 @@ async function build(
   const metrics = createMetrics()
   requireSelfTest()
   const masterKey = await loadMasterKey(masterKeySource(config))
-  const programmes = programmeBook(shippedProgrammes)
+  const programmes = programmeCatalogue(shippedProgrammes)
 
   const database = await openDatabase(config, { onLog: (step) => events.databaseProgress(log, { step }) })
   started.push(() => database.close())
@@ -101,7 +102,11 @@ async function build(
       cutoverMinutes: config.businessDay.cutoverMinutes,
     },
     authenticator: new Authenticator(keys.module),
-    rules: { programmes, policy: policyOf(config, reference), outletByAcceptor: reference.outletByAcceptor },
+    rules: {
+      programmesOn: programmes.on,
+      policy: policyOf(config, reference),
+      outletByAcceptor: reference.outletByAcceptor,
+    },
     clock,
     observer: writerTelemetry(metrics, log),
     timeBudgetMs: config.lanes.timeBudgetMs,
@@ -172,7 +177,7 @@ async function stop(reason: string, log: Logger, undo: () => Promise<void>): Pro
 async function prepare(
   config: Config,
   database: DatabaseHandle,
-  programmes: ProgrammeBook,
+  programmes: ProgrammeCatalogue,
   masterKey: MasterKey,
   clock: Clock,
   log: Logger,

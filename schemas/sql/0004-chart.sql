@@ -12,7 +12,7 @@ insert into account_kind (kind, name, account_class, unit, floor_zero) values
 insert into account_kind (kind, name, account_class, unit, floor_zero)
   select c.class * 1000 + p.unit_code * 100 + p.number, p.code || ' ' || c.name, c.class, p.unit, c.class = 1
   from (values (1, 'bread', 1, 'LOAF'), (2, 'flour', 2, 'KG'), (3, 'points', 0, 'EGP'), (4, 'ration', 0, 'EGP'),
-               (5, 'grants', 0, 'EGP')) p(number, code, unit_code, unit),
+               (5, 'grants', 0, 'EGP'), (6, 'ramadan-2027', 0, 'EGP')) p(number, code, unit_code, unit),
        (values (1, 'wallet'), (2, 'redeemed'), (3, 'funding'), (4, 'expired'), (5, 'converted')) c(class, name);
 
 insert into transfer_kind (kind, name) values

@@ -1,4 +1,5 @@
-import type { Programme } from '../benefit/programme.ts'
+import { servesOwnOnly } from '../benefit/entitlement.ts'
+import type { WalletProgramme } from '../benefit/programme.ts'
 import { type Card, type Household, isExpired, termOn } from '../card/household.ts'
 import type { Decision, DecisionDraft } from './decision.ts'
 import type { AuthorizationRequest, Outlet } from './request.ts'
@@ -41,14 +42,14 @@ export function isSuspended(household: Household, draft: DecisionDraft): boolean
 /** The outlet and place rules of a subsidy: a registered outlet of the right kind, at the right place, service live. */
 export function checkSubsidyPlace(
   request: AuthorizationRequest,
-  programme: Programme,
+  programme: WalletProgramme,
   household: Household,
   draft: DecisionDraft,
 ): Outlet | Decision {
   const { outlet, policy, entitlementDate } = draft.context
   if (isSuspended(household, draft)) return draft.decline('household-suspended', 'household.suspended')
   if (outlet === undefined) return draft.decline('unknown-outlet', 'outlet.unknown')
-  if (!programme.outletCategories.includes(outlet.category)) {
+  if (!programme.outlets.categories.includes(outlet.category)) {
     const type = request.transactionType
     return draft.decline('not-at-this-outlet', 'outlet.category', outlet.category, type, programme.code)
   }
@@ -59,7 +60,8 @@ export function checkSubsidyPlace(
   if (liveFrom === undefined || entitlementDate < liveFrom) {
     return draft.decline('service-not-live', 'service.not-live', programme.code, household.governorate)
   }
-  if (programme.issuingGovernorateOnly && outlet.governorate !== household.governorate) {
+  const atHome = outlet.governorate === household.governorate
+  if (!atHome && servesOwnOnly(programme.outlets, outlet.governorate, entitlementDate)) {
     return draft.decline('service-not-live', 'outlet.governorate', household.governorate, outlet.governorate)
   }
   return outlet

@@ -1,10 +1,10 @@
-import { periodOf } from '../benefit/programme.ts'
+import { periodOf } from '../benefit/entitlement.ts'
 import type { Household } from '../card/household.ts'
 import { moneyAccount } from '../ledger/accounts.ts'
 import { transfer } from '../ledger/transfer.ts'
 import { checkAuthentication } from './authentication.ts'
 import { checkCard, checkMoneyPlace, checkSubsidyPlace, isInquiry, isSuspended } from './checks.ts'
-import { type Decision, type DecisionContext, DecisionDraft } from './decision.ts'
+import { type BalanceGroup, type Decision, type DecisionContext, DecisionDraft } from './decision.ts'
 import { counterpartyOf, debitPostal, depositPostal, postalAvailable, postalGroup } from './postal.ts'
 import type { AuthorizationRequest } from './request.ts'
 import { completeHold, refundPurchase, reverse } from './reversal.ts'
@@ -140,15 +140,26 @@ function decideHealth(request: AuthorizationRequest, household: Household, draft
   return draft.approve(amount)
 }
 
-/** One DE54 group per wallet of the card and one for the postal account; nothing is opened or posted. */
+/** DE54 has room for six groups (interfaces.md, "DE54 in answers"). */
+const BALANCE_GROUPS_MAX = 6
+
+/**
+ * One DE54 group per account code of the wallets, whose grants are summed, and one for the postal account; nothing is
+ * opened or posted. Where there are too many, empty wallets are left out first.
+ */
 function inquire(household: Household, draft: DecisionDraft): Decision {
   const { programmes, entitlementDate } = draft.context
-  const groups = programmes.all.map((programme) => {
-    const suspended = isSuspended(household, draft)
+  const suspended = isSuspended(household, draft)
+  const byCode = new Map<string, BalanceGroup>()
+  for (const programme of programmes.wallets) {
     const period = periodOf(programme, entitlementDate)
-    return walletGroup(programme, suspended ? 0 : walletAvailable(programme, household, period, programmes))
-  })
-  groups.push(postalGroup(postalAvailable(household)))
+    const available = suspended ? 0 : walletAvailable(programme, household, period, programmes)
+    const group = walletGroup(programme, available + (byCode.get(programme.accountCode)?.amount ?? 0))
+    byCode.set(programme.accountCode, group)
+  }
+  let groups = [...byCode.values()]
+  if (groups.length >= BALANCE_GROUPS_MAX) groups = groups.filter(({ amount }) => amount > 0)
+  groups = [...groups.slice(0, BALANCE_GROUPS_MAX - 1), postalGroup(postalAvailable(household))]
   draft.note('inquiry.balances', groups.length)
   draft.set({ balances: groups })
   return draft.approve(0)

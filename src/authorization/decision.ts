@@ -1,4 +1,4 @@
-import type { ProgrammeBook } from '../benefit/programme.ts'
+import type { ProgrammeBook } from '../benefit/programme-book.ts'
 import type { CivilDate } from '../calendar.ts'
 import type { CardCounters } from '../card/card-counters.ts'
 import type { Card, CardScript, Household, UsedAssertion } from '../card/household.ts'

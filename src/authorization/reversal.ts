@@ -1,4 +1,4 @@
-import { isPeriodOpen, periodOf } from '../benefit/programme.ts'
+import { isPeriodOpen, periodOf } from '../benefit/entitlement.ts'
 import { balanceOf } from '../card/household.ts'
 import {
   type AccountNumber,
@@ -135,7 +135,7 @@ function excludedByNow(reversible: readonly Transfer[], draft: DecisionDraft): D
   const { household, programmes } = draft.context
   for (const row of reversible) {
     if (household === undefined || row.kind !== 'subsidyRestoration') continue
-    const programme = programmes.all.find((one) => walletAccount(one, household) === row.credit)
+    const programme = programmes.wallets.find((one) => walletAccount(one, household) === row.credit)
     const instead = programme === undefined ? undefined : chosenInstead(programme, household, row.period, programmes)
     if (instead !== undefined) return draft.decline('insufficient', 'exclusive.chosen', instead.code)
   }
@@ -245,7 +245,7 @@ function balancesAfter(draft: DecisionDraft): BalanceGroup[] {
       return sum + (row.credit === account ? row.amount : 0) - (row.debit === account ? row.amount : 0)
     }, 0)
   const groups: BalanceGroup[] = []
-  for (const programme of programmes.all) {
+  for (const programme of programmes.wallets) {
     const account = walletAccount(programme, household)
     if (!draft.transfers.some((row) => row.credit === account)) continue
     const period = periodOf(programme, entitlementDate)

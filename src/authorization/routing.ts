@@ -1,10 +1,10 @@
-import type { Programme } from '../benefit/programme.ts'
+import type { CoverProgramme, WalletProgramme } from '../benefit/programme.ts'
 import type { Decision, DecisionDraft } from './decision.ts'
 import type { AuthorizationRequest } from './request.ts'
 
 /** Where a transaction's value comes from. */
 export type Target =
-  | { readonly kind: 'wallet'; readonly programme: Programme }
+  | { readonly kind: 'wallet'; readonly programme: WalletProgramme }
   | { readonly kind: 'postal' }
   | { readonly kind: 'health' }
 
@@ -30,7 +30,6 @@ const moneyOut = new Set<string>(['01', '09', '11', '40'])
 /** Types that would bring money in. */
 const moneyIn = new Set<string>(['21', '28'])
 const postalCodes = new Set(['10', '20'])
-const HEALTH_CODE = '96'
 
 /** Whether Mizan carries the type at all. */
 export function isKnownType(transactionType: string): boolean {
@@ -63,17 +62,16 @@ function targetOf(request: AuthorizationRequest, draft: DecisionDraft): Target |
   const { programmes, outlet } = draft.context
   const code = accountCode(request)
   if (postalCodes.has(code)) return { kind: 'postal' }
-  if (code === HEALTH_CODE) return { kind: 'health' }
   const programme = programmes.byAccountCode(code)
-  if (programme !== undefined) return { kind: 'wallet', programme }
+  if (programme !== undefined) return targetIn(programme)
   if (code !== '00') return draft.decline('invalid-transaction', 'account.unknown', code)
-  if (outlet?.category === 'health') return { kind: 'health' }
-  const byOutlet = outlet === undefined ? undefined : defaultProgramme[outlet.category]
-  const found = byOutlet === undefined ? undefined : programmes.byCode(byOutlet)
-  return found === undefined ? { kind: 'postal' } : { kind: 'wallet', programme: found }
+  const meant = outlet === undefined ? undefined : programmes.defaultFor(outlet.category)
+  return meant === undefined ? { kind: 'postal' } : targetIn(meant)
 }
 
-const defaultProgramme: Record<string, string | undefined> = { bakery: 'bread', grocer: 'ration', depot: 'flour' }
+function targetIn(programme: WalletProgramme | CoverProgramme): Target {
+  return programme.kind === 'cover' ? { kind: 'health' } : { kind: 'wallet', programme }
+}
 
 /** A refund names the account it credits in the fifth and sixth digits when the third and fourth leave it open. */
 function accountCode(request: AuthorizationRequest): string {

@@ -1,12 +1,15 @@
 import {
   drawAheadDays,
   entitlementOf,
-  type Programme,
-  type ProgrammeBook,
+  firstDateOf,
+  isEntitled,
+  monthOfPeriod,
   periodOf,
   priceOn,
-} from '../benefit/programme.ts'
-import { addDays, type CivilDate, monthOf } from '../calendar.ts'
+} from '../benefit/entitlement.ts'
+import type { WalletProgramme } from '../benefit/programme.ts'
+import type { ProgrammeBook } from '../benefit/programme-book.ts'
+import { addDays, monthOf } from '../calendar.ts'
 import { balanceOf, type Household, termOn } from '../card/household.ts'
 import { type AccountNumber, moneyAccount, subsidyAccount } from '../ledger/accounts.ts'
 import { availableOf, type Transfer, transfer } from '../ledger/transfer.ts'
@@ -19,7 +22,7 @@ import type { AuthorizationRequest, Outlet } from './request.ts'
 const DAYS_MAX = 31
 
 /** Wallet account of a household in a programme. */
-export function walletAccount(programme: Programme, household: Household): AccountNumber {
+export function walletAccount(programme: WalletProgramme, household: Household): AccountNumber {
   return subsidyAccount('wallet', programme.unit, programme.number, household.id)
 }
 
@@ -27,14 +30,14 @@ export function walletAccount(programme: Programme, household: Household): Accou
  * What a household is entitled to in one period, in the programme's unit. A day goes by the members of that day, a
  * month by those of its first day: so a change counts for bread from the next day and for the rest from the next month.
  */
-export function entitledIn(programme: Programme, household: Household, period: number): number {
-  const date = (period > 999_999 ? period : period * 100 + 1) as CivilDate
-  return entitlementOf(programme, termOn(household, date).members)
+export function entitledIn(programme: WalletProgramme, household: Household, period: number): number {
+  if (!isEntitled(programme, household.classes)) return 0
+  return entitlementOf(programme, termOn(household, firstDateOf(period)).members)
 }
 
 /** What is left in one period: the opened balance, or the whole entitlement of a period that nobody touched. */
 export function walletAvailable(
-  programme: Programme,
+  programme: WalletProgramme,
   household: Household,
   period: number,
   programmes: ProgrammeBook,
@@ -47,7 +50,7 @@ export function walletAvailable(
 }
 
 /** DE54 group with a wallet's available balance. */
-export function walletGroup(programme: Programme, available: number): BalanceGroup {
+export function walletGroup(programme: WalletProgramme, available: number): BalanceGroup {
   const currency = programme.unit === 'EGP' ? EGP : COUNTED_UNITS
   return { accountCode: programme.accountCode, amountType: '02', currency, amount: available }
 }
@@ -57,24 +60,24 @@ export function walletGroup(programme: Programme, available: number): BalanceGro
  * month's first draw (subsidy-domain.md, 2.1). A draw that was given back whole does not count.
  */
 export function chosenInstead(
-  programme: Programme,
+  programme: WalletProgramme,
   household: Household,
   period: number,
   programmes: ProgrammeBook,
-): Programme | undefined {
-  const other = programme.exclusiveWith === undefined ? undefined : programmes.byCode(programme.exclusiveWith)
+): WalletProgramme | undefined {
+  const other = programme.exclusiveWith === undefined ? undefined : programmes.wallet(programme.exclusiveWith)
   if (other === undefined) return undefined
-  const month = period > 999_999 ? Math.floor(period / 100) : period
+  const month = monthOfPeriod(period)
   const account = walletAccount(other, household)
   const drawn = household.balances.some((balance) => {
-    const ofMonth = balance.period === month || Math.floor(balance.period / 100) === month
+    const ofMonth = monthOfPeriod(balance.period) === month
     return balance.account === account && ofMonth && balance.posted < entitledIn(other, household, balance.period)
   })
   return drawn ? other : undefined
 }
 
 /** Opens a period at first touch, in the same group as the draw (architecture.md, "Lazy entitlement"). */
-function openPeriod(programme: Programme, household: Household, period: number, draft: DecisionDraft): void {
+function openPeriod(programme: WalletProgramme, household: Household, period: number, draft: DecisionDraft): void {
   const account = walletAccount(programme, household)
   if (balanceOf(household, account, period) !== undefined) return
   const entitled = entitledIn(programme, household, period)
@@ -84,7 +87,7 @@ function openPeriod(programme: Programme, household: Household, period: number, 
   draft.note('wallet.open', period, entitled)
 }
 
-function redeem(programme: Programme, household: Household, outlet: Outlet, amount: number, period: number) {
+function redeem(programme: WalletProgramme, household: Household, outlet: Outlet, amount: number, period: number) {
   const redeemed = subsidyAccount('redeemed', programme.unit, programme.number, outlet.id)
   return transfer('subsidyRedemption', walletAccount(programme, household), redeemed, amount, period)
 }
@@ -98,7 +101,7 @@ function stopOldCard(household: Household, draft: DecisionDraft): void {
 /** A purchase that draws on a subsidy wallet: goods by value, or counted units against their co-payment. */
 export function drawSubsidy(
   request: AuthorizationRequest,
-  programme: Programme,
+  programme: WalletProgramme,
   household: Household,
   draft: DecisionDraft,
 ): Decision {
@@ -111,7 +114,7 @@ export function drawSubsidy(
 
 function drawValue(
   request: AuthorizationRequest,
-  programme: Programme,
+  programme: WalletProgramme,
   household: Household,
   outlet: Outlet,
   draft: DecisionDraft,
@@ -164,7 +167,7 @@ function unitsAsked(request: AuthorizationRequest, price: number, draft: Decisio
  */
 function drawUnits(
   request: AuthorizationRequest,
-  programme: Programme,
+  programme: WalletProgramme,
   household: Household,
   outlet: Outlet,
   draft: DecisionDraft,

@@ -1,152 +1,305 @@
-import breadFile from '../../schemas/programmes/bread.json' with { type: 'json' }
-import pointsFile from '../../schemas/programmes/bread-points.json' with { type: 'json' }
-import flourFile from '../../schemas/programmes/flour.json' with { type: 'json' }
-import grantsFile from '../../schemas/programmes/grants.json' with { type: 'json' }
-import rationFile from '../../schemas/programmes/ration.json' with { type: 'json' }
-import { type CivilDate, monthOf, parseDate } from '../calendar.ts'
-import { MizanError } from '../errors.ts'
+import { type CivilDate, parseDate } from '../calendar.ts'
 import type { Unit } from '../money.ts'
+import type {
+  CoverFile,
+  CreditFile,
+  OutletCategory,
+  PaymentFile,
+  ProgrammeFile,
+  WalletFile,
+} from './programme-schema.ts'
 
-/** What kind of place an outlet is; master data. */
-export type OutletCategory = 'bakery' | 'grocer' | 'depot' | 'health' | 'shop' | 'atm' | 'post'
+/** A name in English and in Arabic. */
+export interface BilingualName {
+  readonly en: string
+  readonly ar: string
+}
 
-/** A benefit programme as its data file states it (product.md, "Decisions"; subsidy-domain.md, section 2). */
-export interface ProgrammeFile {
+/** What every version of a programme has (product.md, "Decisions"; subsidy-domain.md, section 2). */
+interface ProgrammeBase {
   readonly code: string
   /** Two-digit part of the programme's account numbers, 1 to 99; never reused. */
   readonly number: number
-  readonly name: string
-  /** DE3 account code (interfaces.md, "Processing code"). */
-  readonly accountCode: string
-  readonly unit: string
-  readonly period: string
-  readonly entitlement: EntitlementRule
-  /** Price of one unit to the citizen in piasters, by effective date; absent for value programmes. */
-  readonly tariff?: readonly { readonly from: string; readonly piasters: number }[]
-  readonly drawAheadDays?: readonly { readonly membersUpTo?: number; readonly days: number }[]
-  readonly outletCategories: readonly string[]
-  readonly issuingGovernorateOnly: boolean
-  readonly partialApproval: boolean
-  /** A programme that the household gives up for the month by its first draw of this one. */
-  readonly exclusiveWith?: string
+  readonly version: number
+  readonly name: BilingualName
+  readonly effectiveFrom: CivilDate
+  /** Last date; undefined = until further notice. */
+  readonly effectiveTo: CivilDate | undefined
+  readonly funding: { readonly owner: number; readonly name: string }
 }
 
-/** Units or piasters per member; tiers apply in order to the members they reach. */
+/** Where a programme is used. */
+export interface OutletRule {
+  readonly categories: readonly OutletCategory[]
+  /** Where it is meant when a message names no account. */
+  readonly defaultFor: readonly OutletCategory[]
+  readonly issuingGovernorateOnly: boolean
+  readonly exceptions: readonly {
+    readonly governorates: readonly string[]
+    readonly from: CivilDate
+    readonly to: CivilDate
+  }[]
+  /** Minutes after Cairo midnight, `toMinute` being the first one after. */
+  readonly hours: { readonly fromMinute: number; readonly toMinute: number; readonly enforced: boolean } | undefined
+}
+
+/** How the holder may be verified, best first, and whether he must be. */
+export interface VerificationRule {
+  readonly accept: readonly ('fingerprint' | 'pin')[]
+  readonly required: boolean
+}
+
+/** Units by members: one of the three, or none when value is granted or converted. */
 export interface EntitlementRule {
   readonly perMember?: number
   readonly tiers?: readonly { readonly membersUpTo?: number; readonly perMember: number }[]
+  readonly perHousehold?: readonly { readonly membersUpTo?: number; readonly amount: number }[]
 }
 
-/** A programme checked and ready for decisions. */
-export interface Programme {
+export type PeriodKind = 'day' | 'month' | 'span'
+
+/** What becomes of what is left at the end of a period. */
+export type PeriodEnd =
+  | { readonly action: 'expire' }
+  | { readonly action: 'convert'; readonly to: string; readonly piastersPerUnit: number }
+  | { readonly action: 'carry'; readonly months: number }
+
+/** Goods of a basket; quantities in thousandths. */
+export interface Product {
+  /** Number within the programme, for its counter. */
+  readonly no: number
   readonly code: string
-  readonly number: number
-  readonly name: string
+  readonly name: BilingualName
+  readonly stepThousandths: number | undefined
+  readonly pricePiasters: number | undefined
+  readonly perMember: number | undefined
+  readonly perCardMax: number | undefined
+}
+
+/** What the state pays to an outlet, from a date on. */
+export interface SettlementStep {
+  readonly from: CivilDate
+  readonly outletCategory: OutletCategory
+  readonly fuel: string | undefined
+  readonly piastersPerUnit: number | undefined
+  readonly permilleOfValue: number | undefined
+}
+
+/** A right to goods: counted units, or value in piasters. */
+export interface WalletProgramme extends ProgrammeBase {
+  readonly kind: 'wallet'
   readonly accountCode: string
   readonly unit: Unit
-  readonly period: 'day' | 'month'
+  readonly period: PeriodKind
+  /** Of period `span`. */
+  readonly span: { readonly from: CivilDate; readonly to: CivilDate } | undefined
   readonly entitlement: EntitlementRule
-  readonly tariff: readonly { readonly from: CivilDate; readonly piasters: number }[]
+  /** Only households of one of these classes; empty = all. */
+  readonly classes: readonly string[]
+  readonly atPeriodEnd: PeriodEnd
   readonly drawAheadDays: readonly { readonly membersUpTo: number; readonly days: number }[]
-  readonly outletCategories: readonly string[]
-  readonly issuingGovernorateOnly: boolean
+  /** Price of a unit to the citizen, oldest first; empty for value. */
+  readonly tariff: readonly { readonly from: CivilDate; readonly piasters: number }[]
+  readonly coPaymentTender: 'cash' | 'postal'
+  readonly outlets: OutletRule
+  readonly basket: {
+    readonly lines: 'none' | 'optional' | 'required'
+    /** Undefined = any goods. */
+    readonly products: readonly Product[] | undefined
+    readonly productByCode: ReadonlyMap<string, Product>
+  }
   readonly partialApproval: boolean
+  readonly splitTender: boolean
+  readonly verification: VerificationRule
+  /** Draws that a terminal made on its own; undefined = none. */
+  readonly offline: { readonly perDay: number; readonly withinHours: number } | undefined
+  /** Oldest first. */
+  readonly settlement: readonly SettlementStep[]
   readonly exclusiveWith: string | undefined
+  readonly notify: { readonly dispense: boolean; readonly expiring: boolean }
 }
 
-/** The programmes by code and by DE3 account code. */
-export interface ProgrammeBook {
-  readonly all: readonly Programme[]
-  byCode(code: string): Programme | undefined
-  byAccountCode(accountCode: string): Programme | undefined
+/** A service of a cover. */
+export interface CoverService {
+  /** Number within the programme, for its counter. */
+  readonly no: number
+  readonly code: string
+  readonly name: BilingualName
+  readonly mccs: readonly string[]
+  /** Oldest first. */
+  readonly rates: readonly {
+    readonly from: CivilDate
+    readonly percent: number
+    readonly yearlyCapPiasters: number | undefined
+  }[]
 }
 
-/**
- * Checks programme files and makes the book.
- * @throws MizanError CONFIG_INVALID naming every fault
- */
-export function programmeBook(files: readonly ProgrammeFile[]): ProgrammeBook {
-  const problems: string[] = []
-  const all = files.map((file) => programmeOf(file, problems))
-  for (const key of ['code', 'number', 'accountCode'] as const) {
-    const seen = new Set<string | number>()
-    for (const programme of all) {
-      if (seen.has(programme[key])) problems.push(`${programme.code}: ${key} ${programme[key]} is used twice`)
-      seen.add(programme[key])
-    }
+/** Services that the state pays for, with a co-payment of the household. */
+export interface CoverProgramme extends ProgrammeBase {
+  readonly kind: 'cover'
+  readonly accountCode: string
+  readonly outlets: OutletRule
+  readonly verification: VerificationRule
+  readonly services: readonly CoverService[]
+  /** Classes that pay nothing. */
+  readonly exemptClasses: readonly string[]
+}
+
+/** Money that is paid into postal accounts. */
+export interface CreditProgramme extends ProgrammeBase {
+  readonly kind: 'credit'
+  readonly maxPiasters: number
+  /** Payments to a household in a month. */
+  readonly perMonth: number
+}
+
+/** Bills that are paid from postal accounts. */
+export interface PaymentProgramme extends ProgrammeBase {
+  readonly kind: 'payment'
+  readonly outlets: OutletRule
+  readonly transactionType: string
+  readonly mccs: readonly string[]
+  readonly singlePiasters: number
+  readonly feePiasters: number
+}
+
+/** A version of a programme, checked and ready for decisions. */
+export type Programme = WalletProgramme | CoverProgramme | CreditProgramme | PaymentProgramme
+
+/** Makes a programme of a file that has been checked: see `programme-check.ts`. */
+export function compileProgramme(file: ProgrammeFile): Programme {
+  switch (file.kind) {
+    case 'wallet':
+      return walletOf(file)
+    case 'cover':
+      return coverOf(file)
+    case 'credit':
+      return creditOf(file)
+    case 'payment':
+      return paymentOf(file)
   }
-  for (const programme of all) {
-    if (programme.exclusiveWith !== undefined && !all.some((other) => other.code === programme.exclusiveWith)) {
-      problems.push(`${programme.code}: exclusiveWith names no programme`)
-    }
-  }
-  if (problems.length > 0) throw new MizanError('CONFIG_INVALID', `programmes: ${problems.join('; ')}`)
-  const codes = new Map(all.map((programme) => [programme.code, programme]))
-  const accounts = new Map(all.map((programme) => [programme.accountCode, programme]))
-  return { all, byCode: (code) => codes.get(code), byAccountCode: (accountCode) => accounts.get(accountCode) }
 }
 
-function programmeOf(file: ProgrammeFile, problems: string[]): Programme {
-  const fault = (text: string) => problems.push(`${file.code}: ${text}`)
-  if (!Number.isInteger(file.number) || file.number < 1 || file.number > 99) fault('number must be 1 to 99')
-  if (!['EGP', 'LOAF', 'KG'].includes(file.unit)) fault('unit must be EGP, LOAF or KG')
-  if (file.period !== 'day' && file.period !== 'month') fault('period must be day or month')
-  if (!/^\d{2}$/.test(file.accountCode)) fault('accountCode must be two digits')
-  if (file.unit !== 'EGP' && (file.tariff ?? []).length === 0) fault('a counted unit needs a tariff')
-  const tariff = (file.tariff ?? []).map((step) => ({ from: parseDate(step.from), piasters: step.piasters }))
-  if (tariff.some((step) => !Number.isSafeInteger(step.piasters) || step.piasters <= 0))
-    fault('a price must be positive')
+function baseOf(file: ProgrammeFile): ProgrammeBase {
+  const { code, number, version, name, effectiveFrom, effectiveTo, funding } = file
   return {
-    ...file,
-    unit: file.unit as Unit,
-    period: file.period as 'day' | 'month',
-    tariff: tariff.sort((a, b) => a.from - b.from),
+    code,
+    number,
+    version,
+    name,
+    effectiveFrom: parseDate(effectiveFrom),
+    effectiveTo: effectiveTo === undefined ? undefined : parseDate(effectiveTo),
+    funding,
+  }
+}
+
+function walletOf(file: WalletFile): WalletProgramme {
+  const { period, span, classes, ...entitlement } = file.entitlement
+  const { products, lines } = file.basket ?? { lines: 'none' }
+  const listed = products?.map(productOf)
+  const base = baseOf(file)
+  return {
+    ...base,
+    // A grant ends with its span unless it is ended before.
+    effectiveTo: base.effectiveTo ?? (span === undefined ? undefined : parseDate(span.to)),
+    kind: 'wallet',
+    accountCode: file.accountCode,
+    unit: file.unit,
+    period,
+    span: span === undefined ? undefined : { from: parseDate(span.from), to: parseDate(span.to) },
+    entitlement,
+    classes: classes ?? [],
+    atPeriodEnd: periodEndOf(file.atPeriodEnd),
     drawAheadDays: (file.drawAheadDays ?? [{ days: 1 }]).map((step) => ({
       membersUpTo: step.membersUpTo ?? Number.MAX_SAFE_INTEGER,
       days: step.days,
     })),
+    tariff: dated(file.tariff ?? []),
+    coPaymentTender: file.coPaymentTender,
+    outlets: outletsOf(file.outlets),
+    basket: {
+      lines,
+      products: listed,
+      productByCode: new Map((listed ?? []).map((product) => [product.code, product])),
+    },
+    partialApproval: file.partialApproval,
+    splitTender: file.splitTender,
+    verification: file.verification ?? { accept: [], required: false },
+    offline: file.offline,
+    settlement: dated(file.settlement ?? []).map((step) => ({
+      ...step,
+      fuel: step.fuel,
+      piastersPerUnit: step.piastersPerUnit,
+      permilleOfValue: step.permilleOfValue,
+    })),
     exclusiveWith: file.exclusiveWith,
+    notify: file.notify ?? { dispense: false, expiring: false },
   }
 }
 
-/** The programmes that ship with Mizan. */
-export const shippedProgrammes: readonly ProgrammeFile[] = [breadFile, flourFile, pointsFile, rationFile, grantsFile]
+function periodEndOf(end: WalletFile['atPeriodEnd']): PeriodEnd {
+  if (end?.action === 'convert')
+    return { action: 'convert', to: end.to ?? '', piastersPerUnit: end.piastersPerUnit ?? 0 }
+  if (end?.action === 'carry') return { action: 'carry', months: end.months ?? 1 }
+  return { action: 'expire' }
+}
 
-/** What a household of `members` is entitled to in one period of a programme, in the programme's unit. */
-export function entitlementOf(programme: Programme, members: number): number {
-  const { perMember, tiers } = programme.entitlement
-  if (tiers === undefined) return (perMember ?? 0) * members
-  let total = 0
-  let counted = 0
-  for (const tier of tiers) {
-    const reach = Math.min(members, tier.membersUpTo ?? members)
-    if (reach > counted) {
-      total += (reach - counted) * tier.perMember
-      counted = reach
-    }
+type ProductFile = NonNullable<NonNullable<WalletFile['basket']>['products']>[number]
+
+function productOf({ no, code, name, stepThousandths, pricePiasters, perMember, perCardMax }: ProductFile): Product {
+  return { no, code, name, stepThousandths, pricePiasters, perMember, perCardMax }
+}
+
+function coverOf(file: CoverFile): CoverProgramme {
+  return {
+    ...baseOf(file),
+    kind: 'cover',
+    accountCode: file.accountCode,
+    outlets: outletsOf(file.outlets),
+    verification: file.verification,
+    services: file.services.map(({ no, code, name, mccs, rates }) => ({
+      no,
+      code,
+      name,
+      mccs,
+      rates: dated(rates).map((rate) => ({ ...rate, yearlyCapPiasters: rate.yearlyCapPiasters })),
+    })),
+    exemptClasses: file.exemptClasses ?? [],
   }
-  return total
 }
 
-/** The period that holds a date: the day itself, or its month. */
-export function periodOf(programme: Programme, date: CivilDate): number {
-  return programme.period === 'day' ? date : monthOf(date)
+function creditOf(file: CreditFile): CreditProgramme {
+  return { ...baseOf(file), kind: 'credit', ...file.credit }
 }
 
-/** Whether a period belongs to the month of a date; earlier ones are closed. */
-export function isPeriodOpen(period: number, date: CivilDate): boolean {
-  const month = period > 999_999 ? Math.floor(period / 100) : period
-  return month >= monthOf(date)
+function paymentOf(file: PaymentFile): PaymentProgramme {
+  return { ...baseOf(file), kind: 'payment', outlets: outletsOf(file.outlets), ...file.payment }
 }
 
-/** Price of one unit on a date in piasters; undefined for value programmes. */
-export function priceOn(programme: Programme, date: CivilDate): number | undefined {
-  let price: number | undefined
-  for (const step of programme.tariff) if (step.from <= date) price = step.piasters
-  return price
+function outletsOf(file: WalletFile['outlets']): OutletRule {
+  const { hours } = file
+  return {
+    categories: file.categories,
+    defaultFor: file.defaultFor ?? [],
+    issuingGovernorateOnly: file.issuingGovernorateOnly,
+    exceptions: (file.exceptions ?? []).map(({ governorates, from, to }) => ({
+      governorates,
+      from: parseDate(from),
+      to: parseDate(to),
+    })),
+    hours:
+      hours === undefined
+        ? undefined
+        : { fromMinute: minuteOf(hours.from), toMinute: minuteOf(hours.to), enforced: hours.enforced },
+  }
 }
 
-/** How many days one draw may name. */
-export function drawAheadDays(programme: Programme, members: number): number {
-  return programme.drawAheadDays.find((step) => members <= step.membersUpTo)?.days ?? 1
+function minuteOf(time: string): number {
+  const [hour = 0, minute = 0] = time.split(':').map(Number)
+  return hour * 60 + minute
+}
+
+/** Steps with their dates read, oldest first. */
+function dated<T extends { from: string }>(steps: readonly T[]): (Omit<T, 'from'> & { from: CivilDate })[] {
+  return steps.map((step) => ({ ...step, from: parseDate(step.from) })).sort((a, b) => a.from - b.from)
 }

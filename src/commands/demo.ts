@@ -1,7 +1,8 @@
 import { Command } from 'commander'
 import { type Result, responseCodes } from '../authorization/result.ts'
 import { traceInWords } from '../authorization/trace.ts'
-import { programmeBook, shippedProgrammes } from '../benefit/programme.ts'
+import { programmeCatalogue } from '../benefit/programme-book.ts'
+import { shippedProgrammes } from '../benefit/shipped-programmes.ts'
 import { loadConfig } from '../config/config.ts'
 import { maskPan } from '../identifiers.ts'
 import type { AdditionalAmount } from '../iso8583/composites.ts'
@@ -43,7 +44,7 @@ async function runDemo(options: DemoOptions): Promise<void> {
     try {
       const steps: TourStep[] = []
       await withCounterparties(options.host, ports, async (counterparties) => {
-        const tour = playTour({ world, programmes: programmeBook(shippedProgrammes), clock, ...counterparties })
+        const tour = playTour({ world, programmes: programmeCatalogue(shippedProgrammes), clock, ...counterparties })
         for await (const step of tour) {
           steps.push(step)
           if (options.json !== true) print(stepInWords(steps.length, step))

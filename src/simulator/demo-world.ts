@@ -1,4 +1,6 @@
-import { drawAheadDays, entitlementOf, type ProgrammeBook, periodOf } from '../benefit/programme.ts'
+import { drawAheadDays, entitlementOf, periodOf } from '../benefit/entitlement.ts'
+import type { WalletProgramme } from '../benefit/programme.ts'
+import type { ProgrammeBook, ProgrammeCatalogue } from '../benefit/programme-book.ts'
 import { addDays, type CivilDate, civilDate, firstDay, monthOf, previousMonth } from '../calendar.ts'
 import type { CardStatus } from '../card/household.ts'
 import { maskPan, withCheckDigit } from '../identifiers.ts'
@@ -132,7 +134,7 @@ export function householdRecord(
 function openingGrants(household: DemoHousehold, today: CivilDate, programmes: ProgrammeBook): OpeningGrant[] {
   const month = monthOf(today)
   const grants: OpeningGrant[] = []
-  for (const programme of programmes.all) {
+  for (const programme of programmes.wallets) {
     const { number: programmeNumber, unit } = programme
     const own = { points: household.pointsPiasters, grants: household.grantsPiasters }[programme.code]
     if (own !== undefined && own > 0) {
@@ -140,15 +142,15 @@ function openingGrants(household: DemoHousehold, today: CivilDate, programmes: P
     }
     const amount = household.case === 'empty' ? entitlementOf(programme, household.members) : 0
     if (amount === 0 || programme.code === 'flour') continue
-    for (const period of periodsToMonthEnd(programme.period, today)) {
+    for (const period of periodsToMonthEnd(programme, today)) {
       grants.push({ programmeNumber, unit, amount, period, lapsed: true })
     }
   }
   return grants
 }
 
-function periodsToMonthEnd(kind: 'day' | 'month', today: CivilDate): number[] {
-  if (kind === 'month') return [monthOf(today)]
+function periodsToMonthEnd(programme: WalletProgramme, today: CivilDate): number[] {
+  if (programme.period !== 'day') return [periodOf(programme, today)]
   const days: number[] = []
   for (let day = today; monthOf(day) === monthOf(today); day = addDays(day, 1)) days.push(day)
   return days
@@ -191,9 +193,8 @@ export const demoAcquirers: readonly DemoAcquirer[] = [
 ]
 
 /** Every service is live in the demo's governorates. */
-export function demoServices(programmes: ProgrammeBook): ServiceRollout[] {
-  const services = [...programmes.all.map((programme) => programme.code), 'health']
-  return services.flatMap((service) =>
+export function demoServices({ codes }: Pick<ProgrammeCatalogue, 'codes'>): ServiceRollout[] {
+  return codes.flatMap((service) =>
     governorates.map((governorate) => ({ service, governorate, liveFrom: '2023-08-01' })),
   )
 }
@@ -202,10 +203,11 @@ export function demoServices(programmes: ProgrammeBook): ServiceRollout[] {
 export function worldFile(
   households: readonly DemoHousehold[],
   nowMs: number,
-  programmes: ProgrammeBook,
+  catalogue: ProgrammeCatalogue,
   keys: DemoKeys,
 ): Record<string, unknown> {
   const today = civilDate(nowMs)
+  const programmes = catalogue.on(today)
   const issuer = new DemoIssuer(keys)
   return {
     notice: 'Demo data with clear test cards and keys. Never load it in production.',
@@ -250,14 +252,14 @@ function cardInFile(household: DemoHousehold, issuer: DemoIssuer): Record<string
 }
 
 function drawAheadDaysOf(household: DemoHousehold, programmes: ProgrammeBook): number {
-  const bread = programmes.byCode('bread')
+  const bread = programmes.wallet('bread')
   return bread === undefined ? 0 : drawAheadDays(bread, household.members)
 }
 
 function walletsOf(household: DemoHousehold, today: CivilDate, programmes: ProgrammeBook): Record<string, number> {
   const wallets: Record<string, number> = {}
   const opened = openingGrants(household, today, programmes)
-  for (const programme of programmes.all) {
+  for (const programme of programmes.wallets) {
     const grant = opened.find(
       (row) => row.programmeNumber === programme.number && row.period === periodOf(programme, today),
     )

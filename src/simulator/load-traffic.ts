@@ -1,4 +1,5 @@
-import { drawAheadDays, type Programme } from '../benefit/programme.ts'
+import { drawAheadDays } from '../benefit/entitlement.ts'
+import type { WalletProgramme } from '../benefit/programme.ts'
 import { governorates } from './demo-world.ts'
 import type { LoadChip } from './load-chip.ts'
 import {
@@ -34,7 +35,7 @@ export interface LoadTrafficOptions {
   readonly cards: LoadCards
   /** Changed as the load goes on. */
   readonly cursors: LoadCursors
-  readonly bread: Programme
+  readonly bread: WalletProgramme
   /** Civil days left in the month, today included: draws may not reach over its end. */
   readonly daysLeftInMonth: number
   /** Number of the run, 0 to 9999. */

@@ -1,6 +1,6 @@
 import { mkdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
-import type { ProgrammeBook } from '../benefit/programme.ts'
+import type { ProgrammeCatalogue } from '../benefit/programme-book.ts'
 import { civilDate } from '../calendar.ts'
 import type { PanProtection } from '../security/pan-protection.ts'
 import { connect } from '../store/connection.ts'
@@ -29,7 +29,7 @@ export interface DemoWorldOptions {
   readonly withCases: boolean
   readonly nowMs: number
   readonly cutoverMinutes: number
-  readonly programmes: ProgrammeBook
+  readonly programmes: ProgrammeCatalogue
   readonly protection: PanProtection
   readonly onProgress?: (done: number) => void
 }
@@ -61,9 +61,10 @@ export async function loadDemoWorld(options: DemoWorldOptions): Promise<void> {
 function* records(options: DemoWorldOptions): Generator<HouseholdRecord> {
   const today = civilDate(options.nowMs)
   const issuer = new DemoIssuer(demoKeys(options.seed))
+  const programmes = options.programmes.on(today)
   for (let id = 1; id <= options.households; id++) {
     const household = demoHousehold(options.seed, id, options.withCases)
-    yield householdRecord(household, today, options.programmes, options.protection, issuer)
+    yield householdRecord(household, today, programmes, options.protection, issuer)
   }
 }
 

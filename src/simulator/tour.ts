@@ -1,4 +1,5 @@
-import { type ProgrammeBook, priceOn } from '../benefit/programme.ts'
+import { priceOn } from '../benefit/entitlement.ts'
+import type { ProgrammeCatalogue } from '../benefit/programme-book.ts'
 import { type Clock, civilDate } from '../calendar.ts'
 import { assert, MizanError } from '../errors.ts'
 import type { AdditionalAmount } from '../iso8583/composites.ts'
@@ -26,7 +27,7 @@ export { isAsExpected, type TourStep } from './tour-step.ts'
 /** What a tour needs: the world, and a counterparty on each rail. */
 export interface TourOptions {
   readonly world: World
-  readonly programmes: ProgrammeBook
+  readonly programmes: ProgrammeCatalogue
   readonly clock: Clock
   readonly pos: Counterparty
   readonly atm: Counterparty
@@ -84,8 +85,9 @@ async function* subsidySteps(stage: Stage, { household, wallets }: Start): Async
   const { world, programmes, clock, pos, cards } = stage
   const { card, governorate } = household
   const chip = cards.of(household)
-  const bread = programmes.byCode('bread')
-  const pricePiasters = bread === undefined ? undefined : priceOn(bread, civilDate(clock.now()))
+  const today = civilDate(clock.now())
+  const bread = programmes.on(today).wallet('bread')
+  const pricePiasters = bread === undefined ? undefined : priceOn(bread, today)
   assert(pricePiasters !== undefined, 'bread has a price')
   const bakery = placeOf(world, 'bakery', governorate)
   const quantity = wallets.bread

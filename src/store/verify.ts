@@ -1,5 +1,6 @@
-import type { ProgrammeFile } from '../benefit/programme.ts'
-import { programmeBook, shippedProgrammes } from '../benefit/programme.ts'
+import { programmeCatalogue } from '../benefit/programme-book.ts'
+import type { ProgrammeFile } from '../benefit/programme-schema.ts'
+import { shippedProgrammes } from '../benefit/shipped-programmes.ts'
 import { type Client, connect } from './connection.ts'
 import { authorizationChecks } from './verify/authorizations.ts'
 import { balanceChecks } from './verify/balances.ts'
@@ -41,7 +42,7 @@ export const ledgerChecks: readonly LedgerCheck[] = [
  * @throws MizanError STORE_UNAVAILABLE
  */
 export async function verifyLedger(url: string, options: VerifyOptions = {}): Promise<CheckResult[]> {
-  const rules = verificationRules(programmeBook(options.programmes ?? shippedProgrammes))
+  const rules = verificationRules(programmeCatalogue(options.programmes ?? shippedProgrammes))
   const keeper = await connect({ url, name: 'mizan verify snapshot', role: 'mizan_app' })
   try {
     await keeper.query('begin isolation level repeatable read read only')

@@ -3,6 +3,7 @@ import { applyDecision, applyHoldExpiry } from '../authorization/apply.ts'
 import { notAuthenticated } from '../authorization/authentication.ts'
 import { decide } from '../authorization/decide.ts'
 import type { Result } from '../authorization/result.ts'
+import type { ProgrammeBook } from '../benefit/programme-book.ts'
 import type { BatchBuilder } from './batch-builder.ts'
 import type { Chore } from './chores.ts'
 import { carryOut } from './handlers/carry-out.ts'
@@ -33,7 +34,8 @@ export function decideBatch(
     if (chore.kind === 'command') carryOut(chore, builder, cache, rules)
     else expireHold(chore, builder, cache)
   }
-  return works.map((work) => decideOne(work, lookups, builder, cache, rules))
+  const programmes = rules.programmesOn(builder.head.entitlementDate)
+  return works.map((work) => decideOne(work, lookups, builder, cache, rules, programmes))
 }
 
 function decideOne(
@@ -42,6 +44,7 @@ function decideOne(
   builder: BatchBuilder,
   cache: HouseholdCache,
   rules: LaneRules,
+  programmes: ProgrammeBook,
 ): Answer {
   const { request, responseCodes } = work
   const found = cache.get(request.panIndex)
@@ -52,7 +55,7 @@ function decideOne(
     id: builder.nextId,
     nowMs: builder.head.atMs,
     entitlementDate: builder.head.entitlementDate,
-    programmes: rules.programmes,
+    programmes,
     policy: rules.policy,
     card: found?.card,
     household: found?.household,

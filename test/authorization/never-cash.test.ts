@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { isApproval } from '../../src/authorization/result.ts'
-import { entitlementOf } from '../../src/benefit/programme.ts'
+import { entitlementOf } from '../../src/benefit/entitlement.ts'
 import { monthOf, previousMonth } from '../../src/calendar.ts'
 import type { Household } from '../../src/card/household.ts'
 import {
@@ -145,7 +145,7 @@ function checkWallets({ model, opening }: World): void {
   }
   for (const [key, flow] of flows) {
     const [account, period] = key.split(':').map(Number) as [AccountNumber, number]
-    const programme = programmes.all.find((one) => unitCodes[one.unit] * 100 + one.number === tailOf(account))
+    const programme = programmes.wallets.find((one) => unitCodes[one.unit] * 100 + one.number === tailOf(account))
     const members = demoHousehold(WORLD_SEED, ownerOf(account)).members
     const entitled = opening.get(key) ?? (programme === undefined ? 0 : entitlementOf(programme, members))
     holds(flow.issues === 1 && flow.issued === entitled, 'a period is issued once, by its rule')

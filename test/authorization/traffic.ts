@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { keyOf } from '../../src/authorization/inbound.ts'
 import type { AuthorizationRequest, MessageClass, Outlet } from '../../src/authorization/request.ts'
-import { priceOn } from '../../src/benefit/programme.ts'
+import { priceOn } from '../../src/benefit/entitlement.ts'
 import { civilDate, civilTime } from '../../src/calendar.ts'
 import { demoHousehold } from '../../src/simulator/demo-world.ts'
 import { outlets, programmes, request, WORLD_SEED, withAssertion } from './world.ts'
@@ -142,11 +142,11 @@ export class Traffic {
   /** A draw as it should be, mostly: the right outlet of the household's governorate, DE4 at the price. */
   #draw(step: Step, nowMs: number): AuthorizationRequest {
     const code = at(['bread', 'bread', 'bread', 'ration', 'ration', 'flour', 'points', 'grants'], step.pick)
-    const programme = programmes.byCode(code)
+    const programme = programmes.wallet(code)
     const { governorate } = at(this.#households, step.card)
     const where = step.other
       ? at(outlets, step.pick)
-      : this.#outlet(programme?.outletCategories[0] ?? 'shop', governorate)
+      : this.#outlet(programme?.outlets.categories[0] ?? 'shop', governorate)
     const quantity = code === 'flour' ? step.quantity * 10 : step.quantity
     const price = programme === undefined ? undefined : priceOn(programme, civilDate(nowMs))
     return request({

@@ -3,7 +3,8 @@ import { type Authentication, notAuthenticated } from '../../src/authorization/a
 import type { DecisionContext, DecisionPolicy } from '../../src/authorization/decision.ts'
 import { keyOf } from '../../src/authorization/inbound.ts'
 import type { AuthorizationRequest, Outlet, SecurityData } from '../../src/authorization/request.ts'
-import { programmeBook, shippedProgrammes } from '../../src/benefit/programme.ts'
+import { programmeCatalogue } from '../../src/benefit/programme-book.ts'
+import { shippedProgrammes } from '../../src/benefit/shipped-programmes.ts'
 import { type CivilMonth, civilDate, parseDate } from '../../src/calendar.ts'
 import type { Card, Household, HouseholdStatus, HouseholdTerm } from '../../src/card/household.ts'
 import { moneyAccount } from '../../src/ledger/accounts.ts'
@@ -11,7 +12,9 @@ import { demoHousehold, demoOutlets } from '../../src/simulator/demo-world.ts'
 
 /** Seed of the demo world that these tests share with the database ones. */
 export const WORLD_SEED = 1
-export const programmes = programmeBook(shippedProgrammes)
+export const catalogue = programmeCatalogue(shippedProgrammes)
+/** Those of a date of these tests; the programmes that ship are the same through these years. */
+export const programmes = catalogue.on(parseDate('2026-11-18'))
 
 const registered: readonly Outlet[] = demoOutlets().map((outlet) => ({
   ...outlet,

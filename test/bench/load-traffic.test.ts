@@ -1,5 +1,7 @@
 import t from 'tap'
-import { programmeBook, shippedProgrammes } from '../../src/benefit/programme.ts'
+import { programmeCatalogue } from '../../src/benefit/programme-book.ts'
+import { shippedProgrammes } from '../../src/benefit/shipped-programmes.ts'
+import { parseDate } from '../../src/calendar.ts'
 import { demoHousehold, governorates } from '../../src/simulator/demo-world.ts'
 import { mixes, mixNames, mixSchedule } from '../../src/simulator/load-mix.ts'
 import { LoadRecord, requestStates } from '../../src/simulator/load-record.ts'
@@ -32,7 +34,7 @@ function numbers(): MessageNumbers {
 }
 
 function traffic(mix: keyof typeof mixes, cursors: LoadCursors): LoadTraffic {
-  const bread = programmeBook(shippedProgrammes).byCode('bread')
+  const bread = programmeCatalogue(shippedProgrammes).on(parseDate('2026-11-18')).wallet('bread')
   if (bread === undefined) throw new Error('bread is shipped')
   return new LoadTraffic({ parts: mixes[mix], cards, cursors, bread, daysLeftInMonth: 2, run: 3, seed: 1 })
 }

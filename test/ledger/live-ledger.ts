@@ -16,7 +16,7 @@ import { prepareDatabase } from '../../src/store/installation.ts'
 import { saveReferenceData } from '../../src/store/reference-data.ts'
 import { Authenticator } from '../../src/writer/authenticator.ts'
 import { Writer, type WriterOptions } from '../../src/writer/writer.ts'
-import { authenticationOf, outletByAcceptor, outlets, policy, programmes, WORLD_SEED } from '../authorization/world.ts'
+import { authenticationOf, catalogue, outletByAcceptor, outlets, policy, WORLD_SEED } from '../authorization/world.ts'
 import { createTestDatabase, type TeardownHost } from '../support/database.ts'
 import { panProtectionOf } from '../support/pan-keys.ts'
 
@@ -74,7 +74,7 @@ export async function openLedger(t: TeardownHost, options: LiveLedgerOptions = {
   const { laneCount = 1, households = 30, startMs = Date.UTC(2026, 10, 18, 9), cacheHouseholds = 1_000 } = options
   const { url } = await createTestDatabase(t)
   await prepareDatabase(url, laneCount)
-  const world = { seed: WORLD_SEED, households, nowMs: startMs, programmes, withCases: true }
+  const world = { seed: WORLD_SEED, households, nowMs: startMs, programmes: catalogue, withCases: true }
   await loadDemoWorld({ ...world, url, laneCount, cutoverMinutes: CUTOVER_MINUTES, protection })
   const client = await connect({ url, name: 'mizan test' })
   await saveReferenceData(client, {
@@ -161,7 +161,7 @@ function newWriter({
       matchingDays: 400,
       cutoverMinutes: CUTOVER_MINUTES,
     },
-    rules: { programmes, policy, outletByAcceptor },
+    rules: { programmesOn: catalogue.on, policy, outletByAcceptor },
     timeBudgetMs: 60_000,
     commitTimeoutMs: 30_000,
   })

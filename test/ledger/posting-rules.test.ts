@@ -1,5 +1,6 @@
 import t from 'tap'
-import { programmeBook, shippedProgrammes } from '../../src/benefit/programme.ts'
+import { compileProgramme } from '../../src/benefit/programme.ts'
+import { shippedProgrammes } from '../../src/benefit/shipped-programmes.ts'
 import {
   type AccountNumber,
   accountClasses,
@@ -19,13 +20,13 @@ import { prepareDatabase } from '../../src/store/installation.ts'
 import { createTestDatabase } from '../support/database.ts'
 
 const OWNER = 4_711
-const programmes = programmeBook(shippedProgrammes)
+const wallets = shippedProgrammes.map(compileProgramme).filter((programme) => programme.kind === 'wallet')
 
 /** One account of every kind of the chart, and of kinds that are not in it. */
 function everyAccount(): AccountNumber[] {
   const accounts: AccountNumber[] = []
   for (const accountClass of ['wallet', 'redeemed', 'funding', 'expired', 'converted'] as const) {
-    for (const { unit, number } of programmes.all) accounts.push(subsidyAccount(accountClass, unit, number, OWNER))
+    for (const { unit, number } of wallets) accounts.push(subsidyAccount(accountClass, unit, number, OWNER))
     accounts.push(subsidyAccount(accountClass, 'EGP', 77, OWNER))
   }
   for (const kind of Object.keys(moneyKinds)) accounts.push(moneyAccount(kind as keyof typeof moneyKinds, OWNER))
@@ -79,7 +80,7 @@ t.test('every kind of transfer and of account has its name in the database', asy
   const chart = await client.query<{ kind: number; unit: string }>('select kind, unit from account_kind')
   const units = new Map(chart.rows.map(({ kind, unit }) => [kind, unit]))
   for (const kind of Object.values(moneyKinds)) t.equal(units.get(kind), 'EGP')
-  for (const { unit, number } of programmes.all) {
+  for (const { unit, number } of wallets) {
     for (const accountClass of ['wallet', 'redeemed', 'funding', 'expired', 'converted'] as const) {
       const kind = Math.floor(subsidyAccount(accountClass, unit, number, 0) / 100_000_000_000)
       t.equal(units.get(kind), unit, `${kind}`)

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { test } from 'tap'
 import { cardValue } from '../../bench/crypto-baseline.ts'
-import { programmeBook, shippedProgrammes } from '../../src/benefit/programme.ts'
+import { programmeCatalogue } from '../../src/benefit/programme-book.ts'
+import { shippedProgrammes } from '../../src/benefit/shipped-programmes.ts'
 import { parseTrack2 } from '../../src/iso8583/composites.ts'
 import { verifyCvv, verifyCvv2, verifyIcvv } from '../../src/security/card-values/cvv.ts'
 import { verifyPvv } from '../../src/security/pin/pvv.ts'
@@ -21,7 +22,12 @@ const keys = demoKeys(1)
 const [pvk, cvk] = [keys.pvk, keys.cvk].map((key) => new DesKey(Buffer.from(key, 'hex'))) as [DesKey, DesKey]
 const folder = mkdtempSync(path.join(tmpdir(), 'mizan-world-'))
 const nowMs = Date.parse('2026-11-11T10:00:00Z')
-const file = writeWorldFile(folder, { seed: 1, households: 30, nowMs, programmes: programmeBook(shippedProgrammes) })
+const file = writeWorldFile(folder, {
+  seed: 1,
+  households: 30,
+  nowMs,
+  programmes: programmeCatalogue(shippedProgrammes),
+})
 
 test('the demo world and its cards', async (t) => {
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
@@ -99,7 +105,7 @@ test('the demo world and its cards', async (t) => {
     meanwhile.save()
     const next = new DemoCards(readWorld(folder))
     t.same([next.of(first).atc, next.of(second).atc], [3, 1], 'a lower counter does not replace a higher one')
-    writeWorldFile(folder, { seed: 1, households: 30, nowMs, programmes: programmeBook(shippedProgrammes) })
+    writeWorldFile(folder, { seed: 1, households: 30, nowMs, programmes: programmeCatalogue(shippedProgrammes) })
     t.equal(new DemoCards(readWorld(folder)).of(first).atc, 0, 'the cards of a new world were never used')
     t.throws(() => readFileSync(chipCountersFile(folder)), { code: 'ENOENT' })
   })

@@ -4,12 +4,13 @@ import path from 'node:path'
 import { promisify } from 'node:util'
 import type { Test } from 'tap'
 import { test } from 'tap'
-import { programmeBook, shippedProgrammes } from '../../src/benefit/programme.ts'
+import { programmeCatalogue } from '../../src/benefit/programme-book.ts'
+import { shippedProgrammes } from '../../src/benefit/shipped-programmes.ts'
 import { isAsExpected, playTour, type TourStep } from '../../src/simulator/tour.ts'
 import { expectSoundLedger } from '../support/exchange-cases.ts'
 import { startTestSwitch, type TestSwitch } from '../support/switch.ts'
 
-const programmes = programmeBook(shippedProgrammes)
+const programmes = programmeCatalogue(shippedProgrammes)
 const cli = path.resolve(import.meta.dirname, '..', '..', 'src', 'cli.ts')
 const exec = promisify(execFile)
 

@@ -1,7 +1,8 @@
 import { keyOf, messageClassOf } from '../../src/authorization/inbound.ts'
 import type { AuthorizationRequest } from '../../src/authorization/request.ts'
 import { type Result, responseCodes } from '../../src/authorization/result.ts'
-import { programmeBook, shippedProgrammes } from '../../src/benefit/programme.ts'
+import { programmeCatalogue } from '../../src/benefit/programme-book.ts'
+import { shippedProgrammes } from '../../src/benefit/shipped-programmes.ts'
 import { KeyRing } from '../../src/security/keys/key-ring.ts'
 import { KEY_BLOCK_PROTECTION, masterKeyOf } from '../../src/security/master-key.ts'
 import type { SecurityModule } from '../../src/security/security-module.ts'
@@ -70,7 +71,7 @@ export const testKeys = [
   ),
 ]
 ring.load(testKeys)
-const programmes = programmeBook(shippedProgrammes)
+const programmes = programmeCatalogue(shippedProgrammes)
 const codes = responseCodes('iso87-ascii')
 const outlets = demoOutlets()
 
@@ -116,7 +117,7 @@ export async function writerWorld(t: TeardownHost, options: { households?: numbe
         },
         authenticator: new Authenticator(security),
         rules: {
-          programmes,
+          programmesOn: programmes.on,
           outletByAcceptor: reference.outletByAcceptor,
           policy: {
             withdrawalDailyPiasters: 3_000_000,
