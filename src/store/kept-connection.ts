@@ -1,0 +1,50 @@
+import { type Client, type ConnectionOptions, connect, isOutcomeUnknown } from './connection.ts'
+
+/** One connection for pieces of work that come one after another; it is opened again when it was lost. */
+export interface KeptConnection {
+  /** Does a piece of work when those before it are done. Its transaction is undone when it throws. */
+  use<T>(work: (client: Client) => Promise<T>): Promise<T>
+  /** Ends the connection after what is under way. Idempotent. */
+  close(): Promise<void>
+}
+
+/** Makes a connection that is opened when it is first needed. */
+export function keptConnection(options: ConnectionOptions): KeptConnection {
+  let client: Client | undefined
+  let last: Promise<unknown> = Promise.resolve()
+  const end = () => {
+    client?.end().catch(() => undefined)
+    client = undefined
+  }
+  const attempt = async <T>(work: (client: Client) => Promise<T>): Promise<T> => {
+    client ??= await connect(options)
+    try {
+      return await work(client)
+    } catch (error) {
+      // What the server refused leaves the connection in order; after anything else nobody knows.
+      if (isOutcomeUnknown(error)) end()
+      else await client?.query('rollback').catch(end)
+      throw error
+    }
+  }
+  return {
+    use(work) {
+      const next = last.then(() => attempt(work))
+      last = next.catch(() => undefined)
+      return next
+    },
+    async close() {
+      await last
+      await client?.end().catch(() => undefined)
+      client = undefined
+    },
+  }
+}
+
+/** Does the work in a transaction. */
+export async function inTransaction<T>(client: Client, work: () => Promise<T>): Promise<T> {
+  await client.query('begin')
+  const result = await work()
+  await client.query('commit')
+  return result
+}

@@ -1,0 +1,178 @@
+import type { Client } from './connection.ts'
+import { inTransaction } from './kept-connection.ts'
+import { type TransactionPort, transactionPort } from './notification-outbox.ts'
+
+/** States of a delivery; all but `waiting` are ends. */
+export const deliveryStates = ['waiting', 'sent', 'failed', 'dead', 'suppressed'] as const
+export type DeliveryState = (typeof deliveryStates)[number]
+
+/** Which job is meant: one of an earlier turn has nothing to do any more. */
+export interface DeliveryTurn {
+  readonly id: number
+  readonly turn: number
+}
+
+/** A message whose turn has come. */
+export interface DueDelivery extends DeliveryTurn {
+  readonly lane: number
+  readonly householdId: number
+  readonly template: string
+  readonly detail: Readonly<Record<string, unknown>>
+  readonly createdAtMs: number
+  readonly attempts: number
+  readonly resends: number
+  readonly optOuts: readonly string[]
+  readonly language: 'ar' | 'en' | undefined
+  readonly digits: 'arab' | 'latn' | undefined
+  /** Unimportant messages that the household got since the beginning of its hour. */
+  readonly recent: number
+}
+
+/** What came of a message's turn. */
+export interface DeliveryOutcome {
+  readonly due: DeliveryTurn
+  readonly state: DeliveryState
+  readonly reason?: string
+  /** Whether a sending was begun. */
+  readonly attempted: boolean
+  /** When it ended, or when it is tried again. */
+  readonly atMs: number
+  readonly providerReference?: string
+  /** SHA-256 of the text. */
+  readonly textHash?: Buffer
+  readonly parts?: number
+  /** Never holds a number or a text. */
+  readonly error?: string
+}
+
+/**
+ * Reads the messages of jobs; those whose turn is over are left out.
+ * @param sinceMs beginning of the time over which `recent` is counted
+ */
+export async function readDue(client: Client, jobs: readonly DeliveryTurn[], sinceMs: number): Promise<DueDelivery[]> {
+  const { rows } = await client.query<{
+    id: string
+    turn: number
+    lane: number
+    household_id: string
+    template: string
+    detail: Record<string, unknown>
+    created_at: Date
+    attempts: number
+    resends: number
+    opt_outs: string[] | null
+    language: DueDelivery['language'] | null
+    digits: DueDelivery['digits'] | null
+    recent: number
+  }>(
+    `select d.id, d.turn, n.lane, d.household_id, d.template, n.detail, d.created_at, d.attempts, d.resends,
+            p.opt_outs, p.language, p.digits,
+            (select count(*)::integer from notification_delivery r where r.household_id = d.household_id
+               and r.ended_at > $3 and r.state = 'sent' and not r.important) as recent
+     from unnest($1::bigint[], $2::integer[]) j(id, turn)
+     join notification_delivery d on d.id = j.id and d.turn = j.turn and d.state = 'waiting'
+     join notification n on n.id = d.id
+     left join notification_preference p on p.household_id = d.household_id
+     order by d.important desc, d.id`,
+    [jobs.map(({ id }) => id), jobs.map(({ turn }) => turn), new Date(sinceMs)],
+  )
+  return rows.map((row) => ({
+    id: Number(row.id),
+    turn: row.turn,
+    lane: row.lane,
+    householdId: Number(row.household_id),
+    template: row.template,
+    detail: row.detail,
+    createdAtMs: row.created_at.getTime(),
+    attempts: row.attempts,
+    resends: row.resends,
+    optOuts: row.opt_outs ?? [],
+    language: row.language ?? undefined,
+    digits: row.digits ?? undefined,
+    recent: row.recent,
+  }))
+}
+
+/**
+ * Writes down what came of messages, and makes the jobs of those that wait again, in one transaction.
+ * @param enqueue gets the next turns
+ */
+export async function recordOutcomes(
+  client: Client,
+  outcomes: readonly DeliveryOutcome[],
+  enqueue: (waiting: readonly (DeliveryTurn & { atMs: number })[], port: TransactionPort) => Promise<void>,
+): Promise<void> {
+  if (outcomes.length === 0) return
+  await inTransaction(client, async () => {
+    const { rows } = await client.query<{ id: string; turn: number; next_at: Date | null }>(
+      `update notification_delivery d set
+         state = u.state, reason = u.reason, attempts = d.attempts + u.attempted::integer,
+         turn = d.turn + (u.state = 'waiting')::integer,
+         next_at = case u.state when 'waiting' then u.at end,
+         ended_at = case when u.state <> 'waiting' then u.at end,
+         provider_reference = u.provider_reference, error = u.error,
+         text_hash = coalesce(u.text_hash, d.text_hash), parts = coalesce(u.parts, d.parts)
+       from unnest($1::bigint[], $2::integer[], $3::text[], $4::text[], $5::boolean[], $6::timestamptz[], $7::text[],
+                   $8::bytea[], $9::smallint[], $10::text[])
+         u(id, turn, state, reason, attempted, at, provider_reference, text_hash, parts, error)
+       where d.id = u.id and d.turn = u.turn and d.state = 'waiting'
+       returning d.id, d.turn, d.next_at`,
+      [
+        outcomes.map(({ due }) => due.id),
+        outcomes.map(({ due }) => due.turn),
+        outcomes.map(({ state }) => state),
+        outcomes.map(({ reason }) => reason ?? null),
+        outcomes.map(({ attempted }) => attempted),
+        outcomes.map(({ atMs }) => new Date(atMs)),
+        outcomes.map(({ providerReference }) => providerReference?.slice(0, REFERENCE_MAX) ?? null),
+        outcomes.map(({ textHash }) => textHash ?? null),
+        outcomes.map(({ parts }) => parts ?? null),
+        outcomes.map(({ error }) => error?.slice(0, ERROR_MAX) ?? null),
+      ],
+    )
+    const waiting = rows.flatMap(({ id, turn, next_at: nextAt }) =>
+      nextAt === null ? [] : [{ id: Number(id), turn, atMs: nextAt.getTime() }],
+    )
+    if (waiting.length > 0) await enqueue(waiting, transactionPort(client))
+  })
+}
+
+const REFERENCE_MAX = 128
+const ERROR_MAX = 300
+
+/** Ends messages that wait although their jobs are given up, such as those that cost the process its life. */
+export async function endAbandoned(client: Client, jobs: readonly DeliveryTurn[], nowMs: number): Promise<number> {
+  const { rowCount } = await client.query(
+    `update notification_delivery d set state = 'dead', reason = 'job-given-up', next_at = null, ended_at = $3
+     from unnest($1::bigint[], $2::integer[]) j(id, turn)
+     where d.id = j.id and d.turn = j.turn and d.state = 'waiting'`,
+    [jobs.map(({ id }) => id), jobs.map(({ turn }) => turn), new Date(nowMs)],
+  )
+  return rowCount ?? 0
+}
+
+/** What waits. */
+export interface DeliveryBacklog {
+  /** At most one more than the limit that was asked for. */
+  readonly waiting: number
+  readonly oldestAtMs: number | undefined
+}
+
+/** Counts what waits, up to a limit. */
+export async function readBacklog(client: Client, limit: number): Promise<DeliveryBacklog> {
+  const { rows } = await client.query<{ waiting: number; oldest: Date | null }>(
+    `select count(*)::integer as waiting, min(created_at) as oldest from
+       (select created_at from notification_delivery where state = 'waiting' order by created_at limit $1) w`,
+    [limit + 1],
+  )
+  return { waiting: rows[0]?.waiting ?? 0, oldestAtMs: rows[0]?.oldest?.getTime() }
+}
+
+/** Deletes deliveries that ended before a time, with their rows of the outbox, a bounded number at once. */
+export async function purgeNotifications(client: Client, beforeMs: number, limit: number): Promise<number> {
+  const { rows } = await client.query<{ gone: number }>('select purge_notifications($1, $2) as gone', [
+    new Date(beforeMs),
+    limit,
+  ])
+  return rows[0]?.gone ?? 0
+}

@@ -1,0 +1,123 @@
+import { MizanError } from '../errors.ts'
+import type { Client } from './connection.ts'
+import { inTransaction } from './kept-connection.ts'
+import { type DeliveryState, type DeliveryTurn, deliveryStates } from './notification-delivery.ts'
+import { type TransactionPort, transactionPort } from './notification-outbox.ts'
+
+/** A notification as people see it: never its text, nor the number it went to. */
+export interface NotificationRecord {
+  readonly id: number
+  readonly lane: number
+  readonly householdId: number
+  readonly template: string
+  readonly createdAtMs: number
+  /** `new` until delivery has looked at it. */
+  readonly state: DeliveryState | 'new'
+  readonly reason: string | undefined
+  readonly attempts: number
+  readonly resends: number
+  readonly nextAtMs: number | undefined
+  readonly endedAtMs: number | undefined
+  readonly providerReference: string | undefined
+  readonly parts: number | undefined
+  readonly error: string | undefined
+}
+
+/** Which notifications are asked for. */
+export interface NotificationFilter {
+  readonly householdId?: number
+  readonly state?: DeliveryState
+  /** Only older ones than this, for the next page. */
+  readonly beforeId?: number
+  readonly limit: number
+}
+
+interface Row {
+  readonly id: string
+  readonly lane: number
+  readonly household_id: string
+  readonly template: string
+  readonly created_at: Date
+  readonly state: DeliveryState | 'new'
+  readonly reason: string | null
+  readonly attempts: number | null
+  readonly resends: number | null
+  readonly next_at: Date | null
+  readonly ended_at: Date | null
+  readonly provider_reference: string | null
+  readonly parts: number | null
+  readonly error: string | null
+}
+
+/** Checks the name of a state. @throws MizanError BAD_INPUT */
+export function parseDeliveryState(text: string): DeliveryState {
+  const found = deliveryStates.find((state) => state === text)
+  if (found === undefined) throw new MizanError('BAD_INPUT', `a state is one of ${deliveryStates.join(', ')}`)
+  return found
+}
+
+/** Notifications, the newest first. */
+export async function listNotifications(client: Client, filter: NotificationFilter): Promise<NotificationRecord[]> {
+  const { rows } = await client.query<Row>(
+    `select * from notifications
+     where ($1::bigint is null or household_id = $1) and ($2::text is null or state = $2)
+       and ($3::bigint is null or id < $3)
+     order by id desc limit $4`,
+    [filter.householdId ?? null, filter.state ?? null, filter.beforeId ?? null, filter.limit],
+  )
+  return rows.map(recordOf)
+}
+
+/** A notification by its id. @throws MizanError NOT_FOUND */
+export async function findNotification(client: Client, id: number): Promise<NotificationRecord> {
+  const { rows } = await client.query<Row>('select * from notifications where id = $1', [id])
+  const [row] = rows
+  if (row === undefined) throw new MizanError('NOT_FOUND', `there is no notification ${id}`)
+  return recordOf(row)
+}
+
+/**
+ * Has a notification sent again, whatever became of it, as a new message for the provider.
+ * @param enqueue makes its job through the transaction
+ * @throws MizanError NOT_FOUND; BAD_INPUT when it waits anyway
+ */
+export async function resendNotification(
+  client: Client,
+  id: number,
+  nowMs: number,
+  enqueue: (turns: readonly DeliveryTurn[], port: TransactionPort) => Promise<void>,
+): Promise<void> {
+  const found = await findNotification(client, id)
+  if (found.state === 'new' || found.state === 'waiting') {
+    throw new MizanError('BAD_INPUT', `notification ${id} waits to be sent`)
+  }
+  await inTransaction(client, async () => {
+    const { rows } = await client.query<{ turn: number }>(
+      `update notification_delivery set state = 'waiting', reason = 'resent', turn = turn + 1, attempts = 0,
+         resends = resends + 1, next_at = $2, ended_at = null, error = null, provider_reference = null
+       where id = $1 and state <> 'waiting' returning turn`,
+      [id, new Date(nowMs)],
+    )
+    const turn = rows[0]?.turn
+    if (turn !== undefined) await enqueue([{ id, turn }], transactionPort(client))
+  })
+}
+
+function recordOf(row: Row): NotificationRecord {
+  return {
+    id: Number(row.id),
+    lane: row.lane,
+    householdId: Number(row.household_id),
+    template: row.template,
+    createdAtMs: row.created_at.getTime(),
+    state: row.state,
+    reason: row.reason ?? undefined,
+    attempts: row.attempts ?? 0,
+    resends: row.resends ?? 0,
+    nextAtMs: row.next_at?.getTime(),
+    endedAtMs: row.ended_at?.getTime(),
+    providerReference: row.provider_reference ?? undefined,
+    parts: row.parts ?? undefined,
+    error: row.error ?? undefined,
+  }
+}
