@@ -2,6 +2,7 @@ import { servesOwnOnly } from '../benefit/entitlement.ts'
 import type { WalletProgramme } from '../benefit/programme.ts'
 import { type Card, type Household, isExpired, termOn } from '../card/household.ts'
 import type { Decision, DecisionDraft } from './decision.ts'
+import { hasTerminalOn, outletStatusOn } from './outlet.ts'
 import type { AuthorizationRequest, Outlet } from './request.ts'
 import type { Result } from './result.ts'
 import { type Target, transactionTypes } from './routing.ts'
@@ -39,6 +40,16 @@ export function isSuspended(household: Household, draft: DecisionDraft): boolean
   return termOn(household, draft.context.entitlementDate).status === 'suspended'
 }
 
+/** Whether the outlet serves on the entitlement date: one that is suspended or closed serves nobody. */
+export function checkStanding(
+  draft: DecisionDraft,
+  result: 'unknown-outlet' | 'not-at-this-outlet',
+): Decision | undefined {
+  const { outlet, entitlementDate } = draft.context
+  const status = outlet === undefined ? 'active' : outletStatusOn(outlet, entitlementDate)
+  return status === 'active' ? undefined : draft.decline(result, 'outlet.status', outlet?.acceptor ?? '', status)
+}
+
 /** The outlet and place rules of a subsidy: a registered outlet of the right kind, at the right place, service live. */
 export function checkSubsidyPlace(
   request: AuthorizationRequest,
@@ -49,11 +60,13 @@ export function checkSubsidyPlace(
   const { outlet, policy, entitlementDate } = draft.context
   if (isSuspended(household, draft)) return draft.decline('household-suspended', 'household.suspended')
   if (outlet === undefined) return draft.decline('unknown-outlet', 'outlet.unknown')
+  const stopped = checkStanding(draft, 'unknown-outlet')
+  if (stopped !== undefined) return stopped
   if (!programme.outlets.categories.includes(outlet.category)) {
     const type = request.transactionType
     return draft.decline('not-at-this-outlet', 'outlet.category', outlet.category, type, programme.code)
   }
-  if (!outlet.terminals.has(request.terminal)) {
+  if (!hasTerminalOn(outlet, request.terminal, entitlementDate)) {
     return draft.decline('not-at-this-outlet', 'outlet.terminal', outlet.acceptor)
   }
   const liveFrom = policy.serviceLiveFrom(programme.code, household.governorate)
@@ -94,6 +107,8 @@ export function checkMoneyPlace(
   const { outlet } = draft.context
   const { transactionType: type } = request
   if (inquiries.includes(type)) return undefined
+  const stopped = checkStanding(draft, 'not-at-this-outlet')
+  if (stopped !== undefined) return stopped
   if (outlet !== undefined) {
     if (moneyTypes[outlet.category].includes(type)) return undefined
     return draft.decline('not-at-this-outlet', 'outlet.category', outlet.category, type, target.kind)

@@ -1,15 +1,16 @@
 import { periodOf } from '../benefit/entitlement.ts'
+import { walletAvailable } from '../benefit/wallet.ts'
 import type { Household } from '../card/household.ts'
 import { moneyAccount } from '../ledger/accounts.ts'
 import { transfer } from '../ledger/transfer.ts'
 import { checkAuthentication } from './authentication.ts'
-import { checkCard, checkMoneyPlace, checkSubsidyPlace, isInquiry, isSuspended } from './checks.ts'
+import { checkCard, checkMoneyPlace, checkStanding, checkSubsidyPlace, isInquiry, isSuspended } from './checks.ts'
 import { type BalanceGroup, type Decision, type DecisionContext, DecisionDraft } from './decision.ts'
 import { counterpartyOf, debitPostal, depositPostal, postalAvailable, postalGroup } from './postal.ts'
 import type { AuthorizationRequest } from './request.ts'
 import { completeHold, refundPurchase, reverse } from './reversal.ts'
 import { isKnownType, route, type Target, transactionTypes } from './routing.ts'
-import { drawSubsidy, walletAvailable, walletGroup } from './wallets.ts'
+import { drawSubsidy, walletGroup } from './wallets.ts'
 
 /**
  * Decides one request: pure, synchronous, no clock, no exceptions for declines. The same function runs in production,
@@ -46,7 +47,9 @@ function decideTransaction(request: AuthorizationRequest, draft: DecisionDraft):
   const { card, household } = holder
   const doubtful = checkAuthentication(request, card, household, draft)
   if (doubtful !== undefined) return doubtful
-  if (isInquiry(request.transactionType)) return inquire(household, draft)
+  if (isInquiry(request.transactionType)) {
+    return checkStanding(draft, 'not-at-this-outlet') ?? inquire(household, draft)
+  }
   const target = route(request, draft)
   if ('result' in target) return target
   if (target.kind === 'wallet') return decideWallet(request, target, household, draft)

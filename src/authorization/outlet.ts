@@ -1,9 +1,5 @@
 import type { CivilDate } from '../calendar.ts'
 
-/** Kinds of outlets; what each may do with money is in `checks.ts`, with a programme in the programme's file. */
-export const outletCategories = ['bakery', 'grocer', 'depot', 'health', 'shop', 'atm', 'post'] as const
-export type OutletCategory = (typeof outletCategories)[number]
-
 /** `closed` is for good, as far as people intend it; neither serves anybody. */
 export const outletStatuses = ['active', 'suspended', 'closed'] as const
 export type OutletStatus = (typeof outletStatuses)[number]

@@ -1,3 +1,4 @@
+import type { DatedOutlet } from './outlet.ts'
 import type { Result } from './result.ts'
 
 export type MessageClass =
@@ -97,7 +98,7 @@ export interface AuthorizationRequest {
 }
 
 /** An outlet of the master data. */
-export interface Outlet {
+export interface Outlet extends DatedOutlet {
   readonly id: number
   /** DE42, trimmed. */
   readonly acceptor: string

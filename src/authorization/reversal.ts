@@ -1,4 +1,5 @@
 import { isPeriodOpen, periodOf } from '../benefit/entitlement.ts'
+import { chosenInstead, walletAccount, walletAvailable } from '../benefit/wallet.ts'
 import { balanceOf } from '../card/household.ts'
 import {
   type AccountNumber,
@@ -16,7 +17,7 @@ import { postalAvailable, postalGroup } from './postal.ts'
 import type { AuthorizationRequest } from './request.ts'
 import { isApproval } from './result.ts'
 import { transactionTypes } from './routing.ts'
-import { chosenInstead, walletAccount, walletAvailable, walletGroup } from './wallets.ts'
+import { walletGroup } from './wallets.ts'
 
 /**
  * Posts the inverse of transfers. What goes back to a wallet whose period is closed lapses to the state in the same

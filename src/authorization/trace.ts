@@ -43,6 +43,7 @@ const words = {
   'household.suspended': 'the household is suspended from subsidies',
   'service.not-live': 'service {0} is not live in governorate {1}',
   'outlet.unknown': 'the outlet is not registered: it may take payments, never dispense a subsidy',
+  'outlet.status': 'outlet {0} is {1} and serves nobody',
   'outlet.terminal': 'the terminal is not registered to outlet {0}',
   'outlet.category': 'a {0} may not do type {1} on {2}',
   'outlet.governorate': 'the household draws in governorate {0}, the outlet is in {1}',

@@ -1,17 +1,9 @@
-import {
-  drawAheadDays,
-  entitlementOf,
-  firstDateOf,
-  isEntitled,
-  monthOfPeriod,
-  periodOf,
-  priceOn,
-} from '../benefit/entitlement.ts'
+import { drawAheadDays, entitlementOf, periodOf, priceOn } from '../benefit/entitlement.ts'
 import type { WalletProgramme } from '../benefit/programme.ts'
-import type { ProgrammeBook } from '../benefit/programme-book.ts'
+import { chosenInstead, entitledIn, issue, walletAccount, walletAvailable } from '../benefit/wallet.ts'
 import { addDays, monthOf } from '../calendar.ts'
 import { balanceOf, type Household, termOn } from '../card/household.ts'
-import { type AccountNumber, moneyAccount, subsidyAccount } from '../ledger/accounts.ts'
+import { moneyAccount, subsidyAccount } from '../ledger/accounts.ts'
 import { availableOf, type Transfer, transfer } from '../ledger/transfer.ts'
 import { COUNTED_UNITS, EGP } from '../money.ts'
 import { checkSubsidyPlace, takesPartial } from './checks.ts'
@@ -21,59 +13,10 @@ import type { AuthorizationRequest, Outlet } from './request.ts'
 /** Most days one message may name; more is a mistake of the terminal, not a wish. */
 const DAYS_MAX = 31
 
-/** Wallet account of a household in a programme. */
-export function walletAccount(programme: WalletProgramme, household: Household): AccountNumber {
-  return subsidyAccount('wallet', programme.unit, programme.number, household.id)
-}
-
-/**
- * What a household is entitled to in one period, in the programme's unit. A day goes by the members of that day, a
- * month by those of its first day: so a change counts for bread from the next day and for the rest from the next month.
- */
-export function entitledIn(programme: WalletProgramme, household: Household, period: number): number {
-  if (!isEntitled(programme, household.classes)) return 0
-  return entitlementOf(programme, termOn(household, firstDateOf(period)).members)
-}
-
-/** What is left in one period: the opened balance, or the whole entitlement of a period that nobody touched. */
-export function walletAvailable(
-  programme: WalletProgramme,
-  household: Household,
-  period: number,
-  programmes: ProgrammeBook,
-): number {
-  const balance = balanceOf(household, walletAccount(programme, household), period)
-  if (balance !== undefined) return availableOf(balance)
-  return chosenInstead(programme, household, period, programmes) === undefined
-    ? entitledIn(programme, household, period)
-    : 0
-}
-
 /** DE54 group with a wallet's available balance. */
 export function walletGroup(programme: WalletProgramme, available: number): BalanceGroup {
   const currency = programme.unit === 'EGP' ? EGP : COUNTED_UNITS
   return { accountCode: programme.accountCode, amountType: '02', currency, amount: available }
-}
-
-/**
- * The programme that the household chose instead of this one for the month: bread and flour exclude each other by the
- * month's first draw (subsidy-domain.md, 2.1). A draw that was given back whole does not count.
- */
-export function chosenInstead(
-  programme: WalletProgramme,
-  household: Household,
-  period: number,
-  programmes: ProgrammeBook,
-): WalletProgramme | undefined {
-  const other = programme.exclusiveWith === undefined ? undefined : programmes.wallet(programme.exclusiveWith)
-  if (other === undefined) return undefined
-  const month = monthOfPeriod(period)
-  const account = walletAccount(other, household)
-  const drawn = household.balances.some((balance) => {
-    const ofMonth = monthOfPeriod(balance.period) === month
-    return balance.account === account && ofMonth && balance.posted < entitledIn(other, household, balance.period)
-  })
-  return drawn ? other : undefined
 }
 
 /** Opens a period at first touch, in the same group as the draw (architecture.md, "Lazy entitlement"). */
@@ -82,8 +25,7 @@ function openPeriod(programme: WalletProgramme, household: Household, period: nu
   if (balanceOf(household, account, period) !== undefined) return
   const entitled = entitledIn(programme, household, period)
   if (entitled === 0) return
-  const funding = subsidyAccount('funding', programme.unit, programme.number, 0)
-  draft.transfers.push(transfer('entitlementIssue', funding, account, entitled, period))
+  draft.transfers.push(issue(programme, household, entitled, period))
   draft.note('wallet.open', period, entitled)
 }
 
