@@ -1,3 +1,4 @@
+import type { DatedOutlet, OutletStatus, TerminalDates } from '../authorization/outlet.ts'
 import type { Outlet } from '../authorization/request.ts'
 import { type CivilDate, parseDate } from '../calendar.ts'
 import { MizanError } from '../errors.ts'
@@ -5,6 +6,8 @@ import type { Client } from './connection.ts'
 
 /** More outlets than the country has; beyond it something is wrong with the data. */
 const OUTLETS_MAX = 1_000_000
+/** Outlets of one read, and of one turn of taking them over: a few milliseconds. */
+const PAGE_ROWS = 5_000
 
 /** Master data that decisions need, in memory. */
 export interface ReferenceData {
@@ -14,8 +17,8 @@ export interface ReferenceData {
   readonly outletCount: number
 }
 
-/** An outlet as it is stored. */
-export interface OutletRecord extends Omit<Outlet, 'terminals'> {
+/** An outlet as a world brings it. */
+export interface OutletRecord extends Omit<Outlet, keyof DatedOutlet> {
   readonly name: string
   readonly terminals: readonly string[]
 }
@@ -27,45 +30,163 @@ export interface ServiceRollout {
   readonly liveFrom: string
 }
 
+/** What changed since a generation: whole outlets, and all of the rollout. */
+export interface ReferenceChanges {
+  readonly generation: number
+  readonly outlets: readonly Outlet[]
+  readonly liveFrom: ReadonlyMap<string, CivilDate>
+}
+
+/** Master data in memory, which takes changes over while decisions read it. */
+export class ReferenceTables implements ReferenceData {
+  readonly #byAcceptor = new Map<string, Outlet>()
+  #liveFrom: ReadonlyMap<string, CivilDate> = new Map()
+  #generation = 0
+
+  /** Of what is loaded. */
+  get generation(): number {
+    return this.#generation
+  }
+
+  get outletCount(): number {
+    return this.#byAcceptor.size
+  }
+
+  readonly outletByAcceptor = (acceptor: string): Outlet | undefined => this.#byAcceptor.get(acceptor)
+
+  readonly serviceLiveFrom = (service: string, governorate: string): CivilDate | undefined =>
+    this.#liveFrom.get(placeKey(service, governorate))
+
+  /**
+   * Takes changes over: a few thousand outlets in one go, so that a message sees all of them or none; of a larger file
+   * each outlet as a whole, so that no message waits for a million of them.
+   * @throws MizanError CONFIG_INVALID when there would be more outlets than can be; everything stays as it was
+   */
+  async apply(changes: ReferenceChanges): Promise<void> {
+    let added = 0
+    for (const { acceptor } of changes.outlets) if (!this.#byAcceptor.has(acceptor)) added++
+    if (this.#byAcceptor.size + added > OUTLETS_MAX) {
+      throw new MizanError('CONFIG_INVALID', `there are more than ${OUTLETS_MAX} outlets`)
+    }
+    this.#liveFrom = changes.liveFrom
+    let taken = 0
+    for (const outlet of changes.outlets) {
+      this.#byAcceptor.set(outlet.acceptor, outlet)
+      if (++taken % PAGE_ROWS === 0) await turn()
+    }
+    this.#generation = changes.generation
+  }
+}
+
+/** Lets everything else that waits have its turn. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
+
+function placeKey(service: string, governorate: string): string {
+  return `${service}|${governorate}`
+}
+
 /** Reads the master data. */
-export async function loadReferenceData(client: Client): Promise<ReferenceData> {
-  const outlets = await client.query<{
-    id: string
-    acceptor_id: string
-    category: Outlet['category']
-    mcc: string
-    governorate: string
-    partial_approval: boolean
-    terminals: string[]
-  }>('select id, acceptor_id, category, mcc, governorate, partial_approval, terminals from outlet limit $1', [
-    OUTLETS_MAX + 1,
-  ])
-  if (outlets.rows.length > OUTLETS_MAX) {
-    throw new MizanError('CONFIG_INVALID', `there are more than ${OUTLETS_MAX} outlets`)
+export async function loadReferenceData(client: Client): Promise<ReferenceTables> {
+  const tables = new ReferenceTables()
+  const changes = await readReferenceChanges(client, 0)
+  if (changes !== undefined) await tables.apply(changes)
+  return tables
+}
+
+interface OutletRow {
+  readonly id: string
+  readonly generation: string
+  readonly acceptor_id: string
+  readonly category: Outlet['category']
+  readonly mcc: string
+  readonly governorate: string
+  readonly partial_approval: boolean
+  readonly terminals: string[]
+  readonly standings: readonly { readonly from: string; readonly status: OutletStatus }[] | null
+  readonly dates: readonly { readonly id: string; readonly from: string | null; readonly to: string | null }[] | null
+}
+
+const outletText = `
+  select o.id, c.generation, o.acceptor_id, o.category, o.mcc, o.governorate, o.partial_approval, o.terminals,
+         (select jsonb_agg(jsonb_build_object('from', s.from_date, 'status', s.status) order by s.from_date, s.id)
+            from outlet_standing s where s.outlet_id = o.id) as standings,
+         (select jsonb_agg(jsonb_build_object('id', t.id, 'from', t.from_date, 'to', t.to_date)) from terminal t
+            where t.outlet_id = o.id and t.status = 'active' and num_nulls(t.from_date, t.to_date) < 2) as dates
+  from outlet_change c join outlet o on o.id = c.outlet_id
+  where (c.generation, c.outlet_id) > ($1::bigint, $2::bigint) order by c.generation, c.outlet_id limit $3`
+
+/**
+ * Reads what changed since a generation, as of one moment and page by page; one row when nothing did.
+ * @returns undefined when nothing changed
+ */
+export async function readReferenceChanges(client: Client, since: number): Promise<ReferenceChanges | undefined> {
+  if ((await readGeneration(client)) === since) return undefined
+  await client.query('begin transaction isolation level repeatable read read only')
+  try {
+    const generation = await readGeneration(client)
+    const outlets = await readOutlets(client, since)
+    const services = await client.query<{ service: string; governorate: string; live_from: string }>(
+      'select service, governorate, live_from from service_rollout',
+    )
+    await client.query('commit')
+    const liveFrom = new Map(
+      services.rows.map((row) => [placeKey(row.service, row.governorate), parseDate(row.live_from)]),
+    )
+    return { generation, outlets, liveFrom }
+  } catch (error) {
+    await client.query('rollback').catch(() => undefined)
+    throw error
   }
-  const byAcceptor = new Map<string, Outlet>(
-    outlets.rows.map((row) => [
-      row.acceptor_id,
-      {
-        id: Number(row.id),
-        acceptor: row.acceptor_id,
-        category: row.category,
-        mcc: row.mcc,
-        governorate: row.governorate,
-        partialApproval: row.partial_approval,
-        terminals: new Set(row.terminals),
-      },
-    ]),
-  )
-  const services = await client.query<{ service: string; governorate: string; live_from: string }>(
-    'select service, governorate, live_from from service_rollout',
-  )
-  const liveFrom = new Map(services.rows.map((row) => [`${row.service}|${row.governorate}`, parseDate(row.live_from)]))
+}
+
+async function readGeneration(client: Client): Promise<number> {
+  const { rows } = await client.query<{ generation: string }>('select generation from reference_generation')
+  return Number(rows[0]?.generation ?? 0)
+}
+
+async function readOutlets(client: Client, since: number): Promise<Outlet[]> {
+  const outlets: Outlet[] = []
+  const shared = new Map<string, string>()
+  let after: [string, string] = [String(since), '99999999999']
+  for (;;) {
+    const { rows } = await client.query<OutletRow>({
+      name: 'changed_outlets',
+      text: outletText,
+      values: [...after, PAGE_ROWS],
+    })
+    for (const row of rows) outlets.push(outletOf(row, shared))
+    const last = rows.at(-1)
+    if (last === undefined || rows.length < PAGE_ROWS) return outlets
+    after = [last.generation, last.id]
+  }
+}
+
+/** @param shared texts that many outlets have, each kept once */
+function outletOf(row: OutletRow, shared: Map<string, string>): Outlet {
+  const one = <Text extends string>(text: Text): Text => {
+    if (!shared.has(text)) shared.set(text, text)
+    return shared.get(text) as Text
+  }
+  const { standings, dates } = row
   return {
-    outletByAcceptor: (acceptor) => byAcceptor.get(acceptor),
-    serviceLiveFrom: (service, governorate) => liveFrom.get(`${service}|${governorate}`),
-    outletCount: byAcceptor.size,
+    id: Number(row.id),
+    acceptor: row.acceptor_id,
+    category: one(row.category),
+    mcc: one(row.mcc),
+    governorate: one(row.governorate),
+    partialApproval: row.partial_approval,
+    terminals: new Set(row.terminals),
+    ...(standings === null
+      ? {}
+      : { standings: standings.map(({ from, status }) => ({ from: parseDate(from), status: one(status) })) }),
+    ...(dates === null ? {} : { terminalDates: new Map(dates.map((row) => [row.id, datesOf(row)])) }),
   }
+}
+
+function datesOf({ from, to }: { readonly from: string | null; readonly to: string | null }): TerminalDates {
+  return { from: from === null ? undefined : parseDate(from), to: to === null ? undefined : parseDate(to) }
 }
 
 /** Stores acquirers, outlets with their terminals, and the rollout of services; existing rows take the new values. */
@@ -83,14 +204,20 @@ export async function saveReferenceData(
     [JSON.stringify(data.acquirers)],
   )
   await client.query(
-    `insert into outlet (id, acceptor_id, name, category, mcc, governorate, partial_approval, terminals)
-     select r.id, r.acceptor, r.name, r.category, r.mcc, r.governorate, r."partialApproval",
-            array(select jsonb_array_elements_text(r.terminals))
-     from jsonb_to_recordset($1) r(id bigint, acceptor text, name text, category text, mcc text, governorate text,
-       "partialApproval" boolean, terminals jsonb)
-     on conflict (id) do update set name = excluded.name, category = excluded.category, mcc = excluded.mcc,
-       governorate = excluded.governorate, partial_approval = excluded.partial_approval,
-       terminals = excluded.terminals`,
+    `with given as (
+       select r.id, r.acceptor, r.name, r.category, r.mcc, r.governorate, r."partialApproval",
+              array(select jsonb_array_elements_text(r.terminals)) as terminals
+       from jsonb_to_recordset($1) r(id bigint, acceptor text, name text, category text, mcc text, governorate text,
+         "partialApproval" boolean, terminals jsonb)
+     ), kept as (
+       insert into outlet (id, acceptor_id, name, category, mcc, governorate, partial_approval, terminals)
+       select * from given
+       on conflict (id) do update set name = excluded.name, category = excluded.category, mcc = excluded.mcc,
+         governorate = excluded.governorate, partial_approval = excluded.partial_approval,
+         terminals = excluded.terminals
+     )
+     insert into terminal (outlet_id, id, status) select id, unnest(terminals), 'active' from given
+     on conflict (outlet_id, id) do update set status = excluded.status`,
     [JSON.stringify(data.outlets)],
   )
   await client.query(

@@ -1,0 +1,179 @@
+import type { OutletStanding, OutletStatus } from '../authorization/outlet.ts'
+import { type OutletCategory, outletCategories } from '../benefit/programme-schema.ts'
+import { isGovernorate } from '../card/governorates.ts'
+import type { Client } from './connection.ts'
+
+/** What is kept of an outlet besides its terminals and its status. */
+export interface OutletDetails {
+  readonly name: string
+  readonly nameAr: string
+  readonly category: OutletCategory
+  readonly mcc: string
+  /** ISO 3166-2:EG without the country. */
+  readonly governorate: string
+  /** Whether its terminals can take a partial approval. */
+  readonly partialApproval: boolean
+  readonly licence: string | null
+  /** yyyy-mm-dd, the first and last day of the licence. */
+  readonly licenceFrom: string | null
+  readonly licenceTo: string | null
+  /** hh:mm of the Cairo clock. */
+  readonly opens: string | null
+  readonly closes: string | null
+  readonly fuel: 'diesel' | 'gas' | 'electricity' | null
+  /** Sacks of 100 kg. */
+  readonly flourSacksDaily: number | null
+  readonly settlementBank: string | null
+  readonly settlementAccount: string | null
+}
+
+export interface TerminalRecord {
+  /** DE41. */
+  readonly id: string
+  readonly serial: string | null
+  readonly status: 'active' | 'stopped'
+  /** yyyy-mm-dd, the first and the last day. */
+  readonly from: string | null
+  readonly to: string | null
+}
+
+/** An outlet as it is stored. */
+export interface StoredOutlet {
+  readonly id: number
+  /** DE42. */
+  readonly acceptor: string
+  readonly details: OutletDetails
+  /** By id. */
+  readonly terminals: readonly TerminalRecord[]
+  /** In order of their dates; without any it is active. */
+  readonly standings: readonly OutletStanding[]
+}
+
+/** What an outlet is to become: what is absent stays as it is, and null takes a value away. */
+export interface OutletInput {
+  readonly acceptor: string
+  readonly details: Partial<OutletDetails>
+  /** Those to be added or changed; the others stay. */
+  readonly terminals: readonly (Pick<TerminalRecord, 'id'> & Partial<TerminalRecord>)[]
+  /** @default the status that it has */
+  readonly status?: OutletStatus
+  /** First day of the status, yyyy-mm-dd. @default today */
+  readonly statusFrom?: string
+  /** Why it gets the status. */
+  readonly statusReason?: string
+}
+
+/** A change of master data, for an audit. Called in the transaction of the change. */
+export type AuditHook = (
+  client: Client,
+  entry: { readonly action: string; readonly target: string; readonly detail: Readonly<Record<string, unknown>> },
+) => Promise<void>
+
+/** In whose name master data is changed. */
+export interface MasterDataAuthor {
+  /** Up to 64 characters. */
+  readonly actor: string
+  readonly audit?: AuditHook
+}
+
+/** What is wrong with a value of an outlet. */
+export interface OutletFault {
+  readonly field: string
+  readonly reason: string
+}
+
+/** An optional value that is taken away, as a file says it. */
+export const CLEARED = '-'
+
+const DATE = /^\d{4}-\d{2}-\d{2}$/
+
+/** Whether a text is a date that exists, written yyyy-mm-dd. */
+export function isDateText(text: string): boolean {
+  const instant = DATE.test(text) ? new Date(`${text}T00:00:00Z`) : undefined
+  // A day that does not exist, such as 30 February, comes out as another.
+  return instant !== undefined && !Number.isNaN(instant.getTime()) && instant.toISOString().slice(0, 10) === text
+}
+
+type Parsed<Value> = { readonly value: Value } | { readonly fault: string }
+
+const fault = (reason: string) => ({ fault: reason })
+const matching = (pattern: RegExp, what: string) => (text: string) =>
+  pattern.test(text) ? { value: text } : fault(`must be ${what}`)
+const oneOf =
+  <Value extends string>(values: readonly Value[]) =>
+  (text: string): Parsed<Value> => {
+    const value = values.find((one) => one === text.toLowerCase())
+    return value === undefined ? fault(`must be one of ${values.join(', ')}`) : { value }
+  }
+const date = (text: string) => (isDateText(text) ? { value: text } : fault('must be a date written yyyy-mm-dd'))
+const upTo = (max: number) => (text: string) =>
+  text.length <= max ? { value: text } : fault(`must have at most ${max} characters`)
+
+/** How each value of an outlet is read from text. */
+export const detailParsers: {
+  readonly [Field in keyof OutletDetails]-?: (text: string) => Parsed<OutletDetails[Field]>
+} = {
+  name: upTo(200),
+  nameAr: upTo(200),
+  category: oneOf(outletCategories),
+  mcc: matching(/^\d{4}$/, 'four digits'),
+  governorate: (text) =>
+    isGovernorate(text.toUpperCase())
+      ? { value: text.toUpperCase() }
+      : fault('must be the code of a governorate, such as PTS (ISO 3166-2:EG)'),
+  partialApproval: (text) => {
+    const yes = oneOf(['yes', 'true', '1', 'no', 'false', '0'])(text)
+    return 'fault' in yes ? fault('must be yes or no') : { value: ['yes', 'true', '1'].includes(yes.value) }
+  },
+  licence: upTo(40),
+  licenceFrom: date,
+  licenceTo: date,
+  opens: matching(/^([01]\d|2[0-3]):[0-5]\d$/, 'a time from 00:00 to 23:59'),
+  closes: matching(/^(([01]\d|2[0-3]):[0-5]\d|24:00)$/, 'a time from 00:00 to 24:00'),
+  fuel: oneOf(['diesel', 'gas', 'electricity'] as const),
+  flourSacksDaily: (text) =>
+    /^\d{1,5}$/.test(text) && Number(text) <= 10_000
+      ? { value: Number(text) }
+      : fault('must be a whole number of sacks from 0 to 10000'),
+  settlementBank: matching(/^[A-Z0-9]{2,11}$/, '2 to 11 capital letters and digits'),
+  settlementAccount: matching(/^[A-Z0-9]{4,34}$/, '4 to 34 capital letters and digits, such as an IBAN without blanks'),
+}
+
+/** Values that an outlet may be without. */
+const optional: ReadonlySet<string> = new Set<keyof OutletDetails>([
+  'licence',
+  'licenceFrom',
+  'licenceTo',
+  'opens',
+  'closes',
+  'fuel',
+  'flourSacksDaily',
+  'settlementBank',
+  'settlementAccount',
+])
+
+/**
+ * Reads the values of an outlet from texts.
+ * @param texts by field; `-` takes an optional value away
+ * @param faults gets what is wrong
+ */
+export function parseDetails(texts: Readonly<Record<string, string>>, faults: OutletFault[]): Partial<OutletDetails> {
+  const details: Record<string, unknown> = {}
+  for (const field of Object.keys(detailParsers) as (keyof OutletDetails)[]) {
+    const text = texts[field]
+    if (text === undefined) continue
+    if (text === CLEARED && optional.has(field)) {
+      details[field] = null
+      continue
+    }
+    const parsed = detailParsers[field](text)
+    if ('fault' in parsed) faults.push({ field, reason: parsed.fault })
+    else details[field] = parsed.value
+  }
+  return details
+}
+
+/** DE42 as it may be registered. */
+export const ACCEPTOR = /^[\x21-\x7e](?:[\x20-\x7e]{0,13}[\x21-\x7e])?$/
+/** DE41 as it may be registered. */
+export const TERMINAL_ID = /^[A-Za-z0-9]{1,8}$/
