@@ -1,4 +1,4 @@
-import { nearest } from './suggestion.ts'
+import { nearest } from '../suggestion.ts'
 
 /** What the environment says, as text; empty variables count as absent. Nothing is checked here. */
 export interface RawEnvironment {
