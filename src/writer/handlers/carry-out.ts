@@ -2,14 +2,55 @@ import type { BatchBuilder } from '../batch-builder.ts'
 import type { Chore } from '../chores.ts'
 import type { HouseholdCache } from '../household-cache.ts'
 import type { LaneRules } from '../lane-rules.ts'
+import { creditBenefit, grantBenefit, linkAccount, noteFingerprint } from './account-commands.ts'
 import { changeStatus, resetPin } from './card-commands.ts'
 import { type Handler, type Outcome, refused } from './command.ts'
+import {
+  addPerson,
+  changeClasses,
+  changeHead,
+  changeStanding,
+  openHousehold,
+  removePerson,
+} from './household-commands.ts'
+import {
+  activateCard,
+  announceCard,
+  cancelIssue,
+  extendCollection,
+  handOutCard,
+  orderCard,
+  takePrintedCard,
+} from './issuance-commands.ts'
+import { addDevice, removeDevice, replaceCard, reportCard } from './report-commands.ts'
 
 const OUTCOME_MAX = 500
 
 const handlers: Readonly<Record<string, Handler | undefined>> = {
   'pin-reset': resetPin,
   'card-status': changeStatus,
+  'household-open': openHousehold,
+  'household-terms': changeStanding,
+  'household-classes': changeClasses,
+  'person-add': addPerson,
+  'person-remove': removePerson,
+  'person-head': changeHead,
+  'account-link': linkAccount,
+  'fingerprint-note': noteFingerprint,
+  'card-order': orderCard,
+  'card-printed': takePrintedCard,
+  'card-ready': announceCard,
+  'notice-extend': extendCollection,
+  'notice-expire': cancelIssue,
+  'card-collected': handOutCard,
+  'card-activate': activateCard,
+  'order-cancel': cancelIssue,
+  'card-report': reportCard,
+  'card-replace': replaceCard,
+  'device-token-add': addDevice,
+  'device-token-remove': removeDevice,
+  'benefit-credit': creditBenefit,
+  'benefit-grant': grantBenefit,
 }
 
 /**
