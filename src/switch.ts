@@ -16,13 +16,13 @@ import { assertNoDemoKeys, installDemoKeys } from './simulator/demo-key-store.ts
 import { loadDemoWorld, writeWorldFile } from './simulator/load-world.ts'
 import { cardLaneLookup } from './store/card-lookup.ts'
 import { commandInbox } from './store/command-inbox.ts'
-import { connect } from './store/connection.ts'
 import { type DatabaseHandle, openDatabase } from './store/database-location.ts'
 import { dueHoldQuery } from './store/due-holds.ts'
 import { prepareDatabase } from './store/installation.ts'
-import { loadReferenceData, type ReferenceData } from './store/reference-data.ts'
+import type { ReferenceData } from './store/reference-data.ts'
 import { KeyService, type OpenKeys, openKeys } from './switch-keys.ts'
 import { type LinkWiring, openListeners, openNetworkLinks } from './switch-links.ts'
+import { openReferenceData } from './switch-reference.ts'
 import * as events from './telemetry/events.ts'
 import { keysOpened } from './telemetry/key-events.ts'
 import { createLogger, type Logger } from './telemetry/logger.ts'
@@ -82,7 +82,8 @@ async function build(
   const database = await openDatabase(config, { onLog: (step) => events.databaseProgress(log, { step }) })
   started.push(() => database.close())
   const keys = await prepare(config, database, programmes, masterKey, clock, log)
-  const reference = await readReferenceData(database.url)
+  const { data: reference, watch: referenceWatch } = await openReferenceData(database.url, metrics, log)
+  started.push(() => referenceWatch.close())
 
   const directory = cardLaneLookup(database.url)
   started.push(() => directory.close())
@@ -219,15 +220,6 @@ async function prepare(
   const tookMs = Math.round(performance.now() - worldMs)
   events.demoWorldMade(log, { households: config.demo.households, file, tookMs })
   return keys
-}
-
-async function readReferenceData(url: string): Promise<ReferenceData> {
-  const client = await connect({ url, name: 'mizan reference data', role: 'mizan_app' })
-  try {
-    return await loadReferenceData(client)
-  } finally {
-    await client.end()
-  }
 }
 
 function policyOf(config: Config, reference: ReferenceData): DecisionPolicy {

@@ -77,6 +77,13 @@ export function createMetrics() {
       ['link'],
     ),
     linkUp: gauge('mizan_link_up', 'Whether an outbound link or a listener is usable', ['link']),
+    referenceOutlets: gauge('mizan_reference_outlets', 'Outlets that decisions know'),
+    referenceChanges: counter('mizan_reference_changes_total', 'Changes of outlets and rollout taken over').child(),
+    /** A fault counts once until changes can be read again. */
+    referenceFailures: counter(
+      'mizan_reference_failures_total',
+      'Changes of outlets and rollout that could not be read',
+    ).child(),
     unmatchedResponses: counter(
       'mizan_unmatched_responses_total',
       'Responses from a peer that match no request',
