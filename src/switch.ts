@@ -20,6 +20,7 @@ import { type DatabaseHandle, openDatabase } from './store/database-location.ts'
 import { dueHoldQuery } from './store/due-holds.ts'
 import { prepareDatabase } from './store/installation.ts'
 import type { ReferenceData } from './store/reference-data.ts'
+import { openJobs } from './switch-jobs.ts'
 import { KeyService, type OpenKeys, openKeys } from './switch-keys.ts'
 import { type LinkWiring, openListeners, openNetworkLinks } from './switch-links.ts'
 import { openReferenceData } from './switch-reference.ts'
@@ -153,6 +154,16 @@ async function build(
     log,
   })
   started.push(() => http.close())
+  const jobs = openJobs({
+    config,
+    url: database.url,
+    jobs: [],
+    recipientOf: async () => undefined,
+    clock,
+    metrics: metrics.notifications,
+    log,
+  })
+  started.push(async () => jobs?.close())
   const ports = portsOf(listeners, http)
   const announcement = announce(config.varDir, ports)
   started.push(async () => rmSync(announcement, { force: true }))

@@ -41,6 +41,8 @@ counted under \`other\`.
 | \`mizan_link_up == 0\` | a counterparty is gone |
 | \`mizan_reference_failures_total\` rises | changes of outlets and rollout cannot be read: decisions go on with those from before |
 | \`mizan_unmatched_responses_total\` rises | answers come after their time, or twice |
+| \`mizan_notifications_oldest_seconds\` rises | messages are not sent: the provider, or the rate limit |
+| \`mizan_notifications_total{state="dead"}\` rises | messages were given up; \`mizan notification list --state dead\` |
 
 ## Logs
 

@@ -9,13 +9,14 @@ import { type Problem, validateFile } from './validation.ts'
 
 /** The whole configuration: validated, complete and frozen. Folder and file names in it are absolute. */
 export type Config = DeepReadonly<
-  Omit<ConfigFile, '$schema' | 'businessDay' | 'demo' | 'security'> & {
+  Omit<ConfigFile, '$schema' | 'businessDay' | 'demo' | 'security' | 'notifications'> & {
     businessDay: {
       cutover: string
       /** Minutes after Cairo midnight at which the business day ends; for `businessDate` of calendar.ts. */
       cutoverMinutes: number
     }
     demo: { enabled: boolean; seed: number; households: number }
+    notifications: ConfigFile['notifications'] & { adapter: 'webhook' | 'file' | 'none' }
     security: {
       masterKeyFile?: string
       /** 64 hex digits, only ever from the environment. Never logged; `describeConfig` masks it. */
@@ -157,12 +158,33 @@ function complete(file: ConfigFile, environment: RawEnvironment, baseDir: string
     outbound: file.outbound.map(withTls),
     businessDay: { ...file.businessDay, cutoverMinutes: cutoverMinutes(file.businessDay.cutover) },
     demo: { ...file.demo, enabled: file.demo.enabled ?? (!hasFile && file.environment !== 'production') },
+    notifications: completeNotifications(file, absolute),
     security: {
       ...(masterKeyFile === undefined ? {} : { masterKeyFile: absolute(masterKeyFile) }),
       ...(environment.masterKey === undefined ? {} : { masterKey: environment.masterKey }),
       ...(pkcs11 === undefined ? {} : { pkcs11: completePkcs11(pkcs11, environment, absolute) }),
     },
   }
+}
+
+function completeNotifications(
+  { notifications, varDir, environment }: ConfigFile,
+  absolute: (name: string) => string,
+): ConfigFile['notifications'] & { adapter: 'webhook' | 'file' | 'none' } {
+  const { webhook, folder } = notifications
+  const files =
+    webhook === undefined
+      ? {}
+      : {
+          webhook: {
+            ...webhook,
+            secretFile: absolute(webhook.secretFile),
+            ...(webhook.caFile === undefined ? {} : { caFile: absolute(webhook.caFile) }),
+          },
+        }
+  const otherwise = environment === 'production' ? 'none' : 'file'
+  const adapter = notifications.adapter ?? (webhook === undefined ? otherwise : 'webhook')
+  return { ...notifications, ...files, adapter, folder: path.resolve(absolute(varDir), folder) }
 }
 
 function completePkcs11(

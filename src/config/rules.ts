@@ -16,6 +16,7 @@ const rules: readonly Rule[] = [
   { reads: ['environment', 'demo'], check: checkDemo },
   { reads: ['security'], check: checkSecurity },
   { reads: ['listeners', 'outbound'], check: checkMac },
+  { reads: ['environment', 'notifications'], check: checkNotifications },
 ]
 
 /** Applies every rule whose settings have no problem of their own. */
@@ -105,6 +106,24 @@ function checkSecurity(
   if (masterKey !== undefined) problems.push({ path: 'MIZAN_MASTER_KEY', message: beside })
   if (pkcs11.pinFile === undefined && pkcs11Pin === undefined) {
     problems.push({ path: 'security.pkcs11.pinFile', message: 'is missing, and so is MIZAN_PKCS11_PIN' })
+  }
+  return problems
+}
+
+function checkNotifications({ environment, notifications }: ConfigFile): Problem[] {
+  const { adapter, webhook, firstRetryMs, longestRetryMs } = notifications
+  const problems: Problem[] = []
+  if (adapter === 'webhook' && webhook === undefined) {
+    problems.push({ path: 'notifications.webhook', message: 'is missing, and notifications.adapter is webhook' })
+  }
+  if (environment === 'production' && webhook !== undefined && !webhook.url.startsWith('https:')) {
+    problems.push({ path: 'notifications.webhook.url', message: 'must be https in production' })
+  }
+  if (webhook !== undefined && !URL.canParse(webhook.url)) {
+    problems.push({ path: 'notifications.webhook.url', message: 'is not a URL' })
+  }
+  if (longestRetryMs < firstRetryMs) {
+    problems.push({ path: 'notifications.longestRetryMs', message: 'must not be less than notifications.firstRetryMs' })
   }
   return problems
 }

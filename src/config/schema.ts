@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox'
 import { closed, group, host, listener, outboundLink, port } from './link-schema.ts'
+import { jobs, notifications } from './notification-schema.ts'
 
 /**
  * The configuration file. Every property has a default unless it is optional, so that `{}` is a valid file.
@@ -254,6 +255,8 @@ export const configFileSchema = Type.Object(
     ),
     security,
     verification,
+    jobs,
+    notifications,
     log: Type.Object(
       {
         level: Type.Enum([...logLevels], {

@@ -100,11 +100,14 @@ export async function readDue(client: Client, jobs: readonly DeliveryTurn[], sin
 export async function recordOutcomes(
   client: Client,
   outcomes: readonly DeliveryOutcome[],
-  enqueue: (waiting: readonly (DeliveryTurn & { atMs: number })[], port: TransactionPort) => Promise<void>,
+  enqueue: (
+    waiting: readonly (DeliveryTurn & { important: boolean; atMs: number })[],
+    port: TransactionPort,
+  ) => Promise<void>,
 ): Promise<void> {
   if (outcomes.length === 0) return
   await inTransaction(client, async () => {
-    const { rows } = await client.query<{ id: string; turn: number; next_at: Date | null }>(
+    const { rows } = await client.query<{ id: string; turn: number; important: boolean; next_at: Date | null }>(
       `update notification_delivery d set
          state = u.state, reason = u.reason, attempts = d.attempts + u.attempted::integer,
          turn = d.turn + (u.state = 'waiting')::integer,
@@ -116,7 +119,7 @@ export async function recordOutcomes(
                    $8::bytea[], $9::smallint[], $10::text[])
          u(id, turn, state, reason, attempted, at, provider_reference, text_hash, parts, error)
        where d.id = u.id and d.turn = u.turn and d.state = 'waiting'
-       returning d.id, d.turn, d.next_at`,
+       returning d.id, d.turn, d.important, d.next_at`,
       [
         outcomes.map(({ due }) => due.id),
         outcomes.map(({ due }) => due.turn),
@@ -130,8 +133,8 @@ export async function recordOutcomes(
         outcomes.map(({ error }) => error?.slice(0, ERROR_MAX) ?? null),
       ],
     )
-    const waiting = rows.flatMap(({ id, turn, next_at: nextAt }) =>
-      nextAt === null ? [] : [{ id: Number(id), turn, atMs: nextAt.getTime() }],
+    const waiting = rows.flatMap(({ id, turn, important, next_at: nextAt }) =>
+      nextAt === null ? [] : [{ id: Number(id), turn, important, atMs: nextAt.getTime() }],
     )
     if (waiting.length > 0) await enqueue(waiting, transactionPort(client))
   })

@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import { type CounterChild, FastCounter, FastHistogram, type HistogramChild } from './counters.ts'
+import { createNotificationMetrics } from './notification-metrics.ts'
 
 /** Stages of a request, in order; `total` runs from the frame's last byte to the answer's first. */
 export const stages = ['decode', 'queue', 'prefetch', 'decide', 'commit', 'encode', 'total'] as const
@@ -90,6 +91,7 @@ export function createMetrics() {
     ).child(),
     /** Reason: ring_full, in_flight, budget, database, fenced, stopping, not_signed_on. */
     early91: counter('mizan_early_91_total', 'Requests answered 91 without being processed', ['reason']),
+    notifications: createNotificationMetrics(registry),
     /** The page in Prometheus' text format. */
     render: () => registry.metrics(),
     contentType: registry.contentType,

@@ -79,7 +79,9 @@ export async function startTestSwitch(t: TeardownHost, options: TestSwitchOption
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   const file = path.join(folder, 'config.json')
   const demo = { enabled: true, households: options.households ?? 200 }
-  writeFileSync(file, JSON.stringify({ varDir: 'var', demo, log: { level: 'silent' }, ...options.config }))
+  // Jobs cost each start a schema of their own; a test that is about them turns them on.
+  const quiet = { jobs: { enabled: false }, log: { level: 'silent' } }
+  writeFileSync(file, JSON.stringify({ varDir: 'var', demo, ...quiet, ...options.config }))
   const env = {
     DATABASE_URL: url,
     MIZAN_MASTER_KEY: MASTER_KEY,

@@ -1,0 +1,120 @@
+import { isStale, quietForMs } from '../notification/policy.ts'
+import { type KeptConnection, keptConnection } from '../store/kept-connection.ts'
+import { readBacklog } from '../store/notification-delivery.ts'
+import { type Dispatched, lanesWithNews, type OutboxRow, takeFromOutbox } from '../store/notification-outbox.ts'
+import * as events from '../telemetry/job-events.ts'
+import type { DeliveryOptions } from './delivery-options.ts'
+import { enqueueDeliveries, type JobQueue } from './queue.ts'
+
+/** Rows of the outbox taken in one transaction. */
+const ROWS_AT_ONCE = 500
+const BACKLOG_EVERY_MS = 5_000
+
+/** Takes rows of the outbox, decides which of them are to go, and makes their jobs. */
+export class Dispatcher {
+  readonly #options: DeliveryOptions
+  readonly #boss: JobQueue
+  readonly #connection: KeptConnection
+  #waiting = 0
+  #backlogAtMs = Number.NEGATIVE_INFINITY
+  #failing = false
+
+  constructor(options: DeliveryOptions, boss: JobQueue) {
+    this.#options = options
+    this.#boss = boss
+    this.#connection = keptConnection({
+      url: options.url,
+      name: 'mizan notification outbox',
+      role: 'mizan_app',
+      queryTimeoutMs: 30_000,
+    })
+  }
+
+  /**
+   * Takes what there is. What keeps it from the database is logged once until it works again.
+   * @returns how many messages wait for their turn because of it
+   */
+  async run(signal: AbortSignal): Promise<number> {
+    let enqueued = 0
+    try {
+      await this.#sampleBacklog()
+      for (const lane of await this.#connection.use(lanesWithNews)) {
+        for (let taken = ROWS_AT_ONCE; taken === ROWS_AT_ONCE && !signal.aborted; ) {
+          const dispatched = await this.#take(lane)
+          taken = dispatched.length
+          const waiting = dispatched.filter(({ state }) => state === 'waiting').length
+          this.#waiting += waiting
+          enqueued += waiting
+          this.#count(dispatched)
+        }
+      }
+      this.#failing = false
+    } catch (error) {
+      if (!this.#failing) events.notificationStoreFailed(this.#options.log, { where: 'outbox' }, error)
+      this.#failing = true
+    }
+    return enqueued
+  }
+
+  async close(): Promise<void> {
+    await this.#connection.close()
+  }
+
+  #take(lane: number): Promise<readonly Dispatched[]> {
+    const { clock } = this.#options
+    const nowMs = clock.now()
+    return this.#connection.use((client) =>
+      takeFromOutbox(
+        client,
+        lane,
+        ROWS_AT_ONCE,
+        (rows) => rows.map((row) => this.#decide(row, nowMs)),
+        (waiting, port) =>
+          enqueueDeliveries(
+            this.#boss,
+            waiting.map(({ row, important, nextAtMs }) => ({
+              id: row.id,
+              turn: 1,
+              important,
+              waitMs: nextAtMs - nowMs,
+            })),
+            port,
+          ),
+      ),
+    )
+  }
+
+  #decide(row: OutboxRow, nowMs: number): Dispatched {
+    const { catalogue, rules, adapter } = this.#options
+    const template = catalogue.templates.get(row.template)
+    if (template === undefined) {
+      const end = { state: 'failed', reason: 'unknown-template', nextAtMs: nowMs } as const
+      return { row, group: 'unknown', important: false, ...end }
+    }
+    const { group, important, optOut, staleAfterHours } = template
+    const suppressed = (reason: string): Dispatched => {
+      return { row, group, important, state: 'suppressed', reason, nextAtMs: nowMs }
+    }
+    if (adapter === undefined) return suppressed('switched-off')
+    if (optOut && row.optOuts.includes(group)) return suppressed('opted-out')
+    if (isStale(row.createdAtMs, staleAfterHours, nowMs)) return suppressed('stale')
+    if (!important && this.#waiting >= rules.waitingMax) return suppressed('backlog')
+    const quietMs = important ? 0 : quietForMs(nowMs, rules.quietHours)
+    const reason = quietMs > 0 ? 'quiet-hours' : undefined
+    return { row, group, important, state: 'waiting', reason, nextAtMs: nowMs + quietMs }
+  }
+
+  async #sampleBacklog(): Promise<void> {
+    const { rules, metrics, clock } = this.#options
+    if (performance.now() - this.#backlogAtMs < BACKLOG_EVERY_MS) return
+    const { waiting, oldestAtMs } = await this.#connection.use((client) => readBacklog(client, rules.waitingMax))
+    this.#backlogAtMs = performance.now()
+    this.#waiting = waiting
+    metrics.waiting.set(waiting)
+    metrics.oldestSeconds.set(oldestAtMs === undefined ? 0 : Math.max(0, (clock.now() - oldestAtMs) / 1_000))
+  }
+
+  #count(dispatched: readonly Dispatched[]): void {
+    for (const { state } of dispatched) if (state !== 'waiting') this.#options.metrics.ended.child(state).inc()
+  }
+}

@@ -1,0 +1,199 @@
+import { createHash } from 'node:crypto'
+import { describeError } from '../errors.ts'
+import { isStale, quietForMs, retryDelayMs } from '../notification/policy.ts'
+import { type Rendered, renderMessage } from '../notification/render.ts'
+import { type KeptConnection, keptConnection } from '../store/kept-connection.ts'
+import {
+  type DeliveryOutcome,
+  type DeliveryTurn,
+  type DueDelivery,
+  endAbandoned,
+  readDue,
+  recordOutcomes,
+} from '../store/notification-delivery.ts'
+import * as events from '../telemetry/job-events.ts'
+import type { NotificationAdapter } from './adapter.ts'
+import type { DeliveryOptions } from './delivery-options.ts'
+import { Pace } from './pace.ts'
+import { enqueueDeliveries, type JobQueue } from './queue.ts'
+
+const HOUR_MS = 3_600_000
+
+/**
+ * Sends messages whose turn has come. What came of a batch is written down after it was sent: a crash in between has it
+ * sent again, under the same idempotency keys.
+ */
+export class Sender {
+  readonly #options: DeliveryOptions
+  readonly #boss: JobQueue
+  readonly #connection: KeptConnection
+  readonly #pace: Pace
+  readonly #random: () => number
+
+  /** @param random 0 to 1, for the jitter of repetitions */
+  constructor(options: DeliveryOptions, boss: JobQueue, random: () => number = Math.random) {
+    this.#options = options
+    this.#boss = boss
+    this.#random = random
+    this.#pace = new Pace(options.rules.ratePerSecond)
+    this.#connection = keptConnection({
+      url: options.url,
+      name: 'mizan notification delivery',
+      role: 'mizan_app',
+      queryTimeoutMs: 30_000,
+    })
+  }
+
+  /**
+   * Handles a batch of jobs. Those whose turn is over, or that a stop cuts off, are left as they are.
+   * @throws MizanError STORE_UNAVAILABLE and the like: the queue then brings the jobs again
+   */
+  async handle(jobs: readonly DeliveryTurn[], signal: AbortSignal): Promise<void> {
+    const { clock, metrics, log } = this.#options
+    const nowMs = clock.now()
+    const due = await this.#connection.use((client) => readDue(client, jobs, nowMs - HOUR_MS))
+    const outcomes = await this.#sendAll(due, nowMs, signal)
+    const counts: Record<string, number> = {}
+    await this.#connection.use((client) =>
+      recordOutcomes(client, outcomes, (waiting, port) =>
+        enqueueDeliveries(
+          this.#boss,
+          waiting.map(({ atMs, ...turn }) => ({ ...turn, waitMs: atMs - nowMs })),
+          port,
+        ),
+      ),
+    )
+    for (const { state } of outcomes) {
+      counts[state] = (counts[state] ?? 0) + 1
+      if (state !== 'waiting') metrics.ended.child(state).inc()
+      else metrics.retries.child().inc()
+    }
+    events.notificationsHandled(log, counts)
+    if (counts.dead !== undefined) events.notificationsDead(log, { dead: counts.dead })
+  }
+
+  /** Ends messages whose jobs the queue gave up. */
+  async bury(jobs: readonly DeliveryTurn[]): Promise<void> {
+    const { clock, log, metrics } = this.#options
+    const dead = await this.#connection.use((client) => endAbandoned(client, jobs, clock.now()))
+    if (dead === 0) return
+    metrics.ended.child('dead').inc(dead)
+    events.notificationsDead(log, { dead })
+  }
+
+  async close(): Promise<void> {
+    await this.#connection.close()
+  }
+
+  async #sendAll(due: readonly DueDelivery[], nowMs: number, signal: AbortSignal): Promise<DeliveryOutcome[]> {
+    const outcomes: DeliveryOutcome[] = []
+    const going = new Map<number, number>()
+    const queue = [...due]
+    const work = async () => {
+      for (let next = queue.shift(); next !== undefined && !signal.aborted; next = queue.shift()) {
+        const outcome = await this.#one(next, nowMs, going, signal)
+        if (outcome !== undefined) outcomes.push(outcome)
+      }
+    }
+    await Promise.all(Array.from({ length: this.#options.concurrency }, work))
+    return outcomes
+  }
+
+  async #one(
+    due: DueDelivery,
+    nowMs: number,
+    going: Map<number, number>,
+    signal: AbortSignal,
+  ): Promise<DeliveryOutcome | undefined> {
+    const { adapter, recipientOf } = this.#options
+    const rest = this.#restOf(due, nowMs, going)
+    if (rest !== undefined || adapter === undefined) return rest
+    try {
+      const recipient = await recipientOf(due.householdId)
+      if (recipient === undefined) return ended(due, 'suppressed', nowMs, { reason: 'no-recipient' })
+      const language = due.language ?? recipient.language ?? this.#options.rules.language
+      const rendered = this.#render(due, language)
+      if ('fault' in rendered) return ended(due, 'failed', nowMs, { reason: 'not-writable', error: rendered.fault })
+      if (!(await this.#pace.pass(signal))) return undefined
+      return await this.#send(adapter, due, recipient.mobile, language, rendered, nowMs)
+    } catch (error) {
+      return this.#again(due, nowMs, describeError(error).slice(0, 100), 0)
+    }
+  }
+
+  /** Why a message does not go now; undefined when it goes. One that someone had sent again goes in any case. */
+  #restOf(due: DueDelivery, nowMs: number, going: Map<number, number>): DeliveryOutcome | undefined {
+    const { catalogue, rules, adapter } = this.#options
+    const template = catalogue.templates.get(due.template)
+    if (template === undefined) return ended(due, 'failed', nowMs, { reason: 'unknown-template' })
+    if (adapter === undefined) return ended(due, 'suppressed', nowMs, { reason: 'switched-off' })
+    if (due.resends > 0) return undefined
+    const { group, important, optOut, staleAfterHours } = template
+    if (isStale(due.createdAtMs, staleAfterHours, nowMs)) return ended(due, 'suppressed', nowMs, { reason: 'stale' })
+    if (optOut && due.optOuts.includes(group)) return ended(due, 'suppressed', nowMs, { reason: 'opted-out' })
+    if (important) return undefined
+    const quietMs = quietForMs(nowMs, rules.quietHours)
+    if (quietMs > 0) return ended(due, 'waiting', nowMs + quietMs, { reason: 'quiet-hours' })
+    const count = due.recent + (going.get(due.householdId) ?? 0)
+    if (count >= rules.householdPerHour) return ended(due, 'suppressed', nowMs, { reason: 'household-limit' })
+    going.set(due.householdId, (going.get(due.householdId) ?? 0) + 1)
+    return undefined
+  }
+
+  #render(due: DueDelivery, language: 'ar' | 'en'): Rendered | { readonly fault: string } {
+    const { catalogue, rules } = this.#options
+    const digits = due.digits ?? (language === 'en' ? 'latn' : rules.digits)
+    try {
+      return renderMessage(catalogue, due.template, due.detail, { language, digits })
+    } catch (error) {
+      return { fault: describeError(error) }
+    }
+  }
+
+  async #send(
+    adapter: NotificationAdapter,
+    due: DueDelivery,
+    to: string,
+    language: 'ar' | 'en',
+    { text, length }: Rendered,
+    nowMs: number,
+  ): Promise<DeliveryOutcome> {
+    const { encoding, parts } = length
+    const { template, createdAtMs } = due
+    const idempotencyKey = idempotencyKeyOf(due)
+    const result = await adapter.send({ idempotencyKey, to, text, language, encoding, parts, template, createdAtMs })
+    const said = { attempted: true, parts, textHash: createHash('sha256').update(text).digest() }
+    switch (result.kind) {
+      case 'sent': {
+        const reference = result.reference === undefined ? {} : { providerReference: result.reference }
+        return { due, state: 'sent', atMs: nowMs, ...said, ...reference }
+      }
+      case 'refused':
+        return { due, state: 'failed', reason: 'refused', atMs: nowMs, error: result.error, ...said }
+      case 'retry':
+        return { ...this.#again(due, nowMs, result.error, result.afterMs ?? 0), ...said }
+    }
+  }
+
+  #again(due: DueDelivery, nowMs: number, error: string, wantedMs: number): DeliveryOutcome {
+    const { retry } = this.#options.rules
+    const failed = due.attempts + 1
+    if (failed >= retry.attempts) return ended(due, 'dead', nowMs, { reason: 'given-up', error, attempted: true })
+    const delayMs = retryDelayMs(retry, failed, this.#random(), wantedMs)
+    return ended(due, 'waiting', nowMs + delayMs, { reason: 'retry', error, attempted: true })
+  }
+}
+
+/** Names a message for the provider: the same however often it is repeated, another when someone has it sent again. */
+export function idempotencyKeyOf({ lane, id, resends }: Pick<DueDelivery, 'lane' | 'id' | 'resends'>): string {
+  return `mizan-${lane}-${id}${resends === 0 ? '' : `-r${resends}`}`
+}
+
+function ended(
+  due: DueDelivery,
+  state: DeliveryOutcome['state'],
+  atMs: number,
+  more: { readonly reason: string; readonly error?: string; readonly attempted?: boolean },
+): DeliveryOutcome {
+  return { due, state, atMs, attempted: false, ...more }
+}

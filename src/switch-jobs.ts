@@ -1,0 +1,74 @@
+import { readFileSync } from 'node:fs'
+import type { Clock } from './calendar.ts'
+import type { Config } from './config/config.ts'
+import { describeError, MizanError } from './errors.ts'
+import type { NotificationAdapter } from './jobs/adapter.ts'
+import type { DeliveryOptions } from './jobs/delivery-options.ts'
+import { fileAdapter } from './jobs/file-adapter.ts'
+import { type Jobs, startJobs } from './jobs/runtime.ts'
+import type { NamedJob } from './jobs/scheduler.ts'
+import { webhookAdapter } from './jobs/webhook-adapter.ts'
+import { compileTemplates } from './notification/catalogue.ts'
+import { readSecretFile } from './security/secret-file.ts'
+import type { Logger } from './telemetry/logger.ts'
+import type { NotificationMetrics } from './telemetry/notification-metrics.ts'
+
+/** What the switch gives to jobs. */
+export interface JobsWiring {
+  readonly config: Config
+  readonly url: string
+  readonly jobs: readonly NamedJob[]
+  readonly recipientOf: DeliveryOptions['recipientOf']
+  readonly clock: Clock
+  readonly metrics: NotificationMetrics
+  readonly log: Logger
+}
+
+const SECRET_MIN = 32
+const SECRET_MAX = 256
+
+/**
+ * Starts jobs and notifications as the configuration says, without waiting for them; undefined when another process has
+ * them.
+ * @throws MizanError CONFIG_INVALID when a template or a file of the webhook is not in order
+ */
+export function openJobs({ config, url, jobs, recipientOf, clock, metrics, log }: JobsWiring): Jobs | undefined {
+  // A fault in the templates shows at the start of every process, not only in that which sends.
+  const catalogue = compileTemplates()
+  if (!config.jobs.enabled) return undefined
+  const { notifications } = config
+  const { attempts, firstRetryMs, longestRetryMs } = notifications
+  const delivery: DeliveryOptions = {
+    url,
+    catalogue,
+    rules: { ...notifications, retry: { attempts, firstRetryMs, longestRetryMs } },
+    adapter: openAdapter(notifications, clock),
+    concurrency: notifications.webhook?.connections ?? 1,
+    recipientOf,
+    clock,
+    metrics,
+    log,
+  }
+  return startJobs({ url, jobs, delivery, log })
+}
+
+function openAdapter(settings: Config['notifications'], clock: Clock): NotificationAdapter | undefined {
+  const { adapter, webhook, folder } = settings
+  if (adapter === 'none') return undefined
+  if (adapter === 'file' || webhook === undefined) return fileAdapter(folder, clock)
+  const { url, secretFile, caFile, timeoutMs, connections } = webhook
+  const secret = readSecretFile(secretFile, 'the key of the notification webhook')
+  if (secret.length < SECRET_MIN || secret.length > SECRET_MAX) {
+    throw new MizanError('CONFIG_INVALID', `${secretFile} must hold ${SECRET_MIN} to ${SECRET_MAX} characters`)
+  }
+  const ca = caFile === undefined ? {} : { ca: readAuthorities(caFile) }
+  return webhookAdapter({ url, secret, timeoutMs, connections, ...ca })
+}
+
+function readAuthorities(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (cause) {
+    throw new MizanError('CONFIG_INVALID', `${file} cannot be read: ${describeError(cause)}`, { cause })
+  }
+}
