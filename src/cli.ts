@@ -11,6 +11,8 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   explain: async () => (await import('./commands/explain.ts')).explainCommand(),
   verify: async () => (await import('./commands/verify.ts')).verifyCommand(),
   card: async () => (await import('./commands/card.ts')).cardCommand(),
+  outlet: async () => (await import('./commands/outlet.ts')).outletCommand(),
+  rollout: async () => (await import('./commands/rollout.ts')).rolloutCommand(),
   keys: async () => (await import('./commands/keys.ts')).keysCommand(),
   decode: async () => (await import('./commands/decode.ts')).decodeCommand(),
   encode: async () => (await import('./commands/encode.ts')).encodeCommand(),

@@ -1,0 +1,90 @@
+import { Command } from 'commander'
+import { shippedProgrammes } from '../benefit/shipped-programmes.ts'
+import type { Client } from '../store/connection.ts'
+import { listRollout, rolloutHistory, setRollout } from '../store/reference-rollout.ts'
+import { type CommandIo, processIo } from './command-io.ts'
+import { atDatabase } from './database-desk.ts'
+import { authorOf } from './keys-desk.ts'
+import { todayText } from './outlet.ts'
+
+interface RolloutOptions {
+  readonly config?: string
+  readonly json: boolean
+}
+
+const HISTORY_MAX = 1_000
+
+/** `mizan rollout`: where each service is live, and from when on; a running switch follows each change. */
+export function rolloutCommand(io: CommandIo = processIo): Command {
+  return new Command('rollout')
+    .description('where each service is live and from when on, by governorate')
+    .addCommand(listCommand(io))
+    .addCommand(setCommand(io))
+}
+
+function common(command: Command): Command {
+  return command
+    .option('--config <file>', 'configuration file (JSON); see docs/configuration.md')
+    .option('--json', 'print JSON', false)
+}
+
+function listCommand(io: CommandIo): Command {
+  const command = new Command('list')
+    .description('list services with their dates; a date may be in the future')
+    .option('--history', 'every date that was ever set, the newest first', false)
+    .option('--service <code>', 'only of this service')
+  return common(command).action((options: RolloutOptions & { readonly history: boolean; readonly service?: string }) =>
+    atDatabase(io, options, 'mizan rollout', async ({ client }) => {
+      const { service, history, json } = options
+      if (history) {
+        const events = await rolloutHistory(client, {
+          limit: HISTORY_MAX,
+          ...(service === undefined ? {} : { service }),
+        })
+        if (json) io.out(`${JSON.stringify(events)}\n`)
+        for (const { at, actor, reason, ...entry } of json ? [] : events) {
+          io.out(`${line(entry)}  set at ${at.toISOString()} by ${actor}: ${reason}\n`)
+        }
+        return
+      }
+      const today = todayText()
+      const entries = (await listRollout(client)).filter((entry) => service === undefined || entry.service === service)
+      if (json) io.out(`${JSON.stringify(entries)}\n`)
+      for (const entry of json ? [] : entries) io.out(`${line(entry)}${entry.liveFrom > today ? '  not yet' : ''}\n`)
+    }),
+  )
+}
+
+function setCommand(io: CommandIo): Command {
+  const command = new Command('set')
+    .description(
+      'set the date from which a service is live in a governorate; later than today takes it back until then',
+    )
+    .argument('<service>', 'code of a programme, such as bread')
+    .argument('<governorate>', 'code of the governorate, such as PTS')
+    .argument('<date>', 'first day, yyyy-mm-dd')
+    .requiredOption('--reason <text>', 'why; it stays in the history')
+  return common(command).action(
+    (service: string, governorate: string, liveFrom: string, options: RolloutOptions & { readonly reason: string }) =>
+      atDatabase(io, options, 'mizan rollout', async ({ client }) => {
+        const entry = { service, governorate, liveFrom }
+        const by = { actor: authorOf(io).user, reason: options.reason, services: await servicesOf(client) }
+        const changed = await setRollout(client, entry, by)
+        if (options.json) io.out(`${JSON.stringify({ ...entry, changed })}\n`)
+        else
+          io.out(
+            `${service} ${changed ? 'is' : 'was'} live in ${governorate} from ${liveFrom}${changed ? '' : ' already'}\n`,
+          )
+      }),
+  )
+}
+
+/** Codes of the programmes that there are, and of what has a date already. */
+async function servicesOf(client: Client): Promise<string[]> {
+  const dated = (await listRollout(client)).map(({ service }) => service)
+  return [...new Set([...shippedProgrammes.map(({ code }) => code), ...dated])].sort()
+}
+
+function line({ service, governorate, liveFrom }: { service: string; governorate: string; liveFrom: string }): string {
+  return `${service.padEnd(14)}  ${governorate.padEnd(3)}  from ${liveFrom}`
+}
