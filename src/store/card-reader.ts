@@ -45,7 +45,7 @@ interface CardRow {
  * Finds one card, as its last durable transaction or command left it.
  * @throws MizanError NOT_FOUND; BAD_INPUT when the name fits several
  */
-export async function findCard(client: Client, key: CardKey): Promise<CardDetails> {
+export async function findCard(client: Pick<Client, 'query'>, key: CardKey): Promise<CardDetails> {
   const [condition, values] = conditionOf(key)
   const { rows } = await client.query<CardRow>(
     `select c.id, c.lane, c.household_id, c.pan_masked, c.expiry, c.sequence_number, c.status,

@@ -13,6 +13,7 @@ const lineKey = Type.String({ pattern: '^[0-9a-f]{32}$' })
 
 const openSchema = Type.Object({
   asked: optional(Type.String()),
+  household: optional(parts.id),
   governorate: Type.String(),
   classes,
   entitledFrom: parts.date,
