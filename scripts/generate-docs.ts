@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util'
 import { renderConfigurationPage, renderConfigurationSchema } from './docs/configuration-page.ts'
 import { renderErrorsPage } from './docs/errors-page.ts'
 import { renderMetricsPage } from './docs/metrics-page.ts'
+import { renderProgrammeSchema, renderProgrammesPage } from './docs/programmes-page.ts'
 
 /**
  * Writes the pages and schemas that are made from the source. `--check` writes nothing and exits 1 when one is not
@@ -16,7 +17,9 @@ const pages: Readonly<Record<string, () => string | Promise<string>>> = {
   'docs/configuration.md': renderConfigurationPage,
   'docs/errors.md': renderErrorsPage,
   'docs/metrics.md': renderMetricsPage,
+  'docs/programmes.md': renderProgrammesPage,
   'schemas/config.schema.json': renderConfigurationSchema,
+  'schemas/programme.schema.json': renderProgrammeSchema,
 }
 
 const { values } = parseArgs({ options: { check: { type: 'boolean', default: false } } })

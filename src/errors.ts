@@ -5,6 +5,7 @@
  */
 export const errorCatalogue = {
   CONFIG_INVALID: entry('the configuration does not pass validation', '96', 500, false),
+  PROGRAMME_INVALID: entry('a programme does not pass validation', '96', 422, false),
   CODEC_DIALECT_INVALID: entry('a dialect table is not valid', '96', 500, false),
   CODEC_DECODE_FAILED: entry('a message does not follow its dialect', '30', 400, false),
   CODEC_ENCODE_FAILED: entry('a value does not fit its field', '96', 500, false),

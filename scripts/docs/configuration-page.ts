@@ -1,43 +1,12 @@
 import { environmentVariables } from '../../src/config/environment.ts'
 import { configFileSchema } from '../../src/config/schema.ts'
-
-/** The parts of a JSON schema that the page and the schema file need. */
-interface Node {
-  readonly type?: string
-  readonly enum?: readonly string[]
-  readonly pattern?: string
-  readonly minimum?: number
-  readonly maximum?: number
-  readonly default?: unknown
-  readonly description?: string
-  readonly required?: readonly string[]
-  readonly properties?: Readonly<Record<string, Node>>
-  readonly items?: Node
-}
+import { type Node, schemaRows, schemaText, withoutDefaulted } from './schema-table.ts'
 
 const root = configFileSchema as unknown as Node
 
-/** schemas/config.schema.json: what editors need. What has a default may be left out of a file. */
+/** schemas/config.schema.json: what editors need. */
 export function renderConfigurationSchema(): string {
-  const schema = { $schema: 'https://json-schema.org/draft/2020-12/schema', ...(withoutDefaulted(root) as object) }
-  const text = JSON.stringify(schema, null, 2)
-  // A list of plain values stands on one line, as the formatter wants it.
-  const lists = text.replaceAll(/\[\s+([^[\]{}]*?)\s+\]/g, (_, items: string) => `[${items.replaceAll(/,\s+/g, ', ')}]`)
-  return `${lists}\n`
-}
-
-function withoutDefaulted(node: Node): Node {
-  const properties = Object.entries(node.properties ?? {})
-  const { required: _, ...rest } = node
-  const required = properties.filter(([name, one]) => node.required?.includes(name) && one.default === undefined)
-  return {
-    ...rest,
-    ...(required.length === 0 ? {} : { required: required.map(([name]) => name) }),
-    ...(properties.length === 0
-      ? {}
-      : { properties: Object.fromEntries(properties.map(([name, one]) => [name, withoutDefaulted(one)])) }),
-    ...(node.items === undefined ? {} : { items: withoutDefaulted(node.items) }),
-  }
+  return schemaText(withoutDefaulted(root))
 }
 
 /** docs/configuration.md. */
@@ -66,7 +35,7 @@ An empty variable counts as absent. A variable that looks like a misspelt one of
 
 | setting | type | default | what |
 | --- | --- | --- | --- |
-${rows(root, '').join('\n')}
+${schemaRows(root, '').join('\n')}
 
 ## The database
 
@@ -83,34 +52,6 @@ database there, and the old one stays until it is deleted. Binaries that the use
 
 A server of one's own, PostgreSQL 15 to 18, needs a database and a user that owns it.
 `
-}
-
-function rows(node: Node, parent: string): string[] {
-  return Object.entries(node.properties ?? {}).flatMap(([name, one]) => {
-    if (name === '$schema') return []
-    const path = `${parent}${name}`
-    const isLink = one.items !== undefined
-    const own = `| \`${path}\` | ${typeOf(one)} | ${defaultOf(one, node.required?.includes(name) === true)} | ${one.description ?? ''} |`
-    const inner = rows(one, `${path}.`)
-    return [own, ...inner, ...(isLink ? rows(one.items ?? {}, `${path}[].`) : [])]
-  })
-}
-
-function typeOf(node: Node): string {
-  if (node.enum !== undefined) return node.enum.map((value) => `\`${value}\``).join(', ')
-  if (node.type === 'integer') return `integer, ${format(node.minimum)} to ${format(node.maximum)}`
-  if (node.type === 'array') return 'list'
-  return node.type ?? ''
-}
-
-function defaultOf(node: Node, required: boolean): string {
-  if (node.type === 'object' || node.type === 'array') return ''
-  if (node.default !== undefined) return `\`${node.default}\``
-  return required ? 'required' : ''
-}
-
-function format(value: number | undefined): string {
-  return (value ?? 0).toLocaleString('en-US')
 }
 
 function variableMeaning(name: string): string {

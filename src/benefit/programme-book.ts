@@ -1,13 +1,8 @@
 import type { CivilDate } from '../calendar.ts'
 import { lastOpenDate, periodOf } from './entitlement.ts'
-import {
-  type CoverProgramme,
-  compileProgramme,
-  type PaymentProgramme,
-  type Programme,
-  type WalletProgramme,
-} from './programme.ts'
+import type { CoverProgramme, PaymentProgramme, Programme, WalletProgramme } from './programme.ts'
 import { requireProgrammes } from './programme-check.ts'
+import { compileProgramme } from './programme-compile.ts'
 import type { OutletCategory, ProgrammeFile } from './programme-schema.ts'
 
 /** The programmes of one date: of each code the version that decides. */

@@ -11,7 +11,8 @@ import {
   priceOn,
   servesOwnOnly,
 } from '../../src/benefit/entitlement.ts'
-import { compileProgramme, type WalletProgramme } from '../../src/benefit/programme.ts'
+import type { WalletProgramme } from '../../src/benefit/programme.ts'
+import { compileProgramme } from '../../src/benefit/programme-compile.ts'
 import { shippedProgrammes } from '../../src/benefit/shipped-programmes.ts'
 import { parseDate } from '../../src/calendar.ts'
 

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { compileProgramme } from '../../src/benefit/programme.ts'
+import { compileProgramme } from '../../src/benefit/programme-compile.ts'
 import { shippedProgrammes } from '../../src/benefit/shipped-programmes.ts'
 import {
   type AccountNumber,
