@@ -15,8 +15,10 @@ export interface Delivery {
 
 /** How often the outbox is looked at. */
 const OUTBOX_EVERY_MS = 500
-/** How often the queue is asked for messages that were put off; new ones are told of. */
-const POLL_SECONDS = 1
+/** How often the queue is asked for messages; of new ones, and of what is tried again soon, the worker is told. */
+const POLL_SECONDS = 0.5
+const DEAD_POLL_SECONDS = 5
+const SOON_MS = 5_000
 const BATCH_MIN = 10
 const BATCH_MAX = 100
 /** A process that dies holds its messages this long, at least. */
@@ -35,7 +37,10 @@ export async function startDelivery(options: DeliveryOptions, boss: JobQueue): P
   await createQueues(boss)
   const stopping = new AbortController()
   const dispatcher = new Dispatcher(options, boss)
-  const sender = new Sender(options, boss)
+  const alarm = new Alarm(() => boss.notifyWorker(worker))
+  const sender = new Sender(options, boss, (waitMs) => {
+    if (waitMs <= SOON_MS) alarm.ringIn(waitMs)
+  })
   const workOptions = {
     batchSize: Math.min(BATCH_MAX, Math.max(BATCH_MIN, Math.ceil(options.rules.ratePerSecond))),
     pollingIntervalSeconds: POLL_SECONDS,
@@ -49,8 +54,10 @@ export async function startDelivery(options: DeliveryOptions, boss: JobQueue): P
     // What a stop left undone is brought again.
     if (stopping.signal.aborted) throw new Error('the switch stops')
   })
-  await boss.work<DeliveryTurn>(DEAD_QUEUE, { batchSize: BATCH_MAX, pollingIntervalSeconds: POLL_SECONDS }, (jobs) =>
-    sender.bury(jobs.map(({ data }) => data)),
+  await boss.work<DeliveryTurn>(
+    DEAD_QUEUE,
+    { batchSize: BATCH_MAX, pollingIntervalSeconds: DEAD_POLL_SECONDS },
+    (jobs) => sender.bury(jobs.map(({ data }) => data)),
   )
   let looking: Promise<void> = Promise.resolve()
   const poll = () => {
@@ -70,6 +77,7 @@ export async function startDelivery(options: DeliveryOptions, boss: JobQueue): P
     poll,
     async close() {
       stopping.abort()
+      alarm.stop()
       await loop
       await boss.offWork(DELIVERY_QUEUE, { wait: true })
       await boss.offWork(DEAD_QUEUE, { wait: true })
@@ -96,4 +104,31 @@ async function createQueues(boss: JobQueue): Promise<void> {
   }
   await boss.createQueue(DELIVERY_QUEUE, settings)
   await boss.updateQueue(DELIVERY_QUEUE, settings)
+}
+
+/** Rings once at the earliest of the times that it was given. */
+class Alarm {
+  readonly #ring: () => void
+  #timer: NodeJS.Timeout | undefined
+  #atMs = Number.POSITIVE_INFINITY
+
+  constructor(ring: () => void) {
+    this.#ring = ring
+  }
+
+  ringIn(waitMs: number): void {
+    const atMs = performance.now() + waitMs
+    if (atMs >= this.#atMs) return
+    this.stop()
+    this.#atMs = atMs
+    this.#timer = setTimeout(() => {
+      this.#atMs = Number.POSITIVE_INFINITY
+      this.#ring()
+    }, waitMs)
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer)
+    this.#atMs = Number.POSITIVE_INFINITY
+  }
 }

@@ -18,7 +18,7 @@ export interface QueueOptions {
   readonly onError: (error: unknown) => void
 }
 
-/** Few connections, of a role that cannot change tables: jobs must not take from the lanes what these need. */
+/** Few connections, and one that listens, of a role that cannot change tables: the lanes come first. */
 const CONNECTIONS = 3
 const STATEMENT_TIMEOUT_MS = 30_000
 const STOP_MS = 10_000
@@ -38,6 +38,7 @@ export async function openQueue({ url, works, onError }: QueueOptions): Promise<
     createSchema: false,
     schedule: works,
     supervise: works,
+    useListenNotify: works,
     // Both are for the owner of the tables.
     reindex: false,
     monitorVacuum: false,

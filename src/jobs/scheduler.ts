@@ -50,7 +50,6 @@ const HEARTBEAT_SECONDS = 30
 const LONGEST_RUN_SECONDS = 12 * 3_600
 const RETRIES = 3
 const RETRY_SECONDS = 60
-const POLL_SECONDS = 2
 const WAIT_POLL_MS = 100
 
 /**
@@ -77,11 +76,13 @@ export async function startScheduler(
       retryBackoff: true,
       expireInSeconds: LONGEST_RUN_SECONDS,
       heartbeatSeconds: HEARTBEAT_SECONDS,
+      // Whoever triggers a job need not wait for the next look.
+      notify: true,
     }
     await boss.createQueue(queue, { policy: 'exclusive', ...options })
     const { description } = job
     await boss.schedule(queue, job.cron, { description }, { tz: TIME_ZONE, missed: 'once' })
-    await boss.work<Ticket>(queue, { pollingIntervalSeconds: POLL_SECONDS }, async ([one]) => {
+    await boss.work<Ticket>(queue, async ([one]) => {
       if (one === undefined) return
       const signal = AbortSignal.any([stopping.signal, one.signal])
       await runJob(job, { id: one.id, triggeredBy: one.data?.triggeredBy ?? 'schedule' }, signal, connection, log)

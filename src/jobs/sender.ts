@@ -28,13 +28,13 @@ export class Sender {
   readonly #boss: JobQueue
   readonly #connection: KeptConnection
   readonly #pace: Pace
-  readonly #random: () => number
+  readonly #onWaiting: (waitMs: number) => void
 
-  /** @param random 0 to 1, for the jitter of repetitions */
-  constructor(options: DeliveryOptions, boss: JobQueue, random: () => number = Math.random) {
+  /** @param onWaiting is told after how long a message is tried again */
+  constructor(options: DeliveryOptions, boss: JobQueue, onWaiting: (waitMs: number) => void) {
     this.#options = options
     this.#boss = boss
-    this.#random = random
+    this.#onWaiting = onWaiting
     this.#pace = new Pace(options.rules.ratePerSecond)
     this.#connection = keptConnection({
       url: options.url,
@@ -63,10 +63,13 @@ export class Sender {
         ),
       ),
     )
-    for (const { state } of outcomes) {
+    for (const { state, atMs } of outcomes) {
       counts[state] = (counts[state] ?? 0) + 1
       if (state !== 'waiting') metrics.ended.child(state).inc()
-      else metrics.retries.child().inc()
+      else {
+        metrics.retries.child().inc()
+        this.#onWaiting(atMs - nowMs)
+      }
     }
     events.notificationsHandled(log, counts)
     if (counts.dead !== undefined) events.notificationsDead(log, { dead: counts.dead })
@@ -179,7 +182,7 @@ export class Sender {
     const { retry } = this.#options.rules
     const failed = due.attempts + 1
     if (failed >= retry.attempts) return ended(due, 'dead', nowMs, { reason: 'given-up', error, attempted: true })
-    const delayMs = retryDelayMs(retry, failed, this.#random(), wantedMs)
+    const delayMs = retryDelayMs(retry, failed, Math.random(), wantedMs)
     return ended(due, 'waiting', nowMs + delayMs, { reason: 'retry', error, attempted: true })
   }
 }
