@@ -1,10 +1,11 @@
+import { randomUUID } from 'node:crypto'
 import fastify, { type FastifyInstance, type FastifyPluginAsync } from 'fastify'
 import { describeError, MizanError } from '../errors.ts'
 import { httpListening, httpRequestFailed } from '../telemetry/events.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { type HealthSource, registerHealth } from './health.ts'
 import { type MetricsPage, registerMetrics } from './metrics-route.ts'
-import { registerProblems } from './problem.ts'
+import { describeProblem, type KnownRoute, registerProblems, send } from './problem.ts'
 
 /** A set of routes: a Fastify plugin that is registered in an encapsulated context. */
 export interface RoutePlugin {
@@ -22,6 +23,8 @@ export interface HttpServerOptions {
   readonly metrics: MetricsPage
   /** Further routes: the API and the console. */
   readonly plugins?: readonly RoutePlugin[]
+  /** Addresses of reverse proxies whose `X-Forwarded-For` tells where a request comes from. @default none */
+  readonly trustedProxies?: readonly string[]
   readonly log?: Logger
 }
 
@@ -35,6 +38,12 @@ export interface HttpServer {
 const BODY_MAX_BYTES = 1_048_576
 const REQUEST_TIMEOUT_MS = 30_000
 const CLOSE_TIMEOUT_MS = 3_000
+/** On every answer: what it is stays what it is, and no other page may have it. */
+const SECURE_HEADERS = {
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+  'referrer-policy': 'no-referrer',
+}
 
 /**
  * Serves `/healthz`, `/readyz`, `/metrics` and the routes of the plugins. Errors are `application/problem+json`.
@@ -70,13 +79,32 @@ export async function buildHttpApp(options: Omit<HttpServerOptions, 'host' | 'po
     forceCloseConnections: 'idle',
     // Logging goes through telemetry/events.ts: request lines may hold searches for cards.
     logger: false,
+    // What a caller sends as an id would stand in the log and the audit as if it were ours.
+    requestIdHeader: false,
+    genReqId: () => randomUUID(),
+    trustProxy: [...(options.trustedProxies ?? [])],
+    // An address that cannot be read is not said again.
+    frameworkErrors: (_, request, reply) => {
+      send(reply, describeProblem(new MizanError('BAD_INPUT', 'the address cannot be read'), request.id))
+    },
   })
-  registerProblems(app, (request, error) => {
-    const route = request.routeOptions.url ?? 'unknown'
-    if (options.log !== undefined) {
-      httpRequestFailed(options.log, { method: request.method, route, requestId: request.id }, error)
-    }
+  const known: KnownRoute[] = []
+  app.addHook('onRoute', ({ method, url }) => {
+    for (const one of [method].flat()) known.push({ method: one, url })
   })
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers({ ...SECURE_HEADERS, 'x-request-id': request.id })
+  })
+  registerProblems(
+    app,
+    (request, error) => {
+      const route = request.routeOptions.url ?? 'unknown'
+      if (options.log !== undefined) {
+        httpRequestFailed(options.log, { method: request.method, route, requestId: request.id }, error)
+      }
+    },
+    known,
+  )
   registerHealth(app, options.health)
   registerMetrics(app, options.metrics)
   for (const plugin of options.plugins ?? []) {

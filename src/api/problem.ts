@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { type ErrorCode, errorCatalogue, MizanError } from '../errors.ts'
+import { type Fault, InvalidRequest } from './validation.ts'
 
 /** Body of an error answer; RFC 9457. */
 export interface Problem {
@@ -14,6 +15,8 @@ export interface Problem {
   readonly retryable: boolean
   /** Identifies the request in the log. */
   readonly instance: string
+  /** Each fault of a request that is not as it should be. */
+  readonly errors?: readonly Fault[]
 }
 
 const HTTP_TITLES: Readonly<Record<number, string>> = {
@@ -25,30 +28,65 @@ const HTTP_TITLES: Readonly<Record<number, string>> = {
   429: 'too many requests',
 }
 
+/** Media type of an error answer. */
+export const PROBLEM_TYPE = 'application/problem+json'
+
+/** A route as a server knows it: method, and path with `:names`. */
+export interface KnownRoute {
+  readonly method: string
+  readonly url: string
+}
+
 /**
  * Makes every failure of a route an `application/problem+json` answer. What a caller did wrong is told in full; a fault
  * of the program is told by its code only and goes to `onFault` with its stack.
+ * @param known the routes there are: a path that only other methods have is answered 405
  */
 export function registerProblems(
   app: FastifyInstance,
   onFault: (request: FastifyRequest, error: unknown) => void,
+  known: readonly KnownRoute[] = [],
 ): void {
   app.setErrorHandler((error, request, reply) => {
     const problem = describeProblem(error, request.id)
     if (problem.status >= 500 && !problem.retryable) onFault(request, error)
+    if (problem.status === 401) reply.header('www-authenticate', 'Bearer')
     return send(reply, problem)
   })
-  app.setNotFoundHandler((request, reply) =>
-    send(reply, fromStatus(404, request.id, `no route ${request.method} here`)),
-  )
+  app.setNotFoundHandler((request, reply) => {
+    const allowed = methodsOf(known, request.url.split('?')[0] ?? '')
+    if (allowed.length === 0) return send(reply, fromStatus(404, request.id, `no route ${request.method} here`))
+    reply.header('allow', allowed.join(', '))
+    return send(reply, fromStatus(405, request.id, `allowed here: ${allowed.join(', ')}`))
+  })
+}
+
+function methodsOf(known: readonly KnownRoute[], path: string): string[] {
+  const segments = path.split('/')
+  const fits = ({ url }: KnownRoute) => {
+    const wanted = url.split('/')
+    return (
+      wanted.length === segments.length &&
+      !url.includes('*') &&
+      wanted.every((segment, at) => segment.startsWith(':') || segment === segments[at])
+    )
+  }
+  return [...new Set(known.filter(fits).map(({ method }) => method))].sort()
 }
 
 /** Sends a problem as the answer. */
 export function send(reply: FastifyReply, problem: Problem): FastifyReply {
-  return reply.code(problem.status).type('application/problem+json').send(JSON.stringify(problem))
+  return reply.code(problem.status).type(PROBLEM_TYPE).send(JSON.stringify(problem))
 }
 
-function describeProblem(error: unknown, instance: string): Problem {
+/**
+ * An error in the words of a problem.
+ * @param instance identifies the request
+ */
+export function describeProblem(error: unknown, instance: string): Problem {
+  if (error instanceof InvalidRequest) {
+    return { ...fromCatalogue('BAD_INPUT', instance, undefined), errors: error.faults }
+  }
   if (error instanceof MizanError) {
     // The text of an internal failure may name tables and hosts, which are no caller's business.
     const detail = error.entry.httpStatus < 500 ? error.message : undefined

@@ -59,7 +59,7 @@ const POLL_MS = 50
  * Puts a command into the inbox. It is durable when this resolves, and a running switch carries it out within moments.
  * @throws MizanError BAD_INPUT when it is not one, or its key was used for another command; STORE_UNAVAILABLE
  */
-export async function requestCommand(client: Client, command: NewCommand): Promise<CommandState> {
+export async function requestCommand(client: Pick<Client, 'query'>, command: NewCommand): Promise<CommandState> {
   const { lane, kind, cardId, householdId, detail, requestedBy, idempotencyKey } = command
   const values = [lane, kind, cardId, householdId, JSON.stringify(detail ?? {}), requestedBy, idempotencyKey]
   return catalogued(async () => {
@@ -108,7 +108,8 @@ export async function awaitCommand(
   }
 }
 
-async function readCommand(client: Client, lane: number, id: number): Promise<CommandState> {
+/** A command as it stands. @throws MizanError NOT_FOUND, STORE_UNAVAILABLE */
+export async function readCommand(client: Pick<Client, 'query'>, lane: number, id: number): Promise<CommandState> {
   const { rows } = await catalogued(() =>
     client.query<StateRow>(`select ${stateColumns} from command_inbox where lane = $1 and id = $2`, [lane, id]),
   )

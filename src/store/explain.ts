@@ -62,7 +62,10 @@ export interface Explanation {
 }
 
 /** What may be asked for. */
-export type ExplainKey = { readonly rrnOrId: string } | { readonly stan: string; readonly terminal: string }
+export type ExplainKey =
+  | { readonly rrnOrId: string }
+  | { readonly id: number }
+  | { readonly stan: string; readonly terminal: string }
 
 /**
  * Reads a key: an RRN, an authorization ID, `STAN@TERMINAL`, or the two as two arguments.
@@ -86,21 +89,33 @@ export async function explainAuthorizations(url: string, key: ExplainKey): Promi
   const client = await connect({ url, name: 'mizan explain', role: 'mizan_app' })
   try {
     await client.query('begin isolation level repeatable read read only')
-    const rows = await findRows(client, key)
-    if (rows.length === 0) {
-      const what = 'stan' in key ? `STAN ${key.stan} at terminal ${key.terminal}` : `RRN or number ${key.rrnOrId}`
-      throw new MizanError('NOT_FOUND', `no authorization has ${what}`)
-    }
-    const explanations: Explanation[] = []
-    for (const { lane, business_date: date, id } of rows) {
-      const found = await client.query<{ explanation: Explanation }>(explanationSql, [lane, date, id])
-      const explanation = found.rows[0]?.explanation
-      if (explanation !== undefined) explanations.push(explanation)
-    }
-    return explanations
+    return await explainOn(client, key)
   } finally {
     await client.end().catch(() => undefined)
   }
+}
+
+/**
+ * Explains, as {@link explainAuthorizations} does, on a connection that is in a transaction.
+ * @throws MizanError NOT_FOUND when nothing matches
+ */
+export async function explainOn(client: Client, key: ExplainKey): Promise<Explanation[]> {
+  const rows = await findRows(client, key)
+  if (rows.length === 0) {
+    throw new MizanError('NOT_FOUND', `no authorization has ${keyInWords(key)}`)
+  }
+  const explanations: Explanation[] = []
+  for (const { lane, business_date: date, id } of rows) {
+    const found = await client.query<{ explanation: Explanation }>(explanationSql, [lane, date, id])
+    const explanation = found.rows[0]?.explanation
+    if (explanation !== undefined) explanations.push(explanation)
+  }
+  return explanations
+}
+
+function keyInWords(key: ExplainKey): string {
+  if ('stan' in key) return `STAN ${key.stan} at terminal ${key.terminal}`
+  return 'id' in key ? `number ${key.id}` : `RRN or number ${key.rrnOrId}`
 }
 
 interface FoundRow {
@@ -114,6 +129,7 @@ interface FoundRow {
  * an id as well, only in the days since.
  */
 async function findRows(client: Client, key: ExplainKey): Promise<FoundRow[]> {
+  if ('id' in key) return rowsOfId(client, key.id)
   const byId = 'rrnOrId' in key ? await rowsOfId(client, Number(key.rrnOrId)) : []
   const since = byId[0]?.business_date ?? ''
   const [condition, values] =

@@ -14,16 +14,17 @@ const cost = { logN: 15, r: 8, p: 1 }
 const LOG_N_MAX = 18
 
 /**
- * Hashes a custodian's secret for storage: `scrypt$log2(N)$r$p$salt$hash`, the last two in hex.
+ * Hashes a custodian's secret, or a user's password, for storage: `scrypt$log2(N)$r$p$salt$hash`, the last two in hex.
+ * @param logN cost; a secret that is 128 random bits needs less than one that a person thought of
  * @throws MizanError BAD_INPUT when the secret is too short or too long
  */
-export async function hashSecret(secret: Uint8Array): Promise<string> {
+export async function hashSecret(secret: Uint8Array, logN = cost.logN): Promise<string> {
   if (secret.length < SECRET_MIN || secret.length > SECRET_MAX) {
     throw new MizanError('BAD_INPUT', `a secret has ${SECRET_MIN} to ${SECRET_MAX} characters`)
   }
   const salt = randomBytes(SALT_BYTES)
-  const hash = await derive(secret, salt, cost.logN, cost.r, cost.p)
-  return ['scrypt', cost.logN, cost.r, cost.p, salt.toString('hex'), hash.toString('hex')].join('$')
+  const hash = await derive(secret, salt, logN, cost.r, cost.p)
+  return ['scrypt', logN, cost.r, cost.p, salt.toString('hex'), hash.toString('hex')].join('$')
 }
 
 /** Hash of no secret: checked in place of an unknown custodian's, so that time does not tell who exists. */

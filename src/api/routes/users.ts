@@ -1,0 +1,143 @@
+import { Type } from 'typebox'
+import { MizanError } from '../../errors.ts'
+import {
+  type AccessUser,
+  addUser,
+  disableUser,
+  listUsers,
+  readUser,
+  roles,
+  setPassword,
+  setUserRoles,
+} from '../../store/access-users.ts'
+import { instantOf } from '../cursor.ts'
+import { passwords } from '../login.ts'
+import { changeOnce } from '../once.ts'
+import { ok, type Route, route } from '../route.ts'
+import { instant, orNull, shape } from '../shapes.ts'
+
+const tag = 'access'
+const roleList = Type.Array(Type.Enum([...roles]), { minItems: 1, maxItems: roles.length, uniqueItems: true })
+const nameShape = Type.String({
+  pattern: '^[a-z][a-z0-9._-]{1,31}$',
+  description: '2 to 32 lower-case letters, digits, dots, dashes or underscores, a letter first.',
+})
+const passwordShape = Type.String({
+  minLength: 12,
+  maxLength: 256,
+  description: 'First password; the user has to change it.',
+})
+const params = shape({ name: nameShape })
+
+const userShape = shape({
+  name: Type.String(),
+  roles: roleList,
+  mustChange: Type.Boolean(),
+  createdAt: instant('When the user was added'),
+  createdBy: Type.String(),
+  lastLoginAt: orNull(instant('Last right password')),
+  lockedUntil: orNull(instant('No login before this, after too many wrong passwords')),
+  disabledAt: orNull(instant('Since when the user is no more')),
+})
+
+function userView(user: AccessUser) {
+  return {
+    name: user.name,
+    roles: user.roles,
+    mustChange: user.mustChange,
+    createdAt: instantOf(user.createdAtMs),
+    createdBy: user.createdBy,
+    lastLoginAt: instantOf(user.lastLoginAtMs),
+    lockedUntil: instantOf(user.lockedUntilMs),
+    disabledAt: instantOf(user.disabledAtMs),
+  }
+}
+
+/** People who may log in. */
+export const userRoutes: readonly Route[] = [
+  route({
+    method: 'GET',
+    path: '/users',
+    tag,
+    summary: 'list the users, disabled ones too',
+    answers: { 200: shape({ items: Type.Array(userShape) }) },
+    handler: async ({ services }) => ok({ items: (await listUsers(services.database.queryable)).map(userView) }),
+  }),
+  route({
+    method: 'POST',
+    path: '/users',
+    tag,
+    summary: 'add a user',
+    body: shape({ name: nameShape, roles: roleList, password: passwordShape }),
+    answers: { 201: userShape },
+    changes: true,
+    handler: async (call) => {
+      const { name, roles: wanted, password } = call.body
+      const hash = await passwords.hash(password)
+      return changeOnce(call, async (client) => {
+        await addUser(client, { name, roles: wanted, mustChange: true }, hash, call.actor.id)
+        return {
+          answer: { status: 201, body: userView(await readUser(client, name)) },
+          detail: { name, roles: wanted },
+        }
+      })
+    },
+  }),
+  route({
+    method: 'POST',
+    path: '/users/{name}/roles',
+    tag,
+    summary: 'give a user other roles, at once',
+    params,
+    body: shape({ roles: roleList }),
+    answers: { 200: userShape },
+    changes: true,
+    handler: async (call) =>
+      changeOnce(call, async (client) => {
+        const { name } = call.params
+        if (name === call.actor.person) throw new MizanError('CONFLICT', 'nobody changes the own roles')
+        const before = await readUser(client, name)
+        await setUserRoles(client, name, call.body.roles)
+        return {
+          answer: ok(userView(await readUser(client, name))),
+          detail: { name, from: before.roles, to: call.body.roles },
+        }
+      }),
+  }),
+  route({
+    method: 'POST',
+    path: '/users/{name}/password',
+    tag,
+    summary: 'set a first password again; the sessions of the user end',
+    params,
+    body: shape({ password: passwordShape }),
+    answers: { 200: userShape },
+    changes: true,
+    handler: async (call) => {
+      const { name } = call.params
+      const hash = await passwords.hash(call.body.password)
+      return changeOnce(call, async (client) => {
+        if (name === call.actor.person)
+          throw new MizanError('CONFLICT', 'the own password is changed at /auth/password')
+        await setPassword(client, name, hash, { mustChange: true })
+        return { answer: ok(userView(await readUser(client, name))), detail: { name } }
+      })
+    },
+  }),
+  route({
+    method: 'POST',
+    path: '/users/{name}/disable',
+    tag,
+    summary: 'disable a user for good; sessions and keys of the user end',
+    params,
+    answers: { 200: userShape },
+    changes: true,
+    handler: async (call) =>
+      changeOnce(call, async (client) => {
+        const { name } = call.params
+        if (name === call.actor.person) throw new MizanError('CONFLICT', 'nobody disables oneself')
+        await disableUser(client, name)
+        return { answer: ok(userView(await readUser(client, name))), detail: { name } }
+      }),
+  }),
+]

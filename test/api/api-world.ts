@@ -1,0 +1,113 @@
+import type { FastifyInstance } from 'fastify'
+import { apiPlugin } from '../../src/api/api.ts'
+import { buildHttpApp } from '../../src/api/http-server.ts'
+import type { ApiServices } from '../../src/api/services.ts'
+import { newSessionToken } from '../../src/api/tokens.ts'
+import { hashSecret } from '../../src/security/keys/custodian-secret.ts'
+import { ApiDatabase } from '../../src/store/access-pool.ts'
+import { openSession } from '../../src/store/access-sessions.ts'
+import { addUser, type Role, roles } from '../../src/store/access-users.ts'
+import { connect } from '../../src/store/connection.ts'
+import { createLogger } from '../../src/telemetry/logger.ts'
+import { createMetrics } from '../../src/telemetry/metrics.ts'
+import type { TeardownHost } from '../support/database.ts'
+import { panProtectionOf } from '../support/pan-keys.ts'
+import { writerWorld } from '../support/writer.ts'
+
+export interface Asked {
+  readonly method?: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  readonly body?: unknown
+  readonly headers?: Record<string, string>
+  /** Idempotency key; a new one for each POST unless told. */
+  readonly key?: string
+}
+
+export interface Told {
+  readonly status: number
+  readonly headers: Record<string, unknown>
+  readonly text: string
+  // biome-ignore lint/suspicious/noExplicitAny: what a route answers is for its test to know
+  readonly body: any
+}
+
+export type Ask = (url: string, asked?: Asked) => Promise<Told>
+
+export const PASSWORD = 'correct horse battery'
+
+let keys = 0
+
+/** The API on a database with a small demo world, without a socket; a user of each role, and one who has two. */
+export async function apiWorld(t: TeardownHost, options: { households?: number; commandWaitMs?: number } = {}) {
+  const world = await writerWorld(t, { households: options.households ?? 12 })
+  const database = new ApiDatabase({ url: world.url })
+  t.teardown(() => database.close())
+  const owner = await connect({ url: world.url, name: 'mizan test' })
+  t.teardown(() => owner.end())
+  const protection = panProtectionOf('writer tests')
+  const logged: string[] = []
+  const services: ApiServices = {
+    database,
+    databaseUrl: world.url,
+    panIndexOf: (pan) => protection.index(pan),
+    clock: world.clock,
+    laneCount: 1,
+    production: false,
+    version: 'test',
+    sessions: { idleS: 600, lifeS: 3_600 },
+    commandWaitMs: options.commandWaitMs ?? 5_000,
+  }
+  const app = await buildHttpApp({
+    health: () => ({ checks: {} }),
+    metrics: createMetrics(),
+    plugins: [apiPlugin(services)],
+    log: createLogger({ level: 'trace', destination: { write: (line) => logged.push(line) } }),
+  })
+  t.teardown(() => app.close())
+  // Cheap to compute: these tests are not about how costly it is to try passwords.
+  const hash = await hashSecret(Buffer.from(PASSWORD), 10)
+  const tokens = new Map<string, string>()
+  for (const name of [...roles, 'operator-2']) {
+    const role = name.replace(/-2$/, '') as Role
+    await addUser(database.queryable, { name, roles: [role], mustChange: false }, hash, 'system:test')
+    tokens.set(name, await tokenOf(database, name))
+  }
+  return {
+    ...world,
+    services,
+    database,
+    owner,
+    app,
+    logged,
+    /** Calls as a user, by name; without one, as nobody. */
+    as: (user?: string): Ask => {
+      const token = user === undefined ? undefined : tokens.get(user)
+      return askWith(app, token === undefined ? {} : { authorization: `Bearer ${token}` })
+    },
+    with: (headers: Record<string, string>): Ask => askWith(app, headers),
+  }
+}
+
+export type ApiWorld = Awaited<ReturnType<typeof apiWorld>>
+
+/** A session without the tenth of a second that a login takes. */
+async function tokenOf(database: ApiDatabase, user: string): Promise<string> {
+  const { token, tokenHash } = newSessionToken()
+  await openSession(database.queryable, { tokenHash, user, source: 'test' }, { idleS: 600, lifeS: 3_600 })
+  return token
+}
+
+function askWith(app: FastifyInstance, who: Record<string, string>): Ask {
+  return async (url, { method, body, headers, key } = {}) => {
+    const verb = method ?? (body === undefined ? 'GET' : 'POST')
+    keys++
+    const answer = await app.inject({
+      method: verb,
+      url: url.startsWith('/api/') ? url : `/api/v1${url}`,
+      headers: { ...who, ...(verb === 'GET' ? {} : { 'idempotency-key': key ?? `key-${keys}` }), ...headers },
+      ...(body === undefined ? {} : { payload: body as object }),
+    })
+    const isJson = String(answer.headers['content-type']).includes('json')
+    const told = isJson && answer.body !== '' ? JSON.parse(answer.body) : undefined
+    return { status: answer.statusCode, headers: answer.headers, text: answer.body, body: told }
+  }
+}
