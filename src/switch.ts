@@ -17,6 +17,7 @@ import { loadDemoWorld, writeWorldFile } from './simulator/load-world.ts'
 import { cardLaneLookup } from './store/card-lookup.ts'
 import { commandInbox } from './store/command-inbox.ts'
 import { type DatabaseHandle, openDatabase } from './store/database-location.ts'
+import { dueClosingQuery } from './store/due-closings.ts'
 import { dueHoldQuery } from './store/due-holds.ts'
 import { prepareDatabase } from './store/installation.ts'
 import type { ReferenceData } from './store/reference-data.ts'
@@ -90,6 +91,8 @@ async function build(
   started.push(() => directory.close())
   const holds = dueHoldQuery(database.url)
   started.push(() => holds.close())
+  const closings = dueClosingQuery(database.url)
+  started.push(() => closings.close())
   const inbox = commandInbox(database.url)
   started.push(() => inbox.close())
   const writer = new Writer({
@@ -115,6 +118,8 @@ async function build(
     commitTimeoutMs: config.database.statementTimeoutMs,
     lookup: directory.lookup,
     dueHolds: holds.query,
+    dueClosings: closings,
+    closingsPerSecond: config.lanes.closingsPerSecond,
     inbox,
   })
   await writer.start()
@@ -158,7 +163,7 @@ async function build(
     config,
     url: database.url,
     jobs: [],
-    recipientOf: async () => undefined,
+    ring: keys.ring,
     clock,
     metrics: metrics.notifications,
     log,

@@ -255,6 +255,25 @@ create function load_households_after(p_lane smallint, p_after bigint, p_limit i
     select h.id from household h where h.lane = p_lane and h.id > p_after order by h.id limit p_limit), p_month) l
 $$;
 
+-- Wallets of households in the months after the last closed one and up to `p_until`: months and their days. One row for
+-- each household.
+create function load_past_wallets(p_lane smallint, p_ids bigint[], p_closed integer[], p_until integer)
+  returns table (household_id bigint, balances text) language sql stable as $$
+  select p.id, b.balances
+  from unnest(p_ids, p_closed) p(id, closed)
+  cross join lateral (
+    select string_agg(y.account || ',' || y.period || ',' || y.posted || ',' || y.held, ';') as balances
+    from (
+      select z.account, z.period, z.posted, z.held from balance z
+        where z.lane = p_lane and z.household_id = p.id and z.period between p.closed + 1 and p_until
+      union all
+      select z.account, z.period, z.posted, z.held from balance z
+        where z.lane = p_lane and z.household_id = p.id
+          and z.period between (p.closed + 1) * 100 and p_until * 100 + 99
+    ) y
+  ) b
+$$;
+
 -- Keys of the newest authorizations of a lane, and those that reversals without an original named, the oldest first; with
 -- the instant from which on they are all there are.
 create function recent_keys(p_lane smallint, p_since date, p_limit integer)

@@ -28,11 +28,14 @@ export function applyDecision(decision: Decision, household: Household, card: Ca
 
 /** Applies transfers to the household's balances in memory. */
 export function applyTransfers(transfers: readonly Transfer[], household: Household): void {
-  const lapsing = lapsingPeriods(transfers, household)
+  const passing = passingWallets(transfers, household)
   for (const { debit, credit, amount, period } of transfers) {
-    if (lapsing.has(period)) continue
-    if (isHouseholdAccount(debit)) applyToBalance(openBalance(household, debit, period), -amount)
-    if (isHouseholdAccount(credit)) applyToBalance(openBalance(household, credit, period), amount)
+    if (isHouseholdAccount(debit) && !isPassing(debit, period, passing)) {
+      applyToBalance(openBalance(household, debit, period), -amount)
+    }
+    if (isHouseholdAccount(credit) && !isPassing(credit, period, passing)) {
+      applyToBalance(openBalance(household, credit, period), amount)
+    }
   }
 }
 
@@ -43,14 +46,20 @@ function useAssertion(household: Household, used: UsedAssertion): void {
 }
 
 /**
- * Closed periods to which value goes back only to lapse in the same group. Memory holds the balances of the current
- * month, so such a period must not be opened here as if nothing had ever been posted to it: its balance stays.
+ * Wallets of past periods that value only passes through: given back or issued to lapse or be converted in the same
+ * group. Memory holds the balances of the current month, so such a wallet must not be opened here as if nothing had ever
+ * been posted to it: its balance stays.
  */
-function lapsingPeriods(transfers: readonly Transfer[], household: Household): ReadonlySet<number> {
-  const lapsing = transfers.filter(
-    (row) => row.kind === 'entitlementExpiry' && balanceOf(household, row.debit, row.period) === undefined,
+function passingWallets(transfers: readonly Transfer[], household: Household): readonly Transfer[] {
+  return transfers.filter(
+    ({ kind, debit, period }) =>
+      (kind === 'entitlementExpiry' || kind === 'entitlementConversion') &&
+      balanceOf(household, debit, period) === undefined,
   )
-  return new Set(lapsing.map((row) => row.period))
+}
+
+function isPassing(account: AccountNumber, period: number, passing: readonly Transfer[]): boolean {
+  return passing.some((row) => row.debit === account && row.period === period)
 }
 
 /**
@@ -84,7 +93,7 @@ function openBalance(household: Household, account: AccountNumber, period: numbe
   assert(ownerOf(account) === household.id, 'a household account belongs to the household that is being served')
   const found = balanceOf(household, account, period)
   if (found !== undefined) return found
-  const opened: Balance = { account, period, posted: 0, held: 0 }
+  const opened: Balance = { account, period, posted: 0, held: 0, isNew: true }
   household.balances.push(opened)
   return opened
 }

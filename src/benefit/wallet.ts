@@ -5,6 +5,9 @@ import { entitlementOf, firstDateOf, isEntitled, monthOfPeriod } from './entitle
 import type { WalletProgramme } from './programme.ts'
 import type { ProgrammeBook } from './programme-book.ts'
 
+/** Where a programme that another one names is found. */
+export type WalletsByCode = Pick<ProgrammeBook, 'wallet'>
+
 /** Wallet account of a household in a programme. */
 export function walletAccount(
   { unit, number }: Pick<WalletProgramme, 'unit' | 'number'>,
@@ -34,13 +37,22 @@ export function walletAvailable(
   programme: WalletProgramme,
   household: Household,
   period: number,
-  programmes: ProgrammeBook,
+  programmes: WalletsByCode,
 ): number {
   const balance = balanceOf(household, walletAccount(programme, household), period)
-  if (balance !== undefined) return availableOf(balance)
-  return chosenInstead(programme, household, period, programmes) === undefined
-    ? entitledIn(programme, household, period)
-    : 0
+  return balance === undefined ? unopenedIn(programme, household, period, programmes) : availableOf(balance)
+}
+
+/** What a wallet opens with at its first touch in a period; 0 when it is open, or the household chose otherwise. */
+export function unopenedIn(
+  programme: WalletProgramme,
+  household: Household,
+  period: number,
+  programmes: WalletsByCode,
+): number {
+  if (balanceOf(household, walletAccount(programme, household), period) !== undefined) return 0
+  if (chosenInstead(programme, household, period, programmes) !== undefined) return 0
+  return entitledIn(programme, household, period)
 }
 
 /**
@@ -51,7 +63,7 @@ export function chosenInstead(
   programme: WalletProgramme,
   household: Household,
   period: number,
-  programmes: ProgrammeBook,
+  programmes: WalletsByCode,
 ): WalletProgramme | undefined {
   const other = programme.exclusiveWith === undefined ? undefined : programmes.wallet(programme.exclusiveWith)
   if (other === undefined) return undefined

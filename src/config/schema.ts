@@ -81,6 +81,12 @@ const lanes = Type.Object(
       default: 200_000,
       description: 'Duplicate keys of a lane kept in memory.',
     }),
+    closingsPerSecond: Type.Integer({
+      minimum: 1,
+      maximum: 100_000,
+      default: 400,
+      description: 'Households of a lane whose past month is closed in a second while nobody asks for them.',
+    }),
     matchingDays: Type.Integer({
       minimum: 1,
       maximum: 400,

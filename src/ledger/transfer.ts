@@ -44,6 +44,8 @@ export interface Balance {
   readonly period: number
   posted: number
   held: number
+  /** Opened by a batch that is not durable yet: the database does not have it. */
+  readonly isNew?: true
 }
 
 /** What may still be spent: holds count at once. */

@@ -1,7 +1,8 @@
 import type pg from 'pg'
-import { type CivilDate, formatDate } from '../calendar.ts'
+import { type CivilDate, type CivilMonth, formatDate } from '../calendar.ts'
 import type { Household } from '../card/household.ts'
 import { assert, describeError, MizanError } from '../errors.ts'
+import type { Balance } from '../ledger/transfer.ts'
 import type { Batch } from './batch.ts'
 import { batchHash } from './batch-hash.ts'
 import { byteaArray, int4Array, int8Array, textArray, uuidArray, uuidBytes } from './binary-arrays.ts'
@@ -10,9 +11,11 @@ import { connect, isOutcomeUnknown, refusalOf } from './connection.ts'
 import {
   type FoundRow,
   type HouseholdRow,
+  type PastRow,
   type Prefetched,
   type PrefetchQuery,
   readHouseholds,
+  readPastWallets,
   readPrefetched,
 } from './prefetch.ts'
 
@@ -158,6 +161,30 @@ export class LaneStore {
         asksJournal ? this.#findAuthorizations(client, query) : [],
       ])
       return readPrefetched(query, households, found)
+    } catch (cause) {
+      this.drop()
+      throw new MizanError('STORE_UNAVAILABLE', describeError(cause), { cause })
+    }
+  }
+
+  /**
+   * Wallets of households in the months after the last closed one and up to another.
+   * @param closedMonths last closed month, by household
+   * @throws MizanError STORE_UNAVAILABLE
+   */
+  async pastWallets(
+    closedMonths: ReadonlyMap<number, CivilMonth>,
+    until: CivilMonth,
+  ): Promise<Map<number, readonly Balance[]>> {
+    const client = this.#reader
+    if (client === undefined) throw new MizanError('STORE_UNAVAILABLE', 'the lane is not connected')
+    try {
+      const { rows } = await client.query<PastRow>({
+        name: 'load_past_wallets',
+        text: 'select * from load_past_wallets($1, $2, $3, $4)',
+        values: [this.#options.lane, int8Array([...closedMonths.keys()]), int4Array([...closedMonths.values()]), until],
+      })
+      return readPastWallets(rows)
     } catch (cause) {
       this.drop()
       throw new MizanError('STORE_UNAVAILABLE', describeError(cause), { cause })

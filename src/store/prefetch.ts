@@ -126,6 +126,18 @@ export function readPrefetched(
   }
 }
 
+/** A row of `load_past_wallets`. */
+export interface PastRow {
+  readonly household_id: string
+  /** `account,period,posted,held;…` */
+  readonly balances: string | null
+}
+
+/** Wallets of past months, by household. */
+export function readPastWallets(rows: readonly PastRow[]): Map<number, readonly Balance[]> {
+  return new Map(rows.map((row) => [Number(row.household_id), itemsOf(row.balances, balanceOfItem)]))
+}
+
 /** Turns rows of households into what decisions work on. */
 export function readHouseholds(rows: readonly HouseholdRow[], today: CivilDate): Household[] {
   return rows.map((row) => householdOf(row, today))

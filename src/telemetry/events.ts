@@ -56,6 +56,14 @@ export function demoWorldMade(log: Logger, fields: { households: number; file: s
   log.info({ event: 'demo_world_made', ...fields }, 'demo world made; its keys are test keys')
 }
 
+/** How far a lane's sweep through the households of a past month is. */
+export function monthClosing(
+  log: Logger,
+  fields: { lane: number; month: number; total: number; handed: number },
+): void {
+  log.info({ event: 'month_closing', ...fields }, 'closing the wallets of a past month')
+}
+
 export function listenerOpened(
   log: Logger,
   fields: { listener: string; host: string; port: number; dialect: string; framing: string; tls: boolean },

@@ -67,6 +67,7 @@ export function createMetrics() {
     cacheMisses: counter('mizan_cache_misses_total', 'Households that had to be read').child(),
     cacheHouseholds: gauge('mizan_cache_households', 'Households in memory', ['lane']),
     ringDepth: gauge('mizan_ring_depth', 'Requests that wait in a lane', ['lane']),
+    closingsLeft: gauge('mizan_calendar_households_left', 'Households whose past months are not closed yet', ['lane']),
     laneEpoch: gauge('mizan_lane_epoch', 'Epoch under which a lane is written', ['lane']),
     laneLastSeq: gauge('mizan_lane_last_seq', 'Number of the last committed batch of a lane', ['lane']),
     /** State connected or signed_on. */

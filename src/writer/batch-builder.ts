@@ -4,7 +4,7 @@ import { type Authentication, notAuthenticated } from '../authorization/authenti
 import type { Decision } from '../authorization/decision.ts'
 import type { AuthorizationRequest } from '../authorization/request.ts'
 import type { Result } from '../authorization/result.ts'
-import type { CivilDate } from '../calendar.ts'
+import type { CivilDate, CivilMonth } from '../calendar.ts'
 import { balanceOf, type Card, type Household, type Usage } from '../card/household.ts'
 import { maskPan } from '../identifiers.ts'
 import { type AccountNumber, isHouseholdAccount, moneyAccount } from '../ledger/accounts.ts'
@@ -16,7 +16,6 @@ import type {
   BasketLineRow,
   Batch,
   ChangeRow,
-  ClosingRow,
   CommandDoneRow,
   CommandRow,
   HoldEndingRow,
@@ -62,8 +61,7 @@ export class BatchBuilder {
   readonly #transfers: TransferRow[] = []
   readonly #holds: HoldRow[] = []
   readonly #holdEndings: HoldEndingRow[] = []
-  /** Households, and how many balances each had before this batch. */
-  readonly #touched = new Map<Household, number>()
+  readonly #touched = new Set<Household>()
   readonly #changedBalances = new Set<Balance>()
   readonly #openedBalances = new Set<Balance>()
   readonly #shared = new Map<AccountNumber, number>()
@@ -77,7 +75,7 @@ export class BatchBuilder {
   readonly #usages = new Map<Usage, Household>()
   readonly #basketLines: BasketLineRow[] = []
   readonly #notifications: NotificationRow[] = []
-  readonly #closings: ClosingRow[] = []
+  readonly #closings = new Map<Household, CivilMonth>()
   readonly #changes: ChangeRow[] = []
 
   constructor(head: BatchHead) {
@@ -95,13 +93,13 @@ export class BatchBuilder {
   }
 
   /** Households whose copies in memory this batch changed. */
-  get touched(): ReadonlyMap<Household, unknown> {
+  get touched(): ReadonlySet<Household> {
     return this.#touched
   }
 
   /** Names a household whose copy in memory is about to change, so that it is kept once the batch is durable. */
   touch(household: Household): void {
-    if (!this.#touched.has(household)) this.#touched.set(household, household.balances.length)
+    this.#touched.add(household)
   }
 
   /** Adds a decision; its household's memory has been changed already. @returns the answer's own fields */
@@ -141,6 +139,15 @@ export class BatchBuilder {
   /** What a household is to be told, by a template and its figures. */
   notify(householdId: number, template: string, detail: Readonly<Record<string, unknown>>): void {
     this.#notifications.push({ householdId, template, detail: JSON.stringify(detail) })
+  }
+
+  /** Closes a month of a household: its balances are changed in memory here. */
+  addClosing(household: Household, month: CivilMonth, transfers: readonly Transfer[], note: object): void {
+    const id = this.post(transfers, household)
+    this.#takeId()
+    const detail = JSON.stringify(note)
+    this.#commands.push({ id, kind: 'month-closed', householdId: household.id, authorizationId: undefined, detail })
+    this.#closings.set(household, month)
   }
 
   /**
@@ -206,7 +213,7 @@ export class BatchBuilder {
       usages: Array.from(this.#usages, ([usage, { id }]) => ({ householdId: id, ...usage })),
       basketLines: this.#basketLines,
       notifications: this.#notifications,
-      closings: this.#closings,
+      closings: Array.from(this.#closings, ([{ id }, month]) => ({ householdId: id, month })),
       changes: this.#changes,
     }
   }
@@ -262,9 +269,7 @@ export class BatchBuilder {
   #touchBalance(household: Household, account: AccountNumber, period: number): void {
     const balance = balanceOf(household, account, period)
     if (balance === undefined) return
-    // What a batch opens comes behind what there was.
-    const isOpened = household.balances.indexOf(balance) >= (this.#touched.get(household) ?? 0)
-    if (isOpened) this.#openedBalances.add(balance)
+    if (balance.isNew) this.#openedBalances.add(balance)
     else this.#changedBalances.add(balance)
   }
 }

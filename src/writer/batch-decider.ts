@@ -10,6 +10,7 @@ import { carryOut } from './handlers/carry-out.ts'
 import type { HouseholdCache } from './household-cache.ts'
 import type { LaneRules } from './lane-rules.ts'
 import type { Lookups } from './lookups.ts'
+import { closeMonths } from './month-closing.ts'
 import { isReversal, type Portion, type Work } from './work.ts'
 
 /** How a request is to be answered once its batch is durable. */
@@ -32,7 +33,8 @@ export function decideBatch(
 ): Answer[] {
   for (const chore of chores) {
     if (chore.kind === 'command') carryOut(chore, builder, cache, rules)
-    else expireHold(chore, builder, cache)
+    else if (chore.kind === 'expire-hold') expireHold(chore, builder, cache)
+    else closeMonths(cache.getHousehold(chore.householdKey ?? ''), lookups.past, builder, rules)
   }
   const programmes = rules.programmesOn(builder.head.entitlementDate)
   return works.map((work) => decideOne(work, lookups, builder, cache, rules, programmes))
@@ -48,6 +50,7 @@ function decideOne(
 ): Answer {
   const { request, responseCodes } = work
   const found = cache.get(request.panIndex)
+  if (lookups.past.size > 0) closeMonths(found?.household, lookups.past, builder, rules)
   const outlet = rules.outletByAcceptor(request.acceptor)
   const original = lookups.originals.get(work)
   const authentication = lookups.authentications.get(work) ?? notAuthenticated
@@ -85,11 +88,11 @@ function decideOne(
 }
 
 function expireHold(
-  { panIndex, holdId }: Chore & { kind: 'expire-hold' },
+  { householdKey, holdId }: Chore & { kind: 'expire-hold' },
   builder: BatchBuilder,
   cache: HouseholdCache,
 ): void {
-  const household = cache.get(panIndex)?.household
+  const household = householdKey === undefined ? undefined : cache.getHousehold(householdKey)
   const hold = household?.holds.find((open) => open.id === holdId)
   if (household === undefined || hold === undefined || hold.expiresAtMs > builder.head.atMs) return
   builder.touch(household)

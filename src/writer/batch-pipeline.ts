@@ -192,7 +192,7 @@ export class BatchPipeline {
   takeFailure(): FailedBatch | undefined {
     const failed = this.#failed
     this.#failed = undefined
-    if (failed !== undefined) this.#options.cache.drop(failed.sent.touched.keys())
+    if (failed !== undefined) this.#options.cache.drop(failed.sent.touched)
     return failed
   }
 

@@ -1,8 +1,10 @@
-import { addDays, type CivilDate, type Clock } from '../calendar.ts'
+import { addDays, type CivilDate, type CivilMonth, type Clock, monthOf, previousMonth } from '../calendar.ts'
 import type { LaneStore } from '../store/lane-store.ts'
 import { type Authenticator, authenticateAll } from './authenticator.ts'
 import type { HouseholdCache } from './household-cache.ts'
+import type { LaneRules } from './lane-rules.ts'
 import { type Lookups, lookUp } from './lookups.ts'
+import { dependsOnClosing } from './month-closing.ts'
 import type { Moment } from './open-batch.ts'
 import { Partitions } from './partitions.ts'
 import type { RecentKeys } from './recent-keys.ts'
@@ -10,6 +12,7 @@ import type { Portion } from './work.ts'
 
 /** Business days in which the keys to be remembered at a start are looked for. */
 const KEY_DAYS = 2
+const nothingPast: Lookups['past'] = new Map()
 
 export interface BatchReaderOptions {
   readonly store: LaneStore
@@ -18,6 +21,7 @@ export interface BatchReaderOptions {
   readonly authenticator: Authenticator
   readonly clock: Clock
   readonly matchingDays: number
+  readonly rules: LaneRules
   /** Gets what could not be prepared and does not stop the lane. */
   readonly onFault: (error: unknown) => void
 }
@@ -53,6 +57,25 @@ export class BatchReader {
     const { store, cache, recent, authenticator, matchingDays } = this.#options
     await this.#partitions.prepare(moment.businessDate)
     const found = await lookUp({ store, cache, recent: asksAll ? undefined : recent, portion, moment, matchingDays })
-    return { ...found, authentications: await authenticateAll(authenticator, portion.works, cache) }
+    const authentications = await authenticateAll(authenticator, portion.works, cache)
+    return { ...found, authentications, past: await this.#readPast(portion, moment) }
+  }
+
+  /** Wallets of past months, where a household's are to be closed now. */
+  async #readPast({ works, chores }: Portion, { entitlementDate }: Moment): Promise<Lookups['past']> {
+    const { cache, rules, store } = this.#options
+    const last = previousMonth(monthOf(entitlementDate))
+    const keys = new Set<string>()
+    for (const { kind, householdKey } of chores) {
+      if (kind === 'close-months' && householdKey !== undefined) keys.add(householdKey)
+    }
+    const programmes = rules.programmesOn(entitlementDate)
+    for (const { request } of works) if (dependsOnClosing(request, rules, programmes)) keys.add(request.panIndex)
+    const due = new Map<number, CivilMonth>()
+    for (const key of keys) {
+      const household = cache.peek(key)
+      if (household !== undefined && household.closedMonth < last) due.set(household.id, household.closedMonth)
+    }
+    return due.size === 0 ? nothingPast : store.pastWallets(due, last)
   }
 }

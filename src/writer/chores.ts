@@ -1,15 +1,26 @@
 import type { InboxCommand } from '../store/command-inbox.ts'
+import { householdKey } from './household-cache.ts'
 
 /**
  * What a lane has to do beside answering requests, in batches like these: nobody waits for an answer, and it may take
  * its time, but it is done once and for all.
  */
-export type Chore =
-  | { readonly kind: 'expire-hold'; readonly panIndex: string; readonly holdId: number }
+export type Chore = OfHousehold & ChoreKind
+
+/** Whose it is. */
+interface OfHousehold {
+  /** By what the household is found in memory; undefined when it names none. */
+  readonly householdKey: string | undefined
+  /** The household's number, for one that has no card to be read by. */
+  readonly cardlessId?: number | undefined
+}
+
+type ChoreKind =
+  | { readonly kind: 'expire-hold'; readonly holdId: number }
+  /** Closes the wallets of the months that are over. */
+  | { readonly kind: 'close-months'; readonly householdId: number }
   | {
       readonly kind: 'command'
-      /** By what its household is found in memory; undefined when it names none. */
-      readonly householdKey: string | undefined
       readonly command: InboxCommand
       /** Why it cannot be carried out, where that was found out before: then it is only ended. */
       readonly refusal: string | undefined
@@ -69,5 +80,12 @@ function orderOf(chore: Chore): number {
 /** What a chore is, for the log. */
 export function choreInWords(chore: Chore): string {
   if (chore.kind === 'expire-hold') return `the end of hold ${chore.holdId}`
+  if (chore.kind === 'close-months') return `the closing of household ${chore.householdId}`
   return `command ${chore.command.id} (${chore.command.kind})`
+}
+
+/** How a household is found: by one of its cards, or without any by its number. */
+export function ofHousehold(panIndex: string | undefined, householdId: number | undefined): OfHousehold {
+  if (panIndex !== undefined || householdId === undefined) return { householdKey: panIndex }
+  return { householdKey: householdKey(householdId), cardlessId: householdId }
 }

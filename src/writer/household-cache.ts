@@ -113,6 +113,12 @@ export class HouseholdCache {
     return household
   }
 
+  /** A household as it is now, only to be looked at: this does not count as a use. */
+  peek(key: string): Household | undefined {
+    const entry = this.#entries.get(key)
+    return entry === undefined ? undefined : (this.#open.get(entry) ?? this.#read(entry))
+  }
+
   /** Takes in what was loaded of a month. One that is here already stays: it may be ahead of what was read. */
   add(household: Household, month: number): void {
     const keys = keysOf(household)

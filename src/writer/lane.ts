@@ -6,12 +6,13 @@ import { BatchMaker } from './batch-maker.ts'
 import { BatchPipeline } from './batch-pipeline.ts'
 import { BatchReader } from './batch-reader.ts'
 import { CacheWarmer } from './cache-warmer.ts'
-import { CHORES_PER_BATCH, type Chore } from './chores.ts'
+import { CHORES_PER_BATCH, type Chore, ofHousehold } from './chores.ts'
 import type { DueHold } from './hold-sweeper.ts'
-import { HouseholdCache, householdKey } from './household-cache.ts'
+import { HouseholdCache } from './household-cache.ts'
 import { Intake } from './intake.ts'
 import type { LaneLimits, LaneOptions, LaneState } from './lane-options.ts'
 import { retakeLane } from './lane-recovery.ts'
+import type { DueClosing } from './month-sweeper.ts'
 import type { LaneObserver } from './observer.ts'
 import type { SentBatch } from './open-batch.ts'
 import { RecentKeys } from './recent-keys.ts'
@@ -55,7 +56,7 @@ export class Lane {
     const cache = new HouseholdCache(limits.cacheHouseholds, limits.batchMax + CHORES_PER_BATCH)
     const recent = new RecentKeys(limits.recentKeys, clock.now())
     const intake = new Intake(lane, limits, observer)
-    const reader = new BatchReader({ store, cache, recent, authenticator, clock, matchingDays, onFault })
+    const reader = new BatchReader({ store, cache, recent, authenticator, clock, matchingDays, rules, onFault })
     const waiting = () => intake.size
     const onSettled = () => this.#wake.signal()
     const pipeline = new BatchPipeline({ lane, store, rules, clock, observer, cache, recent, waiting, onSettled })
@@ -109,14 +110,18 @@ export class Lane {
 
   /** Queues the end of an expired hold. @returns false when there is no room: it is left to the next sweep */
   expireHold({ panIndex, holdId }: Pick<DueHold, 'panIndex' | 'holdId'>): boolean {
-    return this.#takeChore({ kind: 'expire-hold', panIndex, holdId })
+    return this.#takeChore({ kind: 'expire-hold', householdKey: panIndex, holdId })
+  }
+
+  /** Queues the closing of a household's past months. @returns false when there is no room: it is left to the next sweep */
+  closeMonths({ householdId, panIndex }: Pick<DueClosing, 'householdId' | 'panIndex'>): boolean {
+    return this.#takeChore({ kind: 'close-months', householdId, ...ofHousehold(panIndex, householdId) })
   }
 
   /** Queues a command of the inbox. @returns false when there is no room: it is read again */
   takeCommand(command: InboxCommand): boolean {
-    const { panIndex, householdId } = command
-    const key = panIndex ?? (householdId === undefined ? undefined : householdKey(householdId))
-    return this.#takeChore({ kind: 'command', householdKey: key, command, refusal: undefined })
+    const whose = ofHousehold(command.panIndex, command.householdId)
+    return this.#takeChore({ kind: 'command', ...whose, command, refusal: undefined })
   }
 
   /** Chores that may be queued now. */

@@ -1,6 +1,7 @@
 import type { Authentication } from '../authorization/authentication.ts'
 import type { StoredAuthorization } from '../authorization/decision.ts'
 import { addDays, type CivilDate, civilDate, monthOf, transmissionInstant } from '../calendar.ts'
+import type { Balance } from '../ledger/transfer.ts'
 import type { LaneStore } from '../store/lane-store.ts'
 import type { OriginalQuery, Prefetched } from '../store/prefetch.ts'
 import type { HouseholdCache } from './household-cache.ts'
@@ -15,9 +16,11 @@ export interface Lookups {
   readonly originals: ReadonlyMap<Work, StoredAuthorization>
   /** Of those that bring something to verify. */
   readonly authentications: ReadonlyMap<Work, Authentication>
+  /** Wallets of past months that are to be closed first, by household. */
+  readonly past: ReadonlyMap<number, readonly Balance[]>
 }
 
-type Found = Omit<Lookups, 'authentications'>
+type Found = Omit<Lookups, 'authentications' | 'past'>
 
 const nothing: Found = { previous: new Map(), reversedEarly: new Set(), originals: new Map() }
 
@@ -68,12 +71,10 @@ export async function lookUp(options: {
   const asking: Work[] = []
   const span = new JournalSpan(options.moment, options.matchingDays)
   const householdIds = new Set<number>()
-  for (const chore of chores) {
-    const key = chore.kind === 'command' ? chore.householdKey : chore.panIndex
+  for (const { householdKey: key, cardlessId } of chores) {
     if (key === undefined || cache.has(key, month)) continue
-    const cardless = chore.kind === 'command' && chore.command.panIndex === undefined
-    if (!cardless) panIndexes.add(key)
-    else if (chore.command.householdId !== undefined) householdIds.add(chore.command.householdId)
+    if (cardlessId === undefined) panIndexes.add(key)
+    else householdIds.add(cardlessId)
   }
   for (const work of works) {
     const { request } = work

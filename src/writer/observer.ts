@@ -1,3 +1,5 @@
+import type { ClosingProgress } from './month-sweeper.ts'
+
 /** How one batch went. */
 export interface BatchReport {
   readonly outcome: 'committed' | 'fenced' | 'refused' | 'unknown'
@@ -30,4 +32,6 @@ export interface LaneObserver {
   cacheWarmed?(lane: number, households: number): void
   laneFault?(lane: number, error: unknown): void
   early91?(lane: number, reason: EarlyReason): void
+  /** How far the closing of past months is. */
+  closingProgress?(lane: number, progress: ClosingProgress): void
 }

@@ -40,7 +40,7 @@ export interface SentBatch extends Portion {
   readonly batch: Batch
   readonly answers: readonly Answer[]
   /** Households that it changed in memory. */
-  readonly touched: ReadonlyMap<Household, unknown>
+  readonly touched: ReadonlySet<Household>
   readonly underWay: readonly UnderWay[]
   readonly prefetchMs: number
   readonly decideMs: number

@@ -1,5 +1,5 @@
 import { MizanError } from '../errors.ts'
-import { batchFailed, laneFenced, laneRecovered, unexpectedError } from '../telemetry/events.ts'
+import { batchFailed, laneFenced, laneRecovered, monthClosing, unexpectedError } from '../telemetry/events.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { BatchReport, LaneObserver } from './observer.ts'
@@ -7,6 +7,8 @@ import type { BatchReport, LaneObserver } from './observer.ts'
 const SECOND_MS = 1_000
 /** The same fault of a lane that cannot reach its database is said once in this time. */
 const FAULT_QUIET_MS = 5_000
+/** How often the log says how far the closing of a month is. */
+const CLOSING_SAY_MS = 60_000
 
 /** Makes the writer's events metrics and log lines. */
 export function writerTelemetry(metrics: Metrics, log: Logger): LaneObserver {
@@ -18,6 +20,8 @@ export function writerTelemetry(metrics: Metrics, log: Logger): LaneObserver {
   )
   const recoveringSinceMs = new Map<number, number>()
   let faultSaidMs = Number.NEGATIVE_INFINITY
+  let closingSaidMs = Number.NEGATIVE_INFINITY
+  const closedMonth = new Map<number, number>()
   /** A batch of chores alone says nothing about requests. */
   const observeRequests = ({ size, queueMs, prefetchMs, decideMs }: BatchReport) => {
     metrics.batchSize.observe(size)
@@ -59,6 +63,16 @@ export function writerTelemetry(metrics: Metrics, log: Logger): LaneObserver {
       if (nowMs - faultSaidMs < FAULT_QUIET_MS) return
       faultSaidMs = nowMs
       unexpectedError(log, { where: `lane ${lane}` }, error)
+    },
+    closingProgress(lane, progress) {
+      const { month, total, handed } = progress
+      metrics.closingsLeft.set({ lane }, Math.max(0, total - handed))
+      const nowMs = performance.now()
+      const ends = total > 0 && handed >= total && closedMonth.get(lane) !== month
+      if (total === 0 || (!ends && nowMs - closingSaidMs < CLOSING_SAY_MS)) return
+      closingSaidMs = nowMs
+      if (ends) closedMonth.set(lane, month)
+      monthClosing(log, { lane, ...progress })
     },
     early91(_lane, reason) {
       metrics.early91.child(reason).inc()

@@ -1,7 +1,7 @@
 import type { AnswerFields } from '../authorization/answer.ts'
 import type { AuthorizationRequest } from '../authorization/request.ts'
 import type { Result } from '../authorization/result.ts'
-import type { Clock } from '../calendar.ts'
+import { type Clock, civilDate, monthOf, previousMonth } from '../calendar.ts'
 import { assert } from '../errors.ts'
 import type { CommandInbox } from '../store/command-inbox.ts'
 import { LaneStore } from '../store/lane-store.ts'
@@ -12,6 +12,7 @@ import { InboxPoller } from './inbox-poller.ts'
 import { Lane } from './lane.ts'
 import type { LaneLimits } from './lane-options.ts'
 import type { LaneRules } from './lane-rules.ts'
+import { type ClosingQuery, MonthSweeper } from './month-sweeper.ts'
 import type { LaneObserver } from './observer.ts'
 
 export interface WriterOptions {
@@ -29,6 +30,10 @@ export interface WriterOptions {
   readonly lookup: LaneLookup
   /** Open holds that are past their time. */
   readonly dueHolds: DueHoldQuery
+  /** Households whose past months are to be closed. */
+  readonly dueClosings: ClosingQuery
+  /** Of a lane, at most, while nobody asks for them. */
+  readonly closingsPerSecond: number
   /** Commands from people and jobs. */
   readonly inbox: Pick<CommandInbox, 'query' | 'onArrival'>
 }
@@ -40,6 +45,7 @@ export class Writer {
   readonly #directory: CardDirectory
   readonly #sweeper: HoldSweeper
   readonly #poller: InboxPoller
+  readonly #monthSweeper: MonthSweeper
 
   constructor(options: WriterOptions) {
     this.#options = options
@@ -59,6 +65,14 @@ export class Writer {
       now: () => options.clock.now(),
       onError: (error) => options.observer.laneFault?.(0, error),
     })
+    this.#monthSweeper = new MonthSweeper({
+      query: options.dueClosings,
+      lanes: this.lanes,
+      perSecond: options.closingsPerSecond,
+      lastMonth: () => previousMonth(monthOf(civilDate(options.clock.now()))),
+      onProgress: (lane, progress) => options.observer.closingProgress?.(lane, progress),
+      onError: (error) => options.observer.laneFault?.(0, error),
+    })
     this.#poller = new InboxPoller({
       query: options.inbox.query,
       lanes: this.lanes,
@@ -76,11 +90,12 @@ export class Writer {
     for (const lane of this.lanes) await lane.start()
     this.#sweeper.start()
     this.#poller.start()
+    this.#monthSweeper.start()
   }
 
   /** Decides what has queued and stops. */
   async stop(): Promise<void> {
-    await Promise.all([this.#sweeper.stop(), this.#poller.stop()])
+    await Promise.all([this.#sweeper.stop(), this.#poller.stop(), this.#monthSweeper.stop()])
     await Promise.all(this.lanes.map((lane) => lane.stop()))
   }
 

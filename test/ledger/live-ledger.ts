@@ -10,6 +10,7 @@ import { cardLaneLookup } from '../../src/store/card-lookup.ts'
 import { commandInbox } from '../../src/store/command-inbox.ts'
 import { awaitCommand, type CommandEnd, requestCommand } from '../../src/store/command-requests.ts'
 import { type Client, connect } from '../../src/store/connection.ts'
+import { dueClosingQuery } from '../../src/store/due-closings.ts'
 import { dueHoldQuery } from '../../src/store/due-holds.ts'
 import { laneOf } from '../../src/store/household-loader.ts'
 import { prepareDatabase } from '../../src/store/installation.ts'
@@ -86,6 +87,7 @@ export async function openLedger(t: TeardownHost, options: LiveLedgerOptions = {
   const faults: string[] = []
   const directory = cardLaneLookup(url)
   const holds = dueHoldQuery(url)
+  const closings = dueClosingQuery(url)
   const inbox = commandInbox(url)
   const startWriter = async () => {
     const made = newWriter({
@@ -95,6 +97,8 @@ export async function openLedger(t: TeardownHost, options: LiveLedgerOptions = {
       clock: { now: () => clock.nowMs },
       lookup: directory.lookup,
       dueHolds: holds.query,
+      dueClosings: closings,
+      closingsPerSecond: 400,
       inbox,
       observer: {
         laneFault: (_, error) => faults.push(describeError(error)),
@@ -111,7 +115,7 @@ export async function openLedger(t: TeardownHost, options: LiveLedgerOptions = {
     stopped = true
     await writer.stop()
     await directory.close()
-    await holds.close()
+    await Promise.all([holds.close(), closings.close()])
     await inbox.close()
     await client.end().catch(() => undefined)
   }
@@ -147,7 +151,7 @@ export async function openLedger(t: TeardownHost, options: LiveLedgerOptions = {
 function newWriter({
   cacheHouseholds,
   ...options
-}: Pick<WriterOptions, 'url' | 'laneCount' | 'clock' | 'lookup' | 'dueHolds' | 'inbox' | 'observer'> & {
+}: Omit<WriterOptions, 'authenticator' | 'limits' | 'rules' | 'timeBudgetMs' | 'commitTimeoutMs'> & {
   readonly cacheHouseholds: number
 }): Writer {
   return new Writer({

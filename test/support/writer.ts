@@ -14,6 +14,7 @@ import { loadDemoWorld } from '../../src/simulator/load-world.ts'
 import { cardLaneLookup } from '../../src/store/card-lookup.ts'
 import { commandInbox } from '../../src/store/command-inbox.ts'
 import { connect } from '../../src/store/connection.ts'
+import { dueClosingQuery } from '../../src/store/due-closings.ts'
 import { dueHoldQuery } from '../../src/store/due-holds.ts'
 import { prepareDatabase } from '../../src/store/installation.ts'
 import { loadReferenceData } from '../../src/store/reference-data.ts'
@@ -42,6 +43,8 @@ export interface WriterOverrides {
   readonly observer?: LaneObserver
   readonly timeBudgetMs?: number
   readonly holdDays?: number
+  /** @default 400 */
+  readonly closingsPerSecond?: number
   /** @default software with the keys of these tests */
   readonly security?: SecurityModule
   /** Where the inbox is read from. @default the database's own URL */
@@ -101,6 +104,7 @@ export async function writerWorld(t: TeardownHost, options: { households?: numbe
     async start(overrides: WriterOverrides = {}): Promise<Writer> {
       const directory = cardLaneLookup(url)
       const holds = dueHoldQuery(url)
+      const closings = dueClosingQuery(url)
       const inbox = commandInbox(overrides.inboxUrl ?? url)
       const security = overrides.security ?? new SoftwareModule(ring, () => clock.now())
       const writer = new Writer({
@@ -136,6 +140,8 @@ export async function writerWorld(t: TeardownHost, options: { households?: numbe
         commitTimeoutMs: 20_000,
         lookup: directory.lookup,
         dueHolds: holds.query,
+        dueClosings: closings,
+        closingsPerSecond: overrides.closingsPerSecond ?? 400,
         inbox,
       })
       await writer.start()
@@ -143,6 +149,7 @@ export async function writerWorld(t: TeardownHost, options: { households?: numbe
         await writer.stop()
         await directory.close()
         await holds.close()
+        await closings.close()
         await inbox.close()
       })
       return writer

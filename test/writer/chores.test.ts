@@ -9,7 +9,7 @@ function commandChore(id: number): Chore & { kind: 'command' } {
   return { kind: 'command', householdKey: undefined, command, refusal: undefined }
 }
 
-const holdChore = (holdId: number): Chore => ({ kind: 'expire-hold', panIndex: 'index', holdId })
+const holdChore = (holdId: number): Chore => ({ kind: 'expire-hold', householdKey: 'index', holdId })
 const inWords = (chores: readonly Chore[]) => chores.map(choreInWords)
 
 t.test('chores are taken in order, some at a time', async (t) => {
