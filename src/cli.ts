@@ -14,6 +14,8 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   outlet: async () => (await import('./commands/outlet.ts')).outletCommand(),
   rollout: async () => (await import('./commands/rollout.ts')).rolloutCommand(),
   keys: async () => (await import('./commands/keys.ts')).keysCommand(),
+  notification: async () => (await import('./commands/notification.ts')).notificationCommand(),
+  job: async () => (await import('./commands/job.ts')).jobCommand(),
   decode: async () => (await import('./commands/decode.ts')).decodeCommand(),
   encode: async () => (await import('./commands/encode.ts')).encodeCommand(),
   vectors: async () => (await import('./commands/vectors.ts')).vectorsCommand(),
