@@ -9,7 +9,11 @@ import { type Jobs, startJobs } from './jobs/runtime.ts'
 import type { NamedJob } from './jobs/scheduler.ts'
 import { webhookAdapter } from './jobs/webhook-adapter.ts'
 import { compileTemplates } from './notification/catalogue.ts'
+import type { KeyRing } from './security/keys/key-ring.ts'
+import { personalData } from './security/personal-data.ts'
 import { readSecretFile } from './security/secret-file.ts'
+import { type KeptConnection, keptConnection } from './store/kept-connection.ts'
+import { recipientOf } from './store/people-register.ts'
 import type { Logger } from './telemetry/logger.ts'
 import type { NotificationMetrics } from './telemetry/notification-metrics.ts'
 
@@ -18,7 +22,8 @@ export interface JobsWiring {
   readonly config: Config
   readonly url: string
   readonly jobs: readonly NamedJob[]
-  readonly recipientOf: DeliveryOptions['recipientOf']
+  /** Numbers of people are sealed under it. */
+  readonly ring: KeyRing
   readonly clock: Clock
   readonly metrics: NotificationMetrics
   readonly log: Logger
@@ -32,11 +37,18 @@ const SECRET_MAX = 256
  * them.
  * @throws MizanError CONFIG_INVALID when a template or a file of the webhook is not in order
  */
-export function openJobs({ config, url, jobs, recipientOf, clock, metrics, log }: JobsWiring): Jobs | undefined {
+export function openJobs({ config, url, jobs, ring, clock, metrics, log }: JobsWiring): Jobs | undefined {
   // A fault in the templates shows at the start of every process, not only in that which sends.
   const catalogue = compileTemplates()
   if (!config.jobs.enabled) return undefined
   const { notifications } = config
+  const recipients = keptConnection({
+    url,
+    name: 'mizan notification recipients',
+    role: 'mizan_app',
+    queryTimeoutMs: 5_000,
+  })
+  const personal = personalData(ring, () => clock.now())
   const { attempts, firstRetryMs, longestRetryMs } = notifications
   const delivery: DeliveryOptions = {
     url,
@@ -44,12 +56,23 @@ export function openJobs({ config, url, jobs, recipientOf, clock, metrics, log }
     rules: { ...notifications, retry: { attempts, firstRetryMs, longestRetryMs } },
     adapter: openAdapter(notifications, clock),
     concurrency: notifications.webhook?.connections ?? 1,
-    recipientOf,
+    recipientOf: (householdId) => recipients.use((client) => recipientOf({ client, personal }, householdId)),
     clock,
     metrics,
     log,
   }
-  return startJobs({ url, jobs, delivery, log })
+  return closing(startJobs({ url, jobs, delivery, log }), recipients)
+}
+
+/** Jobs that take a connection along when they end. */
+function closing(jobs: Jobs, connection: KeptConnection): Jobs {
+  return {
+    ...jobs,
+    async close() {
+      await jobs.close()
+      await connection.close()
+    },
+  }
 }
 
 function openAdapter(settings: Config['notifications'], clock: Clock): NotificationAdapter | undefined {
