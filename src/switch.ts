@@ -21,6 +21,7 @@ import { dueClosingQuery } from './store/due-closings.ts'
 import { dueHoldQuery } from './store/due-holds.ts'
 import { prepareDatabase } from './store/installation.ts'
 import type { ReferenceData } from './store/reference-data.ts'
+import { makeDemoUsers, openApi } from './switch-api.ts'
 import { openJobs } from './switch-jobs.ts'
 import { KeyService, type OpenKeys, openKeys } from './switch-keys.ts'
 import { type LinkWiring, openListeners, openNetworkLinks } from './switch-links.ts'
@@ -145,9 +146,13 @@ async function build(
   started.push(() => Promise.all(listeners.map((listener) => listener.drain(DRAIN_MS))))
   const networkLinks = openNetworkLinks(wiring)
   started.push(() => Promise.all(networkLinks.map((link) => link.drain(DRAIN_MS))))
+  const api = openApi({ config, url: database.url, keys, clock, version })
+  started.push(() => api.close())
   const http = await startHttpServer({
     host: config.http.host,
     port: config.http.port,
+    trustedProxies: config.http.trustedProxies,
+    plugins: [api.plugin],
     health: () => health(writer, listeners, database),
     metrics: {
       contentType: metrics.contentType,
@@ -232,6 +237,7 @@ async function prepare(
     cutoverMinutes: config.businessDay.cutoverMinutes,
     protection: keys.protection,
   })
+  await makeDemoUsers(config, database.url)
   const file = writeWorldFile(config.varDir, world)
   const tookMs = Math.round(performance.now() - worldMs)
   events.demoWorldMade(log, { households: config.demo.households, file, tookMs })

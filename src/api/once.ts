@@ -165,7 +165,7 @@ export function commandKeyOf(call: Call): string {
  */
 function requestOf(call: Call): IdempotentRequest {
   const plain = sha256(JSON.stringify([call.target, call.body ?? null])).toString('hex')
-  const keyed = call.services.panIndexOf(plain.slice(0, KEYED_LENGTH))
+  const keyed = call.services.pans.index(plain.slice(0, KEYED_LENGTH))
   return {
     actor: call.actor.id,
     key: call.idempotencyKey,

@@ -1,4 +1,6 @@
 import type { Clock } from '../calendar.ts'
+import type { PanProtection } from '../security/pan-protection.ts'
+import type { PersonalData } from '../security/personal-data.ts'
 import type { ApiDatabase } from '../store/access-pool.ts'
 import type { SessionLimits } from '../store/access-sessions.ts'
 
@@ -7,8 +9,9 @@ export interface ApiServices {
   readonly database: ApiDatabase
   /** For what still connects by itself. */
   readonly databaseUrl: string
-  /** Keyed hash by which a card is found: 16 bytes as latin1. */
-  readonly panIndexOf: (pan: string) => string
+  readonly pans: PanProtection
+  /** Seals and opens what is known of people. */
+  readonly personal: PersonalData
   readonly clock: Clock
   readonly laneCount: number
   readonly production: boolean

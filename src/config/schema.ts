@@ -225,7 +225,27 @@ export const configFileSchema = Type.Object(
       { ...group, description: 'Where acquirers connect.' },
     ),
     http: Type.Object(
-      { host, port: port(8_080) },
+      {
+        host,
+        port: port(8_080),
+        trustedProxies: Type.Array(Type.String({ minLength: 1, maxLength: 64 }), {
+          default: [],
+          maxItems: 16,
+          description: 'Addresses or networks of reverse proxies whose X-Forwarded-For says who calls.',
+        }),
+        sessionIdleMinutes: Type.Integer({
+          minimum: 1,
+          maximum: 1_440,
+          default: 30,
+          description: 'Minutes without a request after which somebody has to log in again.',
+        }),
+        sessionHours: Type.Integer({
+          minimum: 1,
+          maximum: 168,
+          default: 12,
+          description: 'Hours after which somebody has to log in again, however busy.',
+        }),
+      },
       { ...group, description: 'HTTP API, metrics and health. Environment: MIZAN_PORT_HTTP.' },
     ),
     outbound: Type.Array(outboundLink, { default: [], maxItems: 256, description: 'Links that the switch opens.' }),

@@ -4,6 +4,9 @@ import { buildHttpApp } from '../../src/api/http-server.ts'
 import type { ApiServices } from '../../src/api/services.ts'
 import { newSessionToken } from '../../src/api/tokens.ts'
 import { hashSecret } from '../../src/security/keys/custodian-secret.ts'
+import { KeyRing } from '../../src/security/keys/key-ring.ts'
+import { panProtection } from '../../src/security/pan-protection.ts'
+import { personalData } from '../../src/security/personal-data.ts'
 import { ApiDatabase } from '../../src/store/access-pool.ts'
 import { openSession } from '../../src/store/access-sessions.ts'
 import { addUser, type Role, roles } from '../../src/store/access-users.ts'
@@ -11,7 +14,7 @@ import { connect } from '../../src/store/connection.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
 import type { TeardownHost } from '../support/database.ts'
-import { panProtectionOf } from '../support/pan-keys.ts'
+import { bytesOf, panKeysOf } from '../support/pan-keys.ts'
 import { writerWorld } from '../support/writer.ts'
 
 export interface Asked {
@@ -43,12 +46,15 @@ export async function apiWorld(t: TeardownHost, options: { households?: number; 
   t.teardown(() => database.close())
   const owner = await connect({ url: world.url, name: 'mizan test' })
   t.teardown(() => owner.end())
-  const protection = panProtectionOf('writer tests')
+  // The keys under which the world keeps its cards.
+  const ring = new KeyRing(bytesOf('writer tests'))
+  ring.load(panKeysOf(ring, 'writer tests'))
   const logged: string[] = []
   const services: ApiServices = {
     database,
     databaseUrl: world.url,
-    panIndexOf: (pan) => protection.index(pan),
+    pans: panProtection(ring, () => world.clock.now()),
+    personal: personalData(ring, () => world.clock.now()),
     clock: world.clock,
     laneCount: 1,
     production: false,

@@ -96,7 +96,7 @@ export const cardRoutes: readonly Route[] = [
     handler: async (call) => {
       const { pan } = call.body
       if (!isLuhnValid(pan)) throw new MizanError('BAD_INPUT', 'the check digit of the card number is wrong')
-      const panIndex = call.services.panIndexOf(pan)
+      const panIndex = call.services.pans.index(pan)
       return cardView(call, (client) => findCard(client, { by: 'pan-index', panIndex }))
     },
   }),
