@@ -21,6 +21,12 @@ export function termStart(effective: CivilDate, today: CivilDate): CivilDate {
   return addDays(effective > today ? effective : today, 1)
 }
 
+/** The terms of a new household: until the day from which it is entitled there is a household, and nothing for it. */
+export function openingTerms(members: number, entitledFrom: CivilDate, today: CivilDate): HouseholdTerm[] {
+  const entitled: HouseholdTerm = { from: entitledFrom, members, status: 'active' }
+  return entitledFrom > today ? [{ from: today, members, status: 'suspended' }, entitled] : [entitled]
+}
+
 /** What a change makes of a household. */
 export interface TermChange {
   /** Members more or fewer. */

@@ -1,4 +1,4 @@
-import { addDays, type CivilDate } from '../calendar.ts'
+import type { CivilDate } from '../calendar.ts'
 import { isGovernorate } from '../card/governorates.ts'
 import { MEMBERS_MAX } from '../card/membership.ts'
 import { MizanError } from '../errors.ts'
@@ -21,7 +21,7 @@ export interface EnrolmentInput {
   /** Where it lives, by its code (ISO 3166-2:EG): never taken from a national ID. */
   readonly governorate: string
   readonly classes?: readonly string[]
-  /** yyyy-mm-dd. @default tomorrow */
+  /** yyyy-mm-dd, in this month or later. @default today */
   readonly entitledFrom?: string
   /** Whether it has an old ration card, which works until the first subsidised dispense with the new one. */
   readonly hasOldRationCard: boolean
@@ -60,8 +60,7 @@ export async function enrolHousehold(desk: PeopleDesk, input: EnrolmentInput, ac
   const people = checkEnrolment(desk, input)
   const { governorate, classes = [], hasOldRationCard } = input
   const today = todayAt(desk)
-  const entitledFrom =
-    input.entitledFrom === undefined ? addDays(today, 1) : dateFrom(input.entitledFrom, 'entitledFrom')
+  const entitledFrom = input.entitledFrom === undefined ? today : dateFrom(input.entitledFrom, 'entitledFrom')
   const asked = [
     people.map(({ idIndex }) => idIndex.toString('hex')),
     governorate,

@@ -2,7 +2,14 @@ import fc from 'fast-check'
 import t from 'tap'
 import { addDays, type CivilDate, monthOf } from '../../src/calendar.ts'
 import { type HouseholdTerm, termOn } from '../../src/card/household.ts'
-import { changeTerms, isMembershipEvent, MEMBERS_MAX, type TermChange, termStart } from '../../src/card/membership.ts'
+import {
+  changeTerms,
+  isMembershipEvent,
+  MEMBERS_MAX,
+  openingTerms,
+  type TermChange,
+  termStart,
+} from '../../src/card/membership.ts'
 
 function term(from: number, members: number, status: HouseholdTerm['status'] = 'active'): HouseholdTerm {
   return { from: from as CivilDate, members, status }
@@ -16,6 +23,11 @@ t.test('a change counts from the day after it takes effect, and never for a day 
   t.equal(termStart(day(20261111), today), 20261112)
   t.equal(termStart(day(20261001), today), 20261112, 'what came late')
   t.equal(termStart(day(20261130), today), 20261201, 'what is known before')
+})
+
+t.test('a new household has nothing before the day from which it is entitled', async (t) => {
+  t.same(openingTerms(3, day(20261101), day(20261111)), [term(20261101, 3)])
+  t.same(openingTerms(3, day(20261201), day(20261111)), [term(20261111, 3, 'suspended'), term(20261201, 3)])
 })
 
 t.test('bread sees a new member the next day, ration the next month', async (t) => {

@@ -2,7 +2,7 @@ import { Type } from 'typebox'
 import { type CivilDate, firstDay, monthOf, nextMonth, previousMonth } from '../../calendar.ts'
 import { isGovernorate } from '../../card/governorates.ts'
 import type { HouseholdTerm } from '../../card/household.ts'
-import { changeTerms, MEMBERS_MAX, type TermChange, termStart } from '../../card/membership.ts'
+import { changeTerms, MEMBERS_MAX, openingTerms, type TermChange, termStart } from '../../card/membership.ts'
 import { done, type Handler, type Outcome, refused } from './command.ts'
 import { atHousehold, dateOf, type HouseholdContext, parts, withDetail } from './detail.ts'
 
@@ -48,7 +48,7 @@ export const openHousehold: Handler = withDetail(
       closedMonth: previousMonth(monthOf(from)),
       oldRationCard,
     })
-    builder.change('household-terms', { household: id, terms: [{ from, members: members.length, status: 'active' }] })
+    builder.change('household-terms', { household: id, terms: openingTerms(members.length, from, entitlementDate) })
     for (const { person, role } of members) {
       builder.change('member-add', { household: id, person, role, from: entitlementDate, source })
     }
