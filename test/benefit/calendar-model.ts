@@ -54,10 +54,11 @@ export class CalendarWorld {
   #month: CivilMonth
   #nextId = 64
 
-  constructor(startMs: number, members: number) {
+  /** @param isNew whether the household begins today; else it was there before the month */
+  constructor(startMs: number, members: number, isNew: boolean) {
     this.nowMs = startMs
     this.#month = monthOf(this.today)
-    const terms = [{ from: firstDay(this.#month), members, status: 'active' as const }]
+    const terms = [{ from: isNew ? this.today : firstDay(this.#month), members, status: 'active' as const }]
     this.household = householdWithMoney(0, { id: 12, terms, closedMonth: previousMonth(this.#month) })
   }
 

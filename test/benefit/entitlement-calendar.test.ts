@@ -68,8 +68,8 @@ class Auditor {
   /** What a day was worth when it was first drawn on. */
   readonly #dayQuota = new Map<number, number>()
 
-  constructor(start: CivilDate, members: number) {
-    this.#terms = [{ from: Math.floor(start / 100) * 100 + 1, members, active: true }]
+  constructor(start: CivilDate, members: number, isNew: boolean) {
+    this.#terms = [{ from: isNew ? start : Math.floor(start / 100) * 100 + 1, members, active: true }]
   }
 
   change(today: CivilDate, members: number, active: boolean): void {
@@ -90,7 +90,7 @@ class Auditor {
   }
 
   isActive(day: number): boolean {
-    return this.#on(day)?.active === true
+    return day >= (this.#terms[0]?.from ?? 0) && this.#on(day)?.active === true
   }
 
   ration(month: CivilMonth): number {
@@ -109,9 +109,16 @@ function must(condition: boolean, what: string): asserts condition {
   if (!condition) throw new Error(`not so: ${what}`)
 }
 
-function play({ start, members, steps }: { start: number; members: number; steps: readonly Step[] }): void {
-  const world = new CalendarWorld(start, members)
-  const auditor = new Auditor(world.today, members)
+interface Life {
+  readonly start: number
+  readonly isNew: boolean
+  readonly members: number
+  readonly steps: readonly Step[]
+}
+
+function play({ start, isNew, members, steps }: Life): void {
+  const world = new CalendarWorld(start, members, isNew)
+  const auditor = new Auditor(world.today, members, isNew)
   const touched = new Set<CivilMonth>()
   for (const step of steps) {
     const before = world.journal.length
@@ -212,6 +219,7 @@ function flourChosen(world: CalendarWorld, month: CivilMonth): boolean {
 t.test('whatever happens, each day and month is worth its share once, and what is left becomes points', async (t) => {
   const life = fc.record({
     start: fc.constantFrom(...starts),
+    isNew: fc.boolean(),
     members: fc.integer({ min: 1, max: 7 }),
     steps: fc.array(stepOf, { minLength: 1, maxLength: 40, size: 'max' }),
   })
