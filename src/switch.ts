@@ -3,7 +3,7 @@ import path from 'node:path'
 import type { HealthReport } from './api/health.ts'
 import { type HttpServer, startHttpServer } from './api/http-server.ts'
 import type { DecisionPolicy } from './authorization/decision.ts'
-import { type ProgrammeCatalogue, programmeCatalogue } from './benefit/programme-book.ts'
+import { programmeCatalogue } from './benefit/programme-book.ts'
 import { shippedProgrammes } from './benefit/shipped-programmes.ts'
 import type { Clock } from './calendar.ts'
 import type { Config } from './config/config.ts'
@@ -25,6 +25,7 @@ import { makeDemoUsers, openApi } from './switch-api.ts'
 import { openJobs } from './switch-jobs.ts'
 import { KeyService, type OpenKeys, openKeys } from './switch-keys.ts'
 import { type LinkWiring, openListeners, openNetworkLinks } from './switch-links.ts'
+import { openProgrammes } from './switch-programmes.ts'
 import { openReferenceData } from './switch-reference.ts'
 import * as events from './telemetry/events.ts'
 import { keysOpened } from './telemetry/key-events.ts'
@@ -80,13 +81,13 @@ async function build(
   const metrics = createMetrics()
   requireSelfTest()
   const masterKey = await loadMasterKey(masterKeySource(config))
-  const programmes = programmeCatalogue(shippedProgrammes)
-
   const database = await openDatabase(config, { onLog: (step) => events.databaseProgress(log, { step }) })
   started.push(() => database.close())
-  const keys = await prepare(config, database, programmes, masterKey, clock, log)
+  const keys = await prepare(config, database, masterKey, clock, log)
   const { data: reference, watch: referenceWatch } = await openReferenceData(database.url, metrics, log)
   started.push(() => referenceWatch.close())
+  const programmes = await openProgrammes(database.url, metrics, log)
+  started.push(() => programmes.close())
 
   const directory = cardLaneLookup(database.url)
   started.push(() => directory.close())
@@ -199,7 +200,6 @@ async function stop(reason: string, log: Logger, undo: () => Promise<void>): Pro
 async function prepare(
   config: Config,
   database: DatabaseHandle,
-  programmes: ProgrammeCatalogue,
   masterKey: MasterKey,
   clock: Clock,
   log: Logger,
@@ -227,7 +227,8 @@ async function prepare(
     seed: config.demo.seed,
     households: config.demo.households,
     nowMs: clock.now(),
-    programmes,
+    // Those that a new database begins with.
+    programmes: programmeCatalogue(shippedProgrammes),
   }
   await loadDemoWorld({
     ...world,

@@ -39,6 +39,7 @@ counted under \`other\`.
 | \`mizan_ring_depth\` stays above one batch | the lane gets more than it can commit |
 | \`mizan_lane_epoch\` rises without a restart | two writers contend for a lane |
 | \`mizan_link_up == 0\` | a counterparty is gone |
+| \`mizan_programme_failures_total\` rises | published programmes cannot be taken over: decisions go on with those from before |
 | \`mizan_reference_failures_total\` rises | changes of outlets and rollout cannot be read: decisions go on with those from before |
 | \`mizan_unmatched_responses_total\` rises | answers come after their time, or twice |
 | \`mizan_notifications_oldest_seconds\` rises | messages are not sent: the provider, or the rate limit |

@@ -1,7 +1,9 @@
+import { shippedProgrammes } from '../benefit/shipped-programmes.ts'
 import { MizanError } from '../errors.ts'
 import { connect } from './connection.ts'
 import { ID_STEP } from './lane-store.ts'
 import { migrate } from './migrations.ts'
+import { installProgrammes } from './programme-store.ts'
 
 /** What a database was set up with. */
 export interface Installation {
@@ -13,7 +15,8 @@ export interface Installation {
 }
 
 /**
- * Brings a database to the current schema and makes sure of its lanes. The number of lanes is fixed when a database is
+ * Brings a database to the current schema and makes sure of its lanes and, where there are none, of the programmes that
+ * come with Mizan. The number of lanes is fixed when a database is
  * new: households belong to lanes for good.
  * @param laneCount 1 to 64
  * @throws MizanError STORE_UNAVAILABLE, STORE_MIGRATION_FAILED, STORE_SCHEMA_MISMATCH
@@ -37,6 +40,7 @@ export async function prepareDatabase(url: string, laneCount: number): Promise<I
       'insert into lane (lane, next_id) select n, n + $2 from generate_series(0, $1 - 1) n on conflict do nothing',
       [laneCount, ID_STEP],
     )
+    await installProgrammes(client, shippedProgrammes)
     return { laneCount, migrations, isNew: inserted.rowCount === 1 }
   } finally {
     await client.end()

@@ -1,7 +1,7 @@
-import { programmeCatalogue } from '../benefit/programme-book.ts'
+import { type ProgrammeCatalogue, programmeCatalogue } from '../benefit/programme-book.ts'
 import type { ProgrammeFile } from '../benefit/programme-schema.ts'
-import { shippedProgrammes } from '../benefit/shipped-programmes.ts'
 import { type Client, connect } from './connection.ts'
+import { readCatalogue } from './programme-reader.ts'
 import { authorizationChecks } from './verify/authorizations.ts'
 import { balanceChecks } from './verify/balances.ts'
 import { batchChecks } from './verify/batches.ts'
@@ -16,7 +16,7 @@ import { type VerificationRules, verificationRules } from './verify/rules.ts'
 export type { CheckResult } from './verify/check.ts'
 
 export interface VerifyOptions {
-  /** Programmes whose tariffs and entitlements the journal is held against. Default: those that ship with Mizan. */
+  /** Programmes whose tariffs and entitlements the journal is held against. Default: those published. */
   readonly programmes?: readonly ProgrammeFile[]
   /** Gets each result as soon as it is there. */
   readonly onResult?: (result: CheckResult) => void
@@ -42,15 +42,19 @@ export const ledgerChecks: readonly LedgerCheck[] = [
  * @throws MizanError STORE_UNAVAILABLE
  */
 export async function verifyLedger(url: string, options: VerifyOptions = {}): Promise<CheckResult[]> {
-  const rules = verificationRules(programmeCatalogue(options.programmes ?? shippedProgrammes))
   const keeper = await connect({ url, name: 'mizan verify snapshot', role: 'mizan_app' })
   try {
     await keeper.query('begin isolation level repeatable read read only')
     const { rows } = await keeper.query<{ snapshot: string }>('select pg_export_snapshot() as snapshot')
+    const rules = verificationRules(await catalogueOf(keeper, options))
     return await runChecks(url, rows[0]?.snapshot ?? '', rules, options)
   } finally {
     await keeper.end().catch(() => undefined)
   }
+}
+
+async function catalogueOf(client: Client, { programmes }: VerifyOptions): Promise<ProgrammeCatalogue> {
+  return programmes === undefined ? await readCatalogue(client) : programmeCatalogue(programmes)
 }
 
 /**

@@ -86,6 +86,13 @@ export function createMetrics() {
       'mizan_reference_failures_total',
       'Changes of outlets and rollout that could not be read',
     ).child(),
+    programmeVersions: gauge('mizan_programme_versions', 'Published versions of programmes that decisions know'),
+    programmeChanges: counter('mizan_programme_changes_total', 'Publications and withdrawals taken over').child(),
+    /** A fault counts once until programmes can be taken over again. */
+    programmeFailures: counter(
+      'mizan_programme_failures_total',
+      'Publications and withdrawals that could not be taken over',
+    ).child(),
     unmatchedResponses: counter(
       'mizan_unmatched_responses_total',
       'Responses from a peer that match no request',
