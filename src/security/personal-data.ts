@@ -15,7 +15,7 @@ export interface SealedText {
 }
 
 /** What is found by a keyed hash; each has hashes of its own, and none is ever that of a card number. */
-export const personalKinds = ['national-id', 'mobile', 'account'] as const
+export const personalKinds = ['national-id', 'mobile', 'account', 'line'] as const
 export type PersonalKind = (typeof personalKinds)[number]
 
 /**

@@ -1,0 +1,142 @@
+import { type Test, test } from 'tap'
+import type { Rejection } from '../../src/files/reject-report.ts'
+import { applyMembershipFile, checkMembershipFile, type MembershipSource } from '../../src/store/membership-file.ts'
+import { peopleWorld, person } from './people-world.ts'
+
+const HEADER = 'household,event,nationalId,memberKey,name,effective,reasonCode,reason'
+
+/** A file of the memory. */
+function file(lines: readonly string[], format: 'csv' | 'ndjson' = 'csv'): MembershipSource {
+  const bytes = Buffer.from(`${lines.join('\n')}\n`)
+  async function* open() {
+    // In pieces that end in the middle of lines and of characters.
+    for (let at = 0; at < bytes.length; at += 97) yield bytes.subarray(at, at + 97)
+  }
+  return { name: `members.${format}`, format, open }
+}
+
+function arabic(text: string): string {
+  return text.replaceAll(/\d/g, (digit) => String.fromCharCode(0x660 + Number(digit)))
+}
+
+/** The database without what a file may not change when it is only looked at. */
+async function stateOf(client: { query(text: string): Promise<{ rows: unknown[] }> }) {
+  const { rows } =
+    await client.query(`select (select count(*) from person) as people, (select count(*) from command_inbox) as asked,
+    (select md5(string_agg(t::text, ';' order by t.household_id, t.from_date)) from household_term t) as terms`)
+  return rows
+}
+
+test('M18: membership files', async (t) => {
+  const { world, desk } = await peopleWorld(t, { at: '2026-11-20T12:00:00+02:00' })
+  const [a, b, c, d] = [world.household(), world.household(), world.household(), world.household()]
+  const born = person(1, false).nationalId
+  const lines = [
+    `${a.id},added,${born},k-1,${person(1).name},2026-11-20,birth,`,
+    `${arabic(String(b.id))},removed,${arabic(person(2).nationalId)},,,${arabic('2026')}-11-20,death,reported by the registry`,
+    `${c.id},suspended,,,,2026-11-25,income,found by cleansing`,
+    `${d.id},head-changed,${person(3).nationalId},,,2026-11-20,death,`,
+    `99999999,added,${person(4).nationalId},,Somebody,2026-11-20,birth,`,
+    `${d.id},added,29013010112345,,Somebody,2026-02-30,birth,call 01012345678`,
+    `${a.id},removed,${born},,,2026-11-21,correction,entered by mistake`,
+  ]
+  const trailer = 'TOTAL,7,3,2,1,1,0'
+  const whole = file([HEADER, ...lines, trailer])
+  const rejections: Rejection[] = []
+  const onReject = (rejection: Rejection) => void rejections.push(rejection)
+  const members = async (householdId: number) => {
+    const { rows } = await world.client.query<{ terms: string[] }>(
+      `select array_agg(from_date || ' ' || members || ' ' || status order by from_date) as terms from household_term
+       where household_id = $1 and from_date > 20261101`,
+      [householdId],
+    )
+    return rows[0]?.terms
+  }
+  const expected = [
+    { line: 7, field: 'effective', reason: 'must be written yyyy-mm-dd and exist' },
+    { line: 7, field: 'reason', reason: 'up to 200 characters, without long numbers' },
+    { line: 7, field: 'nationalId', reason: 'the date of birth in the national ID does not exist' },
+    { line: 5, field: 'nationalId', reason: 'is no member of this household' },
+    { line: 6, field: 'household', reason: 'there is no such household' },
+  ]
+
+  await t.test('a check says what would change, and changes nothing', async (t) => {
+    const before = await stateOf(world.client)
+    const result = await checkMembershipFile(desk, whole, { onReject })
+    t.match(result, { lines: 7, done: 4, repeated: 0, rejected: 3, wasApplied: false })
+    t.same(rejections.splice(0), expected)
+    t.same(await stateOf(world.client), before)
+  })
+
+  await t.test('an interrupted file goes on where it was, and changes nothing twice', async (t) => {
+    const stop = () => {
+      throw new RangeError('interrupted')
+    }
+    await t.rejects(applyMembershipFile(desk, whole, 'ministry', { onProgress: stop }), RangeError)
+    const after = await stateOf(world.client)
+    const seen: number[] = []
+    const onProgress = (done: number, total: number) => void seen.push(done, total)
+    const result = await applyMembershipFile(desk, whole, 'ministry', { onReject, onProgress })
+    t.match(result, {
+      done: 4,
+      repeated: 0,
+      rejected: 3,
+      events: { added: 1, removed: 2, 'head-changed': 0, suspended: 1, reinstated: 0 },
+      governorates: { [c.governorate]: { suspended: 1 } },
+    })
+    t.same(seen, [7, 7])
+    t.same(rejections.splice(0), expected)
+    t.same(await stateOf(world.client), after, 'all was done before it was interrupted')
+    t.same(await members(a.id), [`20261121 ${a.members + 1} active`, `20261122 ${a.members} active`])
+    t.same(await members(b.id), [`20261121 ${Math.max(1, b.members - 1)} active`])
+    t.same(await members(c.id), [`20261126 ${c.members} suspended`])
+    const { rows } = await world.client.query(
+      `select event, reason_code, actor, to_date from household_event e left join household_member m using (person_id)
+       where e.household_id = $1 order by e.id`,
+      [a.id],
+    )
+    t.match(rows, [
+      { event: 'added', reason_code: 'birth', actor: 'ministry', to_date: 20261122 },
+      { event: 'removed', reason_code: 'correction' },
+    ])
+  })
+
+  await t.test('an applied file changes nothing, nor do its lines in another', async (t) => {
+    const before = await stateOf(world.client)
+    t.match(await applyMembershipFile(desk, whole, 'ministry'), { wasApplied: true, done: 4, rejected: 3 })
+    const again = file([HEADER, ...lines.slice(0, 3), 'TOTAL,3,1,1,0,1,0'])
+    t.match(await applyMembershipFile(desk, again, 'ministry'), {
+      wasApplied: false,
+      done: 0,
+      repeated: 3,
+      rejected: 0,
+    })
+    t.same(await stateOf(world.client), before)
+  })
+
+  await t.test('a file of JSON lines', async (t) => {
+    const line = { household: d.id, event: 'suspended', effective: '2026-11-22', reasonCode: 'income' }
+    const total = { lines: 1, added: 0, removed: 0, headChanged: 0, suspended: 1, reinstated: 0 }
+    const json = file([JSON.stringify(line), JSON.stringify({ event: 'total', ...total })], 'ndjson')
+    t.match(await checkMembershipFile(desk, json), { done: 1, rejected: 0 })
+  })
+
+  await t.test('a file that is cut off, or was changed, is refused as a whole', async (t) => {
+    const refusals: [string[], RegExp][] = [
+      [[HEADER, ...lines], /no trailer: it may be cut off/],
+      [[HEADER, ...lines.slice(1), trailer], /does not agree: lines 7, found 6; added 3, found 2/],
+      [[HEADER, trailer, ...lines], /stands behind the trailer/],
+      [[HEADER.replace('household,', ''), trailer], /column "household" is missing/],
+      [[HEADER, 'TOTAL,0,0,0'], /no trailer/],
+    ]
+    await refuseAll(t, refusals)
+  })
+
+  async function refuseAll(t: Test, refusals: readonly [string[], RegExp][]): Promise<void> {
+    const before = await stateOf(world.client)
+    for (const [content, message] of refusals) {
+      await t.rejects(applyMembershipFile(desk, file(content), 'ministry'), { code: 'BAD_INPUT', message })
+    }
+    t.same(await stateOf(world.client), before)
+  }
+})
