@@ -122,8 +122,10 @@ async function change(
   if (idempotencyKey !== undefined) refusePan(idempotencyKey, 'the idempotency key')
   await atCard(io, card, options, async (client, { id: cardId, lane, householdId, panMasked }) => {
     const requestedBy = authorOf(io).user
+    const lastFour = wanted.kind === 'card-status' ? { lastFour: panMasked.slice(-4) } : {}
     const asked = await requestCommand(client, {
       ...wanted,
+      detail: { ...wanted.detail, ...lastFour },
       lane,
       cardId,
       householdId,

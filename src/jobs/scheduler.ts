@@ -158,9 +158,21 @@ export async function triggerJob(
   }
 }
 
-/** Opens the queue for a command: it adds and reads jobs, and runs none. */
+/**
+ * Opens the queue for a command: it adds and reads jobs, and runs none.
+ * @throws MizanError NOT_FOUND when no switch has run jobs in this database yet
+ */
 export async function withQueue<T>(url: string, work: (boss: JobQueue) => Promise<T>): Promise<T> {
-  const boss = await openQueue({ url, works: false, onError: () => undefined })
+  const boss = await openQueue({ url, works: false, onError: () => undefined }).catch((cause: unknown) => {
+    if (!/not installed/.test(describeError(cause))) throw cause
+    throw new MizanError(
+      'NOT_FOUND',
+      'no switch has run jobs here yet; mizan start does, unless jobs.enabled is false',
+      {
+        cause,
+      },
+    )
+  })
   try {
     return await work(boss)
   } finally {

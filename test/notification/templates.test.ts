@@ -1,12 +1,14 @@
+import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import t from 'tap'
+import { shippedProgrammes } from '../../src/benefit/shipped-programmes.ts'
 import { compileTemplates, shippedTemplates, type TemplateFile } from '../../src/notification/catalogue.ts'
 import { inDigits } from '../../src/notification/numbers.ts'
 import { languages, pluralCategory } from '../../src/notification/plural.ts'
 import { isStale, quietForMs, retryDelayMs } from '../../src/notification/policy.ts'
 import { renderMessage } from '../../src/notification/render.ts'
 import { smsLength } from '../../src/notification/sms-parts.ts'
-import { longestValue } from '../../src/notification/values.ts'
+import { longestValue, TEXT_MAX } from '../../src/notification/values.ts'
 import { counted, moneyInWords, nouns, shippedWords } from '../../src/notification/words.ts'
 
 const catalogue = compileTemplates()
@@ -153,6 +155,14 @@ t.test('each shipped template is written in both languages, within its parts', a
     }
   }
   t.same(catalogue.optOutGroups, ['dispense', 'entitlement', 'account'], 'blocks and collection always come')
+})
+
+t.test('the page names every template, and programmes are said by their whole names', async (t) => {
+  const page = readFileSync(new URL('../../docs/notifications.md', import.meta.url), 'utf8')
+  for (const code of catalogue.templates.keys()) t.match(page, `\`${code}\``)
+  for (const { name } of shippedProgrammes) {
+    for (const text of [name.ar, name.en]) t.ok([...text].length <= TEXT_MAX, text)
+  }
 })
 
 t.test('faulty templates are named all at once', async (t) => {

@@ -15,7 +15,7 @@ export function resetPin({ card, builder }: CommandContext): Outcome {
 }
 
 /** Blocks a card, or whatever else its status may become. */
-export function changeStatus({ command, card, builder }: CommandContext): Outcome {
+export function changeStatus({ command, card, household, builder }: CommandContext): Outcome {
   if (card === undefined) return refused('there is no such card')
   const { status: to } = command.detail
   if (!isCardStatus(to)) return refused(`the new status must be one of ${cardStatuses.join(', ')}`)
@@ -27,7 +27,20 @@ export function changeStatus({ command, card, builder }: CommandContext): Outcom
   if (refusal !== undefined) return refused(refusal, note)
   card.status = to
   builder.restateCard(card)
+  const news = newsOf(from, to)
+  if (household !== undefined && news !== undefined) builder.notify(household.id, news, faceOf(command.detail.lastFour))
   return done(`the card was ${from} and is ${to}`, note)
+}
+
+/** What a household is told of another status (M20); nothing where a card that could not be used still cannot. */
+function newsOf(from: CardStatus, to: CardStatus): string | undefined {
+  if (to === 'active') return from === 'issued' ? 'card-activated' : 'card-unblocked'
+  return from === 'active' ? 'card-blocked' : undefined
+}
+
+/** The last digits of a card, when whoever asked named them. */
+function faceOf(lastFour: unknown): { readonly card?: string } {
+  return typeof lastFour === 'string' && /^[0-9]{4}$/.test(lastFour) ? { card: lastFour } : {}
 }
 
 function isCardStatus(value: unknown): value is CardStatus {
