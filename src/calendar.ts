@@ -68,6 +68,23 @@ export function civilTime(instantMs: number): { date: CivilDate; time: string } 
   }
 }
 
+/** Minute of the Cairo day at an instant, 0 to 1,439. */
+export function civilMinute(instantMs: number): number {
+  return Math.floor(((instantMs + cairoOffsetMs(instantMs)) % DAY_MS) / 60_000)
+}
+
+/**
+ * The instant at which a clock in Cairo shows MMDDhhmmss (DE13 and DE12), nearest to a reference instant. Of the hour that
+ * comes twice in October it is the later one.
+ * @returns milliseconds since 1970 UTC, or undefined when the digits are not a date and time
+ */
+export function civilInstant(text: string, nearMs: number): number | undefined {
+  const local = readTransmission(text, nearMs + cairoOffsetMs(nearMs))
+  if (local === undefined) return undefined
+  const winter = local - 2 * HOUR_MS
+  return cairoOffsetMs(winter) === 2 * HOUR_MS ? winter : local - 3 * HOUR_MS
+}
+
 /** Month of a civil date. */
 export function monthOf(date: CivilDate): CivilMonth {
   return Math.floor(date / 100) as CivilMonth

@@ -219,7 +219,9 @@ create function load_households(p_lane smallint, p_ids bigint[], p_month integer
            max(y.held) as held
     from (
       select z.account, z.period, z.posted, z.held from balance z
-        where z.lane = p_lane and z.household_id = h.id and z.period = any (array[0, p_month])
+        where z.lane = p_lane and z.household_id = h.id
+          -- What was granted for the next month too: memory goes on into it without reading anew.
+          and z.period = any (array[0, p_month, p_month + case when p_month % 100 = 12 then 89 else 1 end])
       union all
       select z.account, z.period, z.posted, z.held from balance z
         where z.lane = p_lane and z.household_id = h.id and z.period between p_month * 100 and p_month * 100 + 99
@@ -290,6 +292,17 @@ create function recent_keys(p_lane smallint, p_since date, p_limit integer)
     where k.key is not null
 $$;
 
+-- Refunds of an authorization that were not reversed again.
+create function standing_refunds(p_id bigint, p_since date)
+  returns table (lane smallint, business_date date, id bigint, approved_amount bigint) language sql stable as $$
+  select r.lane, r.business_date, r.id, r.approved_amount from authorization_journal r
+  where r.original_id = p_id and r.business_date >= p_since
+    and r.mti not like '04%' and r.transaction_type = '20' and r.result = 'approved'
+    and not exists (select from authorization_journal x
+                    where x.original_id = r.id and x.business_date >= r.business_date
+                      and x.mti like '04%' and x.result = 'approved' offset 0)
+$$;
+
 -- An authorization with everything a repeat, reversal, completion or refund needs to know of it.
 create function describe_authorization(a authorization_journal) returns jsonb
   language sql stable as $$
@@ -308,12 +321,23 @@ create function describe_authorization(a authorization_journal) returns jsonb
     'reversed', (select sum(r.approved_amount) from authorization_journal r
                  where r.original_id = a.id and r.business_date >= a.business_date and r.mti like '04%'
                    and r.result = 'approved' and r.approved_amount > 0),
-    'refunded', (select coalesce(sum(r.approved_amount), 0) from authorization_journal r
-                 where r.original_id = a.id and r.business_date >= a.business_date
-                   and r.mti not like '04%' and r.transaction_type = '20' and r.result = 'approved'
-                   and not exists (select from authorization_journal x
-                                   where x.original_id = r.id and x.business_date >= r.business_date
-                                     and x.mti like '04%' and x.result = 'approved' offset 0)))
+    'refunds', (select jsonb_agg(jsonb_build_object('approved', r.approved_amount, 'transfers',
+                  (select jsonb_agg(jsonb_build_array(t.kind, t.debit, t.credit, t.amount, t.period) order by t.leg)
+                   from transfer t
+                   where t.lane = r.lane and t.business_date = r.business_date and t.group_id = r.id)))
+                from standing_refunds(a.id, a.business_date) r),
+    'lines', (select jsonb_agg(jsonb_build_array(l.line, l.product, l.counter, l.quantity, l.unit_price, l.granted,
+                l.granted_piasters, l.reason, b.quantity, b.granted, b.piasters, b.granted_piasters) order by l.line)
+              from basket_line l
+              cross join lateral (
+                select coalesce(sum(x.quantity), 0) as quantity, coalesce(sum(x.granted), 0) as granted,
+                       coalesce(sum(round(x.quantity * x.unit_price / 1000.0)), 0) as piasters,
+                       coalesce(sum(x.granted_piasters), 0) as granted_piasters
+                from standing_refunds(a.id, a.business_date) r
+                join basket_line x on x.authorization_id = r.id and x.lane = r.lane
+                where x.line = l.line) b
+              where l.authorization_id = a.id and l.lane = a.lane),
+    'counted', case when a.trace like '%"usage.counted"%' then a.trace::jsonb end)
 $$;
 
 -- What a batch needs to know of the journal. Rows: 'previous' (by duplicate key); 'early' (a reversal

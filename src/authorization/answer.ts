@@ -2,6 +2,7 @@ import { approvalCode } from '../identifiers.ts'
 import { formatAmounts } from '../iso8583/composites.ts'
 import type { Authentication } from './authentication.ts'
 import type { BalanceGroup, Decision } from './decision.ts'
+import { answerLineFields } from './elements.ts'
 import { isApproval, type Result } from './result.ts'
 
 /** The fields of an answer that Mizan sets; everything else echoes the request (interfaces.md, "Messages"). */
@@ -9,15 +10,21 @@ export type AnswerFields = Readonly<Record<string, string>>
 
 /**
  * Builds the answer's own fields: 39 always, 38 on approval, 54 with the balances that the decision names, 4 where less
- * was granted than asked.
+ * was granted than asked, 48 (104 on the card scheme's rails) with the lines of a basket.
  * @param responseCodes the dialect's DE39 table
  */
 export function answerFields(
   decision: Decision,
   id: number,
   responseCodes: Readonly<Record<Result, string>>,
+  schemeRail = false,
 ): AnswerFields {
   if (decision.replay !== undefined) return decision.replay.answer
+  const fields = plainFields(decision, id, responseCodes)
+  return decision.lines.length === 0 ? fields : { ...fields, ...answerLineFields(decision.lines, schemeRail) }
+}
+
+function plainFields(decision: Decision, id: number, responseCodes: Readonly<Record<Result, string>>): AnswerFields {
   const code = responseCodes[decision.result]
   const hasBalances = decision.balances.length > 0
   if (isApproval(decision.result)) {

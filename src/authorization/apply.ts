@@ -3,14 +3,14 @@ import { assert } from '../errors.ts'
 import { type AccountNumber, isHouseholdAccount, ownerOf } from '../ledger/accounts.ts'
 import { applyToBalance, type Balance, type Hold, type Transfer } from '../ledger/transfer.ts'
 import { ASSERTION_VALID_MS } from './authentication.ts'
-import type { Decision } from './decision.ts'
+import type { Decision, UsageChange } from './decision.ts'
 
 /**
  * Applies a decision to the household in memory, so that the next decision of the same batch sees it. The writer makes
  * the same change durable, or forgets this copy when it cannot.
  */
 export function applyDecision(decision: Decision, household: Household, card: Card | undefined): void {
-  const { transfers, hold, holdEnding, cashUsage, usedAssertion } = decision
+  const { transfers, hold, holdEnding, cashUsage, usedAssertion, usages } = decision
   // First, because what a completion captures was reserved by the very hold that it ends.
   if (holdEnding !== undefined) endHold(household, holdEnding.hold)
   applyTransfers(transfers, household)
@@ -21,6 +21,7 @@ export function applyDecision(decision: Decision, household: Household, card: Ca
   if (decision.stopOldRationCard) household.oldRationCard = 'stopped'
   if (cashUsage !== undefined) countCash(household, cashUsage)
   if (usedAssertion !== undefined) useAssertion(household, usedAssertion)
+  for (const usage of usages) countUsage(household, usage)
   if (card === undefined) return
   if (decision.counters !== undefined) card.counters = decision.counters
   if (decision.script !== undefined) card.scriptPending = undefined
@@ -37,6 +38,13 @@ export function applyTransfers(transfers: readonly Transfer[], household: Househ
       applyToBalance(openBalance(household, credit, period), amount)
     }
   }
+}
+
+/** Counts against a cap. What is given back was counted before, so figures stay above zero. */
+function countUsage({ usages }: Household, { counter, period, change }: UsageChange): void {
+  const usage = usages.find((one) => one.counter === counter && one.period === period)
+  if (usage !== undefined) usage.used = Math.max(0, usage.used + change)
+  else if (change > 0) usages.push({ counter, period, used: change })
 }
 
 /** Adds a nonce, and lets go of those whose assertions are out of time by now. */

@@ -1,11 +1,13 @@
 import { servesOwnOnly } from '../benefit/entitlement.ts'
-import type { WalletProgramme } from '../benefit/programme.ts'
+import type { OutletRule, VerificationRule, WalletProgramme } from '../benefit/programme.ts'
+import { type CivilDate, civilMinute } from '../calendar.ts'
 import { type Card, type Household, isExpired, termOn } from '../card/household.ts'
-import type { Decision, DecisionDraft } from './decision.ts'
+import type { Decision, DecisionContext, DecisionDraft } from './decision.ts'
 import { hasTerminalOn, outletStatusOn } from './outlet.ts'
 import type { AuthorizationRequest, Outlet } from './request.ts'
 import type { Result } from './result.ts'
 import { type Target, transactionTypes } from './routing.ts'
+import type { TraceCode } from './trace.ts'
 
 /** The card and the household a decision may go on with. */
 export interface Holder {
@@ -27,6 +29,9 @@ export function checkCard(request: AuthorizationRequest, draft: DecisionDraft): 
   if (card === undefined || household === undefined) return draft.decline('unknown-card', 'card.unknown')
   const refused = statusResults[card.status]
   if (refused !== undefined) return draft.decline(refused, 'card.status', card.status)
+  if (card.kind === 'ration' && household.oldRationCard !== 'active') {
+    return draft.decline('restricted-card', 'old-card.refused', household.oldRationCard)
+  }
   if (isExpired(card.expiry, entitlementDate)) return draft.decline('expired-card', 'card.expired', card.expiry)
   if (request.expiry !== undefined && request.expiry !== card.expiry) {
     return draft.decline('expired-card', 'card.expired', request.expiry)
@@ -50,34 +55,117 @@ export function checkStanding(
   return status === 'active' ? undefined : draft.decline(result, 'outlet.status', outlet?.acceptor ?? '', status)
 }
 
-/** The outlet and place rules of a subsidy: a registered outlet of the right kind, at the right place, service live. */
+/** A refusal with the rule that decided. */
+type Refusal = readonly [Result, TraceCode, ...(string | number)[]]
+
+/** An outlet, and those programmes of an account code that it may serve the household from. */
+export interface SubsidyPlace {
+  readonly outlet: Outlet
+  /** Never empty, in the order in which they are drawn. */
+  readonly programmes: readonly WalletProgramme[]
+}
+
+/**
+ * The outlet and place rules of a subsidy: a registered outlet of the right kind, at the right place, service live. Of
+ * several grants those that have no place here are left out; without any left, the first one's reason is the answer.
+ */
 export function checkSubsidyPlace(
   request: AuthorizationRequest,
-  programme: WalletProgramme,
+  programmes: readonly WalletProgramme[],
   household: Household,
   draft: DecisionDraft,
-): Outlet | Decision {
-  const { outlet, policy, entitlementDate } = draft.context
+): SubsidyPlace | Decision {
+  const { outlet } = draft.context
   if (isSuspended(household, draft)) return draft.decline('household-suspended', 'household.suspended')
   if (outlet === undefined) return draft.decline('unknown-outlet', 'outlet.unknown')
   const stopped = checkStanding(draft, 'unknown-outlet')
   if (stopped !== undefined) return stopped
+  const [first] = programmes
+  const refusal = first && placeRefusal(request, first, outlet, household, draft)
+  if (programmes.length === 1) return refusal === undefined ? { outlet, programmes } : draft.decline(...refusal)
+  const open = programmes.filter((one) => placeRefusal(request, one, outlet, household, draft) === undefined)
+  return open.length === 0 && refusal !== undefined ? draft.decline(...refusal) : { outlet, programmes: open }
+}
+
+function placeRefusal(
+  { transactionType, terminal }: AuthorizationRequest,
+  programme: WalletProgramme,
+  outlet: Outlet,
+  household: Household,
+  { context }: DecisionDraft,
+): Refusal | undefined {
+  const { entitlementDate } = context
   if (!programme.outlets.categories.includes(outlet.category)) {
-    const type = request.transactionType
-    return draft.decline('not-at-this-outlet', 'outlet.category', outlet.category, type, programme.code)
+    return ['not-at-this-outlet', 'outlet.category', outlet.category, transactionType, programme.code]
   }
-  if (!hasTerminalOn(outlet, request.terminal, entitlementDate)) {
-    return draft.decline('not-at-this-outlet', 'outlet.terminal', outlet.acceptor)
+  if (!hasTerminalOn(outlet, terminal, entitlementDate)) {
+    return ['not-at-this-outlet', 'outlet.terminal', outlet.acceptor]
   }
-  const liveFrom = policy.serviceLiveFrom(programme.code, household.governorate)
+  return serviceRefusal(programme, outlet, household, context)
+}
+
+/** Whether a service is live for the household, and the outlet may serve it. */
+export function serviceRefusal(
+  programme: Pick<WalletProgramme, 'code' | 'outlets'>,
+  outlet: Outlet,
+  { governorate }: Household,
+  { policy, entitlementDate }: DecisionContext,
+): Refusal | undefined {
+  const liveFrom = policy.serviceLiveFrom(programme.code, governorate)
   if (liveFrom === undefined || entitlementDate < liveFrom) {
-    return draft.decline('service-not-live', 'service.not-live', programme.code, household.governorate)
+    return ['service-not-live', 'service.not-live', programme.code, governorate]
   }
-  const atHome = outlet.governorate === household.governorate
-  if (!atHome && servesOwnOnly(programme.outlets, outlet.governorate, entitlementDate)) {
-    return draft.decline('service-not-live', 'outlet.governorate', household.governorate, outlet.governorate)
+  return governorateRefusal(programme.outlets, outlet, governorate, entitlementDate)
+}
+
+/** Whether an outlet serves households of a governorate: there are dated exceptions for summer resorts. */
+export function governorateRefusal(
+  outlets: OutletRule,
+  outlet: Outlet,
+  governorate: string,
+  date: CivilDate,
+): Refusal | undefined {
+  if (outlet.governorate === governorate || !servesOwnOnly(outlets, outlet.governorate, date)) return undefined
+  return ['service-not-live', 'outlet.governorate', governorate, outlet.governorate]
+}
+
+/** Whether outlets serve a programme at an instant; hours that are not enforced are only for the analysts. */
+export function checkHours(
+  programme: { readonly code: string; readonly outlets: Pick<OutletRule, 'hours'> },
+  instantMs: number,
+  draft: DecisionDraft,
+): Decision | undefined {
+  const { hours } = programme.outlets
+  if (hours?.enforced !== true) return undefined
+  const minute = civilMinute(instantMs)
+  const { fromMinute, toMinute } = hours
+  // Hours may go over midnight.
+  const isOpen =
+    fromMinute <= toMinute ? fromMinute <= minute && minute < toMinute : fromMinute <= minute || minute < toMinute
+  if (isOpen) return undefined
+  const clock = (at: number) => `${String(Math.floor(at / 60)).padStart(2, '0')}:${String(at % 60).padStart(2, '0')}`
+  const figures = [programme.code, clock(fromMinute), clock(toMinute), clock(minute)] as const
+  return draft.decline('not-at-this-outlet', 'outlet.hours', ...figures)
+}
+
+/**
+ * The verification ladder of a programme: where it is required, one of the ways that it accepts must have matched in
+ * this message. An advice tells of what happened; nobody can be verified then.
+ */
+export function checkVerification(
+  { code, verification }: { readonly code: string; readonly verification: VerificationRule },
+  { messageClass }: AuthorizationRequest,
+  draft: DecisionDraft,
+): Decision | undefined {
+  const { accept, required } = verification
+  if (!required) return undefined
+  const { pin, fingerprint } = draft.context.authentication
+  if (accept.includes('fingerprint') && fingerprint === 'matched') return undefined
+  if (accept.includes('pin')) {
+    if (pin === 'matched' || messageClass.endsWith('advice')) return undefined
+    return draft.decline('pin-unverifiable', 'verification.required', code, accept.join(' or '))
   }
-  return outlet
+  return draft.decline('fingerprint-required', 'fingerprint.required', fingerprint, code)
 }
 
 /** Whether the requester can take less than it asks for: it says so (DE60.10), or its outlet is registered so. */

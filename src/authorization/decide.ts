@@ -6,11 +6,14 @@ import { transfer } from '../ledger/transfer.ts'
 import { checkAuthentication } from './authentication.ts'
 import { checkCard, checkMoneyPlace, checkStanding, checkSubsidyPlace, isInquiry, isSuspended } from './checks.ts'
 import { type BalanceGroup, type Decision, type DecisionContext, DecisionDraft } from './decision.ts'
+import { drawSubsidy } from './goods.ts'
+import { decideCover } from './health.ts'
 import { counterpartyOf, debitPostal, depositPostal, postalAvailable, postalGroup } from './postal.ts'
+import { refundPurchase } from './refund.ts'
 import type { AuthorizationRequest } from './request.ts'
-import { completeHold, refundPurchase, reverse } from './reversal.ts'
+import { completeHold, reverse } from './reversal.ts'
 import { isKnownType, route, type Target, transactionTypes } from './routing.ts'
-import { drawSubsidy, walletGroup } from './wallets.ts'
+import { walletGroup } from './wallets.ts'
 
 /**
  * Decides one request: pure, synchronous, no clock, no exceptions for declines. The same function runs in production,
@@ -55,7 +58,9 @@ function decideTransaction(request: AuthorizationRequest, draft: DecisionDraft):
   if (target.kind === 'wallet') return decideWallet(request, target, household, draft)
   const refused = checkMoneyPlace(request, target, draft)
   if (refused !== undefined) return refused
-  return target.kind === 'health' ? decideHealth(request, household, draft) : decidePostal(request, household, draft)
+  return target.kind === 'health'
+    ? decideCover(request, target.programme, household, draft)
+    : decidePostal(request, target, household, draft)
 }
 
 function decideWallet(
@@ -65,23 +70,28 @@ function decideWallet(
   draft: DecisionDraft,
 ): Decision {
   if (request.transactionType === transactionTypes.purchase) {
-    return drawSubsidy(request, target.programme, household, draft)
+    return drawSubsidy(request, target.programmes, household, draft)
   }
   if (request.transactionType === transactionTypes.refund) {
-    const outlet = checkSubsidyPlace(request, target.programme, household, draft)
-    return 'result' in outlet ? outlet : refundPurchase(request, true, draft)
+    const place = checkSubsidyPlace(request, target.programmes, household, draft)
+    return 'result' in place ? place : refundPurchase(request, true, draft)
   }
   return draft.decline('invalid-transaction', 'type.unknown', request.transactionType)
 }
 
-function decidePostal(request: AuthorizationRequest, household: Household, draft: DecisionDraft): Decision {
+function decidePostal(
+  request: AuthorizationRequest,
+  { payment }: Target & { kind: 'postal' },
+  household: Household,
+  draft: DecisionDraft,
+): Decision {
   switch (request.transactionType) {
     case transactionTypes.purchase:
     case transactionTypes.cash:
     case transactionTypes.cashback:
     case transactionTypes.quasiCash:
     case transactionTypes.billPayment:
-      return debitPostal(request, household, draft)
+      return debitPostal(request, household, draft, payment)
     case transactionTypes.refund:
       return refundToPostal(request, household, draft)
     case transactionTypes.deposit:
@@ -109,40 +119,6 @@ function refundToPostal(request: AuthorizationRequest, household: Household, dra
   return draft.approve(amount)
 }
 
-/** Health cover: the fingerprint first (M11), then the co-payment from the postal account. */
-function decideHealth(request: AuthorizationRequest, household: Household, draft: DecisionDraft): Decision {
-  const { policy, entitlementDate, outlet, authentication } = draft.context
-  if (isSuspended(household, draft)) return draft.decline('household-suspended', 'household.suspended')
-  if (outlet === undefined) return draft.decline('unknown-outlet', 'outlet.unknown')
-  if (outlet.category !== 'health') {
-    const type = request.transactionType
-    return draft.decline('not-at-this-outlet', 'outlet.category', outlet.category, type, 'health cover')
-  }
-  const liveFrom = policy.serviceLiveFrom('health', household.governorate)
-  if (liveFrom === undefined || entitlementDate < liveFrom) {
-    return draft.decline('service-not-live', 'service.not-live', 'health', household.governorate)
-  }
-  const { fingerprint } = authentication
-  if (fingerprint !== 'matched') return draft.decline('fingerprint-required', 'fingerprint.required', fingerprint)
-  if (request.transactionType === transactionTypes.eligibility) {
-    draft.note('eligibility.yes')
-    return draft.approve(0)
-  }
-  if (request.transactionType === transactionTypes.refund) return refundPurchase(request, false, draft)
-  const amount = request.amountPiasters
-  if (amount <= 0) return draft.decline('bad-amount', 'amount.zero')
-  const available = postalAvailable(household)
-  draft.set({ balances: [postalGroup(Math.max(0, available - amount))] })
-  if (amount > available) {
-    draft.set({ balances: [postalGroup(available)] })
-    return draft.decline('insufficient', 'copay.postal', amount, available)
-  }
-  draft.note('copay.postal', amount, available)
-  const postal = moneyAccount('postalAccount', household.id)
-  draft.transfers.push(transfer('coPayment', postal, moneyAccount('outletPayable', outlet.id), amount))
-  return draft.approve(amount)
-}
-
 /** DE54 has room for six groups (interfaces.md, "DE54 in answers"). */
 const BALANCE_GROUPS_MAX = 6
 
@@ -162,7 +138,9 @@ function inquire(household: Household, draft: DecisionDraft): Decision {
   }
   let groups = [...byCode.values()]
   if (groups.length >= BALANCE_GROUPS_MAX) groups = groups.filter(({ amount }) => amount > 0)
-  groups = [...groups.slice(0, BALANCE_GROUPS_MAX - 1), postalGroup(postalAvailable(household))]
+  groups = groups.slice(0, BALANCE_GROUPS_MAX - 1)
+  // The old ration card has nothing to do with the postal account.
+  if (draft.context.card?.kind !== 'ration') groups.push(postalGroup(postalAvailable(household)))
   draft.note('inquiry.balances', groups.length)
   draft.set({ balances: groups })
   return draft.approve(0)

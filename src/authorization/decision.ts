@@ -4,6 +4,7 @@ import type { CardCounters } from '../card/card-counters.ts'
 import type { Card, CardScript, Household, UsedAssertion } from '../card/household.ts'
 import type { Hold, HoldEnding, Transfer } from '../ledger/transfer.ts'
 import type { Authentication } from './authentication.ts'
+import type { AnswerLine } from './elements.ts'
 import type { Outlet } from './request.ts'
 import type { Result } from './result.ts'
 import type { TraceCode, TraceEntry } from './trace.ts'
@@ -12,11 +13,47 @@ import type { TraceCode, TraceEntry } from './trace.ts'
 export interface BalanceGroup {
   /** Wallet's account code, or 20 for the postal account. */
   readonly accountCode: string
-  /** 01 ledger, 02 available, 57 original amount of a partial approval. */
-  readonly amountType: '01' | '02' | '57'
+  /** 01 ledger, 02 available, 04 due (a co-payment that was asked for), 57 original amount of a partial approval. */
+  readonly amountType: '01' | '02' | '04' | '57'
   /** 818, or 999 for counted units. */
   readonly currency: string
   readonly amount: number
+}
+
+/** A change of what was used of something capped (`usageCounter` in card/household.ts). */
+export interface UsageChange {
+  readonly counter: number
+  /** yyyymm, yyyy or yyyymmdd, as the cap goes. */
+  readonly period: number
+  readonly change: number
+}
+
+/** A line of a basket with what was decided on it; what a refund takes back of one is such a line too. */
+export interface DecidedLine extends AnswerLine {
+  /** From 1. */
+  readonly line: number
+  /** The product's counter; undefined for what is not on a list. */
+  readonly counter: number | undefined
+  /** Paid from the subsidy. */
+  readonly grantedPiasters: number
+}
+
+/** A line of an authorization of the journal, with what refunds that stand took back of it. */
+export interface StoredLine extends DecidedLine {
+  readonly returned: {
+    /** Thousandths in all, and those of them that the subsidy had paid. */
+    readonly quantity: number
+    readonly granted: number
+    /** Piasters in all, and those of them that went back to the subsidy. */
+    readonly piasters: number
+    readonly grantedPiasters: number
+  }
+}
+
+/** What the head of the household is told of a decision, in the same commit. */
+export interface Notice {
+  readonly template: 'dispense' | 'dispense-returned'
+  readonly detail: Readonly<Record<string, unknown>>
 }
 
 /** An authorization of the journal that a message refers to: a repeat's first, a reversal's original. */
@@ -39,6 +76,12 @@ export interface StoredAuthorization {
   /** What later reversals and refunds already gave back, piasters of DE4; undefined when never reversed. */
   readonly reversedPiasters: number | undefined
   readonly refundedPiasters: number
+  /** Transfers of the refunds that stand. */
+  readonly refunds: readonly Transfer[]
+  /** Of an item-level basket. */
+  readonly lines: readonly StoredLine[]
+  /** What it counted against caps. */
+  readonly usages: readonly UsageChange[]
   /** Civil day of its entitlement, and what it counted against the day's cash limits. */
   readonly entitlementDate: CivilDate
 }
@@ -99,11 +142,20 @@ export interface Decision {
   /** The card's counters from now on, on declines too; undefined leaves them. */
   readonly counters: CardCounters | undefined
   readonly usedAssertion: UsedAssertion | undefined
+  /** What it counts against caps, or gives back of them. */
+  readonly usages: readonly UsageChange[]
+  /** Of an item-level basket: answered line by line, on a refusal for want of value too. */
+  readonly lines: readonly DecidedLine[]
+  /** Lines that a refund takes back. */
+  readonly returnedLines: readonly DecidedLine[]
+  readonly notice: Notice | undefined
   /** Goes out with this answer, and waits no more. */
   readonly script: CardScript | undefined
   readonly balances: readonly BalanceGroup[]
   readonly trace: readonly TraceEntry[]
 }
+
+const nothing: readonly never[] = []
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 
@@ -122,8 +174,12 @@ export class DecisionDraft {
     originalId: undefined,
     counters: undefined,
     usedAssertion: undefined,
+    usages: nothing,
+    lines: nothing,
+    returnedLines: nothing,
+    notice: undefined,
     script: undefined,
-    balances: [],
+    balances: nothing,
   }
 
   constructor(context: DecisionContext) {
@@ -145,6 +201,13 @@ export class DecisionDraft {
     this.#fields.counters = counters
   }
 
+  /** Counts against a cap, or gives back of it; noted, because what gives this back reads it from the trace. */
+  use(counter: number, period: number, change: number): void {
+    if (change === 0) return
+    this.#fields.usages = [...this.#fields.usages, { counter, period, change }]
+    this.note('usage.counted', counter, period, change)
+  }
+
   set(fields: Partial<Mutable<Omit<Decision, 'trace' | 'transfers' | 'result'>>>): void {
     Object.assign(this.#fields, fields)
   }
@@ -159,6 +222,9 @@ export class DecisionDraft {
       holdEnding: undefined,
       stopOldRationCard: false,
       cashUsage: undefined,
+      usages: nothing,
+      returnedLines: nothing,
+      notice: undefined,
       script: undefined,
       result,
       transfers: [],

@@ -100,8 +100,12 @@ export function requestOf(message: Message, link: LinkProfile, receivedAtMs: num
     partialAllowed: link.schemeRail && subfield(message, PARTIAL_INDICATOR) === '1',
     quantity: numberElement(elements, 'QT'),
     days: numberElement(elements, 'DY') ?? 1,
-    coPaymentFromPostal: elements.first('CP') === 'A',
-    basketPiasters: elements.basketPiasters,
+    tender: tenderOf(elements),
+    basket: elements.basket,
+    service: elements.first('HS'),
+    costPiasters: numberElement(elements, 'HC'),
+    offlineSequence: numberElement(elements, 'FL'),
+    localTime: text(13) + text(12),
     chipRead: CHIP_ENTRY.test(message.text(22) ?? ''),
     security: securityOf(message, elements, track2, pan),
     original,
@@ -135,6 +139,12 @@ function amountsOf(message: Message): { total: number; cashback: number; fault: 
   }
   const total = amountText === undefined || !/^\d{1,12}$/.test(amountText) ? 0 : Number(amountText)
   return { total, cashback, fault }
+}
+
+function tenderOf(elements: Elements): AuthorizationRequest['tender'] {
+  const tender = elements.first('CP')
+  if (tender === undefined) return undefined
+  return tender === 'A' ? 'postal' : 'cash'
 }
 
 /** DE90; a zero acquirer in it means the reversal's own. Undefined leaves the original to the other matching rules. */
@@ -233,13 +243,21 @@ function contentHashOf(base: RequestBase, message: Message): string {
     base.acceptor,
     base.quantity ?? '',
     base.days,
-    base.coPaymentFromPostal,
-    base.basketPiasters ?? '',
+    base.tender ?? '',
+    basketText(base.basket),
+    base.service ?? '',
+    base.costPiasters ?? '',
+    base.offlineSequence ?? '',
     base.replacementPiasters ?? '',
     message.text(49) ?? '',
     message.text(90) ?? '',
   ].join('|')
   return hash('sha256', text, 'binary').slice(0, 16)
+}
+
+function basketText(basket: RequestBase['basket']): string {
+  if (basket === undefined) return ''
+  return basket.map(({ product, quantity, unitPricePiasters: price }) => `${product}*${quantity}*${price}`).join(';')
 }
 
 const withoutAmount: readonly string[] = [

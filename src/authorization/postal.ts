@@ -1,9 +1,10 @@
+import type { PaymentProgramme } from '../benefit/programme.ts'
 import { balanceOf, type Household } from '../card/household.ts'
 import { type AccountNumber, moneyAccount } from '../ledger/accounts.ts'
 import type { TransferKind } from '../ledger/posting-rules.ts'
 import { availableOf, transfer } from '../ledger/transfer.ts'
 import { EGP } from '../money.ts'
-import { takesPartial } from './checks.ts'
+import { checkHours, governorateRefusal, takesPartial } from './checks.ts'
 import type { BalanceGroup, Decision, DecisionDraft } from './decision.ts'
 import type { AuthorizationRequest } from './request.ts'
 import { transactionTypes } from './routing.ts'
@@ -69,32 +70,75 @@ function checkLimits(request: AuthorizationRequest, household: Household, draft:
  * A debit of the postal account: purchase, cash withdrawal, purchase with cashback, quasi-cash, bill payment. A 0100
  * holds the amount; a 0200 posts it at once.
  */
-export function debitPostal(request: AuthorizationRequest, household: Household, draft: DecisionDraft): Decision {
+export function debitPostal(
+  request: AuthorizationRequest,
+  household: Household,
+  draft: DecisionDraft,
+  payment?: PaymentProgramme,
+): Decision {
   const { amountPiasters: asked, cashbackPiasters: cashback } = request
   if (asked <= 0) return draft.decline('bad-amount', 'amount.zero')
   if (cashback > asked) return draft.decline('bad-amount', 'amount.cashback', cashback, asked)
   const available = postalAvailable(household)
-  const refused = checkLimits(request, household, draft)
+  const refused =
+    (payment && checkPayment(request, payment, household, draft)) ?? checkLimits(request, household, draft)
   if (refused !== undefined) return refused
   draft.note('postal.balance', asked, available)
+  const feePiasters = payment === undefined || isHeld(request) ? 0 : payment.feePiasters
   const partial =
     asked > available &&
     available > 0 &&
     takesPartial(request, draft.context.outlet) &&
     request.transactionType === transactionTypes.purchase
-  if (asked > available && !partial) {
+  if (asked + feePiasters > available && !partial) {
     draft.set({ balances: [postalGroup(available)] })
+    if (asked <= available) return draft.decline('insufficient', 'payment.fee-short', asked, feePiasters, available)
     return draft.decline('insufficient', 'postal.balance', asked, available)
   }
   const granted = partial ? available : asked
-  const balances = [postalGroup(available - granted)]
+  const balances = [postalGroup(available - granted - feePiasters)]
   if (partial) {
     draft.note('postal.partial', granted, asked)
     balances.push({ ...postalGroup(asked), amountType: '57' })
   }
   draft.set({ balances })
   postOrHold(request, household, granted, draft)
+  if (payment !== undefined && feePiasters > 0) postFee(payment, feePiasters, household, draft)
   return draft.approve(granted, partial ? 'partially-approved' : 'approved')
+}
+
+/** A bill that only holds its amount is charged no fee: nothing is posted yet. */
+function isHeld({ messageClass }: AuthorizationRequest): boolean {
+  return messageClass === 'authorization' || messageClass === 'authorization-advice'
+}
+
+/** What the programme of a bill says of its place and its amount (M21). */
+function checkPayment(
+  { amountPiasters, transactionType }: AuthorizationRequest,
+  payment: PaymentProgramme,
+  { governorate }: Household,
+  draft: DecisionDraft,
+): Decision | undefined {
+  const { outlet, entitlementDate, nowMs } = draft.context
+  const { code, outlets, singlePiasters } = payment
+  if (outlet !== undefined) {
+    if (!outlets.categories.includes(outlet.category)) {
+      return draft.decline('not-at-this-outlet', 'outlet.category', outlet.category, transactionType, code)
+    }
+    const refusal = governorateRefusal(outlets, outlet, governorate, entitlementDate)
+    if (refusal !== undefined) return draft.decline(...refusal)
+  }
+  if (amountPiasters > singlePiasters) {
+    return draft.decline('amount-limit', 'payment.limit', code, amountPiasters, singlePiasters)
+  }
+  return checkHours(payment, nowMs, draft)
+}
+
+/** The fee of a bill goes with it in one group, and comes back when it is reversed. */
+function postFee(payment: PaymentProgramme, feePiasters: number, { id }: Household, draft: DecisionDraft): void {
+  const fees = moneyAccount('serviceFees', payment.number)
+  draft.transfers.push(transfer('fee', moneyAccount('postalAccount', id), fees, feePiasters))
+  draft.note('payment.fee', feePiasters, payment.code)
 }
 
 /** The card scheme clears a bill payment as the purchase that it is to the scheme; at home a biller is paid. */
@@ -108,7 +152,7 @@ function postOrHold(request: AuthorizationRequest, household: Household, granted
   const debit = moneyAccount('postalAccount', household.id)
   const credit = counterpartyOf(request, draft)
   const { id, nowMs, policy } = draft.context
-  if (request.messageClass === 'authorization' || request.messageClass === 'authorization-advice') {
+  if (isHeld(request)) {
     const expiresAtMs = nowMs + policy.holdDays * DAY_MS
     draft.set({ hold: { id, kind, debit, credit, amount: granted, expiresAtMs } })
     draft.note('hold.made', granted, policy.holdDays)

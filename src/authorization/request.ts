@@ -1,3 +1,4 @@
+import type { BasketLine } from '../benefit/basket.ts'
 import type { DatedOutlet } from './outlet.ts'
 import type { Result } from './result.ts'
 
@@ -77,10 +78,18 @@ export interface AuthorizationRequest {
   readonly quantity: number | undefined
   /** DE48 DY: days drawn. */
   readonly days: number
-  /** DE48 CP: who takes the co-payment. */
-  readonly coPaymentFromPostal: boolean
-  /** DE48 IT lines summed (quantity × unit price), piasters; undefined without lines. */
-  readonly basketPiasters: number | undefined
+  /** DE48 CP: how the household pays its part, cash or postal account; undefined when the message does not say. */
+  readonly tender: 'cash' | 'postal' | undefined
+  /** DE48 IT lines; undefined without any. */
+  readonly basket: readonly BasketLine[] | undefined
+  /** DE48 HS: code of a health service. */
+  readonly service: string | undefined
+  /** DE48 HC: what a health service costs in all, piasters. */
+  readonly costPiasters: number | undefined
+  /** DE48 FL: sequence of a draw that the terminal made on its own. */
+  readonly offlineSequence: number | undefined
+  /** DE13 and DE12, MMDDhhmmss in Cairo; '' when the message does not say. */
+  readonly localTime: string
   /** DE22: the card's data was read from its chip. */
   readonly chipRead: boolean
   /** Undefined when there is nothing to verify. */

@@ -9,6 +9,7 @@ export const results = [
   'approved',
   'partially-approved',
   'subsidy-not-cash',
+  'not-for-this-card',
   'not-at-this-outlet',
   'unknown-outlet',
   'unknown-card',

@@ -1,52 +1,14 @@
-import { isPeriodOpen, periodOf } from '../benefit/entitlement.ts'
-import { chosenInstead, walletAccount, walletAvailable } from '../benefit/wallet.ts'
+import { chosenInstead, walletAccount } from '../benefit/wallet.ts'
 import { balanceOf } from '../card/household.ts'
-import {
-  type AccountNumber,
-  accountClasses,
-  classOf,
-  isHouseholdAccount,
-  moneyAccount,
-  subsidyAccount,
-  tailOf,
-} from '../ledger/accounts.ts'
+import { isHouseholdAccount } from '../ledger/accounts.ts'
 import { availableOf, inverseOf, type Transfer, transfer } from '../ledger/transfer.ts'
-import type { Unit } from '../money.ts'
-import type { BalanceGroup, Decision, DecisionDraft, StoredAuthorization } from './decision.ts'
-import { postalAvailable, postalGroup } from './postal.ts'
+import type { Decision, DecisionDraft, StoredAuthorization } from './decision.ts'
+import { giveBack, isCounted, outstandingOf, subsidyLegs, tellReturn, undoUsages } from './give-back.ts'
+import { matchedOriginal } from './original.ts'
+import { shareOf } from './refund.ts'
 import type { AuthorizationRequest } from './request.ts'
 import { isApproval } from './result.ts'
 import { transactionTypes } from './routing.ts'
-import { walletGroup } from './wallets.ts'
-
-/**
- * Posts the inverse of transfers. What goes back to a wallet whose period is closed lapses to the state in the same
- * group (product.md: a refund restores the same cell or wallet if its period is open, else expires; never money).
- */
-export function giveBack(transfers: readonly Transfer[], draft: DecisionDraft): number {
-  let posted = 0
-  for (const original of transfers) {
-    const inverse = inverseOf(original)
-    if (inverse === undefined) continue
-    draft.transfers.push(inverse)
-    posted++
-    const intoWallet = classOf(inverse.credit) === accountClasses.wallet
-    if (intoWallet && !isPeriodOpen(inverse.period, draft.context.entitlementDate)) {
-      draft.transfers.push(
-        transfer('entitlementExpiry', inverse.credit, expiredAccount(inverse.credit), inverse.amount, inverse.period),
-      )
-      draft.note('period.closed', inverse.period, inverse.amount)
-    }
-  }
-  return posted
-}
-
-const units: readonly Unit[] = ['EGP', 'LOAF', 'KG']
-
-function expiredAccount(wallet: AccountNumber): AccountNumber {
-  const tail = tailOf(wallet)
-  return subsidyAccount('expired', units[Math.floor(tail / 100)] ?? 'EGP', tail % 100, 0)
-}
 
 /**
  * A reversal: the original is found by DE90 or what stands in for it, belongs to the same card, and is given back once.
@@ -72,16 +34,6 @@ export function reverse(request: AuthorizationRequest, draft: DecisionDraft): De
   }
   if (original.hold !== undefined) return reverseHold(request, original, draft)
   return reversePosted(request, original, draft)
-}
-
-/** Finds the original and checks that it is this card's. */
-function matchedOriginal(draft: DecisionDraft): StoredAuthorization | Decision {
-  const { original, card } = draft.context
-  if (original === undefined) return draft.decline('original-not-found', 'original.missing')
-  if (original.cardId !== card?.id) return draft.decline('original-not-found', 'original.other-card')
-  if (original.mti.startsWith('04')) return draft.decline('invalid-transaction', 'original.final', original.id)
-  draft.set({ originalId: original.id })
-  return original
 }
 
 function reverseHold(request: AuthorizationRequest, original: StoredAuthorization, draft: DecisionDraft): Decision {
@@ -111,9 +63,13 @@ function reversePosted(request: AuthorizationRequest, original: StoredAuthorizat
   }
   const reversible = original.transfers.filter((row) => inverseOf(row) !== undefined)
   if (replacement > 0) return reversePart(original, reversible, replacement, draft)
-  const refused = shortOf(reversible, draft) ?? excludedByNow(reversible, draft)
+  const refused = shortOf(reversible, draft) ?? excludedByNow(reversible, draft) ?? undoUsages(original.usages, draft)
   if (refused !== undefined) return refused
   giveBack(reversible, draft)
+  if (original.approvedPiasters > 0 && reversible.length === 0) {
+    draft.note('copay.cash-returned', original.approvedPiasters)
+  }
+  tellReturn(draft)
   undoCashUsage(original, cashOf(reversible), 1, draft)
   draft.note('reversal.full', original.id)
   return draft.approve(original.approvedPiasters)
@@ -143,27 +99,43 @@ function excludedByNow(reversible: readonly Transfer[], draft: DecisionDraft): D
   return undefined
 }
 
-/** DE95: the transaction really came to `replacement`; one transfer of money or value gives the difference back. */
+/**
+ * DE95: the transaction really came to `replacement`. The difference goes back: of goods that wallets and money paid,
+ * the money first, then the wallets, the last one drawn first; caps come back only with a whole basket. A fee stays.
+ */
 function reversePart(
   original: StoredAuthorization,
   reversible: readonly Transfer[],
   replacement: number,
   draft: DecisionDraft,
 ): Decision {
-  const [only] = reversible
-  const counted = only !== undefined && Math.floor(tailOf(only.debit) / 100) !== 0
   const isRefund = original.transactionType === transactionTypes.refund
-  if (reversible.length !== 1 || only === undefined || counted || isRefund) {
+  const parts = reversible.filter((row) => row.kind !== 'fee')
+  const [first] = parts
+  const isBasket = parts.every((row) => row.kind === 'subsidyRedemption' || row.kind === 'purchase')
+  const counted = parts.some((row) => isCounted(row.debit))
+  if (first === undefined || (parts.length > 1 && !isBasket) || counted || isRefund) {
     return draft.decline('invalid-transaction', 'original.final', original.id)
   }
   const back = original.approvedPiasters - replacement
   if (back === 0) return draft.decline('bad-amount', 'original.amount', original.approvedPiasters, replacement)
-  const short = shortOf([{ ...only, amount: back }], draft)
-  if (short !== undefined) return short
-  giveBack([{ ...only, amount: back }], draft)
-  undoCashUsage(original, only.kind === 'cashWithdrawal' ? back : 0, 0, draft)
+  const legs = isBasket ? basketLegs(original, back) : [{ ...first, amount: back }]
+  const refused =
+    shortOf(legs, draft) ?? (first.kind === 'coPayment' ? undoUsages(shareOf(original, back), draft) : undefined)
+  if (refused !== undefined) return refused
+  giveBack(legs, draft)
+  tellReturn(draft)
+  undoCashUsage(original, first.kind === 'cashWithdrawal' ? back : 0, 0, draft)
   draft.note('reversal.partial', original.id, replacement, back)
   return draft.approve(back)
+}
+
+function basketLegs(original: StoredAuthorization, back: number): Transfer[] {
+  const outstanding = outstandingOf(original)
+  const { bought, money } = outstanding
+  const ofMoney = Math.min(back, money)
+  const legs = subsidyLegs(outstanding, back - ofMoney)
+  return bought === undefined || ofMoney === 0 ? legs : [{ ...bought, amount: ofMoney }, ...legs]
 }
 
 function cashOf(transfers: readonly Transfer[]): number {
@@ -207,82 +179,4 @@ export function completeHold(
   draft.set({ holdEnding: { hold, ending: 'captured', capturedPiasters: amount } })
   draft.note('hold.captured', amount, hold.amount, original.id)
   return draft.approve(amount)
-}
-
-/** A purchase return. To a wallet only of a purchase that drew on it, and never more than is left of that purchase. */
-export function refundPurchase(request: AuthorizationRequest, toWallet: boolean, draft: DecisionDraft): Decision {
-  const amount = request.amountPiasters
-  if (amount <= 0) return draft.decline('bad-amount', 'amount.zero')
-  const original = matchedOriginal(draft)
-  if ('trace' in original) return original
-  const purchases: string[] = [transactionTypes.purchase, transactionTypes.cashback]
-  if (!isApproval(original.result) || !purchases.includes(original.transactionType) || original.hold !== undefined) {
-    return draft.decline('original-not-found', 'original.final', original.id)
-  }
-  if (original.acceptor !== request.acceptor) return draft.decline('original-not-found', 'original.missing')
-  if (original.reversedPiasters !== undefined) {
-    return draft.decline('already-reversed', 'original.already', original.id, original.reversedPiasters)
-  }
-  const isWalletLeg = (row: Transfer) => row.kind === 'subsidyRedemption'
-  const drewSubsidy = original.transfers.some(isWalletLeg)
-  if (drewSubsidy && !toWallet) return draft.decline('subsidy-not-cash', 'subsidy.cash', '20', 'the original')
-  if (!drewSubsidy && toWallet) return draft.decline('original-not-found', 'original.final', original.id)
-  const left = original.approvedPiasters - original.refundedPiasters
-  if (amount > left) return draft.decline('amount-limit', 'refund.over', amount, left, original.id)
-  draft.note('refund.linked', original.id)
-  const refused = drewSubsidy ? refundSubsidy(original, amount, draft) : refundMoney(original, amount, draft)
-  if (refused !== undefined) return refused
-  draft.set({ balances: balancesAfter(draft) })
-  return draft.approve(amount)
-}
-
-/** DE54 of a refund: what the accounts that took value back have now; of a wallet, in the period of today. */
-function balancesAfter(draft: DecisionDraft): BalanceGroup[] {
-  const { household, programmes, entitlementDate } = draft.context
-  if (household === undefined) return []
-  const change = (account: AccountNumber, period: number) =>
-    draft.transfers.reduce((sum, row) => {
-      if (row.period !== period) return sum
-      return sum + (row.credit === account ? row.amount : 0) - (row.debit === account ? row.amount : 0)
-    }, 0)
-  const groups: BalanceGroup[] = []
-  for (const programme of programmes.wallets) {
-    const account = walletAccount(programme, household)
-    if (!draft.transfers.some((row) => row.credit === account)) continue
-    const period = periodOf(programme, entitlementDate)
-    const before = walletAvailable(programme, household, period, programmes)
-    groups.push(walletGroup(programme, before + change(account, period)))
-  }
-  const postal = moneyAccount('postalAccount', household.id)
-  const paid = change(postal, 0)
-  if (paid !== 0) groups.push(postalGroup(postalAvailable(household) + paid))
-  return groups
-}
-
-/** Counted units go back whole; value may go back in part. */
-function refundSubsidy(original: StoredAuthorization, amount: number, draft: DecisionDraft): Decision | undefined {
-  const rows = original.transfers.filter((row) => row.kind === 'subsidyRedemption' || row.kind === 'coPayment')
-  const [first] = rows
-  const byValue = first !== undefined && rows.length === 1 && Math.floor(tailOf(first.debit) / 100) === 0
-  if (!byValue && amount !== original.approvedPiasters) {
-    return draft.decline('bad-amount', 'original.amount', original.approvedPiasters, amount)
-  }
-  const drawn = rows.filter((row) => row.kind === 'subsidyRedemption')
-  giveBack(byValue && first !== undefined ? [{ ...first, amount }] : drawn, draft)
-  // A refund and not a reversal of the co-payment, so that a reversal of this refund can take it again.
-  for (const { kind, debit, credit, amount: paid } of rows) {
-    if (kind === 'coPayment') draft.transfers.push(transfer('refund', credit, debit, paid))
-  }
-  return undefined
-}
-
-function refundMoney(original: StoredAuthorization, amount: number, draft: DecisionDraft): Decision | undefined {
-  // Goods and services come back, the cash part of a purchase does not.
-  const bought = original.transfers.find((row) => row.kind === 'purchase' || row.kind === 'coPayment')
-  const left = (bought?.amount ?? 0) - original.refundedPiasters
-  if (bought === undefined || amount > left) {
-    return draft.decline('amount-limit', 'refund.over', amount, Math.max(0, left), original.id)
-  }
-  draft.transfers.push(transfer('refund', bought.credit, bought.debit, amount))
-  return undefined
 }

@@ -1,12 +1,18 @@
-import type { CoverProgramme, WalletProgramme } from '../benefit/programme.ts'
+import type { CoverProgramme, PaymentProgramme, WalletProgramme } from '../benefit/programme.ts'
 import type { Decision, DecisionDraft } from './decision.ts'
 import type { AuthorizationRequest } from './request.ts'
 
 /** Where a transaction's value comes from. */
 export type Target =
-  | { readonly kind: 'wallet'; readonly programme: WalletProgramme }
-  | { readonly kind: 'postal' }
-  | { readonly kind: 'health' }
+  | {
+      readonly kind: 'wallet'
+      /** Those of its account code, in the order in which they are drawn: never empty. */
+      readonly programmes: readonly WalletProgramme[]
+      readonly programme: WalletProgramme
+    }
+  /** With the programme of a bill that is paid. */
+  | { readonly kind: 'postal'; readonly payment: PaymentProgramme | undefined }
+  | { readonly kind: 'health'; readonly programme: CoverProgramme }
 
 /** Transaction types of DE3, first two digits (interfaces.md, "Processing code"). */
 export const transactionTypes = {
@@ -44,33 +50,56 @@ export function route(request: AuthorizationRequest, draft: DecisionDraft): Targ
   const target = targetOf(request, draft)
   if ('result' in target) return target
   const { transactionType } = request
+  const isRationCard = draft.context.card?.kind === 'ration'
   if (target.kind === 'postal') {
+    if (isRationCard) return draft.decline('not-for-this-card', 'old-card.goods-only', 'the postal account')
     draft.note('route.postal', request.fromAccount)
+    if (target.payment !== undefined) draft.note('route.payment', target.payment.code, target.payment.version)
     return target
   }
-  const name = target.kind === 'wallet' ? target.programme.code : 'health cover'
+  const { code } = target.programme
   const refundToMoney = transactionType === transactionTypes.refund && postalCodes.has(request.toAccount)
   if (moneyOut.has(transactionType) || moneyIn.has(transactionType) || refundToMoney) {
-    return draft.decline('subsidy-not-cash', 'subsidy.cash', transactionType, name)
+    return draft.decline('subsidy-not-cash', 'subsidy.cash', transactionType, code)
   }
-  if (target.kind === 'wallet') draft.note('route.wallet', target.programme.code, request.fromAccount)
-  else draft.note('route.health', request.fromAccount)
+  if (target.kind === 'wallet') {
+    draft.note('route.wallet', code, request.fromAccount, target.programme.version)
+    return target
+  }
+  if (isRationCard) return draft.decline('not-for-this-card', 'old-card.goods-only', code)
+  draft.note('route.health', request.fromAccount, target.programme.version)
   return target
 }
 
 function targetOf(request: AuthorizationRequest, draft: DecisionDraft): Target | Decision {
   const { programmes, outlet } = draft.context
   const code = accountCode(request)
-  if (postalCodes.has(code)) return { kind: 'postal' }
+  if (postalCodes.has(code)) return postal(request, draft)
   const programme = programmes.byAccountCode(code)
-  if (programme !== undefined) return targetIn(programme)
+  if (programme !== undefined) return targetIn(programme, draft)
   if (code !== '00') return draft.decline('invalid-transaction', 'account.unknown', code)
   const meant = outlet === undefined ? undefined : programmes.defaultFor(outlet.category)
-  return meant === undefined ? { kind: 'postal' } : targetIn(meant)
+  return meant === undefined ? postal(request, draft) : targetIn(meant, draft)
 }
 
-function targetIn(programme: WalletProgramme | CoverProgramme): Target {
-  return programme.kind === 'cover' ? { kind: 'health' } : { kind: 'wallet', programme }
+/** Bills are known by their type and the biller's category, which a message may name itself: it may be paid anywhere. */
+function postal({ transactionType, mcc, schemeRail }: AuthorizationRequest, draft: DecisionDraft): Target {
+  const { programmes, outlet } = draft.context
+  const payment = schemeRail
+    ? undefined
+    : programmes.payments.find(
+        (one) => one.transactionType === transactionType && one.mccs.includes(mcc === '' ? (outlet?.mcc ?? '') : mcc),
+      )
+  return { kind: 'postal', payment }
+}
+
+function targetIn(programme: WalletProgramme | CoverProgramme, draft: DecisionDraft): Target {
+  if (programme.kind === 'cover') return { kind: 'health', programme }
+  return {
+    kind: 'wallet',
+    programme,
+    programmes: draft.context.programmes.walletsByAccountCode(programme.accountCode),
+  }
 }
 
 /** A refund names the account it credits in the fifth and sixth digits when the third and fourth leave it open. */

@@ -1,3 +1,8 @@
+import type { UsageChange } from './decision.ts'
+
+/** Entry that says what was counted against a cap: counter, period, change. */
+const USAGE_COUNTED = 'usage.counted'
+
 /**
  * The decision trace: which rule decided, on which figures. Stored compactly with the answer as `[code, ...figures]`
  * and put into words by `mizan explain`. Figures are positional; `{0:egp}` shows piasters as pounds.
@@ -36,9 +41,10 @@ const words = {
   'assertion.refused': 'the biometric assertion is refused: {0}',
   'assertion.verified': 'the biometric assertion is genuine: the fingerprint is {0}',
   'card.active': 'card {0} of household {1} is active',
-  'route.wallet': 'routed to the {0} wallet ({1})',
+  'route.wallet': 'routed to the {0} wallet ({1}), version {2}',
+  'route.payment': 'a bill of programme {0}',
   'route.postal': 'routed to the postal account ({0})',
-  'route.health': 'routed to health cover ({0})',
+  'route.health': 'routed to health cover ({0}), version {1}',
   'subsidy.cash': 'type {0} would turn {1} into money: subsidy value never leaves as cash',
   'household.suspended': 'the household is suspended from subsidies',
   'service.not-live': 'service {0} is not live in governorate {1}',
@@ -47,7 +53,9 @@ const words = {
   'outlet.terminal': 'the terminal is not registered to outlet {0}',
   'outlet.category': 'a {0} may not do type {1} on {2}',
   'outlet.governorate': 'the household draws in governorate {0}, the outlet is in {1}',
-  'fingerprint.required': 'health cover needs a matched fingerprint; this one is {0}',
+  'outlet.hours': '{0} is served from {1} to {2}; it is {3} in Cairo',
+  'fingerprint.required': '{1} needs a matched fingerprint; this one is {0}',
+  'verification.required': '{0} needs the holder verified by {1}',
   'exclusive.chosen': 'the household chose {0} for this month',
   'draw.days': '{0} day(s) asked; a household of {1} may draw {2} at once',
   'draw.month-end': 'a draw may not reach past the end of the month',
@@ -58,10 +66,30 @@ const words = {
   'wallet.drawn': 'drew {0} from period {1}; {2} left',
   'copay.cash': 'co-payment {0:egp} is paid in cash at the outlet',
   'copay.postal': 'co-payment {0:egp} from the postal account with {1:egp} available',
+  'copay.cash-returned': '{0:egp} paid in cash at the outlet is paid back there',
+  'basket.CP': '{0}: {1} thousandths asked, {2} granted: the month’s cap, or what is sold in whole steps',
+  'basket.NA': '{0}: not on the list, or dearer than the list has it; {1} thousandths asked, {2} granted',
+  'basket.WB': '{0}: {1} thousandths asked, {2} granted: the wallet is short',
+  'basket.required': '{0} is drawn item by item: the message lists no goods',
+  'basket.reduced': '{0:egp} asked, {1:egp} of it can be granted',
+  'split.postal': '{0:egp} are left to the postal account with {1:egp} available',
+  'split.posted': '{0:egp} from the postal account with {1:egp} available: the rest of the basket',
+  'usage.counted': 'counted {2} against cap {0} of {1}',
+  'cap.used': 'cap {0} has {1} of {2} used since: what was returned cannot be taken again',
+  'offline.none': '{0} cannot be drawn offline',
+  'offline.late': 'drawn offline {0} hours ago; it may be sent for {1} hours',
+  'offline.over': '{0} drawn offline on its day and {1} asked; the day’s limit is {2}',
+  'offline.draw': 'drawn offline on {0}: {1} before and {2} now of {3}',
+  'offline.recovered': '{0} given offline beyond the day’s share: recovered from {1}',
+  'old-card.refused': 'the old ration card is refused: {0}',
+  'old-card.goods-only': 'the old ration card draws goods and bread, and nothing from {0}',
   'old-card.stopped': 'first subsidised dispense: the old ration card is stopped',
   'postal.balance': '{0:egp} asked, {1:egp} available in the postal account',
   'postal.partial': '{0:egp} granted of {1:egp} asked: the requester takes partial approvals',
   'limit.purchase': '{0:egp} is over the limit of {1:egp} for one purchase',
+  'payment.limit': 'a bill of {0} over {1:egp}; the limit is {2:egp}',
+  'payment.fee': 'fee {0:egp} of {1}',
+  'payment.fee-short': '{0:egp} and a fee of {1:egp}, {2:egp} available in the postal account',
   'limit.cash-amount': '{0:egp} withdrawn today and {1:egp} asked; the day’s limit is {2:egp}',
   'limit.cash-count': '{0} withdrawals today; the day’s limit is {1}',
   'hold.made': 'held {0:egp} until captured, reversed or expired after {1} days',
@@ -81,9 +109,17 @@ const words = {
   'reversal.hold': 'released the hold of authorization {0}',
   'period.closed': 'period {0} is closed: {1} lapsed to the state',
   'refund.linked': 'a refund of authorization {0}',
+  'refund.line': '{0}: {1} thousandths more than authorization {2} has left to refund',
+  'refund.parts': '{0:egp} go back to the postal account, {1:egp} to the wallet',
   'refund.over': '{0:egp} asked; {1:egp} of authorization {2} is left to refund',
   'inquiry.balances': 'balances of {0} account(s)',
   'eligibility.yes': 'the household is eligible for health cover',
+  'cover.no-service': 'there is no health service {0}',
+  'cover.service': 'service {0}: the household pays {1} % of it',
+  'cover.due': 'of a cost of {0:egp} the household pays {1:egp}',
+  'cover.amount': '{0:egp} asked; the co-payment is {1:egp}',
+  'cover.cap': 'a co-payment of {0:egp}; {1:egp} of the year’s cap are left',
+  'cover.nothing-due': 'nothing is due for it',
   'deposit.made': 'deposited {0:egp}',
 } as const
 
@@ -99,4 +135,14 @@ export function traceInWords(entry: readonly (string | number)[], formatPounds: 
     const figure = figures[Number(index)]
     return money === undefined ? String(figure) : `${formatPounds(Number(figure))} EGP`
   })
+}
+
+/** What a decision counted against caps, as its stored trace says: what gives it back goes by this. */
+export function usagesIn(trace: readonly (readonly (string | number)[])[]): UsageChange[] {
+  const usages: UsageChange[] = []
+  for (const [code, counter, period, change] of trace) {
+    if (code !== USAGE_COUNTED) continue
+    usages.push({ counter: Number(counter), period: Number(period), change: Number(change) })
+  }
+  return usages
 }

@@ -90,6 +90,16 @@ export function usageCounter(programmeNumber: number, number: number): number {
   return programmeNumber * COUNTERS_OF_PROGRAMME + number
 }
 
+/** Number of the programme that a counter belongs to. */
+export function programmeOfCounter(counter: number): number {
+  return Math.floor(counter / COUNTERS_OF_PROGRAMME)
+}
+
+/** Number of the product or service that a counter is for, within its programme. */
+export function numberOfCounter(counter: number): number {
+  return counter % COUNTERS_OF_PROGRAMME
+}
+
 /**
  * A household's state, as the one writer of its lane holds it in memory: family card, wallets by period, postal
  * account, open holds. Only decisions that were made durable change it.

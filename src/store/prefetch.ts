@@ -1,5 +1,6 @@
-import type { StoredAuthorization } from '../authorization/decision.ts'
+import type { StoredAuthorization, StoredLine } from '../authorization/decision.ts'
 import type { Result } from '../authorization/result.ts'
+import { usagesIn } from '../authorization/trace.ts'
 import type { CivilDate, CivilMonth } from '../calendar.ts'
 import type {
   Card,
@@ -14,7 +15,7 @@ import type {
 } from '../card/household.ts'
 import type { AccountNumber } from '../ledger/accounts.ts'
 import { transferKindOf } from '../ledger/posting-rules.ts'
-import type { Balance, Hold, HoldEnding } from '../ledger/transfer.ts'
+import type { Balance, Hold, HoldEnding, Transfer } from '../ledger/transfer.ts'
 import { uuidBytes } from './binary-arrays.ts'
 
 /** How a message names its original: DE90's key, else the scheme's reference, else 2, 4, 37, 41 and 42. */
@@ -101,7 +102,32 @@ interface AuthorizationJson {
   readonly hold: HoldJson | null
   readonly holdEnding: HoldEnding | null
   readonly reversed: number | null
-  readonly refunded: number
+  /** What refunds that stand gave back. */
+  readonly refunds:
+    | readonly {
+        readonly approved: number
+        readonly transfers: AuthorizationJson['transfers']
+      }[]
+    | null
+  /** line, product, counter, quantity, price, granted, its piasters, reason; then returned: quantity, granted, piasters, those of the subsidy */
+  readonly lines:
+    | readonly (readonly [
+        number,
+        string,
+        number | null,
+        number,
+        number,
+        number,
+        number,
+        string,
+        number,
+        number,
+        number,
+        number,
+      ])[]
+    | null
+  /** Trace, where it counted against caps. */
+  readonly counted: readonly (readonly (string | number)[])[] | null
 }
 
 /** Turns what was read into what decisions work on. */
@@ -245,17 +271,49 @@ function authorizationOf(json: AuthorizationJson): StoredAuthorization {
     amountPiasters: json.amount,
     approvedPiasters: json.approved,
     answer: JSON.parse(json.answer) as Record<string, string>,
-    transfers: (json.transfers ?? []).map(([kind, debit, credit, amount, period]) => ({
-      kind: transferKindOf(kind),
-      debit: debit as AccountNumber,
-      credit: credit as AccountNumber,
-      amount,
-      period,
-    })),
+    transfers: transfersOf(json.transfers),
     hold: json.hold === null ? undefined : holdOf(json.hold),
     holdEnding: json.holdEnding ?? undefined,
     reversedPiasters: json.reversed ?? undefined,
-    refundedPiasters: json.refunded,
+    refundedPiasters: (json.refunds ?? []).reduce((sum, { approved }) => sum + approved, 0),
+    refunds: (json.refunds ?? []).flatMap(({ transfers }) => transfersOf(transfers)),
+    lines: (json.lines ?? []).map(lineOf),
+    usages: usagesIn(json.counted ?? []),
     entitlementDate: json.entitlementDate as CivilDate,
+  }
+}
+
+function transfersOf(rows: AuthorizationJson['transfers']): Transfer[] {
+  return (rows ?? []).map(([kind, debit, credit, amount, period]) => ({
+    kind: transferKindOf(kind),
+    debit: debit as AccountNumber,
+    credit: credit as AccountNumber,
+    amount,
+    period,
+  }))
+}
+
+function lineOf([
+  line,
+  product,
+  counter,
+  quantity,
+  unitPricePiasters,
+  granted,
+  grantedPiasters,
+  reason,
+  ...returned
+]: NonNullable<AuthorizationJson['lines']>[number]): StoredLine {
+  const [back, grantedBack, piasters, grantedPiastersBack] = returned
+  return {
+    line,
+    product,
+    counter: counter ?? undefined,
+    quantity,
+    unitPricePiasters,
+    granted,
+    grantedPiasters,
+    reason,
+    returned: { quantity: back, granted: grantedBack, piasters, grantedPiasters: grantedPiastersBack },
   }
 }

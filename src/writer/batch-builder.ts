@@ -3,7 +3,7 @@ import { applyTransfers } from '../authorization/apply.ts'
 import { type Authentication, notAuthenticated } from '../authorization/authentication.ts'
 import type { Decision } from '../authorization/decision.ts'
 import type { AuthorizationRequest } from '../authorization/request.ts'
-import type { Result } from '../authorization/result.ts'
+import { isApproval, type Result } from '../authorization/result.ts'
 import type { CivilDate, CivilMonth } from '../calendar.ts'
 import { balanceOf, type Card, type Household, type Usage } from '../card/household.ts'
 import { maskPan } from '../identifiers.ts'
@@ -106,7 +106,7 @@ export class BatchBuilder {
   add(decided: Decided): AnswerFields {
     const { decision, household } = decided
     const id = this.#takeId()
-    const answer = answerFields(decision, id, decided.responseCodes)
+    const answer = answerFields(decision, id, decided.responseCodes, decided.request.schemeRail)
     const repeats = decision.trace[0]?.[0]
     if (repeats === 'duplicate.same' || repeats === 'duplicate.other') {
       this.#addRepeat(id, decided, answer)
@@ -261,8 +261,25 @@ export class BatchBuilder {
     }
     if (decision.cashUsage !== undefined) this.#usageOf.add(household)
     if (decision.stopOldRationCard) this.#stopOldCards.push(household.id)
-    const { usedAssertion } = decision
+    for (const { counter, period } of decision.usages) {
+      const usage = household.usages.find((one) => one.counter === counter && one.period === period)
+      if (usage !== undefined) this.#usages.set(usage, household)
+    }
+    if (isApproval(decision.result)) this.#addLines(id, decision)
+    const { usedAssertion, notice } = decision
+    if (notice !== undefined) this.notify(household.id, notice.template, notice.detail)
     if (usedAssertion !== undefined) this.#assertions.push({ householdId: household.id, ...usedAssertion })
+  }
+
+  #addLines(id: number, { lines, returnedLines }: Decision): void {
+    for (const { line, product, counter, quantity, unitPricePiasters, granted, ...paid } of [
+      ...lines,
+      ...returnedLines,
+    ]) {
+      const { grantedPiasters, reason } = paid
+      const asked = { line, product, counter, quantity, unitPricePiasters }
+      this.#basketLines.push({ authorizationId: id, ...asked, granted, grantedPiasters, reason })
+    }
   }
 
   /** A period that only lapses is not in memory, and its balance stays as it is. */

@@ -61,6 +61,9 @@ class Dialogue {
       holdEnding: undefined,
       reversedPiasters: undefined,
       refundedPiasters: 0,
+      refunds: [],
+      lines: [],
+      usages: decision.usages,
       entitlementDate: civilDate(this.nowMs),
     })
   }
@@ -185,7 +188,7 @@ t.test('cash that comes back on another day opens no figures of that day', async
 
 t.test('the reversal of a refund takes loaves and co-payment again', async (t) => {
   const dialogue = new Dialogue(householdWithMoney(1_000))
-  const bread = { ...at(bakery), fromAccount: '92', quantity: 5, amountPiasters: 100, coPaymentFromPostal: true }
+  const bread = { ...at(bakery), fromAccount: '92', quantity: 5, amountPiasters: 100, tender: 'postal' as const }
   const draw = dialogue.say(bread, { outlet: bakery })
   t.equal(dialogue.money(), 900)
   const refund = { ...at(bakery), transactionType: '20', fromAccount: '92', amountPiasters: 100 }
@@ -225,13 +228,16 @@ t.test('goods can be refunded, the cash part of a purchase cannot', async (t) =>
     cashbackPiasters: 400,
   }
   const bought = dialogue.say(purchase, { outlet: shop })
-  const refund = (amountPiasters: number, refundedPiasters: number) =>
-    dialogue.say(
+  const refund = (amountPiasters: number, earlier?: Decision) => {
+    const returned = earlier && { refundedPiasters: earlier.approvedPiasters, refunds: earlier.transfers }
+    return dialogue.say(
       { ...at(shop), transactionType: '20', fromAccount: '20', amountPiasters },
-      { outlet: shop, original: dialogue.stored(bought.id, { refundedPiasters }) },
+      { outlet: shop, original: dialogue.stored(bought.id, returned) },
     )
-  t.equal(refund(600, 0).result, 'approved')
-  t.equal(refund(400, 600).result, 'amount-limit')
+  }
+  const goods = refund(600)
+  t.equal(goods.result, 'approved')
+  t.equal(refund(400, goods).result, 'amount-limit')
 })
 
 t.test('a health co-payment can be refunded', async (t) => {
@@ -257,7 +263,7 @@ t.test('an outlet that takes partial approvals gets them on a domestic link', as
 
 t.test('a co-payment that cannot be paid leaves no trace of a draw', async (t) => {
   const dialogue = new Dialogue(householdWithMoney(50))
-  const bread = { ...at(bakery), fromAccount: '92', quantity: 5, amountPiasters: 100, coPaymentFromPostal: true }
+  const bread = { ...at(bakery), fromAccount: '92', quantity: 5, amountPiasters: 100, tender: 'postal' as const }
   const refused = dialogue.say(bread, { outlet: bakery })
   t.equal(refused.result, 'insufficient')
   t.notOk(refused.trace.some(([code]) => code === 'wallet.drawn'))

@@ -1,11 +1,12 @@
 import { type AnswerFields, answerFields } from '../../src/authorization/answer.ts'
 import { applyDecision, applyHoldExpiry } from '../../src/authorization/apply.ts'
 import { decide } from '../../src/authorization/decide.ts'
-import type { Decision, StoredAuthorization } from '../../src/authorization/decision.ts'
+import type { DecidedLine, Decision, StoredAuthorization, StoredLine } from '../../src/authorization/decision.ts'
 import type { AuthorizationRequest } from '../../src/authorization/request.ts'
 import { responseCodes } from '../../src/authorization/result.ts'
+import { lineValue } from '../../src/benefit/basket.ts'
 import { type CivilDate, civilDate, monthOf } from '../../src/calendar.ts'
-import type { Household } from '../../src/card/household.ts'
+import type { Household, Usage } from '../../src/card/household.ts'
 import { type AccountNumber, isHouseholdAccount } from '../../src/ledger/accounts.ts'
 import type { Hold, HoldEnding, Transfer } from '../../src/ledger/transfer.ts'
 import { authenticationOf, outletByAcceptor, policy, programmes } from './world.ts'
@@ -42,6 +43,8 @@ export class JournalModel {
   readonly holds = new Map<number, { hold: Hold; householdId: number }>()
   /** Balance rows as commits wrote them, by account and period. */
   readonly balances = new Map<string, BalanceRow>()
+  /** What was used of caps, by household, counter and period. */
+  readonly usages = new Map<string, Usage & { readonly householdId: number }>()
   readonly #cashUsage = new Map<string, { withdrawnPiasters: number; withdrawals: number }>()
   readonly #cached = new Map<number, { household: Household; month: number }>()
   readonly #base = new Map<string, Household>()
@@ -129,6 +132,9 @@ export class JournalModel {
         .filter((one) => one.householdId === base.id && !this.endings.has(one.hold.id))
         .map((one) => one.hold),
       cashUsage: usage === undefined ? undefined : { day: date, ...usage },
+      usages: [...this.usages.values()]
+        .filter(({ householdId, period }) => householdId === base.id && isCurrent(period, date))
+        .map(({ counter, period, used }) => ({ counter, period, used })),
     }
     this.#cached.set(base.id, { household, month })
     return household
@@ -156,6 +162,11 @@ export class JournalModel {
     ])
     for (const changed of [hold, holdEnding?.hold]) if (changed !== undefined) touched.push([changed.debit, 0])
     this.#writeBalances(household, touched)
+    for (const { counter, period } of decision.usages) {
+      const usage = household.usages.find((one) => one.counter === counter && one.period === period)
+      if (usage === undefined || usage.used < 0) throw new Error('what was counted is not in memory')
+      this.usages.set(`${household.id}:${counter}:${period}`, { ...usage, householdId: household.id })
+    }
     if (cashUsage !== undefined && household.cashUsage !== undefined) {
       const { day, withdrawnPiasters, withdrawals } = household.cashUsage
       if (withdrawnPiasters < 0 || withdrawals < 0) throw new Error('cash usage below zero')
@@ -217,8 +228,28 @@ export class JournalModel {
       holdEnding: this.endings.get(id),
       reversedPiasters: reversals.length === 0 ? undefined : sum(reversals),
       refundedPiasters: sum(standing),
+      refunds: standing.flatMap((one) => one.decision.transfers),
+      lines: decision.lines.map((line) => ({ ...line, returned: returnedOf(line.line, standing) })),
+      usages: decision.usages,
       entitlementDate: entry.entitlementDate,
     }
+  }
+}
+
+function isCurrent(period: number, date: CivilDate): boolean {
+  const month = monthOf(date)
+  return [month, Math.floor(month / 100)].includes(period) || Math.floor(period / 100) === month
+}
+
+/** What refunds took back of a line. */
+function returnedOf(line: number, refunds: readonly Entry[]): StoredLine['returned'] {
+  const rows = refunds.flatMap((one) => one.decision.returnedLines).filter((one) => one.line === line)
+  const sum = (of: (row: DecidedLine) => number) => rows.reduce((total, row) => total + of(row), 0)
+  return {
+    quantity: sum((row) => row.quantity),
+    granted: sum((row) => row.granted),
+    piasters: sum((row) => lineValue(row.quantity, row.unitPricePiasters)),
+    grantedPiasters: sum((row) => row.grantedPiasters),
   }
 }
 

@@ -157,7 +157,7 @@ export class Traffic {
       amountPiasters: price === undefined ? step.amount : quantity * price,
       quantity: price === undefined ? undefined : quantity,
       days: code === 'bread' ? step.days : 1,
-      coPaymentFromPostal: price !== undefined && step.flag,
+      tender: price !== undefined && step.flag ? 'postal' : undefined,
       partialAllowed: step.flag,
     })
   }

@@ -175,8 +175,12 @@ export function request(fields: Partial<AuthorizationRequest> = {}): Authorizati
     partialAllowed: false,
     quantity: undefined,
     days: 1,
-    coPaymentFromPostal: false,
-    basketPiasters: undefined,
+    tender: undefined,
+    basket: undefined,
+    service: undefined,
+    costPiasters: undefined,
+    offlineSequence: undefined,
+    localTime: '',
     chipRead: false,
     security: undefined,
     original: undefined,
@@ -194,10 +198,10 @@ export function request(fields: Partial<AuthorizationRequest> = {}): Authorizati
 
 function contentHashOf(base: AuthorizationRequest): string {
   const { panIndex, transactionType, fromAccount, toAccount, amountPiasters, cashbackPiasters, acceptor } = base
-  const { quantity, days, coPaymentFromPostal, replacementPiasters, original } = base
+  const { quantity, days, tender, basket, service, costPiasters, replacementPiasters, original } = base
   const text = JSON.stringify([
     [panIndex, transactionType, fromAccount, toAccount, amountPiasters, cashbackPiasters, acceptor],
-    [quantity, days, coPaymentFromPostal, replacementPiasters, original],
+    [quantity, days, tender, basket, service, costPiasters, replacementPiasters, original],
   ])
   return createHash('sha256').update(text).digest('binary').slice(0, 16)
 }

@@ -165,6 +165,9 @@ export class CalendarWorld {
       holdEnding: undefined,
       reversedPiasters: undefined,
       refundedPiasters: 0,
+      refunds: [],
+      lines: [],
+      usages: [],
       entitlementDate: this.today,
     }
     const drawn = { request: asked, decision, stored, reversed: false }

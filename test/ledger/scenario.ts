@@ -51,7 +51,7 @@ export async function playScenario(ledger: LiveLedger): Promise<Record<string, A
     'approved',
     messageOf(ledger, SECOND_ID, 'grocer', { fromAccount: '91', amountPiasters: 900 }),
   )
-  const bread = { fromAccount: '92', quantity: 5, amountPiasters: 100, coPaymentFromPostal: true }
+  const bread = { fromAccount: '92', quantity: 5, amountPiasters: 100, tender: 'postal' as const }
   await say('bread', 'approved', first('bakery', bread))
   await say('ration', 'approved', first('grocer', { fromAccount: '91', amountPiasters: 1_500 }))
   await say('other ration', 'approved', first('grocer', { fromAccount: '91', amountPiasters: 700 }))
