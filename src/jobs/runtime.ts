@@ -33,6 +33,8 @@ interface Running {
 }
 
 const RETRY_MS = 5_000
+/** Each worker of the queue says that the database is away each time it looks. */
+const ERROR_EVERY_MS = 30_000
 
 /**
  * Starts jobs and delivery without anybody waiting for them: the switch answers whether they run or not, and what keeps
@@ -70,7 +72,7 @@ export function startJobs(options: JobsOptions): Jobs {
 
 async function open({ url, jobs, delivery: deliveryOptions, log }: JobsOptions): Promise<Running> {
   await prepareJobSchema(url)
-  const boss = await openQueue({ url, works: true, onError: (error) => events.jobQueueFailed(log, error) })
+  const boss = await openQueue({ url, works: true, onError: saidRarely((error) => events.jobQueueFailed(log, error)) })
   try {
     const scheduler = await startScheduler(boss, url, [...jobs, purgeJob(deliveryOptions)], log)
     const delivery = await startDelivery(deliveryOptions, boss)
@@ -85,4 +87,13 @@ async function shut({ boss, scheduler, delivery }: Running): Promise<void> {
   await delivery.close()
   await scheduler.close()
   await closeQueue(boss)
+}
+
+function saidRarely(say: (error: unknown) => void): (error: unknown) => void {
+  let saidMs = Number.NEGATIVE_INFINITY
+  return (error) => {
+    if (performance.now() - saidMs < ERROR_EVERY_MS) return
+    saidMs = performance.now()
+    say(error)
+  }
 }
