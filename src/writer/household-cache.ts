@@ -1,3 +1,5 @@
+import { monthOfPeriod, periodKindOf } from '../benefit/entitlement.ts'
+import { type CivilMonth, previousMonth } from '../calendar.ts'
 import type { Card, Household } from '../card/household.ts'
 import { assert } from '../errors.ts'
 import { NameTable, readHousehold, recordLength, writeHousehold } from './household-record.ts'
@@ -80,14 +82,28 @@ export class HouseholdCache {
     return counts
   }
 
-  /** Whether a card can be served from memory in this month (yyyymm). Counts a hit or a miss. */
-  has(panIndex: string, month: number): boolean {
-    const entry = this.#entries.get(panIndex)
-    const found = entry !== undefined && this.#monthOf[entry] === month
+  /** Whether a household can be served from memory in this month. Counts a hit or a miss. */
+  has(key: string, month: CivilMonth): boolean {
+    const entry = this.#entries.get(key)
+    const found = entry !== undefined && this.#isOf(entry, month)
     if (entry !== undefined && !found) this.#drop(entry)
     if (found) this.#hits++
     else this.#misses++
     return found
+  }
+
+  /**
+   * Whether an entry is of this month. One of the month before is taken over: memory knows all that the next month begins
+   * with, so that the first of a month does not read the whole country anew.
+   */
+  #isOf(entry: number, month: CivilMonth): boolean {
+    if (this.#monthOf[entry] === month) return true
+    if (this.#monthOf[entry] !== previousMonth(month)) return false
+    const household = this.#open.get(entry) ?? this.#read(entry)
+    forgetBefore(household, month)
+    this.#records.replace(this.#recordOf[entry] ?? NONE, this.#scratch, this.#write(household))
+    this.#monthOf[entry] = month
+    return true
   }
 
   /** The card and its household for the current batch, marked as used; the same copy until the batch is over. */
@@ -120,7 +136,7 @@ export class HouseholdCache {
   }
 
   /** Takes in what was loaded of a month. One that is here already stays: it may be ahead of what was read. */
-  add(household: Household, month: number): void {
+  add(household: Household, month: CivilMonth): void {
     const keys = keysOf(household)
     if (keys.some((key) => this.#entries.has(key))) return
     const entry = this.#free.pop() ?? this.#unused++
@@ -236,4 +252,20 @@ export class HouseholdCache {
 /** Under what a household is known. */
 function keysOf({ id, cards }: Household): string[] {
   return cards.length === 0 ? [householdKey(id)] : cards.map((card) => card.panIndex)
+}
+
+/** Lets go of what belongs to periods before a month. */
+function forgetBefore(household: Household, month: CivilMonth): void {
+  const { balances, usages } = household
+  const kept = balances.filter(
+    ({ period }) => period === 0 || periodKindOf(period) === 'span' || monthOfPeriod(period) >= month,
+  )
+  balances.splice(0, balances.length, ...kept)
+  const counted = usages.filter(({ period }) => isCountedFrom(period, month))
+  usages.splice(0, usages.length, ...counted)
+}
+
+/** Whether what was counted in a year (yyyy), a month or a day still counts in a month or later. */
+function isCountedFrom(period: number, month: CivilMonth): boolean {
+  return period <= 9_999 ? period >= Math.floor(month / 100) : monthOfPeriod(period) >= month
 }

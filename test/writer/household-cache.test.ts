@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import type { CivilDate, CivilMonth } from '../../src/calendar.ts'
+import { type CivilDate, type CivilMonth, nextMonth } from '../../src/calendar.ts'
 import {
   cardKinds,
   cardScripts,
@@ -14,7 +14,7 @@ import { type TransferKind, transferKinds } from '../../src/ledger/posting-rules
 import { HouseholdCache, householdKey } from '../../src/writer/household-cache.ts'
 import { cardOf, household, termOf } from '../authorization/world.ts'
 
-const MONTH = 202_611
+const MONTH = 202_611 as CivilMonth
 const SLACK = 8
 
 function indexOf(name: string): string {
@@ -92,14 +92,6 @@ t.test('a household without a card is known by its number, and by its card when 
   t.equal(cache.size, 0)
 })
 
-t.test('another month means another load', async (t) => {
-  const cache = new HouseholdCache(10, SLACK)
-  cache.add(loaded(1, 'a'), MONTH)
-  t.equal(cache.has(indexOf('a'), MONTH + 1), false)
-  t.equal(cache.get(indexOf('a')), undefined)
-  t.equal(cache.size, 0)
-})
-
 t.test('the least recently used goes first, and only when asked to make room', async (t) => {
   const slack = 2
   const cache = new HouseholdCache(1, slack)
@@ -150,6 +142,31 @@ t.test('a household whose batch failed is loaded again', async (t) => {
   t.equal(cache.has(indexOf('a'), MONTH), false)
   t.equal(cache.has(indexOf('c'), MONTH), true)
   t.equal(cache.size, 1)
+})
+
+t.test('memory goes on into the next month without what is over, and not into the one after', async (t) => {
+  const cache = new HouseholdCache(10, SLACK)
+  const household = loaded(1, 'a')
+  const wallet = 110_100_000_000_001 as AccountNumber
+  const balance = (period: number) => ({ account: wallet, period, posted: period, held: 0 })
+  const NEXT = nextMonth(MONTH)
+  const periods = [0, MONTH, MONTH * 100 + 30, NEXT, 9_202_611]
+  household.balances.push(...periods.map(balance))
+  const years = [2026, MONTH, MONTH * 100 + 30, NEXT]
+  household.usages.push(...years.map((period) => ({ counter: 40_001, period, used: 1 })))
+  cache.add(household, MONTH)
+  t.equal(cache.has(indexOf('a'), NEXT), true)
+  const next = cache.get(indexOf('a'))?.household
+  t.same(
+    next?.balances.map(({ period }) => period),
+    [0, NEXT, 9_202_611],
+  )
+  t.same(
+    next?.usages.map(({ period }) => period),
+    [2026, NEXT],
+  )
+  t.equal(cache.has(indexOf('a'), nextMonth(nextMonth(NEXT))), false, 'too long ago: read anew')
+  t.equal(cache.size, 0)
 })
 
 t.test('any household comes back as it was put in', async (t) => {
