@@ -1,0 +1,220 @@
+import { Command } from 'commander'
+import { type Static, Type } from 'typebox'
+import { Value } from 'typebox/value'
+import { type CivilDate, formatDate } from '../calendar.ts'
+import { MizanError } from '../errors.ts'
+import {
+  addMember,
+  changeHead,
+  changeStanding,
+  enrolHousehold,
+  removeMember,
+  setClasses,
+} from '../store/people-enrolment.ts'
+import { ordersOfHousehold } from '../store/people-orders.ts'
+import { type Member, readDevices, readHouseholdEvents, readMembers, readPostalLink } from '../store/people-reader.ts'
+import { cardsOfHousehold, readHousehold } from '../store/search-households.ts'
+import type { CommandIo } from './command-io.ts'
+import {
+  atPeopleDesk,
+  householdNumber,
+  noteLook,
+  type PeopleChangeOptions,
+  type PeopleOptions,
+  peopleActor,
+  sayOutcome,
+  withChangeOptions,
+  withPeopleOptions,
+} from './people-access.ts'
+
+interface WhyOptions extends PeopleChangeOptions {
+  readonly reasonCode: string
+  readonly reason?: string
+  readonly effective?: string
+}
+
+const person = Type.Object(
+  {
+    nationalId: Type.String(),
+    name: Type.String(),
+    mobile: Type.Optional(Type.String()),
+    mobileProof: Type.Optional(Type.String()),
+  },
+  { additionalProperties: false },
+)
+const enrolment = Type.Object(
+  {
+    head: person,
+    members: Type.Array(person),
+    governorate: Type.String(),
+    classes: Type.Optional(Type.Array(Type.String())),
+    entitledFrom: Type.Optional(Type.String()),
+    hasOldRationCard: Type.Boolean(),
+  },
+  { additionalProperties: false },
+)
+
+/** The commands on one household and its people. */
+export function householdPeopleCommands(io: CommandIo): Command[] {
+  return [
+    showCommand(io),
+    enrolCommand(io),
+    addCommand(io),
+    removeCommand(io),
+    headCommand(io),
+    standingCommand(io, 'suspend', 'suspended', 'stop the support of a household from the day after'),
+    standingCommand(io, 'reinstate', 'reinstated', 'give a household its support back from the day after'),
+    classesCommand(io),
+  ]
+}
+
+function showCommand(io: CommandIo): Command {
+  const command = new Command('show').description(
+    'show a household: its people, numbers masked, its terms, cards and orders; the audit notes who looked',
+  )
+  return withPeopleOptions(command)
+    .argument('<household>', 'number of the household')
+    .action((text: string, options: PeopleOptions) =>
+      atPeopleDesk(io, options, async (desk) => {
+        const id = householdNumber(text)
+        const household = await readHousehold(desk.client, id)
+        await noteLook(io, desk.client, 'household show', id)
+        const found = {
+          ...household,
+          members: await readMembers(desk, id),
+          postalAccount: await readPostalLink(desk, id),
+          cards: await cardsOfHousehold(desk.client, id),
+          devices: await readDevices(desk, id),
+          orders: await ordersOfHousehold(desk, id),
+          events: await readHouseholdEvents(desk, id),
+        }
+        io.out(options.json ? `${JSON.stringify(found)}\n` : `${linesOf(found).join('\n')}\n`)
+      }),
+    )
+}
+
+type Shown = Awaited<ReturnType<typeof readHousehold>> & {
+  readonly members: readonly Member[]
+  readonly cards: Awaited<ReturnType<typeof cardsOfHousehold>>
+  readonly orders: Awaited<ReturnType<typeof ordersOfHousehold>>
+  readonly events: Awaited<ReturnType<typeof readHouseholdEvents>>
+}
+
+function linesOf({ id, governorate, classes, terms, members, cards, orders, events }: Shown): string[] {
+  const dated = (value: number) => formatDate(value as CivilDate)
+  return [
+    `household ${id}, ${governorate}${classes.length === 0 ? '' : `, ${classes.join(', ')}`}`,
+    ...terms.map((term) => `  from ${dated(term.from)}: ${term.members} member(s), ${term.status}`),
+    ...members.map(
+      (one) => `  person ${one.personId}  ${one.role}  ${one.nationalId}  ${one.name}  since ${dated(one.from)}`,
+    ),
+    ...cards.map((card) => `  card ${card.id}  ${card.pan}  ${card.kind}  ${card.status}`),
+    ...orders.map((order) => `  order ${order.id}  ${order.reason}  ${order.state}, opened ${dated(order.openedOn)}`),
+    ...events.map(
+      (one) =>
+        `  ${dated(one.effective)} ${one.event} (${one.reasonCode}) by ${one.actor}, counts from ${dated(one.countsFrom)}`,
+    ),
+  ]
+}
+
+function enrolCommand(io: CommandIo): Command {
+  const command = new Command('enrol').description('enrol a household and apply for its first card')
+  return withChangeOptions(command)
+    .requiredOption('--file <file>', 'JSON as in docs/people.md; - reads standard input')
+    .action((options: PeopleChangeOptions & { readonly file: string }) =>
+      atPeopleDesk(io, options, async (desk) => {
+        const input = jsonOf(io, options.file, enrolment)
+        const { householdId, orderId, command: asked } = await enrolHousehold(desk, input, peopleActor(io, options))
+        await sayOutcome(io, desk.client, asked, options, { household: householdId, order: orderId })
+      }),
+    )
+}
+
+function addCommand(io: CommandIo): Command {
+  const command = new Command('add-member').description('add a person to a household, from the day after')
+  return withWhy(command)
+    .argument('<household>', 'number of the household')
+    .requiredOption('--file <file>', 'the person, JSON as in docs/people.md; - reads standard input')
+    .action((text: string, options: WhyOptions & { readonly file: string }) =>
+      atPeopleDesk(io, options, async (desk) => {
+        const input = { ...jsonOf(io, options.file, person), ...whyOf(options) }
+        const asked = await addMember(desk, householdNumber(text), input, peopleActor(io, options))
+        await sayOutcome(io, desk.client, asked, options)
+      }),
+    )
+}
+
+function removeCommand(io: CommandIo): Command {
+  return onPerson(io, 'remove-member', 'take a person out of a household, from the day after', removeMember)
+}
+
+function headCommand(io: CommandIo): Command {
+  return onPerson(io, 'head', 'make another member the head of household', changeHead)
+}
+
+function onPerson(io: CommandIo, name: string, description: string, change: typeof removeMember): Command {
+  return withWhy(new Command(name).description(description))
+    .argument('<household>', 'number of the household')
+    .argument('<person>', 'number of the person, as mizan household show has it')
+    .action((text: string, personText: string, options: WhyOptions) =>
+      atPeopleDesk(io, options, async (desk) => {
+        if (!/^[1-9]\d{0,11}$/.test(personText)) {
+          throw new MizanError(
+            'BAD_INPUT',
+            'a person is named by the number that mizan household show has, never by an ID',
+          )
+        }
+        const id = householdNumber(text)
+        const asked = await change(desk, id, Number(personText), whyOf(options), peopleActor(io, options))
+        await sayOutcome(io, desk.client, asked, options)
+      }),
+    )
+}
+
+function standingCommand(io: CommandIo, name: string, event: 'suspended' | 'reinstated', description: string): Command {
+  return withWhy(new Command(name).description(description))
+    .argument('<household>', 'number of the household')
+    .action((text: string, options: WhyOptions) =>
+      atPeopleDesk(io, options, async (desk) => {
+        const asked = await changeStanding(desk, householdNumber(text), event, whyOf(options), peopleActor(io, options))
+        await sayOutcome(io, desk.client, asked, options)
+      }),
+    )
+}
+
+function classesCommand(io: CommandIo): Command {
+  return withWhy(new Command('classes').description('set the classes that a household belongs to'))
+    .argument('<household>', 'number of the household')
+    .argument('[classes...]', 'codes of the classes; none takes it out of all')
+    .action((text: string, classes: string[], options: WhyOptions) =>
+      atPeopleDesk(io, options, async (desk) => {
+        const asked = await setClasses(desk, householdNumber(text), classes, whyOf(options), peopleActor(io, options))
+        await sayOutcome(io, desk.client, asked, options)
+      }),
+    )
+}
+
+function withWhy(command: Command): Command {
+  return withChangeOptions(command)
+    .requiredOption('--reason-code <code>', 'a word such as birth, death, moved or income')
+    .option('--reason <text>', 'in words; it stays in the history')
+    .option('--effective <date>', 'yyyy-mm-dd; the change counts from the day after (default: today)')
+}
+
+function whyOf({ reasonCode, reason, effective }: WhyOptions) {
+  return { reasonCode, ...(reason === undefined ? {} : { reason }), ...(effective === undefined ? {} : { effective }) }
+}
+
+/** @throws MizanError BAD_INPUT, without what stands in the file: it is a person's */
+function jsonOf<S extends Type.TSchema>(io: CommandIo, file: string, schema: S): Static<S> {
+  let content: unknown
+  try {
+    content = JSON.parse(Buffer.from(io.readText(file), 'latin1').toString('utf8'))
+  } catch (cause) {
+    if (cause instanceof MizanError) throw cause
+    throw new MizanError('BAD_INPUT', `${file} is not JSON`)
+  }
+  if (Value.Check(schema, content)) return content as Static<S>
+  const places = Value.Errors(schema, content).map(({ instancePath, message }) => `${instancePath || '/'} ${message}`)
+  throw new MizanError('BAD_INPUT', `${file}: ${[...new Set(places)].join('; ')}`)
+}

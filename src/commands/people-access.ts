@@ -1,0 +1,103 @@
+import type { Command } from 'commander'
+import { MizanError } from '../errors.ts'
+import { panProtection } from '../security/pan-protection.ts'
+import { personalData } from '../security/personal-data.ts'
+import { noteAudit } from '../store/audit-store.ts'
+import { awaitCommand, type CommandState } from '../store/command-requests.ts'
+import type { Client } from '../store/connection.ts'
+import type { PeopleActor, PeopleDesk } from '../store/people-desk.ts'
+import { systemActor } from './access-desk.ts'
+import type { CommandIo } from './command-io.ts'
+import { atOpenKeyDesk, authorOf } from './keys-desk.ts'
+
+/** Options that every command on people has. */
+export interface PeopleOptions {
+  readonly config?: string
+  readonly json: boolean
+}
+
+/** Options of a command on people that a running switch carries out. */
+export interface PeopleChangeOptions extends PeopleOptions {
+  readonly timeout: string
+  readonly idempotencyKey?: string
+}
+
+const SECOND_MS = 1_000
+const TIMEOUT_MAX_S = 3_600
+
+/** Adds the options that every command on people has. */
+export function withPeopleOptions(command: Command): Command {
+  return command
+    .option('--config <file>', 'configuration file (JSON); see docs/configuration.md')
+    .option('--json', 'print a JSON object', false)
+}
+
+/** Adds the options of a command that a running switch carries out. */
+export function withChangeOptions(command: Command): Command {
+  return withPeopleOptions(command)
+    .option('--timeout <seconds>', 'how long to wait for the switch', '15')
+    .option('--idempotency-key <key>', 'the same command under the same key is carried out once')
+}
+
+/** Opens the database and the keys of an installation for work with people. */
+export async function atPeopleDesk(
+  io: CommandIo,
+  options: PeopleOptions,
+  work: (desk: PeopleDesk & { readonly client: Client }) => Promise<void>,
+): Promise<void> {
+  await atOpenKeyDesk(io, options, async ({ client, ring, nowMs }) => {
+    const now = () => nowMs
+    await work({ client, personal: personalData(ring, now), pans: panProtection(ring, now), now })
+  })
+}
+
+/** In whose name a change is asked for. */
+export function peopleActor(io: CommandIo, { idempotencyKey }: PeopleChangeOptions): PeopleActor {
+  const { user: name } = authorOf(io)
+  return idempotencyKey === undefined ? { name } : { name, key: idempotencyKey }
+}
+
+/** Waits for a command, and says what came of it. @throws MizanError LINK_TIMEOUT, BAD_INPUT */
+export async function sayOutcome(
+  io: CommandIo,
+  client: Client,
+  asked: CommandState,
+  options: PeopleChangeOptions,
+  more: Readonly<Record<string, string | number>> = {},
+): Promise<void> {
+  const timeoutMs = timeoutOf(options.timeout)
+  const onWaiting = (waitedMs: number) =>
+    io.note(`command ${asked.id} waits for the switch, ${Math.round(waitedMs / SECOND_MS)} s\n`)
+  const { end } = await awaitCommand(client, asked, { timeoutMs, onWaiting })
+  if (end === undefined) {
+    throw new MizanError('LINK_TIMEOUT', `command ${asked.id} stays in the inbox and is carried out once a switch runs`)
+  }
+  if (options.json) io.out(`${JSON.stringify({ command: asked.id, lane: asked.lane, ...more, ...end })}\n`)
+  else io.out(`${end.outcome} [command ${asked.id}, journal ${end.journalId}]\n`)
+  if (!end.done) process.exitCode = 1
+}
+
+function timeoutOf(text: string): number {
+  const seconds = Number(text)
+  if (/^\d{1,4}$/.test(text) && seconds <= TIMEOUT_MAX_S) return seconds * SECOND_MS
+  throw new MizanError('BAD_INPUT', `--timeout is 0 to ${TIMEOUT_MAX_S} seconds`)
+}
+
+/** Notes that someone looked at a household, before anything of it is shown. */
+export async function noteLook(io: CommandIo, client: Client, action: string, householdId: number): Promise<void> {
+  const actor = systemActor(io)
+  await noteAudit(client, {
+    actor,
+    source: 'local',
+    requestId: '',
+    action,
+    outcome: 'looked',
+    households: [householdId],
+  })
+}
+
+/** Number of a household on the command line. @throws MizanError BAD_INPUT */
+export function householdNumber(text: string): number {
+  if (/^[1-9]\d{0,10}$/.test(text)) return Number(text)
+  throw new MizanError('BAD_INPUT', 'a household is named by its number, of up to 11 digits')
+}
