@@ -245,3 +245,37 @@ grant select on outlets, rollout to mizan_analyst;
 revoke all on function lock_reference(), next_reference_generation(), note_outlet_change(), note_rollout_change(),
   lock_reference_data(), write_outlets(jsonb, text, bytea) from public;
 grant execute on function lock_reference_data(), write_outlets(jsonb, text, bytea) to mizan_app;
+
+-- Files of households for an initial load, and how far each lane has come with one: a load that ended early goes on from
+-- there. What a lane has done is written in the transaction that did it.
+create table household_file (
+  sha256        bytea primary key check (length(sha256) = 32),
+  name          text not null check (length(name) <= 255),
+  begun_at      timestamptz not null default now(),
+  actor         text not null check (length(actor) between 1 and 64),
+  ended_at      timestamptz,
+  totals        jsonb not null default '{}'
+);
+
+create table household_file_lane (
+  sha256        bytea not null references household_file (sha256),
+  lane          smallint not null references lane (lane),
+  -- Every line of the lane up to this one is dealt with.
+  line          integer not null,
+  households    integer not null,
+  primary key (sha256, lane)
+);
+
+-- Lines that were in order and could not be taken, because of what was there already.
+create table household_file_reject (
+  sha256        bytea not null references household_file (sha256),
+  line          integer not null,
+  field         text not null,
+  reason        text not null check (length(reason) <= 200),
+  primary key (sha256, line, field)
+);
+
+grant select on household_file, household_file_lane, household_file_reject to mizan_app;
+grant insert on household_file, household_file_reject to mizan_app;
+grant update (ended_at, totals) on household_file to mizan_app;
+grant insert, update on household_file_lane to mizan_app;

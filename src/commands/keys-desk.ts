@@ -27,6 +27,7 @@ export interface KeyCommandOptions {
 /** The key store of an installation, open for one command. */
 export interface KeyDesk {
   readonly config: Config
+  readonly url: string
   readonly client: Client
   /** As of when the desk was opened. */
   readonly keys: readonly StoredKey[]
@@ -56,7 +57,7 @@ export async function atKeyDesk(
     const client = await connect({ url: database.url, name: 'mizan keys', role: 'mizan_app' })
     try {
       const { keys } = await readKeys(client)
-      await work({ config, client, keys, nowMs: Date.now() })
+      await work({ config, url: database.url, client, keys, nowMs: Date.now() })
     } finally {
       await client.end()
     }

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
-import { shippedProgrammes } from '../benefit/shipped-programmes.ts'
 import type { Client } from '../store/connection.ts'
+import { listProgrammes } from '../store/programme-reader.ts'
 import { listRollout, rolloutHistory, setRollout } from '../store/reference-rollout.ts'
 import { type CommandIo, processIo } from './command-io.ts'
 import { atDatabase } from './database-desk.ts'
@@ -79,10 +79,11 @@ function setCommand(io: CommandIo): Command {
   )
 }
 
-/** Codes of the programmes that there are, and of what has a date already. */
+/** Codes of the programmes that are published, and of what has a date already. */
 async function servicesOf(client: Client): Promise<string[]> {
   const dated = (await listRollout(client)).map(({ service }) => service)
-  return [...new Set([...shippedProgrammes.map(({ code }) => code), ...dated])].sort()
+  const published = await listProgrammes(client, { state: 'published' })
+  return [...new Set([...published.map(({ code }) => code), ...dated])].sort()
 }
 
 function line({ service, governorate, liveFrom }: { service: string; governorate: string; liveFrom: string }): string {

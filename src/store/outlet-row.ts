@@ -30,8 +30,8 @@ export function outletColumns(format: 'csv' | 'ndjson'): FileColumn[] {
  * @returns what is wrong with it, or the outlet
  */
 export function outletOfRow(row: FileRow, reason: string): OutletInput | readonly OutletFault[] {
-  if (row.faults.length > 0) return row.faults
-  const faults: OutletFault[] = []
+  if (row.faults.some(({ field }) => field === '')) return row.faults
+  const faults: OutletFault[] = [...row.faults]
   const { fields } = row
   const { acceptor = '' } = fields
   if (!ACCEPTOR.test(acceptor))

@@ -48,6 +48,7 @@ t.test('names say what a key is for', async (t) => {
     ['bio:0000000A', 'M7', 'C'],
     ['pan-index', 'M7', 'C'],
     ['pan-encryption', 'D0', 'B'],
+    ['pan-transport:personaliser', 'D0', 'B'],
   ]
   for (const [name, usage, modeOfUse] of names) t.match(familyOf(name), { usage, modeOfUse }, name)
   const refused = ['zpk', 'zpk:', 'zpk:Visa', 'zpk:visa:2', 'pvk:visa', 'bio:a', 'bio:0000000a', 'tmk:atm', '', ':visa']

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Test, test } from 'tap'
+import { shippedProgrammes } from '../../src/benefit/shipped-programmes.ts'
 import type { CommandIo } from '../../src/commands/command-io.ts'
 import { processIo } from '../../src/commands/command-io.ts'
 import { outletCommand } from '../../src/commands/outlet.ts'
@@ -13,6 +14,7 @@ import { connect } from '../../src/store/connection.ts'
 import { prepareDatabase } from '../../src/store/installation.ts'
 import type { AuditHook } from '../../src/store/outlet-record.ts'
 import { findOutlet, listOutlets, saveOutlet, setOutletStatus } from '../../src/store/outlet-store.ts'
+import { installProgrammes } from '../../src/store/programme-store.ts'
 import { loadReferenceData } from '../../src/store/reference-data.ts'
 import { listRollout, rolloutHistory, setRollout } from '../../src/store/reference-rollout.ts'
 import { watchReferenceData } from '../../src/store/reference-watch.ts'
@@ -26,6 +28,7 @@ async function register(t: Test) {
   const { url } = await createTestDatabase(t)
   await prepareDatabase(url, 1)
   const client = await connect({ url, name: 'mizan test', role: 'mizan_app' })
+  await installProgrammes(client, shippedProgrammes)
   t.teardown(() => client.end())
   const folder = mkdtempSync(path.join(tmpdir(), 'mizan-outlets-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))

@@ -151,6 +151,15 @@ export const keyFamilies: readonly KeyFamily[] = [
     exportability: 'N',
     purpose: 'card numbers at rest',
   },
+  {
+    family: 'pan-transport',
+    owner: 'link',
+    usage: 'D0',
+    modeOfUse: 'B',
+    lengths: [['A', [32]]],
+    exportability: 'E',
+    purpose: 'card numbers in files of whoever makes the cards',
+  },
 ]
 
 const ownerPatterns: Readonly<Record<KeyFamily['owner'], RegExp>> = {
