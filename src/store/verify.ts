@@ -4,6 +4,7 @@ import { type Client, connect } from './connection.ts'
 import { readCatalogue } from './programme-reader.ts'
 import { authorizationChecks } from './verify/authorizations.ts'
 import { balanceChecks } from './verify/balances.ts'
+import { basketChecks } from './verify/baskets.ts'
 import { batchChecks } from './verify/batches.ts'
 import type { CheckResult, Finding, LedgerCheck } from './verify/check.ts'
 import { commandChecks } from './verify/commands.ts'
@@ -32,6 +33,7 @@ export const ledgerChecks: readonly LedgerCheck[] = [
   ...batchChecks,
   hashChainCheck,
   ...entitlementChecks,
+  ...basketChecks,
 ]
 
 /**

@@ -49,7 +49,11 @@ export async function playScenario(ledger: LiveLedger): Promise<Record<string, A
   await say(
     'second ration',
     'approved',
-    messageOf(ledger, SECOND_ID, 'grocer', { fromAccount: '91', amountPiasters: 900 }),
+    messageOf(ledger, SECOND_ID, 'grocer', {
+      fromAccount: '91',
+      amountPiasters: 900,
+      basket: [{ product: 'SOAP-125G', quantity: 3_000, unitPricePiasters: 300 }],
+    }),
   )
   const bread = { fromAccount: '92', quantity: 5, amountPiasters: 100, tender: 'postal' as const }
   await say('bread', 'approved', first('bakery', bread))

@@ -260,6 +260,18 @@ const plants: readonly Plant[] = [
     forge: both,
   },
   {
+    what: 'a line of a basket that the wallet did not pay',
+    sql: 'update basket_line set granted_piasters = granted_piasters - 1',
+    fails: ['baskets-add-up'],
+    forge: [],
+  },
+  {
+    what: 'a cap that forgets what was granted',
+    sql: 'update usage_counter set used = used - 1000',
+    fails: ['baskets-add-up'],
+    forge: [],
+  },
+  {
     what: 'a business date in the default partition',
     sql: `create table moved as select * from transfer_20261118;
           drop table transfer_20261118;

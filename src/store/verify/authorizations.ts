@@ -2,9 +2,12 @@ import { type LedgerCheck, sql, sqlCheck } from './check.ts'
 
 const { tailOf, unitOf } = sql
 
+/** A health co-payment that was paid, or paid back, in cash at the desk: nothing is posted for it. */
+const paidAtDesk = `(a.trace like '%"copay.cash"%' and a.trace like '%"route.health"%' or a.trace like '%"copay.cash-returned"%')`
+
 /**
  * What each authorization moved: value in piasters and in counted units. Issues, expiries and conversions accompany a
- * draw or a return and are not part of its amount.
+ * draw or a return and are not part of its amount; nor are fees.
  */
 const moved = `
   moved as (
@@ -12,7 +15,7 @@ const moved = `
            sum(amount) filter (where kind in (2, 3, 6) and ${unitOf('debit')} = 0) as goods,
            sum(amount) filter (where kind in (2, 3, 6) and ${unitOf('debit')} > 0) as units,
            max(${tailOf('debit')}) filter (where kind in (2, 3, 6) and ${unitOf('debit')} > 0) as tail,
-           sum(amount) filter (where kind >= 10) as money
+           sum(amount) filter (where kind >= 10 and kind not in (21, 24)) as money
     from transfer group by 1, 2, 3),
   ending as (
     select e.lane, e.by_id, min(e.ending) as ending, sum(e.captured) as captured, sum(h.amount) as amount
@@ -22,7 +25,8 @@ const moved = `
   answered as (
     select a.id, a.mti, a.transaction_type as type, a.result, a.amount, a.approved_amount as approved,
            m.group_id, m.goods, m.units, m.money, h.id as hold_id, h.amount as held,
-           e.ending, e.captured, e.amount as ended, a.original_id,
+           e.ending, e.captured, e.amount as ended, a.original_id, ${paidAtDesk} as at_desk,
+           a.trace like '%"cover.nothing-due"%' as free,
            o.approved_amount as original_approved, om.units as original_units,
            (select p.piasters from tariff p where p.tail = m.tail and p."from" <= a.entitlement_date
             order by p."from" desc limit 1) as price
@@ -48,10 +52,11 @@ const explained = `
     when result = 'approved' and approved <> amount and mti not like '04%' and type not in ('30', '31', '39') then false
     when approved = 0
       then group_id is null and hold_id is null and ending is null
-           and (mti like '04%' or type in ('30', '31', '39'))
+           and (mti like '04%' or type in ('30', '31', '39') or free)
     when hold_id is not null then mti like '01%' and group_id is null and ending is null and held = approved
     when ending = 'voided' then mti like '04%' and group_id is null and ended = approved
     when ending = 'captured' then money = approved and captured = approved and goods is null and units is null
+    when group_id is null and ending is null and at_desk then true
     when ending is not null or group_id is null then false
     when units is not null then ${countedRight}
     else coalesce(goods, 0) + coalesce(money, 0) = approved

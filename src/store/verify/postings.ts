@@ -58,9 +58,9 @@ const subsidyNeverMoney = sqlCheck({
 })
 
 /**
- * Invariant 5, second half, and 8: what a reversal or refund gives back goes where it came from, once. Kinds: taken 2
- * and 10 to 15; given back 3, 16, 17 by a message that names its original; taken again 6, 20 by the reversal of such a
- * refund; 19 and unlinked 16 answer for themselves.
+ * Invariant 5, second half, and 8: what a reversal or refund gives back goes where it came from, once. Kinds: taken 2,
+ * 10 to 15 and 21; given back 3, 16, 17, 24 by a message that names its original; taken again 6, 20 by the reversal of such
+ * a refund; 19 and unlinked 16 answer for themselves.
  */
 const givenBackOnce = sqlCheck({
   name: 'given-back-once',
@@ -74,7 +74,7 @@ const givenBackOnce = sqlCheck({
       from transfer t
       join authorization_journal a on a.lane = t.lane and a.business_date = t.business_date and a.id = t.group_id
       left join authorization_journal o on o.lane = a.lane and o.id = a.original_id
-      where t.kind in (3, 6, 16, 17, 19, 20) and not (t.kind = 16 and a.original_id is null)),
+      where t.kind in (3, 6, 16, 17, 19, 20, 24) and not (t.kind = 16 and a.original_id is null)),
     given as (
       select lane, root, case when again then debit else credit end as into_account,
              case when again then credit else debit end as from_account, period,
@@ -84,7 +84,7 @@ const givenBackOnce = sqlCheck({
       select t.lane, t.group_id as root, t.debit as into_account, t.credit as from_account, t.period,
              sum(t.amount) as amount
       from transfer t
-      where t.kind in (2, 10, 11, 12, 13, 14, 15, 16, 18)
+      where t.kind in (2, 10, 11, 12, 13, 14, 15, 16, 18, 21)
         and exists (select from given g where g.lane = t.lane and g.root = t.group_id)
       group by 1, 2, 3, 4, 5),
     bad as (
@@ -94,7 +94,7 @@ const givenBackOnce = sqlCheck({
       left join taken t on t.lane = g.lane and t.root = g.root and t.into_account = g.into_account
         and t.from_account = g.from_account and t.period = g.period
       where g.root is null or g.amount > coalesce(t.amount, 0) or g.amount < 0)`,
-  checked: 'select count(*) from transfer where kind in (3, 6, 16, 17, 19, 20)',
+  checked: 'select count(*) from transfer where kind in (3, 6, 16, 17, 19, 20, 24)',
 })
 
 export const postingChecks: readonly LedgerCheck[] = [balancedPostings, subsidyNeverMoney, givenBackOnce]
