@@ -1,0 +1,138 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import type { Command } from 'commander'
+import { test } from 'tap'
+import { type CommandIo, processIo } from '../../src/commands/command-io.ts'
+import { householdCommand } from '../../src/commands/household.ts'
+import { membershipCommand } from '../../src/commands/membership.ts'
+import { describeError } from '../../src/errors.ts'
+import { connect } from '../../src/store/connection.ts'
+import { saveKeys } from '../../src/store/key-store.ts'
+import { masterKeyHex, testKeys, writerWorld } from '../support/writer.ts'
+import { person } from './people-world.ts'
+
+test('people and membership files on the command line', async (t) => {
+  const world = await writerWorld(t)
+  const client = await connect({ url: world.url, name: 'mizan test' })
+  t.teardown(() => client.end())
+  await saveKeys(
+    client,
+    testKeys.map((key) => ({ kind: 'insert', key })),
+    { user: 'tester' },
+  )
+  const folder = mkdtempSync(path.join(tmpdir(), 'mizan-people-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  await world.start()
+  const file = (name: string, content: string) => {
+    const full = path.join(folder, name)
+    writeFileSync(full, content)
+    return full
+  }
+  const mizan = async (make: (io: CommandIo) => Command, ...args: string[]) => {
+    let out = ''
+    let notes = ''
+    const io: CommandIo = {
+      ...processIo,
+      env: { DATABASE_URL: world.url, MIZAN_VAR: folder, MIZAN_MASTER_KEY: masterKeyHex },
+      out: (text) => {
+        out += text
+      },
+      note: (text) => {
+        notes += text
+      },
+    }
+    const statusBefore = process.exitCode
+    try {
+      await make(io).parseAsync(args, { from: 'user' })
+      return { status: Number(process.exitCode ?? 0), out, notes }
+    } catch (error) {
+      return { status: 1, out, notes: `${notes}${describeError(error)}\n` }
+    } finally {
+      process.exitCode = statusBefore
+    }
+  }
+  const enrolment = { head: person(1), members: [person(2, false)], governorate: 'PTS', hasOldRationCard: true }
+
+  await t.test('a household is enrolled, shown and changed', async (t) => {
+    const input = file('home.json', JSON.stringify({ ...enrolment, head: { ...person(1), name: 'شخص أول' } }))
+    const run = await mizan(householdCommand, 'enrol', '--file', input, '--idempotency-key', 'k1', '--json')
+    const first = JSON.parse(run.out)
+    t.match(first, { done: true, household: 10000000001 })
+    const again = await mizan(householdCommand, 'enrol', '--file', input, '--idempotency-key', 'k1', '--json')
+    t.same(JSON.parse(again.out), first)
+    const id = String(first.household)
+    const shown = await mizan(householdCommand, 'show', id)
+    t.match(shown.out, /household 10000000001, PTS\n.*2 member\(s\), active\n.*head {2}\*{10}\d{4} {2}شخص أول/)
+    t.notMatch(shown.out, person(1).nationalId)
+    const looked = await client.query(`select from audit_event where outcome = 'looked' and $1 = any (households)`, [
+      id,
+    ])
+    t.equal(looked.rowCount, 1)
+    const { members } = JSON.parse((await mizan(householdCommand, 'show', id, '--json')).out)
+    const why = ['--reason-code', 'moved']
+    t.match(
+      (await mizan(householdCommand, 'head', id, String(members[1].personId), ...why)).out,
+      /^done: .* another head/,
+    )
+    t.match(
+      (await mizan(householdCommand, 'remove-member', id, String(members[0].personId), ...why)).out,
+      /^done: 1 member/,
+    )
+    t.match((await mizan(householdCommand, 'classes', id, 'takaful', ...why)).out, /^done: the classes are takaful/)
+    t.match((await mizan(householdCommand, 'suspend', id, ...why)).out, /^done: the household is suspended/)
+    const twice = await mizan(householdCommand, 'suspend', id, ...why)
+    t.match(twice.out, /^refused: the household is suspended already/)
+    t.equal(twice.status, 1)
+  })
+
+  await t.test('what cannot be is refused in one line, without what was given', async (t) => {
+    const refusals: [string[], RegExp][] = [
+      [['show', '99'], /there is no household 99\n/],
+      [['show', 'home'], /a household is named by its number/],
+      [['enrol', '--file', file('a.json', '{')], /a.json is not JSON\n/],
+      [['enrol', '--file', file('b.json', JSON.stringify({ ...enrolment, head: {}, extra: 1 }))], /b.json: /],
+      [['enrol', '--file', path.join(folder, 'none.json')], /cannot be read/],
+      [['head', '3', person(1).nationalId, '--reason-code', 'moved'], /never by an ID/],
+      [['suspend', '3', '--reason-code', 'Moved on'], /reasonCode: a word/],
+      [['suspend', '3', '--reason-code', 'moved', '--effective', '11.12.2026'], /effective must be written yyyy-mm-dd/],
+    ]
+    for (const [args, message] of refusals) {
+      const run = await mizan(householdCommand, ...args)
+      t.equal(run.status, 1, args.join(' '))
+      t.match(run.notes, message)
+      t.equal(run.notes.trim().split('\n').length, 1)
+      t.notMatch(run.notes, person(1).nationalId)
+    }
+  })
+
+  await t.test('a membership file is checked, applied, and applied again to no effect', async (t) => {
+    const lines = ['5,suspended,2026-11-11,income', '6,suspended,2026-11-31,income']
+    const members = file(
+      'members.csv',
+      [
+        'household,event,effective,reasonCode,nationalId',
+        ...lines.map((line) => `${line},`),
+        'TOTAL,2,0,0,0,2,0',
+        '',
+      ].join('\n'),
+    )
+    const check = await mizan(membershipCommand, 'check', members)
+    t.match(
+      check.out,
+      /^2 lines: 1 changes, 0 that were made before, 1 rejected\n {2}\w+: 1 suspended\nSHA-256 [0-9a-f]{64}\n$/,
+    )
+    t.match(check.notes, /line 3: effective must be written/)
+    t.match((await mizan(membershipCommand, 'apply', members, '--as', '?')).notes, /--as is a name/)
+    const applied = await mizan(membershipCommand, 'apply', members, '--as', 'Ministry of Supply', '--json')
+    t.match(JSON.parse(applied.out), { done: 1, rejected: 1, wasApplied: false, rejects: `${members}.rejects.csv` })
+    t.equal(applied.status, 1, 'a line was rejected')
+    const rejects = readFileSync(`${members}.rejects.csv`, 'utf8')
+    t.match(rejects, /^line,field,reason\n3,effective,must be written yyyy-mm-dd and exist\n$/)
+    const again = await mizan(membershipCommand, 'apply', members, '--as', 'Ministry of Supply')
+    t.match(again.out, /^this file was applied before: nothing has changed now\n/)
+    t.equal(readFileSync(`${members}.rejects.csv`, 'utf8'), rejects, 'what was told stays')
+    const cut = file('cut.csv', readFileSync(members, 'utf8').replace(/TOTAL.*\n/, ''))
+    t.match((await mizan(membershipCommand, 'apply', cut, '--as', 'Ministry of Supply')).notes, /may be cut off/)
+  })
+})
