@@ -5,15 +5,17 @@ import { describeError, MizanError } from './errors.ts'
 import type { NotificationAdapter } from './jobs/adapter.ts'
 import type { DeliveryOptions } from './jobs/delivery-options.ts'
 import { fileAdapter } from './jobs/file-adapter.ts'
+import { noticeExpiryJob } from './jobs/notice-expiry-job.ts'
+import { type ReminderOptions, reminderJob } from './jobs/reminder-job.ts'
 import { type Jobs, startJobs } from './jobs/runtime.ts'
 import type { NamedJob } from './jobs/scheduler.ts'
 import { webhookAdapter } from './jobs/webhook-adapter.ts'
 import { compileTemplates } from './notification/catalogue.ts'
-import type { KeyRing } from './security/keys/key-ring.ts'
 import { personalData } from './security/personal-data.ts'
 import { readSecretFile } from './security/secret-file.ts'
 import { type KeptConnection, keptConnection } from './store/kept-connection.ts'
 import { recipientOf } from './store/people-register.ts'
+import type { OpenKeys } from './switch-keys.ts'
 import type { Logger } from './telemetry/logger.ts'
 import type { NotificationMetrics } from './telemetry/notification-metrics.ts'
 
@@ -21,9 +23,11 @@ import type { NotificationMetrics } from './telemetry/notification-metrics.ts'
 export interface JobsWiring {
   readonly config: Config
   readonly url: string
+  /** Those of other parts of the program. */
   readonly jobs: readonly NamedJob[]
-  /** Numbers of people are sealed under it. */
-  readonly ring: KeyRing
+  /** What is kept of people is sealed under them. */
+  readonly keys: Pick<OpenKeys, 'ring' | 'protection'>
+  readonly programmesOn: ReminderOptions['programmesOn']
   readonly clock: Clock
   readonly metrics: NotificationMetrics
   readonly log: Logger
@@ -37,7 +41,7 @@ const SECRET_MAX = 256
  * them.
  * @throws MizanError CONFIG_INVALID when a template or a file of the webhook is not in order
  */
-export function openJobs({ config, url, jobs, ring, clock, metrics, log }: JobsWiring): Jobs | undefined {
+export function openJobs({ config, url, keys, programmesOn, jobs, clock, metrics, log }: JobsWiring): Jobs | undefined {
   // A fault in the templates shows at the start of every process, not only in that which sends.
   const catalogue = compileTemplates()
   if (!config.jobs.enabled) return undefined
@@ -48,7 +52,7 @@ export function openJobs({ config, url, jobs, ring, clock, metrics, log }: JobsW
     role: 'mizan_app',
     queryTimeoutMs: 5_000,
   })
-  const personal = personalData(ring, () => clock.now())
+  const personal = personalData(keys.ring, () => clock.now())
   const { attempts, firstRetryMs, longestRetryMs } = notifications
   const delivery: DeliveryOptions = {
     url,
@@ -61,7 +65,10 @@ export function openJobs({ config, url, jobs, ring, clock, metrics, log }: JobsW
     metrics,
     log,
   }
-  return closing(startJobs({ url, jobs, delivery, log }), recipients)
+  const desk = { personal, pans: keys.protection, now: () => clock.now() }
+  const reminder = { url, clock, programmesOn, daysBefore: notifications.remindDays }
+  const all = [...jobs, noticeExpiryJob(url, desk), reminderJob(reminder)]
+  return closing(startJobs({ url, jobs: all, delivery, log }), recipients)
 }
 
 /** Jobs that take a connection along when they end. */

@@ -2,12 +2,23 @@
 -- what it tells of; all that changes stands here. Neither numbers nor texts are kept: a text is made when it goes.
 
 -- Within a lane ids become visible in their order, because the commit that takes them holds the lane's row; between lanes
--- they do not. So delivery goes through each lane by itself, and keeps the last id it took.
+-- they do not. So delivery goes through each lane by itself, and keeps the last id it took. What jobs tell stands in a
+-- lane of its own, 64, in which a lock keeps the order.
 create index notification_lane on notification (lane, id);
 
 create table notification_position (
   lane          smallint primary key,
   last_id       bigint not null
+);
+
+-- How far households were reminded of what lapses soon, so that each is reminded once of a period whatever is cut off.
+create table notification_reminder (
+  programme     smallint not null,
+  period        integer not null,
+  lane          smallint not null,
+  last_household bigint not null,
+  done          boolean not null default false,
+  primary key (programme, period, lane)
 );
 
 -- What a household wishes; without a row: everything, in the language of its head or the one configured.
@@ -88,8 +99,8 @@ create table job_run (
 create index job_run_job on job_run (job, id);
 create index job_run_ticket on job_run (ticket);
 
-grant select on notification_position, notification_preference, notification_delivery, notifications, job_run to mizan_app;
-grant insert, update on notification_position, notification_preference, notification_delivery to mizan_app;
+grant select on notification_position, notification_reminder, notification_preference, notification_delivery, notifications, job_run to mizan_app;
+grant insert, update on notification_position, notification_reminder, notification_preference, notification_delivery to mizan_app;
 grant insert (job, ticket, triggered_by) on job_run to mizan_app;
 grant update (ended_at, outcome, detail) on job_run to mizan_app;
 revoke all on function purge_notifications(timestamptz, integer) from public;

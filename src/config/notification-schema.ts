@@ -77,6 +77,12 @@ export const notifications = Type.Object(
     firstRetryMs: count(10, 3_600_000, 5_000, 'Wait after the first that failed, in milliseconds; doubles each time.'),
     longestRetryMs: count(10, 86_400_000, 3_600_000, 'Longest wait between two, in milliseconds.'),
     waitingMax: count(1_000, 10_000_000, 200_000, 'Messages that wait; beyond it unimportant ones are not taken on.'),
+    remindDays: count(
+      0,
+      28,
+      5,
+      'Days before the last on which households are told what they have left, where a programme says so.',
+    ),
     keepDays: count(1, 3_650, 90, 'Days for which it is kept what became of a message.'),
   },
   { ...group, description: 'Messages to households.' },

@@ -126,10 +126,22 @@ t.test('mizan notification: what became of messages, wishes, sending again', asy
 })
 
 t.test('mizan job: runs by hand, and what they did', async (t) => {
-  t.match(await mizan('job', 'list'), /notification-purge {2}15 2 \* \* \*/)
+  t.match(await mizan('job', 'list'), /notice-expiry [\s\S]*notification-purge {2}15 2 \* \* \*/)
+  t.match(await mizan('job', 'run', 'notice-expiry'), /done after .*: 0 issues to be cancelled/)
   t.match(await mizan('job', 'run', 'notification-purge'), /done after .*: 0 notifications deleted/)
   t.match(await mizan('job', 'list'), /last begun .*: 0 notifications deleted/)
   t.match(await mizan('job', 'run', 'nothing-such'), /there is no job nothing-such/)
+})
+
+t.test('M20: what is left is told once, some days before it lapses', async (t) => {
+  const noonMs = clock.nowMs
+  t.match(await mizan('job', 'run', 'entitlement-reminder'), /nothing lapses soon/)
+  clock.nowMs = Date.parse('2026-11-27T10:00:00+02:00')
+  t.match(await mizan('job', 'run', 'entitlement-reminder'), /points: [1-9].*ration: [1-9]\d households told/)
+  const told = await eventually(() => linesTo(mobile).find(({ text }) => text.startsWith('Left of Ration goods')))
+  t.equal(told.text, 'Left of Ration goods: 200 pounds. It expires on 30 November 2026, in 3 days.')
+  t.match(await mizan('job', 'run', 'entitlement-reminder'), /ration: 0 households told/)
+  clock.nowMs = noonMs
 })
 
 t.test('a restart sends what came while the switch was down, once', async (t) => {
