@@ -19,7 +19,7 @@ const HOUR_S = 3_600
 const COMMAND_WAIT_MS = 5_000
 
 /** What the HTTP API needs of a switch. */
-export interface ApiWiring extends Pick<ApiServices, 'clock' | 'version'> {
+export interface ApiWiring extends Pick<ApiServices, 'clock' | 'version' | 'refresh'> {
   readonly config: Config
   readonly url: string
   readonly keys: Pick<OpenKeys, 'protection' | 'ring'>

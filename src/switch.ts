@@ -147,7 +147,8 @@ async function build(
   started.push(() => Promise.all(listeners.map((listener) => listener.drain(DRAIN_MS))))
   const networkLinks = openNetworkLinks(wiring)
   started.push(() => Promise.all(networkLinks.map((link) => link.drain(DRAIN_MS))))
-  const api = openApi({ config, url: database.url, keys, clock, version })
+  const refresh = { programmes: () => programmes.refresh(), reference: () => referenceWatch.poll() }
+  const api = openApi({ config, url: database.url, keys, clock, version, refresh })
   started.push(() => api.close())
   const http = await startHttpServer({
     host: config.http.host,

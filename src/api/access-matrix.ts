@@ -5,6 +5,9 @@ export type Access = 'open' | 'logged-in' | readonly Role[]
 
 const readsCitizens: Access = ['enrolment', 'operator', 'auditor']
 const readsJournal: Access = ['operator', 'settlement', 'analyst', 'auditor']
+const enrols: Access = ['enrolment']
+const readsProgrammes: Access = ['enrolment', 'operator', 'settlement', 'analyst', 'auditor']
+const readsMasterData: Access = ['operator', 'settlement', 'analyst', 'auditor']
 const operates: Access = ['operator']
 const serves: Access = ['enrolment', 'operator']
 const settles: Access = ['settlement', 'auditor']
@@ -53,6 +56,52 @@ export const accessMatrix: Readonly<Record<string, Access>> = {
   'POST /change-requests/{changeId}/approve': proposes,
   'POST /change-requests/{changeId}/reject': proposes,
   'POST /households/{householdId}/status': serves,
+
+  'POST /households': enrols,
+  'GET /households/{householdId}/people': ['enrolment', 'auditor'],
+  'POST /households/{householdId}/members': enrols,
+  'POST /households/{householdId}/members/{personId}/remove': enrols,
+  'POST /households/{householdId}/members/{personId}/head': enrols,
+  'POST /households/{householdId}/classes': enrols,
+  'POST /households/{householdId}/account': enrols,
+  'POST /households/{householdId}/fingerprint': enrols,
+  'GET /households/{householdId}/orders': readsCitizens,
+  'GET /orders/{orderId}': readsCitizens,
+  'GET /orders/late': readsCitizens,
+  'POST /orders/{orderId}/order': enrols,
+  'POST /orders/{orderId}/printed': enrols,
+  'POST /orders/{orderId}/ready': enrols,
+  'POST /orders/{orderId}/extend': serves,
+  'POST /orders/{orderId}/collected': enrols,
+  'POST /orders/{orderId}/activate': serves,
+  'POST /orders/{orderId}/cancel': enrols,
+  'POST /cards/{cardId}/report': serves,
+  'POST /cards/{cardId}/replace': serves,
+  'POST /households/{householdId}/devices': enrols,
+  'POST /cards/{cardId}/remove-device': serves,
+  'GET /collection-places': ['enrolment', 'operator', 'auditor'],
+  'POST /collection-places/{placeId}': operates,
+  'POST /collection-places/{placeId}/close': operates,
+
+  'GET /programmes': readsProgrammes,
+  'GET /programmes/{code}': readsProgrammes,
+  'POST /programmes/validate': operates,
+  'POST /programmes/{code}/draft': operates,
+  'POST /programmes/{code}/versions/{version}/submit': operates,
+  'POST /programmes/{code}/versions/{version}/withdraw': operates,
+
+  'GET /outlets': readsMasterData,
+  'GET /outlets/{acceptor}': readsMasterData,
+  'POST /outlets/{acceptor}': operates,
+  'POST /outlets/{acceptor}/status': operates,
+  'POST /outlet-files/check': operates,
+  'POST /outlet-files': operates,
+  'GET /rollout': readsMasterData,
+  'GET /rollout/history': readsMasterData,
+
+  'GET /notifications': readsCitizens,
+  'GET /households/{householdId}/notification-preference': readsCitizens,
+  'POST /households/{householdId}/notification-preference': serves,
 
   'GET /audit': ['auditor'],
 }

@@ -18,6 +18,12 @@ import { changeRoutes } from './routes/change-requests.ts'
 import { commandRoutes } from './routes/commands.ts'
 import { householdRoutes } from './routes/households.ts'
 import { ledgerRoutes } from './routes/ledger.ts'
+import { notificationRoutes } from './routes/notifications.ts'
+import { orderRoutes } from './routes/orders.ts'
+import { outletRoutes } from './routes/outlets.ts'
+import { peopleRoutes } from './routes/people.ts'
+import { placeRoutes } from './routes/places.ts'
+import { programmeRoutes } from './routes/programmes.ts'
 import { userRoutes } from './routes/users.ts'
 import type { ApiServices } from './services.ts'
 import { Checker, type Fault, InvalidRequest } from './validation.ts'
@@ -44,6 +50,12 @@ export const apiRoutes: readonly Route[] = [
   ...commandRoutes,
   ...authorizationRoutes,
   ...ledgerRoutes,
+  ...peopleRoutes,
+  ...orderRoutes,
+  ...placeRoutes,
+  ...programmeRoutes,
+  ...outletRoutes,
+  ...notificationRoutes,
   ...changeRoutes,
   ...auditRoutes,
 ]

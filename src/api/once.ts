@@ -81,24 +81,37 @@ export async function commandOnce(
   call: Call,
   prepare: (client: Client) => Promise<Omit<NewCommand, 'requestedBy' | 'idempotencyKey'>>,
 ): Promise<Answer> {
+  return askOnce(call, async (client) => {
+    const wanted = await prepare(client)
+    const { id: requestedBy } = call.actor
+    const command = await requestCommand(client, { ...wanted, requestedBy, idempotencyKey: commandKeyOf(call) })
+    const households = wanted.householdId === undefined ? [] : [wanted.householdId]
+    return { command, households, detail: { ...wanted.detail, ...cardOf(wanted) } }
+  })
+}
+
+/** What was asked of the writer. */
+export interface Asked {
+  readonly command: CommandState
+  readonly households: readonly number[]
+  /** For the audit; nothing that tells of a person. */
+  readonly detail?: Readonly<Record<string, unknown>>
+}
+
+/**
+ * As {@link commandOnce}, for work that puts the command into the inbox itself, under {@link commandKeyOf}: what it does
+ * besides is in the same transaction.
+ */
+export async function askOnce(call: Call, ask: (client: Client) => Promise<Asked>): Promise<Answer> {
   const request = requestOf(call)
   const { database, commandWaitMs } = call.services
   const state = await database.change(async (client) => {
     const claimed = await claimRequest(client, request)
     if (claimed.kind !== 'new') return claimed
-    const wanted = await prepare(client)
-    const command = await requestCommand(client, {
-      ...wanted,
-      requestedBy: call.actor.id,
-      idempotencyKey: commandKeyOf(call),
-    })
+    const { command, households, detail } = await ask(client)
     await keepCommand(client, request, command)
-    await note(client, call, {
-      answer: { status: 202 },
-      outcome: 'accepted',
-      households: wanted.householdId === undefined ? [] : [wanted.householdId],
-      detail: { ...wanted.detail, command: commandName(command), ...cardOf(wanted) },
-    })
+    const noted = { ...detail, command: commandName(command) }
+    await note(client, call, { answer: { status: 202 }, outcome: 'accepted', households, detail: noted })
     return { kind: 'command' as const, command }
   })
   if (state.kind === 'answered') return storedAnswer(state.answer)
@@ -139,7 +152,7 @@ export function commandLocation(command: CommandRef): string {
 function commandAnswer(state: CommandState, requestId: string): Answer {
   const location = commandLocation(state)
   const { end } = state
-  const body = { commandId: commandName(state), kind: state.kind, state: 'waiting' }
+  const body = { commandId: commandName(state), kind: state.kind, state: 'waiting', ...numbersOf(state) }
   if (end === undefined) return { status: 202, body, headers: { location } }
   if (!end.done) {
     const reason = end.outcome.replace(/^refused: /, '')
@@ -151,6 +164,15 @@ function commandAnswer(state: CommandState, requestId: string): Answer {
     status: 200,
     body: { ...body, state: 'done', outcome, journalId: end.journalId },
     headers: { location },
+  }
+}
+
+/** Numbers that were given to what a command opens. */
+function numbersOf({ detail }: CommandState): { householdId?: number; orderId?: number } {
+  const { household, order } = detail
+  return {
+    ...(typeof household === 'number' ? { householdId: household } : {}),
+    ...(typeof order === 'number' ? { orderId: order } : {}),
   }
 }
 

@@ -17,6 +17,11 @@ export interface ApiServices {
   readonly production: boolean
   readonly version: string
   readonly sessions: SessionLimits
+  /** Has the switch of this process take over at once what people changed; it would by itself, within a second. */
+  readonly refresh?: {
+    programmes(): Promise<void>
+    reference(): Promise<void>
+  }
   /** How long a route waits for a command before it answers 202, in milliseconds. */
   readonly commandWaitMs: number
 }

@@ -60,6 +60,8 @@ export const commandShape = shape({
   state: Type.Enum(['waiting', 'done', 'refused']),
   outcome: Type.Optional(Type.String({ description: 'In words.' })),
   journalId: Type.Optional(Type.Integer({ description: 'Row of the command journal.' })),
+  householdId: Type.Optional(Type.Integer({ description: 'Of a household that is opened.' })),
+  orderId: Type.Optional(Type.Integer({ description: 'Order of a card that this is about.' })),
 })
 
 /** Answers of a route that has a command carried out. */

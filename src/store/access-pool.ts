@@ -79,6 +79,23 @@ export class ApiDatabase {
   }
 }
 
+/**
+ * A connection in a transaction, for work that begins and ends one of its own: that becomes a part of this one, which
+ * is undone alone when it fails and made durable with the rest.
+ */
+export function nested(client: Client): Client {
+  const words: Readonly<Record<string, string>> = {
+    begin: 'savepoint nested',
+    commit: 'release savepoint nested',
+    rollback: 'rollback to savepoint nested',
+  }
+  const query = (first: unknown, ...rest: unknown[]) => {
+    const text = typeof first === 'string' ? (words[first] ?? first) : first
+    return (client.query as (...given: unknown[]) => unknown).call(client, text, ...rest)
+  }
+  return new Proxy(client, { get: (target, name) => (name === 'query' ? query : Reflect.get(target, name)) })
+}
+
 function poolOf(options: ApiDatabaseOptions, role: string, max: number): pg.Pool {
   const timeoutMs = options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS
   const pool = new pg.Pool({
