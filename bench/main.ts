@@ -8,6 +8,7 @@ import { type CrashScenario, crashScenarios, runCrashes } from './crash.ts'
 import { benchCrypto } from './crypto.ts'
 import { runMax } from './max.ts'
 import { type BenchOptions, type CryptoKind, cryptoKinds } from './options.ts'
+import { runRollover } from './rollover.ts'
 import { runBench } from './run.ts'
 
 const RATE_MAX = 200_000
@@ -92,6 +93,11 @@ const program = withOptions(new Command('bench'))
       ),
   )
 
+program.addCommand(
+  withOptions(new Command('rollover'))
+    .description('play the load over the end of a month, as if it were tonight')
+    .action(action(runRollover)),
+)
 program.addCommand(codec).addCommand(verbs)
 
 // A signal ends the process by way of its exit handlers, which stop the switch.

@@ -54,6 +54,8 @@ export interface WorldOptions {
   /** Loads the cards anew even if there are some. */
   readonly reload?: boolean
   readonly varDir?: string
+  /** Part of the database's name, for cards that are not those of the other runs. */
+  readonly purpose?: string
 }
 
 interface WorldState {
@@ -105,7 +107,7 @@ async function openIn(
 ): Promise<BenchWorld> {
   const { embedded } = server
   assert(embedded !== undefined, 'the bench runs on an embedded database')
-  const database = `bench_${options.cards}`
+  const database = ['bench', options.purpose, options.cards].filter((part) => part !== undefined).join('_')
   const adminUrl = embedded.url('postgres')
   const url = embedded.url(database)
   const stateFile = path.join(varDir, `${database}.json`)
