@@ -8,7 +8,8 @@ import {
 } from '../iso8583/composites.ts'
 import type { Dialect } from '../iso8583/dialect.ts'
 import type { FieldValues } from '../iso8583/encode.ts'
-import { type Element, formatDataset, formatElements48 } from '../iso8583/tlv.ts'
+import type { Message } from '../iso8583/message.ts'
+import { type Element, formatDataset, formatElements48, parseDataset, parseElements48 } from '../iso8583/tlv.ts'
 import { EGP } from '../money.ts'
 import {
   type Credentials,
@@ -136,10 +137,54 @@ export function basketElements(lines: readonly BasketLine[]): Element[] {
   }))
 }
 
-/** What a basket comes to, in piasters. */
+/** What a basket comes to, in piasters: each line is rounded. */
 export function basketTotalPiasters(lines: readonly BasketLine[]): number {
-  const milli = lines.reduce((sum, line) => sum + line.quantityThousandths * line.unitPricePiasters, 0)
-  return Math.round(milli / 1_000)
+  return lines.reduce(
+    (sum, { quantityThousandths, unitPricePiasters }) =>
+      sum + Math.round((quantityThousandths * unitPricePiasters) / 1_000),
+    0,
+  )
+}
+
+/** A purchase of goods line by line; `coPayment` A asks for the rest from the postal account. */
+export function basketPurchase(
+  ask: Omit<Ask, 'amountPiasters'>,
+  lines: readonly BasketLine[],
+  options: { coPayment?: 'C' | 'A'; kind?: 'purchase' | 'refund' } = {},
+): Intent {
+  const { coPayment, kind = 'purchase' } = options
+  const elements = basketElements(lines)
+  if (coPayment !== undefined) elements.push({ tag: 'CP', value: coPayment })
+  return transaction(kind, { ...ask, amountPiasters: basketTotalPiasters(lines) }, { elements })
+}
+
+/** DE48 HS and HC of a health service: its code, and what it costs in all. */
+export function healthElements({ service, costPiasters }: { service?: string; costPiasters?: number }): Element[] {
+  const elements: Element[] = []
+  if (service !== undefined) elements.push({ tag: 'HS', value: service })
+  if (costPiasters !== undefined) elements.push({ tag: 'HC', value: digits(costPiasters, 12) })
+  return elements
+}
+
+/** A line of an answer (DE48 AI). */
+export interface AnswerLine extends BasketLine {
+  /** OK, CP, NA or WB. */
+  readonly reason: string
+}
+
+/** Reads the basket lines of an answer; quantities are those that the subsidy pays. */
+export function answerLines(answer: Message): AnswerLine[] {
+  const { elements } = answer.has(104)
+    ? parseDataset(answer.bytes(104) ?? Buffer.alloc(0))
+    : parseElements48(answer.text(48) ?? '')
+  return elements
+    .filter(({ tag }) => tag === 'AI')
+    .map(({ value }) => ({
+      product: value.slice(0, 14).trimEnd(),
+      quantityThousandths: Number(value.slice(14, 20)),
+      unitPricePiasters: Number(value.slice(20, 32)),
+      reason: value.slice(32),
+    }))
 }
 
 /**

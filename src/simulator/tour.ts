@@ -10,9 +10,11 @@ import { DemoCards } from './demo-cards.ts'
 import type { World, WorldHousehold } from './demo-files.ts'
 import { FingerprintReader } from './fingerprint-reader.ts'
 import {
-  basketElements,
+  answerLines,
+  basketPurchase,
   basketTotalPiasters,
   completionOf,
+  healthElements,
   type Intent,
   reversalOf,
   transaction,
@@ -34,16 +36,38 @@ export interface TourOptions {
   readonly visa: Counterparty
 }
 
+/** Goods without a cap: the tour may be played every day of a month. */
 const GOODS = [
-  { product: 'SUGAR-1KG', quantityThousandths: 1_000, unitPricePiasters: 1_260 },
-  { product: 'OIL-800ML', quantityThousandths: 500, unitPricePiasters: 2_480 },
+  { product: 'PASTA-800G', quantityThousandths: 1_000, unitPricePiasters: 1_300 },
+  { product: 'SOAP-125G', quantityThousandths: 2_000, unitPricePiasters: 300 },
 ]
+/** Of the second basket the ration list has only the tea. */
+const MIXED_GOODS = [
+  { product: 'TEA-40G', quantityThousandths: 1_000, unitPricePiasters: 500 },
+  { product: 'SHAMPOO', quantityThousandths: 1_000, unitPricePiasters: 4_500 },
+]
+const LISTED_PIASTERS = 500
+const UNLISTED_PIASTERS = 4_500
 const WITHDRAWAL_PIASTERS = 20_000
 const PURCHASE_PIASTERS = 15_075
 const CLEARED_PIASTERS = 12_000
-const VISIT_PIASTERS = 2_500
+const VISIT_COST_PIASTERS = 50_000
+/** The most that the household pays of it: 5 per cent. */
+const VISIT_PIASTERS_MAX = 2_500
+const BILL_PIASTERS = 12_345
+const BILL_FEE_PIASTERS = 500
+/** Merchant category of utilities. */
+const UTILITY_MCC = '4900'
+/** Ration value that a tour takes. */
+const RATION_PIASTERS = basketTotalPiasters(GOODS) + LISTED_PIASTERS
 /** Postal money that the whole tour takes at most. */
-const POSTAL_PIASTERS_MIN = WITHDRAWAL_PIASTERS + 2 * PURCHASE_PIASTERS + VISIT_PIASTERS
+const POSTAL_PIASTERS_MIN =
+  WITHDRAWAL_PIASTERS +
+  2 * PURCHASE_PIASTERS +
+  VISIT_PIASTERS_MAX +
+  UNLISTED_PIASTERS +
+  BILL_PIASTERS +
+  BILL_FEE_PIASTERS
 
 /** Cards and devices of a tour. */
 interface Stage extends TourOptions {
@@ -53,7 +77,7 @@ interface Stage extends TourOptions {
 }
 
 /**
- * The scripted tour: sign-on, bread, ration, a health visit, a refusal, a wrong PIN, cash, a card purchase, a duplicate,
+ * The scripted tour: sign-on, bread, ration, a health visit, a refusal, a wrong PIN, cash, a bill, a card purchase, a duplicate,
  * a reversal, a forged card, a completion, balances; every card with chip and PIN. It looks for a household that has not
  * drawn its bread today, so it may be played again and again.
  */
@@ -65,8 +89,9 @@ export async function* playTour(options: TourOptions): AsyncGenerator<TourStep> 
     const start = await findHousehold(stage)
     yield start.step
     yield* subsidySteps(stage, start)
-    yield await healthStep(stage, start)
+    yield* healthSteps(stage, start)
     yield* cashSteps(stage, start)
+    yield await billStep(stage, start)
     yield* cardSteps(stage, start)
     yield await lastStep(stage, start)
   } finally {
@@ -96,11 +121,25 @@ async function* subsidySteps(stage: Stage, { household, wallets }: Start): Async
   yield stepOf('The family draws its bread of today', pos, bakery, drawn, { quantity, chip })
 
   const grocer = placeOf(world, 'grocer', governorate)
-  const ask = { card, terminal: grocer.terminal, amountPiasters: basketTotalPiasters(GOODS) }
-  const basket = transaction('purchase', ask, { elements: basketElements(GOODS) })
+  const ask = { card, terminal: grocer.terminal }
   const pad = new DukptPinPad(world.keys.bdk, newDevice(clock))
-  const bought = await pos.ask(chipAndPin(stage, household, basket, pad))
-  yield stepOf('Sugar and oil from the ration wallet', pos, grocer, bought, { chip })
+  const bought = await pos.ask(chipAndPin(stage, household, basketPurchase(ask, GOODS), pad))
+  const check = { what: 'both lines are granted', holds: reasonsOf(bought.answer) === 'OK OK' }
+  yield stepOf('Pasta and soap from the ration wallet, item by item', pos, grocer, bought, { chip, check })
+  const mixed = await pos.ask(chipAndPin(stage, household, basketPurchase(ask, MIXED_GOODS, { coPayment: 'A' }), pad))
+  const parts = {
+    what: 'the tea is granted, the shampoo is not on the list',
+    holds: reasonsOf(mixed.answer) === 'OK NA',
+  }
+  const title = 'Tea from the ration wallet, and the shampoo from the postal account at once'
+  yield stepOf(title, pos, grocer, mixed, { chip, check: parts })
+}
+
+/** What the answer says of each line. */
+function reasonsOf({ message }: Answer): string {
+  return answerLines(message)
+    .map(({ reason }) => reason)
+    .join(' ')
 }
 
 /** Serial number of a PIN pad that nobody has used: its second of birth, above the counter's 21 bits. */
@@ -109,19 +148,35 @@ function newDevice(clock: Clock): string {
   return `FFFF9876${born.toString(16).padStart(8, '0')}0000`
 }
 
-/** A visit to a doctor: whose finger it is must be shown. */
-async function healthStep(stage: Stage, { household }: Start): Promise<TourStep> {
+/** A visit to a hospital: whose finger it is must be shown; the inquiry says what the household has to pay. */
+async function* healthSteps(stage: Stage, { household, paid }: Start): AsyncGenerator<TourStep> {
   const { world, clock, pos, cards } = stage
+  const chip = cards.of(household)
   const clinic = placeOf(world, 'health', household.governorate)
   const [keyId = '', key = ''] = Object.entries(world.keys.biometric)[0] ?? []
   const reader = new FingerprintReader(keyId, key, clinic.terminal.terminalId, clock)
-  const visit = transaction(
-    'purchase',
-    { card: household.card, terminal: clinic.terminal, amountPiasters: VISIT_PIASTERS, from: '96' },
-    { fingerprint: { reader, person: `household ${household.id}`, matched: true } },
-  )
-  const paid = await pos.ask(chipAndPin(stage, household, visit))
-  return stepOf('A health visit with a fingerprint: the co-payment', pos, clinic, paid, { chip: cards.of(household) })
+  const elements = healthElements({ service: 'IN', costPiasters: VISIT_COST_PIASTERS })
+  const fingerprint = { reader, person: `household ${household.id}`, matched: true }
+  const ask = { card: household.card, terminal: clinic.terminal, from: '96' }
+  const inquiry = transaction('eligibility', ask, { fingerprint, elements })
+  const told = await pos.ask(chipAndPin(stage, household, inquiry))
+  const due = told.answer.amounts.find((group: AdditionalAmount) => group.amountType === '04')?.amount ?? Number.NaN
+  const check = { what: 'the share of the cost is told', holds: due <= VISIT_PIASTERS_MAX }
+  yield stepOf('Covered, and what a hospital stay would cost the family', pos, clinic, told, { chip, check })
+  const visit = transaction('purchase', { ...ask, amountPiasters: due }, { fingerprint, elements })
+  const share = await pos.ask(chipAndPin(stage, household, visit))
+  paid.visitPiasters = due
+  yield stepOf('The stay with a fingerprint: the co-payment from the postal account', pos, clinic, share, { chip })
+}
+
+/** An electricity bill at a cash machine, with its fee. */
+async function billStep(stage: Stage, { household }: Start): Promise<TourStep> {
+  const { world, atm, cards } = stage
+  const machine = placeOf(world, 'atm', household.governorate)
+  const terminal = { ...machine.terminal, mcc: UTILITY_MCC }
+  const bill = transaction('billPayment', { card: household.card, terminal, amountPiasters: BILL_PIASTERS, from: '20' })
+  const paid = await atm.ask(chipAndPin(stage, household, bill))
+  return stepOf('A utility bill, with its fee', atm, machine, paid, { chip: cards.of(household) })
 }
 
 /** Cash: never from a subsidy, never with a wrong PIN, always from the postal account. */
@@ -181,15 +236,16 @@ async function forgedStep(stage: Stage, household: WorldHousehold, purchase: Int
 }
 
 /** The balances must be those of the start, less what the tour took. */
-async function lastStep(stage: Stage, { household, wallets }: Start): Promise<TourStep> {
+async function lastStep(stage: Stage, { household, wallets, paid }: Start): Promise<TourStep> {
   const { world, atm, cards } = stage
   const machine = placeOf(world, 'atm', household.governorate)
   const ask = transaction('inquiry', { card: household.card, terminal: machine.terminal })
   const inquiry = await atm.ask(chipAndPin(stage, household, ask))
   const left = walletsOf(inquiry.answer)
+  const onTop = UNLISTED_PIASTERS + BILL_PIASTERS + BILL_FEE_PIASTERS
   const holds =
-    left.ration === wallets.ration - basketTotalPiasters(GOODS) &&
-    left.postal === wallets.postal - WITHDRAWAL_PIASTERS - CLEARED_PIASTERS - VISIT_PIASTERS &&
+    left.ration === wallets.ration - RATION_PIASTERS &&
+    left.postal === wallets.postal - WITHDRAWAL_PIASTERS - CLEARED_PIASTERS - onTop - paid.visitPiasters &&
     left.bread === 0
   const check = { what: 'the balances add up', holds }
   return stepOf('What is left', atm, machine, inquiry, { check, chip: cards.of(household) })
@@ -214,6 +270,8 @@ interface Start {
   readonly household: WorldHousehold
   readonly wallets: Wallets
   readonly step: TourStep
+  /** What the tour only learns on its way. */
+  readonly paid: { visitPiasters: number }
 }
 
 /** Asks for balances until a household has what the tour takes. A few hundred inquiries take less than a second. */
@@ -228,11 +286,12 @@ async function findHousehold(stage: Stage): Promise<Start> {
     const enough =
       exchanged.answer.code === '00' &&
       wallets.bread > 0 &&
-      wallets.ration >= basketTotalPiasters(GOODS) &&
+      wallets.ration >= RATION_PIASTERS &&
       wallets.postal >= POSTAL_PIASTERS_MIN
     if (!enough) continue
     const title = `A family of ${household.members} asks what it has`
-    return { household, wallets, step: stepOf(title, atm, machine, exchanged, { chip: cards.of(household) }) }
+    const step = stepOf(title, atm, machine, exchanged, { chip: cards.of(household) })
+    return { household, wallets, step, paid: { visitPiasters: 0 } }
   }
   throw new MizanError('NOT_FOUND', 'no household of the demo world has bread of today, ration and money left')
 }
