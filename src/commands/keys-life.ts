@@ -136,7 +136,7 @@ export function revokeCommand(io: CommandIo): Command {
         if (name === PAN_ENCRYPTION_KEY && (await hasCardsUnder(desk.client, key.version))) {
           throw new MizanError(
             'CRYPTO_REFUSED',
-            `card numbers rest under version ${key.version}; re-encrypt them first`,
+            `card numbers or people rest under version ${key.version}; re-encrypt them first`,
           )
         }
         await setStatus(io, desk, [key], 'revoked', options.reason.slice(0, REASON_MAX))

@@ -1,7 +1,9 @@
 import { Command } from 'commander'
 import { MizanError } from '../errors.ts'
 import { PAN_ENCRYPTION_KEY, panProtection } from '../security/pan-protection.ts'
+import { personalData } from '../security/personal-data.ts'
 import { type PanReencryptionProgress, type PanReencryptionResult, reencryptPans } from '../store/pan-reencryption.ts'
+import { type PeopleReencryptionResult, reencryptPeople } from '../store/people-reencryption.ts'
 import type { CommandIo } from './command-io.ts'
 import { atOpenKeyDesk, type KeyCommandOptions, withKeyOptions } from './keys-desk.ts'
 
@@ -14,7 +16,8 @@ interface ReencryptOptions extends KeyCommandOptions {
 }
 
 /**
- * `mizan keys reencrypt-pans`: after a rotation of `pan-encryption`, brings all card numbers under its newest version.
+ * `mizan keys reencrypt-pans`: after a rotation of `pan-encryption`, brings all card numbers, and what is sealed
+ * of people, under its newest version.
  * May be interrupted and called again.
  */
 export function reencryptPansCommand(io: CommandIo): Command {
@@ -29,7 +32,7 @@ export function reencryptPansCommand(io: CommandIo): Command {
       (text) => numberIn(text, 0, 60_000),
       20,
     )
-    .option('--json', 'print {keyVersion, reencrypted, remaining, unreadable, examples}', false)
+    .option('--json', 'print {keyVersion, reencrypted, remaining, unreadable, examples, people}', false)
   return withKeyOptions(command).action(async (options: ReencryptOptions) => {
     await atOpenKeyDesk(io, options, async ({ client, ring, nowMs }) => {
       const abort = new AbortController()
@@ -44,7 +47,12 @@ export function reencryptPansCommand(io: CommandIo): Command {
           onProgress: progressTo(io),
           signal: abort.signal,
         })
-        report(io, options, result)
+        const people = await reencryptPeople(client, {
+          personal: personalData(ring, () => nowMs),
+          pauseMs: options.pauseMs,
+          signal: abort.signal,
+        })
+        report(io, options, result, people)
       } finally {
         process.off('SIGINT', stop).off('SIGTERM', stop)
       }
@@ -63,19 +71,28 @@ function progressTo(io: CommandIo): (progress: PanReencryptionProgress) => void 
   }
 }
 
-function report(io: CommandIo, options: ReencryptOptions, result: PanReencryptionResult): void {
+function report(
+  io: CommandIo,
+  options: ReencryptOptions,
+  result: PanReencryptionResult,
+  people: PeopleReencryptionResult,
+): void {
   const { keyVersion, reencrypted, remaining, unreadable, examples } = result
-  if (remaining > 0) process.exitCode = 1
+  if (remaining > 0 || people.remaining > 0) process.exitCode = 1
   for (const { lane, cardId, keyVersion: version, reason } of examples) {
     io.note(`card ${cardId} of lane ${lane}, under version ${version}: ${reason}\n`)
   }
   if (options.json) {
-    io.out(`${JSON.stringify(result)}\n`)
+    io.out(`${JSON.stringify({ ...result, people })}\n`)
     return
   }
   io.out(`${reencrypted} card numbers are now under ${PAN_ENCRYPTION_KEY} version ${keyVersion}\n`)
-  if (remaining === 0) io.out('none is under another version: older ones can be retired and revoked\n')
-  else io.out(`${remaining} are not, ${unreadable} of them cannot be read: call this again for the others\n`)
+  if (people.reencrypted > 0) io.out(`so are ${people.reencrypted} people\n`)
+  if (people.remaining > 0) io.out(`${people.remaining} people are not, ${people.unreadable} of them cannot be read\n`)
+  if (remaining + people.remaining === 0)
+    io.out('none is under another version: older ones can be retired and revoked\n')
+  else if (remaining > 0)
+    io.out(`${remaining} are not, ${unreadable} of them cannot be read: call this again for the others\n`)
 }
 
 function numberIn(text: string, least: number, most: number): number {

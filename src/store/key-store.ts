@@ -179,10 +179,10 @@ async function insert(client: Client, key: KeyRecord, author: KeyAuthor): Promis
   )
 }
 
-/** Whether card numbers rest under a version of their encryption key: without it nobody could read them again. */
+/** Whether card numbers or people rest under a version of their key: without it nobody could read them again. */
 export async function hasCardsUnder(client: Client, version: number): Promise<boolean> {
   const { rows } = await client.query<{ found: boolean }>(
-    'select exists (select from card where key_version = $1) as found',
+    `select exists (select from card where key_version = $1) or exists (select from person where key_version = $1) as found`,
     [version],
   )
   return rows[0]?.found === true

@@ -143,24 +143,31 @@ export async function changeMobile(
   await setMobile(desk, personId, mobile, actor)
 }
 
+/** How often a person who is changed by others in the same moment is read again. */
+const TRIES = 3
+
 async function setMobile(
   desk: PeopleDesk,
   personId: number,
   mobile: NonNullable<CheckedPerson['mobile']>,
   actor: PeopleActor,
 ): Promise<void> {
-  const { row, sealed: before } = await readSealed(desk, personId)
-  const sealed = desk.personal.seal(textOf({ ...before, mobile: mobile.number }), row.id_index)
-  const { rowCount } = await unlessTaken(() =>
-    desk.client.query(
-      `with changed as (
-         update person set sealed = $2, key_version = $3, mobile_index = $4, mobile_proof = $5
-           where id = $1 and sealed = $6 returning id)
-       insert into person_event (person_id, actor, what) select id, $7, 'mobile-changed' from changed`,
-      [personId, sealed.bytes, sealed.keyVersion, mobile.index, mobile.proof, row.sealed, actor.name],
-    ),
-  )
-  if (rowCount === 0) throw new MizanError('STORE_REJECTED', 'the person was changed in the same moment: try again')
+  for (let tries = 0; tries < TRIES; tries++) {
+    const { row, sealed: before } = await readSealed(desk, personId)
+    if (before.mobile === mobile.number) return
+    const sealed = desk.personal.seal(textOf({ ...before, mobile: mobile.number }), row.id_index)
+    const { rowCount } = await unlessTaken(() =>
+      desk.client.query(
+        `with changed as (
+           update person set sealed = $2, key_version = $3, mobile_index = $4, mobile_proof = $5
+             where id = $1 and sealed = $6 returning id)
+         insert into person_event (person_id, actor, what) select id, $7, 'mobile-changed' from changed`,
+        [personId, sealed.bytes, sealed.keyVersion, mobile.index, mobile.proof, row.sealed, actor.name],
+      ),
+    )
+    if (rowCount !== 0) return
+  }
+  throw new MizanError('STORE_REJECTED', 'others change this person in the same moment: try again')
 }
 
 /** Number of the person with a national ID; undefined when there is none. @param idIndex its keyed hash */
