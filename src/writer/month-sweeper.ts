@@ -29,7 +29,10 @@ export interface ClosingTaker {
   closeMonths(due: DueClosing): boolean
 }
 
-const TICK_MS = 250
+/** Short, so that a batch gets a few closings at most: each is some ten postings. */
+const TICK_MS = 20
+/** Households read at once. */
+const PAGE = 256
 /** Between two looks for households that are still open, once all have been handed over. */
 const REST_MS = 60_000
 
@@ -61,7 +64,7 @@ export class MonthSweeper {
   }) {
     this.#query = options.query
     this.#lanes = options.lanes
-    this.#perTick = Math.max(1, Math.round((options.perSecond * TICK_MS) / 1_000))
+    this.#perTick = (options.perSecond * TICK_MS) / 1_000
     this.#lastMonth = options.lastMonth
     this.#onProgress = options.onProgress
     this.#onError = options.onError
@@ -74,7 +77,10 @@ export class MonthSweeper {
 
   /** Hands the next few households over, unless the last look is still under way. */
   tick(): void {
-    this.#running ??= this.#sweep()
+    if (this.#running !== undefined) return
+    const waiting = this.#lanes.filter((taker) => this.#handOver(taker))
+    if (waiting.length === 0) return
+    this.#running = this.#look(waiting)
       .catch(this.#onError)
       .finally(() => {
         this.#running = undefined
@@ -86,47 +92,54 @@ export class MonthSweeper {
     await this.#running
   }
 
-  async #sweep(): Promise<void> {
-    for (const taker of this.#lanes) await this.#sweepLane(taker)
-  }
-
-  async #sweepLane(taker: ClosingTaker): Promise<void> {
-    const month = this.#lastMonth()
-    const nowMs = performance.now()
-    let pass = this.#passes.get(taker.lane)
-    if (pass === undefined || pass.month !== month || (pass.isOver && nowMs >= pass.restUntilMs)) {
-      pass = {
-        month,
-        after: 0,
-        total: await this.#query.count(taker.lane, month),
-        handed: 0,
-        isOver: false,
-        restUntilMs: 0,
-      }
-      this.#passes.set(taker.lane, pass)
-    }
-    const limit = Math.min(this.#perTick, taker.choreRoom)
-    if (pass.isOver || limit === 0) return
-    const due = await this.#query.due(taker.lane, month, pass.after, limit)
-    for (const household of due) {
-      if (!taker.closeMonths(household)) break
-      pass.after = household.householdId
+  /** @returns whether the lane's next households have to be read first */
+  #handOver(taker: ClosingTaker): boolean {
+    const pass = this.#passes.get(taker.lane)
+    if (pass === undefined || pass.month !== this.#lastMonth()) return true
+    if (pass.due.length === 0) return !pass.isOver || performance.now() >= pass.restUntilMs
+    // What is less than one household a tick adds up.
+    pass.allowed = Math.min(pass.allowed + this.#perTick, Math.max(1, this.#perTick))
+    while (pass.allowed >= 1) {
+      const [next] = pass.due
+      if (next === undefined || taker.choreRoom === 0 || !taker.closeMonths(next)) break
+      pass.due.shift()
+      pass.allowed--
       pass.handed++
     }
-    if (due.length < limit) {
+    return false
+  }
+
+  async #look(takers: readonly ClosingTaker[]): Promise<void> {
+    for (const { lane } of takers) await this.#readNext(lane)
+  }
+
+  async #readNext(lane: number): Promise<void> {
+    const month = this.#lastMonth()
+    let pass = this.#passes.get(lane)
+    if (pass === undefined || pass.month !== month || pass.isOver) {
+      const total = await this.#query.count(lane, month)
+      pass = { month, total, due: [], after: 0, handed: 0, allowed: 0, isOver: false, restUntilMs: 0 }
+      this.#passes.set(lane, pass)
+    }
+    pass.due = [...(await this.#query.due(lane, month, pass.after, PAGE))]
+    pass.after = pass.due.at(-1)?.householdId ?? pass.after
+    if (pass.due.length === 0) {
       // Those that come to the table meanwhile, or were refused, are found by the next pass.
       pass.isOver = true
-      pass.restUntilMs = nowMs + REST_MS
+      pass.restUntilMs = performance.now() + REST_MS
     }
-    this.#onProgress(taker.lane, { month, total: pass.total, handed: pass.handed })
+    this.#onProgress(lane, { month, total: pass.total, handed: pass.handed })
   }
 }
 
 interface Pass {
   readonly month: number
-  after: number
   readonly total: number
+  due: DueClosing[]
+  after: number
   handed: number
+  /** Households that may be handed over now. */
+  allowed: number
   isOver: boolean
   restUntilMs: number
 }
