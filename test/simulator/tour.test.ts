@@ -84,8 +84,8 @@ test('mizan demo', async (t) => {
     const { stdout } = await demo('--json', '--var', world.varDir)
     const report = JSON.parse(stdout)
     t.equal(report.passed, true)
-    t.equal(report.steps.length, 17)
-    t.match(report.steps[7], { responseCode: '57', meaning: 'subsidy not cash', asExpected: true })
+    t.equal(report.steps.length, 20)
+    t.match(report.steps[9], { responseCode: '57', meaning: 'subsidy not cash', asExpected: true })
     t.ok(report.authorizations.length >= 10)
     for (const { card } of world.world.households) t.notOk(stdout.includes(card.pan))
   })
@@ -101,7 +101,7 @@ test('mizan demo', async (t) => {
     t.match(report, { passed: false })
     t.match(report.steps[5], {
       responseCode: '57',
-      meaning: 'subsidy not cash or service not live or household suspended',
+      meaning: 'subsidy not cash or not for this card or service not live or household suspended',
       asExpected: false,
     })
   })
