@@ -5,6 +5,7 @@ import { Pace } from '../../src/jobs/pace.ts'
 import { enqueueDeliveries } from '../../src/jobs/queue.ts'
 import { startJobs } from '../../src/jobs/runtime.ts'
 import { listJobs, type NamedJob, triggerJob, withQueue } from '../../src/jobs/scheduler.ts'
+import { Sender } from '../../src/jobs/sender.ts'
 import { connect } from '../../src/store/connection.ts'
 import { listNotifications, resendNotification } from '../../src/store/notification-reader.ts'
 import { mobileOf, openDeliveryWorld } from './harness.ts'
@@ -254,6 +255,19 @@ t.test('what ended long ago is deleted with its row of the outbox, what waits is
     t.match(run, { end: { done: true, detail: `${(before[0]?.n ?? 0) - 1} notifications deleted` } })
   })
   t.match(await listNotifications(client, { limit: 10 }), [{ state: 'waiting', reason: 'quiet-hours' }])
+})
+
+t.test('a message whose job the queue gave up is dead, unless it waits in another turn', async (t) => {
+  const [waiting] = await listNotifications(client, { limit: 1 })
+  const id = waiting?.id ?? 0
+  await withQueue(url, async (boss) => {
+    const sender = new Sender(options, boss, () => undefined)
+    await sender.bury([{ id, turn: 2 }])
+    t.match(await listNotifications(client, { limit: 1 }), [{ state: 'waiting' }])
+    await sender.bury([{ id, turn: 1 }])
+    await sender.close()
+  })
+  t.match(await listNotifications(client, { limit: 1 }), [{ id, state: 'dead', reason: 'job-given-up' }])
 })
 
 t.test('no number and no text is in the log, nor a fault that nobody expected', async (t) => {
