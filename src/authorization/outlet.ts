@@ -18,6 +18,7 @@ export interface TerminalDates {
 
 /** The part of an outlet that has dates. */
 export interface DatedOutlet {
+  /** DE41 of its terminals, trimmed. */
   readonly terminals: ReadonlySet<string>
   /** In order of their dates, for the same date the later one last; absent for an outlet that was never anything but active. */
   readonly standings?: readonly OutletStanding[]

@@ -116,6 +116,4 @@ export interface Outlet extends DatedOutlet {
   readonly governorate: string
   /** Whether its terminals can take a partial approval. */
   readonly partialApproval: boolean
-  /** DE41 of its terminals, trimmed. */
-  readonly terminals: ReadonlySet<string>
 }
