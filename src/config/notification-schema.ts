@@ -59,7 +59,7 @@ export const notifications = Type.Object(
       description: 'Language of messages to a household that has not chosen one.',
     }),
     digits: Type.Enum(['arab', 'latn'], { default: 'arab', description: 'Digits of Arabic messages: ٠١٢ or 012.' }),
-    ratePerSecond: count(1, 5_000, 50, 'Messages sent in a second.'),
+    ratePerSecond: count(1, 5_000, 50, 'Messages handled in a second, sent or not.'),
     householdPerHour: count(
       1,
       1_000,

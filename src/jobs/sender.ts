@@ -109,6 +109,8 @@ export class Sender {
     signal: AbortSignal,
   ): Promise<DeliveryOutcome | undefined> {
     const { adapter, recipientOf } = this.#options
+    // Also for what is not sent in the end: it costs the database, and this thread, nearly the same.
+    if (!(await this.#pace.pass(signal))) return undefined
     const rest = this.#restOf(due, nowMs, going)
     if (rest !== undefined || adapter === undefined) return rest
     try {
@@ -117,7 +119,6 @@ export class Sender {
       const language = due.language ?? recipient.language ?? this.#options.rules.language
       const rendered = this.#render(due, language)
       if ('fault' in rendered) return ended(due, 'failed', nowMs, { reason: 'not-writable', error: rendered.fault })
-      if (!(await this.#pace.pass(signal))) return undefined
       return await this.#send(adapter, due, recipient.mobile, language, rendered, nowMs)
     } catch (error) {
       return this.#again(due, nowMs, describeError(error).slice(0, 100), 0)
