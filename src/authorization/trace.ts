@@ -42,7 +42,7 @@ const words = {
   'assertion.verified': 'the biometric assertion is genuine: the fingerprint is {0}',
   'card.active': 'card {0} of household {1} is active',
   'route.wallet': 'routed to the {0} wallet ({1}), version {2}',
-  'route.payment': 'a bill of programme {0}',
+  'route.payment': 'a bill of programme {0}, version {1}',
   'route.postal': 'routed to the postal account ({0})',
   'route.health': 'routed to health cover ({0}), version {1}',
   'subsidy.cash': 'type {0} would turn {1} into money: subsidy value never leaves as cash',

@@ -56,7 +56,7 @@ export function programmeCatalogue(files: readonly ProgrammeFile[]): ProgrammeCa
     on(date) {
       let book = books.get(date)
       if (book === undefined) {
-        book = bookOf(versions, date)
+        book = bookOf(decidingOn(versions, date), date)
         if (books.size >= BOOKS_MAX) books.clear()
         books.set(date, book)
       }
@@ -66,12 +66,19 @@ export function programmeCatalogue(files: readonly ProgrammeFile[]): ProgrammeCa
 }
 
 /** The version of each code with the greatest effective date that has come, unless it has ended. */
-function bookOf(versions: readonly Programme[], date: CivilDate): ProgrammeBook {
+function decidingOn(versions: readonly Programme[], date: CivilDate): Programme[] {
   const current = new Map<string, Programme>()
   for (const programme of versions) if (programme.effectiveFrom <= date) current.set(programme.code, programme)
-  const all = [...current.values()]
-    .filter(({ effectiveTo }) => effectiveTo === undefined || date <= effectiveTo)
-    .sort((a, b) => a.number - b.number)
+  return [...current.values()].filter(({ effectiveTo }) => effectiveTo === undefined || date <= effectiveTo)
+}
+
+/** The book of a date as it would be with a programme in the place of its own version, whatever that one's dates. */
+export function bookWith(book: ProgrammeBook, programme: Programme): ProgrammeBook {
+  return bookOf([...book.all.filter(({ code }) => code !== programme.code), programme], book.date)
+}
+
+function bookOf(programmes: readonly Programme[], date: CivilDate): ProgrammeBook {
+  const all = [...programmes].sort((a, b) => a.number - b.number)
   const wallets = all.filter((programme) => programme.kind === 'wallet')
   const covers = all.filter((programme) => programme.kind === 'cover')
   const byCode = new Map(all.map((programme) => [programme.code, programme]))

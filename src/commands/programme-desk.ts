@@ -1,0 +1,114 @@
+import type { Command } from 'commander'
+import { checkProgramme } from '../benefit/programme-check.ts'
+import { describeError, MizanError } from '../errors.ts'
+import { verifySecret } from '../security/keys/custodian-secret.ts'
+import { wipe } from '../security/primitives/secrets.ts'
+import { noteLogin, noteWrongPassword, type Role, readLogin } from '../store/access-users.ts'
+import { noteAudit } from '../store/audit-store.ts'
+import type { Client } from '../store/connection.ts'
+import type { ProgrammeVersion } from '../store/programme-record.ts'
+import type { ProgrammeAuthor } from '../store/programme-store.ts'
+import type { CommandIo } from './command-io.ts'
+import { withTries } from './custodian-login.ts'
+
+/** Options that every command on programmes has. */
+export interface ProgrammeOptions {
+  readonly config?: string
+  readonly json: boolean
+}
+
+/** Who may publish and withdraw on the command line. */
+const PUBLISHERS: readonly Role[] = ['operator', 'admin']
+
+/** Adds the options that every command on programmes has. */
+export function common(command: Command): Command {
+  return command
+    .option('--config <file>', 'configuration file (JSON); see docs/configuration.md')
+    .option('--json', 'print JSON', false)
+}
+
+/**
+ * Content of a programme file, `-` for standard input.
+ * @throws MizanError BAD_INPUT when it cannot be read or is no JSON
+ */
+export function readContent(io: CommandIo, file: string): unknown {
+  const text = Buffer.from(io.readText(file), 'latin1').toString('utf8')
+  try {
+    return JSON.parse(text.replace(/^\ufeff/, ''))
+  } catch (cause) {
+    throw new MizanError('BAD_INPUT', `${file} is no JSON: ${describeError(cause)}`, { cause })
+  }
+}
+
+/** A programme file. @throws MizanError BAD_INPUT; PROGRAMME_INVALID with a line for each fault */
+export function readProgrammeFile(io: CommandIo, name: string) {
+  const { file, problems } = checkProgramme(readContent(io, name))
+  if (file !== undefined) return file
+  const lines = problems.map(({ path, message }) => `\n  ${path} ${message}`)
+  throw new MizanError('PROGRAMME_INVALID', `${name}${lines.join('')}`)
+}
+
+/** Reads the number of a version. @throws MizanError BAD_INPUT */
+export function versionNumber(text: string): number {
+  if (!/^[1-9]\d{0,3}$/.test(text)) throw new MizanError('BAD_INPUT', `${text} is no version: 1 to 9999`)
+  return Number(text)
+}
+
+/** In whose name a step is taken, with its row in the audit. */
+export function authorAs(actor: string): ProgrammeAuthor {
+  return {
+    actor,
+    audit: (client, { action, target, detail }) =>
+      noteAudit(client, {
+        actor,
+        source: 'local',
+        requestId: '',
+        action,
+        outcome: 'done',
+        detail: { programme: target, ...detail },
+      }),
+  }
+}
+
+/**
+ * Lets the second person log in: a user of the API, by name and password, with a role that may publish.
+ * @returns the actor, as it stands in the audit
+ * @throws MizanError UNAUTHENTICATED, FORBIDDEN, PASSWORD_CHANGE_REQUIRED
+ */
+export async function logInPublisher(io: CommandIo, client: Client): Promise<string> {
+  const input = io.openInput()
+  try {
+    return await withTries(io, input, async () => {
+      const name = await input.ask('user who publishes: ')
+      const password = await input.askSecret('password: ')
+      const record = await readLogin(client, name)
+      const isRight = await verifySecret(record?.isLocked === false ? record.passwordHash : undefined, password)
+      wipe(password)
+      if (record === undefined || !isRight) {
+        if (record?.isLocked === false) await noteWrongPassword(client, name)
+        throw new MizanError('UNAUTHENTICATED', 'mizan user list shows who may log in, and who is locked')
+      }
+      if (record.mustChange) throw new MizanError('PASSWORD_CHANGE_REQUIRED')
+      if (!record.roles.some((role) => PUBLISHERS.includes(role))) {
+        throw new MizanError('FORBIDDEN', `publishing is for ${PUBLISHERS.join(' and ')}`)
+      }
+      await noteLogin(client, name)
+      return `user:${name}`
+    })
+  } finally {
+    input.close()
+  }
+}
+
+/** A version in one line. */
+export function versionLine(one: ProgrammeVersion): string {
+  const until = one.effectiveTo === undefined ? '' : ` to ${one.effectiveTo}`
+  const step = one.withdrawn ?? one.published ?? one.submitted ?? one.created
+  return [
+    `${one.code}@${one.version}`.padEnd(20),
+    one.state.padEnd(10),
+    one.kind.padEnd(8),
+    `from ${one.effectiveFrom}${until}`.padEnd(28),
+    `${one.name.en} (by ${step.by})`,
+  ].join('  ')
+}
