@@ -25,6 +25,7 @@ export function creditBenefit(
 ): Promise<CommandState> {
   const { programme, month, piasters, reason } = input
   requireAmount(piasters, 'piasters')
+  if (!Number.isInteger(month) || month < 200_001 || month > 299_912) throw new MizanError('BAD_INPUT', 'month: yyyymm')
   return askOnce(desk, { kind: 'benefit-credit', householdId, input: [householdId, input] }, actor, async () => ({
     programme,
     month,

@@ -251,6 +251,7 @@ export async function replaceCard(
   const ask: Ask = { kind: 'card-replace', householdId: card.householdId, cardId, input: [cardId, input] }
   return askOnce(desk, ask, actor, async () => {
     const today = todayAt(desk)
+    await refuseSecondOrder(desk, card.householdId)
     const terms = await replacementTerms(desk, today)
     const { reason, pay, counter, placeId } = input
     const dueOn = replacementDueOn(today, terms, await calendarAsOf(desk, today))
@@ -258,6 +259,16 @@ export async function replaceCard(
     const place = placeId === undefined ? undefined : (await readPlace(desk, placeId)).id
     return { order: await nextNumber(desk, 'card_order'), reason, feePiasters, pay, counter, place, dueOn }
   })
+}
+
+async function refuseSecondOrder({ client }: PeopleDesk, householdId: number): Promise<void> {
+  const { rows } = await client.query<{ id: string; state: string }>(
+    `select id, state from card_order where household_id = $1 and state not in ('active', 'cancelled')`,
+    [householdId],
+  )
+  const [open] = rows
+  if (open !== undefined)
+    throw new MizanError('BAD_INPUT', `order ${open.id} of the household is ${open.state}: one at a time`)
 }
 
 async function wasPaid({ client }: PeopleDesk, cardId: number): Promise<boolean> {

@@ -5,6 +5,7 @@ import type { CommitOutcome } from '../store/lane-store.ts'
 import type { BatchPipeline } from './batch-pipeline.ts'
 import type { BatchReader } from './batch-reader.ts'
 import { CHORES_PER_BATCH } from './chores.ts'
+import { constraintInWords } from './handlers/refusal-words.ts'
 import type { HouseholdCache } from './household-cache.ts'
 import type { Failure, Intake } from './intake.ts'
 import type { LaneLimits } from './lane-options.ts'
@@ -162,7 +163,10 @@ function isRepeatedKey({ constraint }: Refusal): boolean {
 
 function failureOf({ code, constraint, reason }: Refusal): Failure {
   const result = isCapacity(code) ? 'not-in-time' : 'internal-fault'
-  return { result, reason: `the database refuses it (${constraint || code || reason})` }
+  return {
+    result,
+    reason: constraintInWords(constraint) ?? `the database refuses it (${constraint || code || reason})`,
+  }
 }
 
 function faultOf(error: unknown): Failure {

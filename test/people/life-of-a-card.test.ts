@@ -1,5 +1,6 @@
 import { test } from 'tap'
 import { transaction, unitDraw } from '../../src/simulator/messages.ts'
+import { requestCommand } from '../../src/store/command-requests.ts'
 import { creditBenefit, grantBenefit } from '../../src/store/people-benefits.ts'
 import {
   activateCard,
@@ -229,7 +230,7 @@ test('people, their households and their cards', async (t) => {
     t.match(await outcome(replaceCard(desk, cardId, asked, clerk)), /^refused: .* pay it in cash at the counter/)
     t.match(await outcome(replaceCard(desk, cardId, { ...asked, pay: 'cash', counter: 7 }, clerk)), /^done:/)
     t.match(await ordersOfHousehold(desk, householdId), [{ feePiasters: 30_000, feePaid: 'cash' }, { feePiasters: 0 }])
-    t.match(await outcome(replaceCard(desk, cardId, { ...asked, pay: 'cash' }, clerk)), /^refused: /, 'one at a time')
+    await t.rejects(replaceCard(desk, cardId, { ...asked, pay: 'cash' }, clerk), /is ordered: one at a time/)
   })
 
   await t.test('M23: a telephone draws on the same wallets, and outlives the plastic card', async (t) => {
@@ -251,7 +252,8 @@ test('people, their households and their cards', async (t) => {
     const before = available((await inquiry(home.card)).answer, '20') ?? 0
     const pension = { programme: 'pension', month: 202611, piasters: 150_000, reason: 'November' }
     t.match(await outcome(creditBenefit(desk, home.id, pension, clerk)), /^done: 1,500.00 EGP of pension/)
-    t.match(await outcome(creditBenefit(desk, home.id, pension, clerk)), /^refused: /)
+    const twice = await outcome(creditBenefit(desk, home.id, pension, clerk))
+    t.equal(twice, 'refused: the household has had this credit for the month')
     t.equal(available((await inquiry(home.card)).answer, '20'), before + 150_000)
     const refusals: [Partial<typeof pension>, RegExp][] = [
       [{ programme: 'ration' }, /no such programme that pays money/],
@@ -269,6 +271,28 @@ test('people, their households and their cards', async (t) => {
       await outcome(grantBenefit(desk, householdId, { ...grant, programme: 'ration' }, clerk)),
       /gives by its rule/,
     )
+  })
+
+  await t.test('a command that is not whole, or comes too late, is refused in words and changes nothing', async (t) => {
+    const { householdId, orderId } = await issue(800, 1)
+    const before = await world.client.query('select md5(string_agg(o::text, chr(10) order by o.id)) from card_order o')
+    const why = { effective: 20261126, reasonCode: 'other', source: 'test' }
+    const step = { order: orderId, was: 'ready', policy: { when: 'on-collection' } }
+    const refusals: [kind: string, detail: Record<string, unknown>, words: RegExp, household?: number][] = [
+      ['person-add', {}, /^refused: .* of the command is not as it must be$/],
+      ['household-open', { governorate: 'PTS' }, /is not as it must be$/],
+      ['card-collected', { ...step, collectBy: 20261226 }, /no card that waits to be handed out/],
+      ['card-activate', { ...step, pinVerified: true }, /a card that is ready does not become active/],
+      ['card-order', { order: orderId, was: 'fingerprint-enrolled' }, /^refused: the order has gone on meanwhile/],
+      ['notice-expire', { ...step, reason: 'r', collectBy: 20261226 }, /can still be collected/],
+      ['household-classes', { ...why, classes: ['takaful'] }, /no such household/, 77_777],
+    ]
+    for (const [kind, detail, words, household = householdId] of refusals) {
+      const wanted = { lane: 0, kind, householdId: household, detail, requestedBy: 'tester' }
+      t.match(await outcome(requestCommand(desk.client, wanted)), words, kind)
+    }
+    const after = await world.client.query('select md5(string_agg(o::text, chr(10) order by o.id)) from card_order o')
+    t.same(after.rows, before.rows)
   })
 
   await t.test('M18: members come and go from dates on, the reason kept', async (t) => {

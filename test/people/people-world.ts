@@ -5,7 +5,7 @@ import { panProtection } from '../../src/security/pan-protection.ts'
 import { personalData } from '../../src/security/personal-data.ts'
 import type { TestCard } from '../../src/simulator/credentials.ts'
 import { DemoIssuer, PSN, SERVICE_CODE, track2Of } from '../../src/simulator/demo-issuer.ts'
-import { awaitCommand, type CommandState } from '../../src/store/command-requests.ts'
+import { type CommandState, readCommand } from '../../src/store/command-requests.ts'
 import { connect } from '../../src/store/connection.ts'
 import { readKeys } from '../../src/store/key-store.ts'
 import type { PersonalisedCard } from '../../src/store/people-cards.ts'
@@ -16,6 +16,8 @@ import { protectionKeyOf } from '../support/writer.ts'
 
 const MASTER_KEY = 'a5'.repeat(32)
 const TIMEOUT_MS = 20_000
+/** Many commands come one after another here. */
+const POLL_MS = 4
 
 /** A switch, and a desk for people on its database, at its clock. */
 export async function peopleWorld(t: Test, options: TestSwitchOptions = {}) {
@@ -37,8 +39,13 @@ export async function peopleWorld(t: Test, options: TestSwitchOptions = {}) {
     desk,
     /** What came of a command, in words. */
     async outcome(asked: CommandState | Promise<CommandState>): Promise<string> {
-      const { end } = await awaitCommand(client, await asked, { timeoutMs: TIMEOUT_MS })
-      return end?.outcome ?? 'waits'
+      const { lane, id } = await asked
+      for (const deadline = Date.now() + TIMEOUT_MS; ; ) {
+        const { end } = await readCommand(client, lane, id)
+        if (end !== undefined) return end.outcome
+        if (Date.now() > deadline) return 'waits'
+        await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+      }
     },
     /** A card as the printer makes it, and as its holder has it. */
     newCard(number: number): { made: PersonalisedCard; held: TestCard } {
@@ -53,10 +60,10 @@ export async function peopleWorld(t: Test, options: TestSwitchOptions = {}) {
       }
       return { made, held: { pan: face.pan, expiry: face.expiry, track2: track2Of(face, values, values.cvv) } }
     },
-    /** Templates that a household was told something by, in order. */
+    /** Templates that a household was told something by, in order, but for what it drew. */
     async told(householdId: number): Promise<string[]> {
       const { rows } = await world.client.query<{ template: string }>(
-        'select template from notification where household_id = $1 order by id',
+        "select template from notification where household_id = $1 and template <> 'dispense' order by id",
         [householdId],
       )
       return rows.map(({ template }) => template)
