@@ -416,6 +416,19 @@ begin
   end case;
 end $$;
 
+-- What analysts see of people: numbers, dates and reasons, and nothing that is sealed.
+create view household_changes as
+  select e.id, e.household_id, h.governorate, e.at, e.event, e.effective, e.counts_from, e.person_id, e.reason_code, e.reason,
+         e.actor, e.source, e.batch_seq
+  from household_event e
+  join household h on h.lane = e.lane and h.id = e.household_id;
+
+create view card_orders as
+  select o.id, o.household_id, h.governorate, o.reason, o.state, o.fee_piasters, o.fee_paid, o.old_card_id, o.card_id,
+         o.place_id, o.opened_on, o.due_on, o.printed_on, o.notice_on, o.collect_by, o.extended, o.collected_on
+  from card_order o
+  join household h on h.lane = o.lane and h.id = o.household_id;
+
 create function refuse_history_change() returns trigger language plpgsql as $$
 begin
   raise exception 'history is added to, and never changed'
@@ -442,6 +455,7 @@ grant update on collection_place, card_order to mizan_app;
 grant update (withdrawn_on) on holiday to mizan_app;
 grant update (removed_at, removal) on device_token to mizan_app;
 grant update (done_at, result) on membership_file to mizan_app;
+grant select on household_changes, card_orders to mizan_analyst;
 grant usage on sequence household_number, card_number, card_order_number to mizan_app;
 do $$
 declare
