@@ -5,6 +5,7 @@ import { fileSource } from '../files/file-source.ts'
 import { RejectReport } from '../files/reject-report.ts'
 import { panProtection } from '../security/pan-protection.ts'
 import { panOpener } from '../security/pan-transport.ts'
+import { personalData } from '../security/personal-data.ts'
 import { type HouseholdLoadResult, loadHouseholdFile } from '../store/bulk-household-load.ts'
 import { readCatalogue } from '../store/programme-reader.ts'
 import type { CommandIo } from './command-io.ts'
@@ -40,6 +41,7 @@ async function load(io: CommandIo, file: string, options: LoadOptions): Promise<
   try {
     await atOpenKeyDesk(io, options, async ({ config, url, client, ring, nowMs }) => {
       const today = civilDate(nowMs)
+      const scanning = progressLine(io, 'rows checked')
       const progress = progressLine(io, 'households')
       const { panKey } = options
       const result = await loadHouseholdFile(source, {
@@ -49,13 +51,16 @@ async function load(io: CommandIo, file: string, options: LoadOptions): Promise<
         rules: {
           programmes: (await readCatalogue(client)).on(today),
           closedMonth: previousMonth(monthOf(today)),
+          today,
         },
         protection: panProtection(ring, () => nowMs),
+        personal: personalData(ring, () => nowMs),
         openSealed: panKey === undefined ? noPanKey : panOpener(ring, panKey, nowMs),
         clearAllowed: config.environment !== 'production',
         actor: authorOf(io).user,
         dryRun: options.dryRun,
         onReject: (rejection) => report.add(rejection),
+        onScanned: scanning,
         onProgress: (rows, of) => progress(rows, rows / of),
       })
       const maxRssMb = Math.ceil(process.resourceUsage().maxRSS / 1_024)

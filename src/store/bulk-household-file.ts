@@ -43,17 +43,18 @@ export interface ScannedFile {
 /** Ten million: a national file is split. */
 const ROWS_MAX = 10_000_000
 const RECORD_MAX_BYTES = 65_536
+const TOLD_ROWS = 5_000
 
 /**
  * Reads a file from end to end before anything is done with it: its hash, its control totals, and whether they are those
  * that its trailer states.
- * @param onReject gets each fault of a row
+ * @param tell gets each fault of a row, and how many rows were read now and then
  * @throws MizanError BAD_INPUT when it is no household file, or its trailer states other totals
  */
 export async function scanHouseholdFile(
   source: FileSource,
   rules: HouseholdRowRules,
-  onReject: (rejection: Rejection) => void,
+  tell: { readonly onReject: (rejection: Rejection) => void; readonly onScanned?: (rows: number) => void },
 ): Promise<ScannedFile> {
   const hash = await contentHash(source)
   const totals = new Totals()
@@ -64,8 +65,9 @@ export async function scanHouseholdFile(
     else if (found.kind === 'household') totals.count(found.household)
     else {
       totals.reject()
-      for (const fault of found.faults) onReject({ line: found.line, ...fault })
+      for (const fault of found.faults) tell.onReject({ line: found.line, ...fault })
     }
+    if (totals.rows % TOLD_ROWS === 0) tell.onScanned?.(totals.rows)
   }
   const result = totals.result(trailer !== undefined)
   if (trailer !== undefined) checkTrailer(trailer, result)
@@ -114,6 +116,10 @@ class Totals {
   #rejected = 0
   readonly #balances: Record<string, number> = {}
 
+  get rows(): number {
+    return this.#households + this.#rejected
+  }
+
   count({ terms, cards, postalPiasters, grants }: HouseholdInput): void {
     this.#households++
     this.#members += terms.at(-1)?.members ?? 0
@@ -131,7 +137,7 @@ class Totals {
 
   result(hasTrailer: boolean): HouseholdFileTotals {
     return {
-      rows: this.#households + this.#rejected,
+      rows: this.rows,
       households: this.#households,
       members: this.#members,
       cards: this.#cards,

@@ -3,6 +3,7 @@ import type { FileSource } from '../files/file-source.ts'
 import type { Rejection } from '../files/reject-report.ts'
 import { maskPan } from '../identifiers.ts'
 import type { PanProtection } from '../security/pan-protection.ts'
+import type { PersonalData } from '../security/personal-data.ts'
 import { byteaArray, int8Array } from './binary-arrays.ts'
 import {
   type HouseholdFileTotals,
@@ -13,6 +14,7 @@ import {
 import type { CardInput, HouseholdRowRules } from './bulk-household-row.ts'
 import { BulkLane, type BulkTime } from './bulk-lane.ts'
 import { beginFile, findEnd, noteProgress, readProgress, retellRejections } from './bulk-load-progress.ts'
+import { insertPeople, type PeopledHousehold, type SealedMember, sealMember } from './bulk-people.ts'
 import { type Client, connect } from './connection.ts'
 import { type CardRecord, type HouseholdRecord, LaneQueue, laneOf } from './household-loader.ts'
 
@@ -20,6 +22,7 @@ export interface HouseholdLoadOptions extends BulkTime {
   readonly url: string
   readonly rules: HouseholdRowRules
   readonly protection: PanProtection
+  readonly personal: PersonalData
   /**
    * Reads a card number that is sealed under a transport key.
    * @throws MizanError BAD_INPUT when it is not of that key and household
@@ -29,6 +32,8 @@ export interface HouseholdLoadOptions extends BulkTime {
   readonly clearAllowed: boolean
   readonly actor: string
   readonly onReject: (rejection: Rejection) => void
+  /** Rows checked so far, before anything is changed. */
+  readonly onScanned?: (rows: number) => void
   /** Rows dealt with so far, of those of the file. */
   readonly onProgress?: (rows: number, of: number) => void
   /** Says what would be done, and does nothing. */
@@ -54,6 +59,7 @@ const TRIES = 4
 
 interface Prepared extends HouseholdLine {
   readonly cards: readonly Omit<CardRecord, 'id'>[]
+  readonly people: readonly SealedMember[]
 }
 
 /**
@@ -67,7 +73,7 @@ export async function loadHouseholdFile(
   source: FileSource,
   options: HouseholdLoadOptions,
 ): Promise<HouseholdLoadResult> {
-  const { hash, totals } = await scanHouseholdFile(source, options.rules, options.onReject)
+  const { hash, totals } = await scanHouseholdFile(source, options.rules, options)
   const { dryRun = false } = options
   const client = await connect({ url: options.url, name: 'mizan household load', role: 'mizan_app' })
   try {
@@ -157,7 +163,9 @@ class FileLoad {
 
   #prepared({ line, household }: HouseholdLine): Prepared {
     try {
-      return { line, household, cards: household.cards.map((card) => this.#protected(card, household.id)) }
+      const cards = household.cards.map((card) => this.#protected(card, household.id))
+      const people = household.people.map((person) => sealMember(this.#options.personal, person))
+      return { line, household, cards, people }
     } catch (cause) {
       // Another key, or another household's number: the file as a whole is not what it should be.
       throw new MizanError('BAD_INPUT', `line ${line}: ${describeError(cause)}`, { cause })
@@ -179,9 +187,10 @@ class FileLoad {
     for (let tries = 1; ; tries++) {
       const { taken, rejections } = await this.#sortOut(lane, prepared)
       const done = { lane, line: prepared.at(-1)?.line ?? 0, households: taken.length }
-      const broken = await writer?.tryCommit(await this.#records(taken), (client) =>
-        noteProgress(client, this.#hash, done, rejections),
-      )
+      const broken = await writer?.tryCommit(await this.#records(taken), async (client) => {
+        await insertPeople(client, lane, taken.map(peopled), this.#by)
+        await noteProgress(client, this.#hash, done, rejections)
+      })
       // Two lanes may bring the same card in one moment; the one that comes second sees the other then.
       if (broken !== undefined && tries < TRIES) continue
       if (broken !== undefined) throw new MizanError('STORE_REJECTED', `the same household or card again (${broken})`)
@@ -196,17 +205,22 @@ class FileLoad {
   /** Parts a chunk into what is new, and what is there already or stands twice in the chunk. */
   async #sortOut(lane: number, prepared: readonly Prepared[]) {
     const cards = prepared.flatMap((one) => one.cards)
+    const people = prepared.flatMap((one) => one.people)
     const ids = prepared.flatMap(({ household }) => household.cards.flatMap(({ id }) => id ?? []))
     const { rows } = await this.#client.query<{ what: string; id: string }>({
       name: 'bulk_taken',
       text: `select 'household' as what, id::text from household where lane = $1 and id = any ($2::bigint[])
              union all select 'card', encode(pan_index, 'hex') from card where pan_index = any ($3::bytea[])
-             union all select 'id', c.id::text from lane l join card c on c.lane = l.lane and c.id = any ($4::bigint[])`,
+             union all select 'id', c.id::text from lane l join card c on c.lane = l.lane and c.id = any ($4::bigint[])
+             union all select 'person', encode(id_index, 'hex') from person where id_index = any ($5::bytea[])
+             union all select 'mobile', encode(mobile_index, 'hex') from person where mobile_index = any ($6::bytea[])`,
       values: [
         lane,
         int8Array(prepared.map(({ household }) => household.id)),
         byteaArray(cards.map(({ panIndex }) => panIndex)),
         int8Array(ids),
+        byteaArray(people.map(({ idIndex }) => idIndex)),
+        byteaArray(people.flatMap(({ mobileIndex }) => mobileIndex ?? [])),
       ],
     })
     const there = new Set(rows.map(({ what, id }) => `${what} ${id}`))
@@ -219,6 +233,10 @@ class FileLoad {
       return clash === undefined
     })
     return { taken, rejections }
+  }
+
+  get #by() {
+    return { actor: this.#options.actor, source: `file ${this.#hash.toString('hex').slice(0, 16)}` }
   }
 
   /** Gives numbers to cards that have none. */
@@ -236,16 +254,24 @@ class FileLoad {
   }
 }
 
+function peopled({ household, people }: Prepared): PeopledHousehold {
+  const from = household.terms[0]?.from
+  assert(from !== undefined, 'a household has a term')
+  return { id: household.id, from, people }
+}
+
 /** What nobody else may have, by the field that names it. */
-function keysOf({ household, cards }: Prepared): { readonly field: string; readonly key: string }[] {
+function keysOf({ household, cards, people }: Prepared): { readonly field: string; readonly key: string }[] {
+  const hex = (index: string) => Buffer.from(index, 'latin1').toString('hex')
   return [
     { field: 'household', key: `household ${household.id}` },
-    ...cards.map(({ panIndex }, at) => ({
-      field: `cards[${at}].pan`,
-      key: `card ${Buffer.from(panIndex, 'latin1').toString('hex')}`,
-    })),
+    ...cards.map(({ panIndex }, at) => ({ field: `cards[${at}].pan`, key: `card ${hex(panIndex)}` })),
     ...household.cards.flatMap(({ id }, at) =>
       id === undefined ? [] : [{ field: `cards[${at}].id`, key: `id ${id}` }],
+    ),
+    ...people.map(({ idIndex }, at) => ({ field: `people[${at}].nationalId`, key: `person ${hex(idIndex)}` })),
+    ...people.flatMap(({ mobileIndex }, at) =>
+      mobileIndex === undefined ? [] : [{ field: `people[${at}].mobile`, key: `mobile ${hex(mobileIndex)}` }],
     ),
   ]
 }

@@ -13,6 +13,7 @@ import type { FileColumn, FileRow, RowFault } from '../files/delimited-reader.ts
 import { isLuhnValid } from '../identifiers.ts'
 import { OWNER_SPAN } from '../ledger/accounts.ts'
 import { FieldReader } from './bulk-fields.ts'
+import { type PersonRow, peopleOf } from './bulk-people.ts'
 import type { CardRecord, HouseholdRecord, OpeningGrant } from './household-loader.ts'
 
 /** A card as a file brings it: its number in clear, or sealed under a transport key. */
@@ -26,6 +27,8 @@ export interface CardInput
 /** A household as a file brings it. */
 export interface HouseholdInput extends Omit<HouseholdRecord, 'cards'> {
   readonly cards: readonly CardInput[]
+  /** None, or all of its members. */
+  readonly people: readonly PersonRow[]
 }
 
 /** What a file says that it holds, in its last line. */
@@ -42,7 +45,11 @@ export const householdColumns: readonly FileColumn[] = [
     name,
     required: false,
   })),
-  ...['terms', 'classes', 'cards', 'balances', 'trailer'].map((name) => ({ name, required: false, nested: true })),
+  ...['terms', 'classes', 'cards', 'balances', 'people', 'trailer'].map((name) => ({
+    name,
+    required: false,
+    nested: true,
+  })),
 ]
 
 /** What a row is read by. */
@@ -50,6 +57,7 @@ export interface HouseholdRowRules {
   readonly programmes: ProgrammeBook
   /** Month before the one in which the load takes place: of a household that says nothing else. */
   readonly closedMonth: CivilMonth
+  readonly today: CivilDate
 }
 
 const TERMS_MAX = 100
@@ -98,10 +106,11 @@ export function householdOfRow(row: FileRow, rules: HouseholdRowRules): Househol
   const classes = reader.strings('classes', CLASS, 'must be codes of small letters, digits and hyphens', CLASSES_MAX)
   const cards = reader.list('cards', CARDS_MAX).map(cardOf)
   const grants = grantsOf(reader, rules.programmes)
+  const people = peopleOf(reader, terms.at(-1)?.members, rules.today)
   reader.end()
   if (reader.faults.length > 0) return reader.faults
   const sorted = [...new Set(classes)].sort()
-  return { id, governorate, terms, classes: sorted, closedMonth, oldRationCard, cards, postalPiasters, grants }
+  return { id, governorate, terms, classes: sorted, closedMonth, oldRationCard, cards, postalPiasters, grants, people }
 }
 
 function termsOf(reader: FieldReader): HouseholdTerm[] {

@@ -1,6 +1,7 @@
 import { readMobileNumber } from '../card/mobile-number.ts'
 import { type NationalId, readNationalId } from '../card/national-id.ts'
 import { MizanError } from '../errors.ts'
+import type { PersonalData, SealedText } from '../security/personal-data.ts'
 import { refusalOf } from './connection.ts'
 import { type PeopleActor, type PeopleDesk, todayAt } from './people-desk.ts'
 
@@ -82,7 +83,7 @@ export async function registerPerson(desk: PeopleDesk, person: CheckedPerson, ac
     await addMobile(desk, found, mobile, actor)
     return found
   }
-  const sealed = desk.personal.seal(textOf({ nationalId: id.digits, name, mobile: mobile?.number }), idIndex)
+  const sealed = sealPerson(desk.personal, { nationalId: id.digits, name, mobile: mobile?.number }, idIndex)
   const { rows } = await unlessTaken(() =>
     desk.client.query<{ id: string }>(
       `with entered as (
@@ -250,6 +251,11 @@ async function readSealed(desk: PeopleDesk, personId: number): Promise<{ row: Pe
 
 function opened({ personal }: Pick<PeopleDesk, 'personal'>, row: PersonRow): Sealed {
   return JSON.parse(personal.open({ keyVersion: row.key_version, bytes: row.sealed }, row.id_index)) as Sealed
+}
+
+/** Seals what is kept of a person, bound to the hash of the national ID. @throws MizanError CRYPTO_REFUSED */
+export function sealPerson(personal: PersonalData, person: Sealed, idIndex: Uint8Array): SealedText {
+  return personal.seal(textOf(person), idIndex)
 }
 
 function textOf({ nationalId, name, mobile }: Sealed): string {

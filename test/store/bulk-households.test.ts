@@ -11,6 +11,7 @@ import { describeError } from '../../src/errors.ts'
 import { fileSource } from '../../src/files/file-source.ts'
 import { KeyRing } from '../../src/security/keys/key-ring.ts'
 import { panOpener, panSealer } from '../../src/security/pan-transport.ts'
+import { personalData } from '../../src/security/personal-data.ts'
 import { panOf } from '../../src/simulator/demo-world.ts'
 import { type HouseholdLoadOptions, loadHouseholdFile } from '../../src/store/bulk-household-load.ts'
 import { BulkLane } from '../../src/store/bulk-lane.ts'
@@ -24,6 +25,12 @@ import { bytesOf, keyRecordOf, panProtectionOf } from '../support/pan-keys.ts'
 import { masterKeyHex, protectionKeyOf, testKeys } from '../support/writer.ts'
 
 const TRANSPORT = 'pan-transport:personaliser'
+
+function loadedRing(keys: typeof testKeys): KeyRing {
+  const ring = new KeyRing(protectionKeyOf(masterKeyHex))
+  ring.load(keys)
+  return ring
+}
 
 /** An installation of two lanes without households, and the commands on it. */
 async function installation(t: Test) {
@@ -75,8 +82,10 @@ async function installation(t: Test) {
     rules: {
       programmes: programmeCatalogue(shippedProgrammes).on(civilDate(Date.now())),
       closedMonth: previousMonth(monthOf(civilDate(Date.now()))),
+      today: civilDate(Date.now()),
     },
     protection: panProtectionOf('writer tests'),
+    personal: personalData(loadedRing(testKeys), () => Date.now()),
     openSealed: () => 'no',
     clearAllowed: true,
     actor: 'tester',
@@ -140,6 +149,12 @@ test('a file of households is opened once, goes on where it ended, and says what
     const home = (household: unknown, more: object = {}) =>
       JSON.stringify({ household, governorate: 'PTS', terms: [{ from: '2026-11-01', members: 4 }], ...more })
     const pan = panOf(7)
+    // Born on days of January 1990 in Cairo.
+    const person = (n: number, more = {}) => ({
+      nationalId: `29001${String(n).padStart(2, '0')}010001${n % 10}`,
+      name: 'Member of a household',
+      ...more,
+    })
     const lines = [
       home('٩٠٠١', {
         cards: [card(9_001)],
@@ -159,15 +174,25 @@ test('a file of households is opened once, goes on where it ended, and says what
       }),
       home(9_008, { balances: [{ programme: 'health', amount: 1, period: '2026-13' }] }),
       '{',
-      JSON.stringify({ trailer: { households: 9 } }),
+      home(9_010, {
+        people: [
+          person(1, { role: 'head', mobile: '01012345678', mobileProof: 'contract' }),
+          person(2),
+          person(3),
+          person(4),
+        ],
+      }),
+      home(9_011, { people: [person(5, { role: 'head' }), person(6), person(7), person(1)] }),
+      home(9_012, { people: [person(8), { nationalId: '29913010100011', name: '', mobile: '1' }] }),
+      JSON.stringify({ trailer: { households: 12 } }),
     ]
     const mixed = path.join(folder, 'mixed.ndjson')
     writeFileSync(mixed, lines.join('\n'))
     const rejects = path.join(folder, 'rejects.csv')
     const run = await mizan('load', mixed, '--rejects', rejects)
     t.equal(run.status, 1)
-    t.match(run.out, /9 rows: 5 in order, 4 rejected; as its trailer states/)
-    t.match(run.out, /1 households opened, 4 refused/)
+    t.match(run.out, /12 rows: 7 in order, 5 rejected; as its trailer states/)
+    t.match(run.out, /2 households opened, 5 refused/)
     const written = readFileSync(rejects, 'utf8')
     t.notMatch(written + run.errors + run.out, pan.slice(6, 15), 'no reason repeats a card number')
     t.same(
@@ -178,6 +203,11 @@ test('a file of households is opened once, goes on where it ended, and says what
         .map((line) => line.split(',').slice(0, 2).join(' '))
         .sort(),
       [
+        '11 people[3].nationalId',
+        '12 people',
+        '12 people[1].mobile',
+        '12 people[1].name',
+        '12 people[1].nationalId',
         '2 household',
         '3 cards[0].pan',
         '4 cards[1].pan',
@@ -197,10 +227,18 @@ test('a file of households is opened once, goes on where it ended, and says what
         '9 ',
       ],
     )
+    const members = await client.query(
+      `select m.role, p.sex, p.birth_date, m.from_date from household_member m join person p on p.id = m.person_id
+       where household_id = 9010 order by p.birth_date limit 2`,
+    )
+    t.same(members.rows, [
+      { role: 'head', sex: 'male', birth_date: 19900101, from_date: 20261101 },
+      { role: 'member', sex: 'male', birth_date: 19900102, from_date: 20261101 },
+    ])
     const wallet = await client.query(`select period, posted::int from balance where household_id = 9001`)
     t.same(wallet.rows, [{ period: 20261122, posted: 3 }])
     const retold = await mizan('load', mixed, '--rejects', rejects)
-    t.match(retold.out, /0 households opened, 1 opened by an earlier run, 4 refused/)
+    t.match(retold.out, /0 households opened, 2 opened by an earlier run, 5 refused/)
     t.equal(readFileSync(rejects, 'utf8').trim().split('\n').length, written.trim().split('\n').length)
   })
 

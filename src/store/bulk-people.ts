@@ -1,0 +1,145 @@
+import type { CivilDate } from '../calendar.ts'
+import { readMobileNumber } from '../card/mobile-number.ts'
+import { type NationalId, readNationalId } from '../card/national-id.ts'
+import type { PersonalData } from '../security/personal-data.ts'
+import { byteaArray, int2Array, int4Array, int8Array, textArray } from './binary-arrays.ts'
+import type { FieldReader } from './bulk-fields.ts'
+import type { Client } from './connection.ts'
+import { sealPerson } from './people-register.ts'
+
+/** A member of a household as a file brings them. */
+export interface PersonRow {
+  readonly id: NationalId
+  readonly name: string
+  readonly mobile: { readonly number: string; readonly proof: string } | undefined
+  readonly role: 'head' | 'member'
+  /** How later files name the person; '' when they give the national ID. */
+  readonly memberKey: string
+}
+
+/** A member as they rest. */
+export interface SealedMember extends Pick<PersonRow, 'role' | 'memberKey'> {
+  /** Keyed hashes of 16 bytes, latin1. */
+  readonly idIndex: string
+  readonly mobileIndex: string | undefined
+  readonly sealed: Buffer
+  readonly keyVersion: number
+  readonly birthDate: CivilDate
+  readonly sex: NationalId['sex']
+  readonly mobileProof: string | undefined
+}
+
+const PEOPLE_MAX = 60
+const NAME = /^[^\p{Cc}\p{N}]{1,120}$/u
+
+/**
+ * Reads the people of a household: none, or as many as its last term has members, of whom one is the head.
+ * @param today no one is born after it
+ */
+export function peopleOf(reader: FieldReader, members: number | undefined, today: CivilDate): PersonRow[] {
+  const given = reader.list('people', PEOPLE_MAX)
+  const people = given.flatMap((person) => {
+    const read = personOf(person, today)
+    person.end()
+    return read === undefined ? [] : [read]
+  })
+  if (given.length === 0) return people
+  if (given.length !== members) reader.refuse('people', 'must be as many as the members of the last term')
+  if (people.length === given.length && people.filter(({ role }) => role === 'head').length !== 1) {
+    reader.refuse('people', 'must have one head')
+  }
+  return people
+}
+
+function personOf(person: FieldReader, today: CivilDate): PersonRow | undefined {
+  const idText = person.text('nationalId', (text) => readNationalId(text, { today }).fault, '')
+  const name = person.matching('name', NAME, 'must have letters, and up to 120 of them').replaceAll(/\s+/g, ' ').trim()
+  const mobileText = person.text('mobile', (text) => readMobileNumber(text).fault, undefined)
+  const proof = person.text(
+    'mobileProof',
+    (text) => (text.length > 64 ? 'has at most 64 characters' : undefined),
+    undefined,
+  )
+  if ((mobileText === undefined) !== (proof === undefined)) {
+    person.refuse('mobileProof', 'says how it was shown that the mobile number is in the own name: they go together')
+  }
+  const role = person.choice('role', ['head', 'member'], 'member')
+  const memberKey = person.matching('memberKey', /^[0-9A-Za-z][0-9A-Za-z._-]{0,31}$/, 'must be letters and digits', '')
+  const { id } = readNationalId(idText, { today })
+  if (id === undefined) return undefined
+  const number = mobileText === undefined ? undefined : readMobileNumber(mobileText).mobile?.number
+  const mobile = number === undefined || proof === undefined ? undefined : { number, proof }
+  return { id, name: name.normalize('NFC'), mobile, role, memberKey }
+}
+
+/** Seals a person for the register. @throws MizanError CRYPTO_REFUSED when no key is in use */
+export function sealMember(personal: PersonalData, person: PersonRow): SealedMember {
+  const { id, name, mobile, role, memberKey } = person
+  const idIndex = personal.indexOf('national-id', id.digits)
+  const sealed = sealPerson(personal, { nationalId: id.digits, name, mobile: mobile?.number }, idIndex)
+  return {
+    role,
+    memberKey,
+    idIndex: idIndex.toString('latin1'),
+    mobileIndex: mobile === undefined ? undefined : personal.indexOf('mobile', mobile.number).toString('latin1'),
+    sealed: sealed.bytes,
+    keyVersion: sealed.keyVersion,
+    birthDate: id.birthDate,
+    sex: id.sex,
+    mobileProof: mobile?.proof,
+  }
+}
+
+/** A household with its people and the first day of them. */
+export interface PeopledHousehold {
+  readonly id: number
+  readonly from: CivilDate
+  readonly people: readonly SealedMember[]
+}
+
+/** Enters people and makes them members, in the transaction that opens their households. */
+export async function insertPeople(
+  client: Client,
+  lane: number,
+  households: readonly PeopledHousehold[],
+  by: { readonly actor: string; readonly source: string },
+): Promise<void> {
+  const rows = households.flatMap(({ id, from, people }) => people.map((person) => ({ ...person, id, from })))
+  if (rows.length === 0) return
+  await client.query({
+    name: 'bulk_people',
+    text: `
+      with given as (
+        select g.*, nullif(g.mobile_index, ''::bytea) as mobile
+        from unnest($4::bigint[], $5::integer[], $6::text[], $7::text[], $8::bytea[], $9::bytea[], $10::smallint[],
+          $11::integer[], $12::text[], $13::bytea[], $14::text[])
+          g(household_id, from_date, role, member_key, id_index, sealed, key_version, birth_date, sex, mobile_index, proof)
+      ), entered as (
+        insert into person (id_index, sealed, key_version, birth_date, sex, mobile_index, mobile_proof, created_by)
+        select id_index, sealed, key_version, birth_date, sex, mobile, nullif(proof, ''), $2 from given
+        returning id, id_index
+      ), noted as (
+        insert into person_event (person_id, actor, what, note) select id, $2, 'registered', $3 from entered
+      )
+      insert into household_member (lane, household_id, person_id, role, from_date, member_key, source, batch_seq)
+      select $1, g.household_id, e.id, g.role, g.from_date, nullif(g.member_key, ''), $3,
+             (select last_seq from lane l where l.lane = $1)
+      from given g join entered e on e.id_index = g.id_index`,
+    values: [
+      lane,
+      by.actor,
+      by.source,
+      int8Array(rows.map((row) => row.id)),
+      int4Array(rows.map((row) => row.from)),
+      textArray(rows.map((row) => row.role)),
+      textArray(rows.map((row) => row.memberKey)),
+      byteaArray(rows.map((row) => row.idIndex)),
+      byteaArray(rows.map((row) => row.sealed.toString('latin1'))),
+      int2Array(rows.map((row) => row.keyVersion)),
+      int4Array(rows.map((row) => row.birthDate)),
+      textArray(rows.map((row) => row.sex)),
+      byteaArray(rows.map((row) => row.mobileIndex ?? '')),
+      textArray(rows.map((row) => row.mobileProof ?? '')),
+    ],
+  })
+}
