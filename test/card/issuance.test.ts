@@ -20,7 +20,7 @@ import { addWorkingDays, type Holiday, workingCalendar } from '../../src/card/wo
 const aDate = fc.integer({ min: 0, max: 20_000 }).map((days) => addDays(20200101 as CivilDate, days))
 
 t.test('the issue of a card goes forward one step at a time, or is cancelled', async (t) => {
-  const path = issuanceStates.filter((state) => state !== 'cancelled')
+  const path: readonly string[] = issuanceStates.filter((state) => state !== 'cancelled')
   for (const from of issuanceStates) {
     for (const to of issuanceStates) {
       const isStep = from !== 'cancelled' && path.indexOf(to) === path.indexOf(from) + 1
