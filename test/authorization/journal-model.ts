@@ -5,11 +5,13 @@ import type { DecidedLine, Decision, StoredAuthorization, StoredLine } from '../
 import type { AuthorizationRequest } from '../../src/authorization/request.ts'
 import { responseCodes } from '../../src/authorization/result.ts'
 import { lineValue } from '../../src/benefit/basket.ts'
+import { periodKindOf } from '../../src/benefit/entitlement.ts'
+import type { ProgrammeCatalogue } from '../../src/benefit/programme-book.ts'
 import { type CivilDate, civilDate, monthOf } from '../../src/calendar.ts'
-import type { Household, Usage } from '../../src/card/household.ts'
+import type { Card, Household, Usage } from '../../src/card/household.ts'
 import { type AccountNumber, isHouseholdAccount } from '../../src/ledger/accounts.ts'
 import type { Hold, HoldEnding, Transfer } from '../../src/ledger/transfer.ts'
-import { authenticationOf, outletByAcceptor, policy, programmes } from './world.ts'
+import { authenticationOf, catalogue, outletByAcceptor, policy } from './world.ts'
 
 /** A row of the model's journal. */
 export interface Entry {
@@ -17,6 +19,9 @@ export interface Entry {
   readonly request: AuthorizationRequest
   readonly decision: Decision
   readonly household: Household | undefined
+  readonly card: Card | undefined
+  /** Whether the old ration card was good before it. */
+  readonly wasActive: boolean
   readonly answer: AnswerFields
   readonly entitlementDate: CivilDate
   readonly original: StoredAuthorization | undefined
@@ -45,6 +50,9 @@ export class JournalModel {
   readonly balances = new Map<string, BalanceRow>()
   /** What was used of caps, by household, counter and period. */
   readonly usages = new Map<string, Usage & { readonly householdId: number }>()
+  /** Households whose old ration card is stopped. */
+  readonly #stopped = new Set<number>()
+  readonly #catalogue: ProgrammeCatalogue
   readonly #cashUsage = new Map<string, { withdrawnPiasters: number; withdrawals: number }>()
   readonly #cached = new Map<number, { household: Household; month: number }>()
   readonly #base = new Map<string, Household>()
@@ -52,8 +60,9 @@ export class JournalModel {
   readonly #orphans = new Set<string>()
   #nextId = 64
 
-  /** @param households by the PAN index of their card, with their opening balances */
-  constructor(households: ReadonlyMap<string, Household>) {
+  /** @param households by the PAN indexes of their cards, with their opening balances */
+  constructor(households: ReadonlyMap<string, Household>, programmes: ProgrammeCatalogue = catalogue) {
+    this.#catalogue = programmes
     for (const [panIndex, household] of households) {
       this.#base.set(panIndex, household)
       for (const row of household.balances) this.balances.set(`${row.account}:${row.period}`, { ...row })
@@ -64,6 +73,7 @@ export class JournalModel {
   submit(request: AuthorizationRequest, nowMs: number): Entry {
     const entitlementDate = civilDate(nowMs)
     const household = this.#load(request.panIndex, entitlementDate)
+    const card = household?.cards.find(({ panIndex }) => panIndex === request.panIndex)
     const original = this.#findOriginal(request, household)
     const id = this.#nextId
     this.#nextId += 64
@@ -71,9 +81,9 @@ export class JournalModel {
       id,
       nowMs,
       entitlementDate,
-      programmes,
+      programmes: this.#catalogue.on(entitlementDate),
       policy,
-      card: household?.cards[0],
+      card,
       household,
       outlet: outletByAcceptor(request.acceptor),
       previous: this.#stored(this.#byKey.get(request.key)),
@@ -85,9 +95,10 @@ export class JournalModel {
     const decision = decide(request, context)
     if (JSON.stringify(household) !== before) throw new Error('deciding changed the household')
     if (JSON.stringify(decide(request, context)) !== JSON.stringify(decision)) throw new Error('deciding is not pure')
-    const answer = answerFields(decision, id, codes)
-    const entry: Entry = { id, request, decision, household, answer, entitlementDate, original }
-    if (household !== undefined) applyDecision(decision, household, household.cards[0])
+    const answer = answerFields(decision, id, codes, request.schemeRail)
+    const wasActive = household?.oldRationCard === 'active'
+    const entry: Entry = { id, request, decision, household, card, wasActive, answer, entitlementDate, original }
+    if (household !== undefined) applyDecision(decision, household, card)
     if (context.previous !== undefined) return entry
     this.#commit(entry)
     return entry
@@ -121,12 +132,13 @@ export class JournalModel {
     const cached = this.#cached.get(base.id)
     const month = monthOf(date)
     if (cached?.month === month) return cached.household
-    const inMemory = ({ period }: BalanceRow) => period === 0 || period === month || Math.floor(period / 100) === month
+    const inMemory = ({ period }: BalanceRow) =>
+      period === 0 || period === month || Math.floor(period / 100) === month || periodKindOf(period) === 'span'
     const owned = [...this.balances.values()].filter((row) => row.account % 100_000_000_000 === base.id)
     const usage = this.#cashUsage.get(`${base.id}:${date}`)
     const household: Household = {
       ...base,
-      oldRationCard: cached?.household.oldRationCard ?? base.oldRationCard,
+      oldRationCard: this.#stopped.has(base.id) ? 'stopped' : base.oldRationCard,
       balances: owned.filter((row) => isHouseholdAccount(row.account) && inMemory(row)).map((row) => ({ ...row })),
       holds: [...this.holds.values()]
         .filter((one) => one.householdId === base.id && !this.endings.has(one.hold.id))
@@ -151,6 +163,7 @@ export class JournalModel {
     for (const row of decision.transfers) this.transfers.push({ entry, row })
     if (household === undefined) return
     const { hold, holdEnding, cashUsage } = decision
+    if (decision.stopOldRationCard) this.#stopped.add(household.id)
     if (hold !== undefined) this.holds.set(id, { hold, householdId: household.id })
     if (holdEnding !== undefined) {
       if (this.endings.has(holdEnding.hold.id)) throw new Error('a hold ended twice')
@@ -193,6 +206,7 @@ export class JournalModel {
       (entry) =>
         entry.household !== undefined &&
         entry.household.id === household?.id &&
+        entry.request.panIndex === request.panIndex &&
         !entry.request.mti.startsWith('04') &&
         entry.request.transactionType !== '20',
     )
@@ -218,7 +232,7 @@ export class JournalModel {
       transactionType: request.transactionType,
       result: decision.result,
       householdId: household?.id,
-      cardId: household?.cards[0]?.id,
+      cardId: entry.card?.id,
       acceptor: request.acceptor,
       amountPiasters: request.amountPiasters,
       approvedPiasters: decision.approvedPiasters,

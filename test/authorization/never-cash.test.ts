@@ -2,6 +2,9 @@ import fc from 'fast-check'
 import t from 'tap'
 import { isApproval } from '../../src/authorization/result.ts'
 import { entitlementOf } from '../../src/benefit/entitlement.ts'
+import { programmeCatalogue } from '../../src/benefit/programme-book.ts'
+import type { ProgrammeFile } from '../../src/benefit/programme-schema.ts'
+import { shippedProgrammes } from '../../src/benefit/shipped-programmes.ts'
 import { monthOf, previousMonth } from '../../src/calendar.ts'
 import type { Household } from '../../src/card/household.ts'
 import {
@@ -19,8 +22,8 @@ import type { Transfer } from '../../src/ledger/transfer.ts'
 import { unitCodes } from '../../src/money.ts'
 import { demoHousehold } from '../../src/simulator/demo-world.ts'
 import { type Entry, JournalModel } from './journal-model.ts'
-import { type Step, stepOf, Traffic, timeAfter } from './traffic.ts'
-import { cardOf, panIndexOf, programmes, termOf, WORLD_SEED } from './world.ts'
+import { rationPanOf, type Step, stepOf, Traffic, timeAfter } from './traffic.ts'
+import { cardOf, panIndexOf, termOf, WORLD_SEED } from './world.ts'
 
 /**
  * Requirement M4 and the invariants of the ledger, over random traffic: draws, payments, holds, completions, refunds,
@@ -31,7 +34,24 @@ const START_MS = Date.UTC(2026, 10, 18, 9)
 /** Suspended (5), without money (6), and ordinary ones of several sizes; 6 and 12 live in the same governorate. */
 const HOUSEHOLD_IDS = [5, 6, 12, 18, 7]
 const STEPS = 70
-const RUNS = 1_200
+const RUNS = 1_500
+
+/** Another grant of two months, which ends after that of the month: a draw may take from both. */
+const grant = {
+  ...shippedProgrammes.find(({ code }) => code === 'ramadan-2027'),
+  code: 'winter-2026',
+  number: 50,
+  effectiveFrom: '2026-11-01',
+  entitlement: {
+    period: 'span',
+    span: { from: '2026-11-01', to: '2026-12-31' },
+    perHousehold: [{ membersUpTo: 1, amount: 12_500 }, { amount: 25_000 }],
+  },
+} as ProgrammeFile
+const withGrant = programmeCatalogue([...shippedProgrammes, grant])
+const wallets = [...new Map(withGrant.versions.map((one) => [one.number, one])).values()].filter(
+  (one) => one.kind === 'wallet',
+)
 
 function openingHousehold(id: number): Household {
   const { governorate, members } = demoHousehold(WORLD_SEED, id)
@@ -45,7 +65,10 @@ function openingHousehold(id: number): Household {
     classes: [],
     closedMonth: previousMonth(month),
     oldRationCard: 'active',
-    cards: [cardOf(id, '0123456789abcdef')],
+    cards: [
+      cardOf(id, panIndexOf(demoHousehold(WORLD_SEED, id).pan)),
+      cardOf(id + 100, panIndexOf(rationPanOf(id)), { kind: 'ration' }),
+    ],
     balances: [
       balance(moneyAccount('postalAccount', id), 0, postal),
       balance(subsidyAccount('wallet', 'EGP', 3, id), month, 600),
@@ -66,12 +89,16 @@ interface World {
 
 function newWorld(): World {
   const households = new Map(
-    HOUSEHOLD_IDS.map((id) => [panIndexOf(demoHousehold(WORLD_SEED, id).pan), openingHousehold(id)]),
+    HOUSEHOLD_IDS.map(openingHousehold).flatMap((one) => one.cards.map(({ panIndex }) => [panIndex, one] as const)),
   )
   const opening = new Map(
     [...households.values()].flatMap((one) => one.balances.map((row) => [`${row.account}:${row.period}`, row.posted])),
   )
-  return { model: new JournalModel(households), opening, traffic: new Traffic(HOUSEHOLD_IDS, panIndexOf) }
+  return {
+    model: new JournalModel(households, withGrant),
+    opening,
+    traffic: new Traffic(HOUSEHOLD_IDS, panIndexOf, true),
+  }
 }
 
 const isSubsidy = (account: AccountNumber) => classOf(account) <= accountClasses.converted
@@ -145,7 +172,7 @@ function checkWallets({ model, opening }: World): void {
   }
   for (const [key, flow] of flows) {
     const [account, period] = key.split(':').map(Number) as [AccountNumber, number]
-    const programme = programmes.wallets.find((one) => unitCodes[one.unit] * 100 + one.number === tailOf(account))
+    const programme = wallets.find((one) => unitCodes[one.unit] * 100 + one.number === tailOf(account))
     const members = demoHousehold(WORLD_SEED, ownerOf(account)).members
     const entitled = opening.get(key) ?? (programme === undefined ? 0 : entitlementOf(programme, members))
     holds(flow.issues === 1 && flow.issued === entitled, 'a period is issued once, by its rule')
@@ -153,7 +180,8 @@ function checkWallets({ model, opening }: World): void {
     const remaining = model.balances.get(key)?.posted ?? 0
     const { issued, redeemed, expired, converted } = flow
     holds(issued === redeemed + expired + converted + remaining, 'issued = redeemed + expired + converted + remaining')
-    holds(String(period).length === (programme?.period === 'day' ? 8 : 6), 'a period is a day or a month')
+    const digits = { day: 8, month: 6, span: 7 }
+    holds(String(period).length === digits[programme?.period ?? 'month'], 'a period is a day, a month or a span')
   }
 }
 
@@ -200,31 +228,85 @@ function checkBalances({ model, opening }: World): void {
   holds(total(fold.values()) === total(opening.values()), 'value is conserved')
 }
 
-/** What comes back for one original is never more than it took. */
+/** What comes back for one original is never more than it took: of money no more money, of a subsidy no more subsidy. */
 function checkReturns({ model }: World): void {
-  const taken = new Map<number, number>()
+  const world = (row: Transfer) => (isSubsidy(row.debit) ? `subsidy ${row.debit % 1e11} ${row.period}` : 'money')
+  const taken = new Map<string, number>()
   const byId = new Map(model.entries.map((entry) => [entry.id, entry]))
   for (const { id, decision } of model.entries) {
-    const rows = decision.transfers.filter((row) => isHousehold(row.debit) && row.kind !== 'entitlementExpiry')
-    taken.set(
-      id,
-      rows.reduce((sum, row) => sum + row.amount, 0),
-    )
+    for (const row of decision.transfers) {
+      if (!isHousehold(row.debit) || row.kind === 'entitlementExpiry') continue
+      taken.set(`${id} ${world(row)}`, (taken.get(`${id} ${world(row)}`) ?? 0) + row.amount)
+    }
   }
-  const returned = new Map<number, number>()
+  const returned = new Map<string, number>()
   for (const { decision } of model.entries) {
     const original = byId.get(decision.originalId ?? -1)
     if (original === undefined) continue
     const root = original.request.transactionType === '20' ? (original.decision.originalId ?? original.id) : original.id
+    if (byId.get(root)?.decision.transfers.some((row) => row.kind === 'refund') === true) continue
     for (const row of decision.transfers) {
-      const back = ['subsidyRestoration', 'refund', 'moneyReversal'].includes(row.kind)
+      const back = ['subsidyRestoration', 'refund', 'moneyReversal', 'feeReversal'].includes(row.kind)
       const again = ['restorationReversal', 'refundReversal'].includes(row.kind)
-      if (back || again) returned.set(root, (returned.get(root) ?? 0) + (back ? row.amount : -row.amount))
+      if (!back && !again) continue
+      const owner = back ? { ...row, debit: row.credit } : row
+      const key = `${root} ${world(owner)}`
+      returned.set(key, (returned.get(key) ?? 0) + (back ? row.amount : -row.amount))
     }
   }
-  for (const [root, amount] of returned) {
-    const unlinked = byId.get(root)?.decision.transfers.some((row) => row.kind === 'refund') === true
-    if (!unlinked) holds(amount >= 0 && amount <= (taken.get(root) ?? 0), `authorization ${root} gave back ${amount}`)
+  for (const [key, amount] of returned) {
+    holds(amount >= 0 && amount <= (taken.get(key) ?? 0), `authorization ${key} gave back ${amount}`)
+  }
+}
+
+/** Lines come to what the wallets paid, and what the money paid is the rest. */
+function checkLines({ decision, request }: Entry): void {
+  const { lines, transfers } = decision
+  if (lines.length === 0 || !isApproval(decision.result)) return
+  const sum = (kind: string) => transfers.reduce((total, row) => total + (row.kind === kind ? row.amount : 0), 0)
+  const granted = lines.reduce((total, line) => total + line.grantedPiasters, 0)
+  holds(granted === sum('subsidyRedemption'), 'the lines come to what the wallets paid')
+  holds(granted + sum('purchase') === decision.approvedPiasters, 'what the wallets do not pay, money pays')
+  holds(decision.result !== 'approved' || decision.approvedPiasters === request.amountPiasters, 'all or a partial one')
+  for (const line of lines) {
+    holds(line.granted >= 0 && line.granted <= line.quantity, 'no line is granted more than was asked')
+    holds((line.reason === 'OK') === (line.granted === line.quantity && line.reason === 'OK'), 'OK is all of it')
+  }
+}
+
+/** The old ration card draws goods while it is good, and never touches money. */
+function checkRationCard({ card, decision, wasActive, request }: Entry): void {
+  if (card?.kind !== 'ration' || !isApproval(decision.result)) return
+  holds(
+    decision.transfers.every((row) => isSubsidy(row.debit)),
+    'the old card moves no money',
+  )
+  holds(!decision.stopOldRationCard, 'the old card stops nothing')
+  holds(wasActive || request.mti.startsWith('04'), 'a stopped card draws nothing')
+}
+
+/** No cap is ever passed, and what was used is what decisions counted. */
+function checkCaps({ model }: World): void {
+  const counted = new Map<string, number>()
+  for (const { decision, household } of model.entries) {
+    for (const { counter, period, change } of decision.usages) {
+      const key = `${household?.id}:${counter}:${period}`
+      counted.set(key, (counted.get(key) ?? 0) + change)
+    }
+  }
+  for (const [key, { used, counter, householdId }] of model.usages) {
+    holds(used === counted.get(key), 'what was used is what was counted')
+    const { members } = demoHousehold(WORLD_SEED, householdId)
+    const limits: Record<number, number> = {
+      40001: Math.min(4_000, members * 1_000),
+      40002: Math.min(6_000, members * 2_000),
+      70001: 48_200,
+      70003: 120_400,
+      70004: 160_600,
+      19999: 15,
+    }
+    holds(used >= 0 && used <= (limits[counter] ?? Number.MAX_SAFE_INTEGER), `cap ${counter} is kept`)
+    if (used === limits[counter]) saw('cap reached')
   }
 }
 
@@ -241,6 +323,10 @@ function note(entry: Entry, before: Entry | undefined): void {
   if (decision.holdEnding !== undefined) saw(`hold ${decision.holdEnding.ending}`)
   if (decision.stopOldRationCard) saw('old card stopped')
   for (const [code] of decision.trace) saw(`trace ${code}`)
+  if (decision.returnedLines.length > 0) saw('refund by lines')
+  if (entry.card?.kind === 'ration') saw('old card used')
+  const drawn = decision.transfers.filter((row) => row.kind === 'subsidyRedemption')
+  if (new Set(drawn.map((row) => row.debit)).size > 1) saw('several grants')
   if (decision.transfers.filter((row) => row.kind === 'subsidyRedemption').length > 1) saw('several day cells')
   if (original !== undefined && monthOf(original.entitlementDate) !== monthOf(entry.entitlementDate))
     saw('month end between')
@@ -265,6 +351,10 @@ function play(steps: readonly Step[]): void {
     const posted = model.transfers.length
     const entry = model.submit(request, nowMs)
     checkDecision(entry, before)
+    if (before === undefined) {
+      checkLines(entry)
+      checkRationCard(entry)
+    }
     if (isApproval(entry.decision.result)) traffic.approved(request)
     for (const transfer of model.transfers.slice(posted)) checkTransfer(transfer)
     note(entry, before)
@@ -274,6 +364,7 @@ function play(steps: readonly Step[]): void {
   checkExclusive(world)
   checkBalances(world)
   checkReturns(world)
+  checkCaps(world)
 }
 
 const situations = [
@@ -302,6 +393,12 @@ const situations = [
     'refused exclusive.chosen',
     'refused draw.days',
   ],
+  ...['result not-for-this-card', 'result restricted-card', 'kind fee', 'kind feeReversal', 'cap reached'],
+  ...['trace basket.CP', 'trace basket.NA', 'trace basket.WB', 'trace split.posted', 'refused split.postal'],
+  ...['refund by lines', 'refused refund.line', 'trace refund.parts', 'old card used', 'several grants'],
+  ...['trace cover.due', 'refused cover.amount', 'refused cover.cap', 'refused cover.no-service', 'trace copay.cash'],
+  ...['trace cover.nothing-due', 'trace copay.cash-returned', 'trace payment.fee', 'trace offline.draw'],
+  ...['trace offline.recovered', 'refused offline.late', 'refused offline.over', 'refused basket.reduced'],
   ...['refused draw.month-end', 'refused limit.cash-amount', 'refused original.already', 'refused original.final'],
 ]
 

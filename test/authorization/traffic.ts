@@ -1,8 +1,10 @@
 import fc from 'fast-check'
 import { keyOf } from '../../src/authorization/inbound.ts'
 import type { AuthorizationRequest, MessageClass, Outlet } from '../../src/authorization/request.ts'
+import { type BasketLine, basketValue } from '../../src/benefit/basket.ts'
 import { priceOn } from '../../src/benefit/entitlement.ts'
 import { civilDate, civilTime } from '../../src/calendar.ts'
+import { withCheckDigit } from '../../src/identifiers.ts'
 import { demoHousehold } from '../../src/simulator/demo-world.ts'
 import { outlets, programmes, request, WORLD_SEED, withAssertion } from './world.ts'
 
@@ -20,10 +22,15 @@ export interface Step {
   readonly other: boolean
 }
 
+const MINUTE_MS = 60_000
+const HOUR_MS = 3_600_000
+
 /** Several times over where it should come more often. */
 const actions = [
   ...['draw', 'draw', 'draw', 'draw', 'pay', 'pay', 'pay', 'hold', 'hold'],
-  ...['reverse', 'reverse', 'reverse', 'refund', 'refund', 'complete', 'complete', 'repeat', 'repeat'],
+  ...['basket', 'basket', 'basket', 'basket', 'visit', 'visit', 'bill', 'offline', 'offline'],
+  ...['reverse', 'reverse', 'reverse', 'refund', 'refund', 'refund', 'refund', 'complete', 'complete', 'complete'],
+  ...['repeat', 'repeat', 'draw', 'hold', 'month'],
   ...['any', 'any', 'early', 'ask', 'minutes', 'days', 'month', 'evict', 'expire'],
 ] as const
 
@@ -44,6 +51,16 @@ export function stepOf(cards: number): fc.Arbitrary<Step> {
   })
 }
 
+/** Of the ration list, capped and not, one too dear, one that is on no list. */
+const goods = [
+  { product: 'OIL-800ML', unitPricePiasters: 3_000 },
+  { product: 'SUGAR-1KG', unitPricePiasters: 1_260 },
+  { product: 'TEA-40G', unitPricePiasters: 500 },
+  { product: 'SUGAR-1KG', unitPricePiasters: 1_201 },
+  { product: 'TAHINI-140G', unitPricePiasters: 9_999 },
+  { product: 'SHAMPOO', unitPricePiasters: 4_500 },
+  { product: 'CHEESE-125G', unitPricePiasters: 449 },
+]
 const types = ['00', '01', '09', '11', '20', '21', '28', '30', '31', '39', '40', '50', '77']
 const accounts = ['00', '10', '20', '91', '92', '93', '94', '95', '96', '55']
 const classes: readonly { messageClass: MessageClass; mti: string }[] = [
@@ -73,9 +90,12 @@ export class Traffic {
   readonly #late: AuthorizationRequest[] = []
   readonly #households: readonly { id: number; pan: string; governorate: string }[]
   readonly #panIndexOf: (pan: string) => string
+  readonly #rationCards: boolean
   #count = 0
 
-  constructor(householdIds: readonly number[], panIndexOf: (pan: string) => string) {
+  /** @param rationCards whether the households also have their old ration cards, see {@link rationPanOf} */
+  constructor(householdIds: readonly number[], panIndexOf: (pan: string) => string, rationCards = false) {
+    this.#rationCards = rationCards
     this.#households = householdIds.map((id) => demoHousehold(WORLD_SEED, id))
     this.#panIndexOf = panIndexOf
   }
@@ -108,6 +128,14 @@ export class Traffic {
         return this.#pay(step, authorization, nowMs)
       case 'ask':
         return this.#ask(step, nowMs)
+      case 'basket':
+        return this.#basket(step, nowMs)
+      case 'visit':
+        return this.#visit(step, nowMs)
+      case 'bill':
+        return this.#bill(step, nowMs)
+      case 'offline':
+        return this.#offline(step, nowMs)
       case 'any':
         return this.#any(step, nowMs)
       case 'repeat':
@@ -124,7 +152,8 @@ export class Traffic {
   }
 
   #base(step: Step, nowMs: number): Partial<AuthorizationRequest> {
-    const { pan } = at(this.#households, step.card)
+    const { id, pan: ownPan } = at(this.#households, step.card)
+    const pan = this.#rationCards && step.pick % 6 === 0 ? rationPanOf(id) : ownPan
     const stamps = this.#stamps(nowMs)
     return { ...stamps, pan, panIndex: this.#panIndexOf(pan), receivedAtMs: nowMs, schemeRail: false }
   }
@@ -159,6 +188,86 @@ export class Traffic {
       days: code === 'bread' ? step.days : 1,
       tender: price !== undefined && step.flag ? 'postal' : undefined,
       partialAllowed: step.flag,
+    })
+  }
+
+  /** Goods line by line, on the list and not, capped and not, with or without money for the rest. */
+  #basket(step: Step, nowMs: number): AuthorizationRequest {
+    const { governorate } = at(this.#households, step.card)
+    const count = 1 + (step.back % 4)
+    const basket = Array.from({ length: count }, (_, index) => {
+      const { product, unitPricePiasters } = at(goods, step.pick + index * (1 + step.quantity))
+      const quantity = step.amount % 3 === 0 ? step.quantity * 333 : (1 + (step.quantity % 9)) * 1_000
+      return { product, quantity, unitPricePiasters }
+    })
+    const where = step.other ? at(outlets, step.pick) : this.#outlet('grocer', governorate)
+    return request({
+      ...this.#base(step, nowMs),
+      ...at([financial, authorization, financial, financial], step.pick),
+      ...placeOf(where),
+      fromAccount: at(['91', '91', '00', '95', '94'], step.pick + step.days),
+      amountPiasters: basketValue(basket) + (step.other ? 1 : 0),
+      basket,
+      tender: step.flag ? 'postal' : undefined,
+      partialAllowed: step.days > 1,
+    })
+  }
+
+  /** A health visit with its cost; the share is right as long as the year's cap is far. */
+  #visit(step: Step, nowMs: number): AuthorizationRequest {
+    const { governorate } = at(this.#households, step.card)
+    const [service, percent] = at(
+      [
+        ['IN', 5],
+        ['LB', 10],
+        ['RX', 10],
+        ['CH', 0],
+        ['XX', 5],
+      ] as const,
+      step.pick,
+    )
+    const share = Math.floor((step.amount * percent + 50) / 100)
+    return request({
+      ...this.#base(step, nowMs),
+      ...financial,
+      ...placeOf(this.#outlet('health', governorate)),
+      fromAccount: '96',
+      service,
+      costPiasters: step.flag ? step.amount : undefined,
+      amountPiasters: step.other ? share + 1 : share,
+      tender: step.days === 2 ? 'cash' : undefined,
+      security: withAssertion,
+    })
+  }
+
+  #bill(step: Step, nowMs: number): AuthorizationRequest {
+    const { governorate } = at(this.#households, step.card)
+    return request({
+      ...this.#base(step, nowMs),
+      ...at([financial, financial, authorization], step.pick),
+      ...placeOf(this.#outlet(step.flag ? 'atm' : 'shop', governorate)),
+      transactionType: '50',
+      fromAccount: '20',
+      mcc: step.other ? '5311' : '4900',
+      amountPiasters: step.amount,
+    })
+  }
+
+  /** Bread that a terminal gave on its own and sends later. */
+  #offline(step: Step, nowMs: number): AuthorizationRequest {
+    const { governorate } = at(this.#households, step.card)
+    const drawnAtMs = nowMs - (step.amount % 30) * HOUR_MS
+    const { date, time } = civilTime(drawnAtMs)
+    const quantity = step.flag ? 15 : 1 + (step.quantity % 16)
+    return request({
+      ...this.#base(step, nowMs),
+      ...completion,
+      ...placeOf(this.#outlet('bakery', governorate)),
+      fromAccount: '92',
+      amountPiasters: quantity * 20,
+      quantity,
+      offlineSequence: step.pick,
+      localTime: `${String(date).slice(4)}${time}`,
     })
   }
 
@@ -262,9 +371,12 @@ export class Traffic {
       return request({ ...own, ...completion, transactionType, fromAccount, amountPiasters: amountPiasters + tip })
     }
     const toMoney = step.pick % 5 === 0
+    const basket =
+      step.pick % 3 === 0 ? undefined : earlier.basket?.slice(step.pick % 2).map((line) => partOf(line, step))
     return request({
       ...own,
       ...financial,
+      ...(basket === undefined || basket.length === 0 ? {} : { basket, amountPiasters: basketValue(basket) }),
       transactionType: '20',
       fromAccount: toMoney ? '20' : fromAccount,
       toAccount: toMoney || step.pick % 7 === 0 ? '20' : fromAccount,
@@ -291,6 +403,17 @@ export class Traffic {
   }
 }
 
+/** Some of a line, or all of it, or of another one. */
+function partOf(line: BasketLine, step: Step): BasketLine {
+  if (step.days === 4) return { ...line, product: 'TEA-40G' }
+  return step.flag ? line : { ...line, quantity: Math.max(1, Math.floor(line.quantity / 2_000)) * 1_000 }
+}
+
+/** Number of the old ration card of a household. */
+export function rationPanOf(householdId: number): string {
+  return withCheckDigit(`400001${String(householdId).padStart(9, '0')}`)
+}
+
 function placeOf(outlet: Outlet): Partial<AuthorizationRequest> {
   const { acceptor, mcc, category, terminals } = outlet
   const acquirer = category === 'atm' ? '81800002' : '81800001'
@@ -310,7 +433,6 @@ function originalOf(earlier: AuthorizationRequest): Partial<AuthorizationRequest
   }
 }
 
-const MINUTE_MS = 60_000
 const DAY_MS = 86_400_000
 
 /** Where the clock stands after a step that lets time pass. */
