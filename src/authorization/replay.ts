@@ -4,13 +4,14 @@ import type { WalletProgramme } from '../benefit/programme.ts'
 import type { ProgrammeBook } from '../benefit/programme-book.ts'
 import { walletAccount } from '../benefit/wallet.ts'
 import type { CivilDate, CivilMonth } from '../calendar.ts'
-import type { Card, CardKind, Household, HouseholdTerm } from '../card/household.ts'
+import type { CardKind, Household, HouseholdTerm } from '../card/household.ts'
 import { moneyAccount } from '../ledger/accounts.ts'
 import { type Balance, inverseOf, type Transfer } from '../ledger/transfer.ts'
 import { applyDecision, applyTransfers } from './apply.ts'
 import { type Authentication, notAuthenticated } from './authentication.ts'
 import { decide } from './decide.ts'
-import type { Decision, DecisionPolicy } from './decision.ts'
+import type { Decision } from './decision.ts'
+import { blankRequest, PLENTY_PIASTERS, replayCard, replayPolicy } from './replay-parts.ts'
 import type { AuthorizationRequest, Outlet } from './request.ts'
 import { isApproval, type Result } from './result.ts'
 
@@ -72,9 +73,6 @@ export interface ReplayedDraw {
   readonly before: ReplayedDecision
   readonly after: ReplayedDecision
 }
-
-/** Money is not what is tried out: there is always enough. */
-const PLENTY_PIASTERS = 1_000_000_000_000
 
 /**
  * Decides the draws of a household again, under the rules that were and under others, each with wallets of its own, so
@@ -163,14 +161,14 @@ function decideAgain(message: PastMessage, side: Side, rules: ReplayRules): Repl
   const { household } = side
   const programmes = side.book(message.entitlementDate)
   const outlet = rules.outletByAcceptor(message.acceptor)
-  const card = cardOf(message.cardKind)
+  const card = replayCard(message.cardKind)
   const was = rules.before(message.entitlementDate)
   const decision = decide(requestOf(message, was, programmes, outlet), {
     id: message.id,
     nowMs: message.receivedAtMs,
     entitlementDate: message.entitlementDate,
     programmes,
-    policy: policyOf(rules),
+    policy: replayPolicy(rules.serviceLiveFrom),
     card,
     household,
     // Terminals come and go; that a draw of the past came from one is not asked again.
@@ -225,7 +223,7 @@ function requestOf(
   const units = counted ? Number(quota?.[1] ?? message.amountPiasters / priceWas) : undefined
   const fromPostal = ['copay.postal', 'split.posted'].some((code) => entryOf(message, code) !== undefined)
   return {
-    ...blank,
+    ...blankRequest,
     mti: message.mti,
     messageClass: 'financial',
     receivedAtMs: message.receivedAtMs,
@@ -247,66 +245,9 @@ function unitPrice(programme: WalletProgramme | undefined, date: CivilDate): num
   return programme === undefined || programme.unit === 'EGP' ? undefined : priceOn(programme, date)
 }
 
-/** What the journal does not keep of a message and no wallet's decision depends on. */
-const blank = {
-  repeat: false,
-  link: 'replay',
-  schemeRail: false,
-  pan: '',
-  panIndex: '',
-  expiry: undefined,
-  toAccount: '00',
-  cashbackPiasters: 0,
-  stan: '',
-  transmission: '',
-  rrn: '',
-  acquirer: '',
-  networkReference: '',
-  service: undefined,
-  costPiasters: undefined,
-  offlineSequence: undefined,
-  localTime: '',
-  chipRead: false,
-  security: undefined,
-  original: undefined,
-  replacementPiasters: undefined,
-  key: '',
-  contentHash: '',
-  originalKey: undefined,
-  fault: undefined,
-} as const satisfies Partial<AuthorizationRequest>
-
-function cardOf(kind: CardKind): Card {
-  return {
-    id: 0,
-    kind,
-    panIndex: '',
-    expiry: '9912',
-    status: 'active',
-    sequenceNumber: '01',
-    serviceCode: '201',
-    pinReference: undefined,
-    counters: { pinFailures: 0, atc: 0, atcSeen: 0 },
-    scriptPending: undefined,
-  }
-}
-
 /** What the holder was verified by then. */
 function authenticationOf(message: PastMessage): Authentication {
   const pin = entryOf(message, 'pin.matched') === undefined ? 'absent' : 'matched'
   const fingerprint = entryOf(message, 'assertion.verified')?.[1] === 'matched' ? 'matched' : 'absent'
   return { ...notAuthenticated, pin, fingerprint }
-}
-
-function policyOf({ serviceLiveFrom }: ReplayRules): DecisionPolicy {
-  return {
-    withdrawalDailyPiasters: PLENTY_PIASTERS,
-    withdrawalDailyCount: PLENTY_PIASTERS,
-    purchaseSinglePiasters: PLENTY_PIASTERS,
-    holdDays: 1,
-    pinTriesMax: 1,
-    chipDataRequired: false,
-    pinRequired: () => false,
-    serviceLiveFrom,
-  }
 }

@@ -51,19 +51,13 @@ export function periodKindOf(period: number): WalletProgramme['period'] {
 }
 
 /**
- * The date on which a programme last counts a period as open: what is left of it lapses, is converted or has been
- * carried to its end after that date. Day cells stay open to the end of their month: what is returned can still become
- * points.
+ * The date on which a programme last counts a period as open: what is left of it lapses, is converted or goes on in the
+ * next period after that date. Day cells stay open to the end of their month: what is returned can still become points.
  */
-export function lastOpenDate(
-  { atPeriodEnd, span }: Pick<WalletProgramme, 'atPeriodEnd' | 'span'>,
-  period: number,
-): CivilDate {
+export function lastOpenDate({ span }: Pick<WalletProgramme, 'span'>, period: number): CivilDate {
   const kind = periodKindOf(period)
   if (kind === 'span' && span !== undefined && SPAN_BASE + monthOf(span.from) === period) return span.to
-  let month = monthOfPeriod(period)
-  if (atPeriodEnd.action === 'carry') for (let i = 0; i < atPeriodEnd.months; i++) month = nextMonth(month)
-  return addDays((nextMonth(month) * 100 + 1) as CivilDate, -1)
+  return addDays((nextMonth(monthOfPeriod(period)) * 100 + 1) as CivilDate, -1)
 }
 
 /** Whether a period belongs to the month of a date, or to a later one; earlier ones are closed. */

@@ -63,7 +63,7 @@ const atPeriodEnd = Type.Object(
     action: Type.Enum(['expire', 'convert', 'carry'], { description: 'What becomes of what is left.' }),
     to: Type.Optional(Type.String({ description: 'convert: code of the programme that gets it, in the month after.' })),
     piastersPerUnit: Type.Optional(amount('convert: what a unit becomes.', 1)),
-    months: Type.Optional(count(12, 'carry: how many months longer it can be drawn.')),
+    months: Type.Optional(count(1, 'carry: it can be drawn for one month longer, in the period after its own.')),
   },
   { ...closed, default: { action: 'expire' }, description: 'What becomes of what is left at the end of a period.' },
 )

@@ -1,8 +1,6 @@
 import { Command } from 'commander'
 import { type Result, responseCodes } from '../authorization/result.ts'
 import { traceInWords } from '../authorization/trace.ts'
-import { programmeCatalogue } from '../benefit/programme-book.ts'
-import { shippedProgrammes } from '../benefit/shipped-programmes.ts'
 import { loadConfig } from '../config/config.ts'
 import { maskPan } from '../identifiers.ts'
 import type { AdditionalAmount } from '../iso8583/composites.ts'
@@ -14,6 +12,7 @@ import { type Rail, rails } from '../simulator/rails.ts'
 import { isAsExpected, playTour, type TourStep } from '../simulator/tour.ts'
 import { type Client, connect } from '../store/connection.ts'
 import { openDatabase } from '../store/database-location.ts'
+import { readCatalogue } from '../store/programme-reader.ts'
 
 interface DemoOptions {
   readonly host: string
@@ -43,8 +42,9 @@ async function runDemo(options: DemoOptions): Promise<void> {
     const client = await connect({ url: database.url, name: 'mizan demo', role: 'mizan_analyst' })
     try {
       const steps: TourStep[] = []
+      const programmes = await readCatalogue(client)
       await withCounterparties(options.host, ports, async (counterparties) => {
-        const tour = playTour({ world, programmes: programmeCatalogue(shippedProgrammes), clock, ...counterparties })
+        const tour = playTour({ world, programmes, clock, ...counterparties })
         for await (const step of tour) {
           steps.push(step)
           if (options.json !== true) print(stepInWords(steps.length, step))

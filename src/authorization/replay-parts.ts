@@ -1,0 +1,65 @@
+import type { Card, CardKind } from '../card/household.ts'
+import type { DecisionPolicy } from './decision.ts'
+import type { AuthorizationRequest } from './request.ts'
+
+/** Money is not what is tried out: there is always enough. */
+export const PLENTY_PIASTERS = 1_000_000_000_000
+
+/** What the journal does not keep of a message and no wallet's decision depends on. */
+export const blankRequest = {
+  repeat: false,
+  link: 'replay',
+  schemeRail: false,
+  pan: '',
+  panIndex: '',
+  expiry: undefined,
+  toAccount: '00',
+  cashbackPiasters: 0,
+  stan: '',
+  transmission: '',
+  rrn: '',
+  acquirer: '',
+  networkReference: '',
+  service: undefined,
+  costPiasters: undefined,
+  offlineSequence: undefined,
+  localTime: '',
+  chipRead: false,
+  security: undefined,
+  original: undefined,
+  replacementPiasters: undefined,
+  key: '',
+  contentHash: '',
+  originalKey: undefined,
+  fault: undefined,
+} as const satisfies Partial<AuthorizationRequest>
+
+/** A card in order. */
+export function replayCard(kind: CardKind): Card {
+  return {
+    id: 0,
+    kind,
+    panIndex: '',
+    expiry: '9912',
+    status: 'active',
+    sequenceNumber: '01',
+    serviceCode: '201',
+    pinReference: undefined,
+    counters: { pinFailures: 0, atc: 0, atcSeen: 0 },
+    scriptPending: undefined,
+  }
+}
+
+/** Limits of money that nothing reaches. */
+export function replayPolicy(serviceLiveFrom: DecisionPolicy['serviceLiveFrom']): DecisionPolicy {
+  return {
+    withdrawalDailyPiasters: PLENTY_PIASTERS,
+    withdrawalDailyCount: PLENTY_PIASTERS,
+    purchaseSinglePiasters: PLENTY_PIASTERS,
+    holdDays: 1,
+    pinTriesMax: 1,
+    chipDataRequired: false,
+    pinRequired: () => false,
+    serviceLiveFrom,
+  }
+}
