@@ -442,7 +442,7 @@ export function timeAfter(step: Step, nowMs: number): number {
   if (step.action === 'month' && step.pick % 3 > 0) return nowMs + DAY_MS
   if (step.action === 'month') {
     const day = civilTime(nowMs).date % 100
-    return nowMs + (step.flag ? 28 - (day % 28) : 31) * DAY_MS
+    return nowMs + (step.flag ? 30 - (day % 30) : 31) * DAY_MS
   }
   return nowMs + 1_000
 }
