@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Test, test } from 'tap'
+import tap, { type Test, test } from 'tap'
 import { shippedProgrammes } from '../../src/benefit/shipped-programmes.ts'
 import type { CommandIo } from '../../src/commands/command-io.ts'
 import { processIo } from '../../src/commands/command-io.ts'
@@ -23,8 +23,8 @@ import { startTestSwitch } from '../support/switch.ts'
 
 const TODAY = '2026-11-11'
 
-/** Registers of one database each: making one takes half a second. */
-async function register(t: Test) {
+/** A database with a register; these tests share it, because making one takes half a second. */
+async function openRegister(t: Pick<Test, 'teardown'>) {
   const { url } = await createTestDatabase(t)
   await prepareDatabase(url, 1)
   const client = await connect({ url, name: 'mizan test', role: 'mizan_app' })
@@ -64,6 +64,8 @@ async function register(t: Test) {
   return { url, client, mizan, file }
 }
 
+const register = await openRegister(tap)
+
 const header =
   'acceptor;name;category;mcc;governorate;licence;licenceFrom;licenceTo;opens;closes;fuel;flourSacksDaily;settlementBank;settlementAccount;terminals'
 const bakery = (
@@ -72,7 +74,7 @@ const bakery = (
 ) => `BAKERY${n};Bakery ${n};bakery;5462;PTS;${rest}`
 
 test('a file of outlets: what it would change, what it changes, and nothing when it comes again', async (t) => {
-  const { client, mizan, file } = await register(t)
+  const { client, mizan, file } = register
   const good = file('outlets.csv', `\ufeff${header}\r\n${[1, 2, 3].map((n) => bakery(n)).join('\r\n')}\r\n`)
   const dry = await mizan('outlet', 'load', good, '--dry-run')
   t.match(dry.out, /^3 rows: 3 would be added, 0 would be changed, 0 as they were, 0 rejected\n6 terminals/)
@@ -144,7 +146,7 @@ test('a file of outlets: what it would change, what it changes, and nothing when
 })
 
 test('outlets and rollout one by one, each with who did it, in one transaction with its audit', async (t) => {
-  const { client, mizan } = await register(t)
+  const { client, mizan } = register
   const audited: string[] = []
   const audit: AuditHook = async (_, { action, target }) => void audited.push(`${action} ${target}`)
   const by = { actor: 'officer', today: TODAY, audit }
@@ -194,14 +196,14 @@ test('outlets and rollout one by one, each with who did it, in one transaction w
 })
 
 test('what is in memory follows in bounded pieces, and keeps what it has when the database does not answer', async (t) => {
-  const { url, client } = await register(t)
+  const { url, client } = register
   await client.query(
     `insert into outlet (id, acceptor_id, name, category, mcc, governorate)
-     select n, 'S' || n, 'Shop', 'shop', '5311', 'PTS' from generate_series(1, 11000) n`,
+     select n, 'S' || n, 'Shop', 'shop', '5311', 'PTS' from generate_series(101, 11100) n`,
   )
   const tables = await loadReferenceData(client)
-  t.equal(tables.outletCount, 11_000)
-  t.equal(tables.outletByAcceptor('S10999')?.id, 10_999)
+  t.ok(tables.outletCount > 11_000)
+  t.equal(tables.outletByAcceptor('S11099')?.id, 11_099)
   const seen: number[] = []
   const errors: unknown[] = []
   const watch = watchReferenceData({
@@ -213,20 +215,20 @@ test('what is in memory follows in bounded pieces, and keeps what it has when th
   })
   t.teardown(() => watch.close())
   await watch.poll()
-  await client.query(`update outlet set mcc = '5999' where id <= 2`)
+  await client.query(`update outlet set mcc = '5999' where acceptor_id in ('S101', 'S102')`)
   for (let waited = 0; seen.length === 0 && waited < 100; waited++) await sleep(20)
   t.same(seen, [2], 'a notification brings only what changed')
-  t.equal(tables.outletByAcceptor('S1')?.mcc, '5999')
+  t.equal(tables.outletByAcceptor('S101')?.mcc, '5999')
   const owner = await connect({ url, name: 'mizan test owner' })
   t.teardown(() => owner.end())
   await owner.query('revoke select on outlet from mizan_app')
-  await owner.query(`update outlet set mcc = '5311' where id = 1`)
+  await owner.query(`update outlet set mcc = '5311' where acceptor_id = 'S101'`)
   await watch.poll()
-  t.equal(tables.outletByAcceptor('S1')?.mcc, '5999')
+  t.equal(tables.outletByAcceptor('S101')?.mcc, '5999')
   t.equal(errors.length, 1, 'a fault is told once')
   await owner.query('grant select on outlet to mizan_app')
   await watch.poll()
-  t.equal(tables.outletByAcceptor('S1')?.mcc, '5311')
+  t.equal(tables.outletByAcceptor('S101')?.mcc, '5311')
 })
 
 test('M19: outlets, terminals and rollout change what a running switch answers to the next message', async (t) => {
