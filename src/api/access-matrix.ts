@@ -65,6 +65,8 @@ export const accessMatrix: Readonly<Record<string, Access>> = {
   'POST /households/{householdId}/classes': enrols,
   'POST /households/{householdId}/account': enrols,
   'POST /households/{householdId}/fingerprint': enrols,
+  'POST /membership-files/check': enrols,
+  'POST /membership-files': enrols,
   'GET /households/{householdId}/orders': readsCitizens,
   'GET /orders/{orderId}': readsCitizens,
   'GET /orders/late': readsCitizens,
@@ -85,6 +87,7 @@ export const accessMatrix: Readonly<Record<string, Access>> = {
 
   'GET /programmes': readsProgrammes,
   'GET /programmes/{code}': readsProgrammes,
+  'GET /programmes/{code}/diff': readsProgrammes,
   'POST /programmes/validate': operates,
   'POST /programmes/{code}/draft': operates,
   'POST /programmes/{code}/versions/{version}/submit': operates,
@@ -94,8 +97,8 @@ export const accessMatrix: Readonly<Record<string, Access>> = {
   'GET /outlets/{acceptor}': readsMasterData,
   'POST /outlets/{acceptor}': operates,
   'POST /outlets/{acceptor}/status': operates,
-  'POST /outlet-files/check': operates,
-  'POST /outlet-files': operates,
+  'POST /outlet-files/check': ['operator', 'settlement'],
+  'POST /outlet-files': ['operator', 'settlement'],
   'GET /rollout': readsMasterData,
   'GET /rollout/history': readsMasterData,
 

@@ -18,6 +18,7 @@ import { changeRoutes } from './routes/change-requests.ts'
 import { commandRoutes } from './routes/commands.ts'
 import { householdRoutes } from './routes/households.ts'
 import { ledgerRoutes } from './routes/ledger.ts'
+import { membershipRoutes } from './routes/membership.ts'
 import { notificationRoutes } from './routes/notifications.ts'
 import { orderRoutes } from './routes/orders.ts'
 import { outletRoutes } from './routes/outlets.ts'
@@ -51,6 +52,7 @@ export const apiRoutes: readonly Route[] = [
   ...authorizationRoutes,
   ...ledgerRoutes,
   ...peopleRoutes,
+  ...membershipRoutes,
   ...orderRoutes,
   ...placeRoutes,
   ...programmeRoutes,

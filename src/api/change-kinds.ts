@@ -17,6 +17,7 @@ type Payload = Readonly<Record<string, unknown>>
 
 const householdId = ownerId('Number of the household.')
 const programme = Type.String({ pattern: '^[a-z][a-z0-9-]{0,31}$', description: 'Code of the programme.' })
+const sha256 = Type.String({ pattern: '^[0-9a-f]{64}$', description: 'SHA-256 of the file, in hex.' })
 const householdOf = (payload: Payload) => Number(payload.householdId)
 
 /** The household has to be there when it is asked for; its lane is what the command needs. */
@@ -209,5 +210,19 @@ export const changeKinds: Readonly<Record<string, ChangeKind>> = {
       return { by: 'change', result: `where outlet ${acceptor} is paid is ${kind}` }
     },
     settled: async ({ refresh }) => refresh?.reference(),
+  },
+  'outlet-file': {
+    what: 'load a file of outlets that changes where money goes',
+    makers: ['settlement', 'operator'],
+    checkers: ['settlement'],
+    payload: shape({ sha256 }),
+    execute: async (_, { payload }) => ({ by: 'change', result: `the file ${payload.sha256} may be loaded` }),
+  },
+  'membership-file': {
+    what: 'apply a file that changes who is a member of which household',
+    makers: ['enrolment'],
+    checkers: ['enrolment', 'operator'],
+    payload: shape({ sha256 }),
+    execute: async (_, { payload }) => ({ by: 'change', result: `the file ${payload.sha256} may be applied` }),
   },
 }

@@ -1,6 +1,8 @@
 import type { TSchema } from 'typebox'
 import { MizanError } from '../errors.ts'
+import type { Queryable } from '../store/access-pool.ts'
 import type { Role } from '../store/access-users.ts'
+import { noteAudit } from '../store/audit-store.ts'
 import {
   addChangeRequest,
   type ChangeRequest,
@@ -124,8 +126,9 @@ export async function approveOnce(call: Call, id: number, note: string | undefin
   try {
     await decideOnce(call, id, note, 'approved')
   } catch (error) {
-    await failRequest(call, id, note, error)
-    throw error
+    // What was agreed to and cannot be done is told as its end, as it is where the writer refuses it.
+    if (!(error instanceof CannotBeDone)) throw error
+    await noteFailure(call, id, note, error)
   }
   const request = await settle(call.services, await readChangeRequest(call.services.database.queryable, id), call)
   await kindOf(request.kind).settled?.(call.services)
@@ -146,7 +149,7 @@ async function decideOnce(
   return changeOnce(call, async (client) => {
     const request = await lockPendingRequest(client, id)
     const kind = checkSecondPerson(call.actor, request)
-    const execution = state === 'approved' ? await execute(client, call, request, kind) : {}
+    const execution = state === 'approved' ? await tried(() => execute(client, call, request, kind)) : {}
     const checker = call.actor.person
     const decision = { state, checker, ...(note === undefined ? {} : { note }), ...execution }
     const decided = await decideRequest(client, id, decision)
@@ -182,22 +185,36 @@ async function execute(client: Client, call: Call, request: ChangeRequest, kind:
   return { command: { lane, id: commandId } }
 }
 
-/** What was agreed to and cannot be done has failed, for good; what may go another time waits on. */
-async function failRequest(call: Call, id: number, note: string | undefined, error: unknown): Promise<void> {
-  if (!(error instanceof MizanError)) return
-  const mayStay: readonly string[] = [
-    'FORBIDDEN',
-    'CONFLICT',
-    'NOT_FOUND',
-    'REQUEST_IN_PROGRESS',
-    'IDEMPOTENCY_MISMATCH',
-  ]
-  if (error.entry.httpStatus >= 500 || error.entry.retryable || mayStay.includes(error.code)) return
+/** An approved change that cannot be done, for good: the transaction of the approval is undone by it. */
+class CannotBeDone extends Error {
+  override readonly name = 'CannotBeDone'
+}
+
+/** Reasons that another person or another day may undo: the request waits on. */
+const PASSING: readonly string[] = ['FORBIDDEN', 'CONFLICT', 'NOT_FOUND']
+
+async function tried<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (cause) {
+    const isFinal =
+      cause instanceof MizanError &&
+      cause.entry.httpStatus < 500 &&
+      !cause.entry.retryable &&
+      !PASSING.includes(cause.code)
+    throw isFinal ? new CannotBeDone(cause.message, { cause }) : cause
+  }
+}
+
+async function noteFailure(call: Call, id: number, note: string | undefined, { message }: CannotBeDone): Promise<void> {
   const checker = call.actor.person
   await call.services.database.change(async (client) => {
     await lockPendingRequest(client, id)
     await decideRequest(client, id, { state: 'approved', checker, ...(note === undefined ? {} : { note }) })
-    await concludeRequest(client, id, { isDone: false, result: error.message })
+    await concludeRequest(client, id, { isDone: false, result: message })
+    const { actor, source, requestId, action } = call
+    const detail = { change: id, result: message.slice(0, 500) }
+    await noteAudit(client, { actor: actor.id, source, requestId, action, outcome: 'failed', detail })
   })
 }
 
@@ -216,6 +233,22 @@ export async function settle(services: ApiServices, request: ChangeRequest, call
   if (ended.end === undefined) return request
   const words = ended.end.outcome.replace(/^(done|refused): /, '')
   return concludeRequest(queryable, request.id, { isDone: ended.end.done, result: words })
+}
+
+/**
+ * Makes sure that a second person agreed to this very file.
+ * @param id of the change request, as the caller names it
+ * @throws MizanError CONFLICT when nobody did
+ */
+export async function requireApproval(
+  client: Queryable,
+  id: number | undefined,
+  wanted: { readonly kind: string; readonly sha256: string },
+): Promise<void> {
+  const request = id === undefined ? undefined : await readChangeRequest(client, id)
+  const isSame = request?.kind === wanted.kind && request.payload.sha256 === wanted.sha256
+  if (isSame && request.state === 'approved') return
+  throw new MizanError('CONFLICT', `it needs a second person: an approved change request ${wanted.kind} of this file`)
 }
 
 /** A request as answers show it. */

@@ -2,15 +2,16 @@ import { readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
 import { loadConfig } from '../../src/config/config.ts'
+import { unitDraw } from '../../src/simulator/messages.ts'
 import { makeDemoUsers } from '../../src/switch-api.ts'
-import { startTestSwitch } from '../support/switch.ts'
+import { iban, peopleWorld, person } from '../people/people-world.ts'
 
 interface Access {
   readonly users: readonly { readonly name: string; readonly password: string }[]
 }
 
 t.test('the API of a running switch, over a socket', async (t) => {
-  const mizan = await startTestSwitch(t, { households: 60 })
+  const { world: mizan, newCard } = await peopleWorld(t)
   const file = path.join(mizan.varDir, 'demo', 'access.json')
   t.equal(statSync(file).mode & 0o777, 0o600, 'nobody else reads the demo users')
   const { users } = JSON.parse(readFileSync(file, 'utf8')) as Access
@@ -26,6 +27,19 @@ t.test('the API of a running switch, over a socket', async (t) => {
     return { authorization: `Bearer ${token}` }
   }
   const operator = await logIn('operator')
+  let keys = 0
+  const post = async (who: Record<string, string>, url: string, body: unknown, type = 'application/json') => {
+    const answer = await fetch(url.startsWith('/api/') ? `${base().slice(0, -7)}${url}` : `${base()}${url}`, {
+      method: 'POST',
+      headers: { ...who, 'content-type': type, 'idempotency-key': `post-${++keys}` },
+      body: typeof body === 'string' ? body : JSON.stringify(body),
+    })
+    // biome-ignore lint/suspicious/noExplicitAny: what a route answers is for its test to know
+    const told: any = await answer.json()
+    return { status: answer.status, told, location: answer.headers.get('location') ?? '' }
+  }
+  const get = async (who: Record<string, string>, url: string) =>
+    (await fetch(`${base()}${url}`, { headers: who })).json()
   const { card } = mizan.household({ members: 4 })
 
   t.test('a card that is blocked by the API is refused at the next message', async (t) => {
@@ -86,6 +100,160 @@ t.test('the API of a running switch, over a socket', async (t) => {
     t.equal(form.status, 415)
     t.equal((await fetch(`${base()}/nowhere`, { headers: operator })).status, 404)
     t.equal((await fetch(`http://127.0.0.1:${mizan.ports.http}/api/docs/`)).status, 200)
+  })
+
+  t.test(
+    'M13 M14 M16: a household is enrolled and its card issued by the API, and bread is drawn with it',
+    async (t) => {
+      const clerk = await logIn('enrolment')
+      const asked = await post(clerk, '/households', {
+        head: person(900),
+        members: [person(901, false), person(902, false)],
+        governorate: 'PTS',
+        hasOldRationCard: false,
+      })
+      t.match(asked, { status: 200, told: { state: 'done' } })
+      const { householdId, orderId } = asked.told
+      const place = { kind: 'post', governorate: 'PTS', name: 'Post', address: 'Port Said', hours: '08:30-15:00' }
+      t.equal((await post(operator, '/collection-places/pts-main', place)).status, 200)
+      const { made, held } = newCard(900)
+      const steps: [string, unknown][] = [
+        [`/households/${householdId}/account`, { kind: 'new', iban: iban(900) }],
+        [`/households/${householdId}/fingerprint`, { deviceId: '00000000000000d1', templateRef: '00000000000009f1' }],
+        [`/orders/${orderId}/order`, { placeId: 'pts-main' }],
+        [`/orders/${orderId}/printed`, made],
+        [`/orders/${orderId}/ready`, {}],
+        [`/orders/${orderId}/collected`, {}],
+      ]
+      for (const [url, body] of steps)
+        t.match(await post(clerk, url, body), { status: 200, told: { state: 'done' } }, url)
+      t.match(await get(clerk, `/orders/${orderId}`), { state: 'active', householdId, lastFour: made.pan.slice(-4) })
+      const people = await get(clerk, `/households/${householdId}/people`)
+      t.match(people, {
+        members: [{ role: 'head', nationalId: /^\*{10}\d{4}$/ }],
+        account: { reference: /^EG\*+\d{4}$/ },
+      })
+      t.equal((people as { members: unknown[] }).members.length, 3)
+      mizan.clock.advance(86_400_000)
+      const draw = () =>
+        mizan.pos.ask(unitDraw({ card: held, terminal: mizan.place('bakery', 'PTS'), quantity: 5, pricePiasters: 20 }))
+      t.equal((await draw()).answer.code, '00')
+      const { cardId } = (await get(clerk, `/orders/${orderId}`)) as { cardId: number }
+      t.match(await post(clerk, `/cards/${cardId}/report`, { kind: 'loss', reason: 'lost on the way' }), {
+        status: 200,
+      })
+      t.equal((await draw()).answer.code, '41', 'it is blocked at once')
+      const faulty = await post(clerk, '/households', {
+        head: { ...person(903), nationalId: '99999999999999' },
+        members: [],
+        governorate: 'PTS',
+        hasOldRationCard: false,
+      })
+      t.equal(faulty.status, 400)
+      t.notMatch(JSON.stringify(faulty.told), '99999999999999')
+      mizan.clock.advance(-86_400_000)
+    },
+  )
+
+  t.test('M21: a programme that two people publish by the API decides on the next message', async (t) => {
+    const today = '2026-11-11'
+    const { content } = (await get(operator, '/programmes/bread')) as { content: Record<string, unknown> }
+    const next = {
+      ...content,
+      version: 2,
+      effectiveFrom: today,
+      tariff: [
+        { from: '2024-06-01', piasters: 20 },
+        { from: today, piasters: 30 },
+      ],
+    }
+    const bad = { ...next, cash: 'always', entitlment: {} }
+    t.match((await post(operator, '/programmes/validate', { content: bad })).told, { valid: false })
+    t.match((await post(operator, '/programmes/validate', { content: next })).told, { valid: true, problems: [] })
+    t.equal((await post(operator, '/programmes/bread/draft', { content: bad })).status, 422)
+    t.match(await post(operator, '/programmes/bread/draft', { content: next }), {
+      status: 200,
+      told: { state: 'draft' },
+    })
+    const { items } = (await get(operator, '/programmes/bread/diff?from=1&to=2')) as { items: { path: string }[] }
+    t.match(
+      items.find(({ path: field }) => field === 'version'),
+      { before: 1, after: 2 },
+    )
+    const asked = await post(operator, '/programmes/bread/versions/2/submit', { reason: 'a new price' })
+    t.match(asked, { status: 202, told: { kind: 'programme-publish', state: 'pending' } })
+    const home = mizan.household({ members: 3 })
+    const draw = (pricePiasters: number) => {
+      const terminal = mizan.place('bakery', home.governorate)
+      return mizan.pos.ask(unitDraw({ card: home.card, terminal, quantity: 1, pricePiasters }))
+    }
+    t.equal((await draw(30)).answer.code, '13', 'not yet')
+    t.equal((await post(operator, `${asked.location}/approve`, {})).status, 403, 'not by who asked')
+    const approved = await post(await logIn('operator-2'), `${asked.location}/approve`, { note: 'read' })
+    t.match(approved, { status: 200, told: { state: 'approved', checker: 'operator-2', result: /bread version 2/ } })
+    t.equal((await draw(30)).answer.code, '00')
+    t.equal((await draw(20)).answer.code, '13')
+  })
+
+  t.test('M19: outlets and rollout are changed by the API, where money goes by two people', async (t) => {
+    const [outlet] = mizan.world.outlets.filter(({ category }) => category === 'bakery')
+    const acceptor = outlet?.acceptorId ?? ''
+    const home = mizan.household({ governorate: outlet?.governorate ?? '' })
+    const draw = async () => {
+      const terminal = { acceptorId: acceptor, terminalId: outlet?.terminals[0] ?? '', mcc: outlet?.mcc ?? '' }
+      return (await mizan.pos.ask(unitDraw({ card: home.card, terminal, quantity: 1, pricePiasters: 30 }))).answer.code
+    }
+    const standing = (status: string) =>
+      post(operator, `/outlets/${acceptor}/status`, { status, reason: 'an inspection' })
+    t.equal(await draw(), '00')
+    t.match((await standing('suspended')).told, { acceptor, standings: [{ status: 'suspended' }] })
+    t.equal(await draw(), '03')
+    await standing('active')
+    t.equal(await draw(), '00')
+    t.equal((await post(operator, `/outlets/${acceptor}`, { settlementBank: 'B1' })).status, 400, 'not by one person')
+    const change = {
+      kind: 'outlet-settlement',
+      payload: { acceptor, settlementBank: 'B1', settlementAccount: 'EG77' },
+      reason: 'moved',
+    }
+    const asked = await post(await logIn('settlement'), '/change-requests', change)
+    t.match(await post(await logIn('settlement-2'), `${asked.location}/approve`, {}), { told: { state: 'approved' } })
+    t.match(await get(operator, `/outlets/${acceptor}`), { settlementBank: 'B1', settlementAccount: 'EG77' })
+    const file = `acceptor,name\n${acceptor},Bakery 12\n`
+    const checked = await post(operator, '/outlet-files/check?format=csv', file, 'text/csv')
+    t.match(checked, { status: 200, told: { totals: { rows: 1, changed: 1, rejected: 0 } } })
+    t.match(await post(operator, '/outlet-files?format=csv', file, 'text/csv'), { told: { totals: { changed: 1 } } })
+    t.match(await get(operator, `/outlets/${acceptor}`), { name: 'Bakery 12' })
+    const entry = { service: 'bread', governorate: outlet?.governorate, liveFrom: '2027-01-01' }
+    const rollout = await post(operator, '/change-requests', { kind: 'rollout-set', payload: entry, reason: 'put off' })
+    t.match(await post(await logIn('operator-2'), `${rollout.location}/approve`, {}), { told: { state: 'approved' } })
+    t.equal(await draw(), '57')
+    t.match(await get(operator, '/rollout/history'), { items: [entry] })
+  })
+
+  t.test('M18: a membership file is applied after a second person has agreed to it', async (t) => {
+    const clerk = await logIn('enrolment')
+    const { id } = mizan.household({ members: 4 })
+    const line = { household: id, event: 'suspended', effective: '2026-11-11', reasonCode: 'review' }
+    const trailer = { event: 'total', lines: 1, added: 0, removed: 0, headChanged: 0, suspended: 1, reinstated: 0 }
+    const send = (url: string, lines: readonly object[]) =>
+      post(clerk, url, `${lines.map((one) => JSON.stringify(one)).join('\n')}\n`, 'application/x-ndjson')
+    const cut = await send('/membership-files/check?format=ndjson', [line])
+    t.match(cut, { status: 400, told: { detail: /trailer/ } }, 'a file without its trailer is cut off')
+    const checked = await send('/membership-files/check?format=ndjson', [line, trailer])
+    t.match(checked, { status: 200, told: { done: 1, rejected: 0, events: { suspended: 1 } } })
+    t.equal((await send('/membership-files?format=ndjson', [line, trailer])).status, 409)
+    const payload = { sha256: checked.told.sha256 }
+    const asked = await post(clerk, '/change-requests', { kind: 'membership-file', payload, reason: 'November' })
+    t.match(await post(operator, `${asked.location}/approve`, {}), { told: { state: 'approved' } })
+    const change = asked.told.changeId
+    const applied = await send(`/membership-files?format=ndjson&change=${change}`, [line, trailer])
+    t.match(applied, { status: 200, told: { done: 1, wasApplied: false } })
+    const again = await send(`/membership-files?format=ndjson&change=${change}`, [line, trailer])
+    t.match(again, { status: 200, told: { wasApplied: true } })
+    const shown = (await get(operator, `/households/${id}`)) as { terms: { status: string }[] }
+    t.equal(shown.terms.at(-1)?.status, 'suspended')
+    t.equal((await send(`/membership-files?format=ndjson&change=${change}`, [line, line, trailer])).status, 409)
   })
 
   t.test('production gets no demo users', async (t) => {

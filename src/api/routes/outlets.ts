@@ -1,25 +1,20 @@
-import { createReadStream, createWriteStream } from 'node:fs'
-import { mkdtemp, rm, stat } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
-import { pipeline } from 'node:stream/promises'
-import { type Static, Type } from 'typebox'
+import { Type } from 'typebox'
 import { outletStatuses } from '../../authorization/outlet.ts'
 import { outletCategories } from '../../benefit/programme-schema.ts'
 import { civilDate, formatDate } from '../../calendar.ts'
-import { MizanError } from '../../errors.ts'
-import { contentHash, type FileSource } from '../../files/file-source.ts'
 import type { Rejection } from '../../files/reject-report.ts'
 import { nested } from '../../store/access-pool.ts'
 import { checkOutletFile, loadOutletFile, type OutletFileResult } from '../../store/outlet-file.ts'
 import type { OutletInput, StoredOutlet } from '../../store/outlet-record.ts'
 import { findOutlet, listOutlets, saveOutlet, setOutletStatus } from '../../store/outlet-store.ts'
 import { listRollout, rolloutHistory } from '../../store/reference-rollout.ts'
+import { requireApproval } from '../changes.ts'
 import { cursorOf, readCursor } from '../cursor.ts'
 import { dashed } from '../days.ts'
 import { changeOnce } from '../once.ts'
 import { type Call, ok, type Route, route } from '../route.ts'
 import { date, instant, orNull, PAGE, pageOf, paging, shape, words } from '../shapes.ts'
+import { applyQuery, collectRejections, fileQuery, rejectionShape, uploadTypes, withUpload } from '../upload.ts'
 
 const tag = 'master data'
 const acceptor = Type.String({ pattern: '^[!-~]([ -~]{0,13}[!-~])?$', description: 'Outlet (DE42).' })
@@ -104,45 +99,8 @@ const fileShape = shape({
     terminals: Type.Integer(),
   }),
   loadedBefore: orNull(shape({ at: instant('When'), actor: Type.String() })),
-  rejections: Type.Array(shape({ line: Type.Integer(), field: Type.String(), reason: Type.String() }), {
-    description: 'The first thousand.',
-  }),
+  rejections: rejectionShape,
 })
-
-const uploadTypes = ['text/csv', 'application/x-ndjson'] as const
-const REJECTIONS_MAX = 1_000
-const UPLOAD_MAX_BYTES = 512 * 1_024 * 1_024
-
-/** Keeps a file that is sent until it is dealt with: it is read twice, and its hash is needed first. */
-async function withUpload<T>(
-  call: Call<unknown, Static<typeof fileQuery>, unknown>,
-  work: (file: FileSource) => Promise<T>,
-) {
-  const folder = await mkdtemp(path.join(tmpdir(), 'mizan-upload-'))
-  try {
-    const name = call.query.format === 'csv' ? 'upload.csv' : 'upload.ndjson'
-    const file = path.join(folder, name)
-    if (call.upload === undefined) throw new MizanError('BAD_INPUT', 'the file is the body of the request')
-    await pipeline(call.upload, limited, createWriteStream(file, { mode: 0o600 }))
-    const { size } = await stat(file)
-    const format = call.query.format === 'csv' ? ('csv' as const) : ('ndjson' as const)
-    return await work({ name, format, bytes: size, open: () => createReadStream(file) })
-  } finally {
-    await rm(folder, { recursive: true, force: true })
-  }
-}
-
-async function* limited(source: AsyncIterable<Buffer>) {
-  let bytes = 0
-  for await (const chunk of source) {
-    bytes += chunk.length
-    if (bytes > UPLOAD_MAX_BYTES)
-      throw new MizanError('BAD_INPUT', 'the file is too large for this way: mizan outlet load')
-    yield chunk
-  }
-}
-
-const fileQuery = shape({ format: Type.Enum(['csv', 'ndjson']) })
 
 function fileView(found: OutletFileResult, rejections: readonly Rejection[]) {
   const { sha256, totals, loadedBefore } = found
@@ -155,10 +113,7 @@ function fileView(found: OutletFileResult, rejections: readonly Rejection[]) {
 }
 
 function collecting(call: Call<unknown, unknown, unknown>) {
-  const rejections: Rejection[] = []
-  const onReject = (one: Rejection) => {
-    if (rejections.length < REJECTIONS_MAX) rejections.push(one)
-  }
+  const { rejections, onReject } = collectRejections()
   return { rejections, options: { actor: call.actor.id, today: today(call), onReject } }
 }
 
@@ -269,20 +224,18 @@ export const outletRoutes: readonly Route[] = [
     path: '/outlet-files',
     tag,
     summary: 'load a file of outlets and terminals; rows that are not in order are left out and told',
-    description: 'A file that changes where money goes is refused as a whole: that needs a second person.',
-    query: fileQuery,
+    description: 'A file that changes where money goes needs an approved change request `outlet-file`.',
+    query: applyQuery,
     upload: uploadTypes,
     answers: { 200: fileShape },
     changes: true,
     handler: (call) =>
       withUpload(call, async (file) => {
         const { rejections, options } = collecting(call)
-        // The hash of the file stands for the body: the same key with another file is another request.
-        const answer = await changeOnce({ ...call, body: await sha256Of(file) }, async (client) => {
+        const answer = await changeOnce({ ...call, body: file.sha256 }, async (client) => {
           const found = await loadOutletFile(nested(client), file, options)
           if (found.totals.settlementChanged > 0) {
-            const why = `${found.totals.settlementChanged} outlet(s) would be paid elsewhere`
-            throw new MizanError('CONFLICT', `${why}, which needs a second person: change request outlet-settlement`)
+            await requireApproval(client, call.query.change, { kind: 'outlet-file', sha256: file.sha256 })
           }
           return { answer: ok(fileView(found, rejections)), detail: { sha256: found.sha256, ...found.totals } }
         })
@@ -326,8 +279,4 @@ function rolloutShape() {
 function pick<K extends string, V extends string>(key: K, values: readonly V[], value: string | undefined) {
   const found = values.find((one) => one === value)
   return (found === undefined ? {} : { [key]: found }) as { readonly [P in K]?: V }
-}
-
-async function sha256Of(file: FileSource): Promise<string> {
-  return (await contentHash(file)).toString('hex')
 }

@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
 import { checkProgramme } from '../../benefit/programme-check.ts'
+import { diffProgrammes } from '../../benefit/programme-diff.ts'
 import { civilDate } from '../../calendar.ts'
 import { MizanError } from '../../errors.ts'
 import { addChangeRequest } from '../../store/change-request.ts'
@@ -81,6 +82,26 @@ export const programmeRoutes: readonly Route[] = [
     handler: async ({ services, params: asked, query }) => {
       const { file, ...found } = await findProgramme(services.database.queryable, asked.code, query.version)
       return ok({ ...versionView(found), content: file })
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/programmes/{code}/diff',
+    tag,
+    summary: 'say what one version states otherwise than another',
+    params,
+    query: shape({ from: version, to: version }),
+    answers: {
+      200: shape({
+        items: Type.Array(shape({ path: Type.String(), before: Type.Unknown(), after: Type.Unknown() })),
+      }),
+    },
+    handler: async ({ services, params: asked, query }) => {
+      const { queryable } = services.database
+      const before = await findProgramme(queryable, asked.code, query.from)
+      const after = await findProgramme(queryable, asked.code, query.to)
+      const found = diffProgrammes(before.file, after.file)
+      return ok({ items: found.map((one) => ({ ...one, before: one.before ?? null, after: one.after ?? null })) })
     },
   }),
   route({
