@@ -1,9 +1,9 @@
 import { type IssuanceState, issuanceRefusal, type OrderReason } from '../card/issuance.ts'
 import { feeOf, type ReportKind, replacementDueOn } from '../card/replacement.ts'
 import { MizanError } from '../errors.ts'
-import { isLuhnValid, maskPan } from '../identifiers.ts'
 import { findCard } from './card-reader.ts'
 import type { CommandState } from './command-requests.ts'
+import { cardPartOf, type PersonalisedCard, panIndexOf } from './people-card-part.ts'
 import { type Ask, askOnce, nextNumber, type PeopleActor, type PeopleDesk, todayAt } from './people-desk.ts'
 import {
   activationPolicyOf,
@@ -15,18 +15,7 @@ import {
   uncollectedOrders,
 } from './people-orders.ts'
 
-/** A card as the personalisation has made it. The number is in clear here and nowhere that lasts. */
-export interface PersonalisedCard {
-  readonly pan: string
-  /** YYMM. */
-  readonly expiry: string
-  /** Two digits. */
-  readonly sequenceNumber: string
-  /** Three digits. */
-  readonly serviceCode: string
-  /** Visa PIN verification value and the index of its key; absent for a card without a PIN. */
-  readonly pin?: { readonly pvki: number; readonly pvv: string }
-}
+export type { PersonalisedCard } from './people-card-part.ts'
 
 /** Asks for a step of an order, from the state that the order is in now. */
 async function askStep(
@@ -75,39 +64,11 @@ export function takePrintedCard(
   card: PersonalisedCard,
   actor: PeopleActor,
 ): Promise<CommandState> {
-  const panIndex = indexOf(desk, card)
+  const panIndex = panIndexOf(desk, card)
   const input = [panIndex, card.expiry, card.sequenceNumber]
   return askStep(desk, orderId, { kind: 'card-printed', to: 'printed', input }, actor, async () => {
     return { card: await cardPartOf(desk, card, panIndex), lastFour: card.pan.slice(-4) }
   })
-}
-
-function indexOf({ pans }: PeopleDesk, { pan, expiry, sequenceNumber, serviceCode }: PersonalisedCard): string {
-  if (!/^\d{16,19}$/.test(pan) || !isLuhnValid(pan)) {
-    throw new MizanError('BAD_INPUT', 'a card number has 16 to 19 digits with a right check digit')
-  }
-  if (!/^\d{2}(0[1-9]|1[0-2])$/.test(expiry)) throw new MizanError('BAD_INPUT', 'expiry is written YYMM')
-  if (!/^\d{2}$/.test(sequenceNumber)) throw new MizanError('BAD_INPUT', 'sequenceNumber has two digits')
-  if (!/^\d{3}$/.test(serviceCode)) throw new MizanError('BAD_INPUT', 'serviceCode has three digits')
-  return Buffer.from(pans.index(pan), 'latin1').toString('hex')
-}
-
-async function cardPartOf(desk: PeopleDesk, card: PersonalisedCard, panIndex: string) {
-  const known = await desk.client.query('select from card where pan_index = $1', [Buffer.from(panIndex, 'hex')])
-  if (known.rowCount !== 0) throw new MizanError('BAD_INPUT', 'there is a card with this number already')
-  const { pan, expiry, sequenceNumber, serviceCode, pin } = card
-  const { bytes, keyVersion } = desk.pans.encrypt(pan)
-  return {
-    id: await nextNumber(desk, 'card'),
-    panIndex,
-    panMasked: maskPan(pan),
-    panEncrypted: bytes.toString('base64'),
-    keyVersion,
-    expiry,
-    sequenceNumber,
-    serviceCode,
-    ...pin,
-  }
 }
 
 /**
@@ -289,7 +250,7 @@ export function addDevice(
   { device, token }: { readonly device: string; readonly token: PersonalisedCard },
   actor: PeopleActor,
 ): Promise<CommandState> {
-  const panIndex = indexOf(desk, token)
+  const panIndex = panIndexOf(desk, token)
   const ask = { kind: 'device-token-add', householdId, input: [householdId, device, panIndex] }
   return askOnce(desk, ask, actor, async () => {
     if (!/^[0-9A-Za-z._-]{4,64}$/.test(device)) {

@@ -1,5 +1,6 @@
 import type { CivilDate } from '../calendar.ts'
 import { isGovernorate } from '../card/governorates.ts'
+import { readIban } from '../card/iban.ts'
 import { MEMBERS_MAX } from '../card/membership.ts'
 import { MizanError } from '../errors.ts'
 import type { CommandState } from './command-requests.ts'
@@ -227,10 +228,8 @@ export async function linkAccount(
   { kind, iban }: AccountInput,
   actor: PeopleActor,
 ): Promise<CommandState> {
-  const plain = iban.replaceAll(/[\s-]/g, '').toUpperCase()
-  if (!isIban(plain)) {
-    throw new MizanError('BAD_INPUT', 'iban: EG and 27 digits, with right check digits')
-  }
+  const plain = readIban(iban)
+  if (plain === undefined) throw new MizanError('BAD_INPUT', 'iban: EG and 27 digits, with right check digits')
   const index = desk.personal.indexOf('account', plain)
   const asked = [kind, index.toString('hex')]
   return askOnce(desk, { kind: 'account-link', householdId, input: asked }, actor, async () => {
@@ -243,13 +242,6 @@ export async function linkAccount(
     const detail = { accountKind: kind, masked: `EG${'*'.repeat(23)}${plain.slice(-4)}`, index: index.toString('hex') }
     return { ...detail, source: COUNTER, ...(order === undefined ? {} : { order }) }
   })
-}
-
-/** Check digits of ISO 7064 MOD 97-10. */
-function isIban(text: string): boolean {
-  if (!/^EG\d{27}$/.test(text)) return false
-  const digits = `${text.slice(4)}1416${text.slice(2, 4)}`
-  return BigInt(digits) % 97n === 1n
 }
 
 /**

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { addDays, type CivilDate } from '../../src/calendar.ts'
 import { birthPlaceOf, governorates, isGovernorate } from '../../src/card/governorates.ts'
+import { readIban } from '../../src/card/iban.ts'
 import { maskMobile, readMobileNumber } from '../../src/card/mobile-number.ts'
 import { readNationalId } from '../../src/card/national-id.ts'
 import { asciiDigits } from '../../src/identifiers.ts'
@@ -95,6 +96,18 @@ t.test('a mobile number is read however it is written', async (t) => {
     t.match(readMobileNumber(text).fault, /^a mobile number /, text)
   }
   t.equal(maskMobile('+201012345678'), '**********678')
+})
+
+t.test('an IBAN has the check digits of its account', async (t) => {
+  // ISO 13616 registry's own example for Egypt.
+  const iban = 'EG380019000500000000263180002'
+  for (const text of [iban, 'eg38 0019 0005 0000 0000 2631 8000 2', arabic(iban)]) t.equal(readIban(text), iban)
+  for (const text of ['', 'EG', iban.slice(0, -1), `${iban}0`, iban.replace('EG', 'SA')])
+    t.equal(readIban(text), undefined)
+  for (let at = 2; at < iban.length; at++) {
+    const digit = (Number(iban[at]) + 1) % 10
+    t.equal(readIban(`${iban.slice(0, at)}${digit}${iban.slice(at + 1)}`), undefined, `digit ${at} is wrong`)
+  }
 })
 
 t.test('digits of either script become 0 to 9, and nothing else changes', async (t) => {

@@ -8,7 +8,7 @@ import { DemoIssuer, PSN, SERVICE_CODE, track2Of } from '../../src/simulator/dem
 import { type CommandState, readCommand } from '../../src/store/command-requests.ts'
 import { connect } from '../../src/store/connection.ts'
 import { readKeys } from '../../src/store/key-store.ts'
-import type { PersonalisedCard } from '../../src/store/people-cards.ts'
+import type { PersonalisedCard } from '../../src/store/people-card-part.ts'
 import type { PeopleDesk } from '../../src/store/people-desk.ts'
 import type { PersonInput } from '../../src/store/people-register.ts'
 import { startTestSwitch, type TestSwitchOptions } from '../support/switch.ts'
