@@ -177,3 +177,31 @@ export function parseDetails(texts: Readonly<Record<string, string>>, faults: Ou
 export const ACCEPTOR = /^[\x21-\x7e](?:[\x20-\x7e]{0,13}[\x21-\x7e])?$/
 /** DE41 as it may be registered. */
 export const TERMINAL_ID = /^[A-Za-z0-9]{1,8}$/
+
+/** What is wrong with an input whose values are typed already, such as one of the API. */
+export function checkInput({ acceptor, details, terminals, statusFrom }: OutletInput): OutletFault[] {
+  const faults: OutletFault[] = []
+  if (!ACCEPTOR.test(acceptor)) {
+    faults.push({ field: 'acceptor', reason: 'must have 1 to 15 printable characters (DE42)' })
+  }
+  for (const [field, value] of Object.entries(details)) {
+    if (value === undefined || value === '') continue
+    const parsed = value === null ? absent(field) : detailParsers[field as keyof OutletDetails](String(value))
+    if ('fault' in parsed) faults.push({ field, reason: parsed.fault })
+  }
+  for (const { id, serial, from, to } of terminals) {
+    if (!TERMINAL_ID.test(id)) faults.push({ field: 'terminals', reason: 'an id has 1 to 8 letters and digits (DE41)' })
+    if ((serial ?? '').length > 40)
+      faults.push({ field: 'terminals', reason: `${id}: serial has at most 40 characters` })
+    const dates = [from, to].filter((one) => typeof one === 'string')
+    if (!dates.every(isDateText)) faults.push({ field: 'terminals', reason: `${id}: dates are written yyyy-mm-dd` })
+  }
+  if (statusFrom !== undefined && !isDateText(statusFrom)) {
+    faults.push({ field: 'statusFrom', reason: 'must be a date written yyyy-mm-dd' })
+  }
+  return faults
+}
+
+function absent(field: string): Parsed<null> {
+  return optional.has(field) ? { value: null } : fault('must be given')
+}

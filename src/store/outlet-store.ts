@@ -4,7 +4,14 @@ import { formatDate, parseDate } from '../calendar.ts'
 import { describeError, MizanError } from '../errors.ts'
 import { type Client, isOutcomeUnknown, refusalOf } from './connection.ts'
 import { mergeOutlet, type OutletChange } from './outlet-merge.ts'
-import type { MasterDataAuthor, OutletDetails, OutletInput, StoredOutlet, TerminalRecord } from './outlet-record.ts'
+import {
+  checkInput,
+  type MasterDataAuthor,
+  type OutletDetails,
+  type OutletInput,
+  type StoredOutlet,
+  type TerminalRecord,
+} from './outlet-record.ts'
 
 /** Outlets that a list gives at once, at most. */
 export const OUTLET_PAGE_MAX = 1_000
@@ -125,7 +132,8 @@ export interface SaveOptions extends MasterDataAuthor {
 export function saveOutlet(client: Client, input: OutletInput, by: SaveOptions): Promise<OutletChange> {
   return inReferenceTransaction(client, by, async () => {
     const stored = await findOutlets(client, [input.acceptor])
-    const merged = mergeOutlet(stored.get(input.acceptor), input, by.today)
+    const faults = checkInput(input)
+    const merged = faults.length > 0 ? faults : mergeOutlet(stored.get(input.acceptor), input, by.today)
     if (!('kind' in merged)) {
       const what = merged.map(({ field, reason }) => `${field}: ${reason}`).join('; ')
       throw new MizanError('BAD_INPUT', `outlet ${input.acceptor}: ${what}`)

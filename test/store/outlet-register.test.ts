@@ -155,6 +155,11 @@ test('outlets and rollout one by one, each with who did it, in one transaction w
     code: 'BAD_INPUT',
     message: /category: a new outlet must have it; mcc: .*; governorate: /,
   })
+  const wrong = { governorate: 'XX', mcc: '12', opens: '25:00', name: null as unknown as string }
+  await t.rejects(saveOutlet(client, { ...shop, details: wrong, terminals: [{ id: 'T|1', to: '2026-02-30' }] }, by), {
+    code: 'BAD_INPUT',
+    message: /governorate: .*; mcc: .*; opens: .*; name: must be given; terminals: .*; terminals: /,
+  })
   const details = { name: 'Shop', category: 'shop', mcc: '5311', governorate: 'PTS' } as const
   t.equal((await saveOutlet(client, { ...shop, details }, by)).kind, 'added')
   t.equal((await saveOutlet(client, { ...shop, details }, by)).kind, 'unchanged')
