@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { accessMatrix } from '../../src/api/access-matrix.ts'
 import { apiRoutes } from '../../src/api/api.ts'
+import { changeKinds } from '../../src/api/change-kinds.ts'
 import { roles } from '../../src/store/access-users.ts'
 import { verifyAudit } from '../../src/store/audit-chain.ts'
 import { apiWorld, PASSWORD } from './api-world.ts'
@@ -39,6 +41,20 @@ t.test('access to the API', async (t) => {
       denied.body.items.some((event: { outcome: string }) => event.outcome === 'denied'),
       'a refusal is noted',
     )
+  })
+
+  t.test('the page says who may do what', async (t) => {
+    const page = readFileSync(new URL('../../docs/api.md', import.meta.url), 'utf8')
+    const rows = page.split('\n').filter((line) => line.startsWith('| `'))
+    const ofRoutes = apiRoutes.map(({ action, summary }) => {
+      const access = accessMatrix[action] ?? ''
+      return `| \`${action}\` | ${typeof access === 'string' ? access : access.join(', ')} | ${summary} |`
+    })
+    const ofKinds = Object.entries(changeKinds).map(
+      ([name, { what, makers, checkers }]) =>
+        `| \`${name}\` | ${what} | ${makers.join(', ')} | ${checkers.join(', ')} |`,
+    )
+    t.same(rows, [...ofKinds, ...ofRoutes])
   })
 
   t.test('what is wrong with a login is not said, and a name that is tried too often is locked', async (t) => {
