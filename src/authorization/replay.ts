@@ -3,7 +3,7 @@ import { entitlementOf, periodOf, priceOn } from '../benefit/entitlement.ts'
 import type { WalletProgramme } from '../benefit/programme.ts'
 import type { ProgrammeBook } from '../benefit/programme-book.ts'
 import { walletAccount } from '../benefit/wallet.ts'
-import type { CivilDate, CivilMonth } from '../calendar.ts'
+import { type CivilDate, type CivilMonth, civilTime } from '../calendar.ts'
 import type { CardKind, Household, HouseholdTerm } from '../card/household.ts'
 import { moneyAccount } from '../ledger/accounts.ts'
 import { type Balance, inverseOf, type Transfer } from '../ledger/transfer.ts'
@@ -152,8 +152,13 @@ function entryOf({ trace }: PastMessage, code: string): readonly (string | numbe
   return trace.find((entry) => entry[0] === code)
 }
 
+const HOUR_MS = 3_600_000
+/** Reasons that lie in the message and not in any rule. */
+const faults: readonly unknown[] = ['amount.zero', 'amount.quantity', 'amount.basket', 'quantity.bad']
+
 /** Whether rules of a programme decided: card, PIN and form were in order. */
 function reachedWallet(message: PastMessage): boolean {
+  if (faults.includes(message.trace.at(-1)?.[0])) return false
   return entryOf(message, 'route.wallet') !== undefined || message.trace.at(-1)?.[0] === 'account.unknown'
 }
 
@@ -225,7 +230,7 @@ function requestOf(
   return {
     ...blankRequest,
     mti: message.mti,
-    messageClass: 'financial',
+    ...offlineOf(message),
     receivedAtMs: message.receivedAtMs,
     transactionType: message.transactionType,
     fromAccount: programme?.accountCode ?? message.accountCode,
@@ -234,11 +239,32 @@ function requestOf(
     acceptor: message.acceptor,
     mcc: outlet?.mcc ?? '',
     quantity: units !== undefined && Number.isInteger(units) ? units : undefined,
-    days: Number(quota?.[4] ?? entryOf(message, 'draw.days')?.[1] ?? 1),
+    days: daysOf(message, quota),
     tender: fromPostal ? 'postal' : undefined,
     basket: message.lines,
     partialAllowed: message.result === 'partially-approved',
   }
+}
+
+/** Whether a terminal made the draw on its own, and when, as far as its trace tells. */
+function offlineOf(message: PastMessage): Pick<AuthorizationRequest, 'messageClass' | 'offlineSequence' | 'localTime'> {
+  if (!message.trace.some(([code]) => String(code).startsWith('offline.'))) {
+    return { messageClass: 'financial', offlineSequence: undefined, localTime: '' }
+  }
+  const date = entryOf(message, 'offline.draw')?.[1]
+  const hours = Number(entryOf(message, 'offline.late')?.[1] ?? 0)
+  const then = civilTime(message.receivedAtMs - hours * HOUR_MS)
+  // Its day is what counts: noon of it stands for the time.
+  const sameDay = date === undefined || date === then.date
+  const localTime = sameDay ? `${String(then.date).slice(4)}${then.time}` : `${String(date).slice(4)}120000`
+  return { messageClass: 'financial-advice', offlineSequence: 1, localTime }
+}
+
+/** The days that a draw named, as far as its trace tells. */
+function daysOf(message: PastMessage, quota: readonly (string | number)[] | undefined): number {
+  // Of one that reached past the month's end, the least.
+  const least = entryOf(message, 'draw.month-end') === undefined ? 1 : 2
+  return Number(quota?.[4] ?? entryOf(message, 'draw.days')?.[1] ?? least)
 }
 
 function unitPrice(programme: WalletProgramme | undefined, date: CivilDate): number | undefined {

@@ -141,11 +141,12 @@ function rulesOf(catalogue: ProgrammeCatalogue, candidate: WalletProgramme, refe
   }
 }
 
-/** A version as it decides on its first day, for dates before that. */
+/** A version with the price of its first day on all days before. */
 function asOfThen(candidate: WalletProgramme): Programme {
-  const piasters = priceOn(candidate, candidate.effectiveFrom)
-  const tariff = piasters === undefined ? [] : [{ from: 0 as CivilDate, piasters }]
-  return { ...candidate, tariff }
+  const { effectiveFrom } = candidate
+  const piasters = priceOn(candidate, effectiveFrom)
+  const first = piasters === undefined ? [] : [{ from: 0 as CivilDate, piasters }]
+  return { ...candidate, tariff: [...first, ...candidate.tariff.filter(({ from }) => from > effectiveFrom)] }
 }
 
 /** Programmes whose draws bear on those of the candidate: it itself, those of its account code, and what it excludes. */
