@@ -51,7 +51,7 @@ function decideTransaction(request: AuthorizationRequest, draft: DecisionDraft):
   const doubtful = checkAuthentication(request, card, household, draft)
   if (doubtful !== undefined) return doubtful
   if (isInquiry(request.transactionType)) {
-    return checkStanding(draft, 'not-at-this-outlet') ?? inquire(household, draft)
+    return checkStanding(draft, 'not-at-this-outlet') ?? inquire(request, household, draft)
   }
   const target = route(request, draft)
   if ('result' in target) return target
@@ -124,9 +124,10 @@ const BALANCE_GROUPS_MAX = 6
 
 /**
  * One DE54 group per account code of the wallets, whose grants are summed, and one for the postal account; nothing is
- * opened or posted. Where there are too many, empty wallets are left out first.
+ * opened or posted. Where there are too many, the account that the message names comes first, and empty wallets are left
+ * out: so each can be asked for.
  */
-function inquire(household: Household, draft: DecisionDraft): Decision {
+function inquire({ fromAccount }: AuthorizationRequest, household: Household, draft: DecisionDraft): Decision {
   const { programmes, entitlementDate } = draft.context
   const suspended = isSuspended(household, draft)
   const byCode = new Map<string, BalanceGroup>()
@@ -137,7 +138,10 @@ function inquire(household: Household, draft: DecisionDraft): Decision {
     byCode.set(programme.accountCode, group)
   }
   let groups = [...byCode.values()]
-  if (groups.length >= BALANCE_GROUPS_MAX) groups = groups.filter(({ amount }) => amount > 0)
+  if (groups.length >= BALANCE_GROUPS_MAX) {
+    const isNamed = ({ accountCode }: BalanceGroup) => accountCode === fromAccount
+    groups = [...groups.filter(isNamed), ...groups.filter((group) => group.amount > 0 && !isNamed(group))]
+  }
   groups = groups.slice(0, BALANCE_GROUPS_MAX - 1)
   // The old ration card has nothing to do with the postal account.
   if (draft.context.card?.kind !== 'ration') groups.push(postalGroup(postalAvailable(household)))

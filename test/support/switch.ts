@@ -64,8 +64,11 @@ export interface TestSwitch {
   place(category: WorldOutlet['category'], governorate: string): TestTerminal
   /** What a message left in the ledger; undefined when nothing. */
   ledger(sent: Sent): Promise<LedgerAuthorization | undefined>
-  /** Stops the switch and starts it again on the same database; links are opened anew. */
-  restart(): Promise<void>
+  /**
+   * Stops the switch and starts it again on the same database; links are opened anew.
+   * @param meanwhile what is done while none runs
+   */
+  restart(meanwhile?: () => Promise<unknown>): Promise<void>
 }
 
 const NOON = '2026-11-11T12:00:00+02:00'
@@ -144,8 +147,9 @@ class RunningSwitch implements TestSwitch {
     this.#links = { pos, atm, visa: await this.open('visa') }
   }
 
-  async restart(): Promise<void> {
+  async restart(meanwhile?: () => Promise<unknown>): Promise<void> {
     await this.stop()
+    await meanwhile?.()
     await this.start()
     await this.openLinks()
   }
