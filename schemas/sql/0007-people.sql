@@ -45,6 +45,7 @@ create table fingerprint (
 );
 
 create table household_member (
+  id            bigint generated always as identity primary key,
   lane          smallint not null,
   household_id  bigint not null,
   person_id     bigint not null references person (id),
@@ -56,9 +57,9 @@ create table household_member (
   member_key    text check (member_key ~ '^[0-9A-Za-z][0-9A-Za-z._-]{0,31}$'),
   source        text not null check (length(source) between 1 and 128),
   batch_seq     bigint not null,
-  primary key (household_id, person_id, from_date, lane),
   foreign key (lane, household_id) references household (lane, id)
 );
+create index household_member_household on household_member (household_id);
 -- Nobody is a member of two households, and none has two heads.
 create unique index household_member_one on household_member (person_id) where to_date is null;
 create unique index household_member_head on household_member (household_id) where to_date is null and role = 'head';

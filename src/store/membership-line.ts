@@ -3,6 +3,7 @@ import { isMembershipEvent, type MembershipEvent, membershipEvents } from '../ca
 import { readNationalId } from '../card/national-id.ts'
 import type { FileColumn, FileFormat, FileRow, RowFault } from '../files/delimited-reader.ts'
 import { asciiDigits } from '../identifiers.ts'
+import { isReason, REASON_MAX } from './people-desk.ts'
 
 /** A line of a membership file that is well-formed. */
 export interface MembershipLine {
@@ -50,9 +51,6 @@ export function membershipColumns(format: FileFormat): readonly FileColumn[] {
 }
 
 const TRAILER = 'TOTAL'
-const REASON_MAX = 200
-/** A number of a person, card or account has no place in a free text. */
-const LONG_NUMBER = /\d(?:[ -]?\d){9,}/
 
 /** Reads one row: a change, the trailer, or all that is wrong with it. The words never repeat what was given. */
 export function membershipRow(row: FileRow, format: FileFormat, today: CivilDate): MembershipRow {
@@ -73,7 +71,7 @@ export function membershipRow(row: FileRow, format: FileFormat, today: CivilDate
   const effective = dateOf(fields.effective ?? '')
   if (effective === undefined) fault('effective', 'must be written yyyy-mm-dd and exist')
   if (!/^[a-z][a-z-]{1,31}$/.test(reasonCode)) fault('reasonCode', 'a word such as birth, death or moved')
-  if (reason !== undefined && (reason.length > REASON_MAX || LONG_NUMBER.test(asciiDigits(reason)))) {
+  if (reason !== undefined && !isReason(reason)) {
     fault('reason', `up to ${REASON_MAX} characters, without long numbers`)
   }
   if (memberKey !== undefined && !/^[0-9A-Za-z][0-9A-Za-z._-]{0,31}$/.test(memberKey)) {

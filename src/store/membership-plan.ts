@@ -1,7 +1,7 @@
 import type { MembershipEvent } from '../card/membership.ts'
 import { byteaArray, int8Array, textArray } from './binary-arrays.ts'
 import type { MembershipLine } from './membership-line.ts'
-import type { PeopleDesk } from './people-desk.ts'
+import { type PeopleDesk, todayAt } from './people-desk.ts'
 
 /** What is to become of a line. */
 export type Plan =
@@ -134,8 +134,8 @@ async function readKnown(desk: PeopleDesk, lines: readonly MembershipLine[], key
   }>(
     `select p.id, p.id_index, m.household_id, m.role from unnest($1::bytea[]) u(id_index)
      join person p on p.id_index = u.id_index
-     left join household_member m on m.person_id = p.id and m.to_date is null`,
-    [byteaArray(indexes)],
+     left join household_member m on m.person_id = p.id and (m.to_date is null or m.to_date > $2)`,
+    [byteaArray(indexes), todayAt(desk)],
   )
   const named = lines.flatMap((line) =>
     line.memberKey === undefined || line.nationalId !== undefined

@@ -1,6 +1,6 @@
 import { MizanError } from '../errors.ts'
 import type { CommandState } from './command-requests.ts'
-import { askOnce, type PeopleActor, type PeopleDesk } from './people-desk.ts'
+import { askOnce, type PeopleActor, type PeopleDesk, reasonFrom } from './people-desk.ts'
 
 /** Money of a programme for a household's postal account. */
 export interface CreditInput {
@@ -17,7 +17,7 @@ export interface CreditInput {
  * the caller to see to.
  * @throws MizanError BAD_INPUT
  */
-export function creditBenefit(
+export async function creditBenefit(
   desk: PeopleDesk,
   householdId: number,
   input: CreditInput,
@@ -30,7 +30,7 @@ export function creditBenefit(
     programme,
     month,
     piasters,
-    reason,
+    reason: reasonFrom(reason),
   }))
 }
 
@@ -42,7 +42,7 @@ export interface GrantInput {
 }
 
 /** Grants a household what is left to officials, for the current period of the programme. @throws MizanError BAD_INPUT */
-export function grantBenefit(
+export async function grantBenefit(
   desk: PeopleDesk,
   householdId: number,
   input: GrantInput,
@@ -53,7 +53,7 @@ export function grantBenefit(
   return askOnce(desk, { kind: 'benefit-grant', householdId, input: [householdId, input] }, actor, async () => ({
     programme,
     amount,
-    reason,
+    reason: reasonFrom(reason),
   }))
 }
 

@@ -4,7 +4,7 @@ import { MizanError } from '../errors.ts'
 import { findCard } from './card-reader.ts'
 import type { CommandState } from './command-requests.ts'
 import { cardPartOf, type PersonalisedCard, panIndexOf } from './people-card-part.ts'
-import { type Ask, askOnce, nextNumber, type PeopleActor, type PeopleDesk, todayAt } from './people-desk.ts'
+import { type Ask, askOnce, nextNumber, type PeopleActor, type PeopleDesk, reasonFrom, todayAt } from './people-desk.ts'
 import {
   activationPolicyOf,
   type CardOrder,
@@ -42,7 +42,7 @@ async function askStep(
  * @param placeId where it will be collected; may be named later too
  * @throws MizanError BAD_INPUT, NOT_FOUND
  */
-export function orderCard(
+export async function orderCard(
   desk: PeopleDesk,
   orderId: number,
   placeId: string | undefined,
@@ -58,7 +58,7 @@ export function orderCard(
  * Takes a printed card into its household, not yet usable. Its number is encrypted before it goes anywhere.
  * @throws MizanError BAD_INPUT when it is no card, or its number is known
  */
-export function takePrintedCard(
+export async function takePrintedCard(
   desk: PeopleDesk,
   orderId: number,
   card: PersonalisedCard,
@@ -76,7 +76,7 @@ export function takePrintedCard(
  * @param placeId that of the order when undefined
  * @throws MizanError BAD_INPUT, NOT_FOUND
  */
-export function announceCard(
+export async function announceCard(
   desk: PeopleDesk,
   orderId: number,
   placeId: string | undefined,
@@ -91,7 +91,7 @@ export function announceCard(
 }
 
 /** Gives the time to collect a card its one month more. @throws MizanError BAD_INPUT, NOT_FOUND */
-export function extendCollection(desk: PeopleDesk, orderId: number, actor: PeopleActor): Promise<CommandState> {
+export async function extendCollection(desk: PeopleDesk, orderId: number, actor: PeopleActor): Promise<CommandState> {
   return askStep(desk, orderId, { kind: 'notice-extend' }, actor, async (order) => {
     const { noticeOn: sentOn, collectBy, extended, place, state } = order
     if (state !== 'ready' || sentOn === undefined || place === undefined) {
@@ -102,7 +102,7 @@ export function extendCollection(desk: PeopleDesk, orderId: number, actor: Peopl
 }
 
 /** Hands a card out to who collects it; it becomes active as its governorate has it. @throws MizanError BAD_INPUT */
-export function handOutCard(
+export async function handOutCard(
   desk: PeopleDesk,
   orderId: number,
   personId: number | undefined,
@@ -120,7 +120,7 @@ export function handOutCard(
  * @param pinVerified whether its PIN was just found right, where that is what activates it
  * @throws MizanError BAD_INPUT
  */
-export function activateCard(
+export async function activateCard(
   desk: PeopleDesk,
   orderId: number,
   pinVerified: boolean,
@@ -134,7 +134,7 @@ export function activateCard(
 }
 
 /** Withdraws an issue before the card works. @throws MizanError BAD_INPUT */
-export function cancelOrder(
+export async function cancelOrder(
   desk: PeopleDesk,
   orderId: number,
   reason: string,
@@ -154,7 +154,8 @@ export async function expireNotices(desk: PeopleDesk, actorName: string, pageRow
   for (let afterId = 0; ; ) {
     const orders = await uncollectedOrders(desk, today, afterId, pageRows)
     for (const { id, collectBy } of orders) {
-      const key = `notice-expire:${id}:${collectBy}`
+      // A refusal, such as of a clock that was ahead, does not stand in the way of the next day.
+      const key = `notice-expire:${id}:${today}`
       const wanted = { kind: 'notice-expire', input: collectBy, withCard: true }
       await askStep(desk, id, wanted, { name: actorName, key }, async () => ({
         collectBy,
@@ -244,7 +245,7 @@ async function wasPaid({ client }: PeopleDesk, cardId: number): Promise<boolean>
  * @param device how the wallet provider names the device, 4 to 64 letters, digits, dots and hyphens
  * @throws MizanError BAD_INPUT
  */
-export function addDevice(
+export async function addDevice(
   desk: PeopleDesk,
   householdId: number,
   { device, token }: { readonly device: string; readonly token: PersonalisedCard },
@@ -270,14 +271,4 @@ export async function removeDevice(
   const { householdId } = await findCard(desk.client, { by: 'id', cardId })
   const ask = { kind: 'device-token-remove', householdId, cardId, input: [cardId, reason] }
   return askOnce(desk, ask, actor, async () => ({ reason: reasonFrom(reason) }))
-}
-
-const REASON_MAX = 200
-
-function reasonFrom(text: string): string {
-  const reason = text.trim()
-  if (reason === '' || reason.length > REASON_MAX) {
-    throw new MizanError('BAD_INPUT', `reason: say why, in up to ${REASON_MAX} characters`)
-  }
-  return reason
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { type CivilDate, civilDate, isCivilDate, parseDate } from '../calendar.ts'
 import { MizanError } from '../errors.ts'
+import { asciiDigits } from '../identifiers.ts'
 import type { PanProtection } from '../security/pan-protection.ts'
 import type { PersonalData } from '../security/personal-data.ts'
 import { type CommandState, readCommand, requestCommand } from './command-requests.ts'
@@ -42,6 +43,23 @@ export function todayAt(desk: Pick<PeopleDesk, 'now'>): CivilDate {
 export function dateFrom(text: string, what: string): CivilDate {
   if (/^\d{4}-\d{2}-\d{2}$/.test(text) && isCivilDate(Number(text.replaceAll('-', '')))) return parseDate(text)
   throw new MizanError('BAD_INPUT', `${what} must be written yyyy-mm-dd and exist`)
+}
+
+/** Longest reason that is kept. */
+export const REASON_MAX = 200
+/** A number of a person, card or account has no place in a free text. */
+const LONG_NUMBER = /\d(?:[ -]?\d){9,}/
+
+/** Whether a free text may be kept with a change. */
+export function isReason(text: string): boolean {
+  return text.length <= REASON_MAX && !LONG_NUMBER.test(asciiDigits(text))
+}
+
+/** A reason in words, as it is kept. @throws MizanError BAD_INPUT, without the text */
+export function reasonFrom(text: string): string {
+  const reason = text.trim()
+  if (reason !== '' && isReason(reason)) return reason
+  throw new MizanError('BAD_INPUT', `reason: say why, in up to ${REASON_MAX} characters and without long numbers`)
 }
 
 /**

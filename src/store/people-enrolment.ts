@@ -4,7 +4,16 @@ import { readIban } from '../card/iban.ts'
 import { MEMBERS_MAX } from '../card/membership.ts'
 import { MizanError } from '../errors.ts'
 import type { CommandState } from './command-requests.ts'
-import { askOnce, dateFrom, findByKey, nextNumber, type PeopleActor, type PeopleDesk, todayAt } from './people-desk.ts'
+import {
+  askOnce,
+  dateFrom,
+  findByKey,
+  nextNumber,
+  type PeopleActor,
+  type PeopleDesk,
+  reasonFrom,
+  todayAt,
+} from './people-desk.ts'
 import {
   type CheckedPerson,
   checkPerson,
@@ -123,10 +132,11 @@ async function refuseMembers(desk: PeopleDesk, members: readonly { person: numbe
   throw new MizanError('BAD_INPUT', `${where}: this person is a member of a household already`)
 }
 
-async function membersAmong({ client }: PeopleDesk, people: readonly number[]): Promise<number[]> {
-  const { rows } = await client.query<{ person_id: string }>(
-    'select person_id from household_member where person_id = any ($1::bigint[]) and to_date is null',
-    [people],
+/** Those who are members of some household, today or until a day that is set. */
+async function membersAmong(desk: PeopleDesk, people: readonly number[]): Promise<number[]> {
+  const { rows } = await desk.client.query<{ person_id: string }>(
+    'select person_id from household_member where person_id = any ($1::bigint[]) and (to_date is null or to_date > $2)',
+    [people, todayAt(desk)],
   )
   return rows.map((row) => Number(row.person_id))
 }
@@ -152,7 +162,7 @@ export async function addMember(
 }
 
 /** Takes a person out of a household. @throws MizanError BAD_INPUT, NOT_FOUND when the person is no member of it */
-export function removeMember(
+export async function removeMember(
   desk: PeopleDesk,
   householdId: number,
   personId: number,
@@ -169,7 +179,7 @@ export function removeMember(
 }
 
 /** Makes another member the head of household. @throws MizanError BAD_INPUT, NOT_FOUND */
-export function changeHead(
+export async function changeHead(
   desk: PeopleDesk,
   householdId: number,
   personId: number,
@@ -185,7 +195,7 @@ export function changeHead(
 }
 
 /** Suspends a household, or gives its support back. @throws MizanError BAD_INPUT */
-export function changeStanding(
+export async function changeStanding(
   desk: PeopleDesk,
   householdId: number,
   event: 'suspended' | 'reinstated',
@@ -200,7 +210,7 @@ export function changeStanding(
 }
 
 /** Sets the classes that a household belongs to. @throws MizanError BAD_INPUT */
-export function setClasses(
+export async function setClasses(
   desk: PeopleDesk,
   householdId: number,
   classes: readonly string[],
@@ -298,7 +308,7 @@ export function changeOf(desk: PeopleDesk, input: ChangeInput): Readonly<Record<
   if (!REASON_CODE.test(reasonCode)) {
     throw new MizanError('BAD_INPUT', 'reasonCode: a word such as birth, death or moved')
   }
-  if (reason !== undefined && reason.length > 200) throw new MizanError('BAD_INPUT', 'reason: up to 200 characters')
   const effective: CivilDate = input.effective === undefined ? todayAt(desk) : dateFrom(input.effective, 'effective')
-  return { effective, reasonCode, reason, lineKey, source }
+  const text = reason === undefined || reason.trim() === '' ? undefined : reasonFrom(reason)
+  return { effective, reasonCode, reason: text, lineKey, source }
 }

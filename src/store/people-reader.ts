@@ -1,5 +1,5 @@
 import { maskMobile } from '../card/mobile-number.ts'
-import type { PeopleDesk } from './people-desk.ts'
+import { type PeopleDesk, todayAt } from './people-desk.ts'
 import { readPerson } from './people-register.ts'
 
 /** A member of a household, as people at a counter see them. */
@@ -66,9 +66,9 @@ export async function readMembers(desk: PeopleDesk, householdId: number, past = 
     `select m.person_id, m.role, m.from_date, m.to_date, m.member_key,
             (select count(*)::integer from fingerprint f where f.person_id = m.person_id and f.revoked_at is null) as fingerprints
      from household_member m
-     where m.household_id = $1 and ($2 or m.to_date is null)
+     where m.household_id = $1 and ($2 or m.to_date is null or m.to_date > $3)
      order by m.role = 'member', m.from_date, m.person_id limit 200`,
-    [householdId, past],
+    [householdId, past, todayAt(desk)],
   )
   const members: Member[] = []
   for (const row of rows) {

@@ -312,9 +312,14 @@ test('people, their households and their cards', async (t) => {
     t.equal(await recipientOf(desk, householdId), undefined, 'the new head has no number yet')
     const removed = await outcome(removeMember(desk, householdId, head?.personId ?? 0, moved, clerk))
     t.match(removed, /^done: 2 member\(s\) from 20261128/, 'a date that is past counts from tomorrow')
+    t.match(await readMembers(desk, householdId), { length: 3 }, 'who leaves tomorrow is a member today')
+    await t.rejects(addMember(desk, 5, { ...person(500), reasonCode: 'moved' }, clerk), /member of a household already/)
     clock.advance(4 * DAY_MS)
+    t.equal((await readMembers(desk, householdId)).length, 2)
     t.equal(available((await inquiry(held)).answer, '91'), 10_000, 'in the next month')
     const standing = { reasonCode: 'income', reason: 'found by cleansing' }
+    const told = { ...standing, reason: `of ${person(500).nationalId}` }
+    await t.rejects(changeStanding(desk, householdId, 'suspended', told, clerk), /without long numbers/)
     t.match(await outcome(changeStanding(desk, householdId, 'suspended', standing, clerk)), /^done:/)
     const twice = await outcome(changeStanding(desk, householdId, 'suspended', standing, clerk))
     t.match(twice, /^refused: .* suspended already/)
