@@ -16,13 +16,11 @@ import { panOf } from '../../src/simulator/demo-world.ts'
 import { type HouseholdLoadOptions, loadHouseholdFile } from '../../src/store/bulk-household-load.ts'
 import { BulkLane } from '../../src/store/bulk-lane.ts'
 import { connect } from '../../src/store/connection.ts'
-import { prepareDatabase } from '../../src/store/installation.ts'
 import { saveKeys } from '../../src/store/key-store.ts'
 import { installProgrammes } from '../../src/store/programme-store.ts'
 import { verifyLedger } from '../../src/store/verify.ts'
-import { createTestDatabase } from '../support/database.ts'
 import { bytesOf, keyRecordOf, panProtectionOf } from '../support/pan-keys.ts'
-import { masterKeyHex, protectionKeyOf, testKeys } from '../support/writer.ts'
+import { ask, masterKeyHex, protectionKeyOf, purchaseOf, testKeys, writerWorld } from '../support/writer.ts'
 
 const TRANSPORT = 'pan-transport:personaliser'
 
@@ -34,8 +32,7 @@ function loadedRing(keys: typeof testKeys): KeyRing {
 
 /** An installation of two lanes without households, and the commands on it. */
 async function installation(t: Test) {
-  const { url } = await createTestDatabase(t)
-  await prepareDatabase(url, 2)
+  const { url, clock, start } = await writerWorld(t, { households: 0, laneCount: 2 })
   const client = await connect({ url, name: 'mizan test' })
   await installProgrammes(client, shippedProgrammes)
   t.teardown(() => client.end())
@@ -91,11 +88,11 @@ async function installation(t: Test) {
     actor: 'tester',
     onReject: () => undefined,
   }
-  return { url, client, mizan, folder, count, options }
+  return { url, clock, start, client, mizan, folder, count, options }
 }
 
 test('a file of households is opened once, goes on where it ended, and says what it rejects', async (t) => {
-  const { url, client, mizan, folder, count, options } = await installation(t)
+  const { url, clock, start, client, mizan, folder, count, options } = await installation(t)
   const file = path.join(folder, 'sample.ndjson')
   t.match((await mizan('sample', '--count', '700', '--out', file, '--pan-key', TRANSPORT)).out, /^700 households/)
   t.notMatch(readFileSync(file, 'utf8'), panOf(7), 'sealed card numbers are not in the file in clear')
@@ -250,9 +247,21 @@ test('a file of households is opened once, goes on where it ended, and says what
       /states 700 households and holds 695, \d+ members/,
     )
     const lane = await BulkLane.open(url, 1, options)
-    t.teardown(() => lane.close())
     t.match((await mizan('load', file, '--pan-key', TRANSPORT)).errors, /another load runs on this database: stop it/)
+    await lane.close()
   })
+
+  await t.test(
+    'a card of the file pays at a shop, and no file is loaded beside the switch that answers it',
+    async (t) => {
+      const writer = await start()
+      t.equal((await ask(writer, purchaseOf(7, clock.now()))).result, 'approved')
+      t.match(
+        (await mizan('load', file, '--pan-key', TRANSPORT)).errors,
+        /a switch runs on this database: stop it, then load/,
+      )
+    },
+  )
 })
 
 test('a sealed card number opens for its household under its key, and otherwise not', (t) => {
