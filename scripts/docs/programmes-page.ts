@@ -113,7 +113,8 @@ each again, twice: under the rules of its date, and as if the file had decided t
 start with the same wallets and go on by their own decisions, so what differs comes from the file alone. The report counts
 approvals that would be declined and declines that would be approved, by the rule that decides; what would be drawn and
 paid; and the households affected. \`come out as they are in the journal\` says how well the past is reproduced: PINs,
-cards and postal balances are not part of it, and membership is that of today's records. Nothing is changed; the month of
+cards and postal balances are not part of it, membership is that of today's records, and baskets that were declined for
+their goods are left out, since the journal keeps the lines of approved ones alone. Nothing is changed; the month of
 the first date is read from its start.
 
 ## Adding a programme as data: pensions

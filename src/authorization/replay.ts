@@ -153,12 +153,18 @@ function entryOf({ trace }: PastMessage, code: string): readonly (string | numbe
 }
 
 const HOUR_MS = 3_600_000
-/** Reasons that lie in the message and not in any rule. */
-const faults: readonly unknown[] = ['amount.zero', 'amount.quantity', 'amount.basket', 'quantity.bad']
+/** Reasons that lie in the message and not in any rule, and declines of baskets, whose lines the journal does not keep. */
+const leftOut: readonly unknown[] = [
+  'amount.zero',
+  'amount.quantity',
+  'amount.basket',
+  'quantity.bad',
+  'basket.reduced',
+]
 
 /** Whether rules of a programme decided: card, PIN and form were in order. */
 function reachedWallet(message: PastMessage): boolean {
-  if (faults.includes(message.trace.at(-1)?.[0])) return false
+  if (leftOut.includes(message.trace.at(-1)?.[0])) return false
   return entryOf(message, 'route.wallet') !== undefined || message.trace.at(-1)?.[0] === 'account.unknown'
 }
 
