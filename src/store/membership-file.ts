@@ -125,7 +125,7 @@ async function* hashed(
 async function* chunksOf(
   desk: PeopleDesk,
   { format, open }: MembershipSource,
-  { onReject }: MembershipOptions,
+  { onReject, chunkLines = CHUNK_LINES }: MembershipOptions,
 ): AsyncGenerator<MembershipChunk, void, undefined> {
   const today = todayAt(desk)
   let lines: MembershipLine[] = []
@@ -137,7 +137,7 @@ async function* chunksOf(
       faulty++
       for (const fault of read.faults) onReject?.({ line: row.line, ...fault })
     }
-    if (lines.length + faulty < CHUNK_LINES) continue
+    if (lines.length + faulty < chunkLines) continue
     yield { lines, faulty }
     lines = []
     faulty = 0

@@ -20,6 +20,8 @@ export interface MembershipOptions {
   readonly onReject?: (rejection: Rejection) => void
   /** Called after each chunk with the lines so far, of how many. */
   readonly onProgress?: (done: number, total: number) => void
+  /** Lines that are looked up and asked for together. @default 500 */
+  readonly chunkLines?: number
   /** How long the switch may be silent before the work gives up for now. @default 60000 */
   readonly silenceMs?: number
 }
