@@ -12,6 +12,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   verify: async () => (await import('./commands/verify.ts')).verifyCommand(),
   card: async () => (await import('./commands/card.ts')).cardCommand(),
   household: async () => (await import('./commands/household.ts')).householdCommand(),
+  issuance: async () => (await import('./commands/issuance.ts')).issuanceCommand(),
   membership: async () => (await import('./commands/membership.ts')).membershipCommand(),
   outlet: async () => (await import('./commands/outlet.ts')).outletCommand(),
   rollout: async () => (await import('./commands/rollout.ts')).rolloutCommand(),

@@ -124,7 +124,9 @@ create table holiday (
   announced_on  integer not null,
   withdrawn_on  integer check (withdrawn_on > announced_on),
   noted_by      text not null check (length(noted_by) between 1 and 64),
-  primary key (date, announced_on)
+  withdrawn_by  text check (length(withdrawn_by) between 1 and 64),
+  primary key (date, announced_on),
+  constraint holiday_withdrawn check ((withdrawn_on is null) = (withdrawn_by is null))
 );
 
 -- When a collected card begins to work; a governorate's own rule goes before that of all. `on_date` for `on-date`.
@@ -453,7 +455,7 @@ grant update (revoked_at) on fingerprint to mizan_app;
 grant update (role, to_date) on household_member to mizan_app;
 grant update (unlinked_at) on postal_link to mizan_app;
 grant update on collection_place, card_order to mizan_app;
-grant update (withdrawn_on) on holiday to mizan_app;
+grant update (withdrawn_on, withdrawn_by) on holiday to mizan_app;
 grant update (removed_at, removal) on device_token to mizan_app;
 grant update (done_at, result) on membership_file to mizan_app;
 grant select on household_changes, card_orders to mizan_analyst;

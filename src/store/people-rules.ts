@@ -1,3 +1,4 @@
+import type { CivilDate } from '../calendar.ts'
 import { activationMoments } from '../card/activation.ts'
 import { isGovernorate } from '../card/governorates.ts'
 import { MizanError } from '../errors.ts'
@@ -58,12 +59,26 @@ export async function announceHoliday(
 }
 
 /** Says that a day is no holiday after all, known from today on. @throws MizanError NOT_FOUND, BAD_INPUT */
-export async function withdrawHoliday(desk: PeopleDesk, date: string): Promise<void> {
+export async function withdrawHoliday(desk: PeopleDesk, date: string, actor: PeopleActor): Promise<void> {
   const { rowCount } = await desk.client.query(
-    'update holiday set withdrawn_on = $2 where date = $1 and withdrawn_on is null and announced_on < $2',
-    [dateFrom(date, 'date'), todayAt(desk)],
+    `update holiday set withdrawn_on = $2, withdrawn_by = $3
+     where date = $1 and withdrawn_on is null and announced_on < $2`,
+    [dateFrom(date, 'date'), todayAt(desk), actor.name],
   )
   if (rowCount === 0) throw new MizanError('NOT_FOUND', 'no holiday on this date was announced before today')
+}
+
+/** The holidays that are known and not withdrawn, from a date on. */
+export async function listHolidays(
+  { client }: Pick<PeopleDesk, 'client'>,
+  from: CivilDate,
+): Promise<{ readonly date: number; readonly name: string; readonly announcedOn: number }[]> {
+  const { rows } = await client.query<{ date: number; name: string; announcedOn: number }>(
+    `select date, name, announced_on as "announcedOn" from holiday
+     where date >= $1 and withdrawn_on is null order by date limit 1000`,
+    [from],
+  )
+  return rows
 }
 
 /** When collected cards become active, from a date on. */

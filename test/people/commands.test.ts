@@ -5,6 +5,7 @@ import type { Command } from 'commander'
 import { test } from 'tap'
 import { type CommandIo, processIo } from '../../src/commands/command-io.ts'
 import { householdCommand } from '../../src/commands/household.ts'
+import { issuanceCommand } from '../../src/commands/issuance.ts'
 import { membershipCommand } from '../../src/commands/membership.ts'
 import { describeError } from '../../src/errors.ts'
 import { connect } from '../../src/store/connection.ts'
@@ -104,6 +105,29 @@ test('people and membership files on the command line', async (t) => {
       t.equal(run.notes.trim().split('\n').length, 1)
       t.notMatch(run.notes, person(1).nationalId)
     }
+  })
+
+  await t.test('what the issue of cards goes by is set with a date, and noted', async (t) => {
+    const run = async (...args: string[]) => (await mizan(issuanceCommand, ...args)).notes
+    t.equal(await run('add-holiday', '2031-01-07', 'Coptic Christmas'), '')
+    t.match((await mizan(issuanceCommand, 'holidays')).out, '2031-01-07  Coptic Christmas\n')
+    t.match(await run('withdraw-holiday', '2031-01-07'), /no holiday on this date was announced before today/)
+    await client.query('update holiday set announced_on = 20260101')
+    t.equal(await run('withdraw-holiday', '2031-01-07'), '')
+    t.equal((await mizan(issuanceCommand, 'holidays')).out, '')
+    const onDate = ['--from', '2031-01-01', '--moment', 'on-date', '--governorate', 'SUZ']
+    t.match(await run('activation', ...onDate), /onDate belongs to on-date/)
+    t.equal(await run('activation', ...onDate, '--on-date', '2031-03-01'), '')
+    t.match(await run('activation', ...onDate, '--on-date', '2031-03-01'), /a rule from this date already/)
+    const terms = ['replacement', '--from', '2031-01-01', '--fee', '312.50', '--working-days']
+    t.match(await run(...terms, '0'), /workingDays: 1 to 250/)
+    t.equal(await run(...terms, '8'), '')
+    t.equal((await mizan(issuanceCommand, 'late', '--json')).out, '[]\n')
+    const { rows } = await client.query(`select action from audit_event where action like 'issuance %' order by id`)
+    t.same(
+      rows.map(({ action }) => action),
+      ['issuance add-holiday', 'issuance withdraw-holiday', 'issuance activation', 'issuance replacement'],
+    )
   })
 
   await t.test('a membership file is checked, applied, and applied again to no effect', async (t) => {

@@ -1,0 +1,138 @@
+import { Command, Option } from 'commander'
+import { type CivilDate, formatDate } from '../calendar.ts'
+import { activationMoments } from '../card/activation.ts'
+import { parsePounds } from '../money.ts'
+import { noteAudit } from '../store/audit-store.ts'
+import type { Client } from '../store/connection.ts'
+import { type PeopleDesk, todayAt } from '../store/people-desk.ts'
+import { lateReplacements } from '../store/people-orders.ts'
+import {
+  announceHoliday,
+  listHolidays,
+  setActivationPolicy,
+  setReplacementTerms,
+  withdrawHoliday,
+} from '../store/people-rules.ts'
+import { systemActor } from './access-desk.ts'
+import { type CommandIo, processIo } from './command-io.ts'
+import { authorOf } from './keys-desk.ts'
+import { atPeopleDesk, type PeopleOptions, withPeopleOptions } from './people-access.ts'
+
+/** `mizan issuance`: what the issue of cards goes by, and what of it is late. */
+export function issuanceCommand(io: CommandIo = processIo): Command {
+  return new Command('issuance')
+    .description('holidays, when cards become active, what a replacement costs, and which are late (docs/people.md)')
+    .addCommand(lateCommand(io))
+    .addCommand(holidaysCommand(io))
+    .addCommand(holidayCommand(io, 'add-holiday', 'announce a holiday; dates promised before it was known stay'))
+    .addCommand(holidayCommand(io, 'withdraw-holiday', 'say that an announced day is no holiday after all'))
+    .addCommand(activationCommand(io))
+    .addCommand(termsCommand(io))
+}
+
+function lateCommand(io: CommandIo): Command {
+  const command = new Command('late').description('replacements that are not printed though their last day is past')
+  return withPeopleOptions(command).action((options: PeopleOptions) =>
+    atPeopleDesk(io, options, async (desk) => {
+      const late = await lateReplacements(desk, todayAt(desk))
+      if (options.json) io.out(`${JSON.stringify(late)}\n`)
+      else
+        for (const one of late) io.out(`order ${one.id}  household ${one.householdId}  due ${dated(one.dueOn ?? 0)}\n`)
+    }),
+  )
+}
+
+function holidaysCommand(io: CommandIo): Command {
+  const command = new Command('holidays').description('the holidays that are known, from today on')
+  return withPeopleOptions(command).action((options: PeopleOptions) =>
+    atPeopleDesk(io, options, async (desk) => {
+      const found = await listHolidays(desk, todayAt(desk))
+      if (options.json) io.out(`${JSON.stringify(found)}\n`)
+      else for (const { date, name } of found) io.out(`${dated(date)}  ${name}\n`)
+    }),
+  )
+}
+
+function holidayCommand(io: CommandIo, name: 'add-holiday' | 'withdraw-holiday', description: string): Command {
+  const command = withPeopleOptions(new Command(name).description(description)).argument('<date>', 'yyyy-mm-dd')
+  if (name === 'add-holiday') command.argument('<name>', 'what is celebrated')
+  return command.action((...given: unknown[]) => {
+    const [date = '', what = ''] = given.filter((one): one is string => typeof one === 'string')
+    const options = command.opts<PeopleOptions>()
+    return changeRule(io, options, name, { date, ...(what === '' ? {} : { name: what }) }, async (desk, actor) => {
+      if (name === 'add-holiday') await announceHoliday(desk, { date, name: what }, actor)
+      else await withdrawHoliday(desk, date, actor)
+    })
+  })
+}
+
+interface ActivationOptions extends PeopleOptions {
+  readonly from: string
+  readonly moment: (typeof activationMoments)[number]
+  readonly governorate?: string
+  readonly onDate?: string
+}
+
+function activationCommand(io: CommandIo): Command {
+  const command = new Command('activation').description('set when collected cards become active, from a date on')
+  return withPeopleOptions(command)
+    .requiredOption('--from <date>', 'first day of the rule, yyyy-mm-dd')
+    .addOption(new Option('--moment <moment>', 'what makes it active').choices(activationMoments).makeOptionMandatory())
+    .option('--governorate <code>', 'absent: all that have no rule of their own')
+    .option('--on-date <date>', 'yyyy-mm-dd, with on-date')
+    .action((options: ActivationOptions) => {
+      const { from, moment, governorate, onDate } = options
+      const rule = { from, moment, ...(governorate && { governorate }), ...(onDate && { onDate }) }
+      return changeRule(io, options, 'activation', rule, (desk, actor) => setActivationPolicy(desk, rule, actor))
+    })
+}
+
+interface TermsOptions extends PeopleOptions {
+  readonly from: string
+  readonly fee: string
+  readonly workingDays: string
+}
+
+function termsCommand(io: CommandIo): Command {
+  const command = new Command('replacement').description('set what a replacement costs and how fast it is made')
+  return withPeopleOptions(command)
+    .requiredOption('--from <date>', 'a day after today, yyyy-mm-dd')
+    .requiredOption('--fee <pounds>', 'such as 300 or 312.50')
+    .requiredOption('--working-days <days>', 'until it is printed')
+    .action((options: TermsOptions) => {
+      const terms = {
+        from: options.from,
+        feePiasters: parsePounds(options.fee),
+        workingDays: Number(options.workingDays),
+      }
+      return changeRule(io, options, 'replacement', terms, (desk, actor) => setReplacementTerms(desk, terms, actor))
+    })
+}
+
+/** Changes a rule and notes it in the audit, together. */
+async function changeRule(
+  io: CommandIo,
+  options: PeopleOptions,
+  name: string,
+  detail: Readonly<Record<string, string | number>>,
+  change: (desk: PeopleDesk & { readonly client: Client }, actor: { readonly name: string }) => Promise<void>,
+): Promise<void> {
+  await atPeopleDesk(io, options, async (desk) => {
+    const { client } = desk
+    await client.query('begin')
+    try {
+      await change(desk, { name: authorOf(io).user })
+      const event = { actor: systemActor(io), source: 'local', requestId: '', outcome: 'done' } as const
+      await noteAudit(client, { ...event, action: `issuance ${name}`, detail })
+      await client.query('commit')
+    } catch (error) {
+      await client.query('rollback').catch(() => undefined)
+      throw error
+    }
+    io.out(options.json ? `${JSON.stringify(detail)}\n` : 'done\n')
+  })
+}
+
+function dated(value: number): string {
+  return formatDate(value as CivilDate)
+}
