@@ -37,12 +37,15 @@ export class ApiDatabase {
   constructor(options: ApiDatabaseOptions) {
     this.#app = poolOf(options, 'mizan_app', options.connections ?? CONNECTIONS)
     this.#analyst = poolOf(options, 'mizan_analyst', options.searches ?? SEARCHES)
+    const query = (...given: unknown[]) =>
+      onConnection(this.#app, (client) =>
+        (client.query as (...given: unknown[]) => Promise<unknown>).apply(client, given),
+      )
+    this.queryable = { query } as unknown as Queryable
   }
 
-  /** One statement at a time, each on whichever connection is free. */
-  get queryable(): Queryable {
-    return this.#app as unknown as Queryable
-  }
+  /** One statement at a time, each on whichever connection is free; errors are those of {@link change}. */
+  readonly queryable: Queryable
 
   /**
    * Reads, all as of one moment; nothing can be changed.

@@ -3,7 +3,9 @@ import t from 'tap'
 import { accessMatrix } from '../../src/api/access-matrix.ts'
 import { apiRoutes } from '../../src/api/api.ts'
 import { changeKinds } from '../../src/api/change-kinds.ts'
-import { roles } from '../../src/store/access-users.ts'
+import { MizanError } from '../../src/errors.ts'
+import { ApiDatabase, nested } from '../../src/store/access-pool.ts'
+import { addUser, listUsers, roles } from '../../src/store/access-users.ts'
 import { verifyAudit } from '../../src/store/audit-chain.ts'
 import { apiWorld, PASSWORD } from './api-world.ts'
 
@@ -227,12 +229,65 @@ t.test('access to the API', async (t) => {
     t.equal((await as('analyst')(`/authorizations?cursor=${Buffer.from('[1]').toString('base64url')}`)).status, 400)
   })
 
+  t.test('a database that is away is told as such, and may come back', async (t) => {
+    const away = new ApiDatabase({ url: 'postgres://127.0.0.1:1/nothing' })
+    t.teardown(() => away.close())
+    await t.rejects(away.queryable.query('select 1'), { code: 'STORE_UNAVAILABLE' })
+    await t.rejects(
+      away.change(async () => 1),
+      { code: 'STORE_UNAVAILABLE' },
+    )
+    await t.rejects(database.queryable.query('select * from nothing'), { code: 'STORE_REJECTED', message: /42P01/ })
+    const impatient = new ApiDatabase({ url: world.url, statementTimeoutMs: 50 })
+    t.teardown(() => impatient.close())
+    await t.rejects(
+      impatient.search((client) => client.query('select pg_sleep(5)')),
+      { code: 'BAD_INPUT', message: /takes too long/ },
+    )
+    await t.rejects(
+      impatient.search((client) => client.query('select * from household')),
+      { code: 'STORE_REJECTED' },
+      'searches read views alone',
+    )
+  })
+
+  t.test('work with a transaction of its own becomes a part of another', async (t) => {
+    const count = async () => (await listUsers(database.queryable)).length
+    const before = await count()
+    const add = (client: Parameters<typeof addUser>[0], name: string) =>
+      addUser(
+        client,
+        { name, roles: ['analyst'], mustChange: true },
+        `scrypt$10$8$1$${'0'.repeat(32)}$${'0'.repeat(64)}`,
+        'x',
+      )
+    await database.change(async (client) => {
+      const inner = nested(client)
+      await inner.query('begin')
+      await add(inner, 'kept-one')
+      await inner.query('commit')
+      await inner.query('begin')
+      await add(inner, 'undone-one')
+      await inner.query('rollback')
+    })
+    t.equal(await count(), before + 1)
+    const failing = database.change(async (client) => {
+      const inner = nested(client)
+      await inner.query('begin')
+      await add(inner, 'lost-one')
+      await inner.query('commit')
+      throw new MizanError('CONFLICT')
+    })
+    await t.rejects(failing, { code: 'CONFLICT' })
+    t.equal(await count(), before + 1, 'all or nothing')
+  })
+
   t.test('the audit hangs together: what is changed, taken out or cut off shows', async (t) => {
     const check = () => database.use((client) => verifyAudit(client))
     t.match(await check(), { ok: true })
-    await t.rejects(database.queryable.query('delete from audit_event'), { code: '42501' })
+    await t.rejects(database.queryable.query('delete from audit_event'), { message: /42501/ })
     await t.rejects(database.queryable.query(`insert into audit_event (id, at, actor) values (1, now(), 'x')`), {
-      code: '42501',
+      message: /42501/,
     })
     await t.rejects(owner.query('update audit_event set actor = actor'), { code: '23514' })
     const tampered = async (sql: string) => {

@@ -5,7 +5,7 @@ import { apiWorld } from './api-world.ts'
 
 t.test('what the writer does for the API', async (t) => {
   const world = await apiWorld(t, { commandWaitMs: 400 })
-  const { as, owner, logged } = world
+  const { as, owner, logged, database } = world
   const operator = as('operator')
   const auditor = as('auditor')
   let writer: Awaited<ReturnType<typeof world.start>>
@@ -133,6 +133,11 @@ t.test('what the writer does for the API', async (t) => {
       as(who)(`${location}/approve`, { body: { note: 'seen' }, ...(key === undefined ? {} : { key }) })
     t.match((await approve('operator')).body, { status: 403, detail: /another person/ })
     t.match((await approve('settlement')).body, { status: 403, detail: /roles operator/ })
+    const alone = database.queryable.query(
+      `update change_request set state = 'approved', checker = 'operator', decided_at = now() where id = $1`,
+      [asked.body.changeId],
+    )
+    await t.rejects(alone, { message: /change_request_second_person/ }, 'the database holds to it too')
     t.match((await as('operator')('/households/9')).body.terms, [{ status: 'active' }])
     const both = await Promise.all([approve('operator-2', 'yes-9'), approve('operator-2', 'yes-9-too')])
     t.same(both.map(({ status }) => status).sort(), [200, 409], 'decided once')
