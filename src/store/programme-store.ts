@@ -185,7 +185,7 @@ export async function withdrawProgramme(
   return versionRow(client, reference)
 }
 
-/** Publishes the programmes that come with the program, in a database that has none. */
+/** Publishes the programmes that come with the program, in a database that has none; several may do so at once. */
 export async function installProgrammes(client: Client, files: readonly ProgrammeFile[]): Promise<void> {
   const rows = files.map((file) => ({ ...file, content: file, checksum: checksumOf(file) }))
   await client.query(
@@ -195,7 +195,8 @@ export async function installProgrammes(client: Client, files: readonly Programm
             'mizan', 'mizan', now(), 'installation', now()
      from jsonb_to_recordset($1) r(code text, version integer, number smallint, "effectiveFrom" date,
        "effectiveTo" date, content jsonb, checksum text)
-     where not exists (select from programme_version)`,
+     where not exists (select from programme_version)
+     on conflict (code, version) do nothing`,
     [JSON.stringify(rows)],
   )
 }
