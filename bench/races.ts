@@ -1,9 +1,6 @@
-import { writeFileSync } from 'node:fs'
-import path from 'node:path'
-import { householdCommand } from '../src/commands/household.ts'
 import { verifyLedger } from '../src/store/verify.ts'
 import { raceForLastLoaves, racingHouseholds } from '../test/requirements/last-loaves.ts'
-import { runCommand } from '../test/requirements/requirements-world.ts'
+import { loadHouseholds } from '../test/requirements/requirements-world.ts'
 import { startTestSwitch } from '../test/support/switch.ts'
 import { note, progress } from './terminal.ts'
 
@@ -20,9 +17,7 @@ const ends: (() => unknown)[] = []
 async function race(rounds: number): Promise<boolean> {
   const world = await startTestSwitch({ teardown: (work) => ends.push(work) }, { households: 60 })
   const { rows, homes } = racingHouseholds(world.world.keys, FIRST_HOUSEHOLD, rounds)
-  const file = path.join(world.varDir, 'households.ndjson')
-  writeFileSync(file, rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
-  await world.restart(async () => note((await runCommand(world, householdCommand, 'load', file)).trim()))
+  note((await loadHouseholds(world, rows)).trim())
   const { oneWinner, otherwise } = await raceForLastLoaves(world, homes, (done) => {
     if (done % SHOWN === 0) progress(`${done} of ${rounds} rounds`)
   })

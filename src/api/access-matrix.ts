@@ -68,6 +68,7 @@ export const accessMatrix: Readonly<Record<string, Access>> = {
   'POST /membership-files/check': enrols,
   'POST /membership-files': enrols,
   'GET /households/{householdId}/orders': readsCitizens,
+  'POST /households/{householdId}/orders': enrols,
   'GET /orders/{orderId}': readsCitizens,
   'GET /orders/late': readsCitizens,
   'POST /orders/{orderId}/order': enrols,

@@ -1,7 +1,4 @@
-import { writeFileSync } from 'node:fs'
-import path from 'node:path'
 import { test } from 'tap'
-import { householdCommand } from '../../src/commands/household.ts'
 import type { WorldHousehold } from '../../src/simulator/demo-files.ts'
 import { FingerprintReader } from '../../src/simulator/fingerprint-reader.ts'
 import {
@@ -15,7 +12,7 @@ import {
 import { expectSoundLedger } from '../support/exchange-cases.ts'
 import { entriesOf } from '../support/switch.ts'
 import { raceForLastLoaves, racingHouseholds } from './last-loaves.ts'
-import { cardInFile, requirementsWorld } from './requirements-world.ts'
+import { cardInFile, loadHouseholds, requirementsWorld } from './requirements-world.ts'
 
 const ROUNDS = 25
 const OLD_CARD = { id: 5_001, governorate: 'PTS', members: 3 }
@@ -23,7 +20,7 @@ const nameOf = (en: string) => ({ en, ar: 'دعم' })
 
 test('what a household gets, and how', async (t) => {
   const requirements = await requirementsWorld(t, { at: '2026-11-27T12:00:00+02:00', households: 150 })
-  const { world, user, agreed, run, bread, balances } = requirements
+  const { world, user, agreed, bread, balances } = requirements
   const { clock } = world
   const keys = world.world.keys
   const at = (instant: string) => {
@@ -33,7 +30,6 @@ test('what a household gets, and how', async (t) => {
   const grocer = ({ card, governorate }: WorldHousehold) => ({ card, terminal: world.place('grocer', governorate) })
   const owned = [cardInFile(keys, 1, 'family'), cardInFile(keys, 2, 'ration')] as const
   const races = racingHouseholds(keys, 10_000, ROUNDS)
-  const file = path.join(world.varDir, 'households.ndjson')
   const first = {
     household: OLD_CARD.id,
     governorate: OLD_CARD.governorate,
@@ -42,14 +38,8 @@ test('what a household gets, and how', async (t) => {
     cards: owned.map(({ row }) => row),
     postalPiasters: 100_000,
   }
-  writeFileSync(file, [first, ...races.rows].map((row) => `${JSON.stringify(row)}\n`).join(''))
-  await world.restart(async () => {
-    t.match(
-      await run(householdCommand, 'load', file),
-      `${ROUNDS + 1} households opened`,
-      'households with old cards are loaded',
-    )
-  })
+  const loaded = await loadHouseholds(world, [first, ...races.rows])
+  t.match(loaded, `${ROUNDS + 1} households opened`, 'households with old cards are loaded')
 
   await t.test('M9: goods item by item up to the month’s caps, and the rest from the postal account', async (t) => {
     const home = world.household({ members: 5 })

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import type { Command } from 'commander'
 import type { Test } from 'tap'
 import { type CommandIo, processIo } from '../../src/commands/command-io.ts'
+import { householdCommand } from '../../src/commands/household.ts'
 import { describeError } from '../../src/errors.ts'
 import { withCheckDigit } from '../../src/identifiers.ts'
 import type { Answer } from '../../src/simulator/counterparty.ts'
@@ -80,23 +81,30 @@ export async function runCommand(
   const env = { DATABASE_URL: world.databaseUrl, MIZAN_MASTER_KEY: 'a5'.repeat(32), MIZAN_VAR: world.varDir }
   const io = { ...processIo, env, out: (text: string) => said.push(text), note: () => undefined }
   const status = process.exitCode
-  await atTimeOf(world, () => command(io).parseAsync(args, { from: 'user' })).catch((error: unknown) =>
-    said.push(describeError(error)),
-  )
+  await command(io)
+    .parseAsync(args, { from: 'user' })
+    .catch((error: unknown) => said.push(describeError(error)))
   // What a command found is in what it said; it is no failure of whoever runs it here.
   process.exitCode = status
   return said.join('')
 }
 
-/** A command line reads the machine's clock: while it runs, that is the clock of the world. */
-async function atTimeOf<T>({ clock }: TestSwitch, work: () => Promise<T>): Promise<T> {
-  const { now } = Date
-  Date.now = () => clock.now()
-  try {
-    return await work()
-  } finally {
-    Date.now = now
-  }
+/** Loads a file of households while the switch is down; what the load says of it. */
+export async function loadHouseholds(world: TestSwitch, rows: readonly object[]): Promise<string> {
+  const file = path.join(world.varDir, 'households.ndjson')
+  writeFileSync(file, rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
+  let said = ''
+  await world.restart(async () => {
+    // A command line reads the machine's clock, which now is that of the world.
+    const { now } = Date
+    Date.now = () => world.clock.now()
+    try {
+      said = await runCommand(world, householdCommand, 'load', file)
+    } finally {
+      Date.now = now
+    }
+  })
+  return said
 }
 
 class ApiUsers {

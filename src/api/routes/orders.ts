@@ -3,6 +3,7 @@ import { issuanceStates, orderReasons } from '../../card/issuance.ts'
 import { reportKinds } from '../../card/replacement.ts'
 import { findCard } from '../../store/card-reader.ts'
 import type { CommandState } from '../../store/command-requests.ts'
+import { applyAgain } from '../../store/people-application.ts'
 import {
   activateCard,
   addDevice,
@@ -28,7 +29,7 @@ import {
 } from '../../store/people-orders.ts'
 import { instantOf } from '../cursor.ts'
 import { dashed } from '../days.ts'
-import { deskOf } from '../desk.ts'
+import { askAtDesk, deskOf } from '../desk.ts'
 import { askOnce, commandKeyOf } from '../once.ts'
 import { type Answer, type Call, ok, type Route, type RouteSpec, route } from '../route.ts'
 import { commandAnswers, date, id, instant, orNull, ownerId, shape, words } from '../shapes.ts'
@@ -175,6 +176,14 @@ export const orderRoutes: readonly Route[] = [
       await call.looked(orders.map(({ householdId }) => householdId))
       return ok({ items: orders.map(orderView) })
     },
+  }),
+  route({
+    ...asking,
+    path: '/households/{householdId}/orders',
+    summary: 'apply for the first card again after its issue was cancelled; free, as the first time',
+    params: householdParams,
+    handler: (call) =>
+      askAtDesk(call, call.params.householdId, (desk, actor) => applyAgain(desk, call.params.householdId, actor)),
   }),
   route({
     ...asking,

@@ -16,6 +16,7 @@ import {
 import {
   activateCard,
   announceCard,
+  applyAgain,
   cancelIssue,
   extendCollection,
   handOutCard,
@@ -37,6 +38,7 @@ const handlers: Readonly<Record<string, Handler | undefined>> = {
   'person-head': changeHead,
   'account-link': linkAccount,
   'fingerprint-note': noteFingerprint,
+  'card-apply': applyAgain,
   'card-order': orderCard,
   'card-printed': takePrintedCard,
   'card-ready': announceCard,

@@ -58,6 +58,32 @@ export const orderCard: Handler = atHousehold(orderSchema, (detail, context) => 
   return done('the card is ordered', { order: detail.order })
 })
 
+const applySchema = Type.Object({
+  asked: optional(Type.String()),
+  order: parts.id,
+  /** How far the issue before had come that still holds: account and fingerprint need not be given again. */
+  state: Type.Union([Type.Literal('applied'), Type.Literal('account-linked'), Type.Literal('fingerprint-enrolled')]),
+})
+
+/** Begins the issue of a first card anew after it was cancelled (M14); it is free, as the first time. */
+export const applyAgain: Handler = atHousehold(applySchema, ({ order, state }, context) => {
+  const { household, builder, command, entitlementDate } = context
+  if (household.cards.some(({ kind, status }) => kind === 'family' && status !== 'closed')) {
+    return refused('the household has a card: order a replacement')
+  }
+  builder.change('order-open', {
+    household: household.id,
+    order,
+    reason: 'first',
+    state,
+    feePiasters: 0,
+    feePaid: 'none',
+    openedOn: entitlementDate,
+    actor: command.requestedBy,
+  })
+  return done('the household has applied again', { order, state })
+})
+
 const printedSchema = Type.Object({ ...step, card: cardPart })
 
 /** Takes the card that was printed into its household; nobody can use it before it is handed out. */

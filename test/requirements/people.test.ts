@@ -1,0 +1,249 @@
+import { createHash } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { type Test, test } from 'tap'
+import { jobCommand } from '../../src/commands/job.ts'
+import { transaction } from '../../src/simulator/messages.ts'
+import { iban, person } from '../people/people-world.ts'
+import { expectSoundLedger } from '../support/exchange-cases.ts'
+import { printedCard, requirementsWorld } from './requirements-world.ts'
+
+interface Message {
+  readonly to: string
+  readonly template: string
+  readonly text: string
+}
+
+const PORT_SAID = 'PTS'
+const arabic = (text: string) => text.replaceAll(/\d/g, (digit) => String.fromCharCode(0x660 + Number(digit)))
+
+test('people, their cards and what they are told', async (t) => {
+  const config = { jobs: { enabled: true } }
+  const requirements = await requirementsWorld(t, { at: '2026-11-11T12:00:00+02:00', households: 60, config })
+  const { world, user, run, bread, balances } = requirements
+  const { clock } = world
+  const [clerk, hotline] = [user('enrolment'), user('operator')]
+  const at = (instant: string) => {
+    clock.nowMs = Date.parse(instant)
+  }
+  const folder = path.join(world.varDir, 'notifications')
+  /** The message by a template to a mobile number, once it has gone out. */
+  const told = async (mobile: string, template: string): Promise<string> => {
+    for (let tries = 0; tries < 500; tries++) {
+      const found = messagesIn(folder).findLast((one) => one.to === mobile && one.template === template)
+      if (found !== undefined) return found.text
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    throw new Error(`no ${template} came`)
+  }
+  /** A step that has to be carried out. */
+  const step = async (t: Test, where: string, body?: object, who = clerk) => {
+    const answer = await who.post(where, body)
+    t.equal(answer.status, 200, `${where}: ${answer.body.outcome ?? JSON.stringify(answer.body)}`)
+    return answer.body
+  }
+  const place = { kind: 'post', governorate: PORT_SAID, name: 'مكتب بريد رئيسي', address: '1', hours: '08:30-15:00' }
+  t.equal((await hotline.post('/collection-places/pts-1', place)).status, 200)
+  const enrol = async (t: Test, number: number, members: number) => {
+    const others = Array.from({ length: members - 1 }, (_, one) => person(number + one + 1, false))
+    const home = { head: person(number), members: others, governorate: PORT_SAID, hasOldRationCard: true }
+    const { householdId, orderId } = await step(t, '/households', home)
+    const mobile = `+2010${String(number).padStart(8, '0')}`
+    return { householdId: Number(householdId), orderId: Number(orderId), mobile }
+  }
+  const identify = async (t: Test, household: number, number: number) => {
+    await step(t, `/households/${household}/account`, { kind: 'new', iban: iban(number) })
+    const templateRef = String(number).padStart(16, '0')
+    await step(t, `/households/${household}/fingerprint`, { deviceId: '00000000000000d1', templateRef })
+  }
+  /** Has a card printed for an order, and waiting at the post office. */
+  const announce = async (t: Test, order: number, number: number) => {
+    const { printed, held } = printedCard(world.world.keys, number)
+    await step(t, `/orders/${order}/printed`, printed)
+    await step(t, `/orders/${order}/ready`, { placeId: 'pts-1' })
+    return held
+  }
+  const issue = async (t: Test, number: number, members: number) => {
+    const home = await enrol(t, number, members)
+    await identify(t, home.householdId, number)
+    await step(t, `/orders/${home.orderId}/order`, {})
+    const card = await announce(t, home.orderId, number)
+    await step(t, `/orders/${home.orderId}/collected`, {})
+    return { ...home, card }
+  }
+  const orderOf = async (id: number) => (await clerk.get(`/orders/${id}`)).body
+
+  await t.test('M13: enrolled with national ID, own mobile number, finger and account', async (t) => {
+    const wrong = { head: { nationalId: '29013010112345', name: 'Household 1' }, members: [], governorate: 'ZZ' }
+    const refused = await clerk.post('/households', { ...wrong, hasOldRationCard: false })
+    t.equal(refused.status, 400)
+    for (const fault of [/date of birth/, /mobile/, /governorate/]) t.match(refused.body.detail, fault)
+    const { householdId, orderId } = await enrol(t, 100, 4)
+    t.equal((await clerk.post(`/orders/${orderId}/order`, {})).status, 400, 'not without account and finger')
+    await identify(t, householdId, 100)
+    const { body } = await clerk.get(`/households/${householdId}/people`)
+    t.match(body, {
+      members: [{ role: 'head', mobile: /\*\d{3}$/, nationalId: /^\*+\d{4}$/, fingerprints: 1 }, {}, {}, {}],
+      account: { kind: 'new', reference: /^EG\*+\d{4}$/ },
+    })
+    t.equal((await hotline.get(`/households/${householdId}/people`)).status, 403, 'not for everybody to see')
+    const again = await clerk.post('/households', {
+      head: person(100),
+      members: [],
+      governorate: PORT_SAID,
+      hasOldRationCard: false,
+    })
+    t.match([again.status, again.body.detail], [400, /member of a household already/])
+    t.equal((await orderOf(orderId)).state, 'fingerprint-enrolled')
+  })
+
+  await t.test('M14, M20: told, given one month more, cancelled, applied again, collected, drawn with', async (t) => {
+    const { householdId, orderId, mobile } = await enrol(t, 200, 3)
+    await identify(t, householdId, 200)
+    await step(t, `/orders/${orderId}/order`, {})
+    const first = await announce(t, orderId, 200)
+    const notice = await told(mobile, 'collection-notice')
+    t.match(notice, place.name)
+    t.match(notice, `${arabic('11')} ديسمبر ${arabic('2026')}`, 'a month to collect it')
+    t.equal((await bread(first, PORT_SAID, 1)).code, '78', 'it does not work before')
+    await step(t, `/orders/${orderId}/extend`, undefined, hotline)
+    t.match(await told(mobile, 'collection-extended'), `${arabic('11')} يناير ${arabic('2027')}`)
+    t.match(await hotline.post(`/orders/${orderId}/extend`), { status: 422, body: { detail: /once already/ } })
+    t.match(await clerk.post(`/households/${householdId}/orders`), { status: 400, body: { detail: /one at a time/ } })
+    t.match(await run(jobCommand, 'run', 'notice-expiry'), /0 issues to be cancelled/)
+    at('2027-01-12T12:00:00+02:00')
+    t.equal((await clerk.post(`/orders/${orderId}/collected`, {})).status, 422, 'too late')
+    t.match(await run(jobCommand, 'run', 'notice-expiry'), /1 issues to be cancelled/)
+    t.match(await told(mobile, 'collection-cancelled'), 'تم إلغاء')
+    t.equal((await orderOf(orderId)).state, 'cancelled')
+    const next = await step(t, `/households/${householdId}/orders`)
+    t.match(await orderOf(next.orderId), { state: 'fingerprint-enrolled', reason: 'first', feePiasters: 0 })
+    await step(t, `/orders/${next.orderId}/order`, {})
+    const card = await announce(t, next.orderId, 201)
+    const { outcome } = await step(t, `/orders/${next.orderId}/collected`, {})
+    t.match(outcome, /handed out and active/)
+    t.equal((await bread(card, PORT_SAID, 15)).code, '00')
+    t.not((await bread(first, PORT_SAID, 1)).code, '00', 'the one that nobody collected never works')
+    t.match(await clerk.post(`/households/${householdId}/orders`), { status: 400, body: { detail: /replacement/ } })
+    t.same(
+      (await orderOf(next.orderId)).steps.map(({ state }: { state: string }) => state),
+      ['fingerprint-enrolled', 'ordered', 'printed', 'ready', 'collected', 'active'],
+    )
+  })
+
+  await t.test('M15, M20: one card for the household; its head is told, in Arabic', async (t) => {
+    const { householdId, card, mobile } = await issue(t, 300, 4)
+    t.equal((await balances(card, PORT_SAID))[92], 5 * 4, 'what the whole family gets')
+    t.equal((await bread(card, PORT_SAID, 15)).code, '00')
+    t.equal(await told(mobile, 'dispense'), 'تم صرف ١٥ رغيفًا من الخبز المدعم. المتبقي اليوم: ٥ أرغفة.')
+    const { members } = (await clerk.get(`/households/${householdId}/people`)).body
+    const others = members.filter(({ role }: { role: string }) => role === 'member')
+    t.equal(others.length, 3)
+    at('2027-01-27T10:00:00+02:00')
+    t.match(await run(jobCommand, 'run', 'entitlement-reminder'), /ration: [1-9]\d* households told/)
+    const left = await told(mobile, 'entitlement-expiring')
+    t.match(left, `${arabic('200')} جنيه`, 'what is left of the ration')
+    t.match(left, `${arabic('31')} يناير ${arabic('2027')}`, 'and until when')
+  })
+
+  await t.test('M16, M20: a loss blocks at once; the replacement costs its fee and keeps the wallets', async (t) => {
+    const home = await issue(t, 400, 3)
+    const { householdId, mobile } = home
+    const cardId = (await orderOf(home.orderId)).cardId
+    const cashier = { card: home.card, terminal: world.place('atm', PORT_SAID), amountPiasters: 50_000 }
+    t.equal((await world.atm.ask(transaction('deposit', { ...cashier, to: '20' }))).answer.code, '00')
+    t.equal((await bread(home.card, PORT_SAID, 4)).code, '00')
+    const before = await balances(home.card, PORT_SAID)
+    t.equal(
+      (await clerk.post(`/cards/${cardId}/replace`, { reason: 'loss', pay: 'postal' })).status,
+      422,
+      'report it first',
+    )
+    await step(t, `/cards/${cardId}/report`, { kind: 'loss', reason: 'call to 15999' }, hotline)
+    t.equal((await bread(home.card, PORT_SAID, 1)).code, '41', 'at the very next message')
+    t.match(await told(mobile, 'card-blocked'), 'تم إيقاف')
+    const asked = { reason: 'loss', pay: 'postal', placeId: 'pts-1' }
+    const { orderId } = await step(t, `/cards/${cardId}/replace`, asked)
+    const order = await orderOf(orderId)
+    t.match(order, { reason: 'loss', feePiasters: 30_000, feePaid: 'postal', openedOn: '2027-01-27' })
+    t.equal(order.dueOn, '2027-02-10', 'ten working days, Friday and Saturday are none')
+    const card = await announce(t, orderId, 401)
+    await step(t, `/orders/${orderId}/collected`, {})
+    const after = await balances(card, PORT_SAID)
+    t.same(after, { ...before, 20: (before[20] ?? 0) - 30_000 }, 'all wallets as they were, less the fee')
+    t.equal((await bread(home.card, PORT_SAID, 1)).code, '41')
+    t.equal((await bread(card, PORT_SAID, 11)).code, '00')
+    t.match((await clerk.get(`/households/${householdId}`)).body, { cards: [{ status: 'lost' }, { status: 'active' }] })
+  })
+
+  await t.test('M18: a file of the ministry counts from the next day and month, and once', async (t) => {
+    const [grown, shrunk, stopped] = [world.household(), world.household({ members: 4 }), world.household()]
+    const born = person(500, false).nationalId
+    const rows = [
+      `${grown.id},added,${born},,${person(500).name},2027-01-27,birth,`,
+      `${shrunk.id},removed,${person(501).nationalId},,,2027-01-27,death,registry`,
+      `${stopped.id},suspended,,,,2027-01-27,income,cleansing`,
+      `${grown.id},added,${born.slice(1)},,,2027-01-27,birth,`,
+      `99999999,suspended,,,,2027-01-27,income,`,
+    ]
+    const header = 'household,event,nationalId,memberKey,name,effective,reasonCode,reason'
+    const file = [header, ...rows, 'TOTAL,5,2,1,0,2,0', ''].join('\n')
+    const sha256 = createHash('sha256').update(file).digest('hex')
+    const checked = await clerk.upload('/membership-files/check?format=csv', file)
+    t.match(checked, { status: 200, body: { sha256, lines: 5, done: 3, rejected: 2 } })
+    t.equal((await clerk.upload('/membership-files?format=csv', file)).status, 409, 'a second person has to agree')
+    const wish = { kind: 'membership-file', payload: { sha256 }, reason: 'of the ministry' }
+    const change = (await clerk.post('/change-requests', wish)).body.changeId
+    t.equal((await clerk.post(`/change-requests/${change}/approve`, {})).status, 403)
+    t.equal((await user('enrolment-2').post(`/change-requests/${change}/approve`, {})).status, 200)
+    const apply = () => clerk.upload(`/membership-files?format=csv&change=${change}`, file)
+    const { body } = await apply()
+    t.match(body, { done: 3, rejected: 2, wasApplied: false, events: { added: 1, removed: 1, suspended: 1 } })
+    t.same(
+      [...new Set(body.rejections.map(({ line }: { line: number }) => line))],
+      [5, 6],
+      'what was not taken, and why',
+    )
+    t.match((await apply()).body, { wasApplied: true, done: 3 })
+    const left = async ({ card, governorate }: typeof grown) => balances(card, governorate)
+    t.equal((await left(grown))[92], 5 * grown.members, 'today as before')
+    const ration = (await left(grown))[91]
+    at('2027-01-28T10:00:00+02:00')
+    t.equal((await left(grown))[92], 5 * (grown.members + 1), 'bread from the next day')
+    t.equal((await left(grown))[91], ration, 'the month stays what it was')
+    t.equal((await left(shrunk))[92], 5 * 3)
+    t.equal((await bread(stopped.card, stopped.governorate, 1)).code, '57', 'suspended')
+    at('2027-02-01T10:00:00+02:00')
+    t.equal((await left(grown))[91], (ration ?? 0) + (grown.members < 4 ? 5_000 : 2_500), 'ration from the next month')
+    const { events } = (await user('auditor').get(`/households/${stopped.id}/people`)).body
+    t.match(events[0], { event: 'suspended', reasonCode: 'income', reason: 'cleansing', actor: 'user:enrolment' })
+  })
+
+  await t.test('M23: a telephone draws on the same wallets until it is removed', async (t) => {
+    const { householdId, card, mobile } = await issue(t, 600, 2)
+    const { printed, held } = printedCard(world.world.keys, 601)
+    await step(t, `/households/${householdId}/devices`, { device: 'wallet-600', token: printed })
+    t.ok(await told(mobile, 'device-added'))
+    t.equal((await bread(held, PORT_SAID, 6)).code, '00')
+    t.equal((await balances(card, PORT_SAID))[92], 4, 'of the wallet that the card draws on')
+    t.equal((await bread(card, PORT_SAID, 5)).code, '51')
+    const { devices } = (await clerk.get(`/households/${householdId}/people`)).body
+    await step(t, `/cards/${devices[0].cardId}/remove-device`, { reason: 'sold' }, hotline)
+    t.not((await bread(held, PORT_SAID, 1)).code, '00')
+    t.equal((await bread(card, PORT_SAID, 4)).code, '00')
+  })
+
+  await t.test('the ledger is sound', (t) => expectSoundLedger(t, world))
+})
+
+function messagesIn(folder: string): Message[] {
+  try {
+    return readdirSync(folder)
+      .sort()
+      .flatMap((file) => readFileSync(path.join(folder, file), 'utf8').split('\n'))
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as Message)
+  } catch {
+    return []
+  }
+}
