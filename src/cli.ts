@@ -33,6 +33,8 @@ const program = new Command('mizan')
   .description('authorization switch and double-entry ledger')
   .version(version)
   .showHelpAfterError('(mizan --help lists the commands)')
+  // An option of a command may be called --version too.
+  .enablePositionalOptions()
 
 try {
   const wanted = process.argv[2] ?? ''

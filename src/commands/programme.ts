@@ -106,15 +106,15 @@ function showCommand(io: CommandIo): Command {
     .description('print a version as its file states it')
     .argument('<code>', 'code of the programme')
     .option('--version <number>', 'absent = the latest that is published')
-  return common(command).action((code: string, options: ProgrammeOptions & { readonly version?: string }) =>
-    atDatabase(io, options, NAME, async ({ client }) => {
-      const version = options.version === undefined ? undefined : versionNumber(options.version)
+  return common(command).action((code: string, options: ProgrammeOptions & { readonly version?: string }) => {
+    const version = options.version === undefined ? undefined : versionNumber(options.version)
+    return atDatabase(io, options, NAME, async ({ client }) => {
       const found = await findProgramme(client, code, version)
       if (options.json) io.out(`${JSON.stringify(found)}\n`)
       else io.out(`${JSON.stringify(found.file, null, 2)}\n`)
       if (!options.json) io.note(`${versionLine(found)}${found.note === '' ? '' : `: ${found.note}`}\n`)
-    }),
-  )
+    })
+  })
 }
 
 function diffCommand(io: CommandIo): Command {

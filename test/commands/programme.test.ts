@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -205,6 +206,8 @@ test('mizan programme', async (t) => {
   })
 
   await t.test('every command has its help', async (t) => {
+    const cli = spawnSync(process.execPath, ['src/cli.ts', 'programme', 'show', 'bread', '--version', 'x'])
+    t.match(cli.stderr.toString(), 'x is no version', 'and not the version of the program')
     const names = ['validate', 'list', 'show', 'diff', 'simulate', 'submit', 'publish', 'withdraw']
     const command = programmeCommand()
     t.same(command.commands.map((one) => one.name()).sort(), [...names].sort())
