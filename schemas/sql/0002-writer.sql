@@ -301,6 +301,7 @@ create function standing_refunds(p_id bigint, p_since date)
     and not exists (select from authorization_journal x
                     where x.original_id = r.id and x.business_date >= r.business_date
                       and x.mti like '04%' and x.result = 'approved' offset 0)
+  offset 0
 $$;
 
 -- An authorization with everything a repeat, reversal, completion or refund needs to know of it.
