@@ -8,6 +8,7 @@ import { ApiDatabase, nested } from '../../src/store/access-pool.ts'
 import { addUser, listUsers, roles } from '../../src/store/access-users.ts'
 import { verifyAudit } from '../../src/store/audit-chain.ts'
 import { apiWorld, PASSWORD } from './api-world.ts'
+import { commandLineCases } from './command-line-cases.ts'
 
 t.test('access to the API', async (t) => {
   const world = await apiWorld(t)
@@ -281,6 +282,8 @@ t.test('access to the API', async (t) => {
     await t.rejects(failing, { code: 'CONFLICT' })
     t.equal(await count(), before + 1, 'all or nothing')
   })
+
+  t.test('users, keys and the audit on the command line', (t) => commandLineCases(t, world))
 
   t.test('the audit hangs together: what is changed, taken out or cut off shows', async (t) => {
     const check = () => database.use((client) => verifyAudit(client))

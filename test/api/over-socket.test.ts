@@ -152,6 +152,16 @@ t.test('the API of a running switch, over a socket', async (t) => {
       t.equal(faulty.status, 400)
       t.notMatch(JSON.stringify(faulty.told), '99999999999999')
       mizan.clock.advance(-86_400_000)
+      const { rows } = await mizan.client.query<{ kept: string }>(
+        `select concat((select string_agg(x::text, ' ') from audit_event x),
+           (select string_agg(x::text, ' ') from idempotent_request x),
+           (select string_agg(x::text, ' ') from command_inbox x), (select string_agg(x::text, ' ') from person x)) as kept`,
+      )
+      const kept = rows[0]?.kept ?? ''
+      t.match(kept, `/api/v1/orders/${orderId}/printed`)
+      for (const secret of [made.pan, person(900).nationalId, person(900).mobile?.slice(1) ?? '?', iban(900)]) {
+        t.notMatch(kept, secret, 'what identifies a person or card is kept sealed alone')
+      }
     },
   )
 

@@ -3,17 +3,17 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { Readable } from 'node:stream'
 import type { Command } from 'commander'
-import { test } from 'tap'
+import type { Test } from 'tap'
 import { apiKeyCommand } from '../../src/commands/api-key.ts'
 import { auditCommand } from '../../src/commands/audit.ts'
 import { type CommandIo, processIo } from '../../src/commands/command-io.ts'
 import { LineInput } from '../../src/commands/line-input.ts'
 import { userCommand } from '../../src/commands/user.ts'
 import { describeError } from '../../src/errors.ts'
-import { apiWorld } from './api-world.ts'
+import type { ApiWorld } from './api-world.ts'
 
-test('users, keys and the audit on the command line', async (t) => {
-  const world = await apiWorld(t)
+/** Users, keys and the audit on the command line, on a world whose audit is whole. */
+export async function commandLineCases(t: Test, world: ApiWorld): Promise<void> {
   const folder = mkdtempSync(path.join(tmpdir(), 'mizan-access-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   const run = async (make: (io: CommandIo) => Command, args: string[], input = '') => {
@@ -96,8 +96,5 @@ test('users, keys and the audit on the command line', async (t) => {
     t.match(await run(auditCommand, ['list', '--limit', '0']), { status: 1, errors: /--limit is 1 to 10000/ })
     t.match(await run(auditCommand, ['list', '--from', 'May']), { status: 1, errors: /--from is an instant/ })
     t.match(await run(auditCommand, ['verify']), { status: 0, out: /^the audit is whole: \d+ events\n$/ })
-    await world.owner.query('alter table audit_event disable trigger all')
-    await world.owner.query(`update audit_event set actor = 'user:else' where actor = 'user:operator'`)
-    t.match(await run(auditCommand, ['verify', '--json']), { status: 1, out: /"ok":false.*was changed/ })
   })
-})
+}
