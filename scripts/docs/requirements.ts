@@ -35,3 +35,70 @@ export const requirements: readonly Requirement[] = [
   other('M22', 'Secured against intrusion and forgery; transparent; no manipulation'),
   shown('M23', 'A device token maps to the same household and wallets'),
 ]
+
+/** A test that is named by requirements, and how it ended. */
+export interface ShownTest {
+  /** Path of its file in the repository. */
+  readonly file: string
+  readonly ids: readonly string[]
+  /** Without the ids. */
+  readonly name: string
+  readonly ok: boolean
+}
+
+/** A line that ends a test or subtest whose name begins with ids; tap writes the time behind it. */
+const NAMED = /^\s*(not )?ok \d+ - (M\d+(?:,? M\d+)*): (.+?)(?: # (.*))?$/gm
+/** Folder of the tests that go over the sockets and the API of a running switch, and over nothing else. */
+const END_TO_END = 'test/requirements/'
+
+/** Finds the tests that carry ids in what tap kept of a file; one that was skipped or is still to be done shows nothing. */
+export function shownTests(file: string, results: string): ShownTest[] {
+  const shown: ShownTest[] = []
+  for (const [, not, ids = '', name = '', directive = ''] of results.matchAll(NAMED)) {
+    if (/^(skip|todo)/i.test(directive)) continue
+    const plain = name.replaceAll(/\\([\\#])/g, '$1')
+    shown.push({ file, ids: ids.split(/,? /), name: plain, ok: not === undefined })
+  }
+  return shown
+}
+
+/** What is wrong with a run: requirements without a test from end to end, and tests that failed. */
+export function faultsOf(shown: readonly ShownTest[]): string[] {
+  const whole = new Set(shown.filter(({ file }) => file.startsWith(END_TO_END)).flatMap(({ ids }) => ids))
+  const missing = requirements.filter(({ id, mustBeShown }) => mustBeShown && !whole.has(id))
+  const known = new Set(requirements.map(({ id }) => id))
+  return [
+    ...missing.map(({ id }) => `no test in ${END_TO_END} is named by ${id}`),
+    ...shown.filter(({ ok }) => !ok).map(({ file, name }) => `${file}: ${name}: failed`),
+    ...shown.flatMap(({ file, ids }) =>
+      ids.filter((id) => !known.has(id)).map((id) => `${file} names ${id}, which is no requirement`),
+    ),
+  ]
+}
+
+/** docs/requirements.md: the same for the same tests, whenever and wherever they ran. */
+export function requirementsPage(shown: readonly ShownTest[]): string {
+  const rows = requirements.map(({ id, text }) => {
+    const tests = shown
+      .filter(({ ids }) => ids.includes(id))
+      .sort((a, b) => rank(a) - rank(b) || (a.file < b.file ? -1 : a.file > b.file ? 1 : 0))
+      .map(({ name, file }) => `${name.replaceAll('|', '\\|')} (\`${file}\`)`)
+    return `| ${id} | ${text} | ${tests.length === 0 ? 'see [architecture.md](architecture.md)' : tests.join('<br>')} |`
+  })
+  return [
+    '# Requirements and the tests that show them',
+    '',
+    'Made by the test run (`npm test`) of every test whose name begins with the id of a requirement, and passed. Those in',
+    `\`${END_TO_END}\` do as users do, over the sockets and the API of a running switch, from end to end; the others are about`,
+    'a part.',
+    '',
+    '| id | requirement | shown by |',
+    '| --- | --- | --- |',
+    ...rows,
+    '',
+  ].join('\n')
+}
+
+function rank({ file }: ShownTest): number {
+  return file.startsWith(END_TO_END) ? 0 : 1
+}
