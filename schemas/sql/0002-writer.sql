@@ -335,7 +335,8 @@ create function describe_authorization(a authorization_journal) returns jsonb
                        coalesce(sum(round(x.quantity * x.unit_price / 1000.0)), 0) as piasters,
                        coalesce(sum(x.granted_piasters), 0) as granted_piasters
                 from standing_refunds(a.id, a.business_date) r
-                join basket_line x on x.authorization_id = r.id and x.lane = r.lane
+                cross join lateral (
+                  select * from basket_line x where x.authorization_id = r.id and x.lane = r.lane offset 0) x
                 where x.line = l.line) b
               where l.authorization_id = a.id and l.lane = a.lane),
     'counted', case when a.trace like '%"usage.counted"%' then a.trace::jsonb end)
