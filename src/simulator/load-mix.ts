@@ -175,7 +175,7 @@ export function contentOf(kind: Exclude<LoadKind, 'reversal'>, breadDays = 1): L
     }
     case 'ration': {
       const amountPiasters = 2 * BASKET_LINE_PIASTERS
-      const lines = element('IT', basketLine('SUGAR1KG')) + element('IT', basketLine('OIL08L'))
+      const lines = element('IT', basketLine('TEA-40G')) + element('IT', basketLine('CHEESE-T250G'))
       return { mti: '0200', processingCode: '009100', amountPiasters, elements: lines }
     }
     case 'purchase':

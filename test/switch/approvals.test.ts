@@ -33,8 +33,8 @@ interface Case {
 const unknownShop: TestTerminal = { acceptorId: 'ELSEWHERE000001', terminalId: 'EW000001', mcc: '5999' }
 const unknownMachine: TestTerminal = { acceptorId: 'ELSEWHERE000002', terminalId: 'EW000002', mcc: '6011' }
 const goods = [
-  { product: 'SUGAR', quantityThousandths: 1_500, unitPricePiasters: 1_260 },
-  { product: 'TEA', quantityThousandths: 250, unitPricePiasters: 4_000 },
+  { product: 'SUGAR-1KG', quantityThousandths: 1_500, unitPricePiasters: 1_260 },
+  { product: 'TEA-40G', quantityThousandths: 250, unitPricePiasters: 400 },
 ]
 const basket = basketTotalPiasters(goods)
 
