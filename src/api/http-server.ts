@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { isIP } from 'node:net'
 import fastify, { type FastifyInstance, type FastifyPluginAsync } from 'fastify'
 import { describeError, MizanError } from '../errors.ts'
 import { httpListening, httpRequestFailed } from '../telemetry/events.ts'
@@ -82,7 +83,7 @@ export async function buildHttpApp(options: Omit<HttpServerOptions, 'host' | 'po
     // What a caller sends as an id would stand in the log and the audit as if it were ours.
     requestIdHeader: false,
     genReqId: () => randomUUID(),
-    trustProxy: [...(options.trustedProxies ?? [])],
+    trustProxy: trustedProxies(options.trustedProxies ?? []),
     // An address that cannot be read is not said again.
     frameworkErrors: (_, request, reply) => {
       send(reply, describeProblem(new MizanError('BAD_INPUT', 'the address cannot be read'), request.id))
@@ -112,6 +113,21 @@ export async function buildHttpApp(options: Omit<HttpServerOptions, 'host' | 'po
   }
   await app.ready()
   return app
+}
+
+/** @throws MizanError CONFIG_INVALID for what is neither an address nor a network */
+function trustedProxies(networks: readonly string[]): string[] {
+  for (const network of networks) {
+    const [address = '', bits, ...more] = network.split('/')
+    const longest = isIP(address) === 6 ? 128 : 32
+    const isRight = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= longest)
+    if (isIP(address) !== 0 && isRight && more.length === 0) continue
+    throw new MizanError(
+      'CONFIG_INVALID',
+      `http.trustedProxies: ${network} is no address or network, such as 10.1.0.0/16`,
+    )
+  }
+  return [...networks]
 }
 
 /** A peer that never sends or finishes its request must not hold up the switch. */

@@ -1,4 +1,5 @@
 import { connect } from 'node:net'
+import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import { buildHttpApp, type HttpServerOptions, startHttpServer } from '../../src/api/http-server.ts'
 import { MizanError } from '../../src/errors.ts'
@@ -132,4 +133,22 @@ t.test('close ends though a client keeps its connection', async (t) => {
   await server.close()
   t.ok(Date.now() - start < 4_500)
   socket.destroy()
+})
+
+t.test('who calls is told by proxies that are trusted, and by nobody else', async (t) => {
+  const plugins = [
+    { prefix: '/api', routes: async (scope: FastifyInstance) => void scope.get('/who', async ({ ip }) => ({ ip })) },
+  ]
+  const headers = { 'x-forwarded-for': '198.51.100.7' }
+  const direct = await buildHttpApp(options({ plugins }))
+  t.same((await direct.inject({ url: '/api/who', headers })).json(), { ip: '127.0.0.1' })
+  const behind = await buildHttpApp(options({ plugins, trustedProxies: ['127.0.0.0/8'] }))
+  t.same((await behind.inject({ url: '/api/who', headers })).json(), { ip: '198.51.100.7' })
+  for (const wrong of ['proxy.internal', '10.0.0.0/33', '10.0.0.0/8/8', '']) {
+    await t.rejects(buildHttpApp(options({ trustedProxies: [wrong] })), { code: 'CONFIG_INVALID' }, wrong)
+  }
+  const wrongMethod = await direct.inject({ method: 'DELETE', url: '/api/who' })
+  t.equal(wrongMethod.statusCode, 405)
+  t.match(wrongMethod.headers, { allow: 'GET, HEAD', 'x-content-type-options': 'nosniff' })
+  t.equal((await direct.inject('/api/%zz')).statusCode, 400)
 })
