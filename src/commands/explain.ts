@@ -49,6 +49,7 @@ export function inWords(explanation: Explanation): string {
   const sections: [string, string[]][] = [
     ['request', requestLines(explanation)],
     ['decision', decisionLines(explanation)],
+    ['goods', goodsLines(explanation)],
     ['posted', postingLines(explanation)],
     ['hold', holdLines(explanation)],
     ['answer', [answerLine(explanation)]],
@@ -62,6 +63,9 @@ export function inWords(explanation: Explanation): string {
   )
   return [head, ...body].join('\n')
 }
+
+/** Quantities of goods are kept in thousandths. */
+const THOUSAND = 1_000
 
 function egp(piasters: number): string {
   return formatQuantity(piasters, 'EGP')
@@ -82,6 +86,13 @@ function requestLines({ request, outlet, receivedAt }: Explanation): string[] {
 function decisionLines({ result, approvedAmount, trace }: Explanation): string[] {
   const granted = approvedAmount > 0 ? `, ${egp(approvedAmount)}` : ''
   return [`${result}${granted}`, ...trace.map((entry, index) => `${index + 1}. ${traceInWords(entry, formatPiasters)}`)]
+}
+
+function goodsLines({ lines }: Explanation): string[] {
+  return lines.map(({ product, quantity, unitPrice, granted, grantedPiasters, reason }) => {
+    const paid = `${granted / THOUSAND} from the subsidy for ${egp(grantedPiasters)}`
+    return `${product}: ${quantity / THOUSAND} at ${egp(unitPrice)}, ${paid} (${reason})`
+  })
 }
 
 function postingLines({ transfers }: Explanation): string[] {

@@ -49,6 +49,16 @@ export interface Explanation {
   readonly trace: readonly (readonly [string, ...(string | number)[]])[]
   readonly answer: Readonly<Record<string, string>>
   readonly transfers: readonly ExplainedTransfer[]
+  /** Goods of a basket, or those that a refund took back. Quantities in thousandths. */
+  readonly lines: readonly {
+    readonly line: number
+    readonly product: string
+    readonly quantity: number
+    readonly unitPrice: number
+    readonly granted: number
+    readonly grantedPiasters: number
+    readonly reason: string
+  }[]
   readonly hold: {
     readonly amount: number
     readonly expiresAt: string
@@ -200,6 +210,11 @@ const explanationSql = `
         'debit', t.debit, 'debitName', t.debit_name, 'credit', t.credit, 'creditName', t.credit_name,
         'period', t.period) order by t.leg)
       from transfers t where t.lane = a.lane and t.business_date = a.business_date and t.group_id = a.id), '[]'),
+    'lines', coalesce((
+      select jsonb_agg(jsonb_build_object('line', l.line, 'product', l.product, 'quantity', l.quantity,
+        'unitPrice', l.unit_price, 'granted', l.granted, 'grantedPiasters', l.granted_piasters, 'reason', l.reason)
+        order by l.line)
+      from basket_line l where l.lane = a.lane and l.authorization_id = a.id), '[]'),
     'hold', (
       select jsonb_build_object('amount', h.amount, 'expiresAt', ${utc('h.expires_at')}, 'ending', e.ending,
         'captured', e.captured, 'endedBy', e.by_id)

@@ -42,6 +42,11 @@ t.test('an authorization explains itself', async (t) => {
   t.match(words, /coPayment 1\.00 EGP: postal account/)
   t.notMatch(words, /\b4000\d{12}\b/, 'no card number')
 
+  const [basket] = await explain('second ration')
+  t.match(
+    inWords(basket as NonNullable<typeof basket>),
+    /goods +SOAP-125G: 3 at 3\.00 EGP, 3 from the subsidy for 9\.00 EGP \(OK\)/,
+  )
   const [purchase] = await explain('purchase')
   t.same(
     purchase?.repeats.map(({ kind }) => kind),
@@ -92,7 +97,7 @@ t.test('the commands', async (t) => {
   const sound = mizan(ledger.url, 'verify')
   t.equal(sound.status, 0, sound.stderr)
   t.match(sound.stdout, /hash-chain +ok +\d+ {2}heads: lane 0 [0-9a-f]{16}/)
-  t.match(sound.stdout, /17 ok, 0 failed\n$/)
+  t.match(sound.stdout, /18 ok, 0 failed\n$/)
   await ledger.client.query('update lane set last_seq = last_seq + 1')
   const broken = mizan(ledger.url, 'verify', '--json')
   t.equal(broken.status, 1)
