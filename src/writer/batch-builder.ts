@@ -260,7 +260,6 @@ export class BatchBuilder {
       this.#touchBalance(household, holdEnding.hold.debit, 0)
     }
     if (decision.cashUsage !== undefined) this.#usageOf.add(household)
-    if (decision.stopOldRationCard) this.#stopOldCards.push(household.id)
     for (const { counter, period } of decision.usages) {
       const usage = household.usages.find((one) => one.counter === counter && one.period === period)
       if (usage !== undefined) this.#usages.set(usage, household)
@@ -268,6 +267,10 @@ export class BatchBuilder {
     if (isApproval(decision.result)) this.#addLines(id, decision)
     const { usedAssertion, notice } = decision
     if (notice !== undefined) this.notify(household.id, notice.template, notice.detail)
+    if (decision.stopOldRationCard) {
+      this.#stopOldCards.push(household.id)
+      this.notify(household.id, 'old-card-stopped', {})
+    }
     if (usedAssertion !== undefined) this.#assertions.push({ householdId: household.id, ...usedAssertion })
   }
 

@@ -105,9 +105,10 @@ t.test('mizan notification: what became of messages, wishes, sending again', asy
   const listed = JSON.parse(await mizan('notification', 'list', '--household', household, '--json'))
   t.match(listed, [
     { template: 'card-blocked', state: 'sent' },
+    { template: 'old-card-stopped', state: 'sent' },
     { template: 'dispense', state: 'sent', parts: 1, attempts: 1 },
   ])
-  const id = String(listed[1].id)
+  const id = String(listed[2].id)
   t.match(await mizan('notification', 'show', id), /dispense {2}sent\n {2}sendings that were begun: 1\n/)
   t.match(await mizan('notification', 'preference', household, '--opt-out', 'security'), /may opt out of dispense, ent/)
   t.match(

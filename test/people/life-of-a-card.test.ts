@@ -218,7 +218,8 @@ test('people, their households and their cards', async (t) => {
     t.equal((await bread(card, 1)).answer.code, '41', 'the old one stays lost')
     t.equal((await bread(held, 12)).answer.code, '00')
     t.equal((await bread(held, 1)).answer.code, '51')
-    t.same(await told(home.id), ['card-blocked', 'replacement-ordered', 'collection-notice', 'card-activated'])
+    const since = ['card-blocked', 'replacement-ordered', 'collection-notice', 'card-activated']
+    t.same(await told(home.id), ['old-card-stopped', ...since])
   })
 
   await t.test('without the money the fee is paid in cash at the counter', async (t) => {

@@ -153,6 +153,9 @@ test('what a household gets, and how', async (t) => {
     t.not((await bread(old, governorate, 1)).code, '00')
     t.match((await user('operator').get(`/households/${id}`)).body, { oldRationCard: 'stopped' })
     t.equal((await bread(family, governorate, 1)).code, '00')
+    const { items } = (await user('operator').get(`/notifications?household=${id}`)).body
+    const told = items.map(({ template }: { template: string }) => template)
+    t.equal(told.filter((template: string) => template === 'old-card-stopped').length, 1, 'and the household is told')
   })
 
   await t.test('M19: a service is live where and from when two people say', async (t) => {

@@ -85,13 +85,15 @@ test('baskets item by item', async (t) => {
         moves: false,
       })
       t.same(repeated.answer.frame, answer.frame, 'a repeat gets the same bytes')
-      const { rows } = await world.client.query('select template, detail from notification where household_id = $1', [
-        home.id,
-      ])
+      const { rows } = await world.client.query(
+        'select template, detail from notification where household_id = $1 order by id',
+        [home.id],
+      )
       const left = { amount: ration - value, unit: 'EGP' }
       const detail = { amount: { amount: value, unit: 'EGP' }, leftMonth: left }
-      t.match(rows, [{ template: 'dispense', detail }], 'and the head of the household is told once')
-      t.equal(rows.length, 1)
+      const told = [{ template: 'dispense', detail }, { template: 'old-card-stopped' }]
+      t.match(rows, told, 'and the head of the household is told once')
+      t.equal(rows.length, 2)
     })
   }
 
