@@ -1,5 +1,4 @@
 import type { FastifyInstance } from 'fastify'
-import type { TSchema } from 'typebox'
 import { Type } from 'typebox'
 import { accessMatrix } from './access-matrix.ts'
 import type { Route } from './route.ts'
@@ -29,6 +28,18 @@ const problemShape = shape({
     ),
   ),
 })
+
+const problemAnswer = {
+  description: 'refused, or failed: a problem (RFC 9457)',
+  content: { 'application/problem+json': { schema: problemShape } },
+}
+
+const statusWords: Readonly<Record<string, string>> = {
+  200: 'done, or found',
+  201: 'made',
+  202: 'taken, and not ended yet: see Location',
+  204: 'done; there is nothing to say',
+}
 
 /**
  * Adds `GET /openapi.json` and the page `/docs`. They are made of the routes' own schemas when somebody first asks, in
@@ -110,8 +121,10 @@ function schemaOf(route: Route): Record<string, unknown> {
   const access = accessMatrix[route.action]
   const who = access === 'open' ? 'Open to all.' : access === 'logged-in' ? 'For whoever is logged in.' : ''
   const roles = Array.isArray(access) ? `Roles: ${access.join(', ')}.` : who
-  const response: Record<string, TSchema> = { default: problemShape }
-  for (const [status, schema] of Object.entries(route.answers)) response[status] = schema ?? Type.Null()
+  const response: Record<string, object> = { default: problemAnswer }
+  for (const [status, schema] of Object.entries(route.answers)) {
+    response[status] = { ...(schema ?? { type: 'null' }), description: statusWords[status] ?? 'done' }
+  }
   const keyHeader = shape({
     'idempotency-key': Type.String({ description: 'The same key with the same body changes something once.' }),
   })
