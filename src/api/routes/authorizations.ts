@@ -155,6 +155,17 @@ const explanationShape = shape({
   trace: Type.Array(Type.Array(Type.Union([Type.String(), Type.Number()]))),
   answer: Type.Record(Type.String(), Type.String()),
   transfers: Type.Array(transferShape),
+  lines: Type.Array(
+    shape({
+      line: Type.Integer(),
+      product: Type.String(),
+      quantity: Type.Integer({ description: 'Thousandths.' }),
+      unitPrice: Type.Integer(),
+      granted: Type.Integer({ description: 'Thousandths that the subsidy pays.' }),
+      grantedPiasters: Type.Integer(),
+      reason: Type.String({ description: 'OK, CP (capped), NA (not on the list) or WB (wallet short).' }),
+    }),
+  ),
   hold: orNull(
     shape({
       amount: Type.Integer(),
