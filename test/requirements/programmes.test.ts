@@ -19,7 +19,7 @@ const OLD_CARD = { id: 5_001, governorate: 'PTS', members: 3 }
 const nameOf = (en: string) => ({ en, ar: 'دعم' })
 
 test('what a household gets, and how', async (t) => {
-  const requirements = await requirementsWorld(t, { at: '2026-11-27T12:00:00+02:00', households: 150 })
+  const requirements = await requirementsWorld(t, { at: '2026-11-27T12:00:00+02:00', households: 90 })
   const { world, user, agreed, bread, balances } = requirements
   const { clock } = world
   const keys = world.world.keys
