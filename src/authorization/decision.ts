@@ -52,7 +52,7 @@ export interface StoredLine extends DecidedLine {
 
 /** What the head of the household is told of a decision, in the same commit. */
 export interface Notice {
-  readonly template: 'dispense' | 'dispense-returned'
+  readonly template: 'dispense' | 'dispense-returned' | 'account-debited'
   readonly detail: Readonly<Record<string, unknown>>
 }
 

@@ -117,7 +117,9 @@ function payShare(
     draft.note('copay.postal', amount, available)
     const postal = moneyAccount('postalAccount', household.id)
     draft.transfers.push(transfer('coPayment', postal, moneyAccount('outletPayable', outlet.id), amount))
-    draft.set({ balances: [postalGroup(available - amount)] })
+    const balance = available - amount
+    const notice = { template: 'account-debited', detail: { amount, balance } } as const
+    draft.set({ balances: [postalGroup(balance)], notice })
   }
   draft.use(usageCounter(cover.number, rule.service.no), yearOf(entitlementDate), amount)
   return draft.approve(amount)

@@ -54,7 +54,7 @@ test('health cover', async (t) => {
   })
 
   await t.test('the share of the cost, to the piaster, up to the cap of the year', async (t) => {
-    const { visit, capLeft, money, fingerprint } = scene()
+    const { home, visit, capLeft, money, fingerprint } = scene()
     await expectExchange(t, world, pos, visit(2_499, { service: 'IN', costPiasters: 50_000 }), {
       code: '13',
       result: 'bad-amount',
@@ -62,6 +62,9 @@ test('health cover', async (t) => {
     const first = visit(2_500, { service: 'IN', costPiasters: 50_000 })
     const { answer, sent } = await expectExchange(t, world, pos, first, { code: '00', entries: paid(2_500) })
     t.equal(available(answer, '20'), money - 2_500)
+    const told = 'select template, detail from notification where household_id = $1'
+    const { rows } = await world.client.query(told, [home.id])
+    t.same(rows, [{ template: 'account-debited', detail: { amount: 2_500, balance: money - 2_500 } }])
     t.equal(await capLeft(), CAP - 2_500)
     t.equal(await capLeft('RX'), 160_600, 'each service has its own')
     const most = visit(CAP - 2_500, { service: 'IN', costPiasters: 9_000_000 })
