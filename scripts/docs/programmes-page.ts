@@ -100,6 +100,8 @@ Each takes \`--json\` and \`--config\`. The HTTP API does the same (\`docs/api.m
   from today on: what was decided stays. A version that has not begun can be withdrawn.
 - \`code\`, \`kind\`, \`number\`, \`accountCode\`, \`unit\`, the period and the numbers of goods and services are what
   accounts and counters are made of: they are the same in all versions.
+- The answer to a balance inquiry has room for six accounts. Where a household has more, the account that the message names
+  (DE3) is among them in any case, and empty wallets are left out.
 - Programmes that need each other, such as two that exclude each other, are published together:
   \`mizan programme publish bread 2 --with flour@2\`.
 - Each decision's trace names the version that decided: \`mizan explain\` shows it.
