@@ -20,17 +20,19 @@ const arabic = (text: string) => text.replaceAll(/\d/g, (digit) => String.fromCh
 test('people, their cards and what they are told', async (t) => {
   const config = { jobs: { enabled: true } }
   const requirements = await requirementsWorld(t, { at: '2026-11-11T12:00:00+02:00', households: 20, config })
-  const { world, user, run, bread, balances } = requirements
+  const { world, user, agreed, run, bread, balances } = requirements
   const { clock } = world
   const [clerk, hotline] = [user('enrolment'), user('operator')]
   const at = (instant: string) => {
     clock.nowMs = Date.parse(instant)
   }
   const folder = path.join(world.varDir, 'notifications')
-  /** The message by a template to a mobile number, once it has gone out. */
-  const told = async (mobile: string, template: string): Promise<string> => {
+  /** The message by a template to a mobile number, once it has gone out; `about` is a part of its text. */
+  const told = async (mobile: string, template: string, about = ''): Promise<string> => {
     for (let tries = 0; tries < 500; tries++) {
-      const found = messagesIn(folder).findLast((one) => one.to === mobile && one.template === template)
+      const found = messagesIn(folder).findLast(
+        (one) => one.to === mobile && one.template === template && one.text.includes(about),
+      )
       if (found !== undefined) return found.text
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
@@ -136,12 +138,18 @@ test('people, their cards and what they are told', async (t) => {
     t.equal((await balances(card, PORT_SAID))[92], 5 * 4, 'what the whole family gets')
     t.equal((await bread(card, PORT_SAID, 15)).code, '00')
     t.equal(await told(mobile, 'dispense'), 'تم صرف ١٥ رغيفًا من الخبز المدعم. المتبقي اليوم: ٥ أرغفة.')
+    const grant = { householdId, programme: 'grants', amount: 10_000 }
+    t.match(await agreed('benefit-grant', grant, { checker: 'settlement' }), /granted for 202701/)
+    t.equal(
+      await told(mobile, 'entitlement-granted'),
+      'تمت إضافة ١٠٠ جنيه إلى الدعم الاستثنائي، صالحة حتى ٣١ يناير ٢٠٢٧.',
+    )
     const { members } = (await clerk.get(`/households/${householdId}/people`)).body
     const others = members.filter(({ role }: { role: string }) => role === 'member')
     t.equal(others.length, 3)
     at('2027-01-27T10:00:00+02:00')
     t.match(await run(jobCommand, 'run', 'entitlement-reminder'), /ration: [1-9]\d* households told/)
-    const left = await told(mobile, 'entitlement-expiring')
+    const left = await told(mobile, 'entitlement-expiring', 'السلع التموينية')
     t.match(left, `${arabic('200')} جنيه`, 'what is left of the ration')
     t.match(left, `${arabic('31')} يناير ${arabic('2027')}`, 'and until when')
   })

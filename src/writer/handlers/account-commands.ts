@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { periodOf } from '../../benefit/entitlement.ts'
+import { lastOpenDate, periodOf } from '../../benefit/entitlement.ts'
 import { monthOf } from '../../calendar.ts'
 import { balanceOf, termOn } from '../../card/household.ts'
 import { moneyAccount, subsidyAccount } from '../../ledger/accounts.ts'
@@ -122,6 +122,11 @@ export const grantBenefit: Handler = atHousehold(grantSchema, (detail, context) 
   }
   const funding = subsidyAccount('funding', programme.unit, programme.number, 0)
   builder.post([transfer('entitlementIssue', funding, wallet, amount, period)], household)
+  builder.notify(household.id, 'entitlement-granted', {
+    programme: programme.name,
+    amount: { amount, unit: programme.unit },
+    until: lastOpenDate(programme, period),
+  })
   return done(`${amount} of ${programme.code} granted for ${period}`, {
     programme: programme.code,
     period,
