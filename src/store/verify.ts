@@ -55,6 +55,21 @@ export async function verifyLedger(url: string, options: VerifyOptions = {}): Pr
   }
 }
 
+/**
+ * The same checks as {@link verifyLedger} inside a transaction that the caller has begun: they see what it sees.
+ * @throws MizanError STORE_UNAVAILABLE
+ */
+export async function verifyWithin(client: Client, options: VerifyOptions = {}): Promise<CheckResult[]> {
+  const rules = verificationRules(await catalogueOf(client, options))
+  const results: CheckResult[] = []
+  for (const check of ledgerChecks) {
+    const result = await runCheck(check, client, rules)
+    results.push(result)
+    options.onResult?.(result)
+  }
+  return results
+}
+
 async function catalogueOf(client: Client, { programmes }: VerifyOptions): Promise<ProgrammeCatalogue> {
   return programmes === undefined ? await readCatalogue(client) : programmeCatalogue(programmes)
 }
