@@ -77,13 +77,14 @@ t.test('M20 M15: a draw and a block reach the head of household as Arabic messag
   const draw = unitDraw({
     card: home.card,
     terminal: world.place('bakery', home.governorate),
+    from: '93',
     quantity: 15,
-    pricePiasters: 20,
+    pricePiasters: 300,
   })
   const { answer } = await world.pos.ask(draw)
   t.equal(answer.code, '00')
   const told = await eventually(() => linesTo(mobile).find(({ template }) => template === 'dispense'))
-  t.equal(told.text, 'تم صرف ١٥ رغيفًا من الخبز المدعم. المتبقي اليوم: ٥ أرغفة.')
+  t.equal(told.text, 'تم صرف ١٥ كيلوجرامًا من الدقيق بدلا من الخبز. المتبقي هذا الشهر: ٢٥ كيلوجرامًا.')
 
   const asked = await requestCommand(client, {
     lane,
@@ -106,7 +107,7 @@ t.test('mizan notification: what became of messages, wishes, sending again', asy
   t.match(listed, [
     { template: 'card-blocked', state: 'sent' },
     { template: 'old-card-stopped', state: 'sent' },
-    { template: 'dispense', state: 'sent', parts: 1, attempts: 1 },
+    { template: 'dispense', state: 'sent', parts: 2, attempts: 1 },
   ])
   const id = String(listed[2].id)
   t.match(await mizan('notification', 'show', id), /dispense {2}sent\n {2}sendings that were begun: 1\n/)
@@ -120,7 +121,7 @@ t.test('mizan notification: what became of messages, wishes, sending again', asy
   )
   t.match(await mizan('notification', 'resend', id), `notification ${id} waits to be sent again`)
   const again = await eventually(() => linesTo(mobile).find(({ idempotencyKey }) => idempotencyKey.endsWith('-r1')))
-  t.equal(again.text, '15 loaves of Subsidised bread dispensed. Left today: 5 loaves.')
+  t.equal(again.text, '15 kg of Flour instead of bread dispensed. Left this month: 25 kg.')
   t.match(await mizan('notification', 'list', '--limit', 'many'), /--limit must be a whole number/)
   t.match(await mizan('notification', 'resend', '999999'), /there is no notification 999999/)
   t.match(await mizan('notification', 'preview', 'card-blocked', '--detail', '{"card":"4000"'), /must be JSON/)
