@@ -334,7 +334,7 @@ t.test('what goes wrong is one clear line', async (t) => {
   const other = { MIZAN_MASTER_KEY: 'b6'.repeat(32) }
   expectRefusal(t, await mizan(['rotate', 'zpk:visa'], '', other), /key zpk:visa version 1: .*the key block is refused/)
   t.equal((await mizan(['list'], '', other)).status, 0, 'a list needs no master key')
-  const { url } = await createTestDatabase(t)
+  const { url } = await createTestDatabase(t, { empty: true })
   expectRefusal(t, await mizan(['list'], '', { DATABASE_URL: url }), /no key store yet; mizan start/)
   expectRefusal(
     t,

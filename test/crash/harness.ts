@@ -31,7 +31,7 @@ export async function crashWorld(t: CrashTest, name: string): Promise<BenchWorld
 /** Plays one scenario with one fault under a light load, and checks that nothing was lost or invented. */
 export async function crashOnce(t: CrashTest, world: BenchWorld, scenario: CrashScenario): Promise<CrashResult> {
   // Long enough for a process to start again on a busy machine before the load ends.
-  const everySeconds = scenario === 'switch-killed' ? 6 : 3
+  const everySeconds = scenario === 'switch-killed' ? 5 : 2
   const plan = { scenario, mix: 'national', ratePerSecond: 300, faults: 1, everySeconds, seed: 1 } as const
   const result = await runCrash(world, plan)
   const { comparison, checks, outageMs } = result

@@ -234,7 +234,7 @@ t.test('custodians', async (t) => {
 })
 
 t.test('a database without a key store says so', async (t) => {
-  const { url } = await createTestDatabase(t)
+  const { url } = await createTestDatabase(t, { empty: true })
   const client = await connect({ url, name: 'mizan test' })
   t.teardown(() => client.end())
   await t.rejects(readKeys(client), { code: 'STORE_SCHEMA_MISMATCH', message: /mizan start/ })

@@ -5,7 +5,7 @@ import { migrate, readMigrations } from '../../src/store/migrations.ts'
 import { createTestDatabase } from '../support/database.ts'
 
 t.test('a second run changes nothing', async (t) => {
-  const { url } = await createTestDatabase(t)
+  const { url } = await createTestDatabase(t, { empty: true })
   const first = await prepareDatabase(url, 2)
   t.equal(first.isNew, true)
   t.same(
@@ -18,7 +18,7 @@ t.test('a second run changes nothing', async (t) => {
 })
 
 t.test('several programs that start at once', async (t) => {
-  const { url } = await createTestDatabase(t)
+  const { url } = await createTestDatabase(t, { empty: true })
   const installations = await Promise.all(Array.from({ length: 4 }, () => prepareDatabase(url, 4)))
   t.equal(installations.filter((installation) => installation.isNew).length, 1)
   t.equal(installations.filter((installation) => installation.migrations.length > 0).length, 1)
@@ -32,7 +32,7 @@ t.test('several programs that start at once', async (t) => {
 })
 
 t.test('a database of another version is refused', async (t) => {
-  const { url } = await createTestDatabase(t)
+  const { url } = await createTestDatabase(t, { empty: true })
   await prepareDatabase(url, 1)
   const client = await connect({ url, name: 'mizan test' })
   t.teardown(() => client.end())
@@ -52,7 +52,7 @@ t.test('a database of another version is refused', async (t) => {
 })
 
 t.test('partitions of a day can be made by several lanes at once', async (t) => {
-  const { url } = await createTestDatabase(t)
+  const { url } = await createTestDatabase(t, { empty: true })
   await prepareDatabase(url, 1)
   const clients = await Promise.all(
     Array.from({ length: 4 }, () => connect({ url, name: 'mizan test', role: 'mizan_app' })),
