@@ -64,7 +64,7 @@ t.test('whatever is asked, no cap, no price, no step and no wallet is passed', a
       }
       return sum <= available && sum <= basketValue(lines)
     }),
-    { numRuns: 3_000 },
+    { numRuns: 1_500 },
   )
 })
 

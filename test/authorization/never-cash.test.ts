@@ -34,7 +34,7 @@ const START_MS = Date.UTC(2026, 10, 18, 9)
 /** Suspended (5), without money (6), and ordinary ones of several sizes; 6 and 12 live in the same governorate. */
 const HOUSEHOLD_IDS = [5, 6, 12, 18, 7]
 const STEPS = 70
-const RUNS = 1_500
+const RUNS = 1_000
 
 /** Another grant of two months, which ends after that of the month: a draw may take from both. */
 const grant = {

@@ -16,9 +16,9 @@ interface CrashTest {
  * A small world with a PostgreSQL server of its own: these tests kill its processes, which the server that other tests
  * share must not suffer.
  */
-export async function crashWorld(t: CrashTest, name: string): Promise<BenchWorld> {
+export async function crashWorld(t: CrashTest): Promise<BenchWorld> {
   // Not mkdtemp: its folder is closed to the user that the server runs as when the tests run as root.
-  const varDir = path.join(os.tmpdir(), `mizan-crash-${name}-${process.pid}`)
+  const varDir = path.join(os.tmpdir(), `mizan-crash-${process.pid}`)
   mkdirSync(varDir, { recursive: true })
   const world = await openWorld({ cards: 2_000, seed: 1, laneCount: 1, varDir })
   t.teardown(async () => {

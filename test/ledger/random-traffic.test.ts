@@ -9,7 +9,7 @@ import { type LiveLedger, openLedger, panIndexOf } from './live-ledger.ts'
  * The same random traffic as in `authorization/never-cash.test.ts`, through the real writer and PostgreSQL, in bursts
  * that share batches. Afterwards every invariant must hold.
  */
-const STEPS = 240
+const STEPS = 180
 const BURST = 12
 const HOUSEHOLD_IDS = [5, 6, 12, 18, 7, 1, 4, 8, 9]
 
