@@ -101,6 +101,5 @@ for (const analyzed of [false, true]) {
     t.ok(goBy(t, described, 'authorization_journal', columns) > 15)
     t.ok(goBy(t, described, 'transfer', 'group_id') >= 1)
     t.ok(goBy(t, described, 'hold', 'id') >= 2)
-    t.ok(goBy(t, described, 'basket_line', 'authorization_id') >= 1)
   })
 }
