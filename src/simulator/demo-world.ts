@@ -229,6 +229,7 @@ export function worldFile(
       terminals,
     })),
     acquirers: demoAcquirers,
+    products: productsOf(programmes),
     keys,
   }
 }
@@ -249,6 +250,13 @@ function cardInFile(household: DemoHousehold, issuer: DemoIssuer): Record<string
     pvv: values.pvv,
     cvv2: values.cvv2,
   }
+}
+
+/** The goods that baskets may hold, by programme: for whoever plays a grocer's terminal. */
+function productsOf({ wallets }: ProgrammeBook): Record<string, unknown>[] {
+  return wallets.flatMap(({ code: programme, basket }) =>
+    (basket.products ?? []).map(({ code, name, pricePiasters }) => ({ programme, code, name: name.en, pricePiasters })),
+  )
 }
 
 function drawAheadDaysOf(household: DemoHousehold, programmes: ProgrammeBook): number {
