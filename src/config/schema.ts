@@ -84,7 +84,7 @@ const lanes = Type.Object(
     closingsPerSecond: Type.Integer({
       minimum: 1,
       maximum: 100_000,
-      default: 200,
+      default: 50,
       description: 'Households of a lane whose past month is closed in a second while nobody asks for them.',
     }),
     matchingDays: Type.Integer({
