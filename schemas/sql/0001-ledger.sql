@@ -169,6 +169,8 @@ create table authorization_journal (
   original_key  uuid,
   answer        text not null,
   trace         text not null,
+  -- Lines of an item-level basket, JSON: a list for each, in the order of the view `basket_line`.
+  basket        text,
   primary key (id, lane, business_date)
 ) partition by range (business_date);
 -- Point queries must find their index even when they are planned while a day's partition is empty and all paths seem
@@ -263,24 +265,6 @@ create table usage_counter (
   batch_seq     bigint not null,
   primary key (lane, household_id, period, counter)
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 1, autovacuum_analyze_scale_factor = 1);
-
--- The lines of an item-level basket as they were asked for and granted. Quantities in thousandths, prices in piasters.
-create table basket_line (
-  lane          smallint not null,
-  authorization_id bigint not null,
-  line          smallint not null check (line >= 1),
-  product       text not null,
-  -- The product's usage counter; null for what is not on the list.
-  counter       integer,
-  quantity      bigint not null check (quantity >= 0),
-  unit_price    bigint not null check (unit_price >= 0),
-  granted       bigint not null check (granted between 0 and quantity),
-  -- Paid from the subsidy, piasters.
-  granted_piasters bigint not null check (granted_piasters >= 0),
-  reason        text not null check (reason ~ '^[A-Z]{2}$'),
-  batch_seq     bigint not null,
-  primary key (authorization_id, line, lane)
-);
 
 -- What a household is to be told, written in the commit of what it tells of; delivery reads it.
 create table notification (
@@ -441,6 +425,17 @@ create table balance (
 
 -- Partitions by business day: retention and clearing are then a matter of whole tables. The default partition takes a
 -- day that nobody prepared; a check reports rows in it.
+-- The lines of item-level baskets as they were asked for and granted, and what refunds took back of them. Quantities in
+-- thousandths, prices in piasters; `counter` is the product's usage counter, null for what is not on the list, and
+-- `granted_piasters` was paid from the subsidy.
+create view basket_line as
+  select a.lane, a.id as authorization_id, a.business_date, (e ->> 0)::smallint as line, e ->> 1 as product,
+         (e ->> 2)::integer as counter, (e ->> 3)::bigint as quantity, (e ->> 4)::bigint as unit_price,
+         (e ->> 5)::bigint as granted, (e ->> 6)::bigint as granted_piasters, e ->> 7 as reason, a.batch_seq
+  from authorization_journal a
+  cross join lateral jsonb_array_elements(a.basket::jsonb) e
+  where a.basket is not null;
+
 create table authorization_journal_default partition of authorization_journal default;
 create table transfer_default partition of transfer default;
 

@@ -14,7 +14,7 @@ create type authorization_row as (
   terminal text, acceptor text, outlet_id bigint, stan text, transmission text, rrn text, network_reference text,
   pan_masked text, card_id bigint, household_id bigint, transaction_type text, account_code text, mcc text,
   amount bigint, approved_amount bigint, result text, response_code text, original_id bigint, original_key uuid,
-  answer text, trace text
+  answer text, trace text, basket text
 );
 create type command_row as (id bigint, kind text, household_id bigint, authorization_id bigint, detail text);
 create type transfer_row as (
@@ -32,10 +32,6 @@ create type card_status_row as (card_id bigint, status text);
 create type command_done_row as (command_id bigint, done_id bigint, outcome text);
 create type assertion_row as (household_id bigint, nonce text, used_at timestamptz);
 create type usage_row as (household_id bigint, period integer, counter integer, used bigint);
-create type basket_line_row as (
-  authorization_id bigint, line smallint, product text, counter integer, quantity bigint, unit_price bigint,
-  granted bigint, granted_piasters bigint, reason text
-);
 create type notification_row as (household_id bigint, template text, detail text);
 create type closing_row as (household_id bigint, month integer);
 -- A change beyond the ledger (a person, a card, a term), for `apply_change`.
@@ -52,7 +48,7 @@ create function commit_batch(
   p_balances balance_row[], p_opened balance_row[], p_holds hold_row[], p_hold_endings hold_ending_row[], p_cash cash_row[],
   p_stop_old_card bigint[], p_card_counters card_counter_row[], p_assertions assertion_row[],
   p_card_statuses card_status_row[], p_commands_done command_done_row[], p_usages usage_row[],
-  p_basket_lines basket_line_row[], p_notifications notification_row[], p_closings closing_row[], p_changes change_row[]
+  p_notifications notification_row[], p_closings closing_row[], p_changes change_row[]
 ) returns boolean language plpgsql as $$
 declare
   v_balances integer;
@@ -67,7 +63,8 @@ begin
       select p_lane, p_business_date, u.id, p_seq, p_entitlement_date, u.received_at, u.link, u.mti, u.dedupe_key,
              u.content_hash, u.acquirer, u.terminal, u.acceptor, u.outlet_id, u.stan, u.transmission, u.rrn,
              u.network_reference, u.pan_masked, u.card_id, u.household_id, u.transaction_type, u.account_code, u.mcc,
-             u.amount, u.approved_amount, u.result, u.response_code, u.original_id, u.original_key, u.answer, u.trace
+             u.amount, u.approved_amount, u.result, u.response_code, u.original_id, u.original_key, u.answer, u.trace,
+             u.basket
       from unnest(p_authorizations) u;
   end if;
   if cardinality(p_commands) > 0 then
@@ -143,12 +140,6 @@ begin
     insert into usage_counter
       select p_lane, u.household_id, u.period, u.counter, u.used, p_seq from unnest(p_usages) u
       on conflict (lane, household_id, period, counter) do update set used = excluded.used, batch_seq = excluded.batch_seq;
-  end if;
-  if cardinality(p_basket_lines) > 0 then
-    insert into basket_line
-      select p_lane, u.authorization_id, u.line, u.product, u.counter, u.quantity, u.unit_price, u.granted,
-             u.granted_piasters, u.reason, p_seq
-      from unnest(p_basket_lines) u;
   end if;
   if cardinality(p_notifications) > 0 then
     insert into notification (lane, household_id, template, detail, batch_seq, created_at)
@@ -305,7 +296,7 @@ create function standing_refunds(p_id bigint, p_since date)
 $$;
 
 -- What refunds that stand gave back, and what came back of each line of a basket. Functions of their own with a look
--- before: a plan over every partition of two tables is dear to set up, and almost no authorization has either.
+-- before: a plan over every partition is dear to set up, and almost no authorization has either.
 create function refunds_of(p_id bigint, p_since date) returns jsonb language plpgsql stable as $$
 begin
   if not exists (select from authorization_journal r where r.original_id = p_id and r.business_date >= p_since
@@ -320,22 +311,21 @@ begin
     from standing_refunds(p_id, p_since) r);
 end $$;
 
-create function lines_of(p_lane smallint, p_id bigint, p_since date) returns jsonb language plpgsql stable as $$
+create function lines_of(a authorization_journal) returns jsonb language plpgsql stable as $$
 begin
-  if not exists (select from basket_line l where l.authorization_id = p_id and l.lane = p_lane) then return null; end if;
+  if a.basket is null then return null; end if;
   return (
-    select jsonb_agg(jsonb_build_array(l.line, l.product, l.counter, l.quantity, l.unit_price, l.granted,
-             l.granted_piasters, l.reason, b.quantity, b.granted, b.piasters, b.granted_piasters) order by l.line)
-    from basket_line l
+    select jsonb_agg(l.line || jsonb_build_array(b.quantity, b.granted, b.piasters, b.granted_piasters)
+             order by l.ordinal)
+    from jsonb_array_elements(a.basket::jsonb) with ordinality l(line, ordinal)
     cross join lateral (
       select coalesce(sum(x.quantity), 0) as quantity, coalesce(sum(x.granted), 0) as granted,
              coalesce(sum(round(x.quantity * x.unit_price / 1000.0)), 0) as piasters,
              coalesce(sum(x.granted_piasters), 0) as granted_piasters
-      from standing_refunds(p_id, p_since) r
+      from standing_refunds(a.id, a.business_date) r
       cross join lateral (
         select * from basket_line x where x.authorization_id = r.id and x.lane = r.lane offset 0) x
-      where x.line = l.line) b
-    where l.authorization_id = p_id and l.lane = p_lane);
+      where x.line = (l.line ->> 0)::smallint) b);
 end $$;
 
 -- An authorization with everything a repeat, reversal, completion or refund needs to know of it.
@@ -357,7 +347,7 @@ create function describe_authorization(a authorization_journal) returns jsonb
                  where r.original_id = a.id and r.business_date >= a.business_date and r.mti like '04%'
                    and r.result = 'approved' and r.approved_amount > 0),
     'refunds', refunds_of(a.id, a.business_date),
-    'lines', lines_of(a.lane, a.id, a.business_date),
+    'lines', lines_of(a),
     'counted', case when a.trace like '%"usage.counted"%' then a.trace::jsonb end)
 $$;
 

@@ -60,7 +60,7 @@ end $$;
 
 grant usage on schema public to mizan_app, mizan_analyst;
 grant select on all tables in schema public to mizan_app;
-grant insert on batch, authorization_journal, command_journal, transfer, hold, hold_ending, assertion_use, basket_line, notification
+grant insert on batch, authorization_journal, command_journal, transfer, hold, hold_ending, assertion_use, notification
   to mizan_app;
 grant insert, update on usage_counter, household_term, lane, balance, household, card, card_counter, outlet, acquirer, service_rollout to mizan_app;
 grant insert on installation to mizan_app;

@@ -51,7 +51,6 @@ const verifier = new BatchEncoder({
   card_status_row: 0,
   command_done_row: 0,
   usage_row: 0,
-  basket_line_row: 0,
   notification_row: 0,
   closing_row: 0,
   change_row: 0,

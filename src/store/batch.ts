@@ -37,6 +37,8 @@ export interface AuthorizationRow {
   readonly answer: string
   /** JSON of the decision trace. */
   readonly trace: string
+  /** JSON of the lines of an item-level basket, as the view `basket_line` reads them. */
+  readonly basket: string | undefined
 }
 
 export interface TransferRow {
@@ -98,21 +100,6 @@ export interface CardStatusRow {
 /** What was used of something capped, as it stands after a batch. */
 export interface UsageRow extends Usage {
   readonly householdId: number
-}
-
-/** A line of a basket. Quantities in thousandths. */
-export interface BasketLineRow {
-  readonly authorizationId: number
-  /** From 1. */
-  readonly line: number
-  readonly product: string
-  readonly counter: number | undefined
-  readonly quantity: number
-  readonly unitPricePiasters: number
-  readonly granted: number
-  /** Paid from the subsidy. */
-  readonly grantedPiasters: number
-  readonly reason: string
 }
 
 /** What a household is to be told. */
@@ -177,7 +164,6 @@ export interface Batch {
   readonly cardStatuses: readonly CardStatusRow[]
   readonly commandsDone: readonly CommandDoneRow[]
   readonly usages: readonly UsageRow[]
-  readonly basketLines: readonly BasketLineRow[]
   readonly notifications: readonly NotificationRow[]
   readonly closings: readonly ClosingRow[]
   readonly changes: readonly ChangeRow[]

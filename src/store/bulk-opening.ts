@@ -58,7 +58,6 @@ export function openingBatch(
     cardStatuses: [],
     commandsDone: [],
     usages: [],
-    basketLines: [],
     notifications: [],
     closings: [],
     changes: [],

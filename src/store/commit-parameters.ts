@@ -4,7 +4,6 @@ import type {
   AssertionRow,
   AuthorizationRow,
   BalanceRow,
-  BasketLineRow,
   Batch,
   CardCounterRow,
   CardStatusRow,
@@ -37,7 +36,6 @@ const rowTypes = [
   'card_status_row',
   'command_done_row',
   'usage_row',
-  'basket_line_row',
   'notification_row',
   'closing_row',
   'change_row',
@@ -55,7 +53,7 @@ export async function readRowTypes(client: Client): Promise<RowTypeOids> {
   return Object.fromEntries(rows.map(({ name, oid }) => [name, Number(oid)])) as RowTypeOids
 }
 
-export const commitText = `select commit_batch(${Array.from({ length: 27 }, (_, i) => `$${i + 1}`).join(', ')}) as done`
+export const commitText = `select commit_batch(${Array.from({ length: 26 }, (_, i) => `$${i + 1}`).join(', ')}) as done`
 
 /** The journal rows of a batch as arrays of their row types. */
 export interface JournalArrays {
@@ -85,7 +83,6 @@ export class BatchEncoder {
   readonly #cardStatuses = new RowWriter()
   readonly #commandsDone = new RowWriter()
   readonly #usages = new RowWriter()
-  readonly #basketLines = new RowWriter()
   readonly #notifications = new RowWriter()
   readonly #closings = new RowWriter()
   readonly #changes = new RowWriter()
@@ -98,7 +95,7 @@ export class BatchEncoder {
   journal(content: JournalContent): JournalArrays {
     const oids = this.#oids
     return {
-      authorizations: this.#authorizations.array(oids.authorization_row, 28, content.authorizations, putAuthorization),
+      authorizations: this.#authorizations.array(oids.authorization_row, 29, content.authorizations, putAuthorization),
       commands: this.#commands.array(oids.command_row, 5, content.commands, putCommand),
       transfers: this.#transfers.array(oids.transfer_row, 7, content.transfers, putTransfer),
       holds: this.#holds.array(oids.hold_row, 7, content.holds, putHold),
@@ -135,7 +132,6 @@ export class BatchEncoder {
       this.#cardStatuses.array(oids.card_status_row, 2, batch.cardStatuses, putCardStatus),
       this.#commandsDone.array(oids.command_done_row, 3, batch.commandsDone, putCommandDone),
       this.#usages.array(oids.usage_row, 4, batch.usages, putUsage),
-      this.#basketLines.array(oids.basket_line_row, 9, batch.basketLines, putBasketLine),
       this.#notifications.array(oids.notification_row, 3, batch.notifications, putNotification),
       this.#closings.array(oids.closing_row, 2, batch.closings, putClosing),
       this.#changes.array(oids.change_row, 2, batch.changes, putChange),
@@ -220,18 +216,6 @@ function putUsage(to: RowWriter, row: UsageRow): void {
   to.int8(row.used)
 }
 
-function putBasketLine(to: RowWriter, row: BasketLineRow): void {
-  to.int8(row.authorizationId)
-  to.int2(row.line)
-  to.text(row.product)
-  to.int4(row.counter)
-  to.int8(row.quantity)
-  to.int8(row.unitPricePiasters)
-  to.int8(row.granted)
-  to.int8(row.grantedPiasters)
-  to.text(row.reason)
-}
-
 function putNotification(to: RowWriter, row: NotificationRow): void {
   to.int8(row.householdId)
   to.text(row.template)
@@ -283,4 +267,5 @@ function putAuthorization(to: RowWriter, row: AuthorizationRow): void {
   to.uuid(row.originalKey)
   to.text(row.answer)
   to.text(row.trace)
+  to.text(row.basket)
 }

@@ -13,7 +13,6 @@ import type { Balance, Transfer } from '../ledger/transfer.ts'
 import type {
   AssertionRow,
   AuthorizationRow,
-  BasketLineRow,
   Batch,
   ChangeRow,
   CommandDoneRow,
@@ -73,7 +72,6 @@ export class BatchBuilder {
   readonly #assertions: AssertionRow[] = []
   readonly #commandsDone: CommandDoneRow[] = []
   readonly #usages = new Map<Usage, Household>()
-  readonly #basketLines: BasketLineRow[] = []
   readonly #notifications: NotificationRow[] = []
   readonly #closings = new Map<Household, CivilMonth>()
   readonly #changes: ChangeRow[] = []
@@ -211,7 +209,6 @@ export class BatchBuilder {
       cardStatuses: Array.from(this.#restatedCards, ({ id, status }) => ({ cardId: id, status })),
       commandsDone: this.#commandsDone,
       usages: Array.from(this.#usages, ([usage, { id }]) => ({ householdId: id, ...usage })),
-      basketLines: this.#basketLines,
       notifications: this.#notifications,
       closings: Array.from(this.#closings, ([{ id }, month]) => ({ householdId: id, month })),
       changes: this.#changes,
@@ -264,7 +261,6 @@ export class BatchBuilder {
       const usage = household.usages.find((one) => one.counter === counter && one.period === period)
       if (usage !== undefined) this.#usages.set(usage, household)
     }
-    if (isApproval(decision.result)) this.#addLines(id, decision)
     const { usedAssertion, notice } = decision
     if (notice !== undefined) this.notify(household.id, notice.template, notice.detail)
     if (decision.stopOldRationCard) {
@@ -272,17 +268,6 @@ export class BatchBuilder {
       this.notify(household.id, 'old-card-stopped', {})
     }
     if (usedAssertion !== undefined) this.#assertions.push({ householdId: household.id, ...usedAssertion })
-  }
-
-  #addLines(id: number, { lines, returnedLines }: Decision): void {
-    for (const { line, product, counter, quantity, unitPricePiasters, granted, ...paid } of [
-      ...lines,
-      ...returnedLines,
-    ]) {
-      const { grantedPiasters, reason } = paid
-      const asked = { line, product, counter, quantity, unitPricePiasters }
-      this.#basketLines.push({ authorizationId: id, ...asked, granted, grantedPiasters, reason })
-    }
   }
 
   /** A period that only lapses is not in memory, and its balance stays as it is. */
@@ -330,5 +315,24 @@ function authorizationRow(id: number, decided: Decided, answer: AnswerFields): A
     originalKey: decided.originalKey,
     answer: JSON.stringify(answer),
     trace: JSON.stringify(decision.trace),
+    basket: basketText(decision),
   }
+}
+
+/**
+ * Lines of a basket for the journal: what was asked and granted, or what a refund takes back; undefined without any, and
+ * for what was refused. */
+function basketText({ lines, returnedLines, result }: Decision): string | undefined {
+  if (lines.length + returnedLines.length === 0 || !isApproval(result)) return undefined
+  const rows = [...lines, ...returnedLines].map((row) => [
+    row.line,
+    row.product,
+    row.counter ?? null,
+    row.quantity,
+    row.unitPricePiasters,
+    row.granted,
+    row.grantedPiasters,
+    row.reason,
+  ])
+  return JSON.stringify(rows)
 }

@@ -261,9 +261,11 @@ const plants: readonly Plant[] = [
   },
   {
     what: 'a line of a basket that the wallet did not pay',
-    sql: 'update basket_line set granted_piasters = granted_piasters - 1',
+    sql: `update authorization_journal a set basket = (
+            select jsonb_agg(jsonb_set(e, '{6}', to_jsonb((e ->> 6)::bigint - 1))) from jsonb_array_elements(a.basket::jsonb) e)
+          where basket is not null`,
     fails: ['baskets-add-up'],
-    forge: [],
+    forge: chain,
   },
   {
     what: 'a cap that forgets what was granted',

@@ -36,7 +36,6 @@ function batchAfter({ epoch, lastSeq, nextId }: LanePosition): Batch {
     cardStatuses: [],
     commandsDone: [],
     usages: [],
-    basketLines: [],
     notifications: [],
     closings: [],
     changes: [],
