@@ -1,0 +1,189 @@
+import { mkdirSync, rmSync } from 'node:fs'
+import path from 'node:path'
+import type { HealthCheck } from './api/health.ts'
+import type { DecisionPolicy } from './authorization/decision.ts'
+import type { Config } from './config/config.ts'
+import type { NetworkLink } from './link/network-link.ts'
+import type { Listener } from './link/server.ts'
+import { cardLaneLookup } from './store/card-lookup.ts'
+import { commandInbox } from './store/command-inbox.ts'
+import { dueClosingQuery } from './store/due-closings.ts'
+import { dueHoldQuery } from './store/due-holds.ts'
+import type { ReferenceData } from './store/reference-data.ts'
+import type { SwitchBase } from './switch-base.ts'
+import { openJobs } from './switch-jobs.ts'
+import { type LinkWiring, openListeners, openNetworkLinks } from './switch-links.ts'
+import { Parts } from './switch-parts.ts'
+import * as events from './telemetry/events.ts'
+import type { Metrics } from './telemetry/metrics.ts'
+import { writeWholeFile } from './whole-file.ts'
+import { Authenticator } from './writer/authenticator.ts'
+import { writerTelemetry } from './writer/telemetry.ts'
+import { Writer } from './writer/writer.ts'
+
+/** Ports by name; 0 = not open. */
+export interface SwitchPorts {
+  readonly ascii: number
+  readonly visa: number
+  readonly bcd: number
+  readonly http: number
+}
+
+/** A switch that writes its lanes and answers. */
+export interface ActiveSwitch {
+  readonly ports: SwitchPorts
+  /** What must work for it to be ready. */
+  checks(): Readonly<Record<string, HealthCheck>>
+  /** Brings the gauges that are read, not counted, up to date. */
+  sample(): void
+  /** Answers what is in flight, then stops all this. Idempotent. */
+  stop(): Promise<void>
+}
+
+const DRAIN_MS = 10_000
+
+/**
+ * Takes the lanes over, opens the links and starts the jobs; `run/listeners.json` of the data folder then says where.
+ * @throws MizanError; nothing is left running then
+ */
+export async function activate(base: SwitchBase, httpPort: number): Promise<ActiveSwitch> {
+  const parts = new Parts(base.log)
+  try {
+    return await open(base, httpPort, parts)
+  } catch (error) {
+    await parts.stop()
+    throw error
+  }
+}
+
+async function open(base: SwitchBase, httpPort: number, parts: Parts): Promise<ActiveSwitch> {
+  const { config, clock, log, metrics, database, keys, programmes } = base
+  const writer = await startWriter(base, parts)
+  const wiring: LinkWiring = {
+    config,
+    decider: writer,
+    panIndexOf: (pan) => keys.protection.index(pan),
+    metrics,
+    log,
+    clock,
+    security: keys.module,
+    onKeyExchange: base.keyService.takeZoneKey,
+  }
+  const listeners = await openListeners(wiring)
+  parts.add(() => Promise.all(listeners.map((listener) => listener.drain(DRAIN_MS))))
+  const networkLinks = openNetworkLinks(wiring)
+  parts.add(() => Promise.all(networkLinks.map((link) => link.drain(DRAIN_MS))))
+  const jobs = openJobs({
+    config,
+    url: database.url,
+    jobs: [],
+    keys,
+    programmesOn: programmes.on,
+    clock,
+    metrics: metrics.notifications,
+    log,
+  })
+  parts.add(() => jobs?.close())
+  const ports = portsOf(listeners, httpPort)
+  const announcement = announce(config.varDir, ports)
+  parts.add(() => rmSync(announcement, { force: true }))
+  return {
+    ports,
+    checks: () => checksOf(writer, listeners),
+    sample: () => sampleLinks(metrics, listeners, networkLinks),
+    stop: () => parts.stop(),
+  }
+}
+
+async function startWriter(base: SwitchBase, parts: Parts): Promise<Writer> {
+  const { config, clock, log, metrics, database, keys, reference, programmes } = base
+  const directory = cardLaneLookup(database.url)
+  parts.add(() => directory.close())
+  const holds = dueHoldQuery(database.url)
+  parts.add(() => holds.close())
+  const closings = dueClosingQuery(database.url)
+  parts.add(() => closings.close())
+  const inbox = commandInbox(database.url)
+  parts.add(() => inbox.close())
+  const writer = new Writer({
+    url: database.url,
+    laneCount: config.lanes.count,
+    limits: {
+      ringCapacity: config.lanes.ringCapacity,
+      batchMax: config.lanes.batchMax,
+      cacheHouseholds: Math.ceil(config.lanes.cacheHouseholds / config.lanes.count),
+      recentKeys: config.lanes.recentKeys,
+      matchingDays: config.lanes.matchingDays,
+      cutoverMinutes: config.businessDay.cutoverMinutes,
+    },
+    authenticator: new Authenticator(keys.module),
+    rules: {
+      programmesOn: programmes.on,
+      policy: policyOf(config, reference.data),
+      outletByAcceptor: reference.data.outletByAcceptor,
+    },
+    clock,
+    observer: writerTelemetry(metrics, log),
+    timeBudgetMs: config.lanes.timeBudgetMs,
+    commitTimeoutMs: config.database.statementTimeoutMs,
+    lookup: directory.lookup,
+    dueHolds: holds.query,
+    dueClosings: closings,
+    closingsPerSecond: config.lanes.closingsPerSecond,
+    inbox,
+  })
+  parts.add(() => writer.stop())
+  await writer.start()
+  for (const lane of writer.lanes) {
+    metrics.laneEpoch.set({ lane: lane.lane }, lane.epoch)
+    events.laneStarted(log, { lane: lane.lane, epoch: lane.epoch, lastSeq: lane.lastSeq })
+  }
+  return writer
+}
+
+function policyOf(config: Config, reference: ReferenceData): DecisionPolicy {
+  return {
+    withdrawalDailyPiasters: config.limits.withdrawalDailyPiasters,
+    withdrawalDailyCount: config.limits.withdrawalDailyCount,
+    purchaseSinglePiasters: config.limits.purchaseSinglePiasters ?? Number.MAX_SAFE_INTEGER,
+    holdDays: config.limits.holdDays,
+    pinTriesMax: config.verification.pinTriesMax,
+    chipDataRequired: config.verification.chipDataRequired,
+    pinRequired: (type) => config.verification.pinRequiredFor.includes(type),
+    serviceLiveFrom: reference.serviceLiveFrom,
+  }
+}
+
+function checksOf(writer: Writer, listeners: readonly Listener[]): Record<string, HealthCheck> {
+  const checks: Record<string, HealthCheck> = {}
+  for (const lane of writer.lanes) {
+    checks[`lane ${lane.lane}`] = { ready: lane.state === 'running', detail: lane.state }
+  }
+  for (const { name, port } of listeners) checks[`listener ${name}`] = { ready: true, detail: `port ${port}` }
+  checks.database = { ready: writer.ready }
+  return checks
+}
+
+/** The states of links, read when the metrics are asked for. */
+function sampleLinks(metrics: Metrics, listeners: readonly Listener[], networkLinks: readonly NetworkLink[]): void {
+  for (const listener of listeners) {
+    const counts: Record<string, number> = { 'signed-on': 0, 'signed-off': 0, draining: 0 }
+    for (const { state } of listener.links()) counts[state] = (counts[state] ?? 0) + 1
+    for (const state in counts) metrics.links.set({ listener: listener.name, state }, counts[state] ?? 0)
+    metrics.linkUp.set({ link: listener.name }, 1)
+  }
+  for (const link of networkLinks) metrics.linkUp.set({ link: link.name }, link.state === 'up' ? 1 : 0)
+}
+
+function portsOf(listeners: readonly Listener[], http: number): SwitchPorts {
+  const port = (name: string) => listeners.find((listener) => listener.name === name)?.port ?? 0
+  return { ascii: port('ascii'), visa: port('visa'), bcd: port('bcd'), http }
+}
+
+/** Says where the switch listens, for whoever waits for it. */
+function announce(varDir: string, ports: SwitchPorts): string {
+  const file = path.join(varDir, 'run', 'listeners.json')
+  mkdirSync(path.dirname(file), { recursive: true })
+  writeWholeFile(file, `${JSON.stringify({ ...ports, pid: process.pid })}\n`)
+  return file
+}

@@ -1,0 +1,109 @@
+import { programmeCatalogue } from './benefit/programme-book.ts'
+import { shippedProgrammes } from './benefit/shipped-programmes.ts'
+import type { Clock } from './calendar.ts'
+import type { Config } from './config/config.ts'
+import { masterKeySource } from './config/master-key-source.ts'
+import { loadMasterKey, type MasterKey } from './security/master-key.ts'
+import { requireSelfTest } from './security/self-test.ts'
+import { assertNoDemoKeys, installDemoKeys } from './simulator/demo-key-store.ts'
+import { loadDemoWorld, writeWorldFile } from './simulator/load-world.ts'
+import { type DatabaseHandle, openDatabase } from './store/database-location.ts'
+import { prepareDatabase } from './store/installation.ts'
+import type { LiveProgrammes } from './store/programme-watch.ts'
+import { makeDemoUsers } from './switch-api.ts'
+import { KeyService, type OpenKeys, openKeys } from './switch-keys.ts'
+import type { Parts } from './switch-parts.ts'
+import { openProgrammes } from './switch-programmes.ts'
+import { type LiveReference, openReferenceData } from './switch-reference.ts'
+import * as events from './telemetry/events.ts'
+import { keysOpened } from './telemetry/key-events.ts'
+import type { Logger } from './telemetry/logger.ts'
+import { createMetrics, type Metrics } from './telemetry/metrics.ts'
+
+/** What everything else is built from. */
+export interface SwitchSettings {
+  readonly config: Config
+  readonly version: string
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+/** What a switch has whether it writes lanes or not: it answers nobody yet. */
+export interface SwitchBase extends SwitchSettings {
+  readonly metrics: Metrics
+  readonly database: DatabaseHandle
+  readonly keys: OpenKeys
+  readonly keyService: KeyService
+  readonly reference: LiveReference
+  readonly programmes: LiveProgrammes
+}
+
+/**
+ * Opens the database, the keys and the master data, which follow what people change from then on.
+ * @param parts gets what has to be stopped
+ * @throws MizanError with what is wrong and the way out
+ */
+export async function openBase(settings: SwitchSettings, parts: Parts): Promise<SwitchBase> {
+  const { config, clock, log } = settings
+  const metrics = createMetrics()
+  requireSelfTest()
+  const masterKey = await loadMasterKey(masterKeySource(config))
+  const database = await openDatabase(config, { onLog: (step) => events.databaseProgress(log, { step }) })
+  parts.add(() => database.close())
+  const keys = await prepare(config, database, masterKey, clock, log)
+  const reference = await openReferenceData(database.url, metrics, log)
+  parts.add(() => reference.watch.close())
+  const programmes = await openProgrammes(database.url, metrics, log)
+  parts.add(() => programmes.close())
+  const keyService = new KeyService(database.url, keys, clock, log)
+  parts.add(() => keyService.close())
+  return { ...settings, metrics, database, keys, keyService, reference, programmes }
+}
+
+async function prepare(
+  config: Config,
+  database: DatabaseHandle,
+  masterKey: MasterKey,
+  clock: Clock,
+  log: Logger,
+): Promise<OpenKeys> {
+  const beganMs = performance.now()
+  const installation = await prepareDatabase(database.url, config.lanes.count)
+  for (const name of installation.migrations) {
+    events.migrationApplied(log, { name, tookMs: Math.round(performance.now() - beganMs) })
+  }
+  const { environment, demo } = config
+  const makesDemo = installation.isNew && demo.enabled
+  const keys = await openKeys({
+    url: database.url,
+    masterKey,
+    clock,
+    ...(environment === 'production' ? { check: (records) => assertNoDemoKeys(records, [demo.seed]) } : {}),
+    ...(makesDemo
+      ? { install: (client, module) => installDemoKeys(client, module, { seed: demo.seed, environment }) }
+      : {}),
+  })
+  keysOpened(log, { keys: keys.count, custody: masterKey.description, module: keys.module.description })
+  if (!makesDemo) return keys
+  const worldMs = performance.now()
+  const world = {
+    seed: config.demo.seed,
+    households: config.demo.households,
+    nowMs: clock.now(),
+    // Those that a new database begins with.
+    programmes: programmeCatalogue(shippedProgrammes),
+  }
+  await loadDemoWorld({
+    ...world,
+    url: database.url,
+    laneCount: config.lanes.count,
+    withCases: true,
+    cutoverMinutes: config.businessDay.cutoverMinutes,
+    protection: keys.protection,
+  })
+  await makeDemoUsers(config, database.url)
+  const file = writeWorldFile(config.varDir, world)
+  const tookMs = Math.round(performance.now() - worldMs)
+  events.demoWorldMade(log, { households: config.demo.households, file, tookMs })
+  return keys
+}
