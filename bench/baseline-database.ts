@@ -9,7 +9,7 @@ import { panOf } from '../src/simulator/demo-world.ts'
 import type { LoadRecord } from '../src/simulator/load-record.ts'
 import type { MessageNumbers, MessageTemplate } from '../src/simulator/load-template.ts'
 import { withClient } from '../src/store/database-location.ts'
-import { ID_STEP } from '../src/store/lane-store.ts'
+import { ID_STEP } from '../src/store/lane-journal.ts'
 import { type BenchWorld, CUTOVER_MINUTES } from './world.ts'
 
 const sqlFile = path.join(path.dirname(fileURLToPath(import.meta.url)), 'baseline.sql')

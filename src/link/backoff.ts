@@ -24,7 +24,7 @@ export class Backoff {
   #attempt = 0
   #upSince: number | undefined
 
-  constructor(policy: BackoffPolicy, random: () => number, monotonic: () => number = () => performance.now()) {
+  constructor(policy: BackoffPolicy, random: () => number, monotonic: () => number) {
     this.#policy = policy
     this.#random = random
     this.#monotonic = monotonic

@@ -1,4 +1,5 @@
 import type { Clock } from '../calendar.ts'
+import type { Timing } from '../timing.ts'
 import type { BackoffPolicy } from './backoff.ts'
 import type { ConnectionOptions } from './connection.ts'
 import type { TlsReloads } from './tls-files.ts'
@@ -57,6 +58,7 @@ export interface ClientHooks {
 /** Sources of time and chance; injected by tests and simulations. */
 export interface ClientEnvironment {
   readonly clock?: Clock
+  readonly timing?: Timing
   /** From 0 to below 1. */
   readonly random?: () => number
 }

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { describeError, MizanError } from '../errors.ts'
+import { systemClock, systemRandom, systemTiming, type Timer, type Timing } from '../timing.ts'
 import { Backoff } from './backoff.ts'
 import type { ClientEnvironment, ClientHooks, ClientOptions, ClientState, SendRequest } from './client-options.ts'
 import { Connection, type ConnectionOwner, type ConnectionServices, remoteOf } from './connection.ts'
@@ -40,21 +41,22 @@ export class ClientLink implements ConnectionOwner {
   readonly #hooks: ClientHooks
   readonly #observer: LinkObserver
   readonly #services: ConnectionServices
+  readonly #timing: Timing
   readonly #backoff: Backoff
   readonly #matcher: Matcher
   readonly #dialer: Dialer
   readonly #tpdu: Buffer | undefined
-  readonly #sweep: NodeJS.Timeout
+  readonly #sweep: Timer
   readonly #exchange: SendRequest = (frame, key, timeoutMs) => this.#promise(frame, key, timeoutMs)
   #identity: LinkIdentity
   #state: ClientState = 'connecting'
   #connection: Connection | undefined
   #cancelDial: (() => void) | undefined
-  #retry: NodeJS.Timeout | undefined
+  #retry: Timer | undefined
   #echoing = false
   #finished = false
   #waiters: Array<{ resolve: () => void; reject: (error: MizanError) => void }> = []
-  #linger: NodeJS.Timeout | undefined
+  #linger: Timer | undefined
   #drained: (() => void) | undefined
 
   constructor(options: ClientOptions, hooks: ClientHooks, observer: LinkObserver, environment: ClientEnvironment) {
@@ -62,21 +64,23 @@ export class ClientLink implements ConnectionOwner {
     this.#options = options
     this.#hooks = hooks
     this.#observer = observer
-    const clock = environment.clock ?? { now: () => Date.now() }
-    this.#services = { clock, observer, turn: new EndOfTurn() }
-    this.#dialer = new Dialer(options, () => clock.now())
-    this.#backoff = new Backoff(options.backoff, environment.random ?? Math.random)
+    const { clock = systemClock, timing = systemTiming, random = systemRandom } = environment
+    this.#timing = timing
+    this.#services = { clock, timing, observer, turn: new EndOfTurn(timing) }
+    this.#dialer = new Dialer(options, () => clock.now(), timing)
+    this.#backoff = new Backoff(options.backoff, random, timing.monotonicMs)
     this.#tpdu = options.tpdu === undefined ? undefined : encodeTpdu(options.tpdu)
     this.#identity = { id: 0, name: options.name, remote: `${options.host}:${options.port}` }
     this.#matcher = new Matcher({
       capacity: options.maxInFlight,
+      monotonic: timing.monotonicMs,
       onUnmatched: (frame, key, late) => {
         observer.unmatched?.(this.#identity, late)
         hooks.onUnmatched?.(frame, key, late)
       },
     })
     this.#matcher.close('not connected yet')
-    this.#sweep = setInterval(() => this.#onSweep(), SWEEP_MS).unref()
+    this.#sweep = timing.every(SWEEP_MS, () => this.#onSweep())
     this.#connect()
   }
 
@@ -147,9 +151,10 @@ export class ClientLink implements ConnectionOwner {
     }
     this.#setState('draining')
     await new Promise<void>((resolve) => {
-      const deadline = setTimeout(() => this.#finish('drain-deadline', `${timeoutMs} ms are over`), timeoutMs)
+      const expire = () => this.#finish('drain-deadline', `${timeoutMs} ms are over`)
+      const deadline = this.#timing.after(timeoutMs, expire)
       this.#drained = () => {
-        clearTimeout(deadline)
+        this.#timing.cancel(deadline)
         resolve()
       }
       if (this.#matcher.size === 0) this.#signOff()
@@ -272,14 +277,14 @@ export class ClientLink implements ConnectionOwner {
     const { attempt, delayMs } = this.#backoff.down()
     this.#setState('waiting')
     this.#observer.reconnecting?.(this.name, attempt, delayMs, reason, detail)
-    this.#retry = setTimeout(() => this.#connect(), delayMs)
+    this.#retry = this.#timing.after(delayMs, () => this.#connect())
   }
 
   #onSweep(): void {
     this.#matcher.sweep()
     const connection = this.#connection
     if (connection === undefined) return
-    const tick = performance.now()
+    const tick = this.#timing.monotonicMs()
     connection.sweep(tick)
     const { echoIdleMs } = this.#options
     if (this.#state === 'draining' && this.#matcher.size === 0) this.#signOff()
@@ -303,7 +308,8 @@ export class ClientLink implements ConnectionOwner {
   #signOff(): void {
     const connection = this.#connection
     if (connection === undefined || this.#linger !== undefined) return
-    this.#linger = setTimeout(() => connection.close('drained', 'the peer kept its side open'), LINGER_MS)
+    const close = () => connection.close('drained', 'the peer kept its side open')
+    this.#linger = this.#timing.after(LINGER_MS, close)
     const end = () => connection.end('drained', 'all requests are answered')
     this.#hook(this.#hooks.signOff).then(end, end)
   }
@@ -311,10 +317,10 @@ export class ClientLink implements ConnectionOwner {
   #finish(reason: CloseReason, detail: string): void {
     if (this.#finished) return
     this.#finished = true
-    clearInterval(this.#sweep)
+    this.#timing.cancel(this.#sweep)
     this.#dialer.close()
-    clearTimeout(this.#retry)
-    clearTimeout(this.#linger)
+    this.#timing.cancel(this.#retry)
+    this.#timing.cancel(this.#linger)
     this.#setState('closed')
     this.#cancelDial?.()
     this.#connection?.close(reason, detail)

@@ -1,10 +1,30 @@
-import type { Socket } from 'node:net'
 import type { Clock } from '../calendar.ts'
 import { describeError, MizanError } from '../errors.ts'
+import type { Timing } from '../timing.ts'
 import { createFramer, type FrameFault, type Framer, type FramingName } from './framing.ts'
 import type { CloseReason, LinkIdentity, LinkObserver, Traffic } from './observer.ts'
 import { Outbound } from './outbound.ts'
 import type { EndOfTurn, EndOfTurnTask } from './turn.ts'
+
+/** What a connection needs of its socket: one of the network, or of a simulation. */
+export interface LinkSocket {
+  readonly remoteAddress?: string | undefined
+  readonly remotePort?: number | undefined
+  /** Bytes that the operating system has not taken yet. */
+  readonly writableLength: number
+  on(event: 'data', listener: (chunk: Buffer) => void): unknown
+  on(event: 'end' | 'close', listener: () => void): unknown
+  on(event: 'error', listener: (error: Error) => void): unknown
+  setNoDelay(noDelay: boolean): unknown
+  setKeepAlive(enable: boolean, initialDelayMs: number): unknown
+  write(bytes: Uint8Array): unknown
+  cork(): void
+  uncork(): void
+  pause(): unknown
+  resume(): unknown
+  end(): unknown
+  destroy(): unknown
+}
 
 /** What both kinds of link need to know about their socket. */
 export interface ConnectionOptions {
@@ -33,6 +53,7 @@ export interface ConnectionOwner {
 /** Services shared by the connections of a listener or client. */
 export interface ConnectionServices {
   readonly clock: Clock
+  readonly timing: Timing
   readonly turn: EndOfTurn
   readonly observer: LinkObserver
 }
@@ -42,7 +63,7 @@ export interface ConnectionServices {
  * the chunk that waits while paused, and the outbound queue.
  */
 export class Connection implements EndOfTurnTask {
-  readonly socket: Socket
+  readonly socket: LinkSocket
   readonly #options: ConnectionOptions
   readonly #services: ConnectionServices
   readonly #owner: ConnectionOwner
@@ -66,7 +87,7 @@ export class Connection implements EndOfTurnTask {
   #peerEnded = false
   #pollOutstanding = false
 
-  constructor(socket: Socket, options: ConnectionOptions, services: ConnectionServices, owner: ConnectionOwner) {
+  constructor(socket: LinkSocket, options: ConnectionOptions, services: ConnectionServices, owner: ConnectionOwner) {
     this.socket = socket
     this.#options = options
     this.#services = services
@@ -78,7 +99,7 @@ export class Connection implements EndOfTurnTask {
     this.#outbound = new Outbound(socket, this.#framer.framing, options.maxOutboundBytes)
     this.connectedAt = services.clock.now()
     this.#lastReceivedAt = this.connectedAt
-    this.lastReceivedTick = performance.now()
+    this.lastReceivedTick = this.#services.timing.monotonicMs()
     this.#lastSentTick = this.lastReceivedTick
     this.#deliver = (frame) => {
       this.#framesIn += 1
@@ -122,7 +143,7 @@ export class Connection implements EndOfTurnTask {
 
   #touch(): void {
     this.#lastReceivedAt = this.#services.clock.now()
-    this.lastReceivedTick = performance.now()
+    this.lastReceivedTick = this.#services.timing.monotonicMs()
   }
 
   #onFault(fault: FrameFault): void {
@@ -153,7 +174,7 @@ export class Connection implements EndOfTurnTask {
 
   #sendPoll(): void {
     if (this.#closed || this.#ending !== undefined) return
-    this.#lastSentTick = performance.now()
+    this.#lastSentTick = this.#services.timing.monotonicMs()
     if (this.#outbound.append(Buffer.alloc(0), undefined) === 'full') this.#onSlowReader()
     else this.#schedule()
   }
@@ -218,7 +239,7 @@ export class Connection implements EndOfTurnTask {
   endOfTurn(): void {
     this.#scheduled = false
     if (this.#closed) return
-    this.#lastSentTick = performance.now()
+    this.#lastSentTick = this.#services.timing.monotonicMs()
     this.#outbound.flush()
     if (this.#ending !== undefined) this.socket.end()
     if (this.#resumeWanted) this.#resumeNow()

@@ -1,17 +1,20 @@
 import { connect as connectTcp, type Socket } from 'node:net'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
+import type { Timing } from '../timing.ts'
 import type { ClientOptions, ClientTls } from './client-options.ts'
 import { PinnedCertificates } from './peer-certificate.ts'
 
 /** Opens the connections of one outbound link, through the TLS 1.3 handshake when it has certificates. */
 export class Dialer {
   readonly #options: ClientOptions
+  readonly #timing: Timing
   readonly #pins: PinnedCertificates | undefined
   #credentials: ClientTls | undefined
 
   /** @param now milliseconds since 1970 UTC */
-  constructor(options: ClientOptions, now: () => number) {
+  constructor(options: ClientOptions, now: () => number, timing: Timing) {
     this.#options = options
+    this.#timing = timing
     const { tls } = options
     this.#credentials = tls
     if (tls?.pinnedFingerprints !== undefined) this.#pins = new PinnedCertificates(tls.pinnedFingerprints, now)
@@ -67,7 +70,7 @@ export class Dialer {
     const settle = (error: Error | undefined) => {
       if (settled) return
       settled = true
-      clearTimeout(timer)
+      this.#timing.cancel(timer)
       if (error === undefined) {
         for (const [event, listener] of listeners) socket.off(event, listener)
         done(undefined, socket)
@@ -86,11 +89,13 @@ export class Dialer {
       ['error', settle],
       ['close', () => settle(new Error('the peer closed the connection at once'))],
     ]
-    const timer = setTimeout(() => settle(new Error(`not connected within ${connectTimeoutMs} ms`)), connectTimeoutMs)
+    const timer = this.#timing.after(connectTimeoutMs, () =>
+      settle(new Error(`not connected within ${connectTimeoutMs} ms`)),
+    )
     for (const [event, listener] of listeners) socket.on(event, listener)
     return () => {
       settled = true
-      clearTimeout(timer)
+      this.#timing.cancel(timer)
       socket.destroy()
     }
   }

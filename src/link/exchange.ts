@@ -15,6 +15,7 @@ import {
   type VisaHeader,
 } from '../iso8583/visa-header.ts'
 import { isPending } from '../security/security-module.ts'
+import { systemTiming, type Timing } from '../timing.ts'
 import { type Admission, admissionOf, type Unauthentic } from './admission.ts'
 import { KeyExchange, type OnKeyExchange } from './key-exchange.ts'
 import { type MessageMac, stopsAtMac } from './message-mac.ts'
@@ -66,6 +67,8 @@ export interface ExchangeOptions {
   readonly dialect: Dialect
   readonly decider: Decider
   readonly observer: ExchangeObserver
+  /** @default that of the machine */
+  readonly timing?: Timing
   /** Present where messages must carry a MAC. */
   readonly mac?: MessageMac
   /** Takes the zone keys that the peer sends; absent: a key exchange is answered 12. */
@@ -86,6 +89,7 @@ export class Exchange {
   readonly #profile: LinkProfile
   readonly #decider: Decider
   readonly #observer: ExchangeObserver
+  readonly #timing: Timing
   readonly #codes: Readonly<Record<Result, string>>
   readonly #headerBytes: number
   readonly #wrapsChipData: boolean
@@ -99,6 +103,7 @@ export class Exchange {
     this.#dialect = options.dialect
     this.#decider = options.decider
     this.#observer = options.observer
+    this.#timing = options.timing ?? systemTiming
     const hasHeader = options.dialect.spec.header === 'visa'
     this.#profile = { ...options.link, schemeRail: hasHeader }
     this.#codes = responseCodes(options.dialect.name)
@@ -114,7 +119,7 @@ export class Exchange {
 
   /** Handles one frame of a link; answers it at once or when its decision is durable. */
   handle(inbound: ExchangeRequest): void {
-    const startedMs = performance.now()
+    const startedMs = this.#timing.monotonicMs()
     const { name } = this.#profile
     let header: VisaHeader | undefined
     let bodyStart = 0
@@ -130,7 +135,7 @@ export class Exchange {
       bodyStart = parsed.bodyStart
     }
     const message = this.#dialect.decode(inbound.frame, bodyStart)
-    this.#observer.received?.(name, message.mti || MTI_UNREADABLE, performance.now() - startedMs)
+    this.#observer.received?.(name, message.mti || MTI_UNREADABLE, this.#timing.monotonicMs() - startedMs)
     const context: AnswerContext = { inbound, message, header, startedMs, isAuthentic: false }
     if (message.failure !== undefined) {
       if (this.#mac !== undefined && stopsAtMac(message)) this.#refuse(context, 'mac-malformed')
@@ -241,7 +246,7 @@ export class Exchange {
   }
 
   #encodeAndReply(context: AnswerContext, fields: AnswerFields): void {
-    const encodeStartedMs = performance.now()
+    const encodeStartedMs = this.#timing.monotonicMs()
     const { message, header } = context
     const values = this.#values.fill(undefined)
     for (const de of this.#dialect.answerEcho) if (message.has(de)) values[de] = message.text(de)
@@ -274,7 +279,7 @@ export class Exchange {
     const sent = context.inbound.reply(frame)
     const { name } = this.#profile
     if (!sent) this.#observer.undelivered?.(name)
-    const nowMs = performance.now()
+    const nowMs = this.#timing.monotonicMs()
     this.#observer.answered?.(name, code, nowMs - context.startedMs, nowMs - encodeStartedMs)
   }
 

@@ -1,4 +1,5 @@
 import { describeError, MizanError } from '../errors.ts'
+import { systemTiming } from '../timing.ts'
 
 /** Gets a request's answer, or why there is none (LINK_TIMEOUT, LINK_CLOSED). Called once; must not throw. */
 export type Settle = (outcome: Buffer | MizanError) => void
@@ -38,7 +39,7 @@ export class Matcher {
   constructor(options: MatcherOptions) {
     this.#capacity = options.capacity
     this.#onUnmatched = options.onUnmatched
-    this.#monotonic = options.monotonic ?? (() => performance.now())
+    this.#monotonic = options.monotonic ?? systemTiming.monotonicMs
   }
 
   /** Requests in flight. */

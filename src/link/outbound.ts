@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net'
+import type { LinkSocket } from './connection.ts'
 import type { Framing } from './framing.ts'
 
 /** Size of one outbound buffer: some hundred answers. A larger one would only pin more memory per link. */
@@ -12,7 +12,7 @@ export type AppendResult = 'queued' | 'full'
  * hands what a turn collected to the socket in one write. The caller may reuse its own buffer at once.
  */
 export class Outbound {
-  readonly #socket: Socket
+  readonly #socket: Pick<LinkSocket, 'writableLength' | 'write' | 'cork' | 'uncork'>
   readonly #framing: Framing
   readonly #maxBytes: number
   #slab: Buffer | undefined
@@ -23,7 +23,11 @@ export class Outbound {
   #fullBytes = 0
 
   /** @param maxBytes most bytes that may wait for the operating system to take them */
-  constructor(socket: Socket, framing: Framing, maxBytes: number) {
+  constructor(
+    socket: Pick<LinkSocket, 'writableLength' | 'write' | 'cork' | 'uncork'>,
+    framing: Framing,
+    maxBytes: number,
+  ) {
     this.#socket = socket
     this.#framing = framing
     this.#maxBytes = maxBytes

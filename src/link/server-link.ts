@@ -1,9 +1,10 @@
-import type { Socket } from 'node:net'
+import type { Timer } from '../timing.ts'
 import {
   Connection,
   type ConnectionOptions,
   type ConnectionOwner,
   type ConnectionServices,
+  type LinkSocket,
   remoteOf,
 } from './connection.ts'
 import { type CloseReason, type LinkIdentity, type LinkObserver, type LinkStatus, nextLinkId } from './observer.ts'
@@ -117,13 +118,13 @@ export class ServerLink implements Link, ConnectionOwner {
   #inFlight = 0
   #peerEnded = false
   #draining = false
-  #linger: NodeJS.Timeout | undefined
+  #linger: Timer | undefined
   #answers = 0
   #answersAtSweep = 0
   #lastAnswerTick = 0
 
   constructor(
-    socket: Socket,
+    socket: LinkSocket,
     options: ServerLinkOptions,
     services: ConnectionServices,
     handler: RequestHandler,
@@ -231,7 +232,7 @@ export class ServerLink implements Link, ConnectionOwner {
   }
 
   onClosed(reason: CloseReason, detail: string): void {
-    clearTimeout(this.#linger)
+    this.#services.timing.cancel(this.#linger)
     this.#onGone(this)
     this.#observer.disconnected?.(this, reason, detail)
   }
@@ -243,7 +244,9 @@ export class ServerLink implements Link, ConnectionOwner {
       this.#connection.end('peer-closed', 'the peer closed')
     } else if (this.#draining && this.#linger === undefined) {
       this.#connection.end('drained', 'all requests are answered')
-      this.#linger = setTimeout(() => this.#connection.close('drained', 'the peer kept its side open'), LINGER_MS)
+      this.#linger = this.#services.timing.after(LINGER_MS, () =>
+        this.#connection.close('drained', 'the peer kept its side open'),
+      )
       this.#linger.unref()
     }
   }

@@ -3,6 +3,7 @@ import { createServer, type DropArgument, type Server, type Socket } from 'node:
 import { createServer as createTlsServer, type SecureContextOptions, type TLSSocket } from 'node:tls'
 import type { Clock } from '../calendar.ts'
 import { describeError, MizanError } from '../errors.ts'
+import { systemClock, systemTiming, type Timer } from '../timing.ts'
 import { type ConnectionServices, remoteOf } from './connection.ts'
 import { framings } from './framing.ts'
 import type { LinkObserver, LinkStatus } from './observer.ts'
@@ -58,7 +59,6 @@ export interface Listener {
 }
 
 const HANDSHAKE_TIMEOUT_MS = 10_000
-const systemClock: Clock = { now: () => Date.now() }
 
 /**
  * Starts a listener.
@@ -106,8 +106,8 @@ class SocketListener implements Listener {
   /** Accepted sockets that are still in their TLS handshake, by remote address. */
   readonly #handshakes = new Map<string, Socket>()
   readonly #sweepMs: number
-  readonly #sweep: NodeJS.Timeout
-  #lastSweep = performance.now()
+  readonly #sweep: Timer
+  #lastSweep = systemTiming.monotonicMs()
   #port = 0
   #draining = false
   #closed: Promise<void> | undefined
@@ -117,14 +117,14 @@ class SocketListener implements Listener {
     this.host = options.host
     this.#options = options
     this.#handler = handler
-    this.#services = { clock, observer, turn: new EndOfTurn() }
+    this.#services = { clock, timing: systemTiming, observer, turn: new EndOfTurn(systemTiming) }
     this.#server = options.tls === undefined ? this.#plainServer() : this.#tlsServer(options.tls)
     this.#server.maxConnections = options.maxConnections
     this.#server.on('drop', (data?: DropArgument) => {
       observer.refused?.(this.name, remoteOf(data), 'too-many-connections', `the limit is ${options.maxConnections}`)
     })
     this.#sweepMs = sweepPeriod(options)
-    this.#sweep = setInterval(() => this.#onSweep(), this.#sweepMs).unref()
+    this.#sweep = systemTiming.every(this.#sweepMs, () => this.#onSweep())
   }
 
   get port(): number {
@@ -197,7 +197,7 @@ class SocketListener implements Listener {
   }
 
   #onSweep(): void {
-    const tick = performance.now()
+    const tick = systemTiming.monotonicMs()
     const late = tick - this.#lastSweep > 2 * this.#sweepMs
     this.#lastSweep = tick
     // After a stall of the event loop, what the peers sent waits unread: their silence is ours. Look again next time.
@@ -209,7 +209,7 @@ class SocketListener implements Listener {
     const { host, port, name } = this.#options
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', (error) => {
-        clearInterval(this.#sweep)
+        systemTiming.cancel(this.#sweep)
         this.#options.tls?.reloads?.close()
         reject(new MizanError('CONFIG_INVALID', `listener ${name} on ${host}:${port}: ${error.message}`))
       })
@@ -234,9 +234,9 @@ class SocketListener implements Listener {
     const closed = this.#stop()
     for (const link of [...this.#links.values()]) link.drain()
     for (const socket of [...this.#handshakes.values()]) socket.destroy()
-    const deadline = setTimeout(() => this.#closeAll('drain-deadline', `${timeoutMs} ms are over`), timeoutMs)
+    const deadline = systemTiming.after(timeoutMs, () => this.#closeAll('drain-deadline', `${timeoutMs} ms are over`))
     await closed
-    clearTimeout(deadline)
+    systemTiming.cancel(deadline)
   }
 
   async close(): Promise<void> {
@@ -251,7 +251,7 @@ class SocketListener implements Listener {
     this.#options.tls?.reloads?.close()
     this.#closed ??= new Promise((resolve) => {
       this.#server.close(() => {
-        clearInterval(this.#sweep)
+        systemTiming.cancel(this.#sweep)
         resolve()
       })
     })

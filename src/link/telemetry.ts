@@ -12,6 +12,7 @@ import {
 } from '../telemetry/events.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { LinkMetrics, Metrics } from '../telemetry/metrics.ts'
+import { systemTiming } from '../timing.ts'
 import type { ExchangeObserver } from './exchange.ts'
 import type { LinkObserver } from './observer.ts'
 
@@ -72,7 +73,7 @@ export function exchangeTelemetry(metrics: Metrics, log: Logger): ExchangeObserv
     },
     undecodable(link, failure, reason) {
       of(link).frameRefused(failure?.kind ?? 'other')
-      const nowMs = performance.now()
+      const nowMs = systemTiming.monotonicMs()
       if (nowMs - refusalSaidMs < QUIET_MS) return
       refusalSaidMs = nowMs
       frameRefused(log, { link, reason: failure === undefined ? reason : `${reason}: ${failure.message}` })
@@ -80,7 +81,7 @@ export function exchangeTelemetry(metrics: Metrics, log: Logger): ExchangeObserv
     refused: (_link, reason) => metrics.early91.child(reason).inc(),
     unauthentic(link, mti, reason) {
       of(link).frameRefused(reason)
-      const nowMs = performance.now()
+      const nowMs = systemTiming.monotonicMs()
       if (nowMs - (forgerySaidMs.get(link) ?? Number.NEGATIVE_INFINITY) < QUIET_MS) return
       forgerySaidMs.set(link, nowMs)
       frameRefused(log, { link, reason: `${mti} is not authentic: ${reason}` })

@@ -2,6 +2,7 @@ import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { readFileSync, type Stats, statSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { describeError, MizanError } from '../errors.ts'
+import { systemTiming, type Timer } from '../timing.ts'
 
 /** Key, certificate with its chain, and the authorities of peers; PEM. */
 export interface TlsCredentials {
@@ -61,7 +62,7 @@ export class TlsFiles implements TlsReloads {
   readonly #link: string
   readonly #names: TlsFileNames
   readonly #options: TlsFilesOptions
-  readonly #timer: NodeJS.Timeout
+  readonly #timer: Timer
   readonly #listeners: ((credentials: TlsCredentials) => void)[] = []
   #current: TlsCredentials
   #certificate: OwnCertificate
@@ -87,7 +88,7 @@ export class TlsFiles implements TlsReloads {
     this.#certificate = certificate
     options.observer?.loaded?.(link, certificate, false)
     this.#warn()
-    this.#timer = setInterval(() => void this.#look(), options.pollMs ?? POLL_MS).unref()
+    this.#timer = systemTiming.every(options.pollMs ?? POLL_MS, () => void this.#look())
   }
 
   get current(): TlsCredentials {
@@ -100,7 +101,7 @@ export class TlsFiles implements TlsReloads {
 
   close(): void {
     this.#isClosed = true
-    clearInterval(this.#timer)
+    systemTiming.cancel(this.#timer)
   }
 
   async #look(): Promise<void> {

@@ -1,3 +1,5 @@
+import type { Timing } from '../timing.ts'
+
 /** Something that has work to do once per turn of the event loop. */
 export interface EndOfTurnTask {
   endOfTurn(): void
@@ -9,6 +11,7 @@ export interface EndOfTurnTask {
  * listener: one immediate per turn, however many links have something to send.
  */
 export class EndOfTurn {
+  readonly #timing: Timing
   #tasks: EndOfTurnTask[] = []
   readonly #run = (): void => {
     const tasks = this.#tasks
@@ -16,9 +19,13 @@ export class EndOfTurn {
     for (const task of tasks) task.endOfTurn()
   }
 
+  constructor(timing: Timing) {
+    this.#timing = timing
+  }
+
   /** Runs `task.endOfTurn()` once after the I/O callbacks of this turn; the caller schedules a task once at a time. */
   schedule(task: EndOfTurnTask): void {
-    if (this.#tasks.length === 0) setImmediate(this.#run)
+    if (this.#tasks.length === 0) this.#timing.endOfTurn(this.#run)
     this.#tasks.push(task)
   }
 }

@@ -6,7 +6,7 @@ import { insertHouseholds } from './bulk-rows.ts'
 import { BatchEncoder, commitText, readRowTypes } from './commit-parameters.ts'
 import { type Client, connect, isOutcomeUnknown, refusalOf } from './connection.ts'
 import type { HouseholdRecord } from './household-loader.ts'
-import type { LanePosition } from './lane-store.ts'
+import type { LanePosition } from './lane-journal.ts'
 
 /** When a load takes place. */
 export interface BulkTime {

@@ -4,7 +4,7 @@ import { type AccountNumber, moneyAccount, OWNER_SPAN, subsidyAccount } from '..
 import { transferKinds } from '../ledger/posting-rules.ts'
 import type { BalanceRow, Batch, CommandRow, TransferRow } from './batch.ts'
 import type { HouseholdRecord } from './household-loader.ts'
-import { ID_STEP, type LanePosition } from './lane-store.ts'
+import { ID_STEP, type LanePosition } from './lane-journal.ts'
 
 /** Postings of a batch that opens households. */
 interface Opening {

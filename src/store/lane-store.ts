@@ -8,6 +8,7 @@ import { batchHash } from './batch-hash.ts'
 import { byteaArray, int4Array, int8Array, textArray, uuidArray, uuidBytes } from './binary-arrays.ts'
 import { BatchEncoder, commitText, readRowTypes } from './commit-parameters.ts'
 import { connect, isOutcomeUnknown, refusalOf } from './connection.ts'
+import type { CommitOutcome, LaneJournal, LanePosition } from './lane-journal.ts'
 import {
   type FoundRow,
   type HouseholdRow,
@@ -18,24 +19,6 @@ import {
   readPastWallets,
   readPrefetched,
 } from './prefetch.ts'
-
-/** Ids of a lane step by this: lane n has the ids that are n more than a multiple. */
-export const ID_STEP = 64
-
-/** Where a lane's journal stands. */
-export interface LanePosition {
-  readonly epoch: number
-  readonly lastSeq: number
-  readonly lastHash: Buffer
-  readonly nextId: number
-}
-
-/** How a commit ended. `refused`: rolled back for a reason of the rows; `unknown`: the connection died on the way. */
-export type CommitOutcome =
-  | { readonly kind: 'committed'; readonly hash: Buffer }
-  | { readonly kind: 'fenced' }
-  | { readonly kind: 'refused'; readonly code: string; readonly constraint: string; readonly reason: string }
-  | { readonly kind: 'unknown'; readonly reason: string; readonly hash: Buffer }
 
 export interface LaneStoreOptions {
   readonly url: string
@@ -48,7 +31,7 @@ export interface LaneStoreOptions {
  * One lane's connections to its journal: one that commits, with one statement in flight at a time (the lane's writer sees
  * to that), and one that reads meanwhile.
  */
-export class LaneStore {
+export class LaneStore implements LaneJournal {
   readonly #options: LaneStoreOptions
   #client: pg.Client | undefined
   #reader: pg.Client | undefined

@@ -23,7 +23,7 @@ import type {
   TransferRow,
 } from '../store/batch.ts'
 import type { InboxCommand } from '../store/command-inbox.ts'
-import { ID_STEP } from '../store/lane-store.ts'
+import { ID_STEP } from '../store/lane-journal.ts'
 
 /** Head of a batch: where it stands in its lane, and its dates. */
 export interface BatchHead {

@@ -1,7 +1,8 @@
 import type { Clock } from '../calendar.ts'
 import { describeError, MizanError } from '../errors.ts'
 import { isCapacity } from '../store/connection.ts'
-import type { CommitOutcome } from '../store/lane-store.ts'
+import type { CommitOutcome } from '../store/lane-journal.ts'
+import type { Timing } from '../timing.ts'
 import type { BatchPipeline } from './batch-pipeline.ts'
 import type { BatchReader } from './batch-reader.ts'
 import { CHORES_PER_BATCH } from './chores.ts'
@@ -23,6 +24,7 @@ export interface BatchMakerOptions {
   readonly pipeline: BatchPipeline
   readonly limits: LaneLimits
   readonly clock: Clock
+  readonly timing: Timing
   readonly observer: LaneObserver
 }
 
@@ -67,8 +69,8 @@ export class BatchMaker {
   }
 
   async #decide(portion: Portion, moment: Moment, taken: UnderWay): Promise<void> {
-    const { pipeline, reader, intake } = this.#options
-    const startedMs = performance.now()
+    const { pipeline, reader, intake, timing } = this.#options
+    const startedMs = timing.monotonicMs()
     const lookups = await reader.read(portion, moment, this.#refusedSeq > pipeline.position.lastSeq)
     if (pipeline.failed !== undefined) intake.putBack(portion)
     else pipeline.decide(portion, { lookups, moment, startedMs, taken })

@@ -1,6 +1,7 @@
 import type { Clock } from '../calendar.ts'
 import { assert, describeError } from '../errors.ts'
-import type { CommitOutcome, LanePosition, LaneStore } from '../store/lane-store.ts'
+import type { CommitOutcome, LaneJournal, LanePosition } from '../store/lane-journal.ts'
+import type { Timing } from '../timing.ts'
 import { type Answer, decideBatch } from './batch-decider.ts'
 import type { HouseholdCache } from './household-cache.ts'
 import type { LaneRules } from './lane-rules.ts'
@@ -12,11 +13,12 @@ import type { Portion, UnderWay } from './work.ts'
 
 export interface PipelineOptions {
   readonly lane: number
-  readonly store: LaneStore
+  readonly store: LaneJournal
   readonly rules: LaneRules
   readonly cache: HouseholdCache
   readonly recent: RecentKeys
   readonly clock: Clock
+  readonly timing: Timing
   readonly observer: LaneObserver
   /** Requests that wait for a batch, for the report. */
   readonly waiting: () => number
@@ -93,13 +95,13 @@ export class BatchPipeline {
     const { cache, rules } = this.#options
     const open = this.#open ?? this.#newBatch(moment)
     this.#open = open
-    const lookedUpMs = performance.now()
+    const lookedUpMs = this.#options.timing.monotonicMs()
     open.answers.push(...decideBatch(portion, lookups, open.builder, cache, rules))
     open.works.push(...portion.works)
     open.chores.push(...portion.chores)
     open.underWay.push(taken)
     open.prefetchMs += lookedUpMs - startedMs
-    open.decideMs += performance.now() - lookedUpMs
+    open.decideMs += this.#options.timing.monotonicMs() - lookedUpMs
   }
 
   /** A batch that follows the one in flight, or the last durable one. */
@@ -143,7 +145,7 @@ export class BatchPipeline {
     const oldestMs = works[0]?.request.receivedAtMs ?? moment.atMs
     const queueMs = Math.max(0, this.#options.clock.now() - oldestMs - prefetchMs - decideMs)
     const { touched } = builder
-    const sentMs = performance.now()
+    const sentMs = this.#options.timing.monotonicMs()
     return {
       batch: builder.build(),
       works,
@@ -181,7 +183,7 @@ export class BatchPipeline {
       queueMs: sent.queueMs,
       prefetchMs: sent.prefetchMs,
       decideMs: sent.decideMs,
-      commitMs: performance.now() - sent.sentMs,
+      commitMs: this.#options.timing.monotonicMs() - sent.sentMs,
       depth: waiting(),
       cachedHouseholds: cache.size,
       ...cache.takeCounts(),

@@ -1,5 +1,5 @@
 import { addDays, type CivilDate, type CivilMonth, type Clock, monthOf, previousMonth } from '../calendar.ts'
-import type { LaneStore } from '../store/lane-store.ts'
+import type { LaneJournal } from '../store/lane-journal.ts'
 import { type Authenticator, authenticateAll } from './authenticator.ts'
 import type { HouseholdCache } from './household-cache.ts'
 import type { LaneRules } from './lane-rules.ts'
@@ -15,7 +15,7 @@ const KEY_DAYS = 2
 const nothingPast: Lookups['past'] = new Map()
 
 export interface BatchReaderOptions {
-  readonly store: LaneStore
+  readonly store: LaneJournal
   readonly cache: HouseholdCache
   readonly recent: RecentKeys
   readonly authenticator: Authenticator

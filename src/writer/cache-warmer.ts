@@ -1,5 +1,5 @@
 import { type CivilDate, monthOf } from '../calendar.ts'
-import type { LaneStore } from '../store/lane-store.ts'
+import type { LaneJournal } from '../store/lane-journal.ts'
 import type { HouseholdCache } from './household-cache.ts'
 
 /** Few enough that a request which arrives meanwhile waits a millisecond or two. */
@@ -12,13 +12,13 @@ const FILL_SHARE = 0.9
  * not wait for its household. It runs in the lane's own turn, between batches: what it reads is never behind a commit.
  */
 export class CacheWarmer {
-  readonly #store: LaneStore
+  readonly #store: LaneJournal
   readonly #cache: HouseholdCache
   readonly #fillUpTo: number
   /** Last household read; undefined when the work is done. */
   #after: number | undefined = 0
 
-  constructor(store: LaneStore, cache: HouseholdCache, capacity: number) {
+  constructor(store: LaneJournal, cache: HouseholdCache, capacity: number) {
     this.#store = store
     this.#cache = cache
     this.#fillUpTo = Math.floor(capacity * FILL_SHARE)

@@ -1,3 +1,5 @@
+import type { Timer, Timing } from '../timing.ts'
+
 /** A hold whose time is over, with a card of its household. */
 export interface DueHold {
   readonly holdId: number
@@ -21,7 +23,8 @@ export class HoldSweeper {
   readonly #expire: (hold: DueHold) => boolean
   readonly #now: () => number
   readonly #onError: (error: unknown) => void
-  #timer: NodeJS.Timeout | undefined
+  readonly #timing: Timing
+  #timer: Timer | undefined
   #running: Promise<void> | undefined
   /** Everything that expired before this has been handed over. */
   #doneUntilMs = 0
@@ -32,16 +35,17 @@ export class HoldSweeper {
     expire: (hold: DueHold) => boolean
     now: () => number
     onError: (error: unknown) => void
+    timing: Timing
   }) {
     this.#query = options.query
     this.#expire = options.expire
     this.#now = options.now
     this.#onError = options.onError
+    this.#timing = options.timing
   }
 
   start(): void {
-    this.#timer = setInterval(() => this.sweep(), SWEEP_EVERY_MS)
-    this.#timer.unref()
+    this.#timer = this.#timing.every(SWEEP_EVERY_MS, () => this.sweep())
     this.sweep()
   }
 
@@ -55,7 +59,7 @@ export class HoldSweeper {
   }
 
   async stop(): Promise<void> {
-    clearInterval(this.#timer)
+    this.#timing.cancel(this.#timer)
     await this.#running
   }
 

@@ -1,4 +1,5 @@
 import type { CommandQuery, InboxCommand } from '../store/command-inbox.ts'
+import type { Timer, Timing } from '../timing.ts'
 
 const POLL_EVERY_MS = 250
 /** Commands of one lane that are read at once. */
@@ -22,9 +23,10 @@ export class InboxPoller {
   readonly #query: CommandQuery
   readonly #lanes: readonly CommandTaker[]
   readonly #onError: (error: unknown) => void
+  readonly #timing: Timing
   /** Last command that each lane was given. */
   readonly #given = new Map<number, number>()
-  #timer: NodeJS.Timeout | undefined
+  #timer: Timer | undefined
   #looking: Promise<void> | undefined
   /** A command may have come while the inbox was being read. */
   #again = false
@@ -36,15 +38,16 @@ export class InboxPoller {
     lanes: readonly CommandTaker[]
     /** Gets what keeps the inbox from being read, once until it can be read again. */
     onError: (error: unknown) => void
+    timing: Timing
   }) {
     this.#query = options.query
     this.#lanes = options.lanes
     this.#onError = options.onError
+    this.#timing = options.timing
   }
 
   start(): void {
-    this.#timer = setInterval(() => this.poll(), POLL_EVERY_MS)
-    this.#timer.unref()
+    this.#timer = this.#timing.every(POLL_EVERY_MS, () => this.poll())
     this.poll()
   }
 
@@ -65,7 +68,7 @@ export class InboxPoller {
   }
 
   async stop(): Promise<void> {
-    clearInterval(this.#timer)
+    this.#timing.cancel(this.#timer)
     this.#stopped = true
     await this.#looking
   }

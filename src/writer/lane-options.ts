@@ -1,5 +1,6 @@
 import type { Clock } from '../calendar.ts'
-import type { LaneStore } from '../store/lane-store.ts'
+import type { LaneJournal } from '../store/lane-journal.ts'
+import type { Timing } from '../timing.ts'
 import type { Authenticator } from './authenticator.ts'
 import type { LaneRules } from './lane-rules.ts'
 import type { LaneObserver } from './observer.ts'
@@ -17,11 +18,12 @@ export interface LaneLimits {
 
 export interface LaneOptions {
   readonly lane: number
-  readonly store: LaneStore
+  readonly store: LaneJournal
   readonly rules: LaneRules
   readonly authenticator: Authenticator
   readonly limits: LaneLimits
   readonly clock: Clock
+  readonly timing: Timing
   readonly observer: LaneObserver
 }
 

@@ -1,4 +1,5 @@
-import type { LanePosition, LaneStore } from '../store/lane-store.ts'
+import type { LaneJournal, LanePosition } from '../store/lane-journal.ts'
+import type { Timing } from '../timing.ts'
 
 const DELAY_MIN_MS = 20
 const DELAY_MAX_MS = 1_000
@@ -11,8 +12,9 @@ const ATTEMPTS_STOPPING = 5
  * @returns undefined when another writer has taken the lane, or when the program stops and the database stays away
  */
 export async function retakeLane(
-  store: LaneStore,
+  store: LaneJournal,
   epoch: number,
+  timing: Timing,
   watch: { readonly stopping: () => boolean; readonly onFault: (error: unknown) => void },
 ): Promise<LanePosition | undefined> {
   let delayMs = DELAY_MIN_MS
@@ -23,7 +25,7 @@ export async function retakeLane(
       watch.onFault(error)
       if (watch.stopping() && attempt >= ATTEMPTS_STOPPING) return undefined
     }
-    await new Promise((resolve) => setTimeout(resolve, delayMs))
+    await new Promise<void>((resolve) => timing.after(delayMs, resolve))
     delayMs = Math.min(delayMs * 2, DELAY_MAX_MS)
   }
 }

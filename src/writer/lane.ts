@@ -1,7 +1,8 @@
 import { businessDate, type Clock, civilDate } from '../calendar.ts'
 import { assert, MizanError } from '../errors.ts'
 import type { InboxCommand } from '../store/command-inbox.ts'
-import type { LaneStore } from '../store/lane-store.ts'
+import type { LaneJournal } from '../store/lane-journal.ts'
+import type { Timer, Timing } from '../timing.ts'
 import { BatchMaker } from './batch-maker.ts'
 import { BatchPipeline } from './batch-pipeline.ts'
 import { BatchReader } from './batch-reader.ts'
@@ -34,7 +35,7 @@ interface LostBatch {
  */
 export class Lane {
   readonly lane: number
-  readonly #store: LaneStore
+  readonly #store: LaneJournal
   readonly #limits: LaneLimits
   readonly #clock: Clock
   readonly #observer: LaneObserver
@@ -44,13 +45,14 @@ export class Lane {
   readonly #warmer: CacheWarmer
   readonly #pipeline: BatchPipeline
   readonly #maker: BatchMaker
-  readonly #wake = new Wake()
+  readonly #timing: Timing
+  readonly #wake: Wake
   #state: LaneState = 'starting'
   #loop: Promise<void> | undefined
-  #lateSweep: NodeJS.Timeout | undefined
+  #lateSweep: Timer | undefined
 
   constructor(options: LaneOptions) {
-    const { lane, store, rules, limits, clock, observer, authenticator } = options
+    const { lane, store, rules, limits, clock, timing, observer, authenticator } = options
     const { matchingDays } = limits
     const onFault = (error: unknown) => observer.laneFault?.(lane, error)
     const cache = new HouseholdCache(limits.cacheHouseholds, limits.batchMax + CHORES_PER_BATCH)
@@ -59,18 +61,31 @@ export class Lane {
     const reader = new BatchReader({ store, cache, recent, authenticator, clock, matchingDays, rules, onFault })
     const waiting = () => intake.size
     const onSettled = () => this.#wake.signal()
-    const pipeline = new BatchPipeline({ lane, store, rules, clock, observer, cache, recent, waiting, onSettled })
+    const pipeline = new BatchPipeline({
+      lane,
+      store,
+      rules,
+      clock,
+      timing,
+      observer,
+      cache,
+      recent,
+      waiting,
+      onSettled,
+    })
     this.lane = lane
     this.#store = store
     this.#limits = limits
     this.#clock = clock
+    this.#timing = timing
+    this.#wake = new Wake(timing)
     this.#observer = observer
     this.#intake = intake
     this.#cache = cache
     this.#reader = reader
     this.#warmer = new CacheWarmer(store, cache, limits.cacheHouseholds)
     this.#pipeline = pipeline
-    this.#maker = new BatchMaker({ lane, intake, cache, reader, pipeline, limits, clock, observer })
+    this.#maker = new BatchMaker({ lane, intake, cache, reader, pipeline, limits, clock, timing, observer })
   }
 
   get state(): LaneState {
@@ -96,8 +111,7 @@ export class Lane {
     const today = businessDate(this.#clock.now(), this.#limits.cutoverMinutes)
     await this.#reader.start(today, Math.floor(this.#limits.recentKeys / 2))
     this.#state = 'running'
-    this.#lateSweep = setInterval(() => this.#answerLate(), LATE_SWEEP_MS)
-    this.#lateSweep.unref()
+    this.#lateSweep = this.#timing.every(LATE_SWEEP_MS, () => this.#answerLate())
     this.#loop = this.#run()
   }
 
@@ -142,7 +156,7 @@ export class Lane {
   /** Decides what has queued, then stops. New work is refused at once. */
   async stop(): Promise<void> {
     if (this.#state !== 'fenced') this.#state = 'stopped'
-    clearInterval(this.#lateSweep)
+    this.#timing.cancel(this.#lateSweep)
     this.#wake.signal()
     await this.#loop
     this.#refuseWaiting()
@@ -178,7 +192,7 @@ export class Lane {
 
   /** Uses an idle turn to fill the memory; the event loop gets its turn first, so that requests come before this. */
   async #warm(): Promise<void> {
-    await endOfTurn()
+    await endOfTurn(this.#timing)
     if (!this.#isIdle) return
     try {
       await this.#warmer.step(civilDate(this.#clock.now()))
@@ -208,7 +222,7 @@ export class Lane {
     this.#maker.withdraw()
     if (this.#state === 'running') this.#state = 'recovering'
     this.#observer.laneRecovering?.(this.lane)
-    const position = await retakeLane(this.#store, this.epoch, {
+    const position = await retakeLane(this.#store, this.epoch, this.#timing, {
       stopping: () => this.#state === 'stopped',
       onFault: (error) => this.#observer.laneFault?.(this.lane, error),
     })

@@ -2,7 +2,7 @@ import type { Authentication } from '../authorization/authentication.ts'
 import type { StoredAuthorization } from '../authorization/decision.ts'
 import { addDays, type CivilDate, civilDate, monthOf, transmissionInstant } from '../calendar.ts'
 import type { Balance } from '../ledger/transfer.ts'
-import type { LaneStore } from '../store/lane-store.ts'
+import type { LaneJournal } from '../store/lane-journal.ts'
 import type { OriginalQuery, Prefetched } from '../store/prefetch.ts'
 import type { HouseholdCache } from './household-cache.ts'
 import type { Moment } from './open-batch.ts'
@@ -53,7 +53,7 @@ class JournalSpan {
  * the cache.
  */
 export async function lookUp(options: {
-  readonly store: LaneStore
+  readonly store: LaneJournal
   readonly cache: HouseholdCache
   /** Absent: the journal is asked for every key. */
   readonly recent: RecentKeys | undefined

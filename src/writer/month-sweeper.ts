@@ -1,3 +1,5 @@
+import type { Timer, Timing } from '../timing.ts'
+
 /** A household with a month that is over and not closed. */
 export interface DueClosing {
   readonly lane: number
@@ -48,8 +50,9 @@ export class MonthSweeper {
   readonly #lastMonth: () => number
   readonly #onProgress: (lane: number, progress: ClosingProgress) => void
   readonly #onError: (error: unknown) => void
+  readonly #timing: Timing
   readonly #passes = new Map<number, Pass>()
-  #timer: NodeJS.Timeout | undefined
+  #timer: Timer | undefined
   #running: Promise<void> | undefined
 
   constructor(options: {
@@ -61,6 +64,7 @@ export class MonthSweeper {
     lastMonth: () => number
     onProgress: (lane: number, progress: ClosingProgress) => void
     onError: (error: unknown) => void
+    timing: Timing
   }) {
     this.#query = options.query
     this.#lanes = options.lanes
@@ -68,11 +72,11 @@ export class MonthSweeper {
     this.#lastMonth = options.lastMonth
     this.#onProgress = options.onProgress
     this.#onError = options.onError
+    this.#timing = options.timing
   }
 
   start(): void {
-    this.#timer = setInterval(() => this.tick(), TICK_MS)
-    this.#timer.unref()
+    this.#timer = this.#timing.every(TICK_MS, () => this.tick())
   }
 
   /** Hands the next few households over, unless the last look is still under way. */
@@ -88,7 +92,7 @@ export class MonthSweeper {
   }
 
   async stop(): Promise<void> {
-    clearInterval(this.#timer)
+    this.#timing.cancel(this.#timer)
     await this.#running
   }
 
@@ -96,7 +100,7 @@ export class MonthSweeper {
   #handOver(taker: ClosingTaker): boolean {
     const pass = this.#passes.get(taker.lane)
     if (pass === undefined || pass.month !== this.#lastMonth()) return true
-    if (pass.due.length === 0) return !pass.isOver || performance.now() >= pass.restUntilMs
+    if (pass.due.length === 0) return !pass.isOver || this.#timing.monotonicMs() >= pass.restUntilMs
     // What is less than one household a tick adds up.
     pass.allowed = Math.min(pass.allowed + this.#perTick, Math.max(1, this.#perTick))
     while (pass.allowed >= 1) {
@@ -126,7 +130,7 @@ export class MonthSweeper {
     if (pass.due.length === 0) {
       // Those that come to the table meanwhile, or were refused, are found by the next pass.
       pass.isOver = true
-      pass.restUntilMs = performance.now() + REST_MS
+      pass.restUntilMs = this.#timing.monotonicMs() + REST_MS
     }
     this.#onProgress(lane, { month, total: pass.total, handed: pass.handed })
   }

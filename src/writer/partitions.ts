@@ -1,6 +1,6 @@
 import { addDays, type CivilDate, type Clock } from '../calendar.ts'
 import { MizanError } from '../errors.ts'
-import type { LaneStore } from '../store/lane-store.ts'
+import type { LaneJournal } from '../store/lane-journal.ts'
 
 const DAYS_AHEAD = 8
 const RETRY_MS = 60_000
@@ -10,14 +10,14 @@ const RETRY_MS = 60_000
  * the journal locked by a long query costs nothing: it is made again a minute later.
  */
 export class Partitions {
-  readonly #store: LaneStore
+  readonly #store: LaneJournal
   readonly #clock: Clock
   readonly #onRefused: (error: MizanError) => void
   /** Last date on which nothing needs to be done. */
   #preparedUntil = 0
   #retryAtMs = 0
 
-  constructor(store: LaneStore, clock: Clock, onRefused: (error: MizanError) => void) {
+  constructor(store: LaneJournal, clock: Clock, onRefused: (error: MizanError) => void) {
     this.#store = store
     this.#clock = clock
     this.#onRefused = onRefused

@@ -2,6 +2,7 @@ import { MizanError } from '../errors.ts'
 import { batchFailed, laneFenced, laneRecovered, monthClosing, unexpectedError } from '../telemetry/events.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { systemTiming } from '../timing.ts'
 import type { BatchReport, LaneObserver } from './observer.ts'
 
 const SECOND_MS = 1_000
@@ -46,20 +47,20 @@ export function writerTelemetry(metrics: Metrics, log: Logger): LaneObserver {
       batchFailed(log, { lane, seq, size, outcome: 'not_committed' }, error)
     },
     laneRecovering(lane) {
-      if (!recoveringSinceMs.has(lane)) recoveringSinceMs.set(lane, performance.now())
+      if (!recoveringSinceMs.has(lane)) recoveringSinceMs.set(lane, systemTiming.monotonicMs())
     },
     laneRecovered(lane, epoch, lastSeq, committed) {
-      const sinceMs = recoveringSinceMs.get(lane) ?? performance.now()
+      const sinceMs = recoveringSinceMs.get(lane) ?? systemTiming.monotonicMs()
       recoveringSinceMs.delete(lane)
       metrics.laneEpoch.set({ lane }, epoch)
-      laneRecovered(log, { lane, epoch, lastSeq, committed, tookMs: Math.round(performance.now() - sinceMs) })
+      laneRecovered(log, { lane, epoch, lastSeq, committed, tookMs: Math.round(systemTiming.monotonicMs() - sinceMs) })
     },
     laneFenced(lane, epoch) {
       laneFenced(log, { lane, epoch })
     },
     cacheWarmed: (lane, households) => metrics.cacheHouseholds.set({ lane }, households),
     laneFault(lane, error) {
-      const nowMs = performance.now()
+      const nowMs = systemTiming.monotonicMs()
       if (nowMs - faultSaidMs < FAULT_QUIET_MS) return
       faultSaidMs = nowMs
       unexpectedError(log, { where: `lane ${lane}` }, error)
@@ -67,7 +68,7 @@ export function writerTelemetry(metrics: Metrics, log: Logger): LaneObserver {
     closingProgress(lane, progress) {
       const { month, total, handed } = progress
       metrics.closingsLeft.set({ lane }, Math.max(0, total - handed))
-      const nowMs = performance.now()
+      const nowMs = systemTiming.monotonicMs()
       const ends = total > 0 && handed >= total && closedMonth.get(lane) !== month
       if (total === 0 || (!ends && nowMs - closingSaidMs < CLOSING_SAY_MS)) return
       closingSaidMs = nowMs

@@ -1,7 +1,14 @@
+import type { Timing } from '../timing.ts'
+
 /** Wakes a loop that has nothing to do. A signal that comes while the loop works is not lost. */
 export class Wake {
+  readonly #timing: Timing
   #signalled = false
   #resolve: (() => void) | undefined
+
+  constructor(timing: Timing) {
+    this.#timing = timing
+  }
 
   signal(): void {
     this.#signalled = true
@@ -18,11 +25,11 @@ export class Wake {
       })
     }
     this.#signalled = false
-    await endOfTurn()
+    await endOfTurn(this.#timing)
   }
 }
 
 /** Resolves after the event loop has seen to what arrived. */
-export function endOfTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve))
+export function endOfTurn(timing: Timing): Promise<void> {
+  return new Promise((resolve) => timing.endOfTurn(resolve))
 }

@@ -4,7 +4,9 @@ import type { Result } from '../authorization/result.ts'
 import { type Clock, civilDate, monthOf, previousMonth } from '../calendar.ts'
 import { assert } from '../errors.ts'
 import type { CommandInbox } from '../store/command-inbox.ts'
+import type { LaneJournal } from '../store/lane-journal.ts'
 import { LaneStore } from '../store/lane-store.ts'
+import { systemTiming, type Timing } from '../timing.ts'
 import type { Authenticator } from './authenticator.ts'
 import { CardDirectory, type LaneLookup } from './card-directory.ts'
 import { type DueHoldQuery, HoldSweeper } from './hold-sweeper.ts'
@@ -16,12 +18,17 @@ import { type ClosingQuery, MonthSweeper } from './month-sweeper.ts'
 import type { LaneObserver } from './observer.ts'
 
 export interface WriterOptions {
+  /** Of the database. */
   readonly url: string
+  /** Opens the journal of a lane. @default that of the database */
+  readonly journalOf?: (lane: number) => LaneJournal
   readonly laneCount: number
   readonly limits: LaneLimits
   readonly rules: LaneRules
   readonly authenticator: Authenticator
   readonly clock: Clock
+  /** @default that of the machine */
+  readonly timing?: Timing
   readonly observer: LaneObserver
   /** From receipt to the moment its batch is sent; later it is answered 91. */
   readonly timeBudgetMs: number
@@ -49,11 +56,12 @@ export class Writer {
 
   constructor(options: WriterOptions) {
     this.#options = options
+    const { url, commitTimeoutMs, timing = systemTiming } = options
+    const journalOf = options.journalOf ?? ((lane) => new LaneStore({ url, lane, commitTimeoutMs }))
     this.#directory = new CardDirectory(options.lookup)
     this.lanes = Array.from({ length: options.laneCount }, (_, lane) => {
-      const store = new LaneStore({ url: options.url, lane, commitTimeoutMs: options.commitTimeoutMs })
       const { rules, authenticator, limits, clock, observer } = options
-      return new Lane({ lane, store, rules, authenticator, limits, clock, observer })
+      return new Lane({ lane, store: journalOf(lane), rules, authenticator, limits, clock, timing, observer })
     })
     this.#sweeper = new HoldSweeper({
       query: options.dueHolds,
@@ -64,6 +72,7 @@ export class Writer {
       },
       now: () => options.clock.now(),
       onError: (error) => options.observer.laneFault?.(0, error),
+      timing,
     })
     this.#monthSweeper = new MonthSweeper({
       query: options.dueClosings,
@@ -72,11 +81,13 @@ export class Writer {
       lastMonth: () => previousMonth(monthOf(civilDate(options.clock.now()))),
       onProgress: (lane, progress) => options.observer.closingProgress?.(lane, progress),
       onError: (error) => options.observer.laneFault?.(0, error),
+      timing,
     })
     this.#poller = new InboxPoller({
       query: options.inbox.query,
       lanes: this.lanes,
       onError: (error) => options.observer.laneFault?.(0, error),
+      timing,
     })
     options.inbox.onArrival(() => this.#poller.poll())
   }

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import type { InboxCommand, InboxPlace } from '../../src/store/command-inbox.ts'
+import { systemTiming } from '../../src/timing.ts'
 import { type CommandTaker, InboxPoller } from '../../src/writer/inbox-poller.ts'
 
 function commandOf(lane: number, id: number): InboxCommand {
@@ -53,7 +54,12 @@ class FakeInbox {
 
 function polling(lanes: readonly CommandTaker[], inbox: FakeInbox) {
   const errors: unknown[] = []
-  const poller = new InboxPoller({ query: inbox.query, lanes, onError: (error) => errors.push(error) })
+  const poller = new InboxPoller({
+    query: inbox.query,
+    lanes,
+    onError: (error) => errors.push(error),
+    timing: systemTiming,
+  })
   const turn = async () => {
     poller.poll()
     await new Promise((resolve) => setTimeout(resolve, 2))
