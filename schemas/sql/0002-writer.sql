@@ -36,6 +36,10 @@ create type notification_row as (household_id bigint, template text, detail text
 create type closing_row as (household_id bigint, month integer);
 -- A change beyond the ledger (a person, a card, a term), for `apply_change`.
 create type change_row as (kind text, payload text);
+-- A message of our own that a decision queues; the fields are JSON.
+create type forward_row as (
+  authorization_id bigint, destination text, kind text, mti text, card_id bigint, fields text
+);
 create type cash_row as (household_id bigint, day integer, withdrawn bigint, withdrawals integer);
 
 -- One batch, one statement, one fsync. The fence comes first: zero rows means that another writer owns the lane or that
@@ -48,7 +52,7 @@ create function commit_batch(
   p_balances balance_row[], p_opened balance_row[], p_holds hold_row[], p_hold_endings hold_ending_row[], p_cash cash_row[],
   p_stop_old_card bigint[], p_card_counters card_counter_row[], p_assertions assertion_row[],
   p_card_statuses card_status_row[], p_commands_done command_done_row[], p_usages usage_row[],
-  p_notifications notification_row[], p_closings closing_row[], p_changes change_row[]
+  p_notifications notification_row[], p_closings closing_row[], p_changes change_row[], p_forwards forward_row[]
 ) returns boolean language plpgsql as $$
 declare
   v_balances integer;
@@ -157,6 +161,9 @@ begin
   if cardinality(p_changes) > 0 then
     perform apply_change(p_lane, p_seq, p_at, u.kind, u.payload::jsonb)
       from unnest(p_changes) with ordinality u(kind, payload, ordinal) order by u.ordinal;
+  end if;
+  if cardinality(p_forwards) > 0 then
+    perform queue_forwards(p_lane, p_seq, p_at, p_forwards);
   end if;
   if cardinality(p_commands_done) > 0 then
     update command_inbox c set done_at = p_at, done_id = u.done_id, outcome = u.outcome

@@ -5,6 +5,7 @@ import type { Card, CardScript, Household, UsedAssertion } from '../card/househo
 import type { Hold, HoldEnding, Transfer } from '../ledger/transfer.ts'
 import type { Authentication } from './authentication.ts'
 import type { AnswerLine } from './elements.ts'
+import { assertForward, type Forward } from './forward.ts'
 import type { Outlet } from './request.ts'
 import type { Result } from './result.ts'
 import type { TraceCode, TraceEntry } from './trace.ts'
@@ -149,6 +150,8 @@ export interface Decision {
   /** Lines that a refund takes back. */
   readonly returnedLines: readonly DecidedLine[]
   readonly notice: Notice | undefined
+  /** Messages of our own that this decision causes, in their order. */
+  readonly forwards: readonly Forward[]
   /** Goes out with this answer, and waits no more. */
   readonly script: CardScript | undefined
   readonly balances: readonly BalanceGroup[]
@@ -164,6 +167,8 @@ export class DecisionDraft {
   readonly context: DecisionContext
   readonly trace: TraceEntry[] = []
   readonly transfers: Transfer[] = []
+  /** What goes out whatever becomes of the request. */
+  #forwardsAnyway: readonly Forward[] = nothing
   readonly #fields: Mutable<Omit<Decision, 'trace' | 'transfers' | 'result'>> = {
     replay: undefined,
     approvedPiasters: 0,
@@ -178,6 +183,7 @@ export class DecisionDraft {
     lines: nothing,
     returnedLines: nothing,
     notice: undefined,
+    forwards: nothing,
     script: undefined,
     balances: nothing,
   }
@@ -208,6 +214,18 @@ export class DecisionDraft {
     this.note('usage.counted', counter, period, change)
   }
 
+  /** Queues a message of our own, if the request is approved. */
+  forward(message: Forward): void {
+    assertForward(message)
+    this.#fields.forwards = [...this.#fields.forwards, message]
+  }
+
+  /** Queues a message of our own that goes out on a refusal too, such as the reversal of what may have been booked. */
+  forwardAnyway(message: Forward): void {
+    this.forward(message)
+    this.#forwardsAnyway = [...this.#forwardsAnyway, message]
+  }
+
   set(fields: Partial<Mutable<Omit<Decision, 'trace' | 'transfers' | 'result'>>>): void {
     Object.assign(this.#fields, fields)
   }
@@ -225,6 +243,7 @@ export class DecisionDraft {
       usages: nothing,
       returnedLines: nothing,
       notice: undefined,
+      forwards: this.#forwardsAnyway,
       script: undefined,
       result,
       transfers: [],

@@ -113,6 +113,15 @@ export function keyExchangeFields(dialect: Dialect, kind: ZoneKeyKind, block: st
   ])
 }
 
+/** Fields in no dialect, as a dialect has them: the elements of DE48 move to where it carries them. */
+export function neutralFields(dialect: Dialect, fields: Readonly<Record<number, string>>): Record<string, string> {
+  const { 48: elements, ...others } = fields
+  if (elements === undefined || !usesDatasets(dialect)) return { ...fields }
+  const parsed = parseElements48(elements)
+  if (parsed.failure !== undefined) throw new MizanError('CODEC_ENCODE_FAILED', 'DE48 does not hold elements')
+  return { ...others, ...elementFields(dialect, parsed.elements) }
+}
+
 /** The check value in an 0810. */
 export function checkValueIn(answer: Message): string | undefined {
   return elementValue(elementsIn(answer) ?? [], CHECK_VALUE)

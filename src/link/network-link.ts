@@ -6,7 +6,13 @@ import { formatVisaHeader, newVisaHeader, parseVisaHeader } from '../iso8583/vis
 import { ClientLink } from './client.ts'
 import type { ClientHooks, ClientOptions, SendRequest } from './client-options.ts'
 import type { Exchange } from './exchange.ts'
-import { checkValueIn, type KeyExchangeOutcome, keyExchangeFields, type ZoneKeyKind } from './key-exchange.ts'
+import {
+  checkValueIn,
+  type KeyExchangeOutcome,
+  keyExchangeFields,
+  neutralFields,
+  type ZoneKeyKind,
+} from './key-exchange.ts'
 import type { MessageMac } from './message-mac.ts'
 import type { LinkObserver } from './observer.ts'
 import { initialState, networkCodes, type SessionState } from './session.ts'
@@ -26,7 +32,15 @@ export interface NetworkLinkOptions {
   readonly now: () => number
 }
 
-const STAN_MAX = 999_999
+/** A request or advice of our own. */
+export interface OwnMessage {
+  readonly mti: string
+  /** By data element, in no dialect: DE48 as its elements. 7 and 11 must be there; together they name the message. */
+  readonly fields: Readonly<Record<number, string>>
+}
+
+/** STANs of live requests of our own; those above are of queued messages (schemas/sql/0012-outbound-messages.sql). */
+export const LIVE_STAN_MAX = 499_999
 const APPROVED = '00'
 const OWN_STATION = '000000'
 const PEER_STATION = '000000'
@@ -49,6 +63,10 @@ export class NetworkLink extends ClientLink {
       ...(signOn ? { signOn: (send: SendRequest) => management.manage(send, networkCodes.signOn) } : {}),
       ...(signOn ? { signOff: (send: SendRequest) => management.manage(send, networkCodes.signOff) } : {}),
       echo: (send) => management.manage(send, networkCodes.echo),
+      onUnmatched: (frame) => {
+        // What cannot be read or checked is no answer.
+        management.late(frame).catch(() => undefined)
+      },
       onRequest: (frame, receivedAtMs) => {
         exchange.handle({
           frame,
@@ -68,6 +86,21 @@ export class NetworkLink extends ClientLink {
     this.#management = management
   }
 
+  /** Gets an authentic answer that no request awaits, such as one that came too late, while the link is open. */
+  set onLateAnswer(listener: ((answer: Message) => void) | undefined) {
+    this.#management.onLateAnswer = listener
+  }
+
+  /**
+   * Sends a request or advice of our own, with a MAC where the link has one, and awaits its answer.
+   * @returns the answer, whatever its DE39
+   * @throws MizanError LINK_CLOSED when the link is not up or goes down, LINK_TIMEOUT (also when the answer is not
+   *   authentic), LINK_BUSY, LINK_DUPLICATE_KEY, CODEC_ENCODE_FAILED, CRYPTO_REFUSED without a MAC key
+   */
+  ask(message: OwnMessage, timeoutMs: number): Promise<Message> {
+    return this.#management.ask((frame, key, waitMs) => this.request(frame, key, waitMs), message, timeoutMs)
+  }
+
   /**
    * Sends the peer a new zone key in an 0800 with DE70 101 and awaits its 0810.
    * @param block TR-31 block under the link's key-encryption key
@@ -84,6 +117,7 @@ class NetworkManagement {
   readonly #options: NetworkLinkOptions
   readonly #hasHeader: boolean
   #stan = 0
+  onLateAnswer: ((answer: Message) => void) | undefined
 
   constructor(options: NetworkLinkOptions) {
     this.#options = options
@@ -108,6 +142,29 @@ class NetworkManagement {
     return { responseCode: answer.text(39) ?? '', checkValue: checkValueIn(answer) }
   }
 
+  async ask(send: SendRequest, message: OwnMessage, timeoutMs: number): Promise<Message> {
+    const { mac, dialect } = this.#options
+    const { mti } = message
+    const fields: FieldValues = []
+    const values = neutralFields(dialect, message.fields)
+    for (const de in values) fields[Number(de)] = values[de]
+    mac?.reserve(fields)
+    const frame = this.#frame(mti, fields)
+    if (mac !== undefined) await mac.seal(frame, this.#bodyStart(frame))
+    const key = keyOf(mti, message.fields[11] ?? '', message.fields[7] ?? '')
+    const answer = this.#decode(await send(frame, key, timeoutMs))
+    const fault = await mac?.check(answer)
+    if (fault !== undefined) throw new MizanError('LINK_TIMEOUT', `the answer to ${mti} is not authentic: ${fault}`)
+    return answer
+  }
+
+  /** An answer that nobody awaits; whoever listens may take it for what it is, if it is authentic. */
+  async late(frame: Buffer): Promise<void> {
+    if (this.onLateAnswer === undefined) return
+    const answer = this.#decode(frame)
+    if ((await this.#options.mac?.check(answer)) === undefined) this.onLateAnswer?.(answer)
+  }
+
   /** The matching key of an answer, or undefined for a request of the peer. */
   answerKey(frame: Buffer): string | undefined {
     const message = this.#decode(frame)
@@ -122,7 +179,7 @@ class NetworkManagement {
     more: Readonly<Record<string, string>>,
   ): Promise<{ answer: Message; isKeyed: boolean }> {
     const { mac, timeoutMs, now } = this.#options
-    this.#stan = (this.#stan % STAN_MAX) + 1
+    this.#stan = (this.#stan % LIVE_STAN_MAX) + 1
     const stan = String(this.#stan).padStart(6, '0')
     const transmission = new Date(now()).toISOString().replaceAll(/[-T:]/g, '').slice(4, 14)
     const fields: FieldValues = []
@@ -132,14 +189,14 @@ class NetworkManagement {
     fields[70] = code
     const isKeyed = mac !== undefined && (await mac.hasKey())
     if (isKeyed) mac.reserve(fields)
-    const frame = this.#frame(fields)
+    const frame = this.#frame('0800', fields)
     if (isKeyed) await mac.seal(frame, this.#bodyStart(frame))
     const answer = this.#decode(await send(frame, keyOf('0810', stan, transmission), timeoutMs))
     return { answer, isKeyed }
   }
 
-  #frame(fields: FieldValues): Buffer {
-    const body = this.#options.dialect.encode('0800', fields)
+  #frame(mti: string, fields: FieldValues): Buffer {
+    const body = this.#options.dialect.encode(mti, fields)
     if (!this.#hasHeader) return body
     return Buffer.concat([formatVisaHeader(newVisaHeader(OWN_STATION, PEER_STATION), body.length), body])
   }
@@ -163,7 +220,7 @@ class NetworkManagement {
   }
 }
 
-/** Class, STAN and DE7 of an answer: unique among the network management requests of one link. */
+/** Class, STAN and DE7 of a message: unique among our own requests on one link. */
 function keyOf(mti: string, stan: string, transmission: string): string {
   return `${mti[1]}|${stan}|${transmission}`
 }

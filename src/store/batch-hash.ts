@@ -54,4 +54,5 @@ const verifier = new BatchEncoder({
   notification_row: 0,
   closing_row: 0,
   change_row: 0,
+  forward_row: 0,
 })

@@ -124,6 +124,17 @@ export interface ChangeRow {
   readonly payload: string
 }
 
+/** A message of our own that a decision queues (`Forward`). */
+export interface ForwardRow {
+  readonly authorizationId: number
+  readonly destination: string
+  readonly kind: string
+  readonly mti: string
+  readonly cardId: number | undefined
+  /** JSON, by data element. */
+  readonly fields: string
+}
+
 /** A command of the inbox that a batch ends. */
 export interface CommandDoneRow {
   readonly commandId: number
@@ -167,6 +178,7 @@ export interface Batch {
   readonly notifications: readonly NotificationRow[]
   readonly closings: readonly ClosingRow[]
   readonly changes: readonly ChangeRow[]
+  readonly forwards: readonly ForwardRow[]
 }
 
 /** The part of a batch that the hash chain covers: its head and its journal rows. */

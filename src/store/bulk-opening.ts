@@ -61,6 +61,7 @@ export function openingBatch(
     notifications: [],
     closings: [],
     changes: [],
+    forwards: [],
   }
 }
 

@@ -11,6 +11,7 @@ import type {
   ClosingRow,
   CommandDoneRow,
   CommandRow,
+  ForwardRow,
   HoldEndingRow,
   HoldRow,
   JournalContent,
@@ -39,6 +40,7 @@ const rowTypes = [
   'notification_row',
   'closing_row',
   'change_row',
+  'forward_row',
 ] as const
 
 /** Numbers of the row types in one database. */
@@ -53,7 +55,7 @@ export async function readRowTypes(client: Client): Promise<RowTypeOids> {
   return Object.fromEntries(rows.map(({ name, oid }) => [name, Number(oid)])) as RowTypeOids
 }
 
-export const commitText = `select commit_batch(${Array.from({ length: 26 }, (_, i) => `$${i + 1}`).join(', ')}) as done`
+export const commitText = `select commit_batch(${Array.from({ length: 27 }, (_, i) => `$${i + 1}`).join(', ')}) as done`
 
 /** The journal rows of a batch as arrays of their row types. */
 export interface JournalArrays {
@@ -86,6 +88,7 @@ export class BatchEncoder {
   readonly #notifications = new RowWriter()
   readonly #closings = new RowWriter()
   readonly #changes = new RowWriter()
+  readonly #forwards = new RowWriter()
 
   constructor(oids: RowTypeOids) {
     this.#oids = oids
@@ -135,6 +138,7 @@ export class BatchEncoder {
       this.#notifications.array(oids.notification_row, 3, batch.notifications, putNotification),
       this.#closings.array(oids.closing_row, 2, batch.closings, putClosing),
       this.#changes.array(oids.change_row, 2, batch.changes, putChange),
+      this.#forwards.array(oids.forward_row, 6, batch.forwards, putForward),
     ]
   }
 }
@@ -230,6 +234,15 @@ function putClosing(to: RowWriter, row: ClosingRow): void {
 function putChange(to: RowWriter, row: ChangeRow): void {
   to.text(row.kind)
   to.text(row.payload)
+}
+
+function putForward(to: RowWriter, row: ForwardRow): void {
+  to.int8(row.authorizationId)
+  to.text(row.destination)
+  to.text(row.kind)
+  to.text(row.mti)
+  to.int8(row.cardId)
+  to.text(row.fields)
 }
 
 function putAssertion(to: RowWriter, row: AssertionRow): void {

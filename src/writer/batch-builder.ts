@@ -17,6 +17,7 @@ import type {
   ChangeRow,
   CommandDoneRow,
   CommandRow,
+  ForwardRow,
   HoldEndingRow,
   HoldRow,
   NotificationRow,
@@ -75,6 +76,7 @@ export class BatchBuilder {
   readonly #notifications: NotificationRow[] = []
   readonly #closings = new Map<Household, CivilMonth>()
   readonly #changes: ChangeRow[] = []
+  readonly #forwards: ForwardRow[] = []
 
   constructor(head: BatchHead) {
     this.head = head
@@ -114,6 +116,7 @@ export class BatchBuilder {
     this.#authorizations.push(authorizationRow(id, decided, whole))
     this.#addTransfers(id, decision.transfers, household)
     if (household !== undefined) this.#addHouseholdChanges(id, decision, household)
+    if (decision.forwards.length > 0) this.#addForwards(id, decision)
     const { card } = decided
     if (card !== undefined && (decision.counters ?? decision.script) !== undefined) this.countCard(card)
     return whole
@@ -212,6 +215,7 @@ export class BatchBuilder {
       notifications: this.#notifications,
       closings: Array.from(this.#closings, ([{ id }, month]) => ({ householdId: id, month })),
       changes: this.#changes,
+      forwards: this.#forwards,
     }
   }
 
@@ -268,6 +272,12 @@ export class BatchBuilder {
       this.notify(household.id, 'old-card-stopped', {})
     }
     if (usedAssertion !== undefined) this.#assertions.push({ householdId: household.id, ...usedAssertion })
+  }
+
+  #addForwards(authorizationId: number, { forwards }: Decision): void {
+    for (const { destination, kind, mti, cardId, fields } of forwards) {
+      this.#forwards.push({ authorizationId, destination, kind, mti, cardId, fields: JSON.stringify(fields) })
+    }
   }
 
   /** A period that only lapses is not in memory, and its balance stays as it is. */

@@ -6,6 +6,7 @@ import { connect } from '../../src/store/connection.ts'
 import { prepareDatabase } from '../../src/store/installation.ts'
 import type { LanePosition } from '../../src/store/lane-journal.ts'
 import { LaneStore } from '../../src/store/lane-store.ts'
+import { enqueueCutover, forwardsOf } from '../../src/store/outbound-message.ts'
 import { verifyLedger } from '../../src/store/verify.ts'
 import { createTestDatabase, type TeardownHost } from '../support/database.ts'
 
@@ -40,6 +41,7 @@ function batchAfter({ epoch, lastSeq, nextId }: LanePosition): Batch {
     notifications: [],
     closings: [],
     changes: [],
+    forwards: [],
   }
 }
 
@@ -186,4 +188,55 @@ t.test('what a commit says of cards and commands must be in the database, and op
   const sent = { ...batchAfter(then), cardCounters: [{ cardId: 1, counters, scriptPending: undefined }] }
   t.equal((await store.commit(sent, committed.hash)).kind, 'committed')
   t.match(await state(), { script_pending: null })
+})
+
+t.test('messages of our own are queued with the batch that causes them, or not at all', async (t) => {
+  const { url, stores } = await openStores(t, 1)
+  const [store] = stores as [LaneStore]
+  const own = (await store.take()) as LanePosition
+  const advice = (stan: string | undefined): Batch['forwards'][number] => ({
+    authorizationId: own.nextId,
+    destination: 'post',
+    kind: 'advice',
+    mti: '0220',
+    cardId: undefined,
+    fields: JSON.stringify({ 3: '000000', 4: '000000001000', ...(stan === undefined ? {} : { 11: stan }) }),
+  })
+  const batch = { ...batchAfter(own), forwards: [advice(undefined), advice('000007')] }
+  const fenced = await store.commit({ ...batch, epoch: 99 }, own.lastHash)
+  t.equal(fenced.kind, 'fenced')
+  const track = { ...advice(undefined), fields: '{"35":"4000000000000002=2912"}' }
+  const refused = await store.commit({ ...batch, forwards: [track] }, own.lastHash)
+  t.match(refused, { kind: 'refused', constraint: 'outbound_message_fields' }, 'a track is never kept')
+  const client = await connect({ url, name: 'test', role: 'mizan_app' })
+  t.teardown(() => client.end())
+  t.equal((await client.query('select from outbound_message')).rowCount, 0)
+
+  t.equal((await store.commit(batch, own.lastHash)).kind, 'committed')
+  const { rows } = await client.query(
+    'select stan, transmission, fields, batch_seq, attempts from outbound_message order by id',
+  )
+  t.match(rows[0]?.stan, /^[5-9][0-9]{5}$/, 'the queue gives a STAN where the decision does not')
+  const fields = { 3: '000000', 4: '000000001000' }
+  t.match(rows[1], { stan: '000007', transmission: '1118090000', fields, batch_seq: '1', attempts: 0 })
+  t.notOk(11 in rows[1].fields, 'and keeps it apart')
+  const found = await forwardsOf(client, [own.nextId])
+  t.match(found, [
+    { state: 'waiting', kind: 'advice' },
+    { state: 'waiting', stan: '000007' },
+  ])
+})
+
+t.test('a cutover is queued once for a destination and business date', async (t) => {
+  const { url } = await openStores(t, 1)
+  const client = await connect({ url, name: 'test', role: 'mizan_app' })
+  t.teardown(() => client.end())
+  t.type(await enqueueCutover(client, 'post', '2026-11-18', atMs), 'number')
+  t.equal(await enqueueCutover(client, 'post', '2026-11-18', atMs), undefined)
+  t.type(await enqueueCutover(client, 'other', '2026-11-18', atMs), 'number')
+  await t.rejects(enqueueCutover(client, 'post', '18 November', atMs), { code: 'BAD_INPUT' })
+  const { rows } = await client.query(`select mti, fields, subject from outbound_message where destination = 'post'`)
+  t.same(rows, [{ mti: '0800', fields: { 15: '1118', 70: '201' }, subject: '2026-11-18' }])
+  await t.rejects(client.query(`update outbound_message set mti = '0820'`), /permission denied/)
+  await t.rejects(client.query('delete from outbound_message'), /permission denied/)
 })
