@@ -110,6 +110,7 @@ async function startWriter(base: SwitchBase, parts: Parts): Promise<Writer> {
     laneCount: config.lanes.count,
     limits: {
       ringCapacity: config.lanes.ringCapacity,
+      queueMs: config.lanes.queueMs,
       batchMax: config.lanes.batchMax,
       cacheHouseholds: Math.ceil(config.lanes.cacheHouseholds / config.lanes.count),
       recentKeys: config.lanes.recentKeys,

@@ -82,8 +82,9 @@ export function listener(name: string, defaults: ListenerDefaults) {
       maxInFlight: Type.Integer({
         minimum: 1,
         maximum: 65_536,
-        default: 512,
-        description: 'Requests of one link that wait for their answer; beyond it reading pauses.',
+        default: 4_096,
+        description:
+          'Requests of one link that wait for their answer; from three quarters on new ones are answered 91, beyond it reading pauses.',
       }),
       idleTimeoutMs: Type.Integer({
         minimum: 0,

@@ -60,7 +60,14 @@ const lanes = Type.Object(
       minimum: 64,
       maximum: 1_048_576,
       default: 8_192,
-      description: 'Requests that wait in a lane; beyond it the answer is 91.',
+      description:
+        'Requests and advices that wait in a lane: half for new requests, a quarter more for reversals, a quarter for advices; beyond it the answer is 91.',
+    }),
+    queueMs: Type.Integer({
+      minimum: 10,
+      maximum: 60_000,
+      default: 500,
+      description: 'A new request is answered 91 at once when those before it would take longer than this.',
     }),
     batchMax: Type.Integer({ minimum: 1, maximum: 1_024, default: 128, description: 'Requests in one commit.' }),
     timeBudgetMs: Type.Integer({

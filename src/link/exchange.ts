@@ -1,6 +1,6 @@
 import type { AnswerFields } from '../authorization/answer.ts'
 import { answerMti, type LinkProfile, messageClassOf, requestOf } from '../authorization/inbound.ts'
-import type { AuthorizationRequest } from '../authorization/request.ts'
+import type { AuthorizationRequest, MessageClass } from '../authorization/request.ts'
 import { type Result, responseCodes } from '../authorization/result.ts'
 import { describeError } from '../errors.ts'
 import type { Dialect } from '../iso8583/dialect.ts'
@@ -16,6 +16,7 @@ import {
 } from '../iso8583/visa-header.ts'
 import { isPending } from '../security/security-module.ts'
 import { systemTiming, type Timing } from '../timing.ts'
+import type { AdmissionRefusal } from '../writer/admission.ts'
 import { type Admission, admissionOf, type Unauthentic } from './admission.ts'
 import { KeyExchange, type OnKeyExchange } from './key-exchange.ts'
 import { type MessageMac, stopsAtMac } from './message-mac.ts'
@@ -33,7 +34,14 @@ export interface ExchangeRequest {
   readonly frame: Buffer
   /** Milliseconds since 1970 UTC. */
   readonly receivedAtMs: number
-  readonly link: { readonly state: SessionState; setState(state: SessionState): void }
+  readonly link: {
+    /** Names the connection: each gets its share of the writer. */
+    readonly id: number
+    readonly state: SessionState
+    /** Whether so much of the link awaits its answer that only what protects money is still taken. */
+    readonly crowded: boolean
+    setState(state: SessionState): void
+  }
   /** @returns false when the link is gone */
   reply(body: Uint8Array): boolean
   /** Ends the request without an answer. */
@@ -43,11 +51,24 @@ export interface ExchangeRequest {
 /** What decides requests: a writer's lanes. */
 export interface Decider {
   /**
+   * Why a request of a link would be refused now; undefined when it may be submitted. Asked before anything is done
+   * for the request, so that refusing most of a flood costs little.
+   */
+  refusal(messageClass: MessageClass, link: number): AdmissionRefusal | undefined
+  /**
    * Takes a request in.
    * @returns false when there is no room: the caller answers 91
    */
-  submit(request: AuthorizationRequest, codes: Readonly<Record<Result, string>>, respond: Respond): boolean
+  submit(
+    request: AuthorizationRequest,
+    codes: Readonly<Record<Result, string>>,
+    respond: Respond,
+    link: number,
+  ): boolean
 }
+
+/** Why a request is answered 91 before anything is done for it. */
+export type EarlyRefusal = AdmissionRefusal | 'in_flight' | 'not_signed_on'
 
 export type Respond = (result: Result, fields: AnswerFields) => void
 
@@ -56,7 +77,7 @@ export interface ExchangeObserver {
   received?(link: string, mti: string, decodeMs: number): void
   answered?(link: string, responseCode: string, totalMs: number, encodeMs: number): void
   undecodable?(link: string, failure: DecodeFailure | undefined, reason: string): void
-  refused?(link: string, reason: 'ring_full' | 'not_signed_on'): void
+  refused?(link: string, reason: EarlyRefusal): void
   /** A message was refused before anything else looked at it: it is not from whom it should be. */
   unauthentic?(link: string, mti: string, reason: Unauthentic): void
   undelivered?(link: string): void
@@ -209,20 +230,33 @@ export class Exchange {
       return
     }
     if (refusalBeforeSignOn(link.state, message.mti) !== undefined) {
-      this.#observer.refused?.(this.#profile.name, 'not_signed_on')
-      this.#answer(context, { 39: this.#codes['not-in-time'] })
+      this.#refuseEarly(context, 'not_signed_on')
       return
     }
-    if (messageClassOf(message.mti) === undefined) {
+    const messageClass = messageClassOf(message.mti)
+    if (messageClass === undefined) {
       this.#answer(context, { 39: this.#codes['invalid-transaction'] })
       return
     }
-    const request = requestOf(message, this.#profile, inbound.receivedAtMs)
-    const taken = this.#decider.submit(request, this.#codes, (_result, fields) => this.#answer(context, fields))
-    if (!taken) {
-      this.#observer.refused?.(this.#profile.name, 'ring_full')
-      this.#answer(context, { 39: this.#codes['not-in-time'] })
+    const refusal = this.#refusalOf(messageClass, link)
+    if (refusal !== undefined) {
+      this.#refuseEarly(context, refusal)
+      return
     }
+    const request = requestOf(message, this.#profile, inbound.receivedAtMs)
+    const respond: Respond = (_result, fields) => this.#answer(context, fields)
+    if (!this.#decider.submit(request, this.#codes, respond, link.id)) this.#refuseEarly(context, 'ring_full')
+  }
+
+  /** Beyond capacity: what nothing was done for yet is refused first, and what protects money last. */
+  #refusalOf(messageClass: MessageClass, link: ExchangeRequest['link']): EarlyRefusal | undefined {
+    if (link.crowded && (messageClass === 'authorization' || messageClass === 'financial')) return 'in_flight'
+    return this.#decider.refusal(messageClass, link.id)
+  }
+
+  #refuseEarly(context: AnswerContext, reason: EarlyRefusal): void {
+    this.#observer.refused?.(this.#profile.name, reason)
+    this.#answer(context, { 39: this.#codes['not-in-time'] })
   }
 
   /** A message that cannot be read to its end is answered 30 with what was read of it, if that names it at all. */

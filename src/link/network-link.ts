@@ -72,7 +72,10 @@ export class NetworkLink extends ClientLink {
           frame,
           receivedAtMs,
           link: {
+            id: this.identity.id,
             state,
+            // Answers wait for the writer alone, which has its own limits for each link.
+            crowded: false,
             setState: (next) => {
               state = next
             },

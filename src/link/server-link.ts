@@ -22,6 +22,8 @@ export interface Link extends LinkIdentity {
   readonly peerName: string | undefined
   readonly state: SessionState
   readonly inFlight: number
+  /** Whether three quarters of the requests that may be in flight are: new ones are then refused, not left unread. */
+  readonly crowded: boolean
   readonly closed: boolean
   setState(state: SessionState): void
   /**
@@ -43,6 +45,7 @@ export interface ServerLinkOptions extends ConnectionOptions {
   readonly requireSignOn: boolean
 }
 
+const CROWDED = 0.75
 const NEUTRAL_TPDU = Buffer.from([0x60, 0, 0, 0, 0])
 /** How long a peer may take to close its side after we closed ours. */
 const LINGER_MS = 1_000
@@ -154,6 +157,10 @@ export class ServerLink implements Link, ConnectionOwner {
 
   get inFlight(): number {
     return this.#inFlight
+  }
+
+  get crowded(): boolean {
+    return this.#inFlight > CROWDED * this.#options.maxInFlight
   }
 
   get closed(): boolean {

@@ -1,3 +1,4 @@
+import type { CounterChild } from '../telemetry/counters.ts'
 import {
   frameRefused,
   linkClosed,
@@ -6,6 +7,7 @@ import {
   linkRefused,
   linkSignedOff,
   linkSignedOn,
+  overloaded,
   responseUndelivered,
   responseUnmatched,
   unexpectedError,
@@ -13,11 +15,11 @@ import {
 import type { Logger } from '../telemetry/logger.ts'
 import type { LinkMetrics, Metrics } from '../telemetry/metrics.ts'
 import { systemTiming } from '../timing.ts'
-import type { ExchangeObserver } from './exchange.ts'
+import type { EarlyRefusal, ExchangeObserver } from './exchange.ts'
 import type { LinkObserver } from './observer.ts'
 
 const SECOND_MS = 1_000
-/** Refused frames of one link are logged at most this often; all are counted. */
+/** Refused frames, and refused requests of one link, are logged at most this often; all are counted. */
 const QUIET_MS = 1_000
 
 /** Makes the links' events metrics and log lines. */
@@ -45,6 +47,32 @@ export function linkTelemetry(metrics: Metrics, log: Logger): LinkObserver {
     },
     reconnecting: (name, attempt, delayMs, reason, detail) =>
       linkConnectFailed(log, { link: name, attempt, retryMs: delayMs }, `${reason}: ${detail}`),
+  }
+}
+
+/** Counts refusals and says of each link, once a second at most, how many there were since it was last said. */
+function refusals(metrics: Metrics, log: Logger): (link: string, reason: EarlyRefusal) => void {
+  const counters = new Map<EarlyRefusal, CounterChild>()
+  const unsaid = new Map<string, { count: number; saidMs: number }>()
+  return (link, reason) => {
+    let counter = counters.get(reason)
+    if (counter === undefined) {
+      counter = metrics.early91.child(reason)
+      counters.set(reason, counter)
+    }
+    counter.inc()
+    if (reason === 'not_signed_on') return
+    let known = unsaid.get(link)
+    if (known === undefined) {
+      known = { count: 0, saidMs: Number.NEGATIVE_INFINITY }
+      unsaid.set(link, known)
+    }
+    known.count++
+    const nowMs = systemTiming.monotonicMs()
+    if (nowMs - known.saidMs < QUIET_MS) return
+    overloaded(log, { link, reason, refused: known.count })
+    known.count = 0
+    known.saidMs = nowMs
   }
 }
 
@@ -78,7 +106,7 @@ export function exchangeTelemetry(metrics: Metrics, log: Logger): ExchangeObserv
       refusalSaidMs = nowMs
       frameRefused(log, { link, reason: failure === undefined ? reason : `${reason}: ${failure.message}` })
     },
-    refused: (_link, reason) => metrics.early91.child(reason).inc(),
+    refused: refusals(metrics, log),
     unauthentic(link, mti, reason) {
       of(link).frameRefused(reason)
       const nowMs = systemTiming.monotonicMs()

@@ -170,8 +170,8 @@ export function laneStopped(log: Logger, fields: { lane: number; lastSeq: number
   log.info({ event: 'lane_stopped', ...fields }, 'lane stopped')
 }
 
-/** A ring or a link is full and answers 91. The caller limits how often this is said. */
-export function overloaded(log: Logger, fields: { where: string; limit: number; refused: number }): void {
+/** Requests of a link are answered 91 unseen; `reason` is that of `mizan_early_91_total`. Said at most once a second. */
+export function overloaded(log: Logger, fields: { link: string; reason: string; refused: number }): void {
   log.warn({ event: 'overloaded', ...fields }, 'overloaded')
 }
 

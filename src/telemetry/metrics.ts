@@ -67,6 +67,7 @@ export function createMetrics() {
     cacheMisses: counter('mizan_cache_misses_total', 'Households that had to be read').child(),
     cacheHouseholds: gauge('mizan_cache_households', 'Households in memory', ['lane']),
     ringDepth: gauge('mizan_ring_depth', 'Requests that wait in a lane', ['lane']),
+    ringRoom: gauge('mizan_ring_room', 'New requests that may wait in a lane at its present speed', ['lane']),
     closingsLeft: gauge('mizan_calendar_households_left', 'Households whose past months are not closed yet', ['lane']),
     laneEpoch: gauge('mizan_lane_epoch', 'Epoch under which a lane is written', ['lane']),
     laneLastSeq: gauge('mizan_lane_last_seq', 'Number of the last committed batch of a lane', ['lane']),
@@ -97,7 +98,7 @@ export function createMetrics() {
       'mizan_unmatched_responses_total',
       'Responses from a peer that match no request',
     ).child(),
-    /** Reason: ring_full, in_flight, budget, database, fenced, stopping, not_signed_on. */
+    /** Reason: ring_full, link_share, in_flight, budget, starting, stopping, fenced, not_signed_on. */
     early91: counter('mizan_early_91_total', 'Requests answered 91 without being processed', ['reason']),
     notifications: createNotificationMetrics(registry),
     /** The page in Prometheus' text format. */

@@ -2,6 +2,7 @@ import type { Clock } from '../calendar.ts'
 import { assert, describeError } from '../errors.ts'
 import type { CommitOutcome, LaneJournal, LanePosition } from '../store/lane-journal.ts'
 import type { Timing } from '../timing.ts'
+import type { Admission } from './admission.ts'
 import { type Answer, decideBatch } from './batch-decider.ts'
 import type { HouseholdCache } from './household-cache.ts'
 import type { LaneRules } from './lane-rules.ts'
@@ -20,6 +21,8 @@ export interface PipelineOptions {
   readonly clock: Clock
   readonly timing: Timing
   readonly observer: LaneObserver
+  /** Learns how fast batches become durable. */
+  readonly admission: Admission
   /** Requests that wait for a batch, for the report. */
   readonly waiting: () => number
   /** Called when a batch has been answered by the database, whatever it said. */
@@ -161,21 +164,23 @@ export class BatchPipeline {
   }
 
   #settle(sent: SentBatch, outcome: CommitOutcome): void {
+    const doneMs = this.#options.timing.monotonicMs()
     this.#flight = undefined
-    this.#report(sent, outcome)
+    this.#report(sent, outcome, doneMs)
     this.#options.onSettled()
     if (outcome.kind !== 'committed') {
       this.#failed = { sent, outcome }
       return
     }
+    this.#options.admission.learn(sent.works.length, sent.sentMs - sent.decideMs - sent.prefetchMs, doneMs)
     this.#advance(sent, outcome.hash)
     // The next batch first: the database works on it while these are answered.
     this.send()
     this.#answer(sent)
   }
 
-  #report(sent: SentBatch, outcome: CommitOutcome): void {
-    const { lane, cache, observer, waiting } = this.#options
+  #report(sent: SentBatch, outcome: CommitOutcome, doneMs: number): void {
+    const { lane, cache, observer, waiting, admission } = this.#options
     observer.batchDone?.(lane, {
       outcome: outcome.kind,
       seq: sent.batch.seq,
@@ -183,8 +188,9 @@ export class BatchPipeline {
       queueMs: sent.queueMs,
       prefetchMs: sent.prefetchMs,
       decideMs: sent.decideMs,
-      commitMs: this.#options.timing.monotonicMs() - sent.sentMs,
+      commitMs: doneMs - sent.sentMs,
       depth: waiting(),
+      room: admission.room.request,
       cachedHouseholds: cache.size,
       ...cache.takeCounts(),
     })

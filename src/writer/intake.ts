@@ -1,13 +1,11 @@
 import type { Result } from '../authorization/result.ts'
 import { MizanError } from '../errors.ts'
+import { Admission, type AdmissionRefusal, type Precedence, precedenceOf } from './admission.ts'
 import { Chores, choreInWords } from './chores.ts'
 import type { LaneLimits } from './lane-options.ts'
 import type { EarlyReason, LaneObserver } from './observer.ts'
-import { Ring } from './ring.ts'
-import { answerWithout, type Portion, takeWorks, type UnderWay, type Work } from './work.ts'
-
-/** Batches whose requests may come back: one sent, one open, one being taken. */
-const BATCHES_OUT = 3
+import { WaitingWorks } from './waiting-works.ts'
+import { answerWithout, type Portion, type UnderWay, type Work } from './work.ts'
 
 /** Why something cannot be made durable by itself: how a request is answered, and what is to be said of a chore. */
 export interface Failure {
@@ -19,32 +17,41 @@ export interface Failure {
 export class Intake {
   readonly #lane: number
   readonly #observer: LaneObserver
-  readonly #ring: Ring<Work>
+  readonly #waiting = new WaitingWorks()
+  readonly admission: Admission
   readonly chores = new Chores()
 
   constructor(lane: number, limits: LaneLimits, observer: LaneObserver) {
     this.#lane = lane
     this.#observer = observer
-    this.#ring = new Ring(limits.ringCapacity, BATCHES_OUT * limits.batchMax)
+    this.admission = new Admission(limits)
   }
 
   /** Requests that wait. */
   get size(): number {
-    return this.#ring.size
+    return this.#waiting.size
   }
 
   /** Whether there is nothing to do now. */
   isIdle(nowMs: number): boolean {
-    return this.#ring.size === 0 && !this.chores.isReady(nowMs)
+    return this.#waiting.size === 0 && !this.chores.isReady(nowMs)
+  }
+
+  /** Why there is no room for a request of a link, or undefined when there is. Costs next to nothing. */
+  refusal(precedence: Precedence, link: number): AdmissionRefusal | undefined {
+    const waiting = this.#waiting
+    return this.admission.refusalOf(precedence, waiting.sizeFor(precedence), waiting.sizeOfLink(precedence, link))
   }
 
   /** @returns false when there is no room */
   push(work: Work): boolean {
-    return this.#ring.push(work)
+    if (this.refusal(precedenceOf(work.request.messageClass), work.link) !== undefined) return false
+    this.#waiting.push(work)
+    return true
   }
 
   /**
-   * Takes what waits for a batch (see `takeWorks`); requests whose time is over are answered.
+   * Takes what waits for a batch (see `WaitingWorks.take`); requests whose time is over are answered.
    * @param room requests and chores that the batch still takes
    * @returns undefined when there is nothing to take
    */
@@ -53,14 +60,14 @@ export class Intake {
     nowMs: number,
     ahead: readonly [...UnderWay[], UnderWay],
   ): Portion | undefined {
-    const works = takeWorks(this.#ring, room.works, nowMs, ahead, (work) => this.early91(work, 'budget'))
+    const works = this.#waiting.take(room.works, nowMs, ahead, (work) => this.early91(work, 'budget'))
     const chores = this.chores.take(room.chores, nowMs)
     return works.length + chores.length === 0 ? undefined : { works, chores }
   }
 
   /** What was taken waits again, before all others. */
   putBack({ works, chores }: Portion): void {
-    this.#ring.unshift(works)
+    this.#waiting.putBack(works)
     this.chores.putBack(chores)
   }
 
@@ -86,15 +93,12 @@ export class Intake {
 
   /** Answers what has waited too long. */
   answerLate(nowMs: number): void {
-    for (let next = this.#ring.peek(); next !== undefined && next.deadlineMs <= nowMs; next = this.#ring.peek()) {
-      this.#ring.shift()
-      this.early91(next, 'budget')
-    }
+    for (const work of this.#waiting.takeLate(nowMs)) this.early91(work, 'budget')
   }
 
   /** Answers all that wait. */
   refuseAll(reason: EarlyReason): void {
-    for (let next = this.#ring.shift(); next !== undefined; next = this.#ring.shift()) this.early91(next, reason)
+    for (const work of this.#waiting.takeAll()) this.early91(work, reason)
   }
 
   /** Answers a request 91: nothing of it is posted. */

@@ -7,7 +7,12 @@ import type { LaneObserver } from './observer.ts'
 
 /** Limits of a lane (architecture.md, "Limits on everything"). */
 export interface LaneLimits {
+  /** Requests and advices that wait, at most. */
   readonly ringCapacity: number
+  /** A new request is refused when those before it would take longer than this. */
+  readonly queueMs: number
+  /** From receipt to the moment its batch is sent; later a request is answered 91. */
+  readonly timeBudgetMs: number
   readonly batchMax: number
   readonly cacheHouseholds: number
   readonly recentKeys: number

@@ -3,6 +3,7 @@ import { assert, MizanError } from '../errors.ts'
 import type { InboxCommand } from '../store/command-inbox.ts'
 import type { LaneJournal } from '../store/lane-journal.ts'
 import type { Timer, Timing } from '../timing.ts'
+import type { AdmissionRefusal, Precedence } from './admission.ts'
 import { BatchMaker } from './batch-maker.ts'
 import { BatchPipeline } from './batch-pipeline.ts'
 import { BatchReader } from './batch-reader.ts'
@@ -61,18 +62,9 @@ export class Lane {
     const reader = new BatchReader({ store, cache, recent, authenticator, clock, matchingDays, rules, onFault })
     const waiting = () => intake.size
     const onSettled = () => this.#wake.signal()
-    const pipeline = new BatchPipeline({
-      lane,
-      store,
-      rules,
-      clock,
-      timing,
-      observer,
-      cache,
-      recent,
-      waiting,
-      onSettled,
-    })
+    const { admission } = intake
+    const base = { lane, store, rules, clock, timing, observer, cache, recent }
+    const pipeline = new BatchPipeline({ ...base, admission, waiting, onSettled })
     this.lane = lane
     this.#store = store
     this.#limits = limits
@@ -113,6 +105,15 @@ export class Lane {
     this.#state = 'running'
     this.#lateSweep = this.#timing.every(LATE_SWEEP_MS, () => this.#answerLate())
     this.#loop = this.#run()
+  }
+
+  /**
+   * Why a request of a link would be refused now, or undefined. For callers that have not done anything for it yet:
+   * the answer costs next to nothing.
+   */
+  refusal(precedence: Precedence, link: number): AdmissionRefusal | undefined {
+    if (this.#takesWork) return this.#intake.refusal(precedence, link)
+    return this.#state === 'fenced' || this.#state === 'starting' ? this.#state : 'stopping'
   }
 
   /** Queues a request. @returns false when the lane has no room or does not run: the caller answers 91 */

@@ -12,6 +12,8 @@ export interface BatchReport {
   readonly commitMs: number
   /** Requests that waited when the batch was done. */
   readonly depth: number
+  /** New requests that may wait at the lane's present speed. */
+  readonly room: number
   readonly cachedHouseholds: number
   /** Since the batch before. */
   readonly cacheHits: number
@@ -19,7 +21,7 @@ export interface BatchReport {
 }
 
 /** Why a request is answered 91 without being decided. */
-export type EarlyReason = 'budget' | 'stopping' | 'fenced'
+export type EarlyReason = 'budget' | 'stopping' | 'fenced' | 'ring_full'
 
 /** What the writer tells whoever watches; every call is cheap and none may throw. */
 export interface LaneObserver {

@@ -37,6 +37,7 @@ export function writerTelemetry(metrics: Metrics, log: Logger): LaneObserver {
       metrics.commitSeconds.observe(report.commitMs / SECOND_MS)
       metrics.stage.commit(report.commitMs / SECOND_MS)
       metrics.ringDepth.set({ lane }, report.depth)
+      metrics.ringRoom.set({ lane }, report.room)
       metrics.laneLastSeq.set({ lane }, report.seq)
       metrics.cacheHouseholds.set({ lane }, report.cachedHouseholds)
       if (report.cacheHits > 0) metrics.cacheHits.inc(report.cacheHits)

@@ -2,10 +2,11 @@ import type { AnswerFields } from '../authorization/answer.ts'
 import type { AuthorizationRequest } from '../authorization/request.ts'
 import type { Result } from '../authorization/result.ts'
 import type { Chore } from './chores.ts'
-import type { Ring } from './ring.ts'
 
 /** A request on its way through a lane. */
 export interface Work {
+  /** The connection that it came by; each gets its share. */
+  readonly link: number
   readonly request: AuthorizationRequest
   /** DE39 table of the requester's dialect. */
   readonly responseCodes: Readonly<Record<Result, string>>
@@ -63,35 +64,4 @@ export class UnderWay {
     if (!needsOriginal(request)) return false
     return this.#naming?.has(panIndex) === true || (originalKey === undefined && this.#cards.has(panIndex))
   }
-}
-
-/**
- * Takes what waits in a ring, up to `max` requests, and ends before one that depends on a request under way or on one
- * just taken.
- * @param ahead requests under way; the last of them gets those that are taken
- * @param late gets the requests whose time is over
- */
-export function takeWorks(
-  ring: Ring<Work>,
-  max: number,
-  nowMs: number,
-  ahead: readonly [...UnderWay[], UnderWay],
-  late: (work: Work) => void,
-): Work[] {
-  const taken = ahead[ahead.length - 1] as UnderWay
-  const works: Work[] = []
-  while (works.length < max) {
-    const next = ring.peek()
-    if (next === undefined) break
-    if (next.deadlineMs <= nowMs) {
-      ring.shift()
-      late(next)
-      continue
-    }
-    if (ahead.some((requests) => requests.blocks(next.request))) break
-    ring.shift()
-    works.push(next)
-    taken.add(next.request)
-  }
-  return works
 }

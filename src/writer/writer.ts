@@ -1,5 +1,5 @@
 import type { AnswerFields } from '../authorization/answer.ts'
-import type { AuthorizationRequest } from '../authorization/request.ts'
+import type { AuthorizationRequest, MessageClass } from '../authorization/request.ts'
 import type { Result } from '../authorization/result.ts'
 import { type Clock, civilDate, monthOf, previousMonth } from '../calendar.ts'
 import { assert } from '../errors.ts'
@@ -7,6 +7,7 @@ import type { CommandInbox } from '../store/command-inbox.ts'
 import type { LaneJournal } from '../store/lane-journal.ts'
 import { LaneStore } from '../store/lane-store.ts'
 import { systemTiming, type Timing } from '../timing.ts'
+import { type AdmissionRefusal, precedenceOf } from './admission.ts'
 import type { Authenticator } from './authenticator.ts'
 import { CardDirectory, type LaneLookup } from './card-directory.ts'
 import { type DueHoldQuery, HoldSweeper } from './hold-sweeper.ts'
@@ -16,6 +17,7 @@ import type { LaneLimits } from './lane-options.ts'
 import type { LaneRules } from './lane-rules.ts'
 import { type ClosingQuery, MonthSweeper } from './month-sweeper.ts'
 import type { LaneObserver } from './observer.ts'
+import { answerWithout } from './work.ts'
 
 export interface WriterOptions {
   /** Of the database. */
@@ -23,7 +25,7 @@ export interface WriterOptions {
   /** Opens the journal of a lane. @default that of the database */
   readonly journalOf?: (lane: number) => LaneJournal
   readonly laneCount: number
-  readonly limits: LaneLimits
+  readonly limits: Omit<LaneLimits, 'timeBudgetMs'>
   readonly rules: LaneRules
   readonly authenticator: Authenticator
   readonly clock: Clock
@@ -60,7 +62,8 @@ export class Writer {
     const journalOf = options.journalOf ?? ((lane) => new LaneStore({ url, lane, commitTimeoutMs }))
     this.#directory = new CardDirectory(options.lookup)
     this.lanes = Array.from({ length: options.laneCount }, (_, lane) => {
-      const { rules, authenticator, limits, clock, observer } = options
+      const { rules, authenticator, clock, observer, timeBudgetMs } = options
+      const limits = { ...options.limits, timeBudgetMs }
       return new Lane({ lane, store: journalOf(lane), rules, authenticator, limits, clock, timing, observer })
     })
     this.#sweeper = new HoldSweeper({
@@ -111,16 +114,32 @@ export class Writer {
   }
 
   /**
+   * Why a request of a link would be refused now, whatever card it is of; undefined when it may be submitted. Costs next
+   * to nothing: to be asked before anything is done for the request.
+   */
+  refusal(messageClass: MessageClass, link: number): AdmissionRefusal | undefined {
+    const precedence = precedenceOf(messageClass)
+    let refusal: AdmissionRefusal | undefined
+    for (const lane of this.lanes) {
+      refusal = lane.refusal(precedence, link)
+      if (refusal === undefined) return undefined
+    }
+    return refusal
+  }
+
+  /**
    * Queues a request for its card's lane.
+   * @param link the connection it came by: each gets its share of a lane
    * @returns false when there is no room: the caller answers 91. After true, `respond` is called exactly once.
    */
   submit(
     request: AuthorizationRequest,
     responseCodes: Readonly<Record<Result, string>>,
     respond: (result: Result, fields: AnswerFields) => void,
+    link = 0,
   ): boolean {
     const deadlineMs = request.receivedAtMs + this.#options.timeBudgetMs
-    const work = { request, responseCodes, deadlineMs, respond }
+    const work = { link, request, responseCodes, deadlineMs, respond }
     if (this.lanes.length === 1) {
       const [only] = this.lanes
       assert(only !== undefined, 'a writer has a lane')
@@ -129,7 +148,10 @@ export class Writer {
     this.#directory.find(request.panIndex, (index) => {
       const lane = index === undefined ? undefined : this.lanes[index]
       if (lane === undefined && index !== undefined) respond('no-route', { 39: responseCodes['no-route'] })
-      else if (lane?.submit(work) !== true) respond('not-in-time', { 39: responseCodes['not-in-time'] })
+      else if (lane?.submit(work) !== true) {
+        this.#options.observer.early91?.(index ?? 0, 'ring_full')
+        answerWithout(work, 'not-in-time')
+      }
     })
     return true
   }

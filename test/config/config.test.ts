@@ -48,7 +48,7 @@ t.test('without a file and variables the defaults are those of the interface', a
         tpdu: false,
         requireSignOn: false,
         maxConnections: 256,
-        maxInFlight: 512,
+        maxInFlight: 4096,
         idleTimeoutMs: 0,
         maxOutboundBytes: 1_048_576,
       },
@@ -67,6 +67,7 @@ t.test('without a file and variables the defaults are those of the interface', a
     lanes: {
       count: 1,
       ringCapacity: 8192,
+      queueMs: 500,
       batchMax: 128,
       timeBudgetMs: 3000,
       cacheHouseholds: 400_000,

@@ -159,6 +159,7 @@ function newWriter({
     authenticator: new TrustingAuthenticator(),
     limits: {
       ringCapacity: 1_024,
+      queueMs: 10_000,
       batchMax: 64,
       cacheHouseholds,
       recentKeys: 10_000,

@@ -24,6 +24,10 @@ export class Approver implements Decider {
   /** What the answers carry. */
   fields: AnswerFields | ((request: AuthorizationRequest) => AnswerFields) = { 38: 'AB12CD', 39: '00' }
 
+  refusal(): undefined {
+    return undefined
+  }
+
   submit(...[request, , respond]: Parameters<Decider['submit']>): boolean {
     this.requests.push(request)
     respond('approved', typeof this.fields === 'function' ? this.fields(request) : this.fields)

@@ -109,7 +109,7 @@ for (const name of ['iso87-ascii', 'iso87-bcd']) {
   t.test(`${name}: no single changed byte is let in`, async (t) => {
     const { dialect, exchange, approver } = dialogue(name, keyed())
     const good = sealed(dialect, '0100', purchase({ 52: '1122334455667788' }), KEY)
-    const state = { state: 'signed-on', setState: () => undefined } as const
+    const state = { id: 1, crowded: false, state: 'signed-on', setState: () => undefined } as const
     fc.assert(
       fc.property(fc.nat({ max: good.length - 1 }), fc.integer({ min: 1, max: 255 }), (at, change) => {
         const frame = Buffer.from(good)
@@ -218,7 +218,7 @@ t.test('where the module answers at once the message is decided and answered in 
   exchange.handle({
     frame: sealed(dialect, '0100', purchase(), KEY),
     receivedAtMs: 0,
-    link: { state: 'signed-on', setState: () => undefined },
+    link: { id: 1, crowded: false, state: 'signed-on', setState: () => undefined },
     reply: (body) => replies.push(Buffer.from(body)) > 0,
     drop: () => undefined,
   })

@@ -112,6 +112,7 @@ export async function writerWorld(t: TeardownHost, options: { households?: numbe
         laneCount,
         limits: {
           ringCapacity: 1_024,
+          queueMs: 10_000,
           batchMax: 128,
           cacheHouseholds: 1_000,
           recentKeys: 1_000,

@@ -13,6 +13,7 @@ const report: BatchReport = {
   decideMs: 4,
   commitMs: 2,
   depth: 0,
+  room: 9,
   cachedHouseholds: 10,
   cacheHits: 1,
   cacheMisses: 1,

@@ -1,0 +1,129 @@
+/** An item that waits, and the one of its link behind it. */
+interface Node<T> {
+  readonly item: T
+  next: Node<T> | undefined
+}
+
+/** What one link has waiting. There is one only while something waits. */
+interface Line<T> {
+  readonly link: number
+  first: Node<T>
+  last: Node<T>
+  size: number
+  /** Whose turn is after this one's. */
+  next: Line<T> | undefined
+}
+
+/**
+ * A queue with a line for each link, served in turn, one item of each: a link that floods waits behind itself, while
+ * another is served after one item of each. Within a link it is first in, first out. Unbounded by itself: whoever fills
+ * it asks for its sizes first.
+ */
+export class FairQueue<T> {
+  readonly #lines = new Map<number, Line<T>>()
+  /** Whose turn it is, and whose it is last. */
+  #head: Line<T> | undefined
+  #tail: Line<T> | undefined
+  /** What was taken and came back: in front of all, in its order. */
+  #returned: T[] = []
+  #size = 0
+
+  /** All that wait. */
+  get size(): number {
+    return this.#size
+  }
+
+  /** Links that have something waiting. */
+  get links(): number {
+    return this.#lines.size
+  }
+
+  /** What waits of one link. */
+  sizeOf(link: number): number {
+    return this.#lines.get(link)?.size ?? 0
+  }
+
+  push(link: number, item: T): void {
+    const node: Node<T> = { item, next: undefined }
+    const line = this.#lines.get(link)
+    if (line === undefined) {
+      const fresh: Line<T> = { link, first: node, last: node, size: 1, next: undefined }
+      this.#lines.set(link, fresh)
+      this.#append(fresh)
+    } else {
+      line.last.next = node
+      line.last = node
+      line.size++
+    }
+    this.#size++
+  }
+
+  /** Puts items back in front of all, in their order. */
+  unshift(items: readonly T[]): void {
+    if (items.length === 0) return
+    this.#returned = [...items, ...this.#returned]
+    this.#size += items.length
+  }
+
+  /** The next in turn; the same until it is taken. */
+  peek(): T | undefined {
+    return this.#returned.length > 0 ? this.#returned[0] : this.#head?.first.item
+  }
+
+  /** Takes the next in turn; its link is then the last. */
+  shift(): T | undefined {
+    if (this.#returned.length > 0) {
+      this.#size--
+      return this.#returned.shift()
+    }
+    const line = this.#head
+    if (line === undefined) return undefined
+    this.#head = line.next
+    if (this.#head === undefined) this.#tail = undefined
+    line.next = undefined
+    const { item } = line.first
+    if (this.#removeFirst(line)) this.#append(line)
+    return item
+  }
+
+  /** Takes, from the front of each line, what a condition holds for. */
+  takeWhile(condition: (item: T) => boolean): T[] {
+    const kept = this.#returned.findIndex((item) => !condition(item))
+    const taken = this.#returned.splice(0, kept < 0 ? this.#returned.length : kept)
+    this.#size -= taken.length
+    if (![...this.#lines.values()].some((line) => condition(line.first.item))) return taken
+    const lines: Line<T>[] = []
+    for (let line = this.#head; line !== undefined; line = line.next) lines.push(line)
+    this.#head = undefined
+    this.#tail = undefined
+    for (const line of lines) {
+      line.next = undefined
+      let waits = true
+      while (waits && condition(line.first.item)) {
+        taken.push(line.first.item)
+        waits = this.#removeFirst(line)
+      }
+      if (waits) this.#append(line)
+    }
+    return taken
+  }
+
+  #append(line: Line<T>): void {
+    if (this.#tail === undefined) this.#head = line
+    else this.#tail.next = line
+    this.#tail = line
+  }
+
+  /** @returns whether the line has more */
+  #removeFirst(line: Line<T>): boolean {
+    this.#size--
+    line.size--
+    const { next } = line.first
+    if (next !== undefined) {
+      line.first = next
+      return true
+    }
+    this.#lines.delete(line.link)
+    return false
+  }
+}
