@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { describeError, MizanError } from '../errors.ts'
+import { maskDatabaseUrl } from '../store/database-url.ts'
 import { type RawEnvironment, readEnvironment } from './environment.ts'
 import type { ListenerConfig, OutboundConfig, TlsConfig } from './link-schema.ts'
 import { crossCheck, cutoverMinutes } from './rules.ts'
@@ -71,7 +72,7 @@ export function describeConfig(config: Config): Record<string, unknown> {
     database: { url?: string }
     security: { masterKey?: string; pkcs11?: { pin?: string } }
   }
-  if (copy.database.url !== undefined) copy.database.url = maskUrl(copy.database.url)
+  if (copy.database.url !== undefined) copy.database.url = maskDatabaseUrl(copy.database.url)
   if (copy.security.masterKey !== undefined) copy.security.masterKey = MASKED
   if (copy.security.pkcs11?.pin !== undefined) copy.security.pkcs11.pin = MASKED
   return copy as unknown as Record<string, unknown>
@@ -203,18 +204,6 @@ function completePkcs11(
 function absoluteTls(tls: TlsConfig, absolute: (name: string) => string): TlsConfig {
   const files = { keyFile: absolute(tls.keyFile), certFile: absolute(tls.certFile) }
   return { ...tls, ...files, ...(tls.caFile === undefined ? {} : { caFile: absolute(tls.caFile) }) }
-}
-
-function maskUrl(text: string): string {
-  try {
-    const url = new URL(text)
-    if (url.password !== '') url.password = MASKED
-    // A password may also come as a parameter.
-    if (url.searchParams.has('password')) url.searchParams.set('password', MASKED)
-    return url.href
-  } catch {
-    return MASKED
-  }
 }
 
 function invalid(problems: Problem[], file: string | undefined): MizanError {

@@ -1,3 +1,5 @@
+import { describeError } from '../errors.ts'
+import { databaseServers } from '../store/database-url.ts'
 import type { RawEnvironment } from './environment.ts'
 import type { ConfigFile } from './schema.ts'
 import type { Problem } from './validation.ts'
@@ -9,6 +11,7 @@ interface Rule {
 }
 
 const rules: readonly Rule[] = [
+  { reads: ['database'], check: checkDatabase },
   { reads: ['businessDay'], check: checkCutover },
   { reads: ['listeners', 'http'], check: checkPorts },
   { reads: ['outbound'], check: checkOutbound },
@@ -32,6 +35,16 @@ export function crossCheck(
 /** `22:30` as minutes after midnight. */
 export function cutoverMinutes(text: string): number {
   return Number(text.slice(0, 2)) * 60 + Number(text.slice(3))
+}
+
+function checkDatabase({ database: { url } }: ConfigFile): Problem[] {
+  if (url === undefined) return []
+  try {
+    databaseServers(url)
+    return []
+  } catch (error) {
+    return [{ path: 'database.url', message: `cannot be used: ${describeError(error)}` }]
+  }
 }
 
 /** Egypt's clocks go from 00:00 to 01:00 on the last Friday of April and from 24:00 to 23:00 on the last Thursday of October. */

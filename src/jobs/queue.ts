@@ -2,6 +2,7 @@ import { type Db, type JobInsert, PgBoss } from 'pg-boss'
 import { JOB_SCHEMA } from '../store/job-schema.ts'
 import type { DeliveryTurn } from '../store/notification-delivery.ts'
 import type { TransactionPort } from '../store/notification-outbox.ts'
+import { poolTarget } from '../store/primary.ts'
 
 /** The queue of jobs, open. */
 export type JobQueue = PgBoss
@@ -29,7 +30,7 @@ const STOP_MS = 10_000
  */
 export async function openQueue({ url, works, onError }: QueueOptions): Promise<JobQueue> {
   const boss = new PgBoss({
-    connectionString: url,
+    ...poolTarget(url),
     application_name: 'mizan jobs',
     options: `-c role=mizan_app -c jit=off -c statement_timeout=${STATEMENT_TIMEOUT_MS}`,
     schema: JOB_SCHEMA,

@@ -1,6 +1,7 @@
 import pg from 'pg'
 import { describeError, MizanError } from '../errors.ts'
 import { type Client, isOutcomeUnknown, refusalOf } from './connection.ts'
+import { poolTarget } from './primary.ts'
 
 /** The part of a connection, or of a pool of them, that asks questions. */
 export type Queryable = Pick<Client, 'query'>
@@ -102,7 +103,7 @@ export function nested(client: Client): Client {
 function poolOf(options: ApiDatabaseOptions, role: string, max: number): pg.Pool {
   const timeoutMs = options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS
   const pool = new pg.Pool({
-    connectionString: options.url,
+    ...poolTarget(options.url),
     application_name: role === 'mizan_app' ? 'mizan api' : 'mizan api searches',
     options: [`role=${role}`, 'jit=off', `statement_timeout=${timeoutMs}`, 'idle_in_transaction_session_timeout=15s']
       .map((setting) => `-c ${setting}`)
@@ -115,6 +116,8 @@ function poolOf(options: ApiDatabaseOptions, role: string, max: number): pg.Pool
   })
   // Without a listener a connection that dies between queries would end the process.
   pool.on('error', () => undefined)
+  // The pool itself listens only while nobody uses the connection.
+  pool.on('connect', (client) => client.on('error', () => undefined))
   return pool
 }
 

@@ -1,5 +1,6 @@
 import pg from 'pg'
 import { describeError, MizanError } from '../errors.ts'
+import { openClient } from './primary.ts'
 
 export type { Client } from 'pg'
 
@@ -25,12 +26,14 @@ const pointQuerySettings = [
   '-c plan_cache_mode=force_generic_plan',
 ]
 
-const { Client: PgClient, types } = pg
+/** SQLSTATE read_only_sql_transaction. */
+const READ_ONLY = '25006'
+const { types } = pg
 // Dates stay text (yyyy-mm-dd): a Date object would shift them by the machine's time zone.
 types.setTypeParser(types.builtins.DATE, (text) => text)
 
 /**
- * Opens one connection.
+ * Opens one connection; of several servers, to the one that can be written.
  * @throws MizanError STORE_UNAVAILABLE
  */
 export async function connect(options: ConnectionOptions): Promise<pg.Client> {
@@ -38,31 +41,27 @@ export async function connect(options: ConnectionOptions): Promise<pg.Client> {
   if (options.pointQueries === true) settings.push(...pointQuerySettings)
   if (options.role !== undefined) settings.push(`-c role=${options.role}`)
   if (options.statementTimeoutMs !== undefined) settings.push(`-c statement_timeout=${options.statementTimeoutMs}`)
-  const client = new PgClient({
-    connectionString: options.url,
-    application_name: options.name,
-    options: settings.join(' '),
-    connectionTimeoutMillis: 5_000,
-    keepAlive: true,
-    ...(options.queryTimeoutMs === undefined ? {} : { query_timeout: options.queryTimeoutMs }),
-  })
-  // Without a listener a connection that dies between queries would end the process.
-  client.on('error', () => undefined)
   try {
-    await client.connect()
+    return await openClient(options.url, {
+      application_name: options.name,
+      options: settings.join(' '),
+      keepAlive: true,
+      ...(options.queryTimeoutMs === undefined ? {} : { query_timeout: options.queryTimeoutMs }),
+    })
   } catch (cause) {
+    if (cause instanceof MizanError) throw cause
     throw new MizanError('STORE_UNAVAILABLE', describeError(cause), { cause })
   }
-  return client
 }
 
 /**
  * Whether an error leaves the outcome of a commit open. An ERROR answered by the server means that the transaction was
- * rolled back; everything else (connection lost, FATAL, time-out on our side) leaves it unknown.
+ * rolled back; everything else (connection lost, FATAL, time-out on our side) leaves it unknown. A server that has become
+ * read-only is one of those too: nothing was written there, and the one that can be written has to be found.
  */
 export function isOutcomeUnknown(error: unknown): boolean {
   if (!(error instanceof pg.DatabaseError)) return true
-  return error.severity !== 'ERROR'
+  return error.severity !== 'ERROR' || error.code === READ_ONLY
 }
 
 /** SQLSTATE and constraint of a refusal, for logs and for telling one refusal from another. */

@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import pg from 'pg'
+import type pg from 'pg'
 import { describeError, MizanError } from '../errors.ts'
+import { databaseServers, whereabouts } from './database-url.ts'
 import { type EmbeddedPostgres, embeddedDatabaseExists, startEmbeddedPostgres } from './embedded-postgres.ts'
+import { openClient } from './primary.ts'
 
 /** The part of the configuration that says where the database is. */
 export interface DatabaseLocation {
@@ -57,6 +59,8 @@ export async function openDatabase(
 ): Promise<DatabaseHandle> {
   const { url } = location.database
   if (url !== undefined) {
+    // What is wrong with the URL itself will not get better by waiting.
+    databaseServers(url)
     const serverVersion = await checkServer(url, options.waitMs ?? 10_000)
     return { url, embedded: undefined, serverVersion, close: async () => undefined }
   }
@@ -98,11 +102,8 @@ export async function ensureDatabase(adminUrl: string, name: string): Promise<vo
 
 /** Runs `work` on a connection of its own. */
 export async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 })
-  // A connection that is lost while idle emits an error event; the next query reports it.
-  client.on('error', () => undefined)
+  const client = await openClient(url, {})
   try {
-    await client.connect()
     return await work(client)
   } finally {
     await client.end().catch(() => undefined)
@@ -137,14 +138,4 @@ async function readVersion(client: pg.Client): Promise<number> {
 function isTransient(error: unknown): boolean {
   const code = (error as { code?: string }).code ?? ''
   return code.startsWith('E') || code === '57P03' || code === ''
-}
-
-/** Host and database of a URL, without user and password. */
-function whereabouts(url: string): string {
-  try {
-    const { host, pathname } = new URL(url)
-    return `${host}${pathname}`
-  } catch {
-    return 'DATABASE_URL is not a URL'
-  }
 }

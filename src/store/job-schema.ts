@@ -1,6 +1,7 @@
 import { PgBoss } from 'pg-boss'
 import { describeError, MizanError } from '../errors.ts'
 import { connect } from './connection.ts'
+import { poolTarget } from './primary.ts'
 
 /** Schema of the queue's own tables. */
 export const JOB_SCHEMA = 'jobs'
@@ -35,7 +36,7 @@ export async function prepareJobSchema(url: string): Promise<void> {
 /** Starting the package installs or migrates; nothing else of it runs here. */
 async function install(url: string): Promise<void> {
   const installer = new PgBoss({
-    connectionString: url,
+    ...poolTarget(url),
     application_name: 'mizan job schema',
     schema: JOB_SCHEMA,
     max: 1,

@@ -1,0 +1,121 @@
+import { createServer } from 'node:net'
+import { PgBoss } from 'pg-boss'
+import t from 'tap'
+import { ApiDatabase } from '../../src/store/access-pool.ts'
+import { connect } from '../../src/store/connection.ts'
+import { openDatabase, withClient } from '../../src/store/database-location.ts'
+import { databaseServers, maskDatabaseUrl, whereabouts } from '../../src/store/database-url.ts'
+import { poolTarget } from '../../src/store/primary.ts'
+import { createTestDatabase, type TeardownHost } from '../support/database.ts'
+import { startFaultProxy } from '../support/fault-proxy.ts'
+
+t.test('a URL may name several servers', async (t) => {
+  const url =
+    'postgresql://mizan:p%2Cw@one:5432,[::1]:5433,three/ledger?target_session_attrs=read-write&sslmode=require'
+  t.strictSame(databaseServers(url), {
+    urls: [
+      'postgresql://mizan:p%2Cw@one:5432/ledger?sslmode=require',
+      'postgresql://mizan:p%2Cw@[::1]:5433/ledger?sslmode=require',
+      'postgresql://mizan:p%2Cw@three/ledger?sslmode=require',
+    ],
+    mustBeWritable: true,
+  })
+  t.equal(databaseServers('postgres://one/ledger').mustBeWritable, false, 'one server is taken as it is')
+  t.equal(databaseServers('postgres://one/ledger?target_session_attrs=primary').mustBeWritable, true)
+  t.equal(whereabouts(url), 'one:5432,[::1]:5433,three/ledger')
+  t.equal(
+    maskDatabaseUrl('postgres://u:secret@one,two/l?password=secret'),
+    'postgres://u:********@one,two/l?password=********',
+  )
+  for (const bad of [
+    'postgres://',
+    'postgres://one,,two/l',
+    'postgres://one:port/l',
+    'mysql://one/l',
+    `postgres://${'h,'.repeat(8)}h/l`,
+  ]) {
+    t.throws(() => databaseServers(bad), { code: 'CONFIG_INVALID' }, bad)
+  }
+  t.throws(() => databaseServers('postgres://one/l?target_session_attrs=standby'), /target_session_attrs/)
+})
+
+/** A URL of several servers on this machine. */
+function through(url: string, ...ports: number[]): string {
+  const one = new URL(url)
+  return url.replace(one.host, ports.map((port) => `127.0.0.1:${port}`).join(','))
+}
+
+/** A server that is there and accepts only reading: as a database that was demoted looks. */
+async function readOnlyTwin(t: TeardownHost, url: string): Promise<string> {
+  const twin = await createTestDatabase(t)
+  const name = new URL(twin.url).pathname.slice(1)
+  await withClient(url, (client) => client.query(`alter database ${name} set default_transaction_read_only = on`))
+  return twin.url
+}
+
+t.test('only a server that can be written will do', async (t) => {
+  const { url } = await createTestDatabase(t)
+  const readOnly = await readOnlyTwin(t, url)
+  const wanted = { url: `${readOnly}?target_session_attrs=read-write`, name: 'mizan test' }
+  await t.rejects(connect(wanted), { code: 'STORE_UNAVAILABLE', message: /read-only/ })
+  const location = {
+    varDir: '/nowhere',
+    database: { url: wanted.url, embedded: { port: 0, sharedBuffersMb: 16, maxWalSizeMb: 128 } },
+  }
+  await t.rejects(
+    openDatabase(location, { waitMs: 300 }),
+    { code: 'STORE_UNAVAILABLE' },
+    'it is waited for, in vain here',
+  )
+})
+
+t.test('the next server is taken when one refuses, hangs or was lost', async (t) => {
+  const { url } = await createTestDatabase(t)
+  const port = Number(new URL(url).port)
+  // It takes connections and never says a word, as a server that is stopped does.
+  const hanging = createServer()
+  await new Promise<void>((resolve) => hanging.listen(0, '127.0.0.1', resolve))
+  const sockets: { destroy(): void }[] = []
+  hanging.on('connection', (socket) => sockets.push(socket))
+  t.teardown(() => {
+    for (const socket of sockets) socket.destroy()
+    hanging.close()
+  })
+  const hangingPort = (hanging.address() as { port: number }).port
+  const beganMs = performance.now()
+  const client = await connect({ url: through(url, 1, hangingPort, port), name: 'mizan test' })
+  t.ok(performance.now() - beganMs < 3_000, 'one that hangs holds nobody up')
+  t.equal((await client.query('select 1 as one')).rows[0].one, 1)
+  await client.end()
+  await t.rejects(connect({ url: through(url, 1, 2), name: 'mizan test' }), {
+    code: 'STORE_UNAVAILABLE',
+    message: /127\.0\.0\.1:1\/.*127\.0\.0\.1:2\//,
+  })
+})
+
+t.test('pools find the server that can be written again', async (t) => {
+  const { url } = await createTestDatabase(t)
+  const proxy = await startFaultProxy({ port: Number(new URL(url).port) })
+  t.teardown(() => proxy.close())
+  const both = through(url, proxy.port, Number(new URL(url).port))
+  const database = new ApiDatabase({ url: both })
+  t.teardown(() => database.close())
+  const ask = () => database.read(async (client) => (await client.query('select 1 as one')).rows[0].one as number)
+  t.equal(await ask(), 1)
+  await proxy.close()
+  await t.resolves(
+    (async () => {
+      for (let tries = 0; tries < 3; tries++) if ((await ask().catch(() => 0)) === 1) return
+      throw new Error('the pool does not come back')
+    })(),
+    'the next server is used',
+  )
+  const boss = new PgBoss({ ...poolTarget(both), schema: 'queue_of_two', max: 1, supervise: false, schedule: false })
+  const errors: unknown[] = []
+  boss.on('error', (error) => errors.push(error))
+  await boss.start()
+  await boss.createQueue('one')
+  t.ok(await boss.send('one', {}), 'the queue finds it too')
+  await boss.stop({ graceful: false })
+  t.strictSame(errors, [])
+})
