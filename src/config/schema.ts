@@ -12,7 +12,8 @@ const database = Type.Object(
     url: Type.Optional(
       Type.String({
         pattern: '^postgres(ql)?://',
-        description: 'PostgreSQL 15 to 18; absent = the embedded server. Environment: DATABASE_URL.',
+        description:
+          'PostgreSQL 15 to 18; absent = the embedded server. Several hosts, separated by commas: the one that can be written. Environment: DATABASE_URL.',
       }),
     ),
     embedded: Type.Object(

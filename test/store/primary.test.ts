@@ -2,9 +2,10 @@ import { createServer } from 'node:net'
 import { PgBoss } from 'pg-boss'
 import t from 'tap'
 import { ApiDatabase } from '../../src/store/access-pool.ts'
-import { connect } from '../../src/store/connection.ts'
+import { type Client, connect } from '../../src/store/connection.ts'
 import { openDatabase, withClient } from '../../src/store/database-location.ts'
 import { databaseServers, maskDatabaseUrl, whereabouts } from '../../src/store/database-url.ts'
+import { keptConnection } from '../../src/store/kept-connection.ts'
 import { poolTarget } from '../../src/store/primary.ts'
 import { createTestDatabase, type TeardownHost } from '../support/database.ts'
 import { startFaultProxy } from '../support/fault-proxy.ts'
@@ -118,4 +119,18 @@ t.test('pools find the server that can be written again', async (t) => {
   t.ok(await boss.send('one', {}), 'the queue finds it too')
   await boss.stop({ graceful: false })
   t.strictSame(errors, [])
+})
+
+t.test('a server that becomes read-only under a connection is one that was lost', async (t) => {
+  const { url } = await createTestDatabase(t)
+  const connection = keptConnection({ url, name: 'mizan test' })
+  t.teardown(() => connection.close())
+  const pidOf = async (client: Client) => (await client.query('select pg_backend_pid() as pid')).rows[0].pid as number
+  const before = await connection.use(pidOf)
+  const write = async (client: Client) => {
+    await client.query('set default_transaction_read_only = on')
+    await client.query('create table written (id integer)')
+  }
+  await t.rejects(connection.use(write), { code: '25006' })
+  t.not(await connection.use(pidOf), before, 'another connection is opened')
 })
