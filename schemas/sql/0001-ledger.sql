@@ -63,6 +63,8 @@ create table household (
   -- Month (yyyymm) up to which its wallets are closed: what was left of them lapsed or was converted.
   closed_month  integer not null check (closed_month between 200001 and 299912),
   old_ration_card text not null check (old_ration_card in ('active', 'stopped', 'none')),
+  -- Where its postal account is held: here, or at the Post's account host, which is asked for each debit.
+  account_at    text not null default 'local' check (account_at in ('local', 'host')),
   -- Cash withdrawn on the civil day yyyymmdd, for the daily limits; the writer keeps them in the commit of the cash.
   cash_day      integer not null default 0,
   cash_withdrawn bigint not null default 0 check (cash_withdrawn >= 0),
@@ -313,6 +315,8 @@ begin
     when p_kind = 22 then p_debit / 100000000000 = 7003 and p_credit / 100000000000 = 8002
     when p_kind = 23 then p_debit / 100000000000 = 8003 and p_credit / 100000000000 = 6001
     when p_kind = 24 then p_debit / 100000000000 = 8002 and p_credit / 100000000000 = 6001
+    when p_kind = 30 then p_debit / 100000000000 = 8005 and p_credit / 100000000000 = 6001
+    when p_kind = 31 then p_debit / 100000000000 = 6001 and p_credit / 100000000000 = 8005
     else false
   end;
 end $$;

@@ -182,14 +182,14 @@ end $$;
 -- would cost more than everything else. Holds are only looked for where something is held.
 create function load_households(p_lane smallint, p_ids bigint[], p_month integer)
   returns table (
-    id bigint, governorate text, terms text, classes text, closed_month integer, old_ration_card text,
+    id bigint, governorate text, terms text, classes text, closed_month integer, old_ration_card text, account_at text,
     cash_day integer, cash_withdrawn bigint, cash_withdrawals integer, cards text, balances text, holds text,
     assertions text, usages text
   ) language sql stable as $$
   select h.id, h.governorate,
          (select string_agg(t.from_date || ',' || t.members || ',' || t.status, ';' order by t.from_date)
           from household_term t where t.lane = p_lane and t.household_id = h.id),
-         array_to_string(h.classes, ','), h.closed_month, h.old_ration_card, h.cash_day, h.cash_withdrawn,
+         array_to_string(h.classes, ','), h.closed_month, h.old_ration_card, h.account_at, h.cash_day, h.cash_withdrawn,
          h.cash_withdrawals, k.cards, b.balances,
          case when b.held > 0 then
            (select string_agg(o.id || ',' || o.kind || ',' || o.debit || ',' || o.credit || ',' || o.amount || ',' ||
@@ -234,7 +234,7 @@ $$;
 -- Households of cards, and those that are named by their numbers.
 create function load_households_of(p_lane smallint, p_pan_index bytea[], p_ids bigint[], p_month integer)
   returns table (
-    id bigint, governorate text, terms text, classes text, closed_month integer, old_ration_card text,
+    id bigint, governorate text, terms text, classes text, closed_month integer, old_ration_card text, account_at text,
     cash_day integer, cash_withdrawn bigint, cash_withdrawals integer, cards text, balances text, holds text,
     assertions text, usages text
   ) language sql stable as $$
@@ -247,7 +247,7 @@ $$;
 -- The next households of a lane in order of their number, for filling an empty memory.
 create function load_households_after(p_lane smallint, p_after bigint, p_limit integer, p_month integer)
   returns table (
-    id bigint, governorate text, terms text, classes text, closed_month integer, old_ration_card text,
+    id bigint, governorate text, terms text, classes text, closed_month integer, old_ration_card text, account_at text,
     cash_day integer, cash_withdrawn bigint, cash_withdrawals integer, cards text, balances text, holds text,
     assertions text, usages text
   ) language sql stable as $$

@@ -414,6 +414,10 @@ begin
     when 'device-add' then perform change_device_add(p_lane, p_seq, p_at, p_payload);
     when 'device-remove' then perform change_device_remove(p_lane, p_seq, p_at, p_payload);
     when 'benefit-credit' then perform change_benefit_credit(p_lane, p_seq, p_payload);
+    when 'account-place' then perform change_account_place(p_lane, p_payload);
+    when 'host-request' then perform change_host_request(p_lane, p_seq, p_at, p_payload);
+    when 'host-ending' then perform change_host_ending(p_lane, p_seq, p_payload);
+    when 'host-advice' then perform change_host_advice(p_lane, p_seq, p_payload);
     else
       raise exception 'there is no change %', p_kind using errcode = 'check_violation', constraint = 'change_known';
   end case;

@@ -113,6 +113,7 @@ function sideOf(past: PastHousehold, book: (date: CivilDate) => ProgrammeBook): 
     terms,
     classes,
     oldRationCard: past.messages.some(({ cardKind }) => cardKind === 'ration') ? 'active' : 'none',
+    accountAt: 'local',
     closedMonth: 0 as CivilMonth,
     cards: [],
     balances: [postal],

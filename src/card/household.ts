@@ -18,6 +18,10 @@ export type HouseholdStatus = (typeof householdStatuses)[number]
 export const oldRationCardStates = ['active', 'stopped', 'none'] as const
 export type OldRationCard = (typeof oldRationCardStates)[number]
 
+/** Where a postal account is held: in this ledger, or at the Post's account host, which is asked for each debit. */
+export const accountPlaces = ['local', 'host'] as const
+export type AccountPlace = (typeof accountPlaces)[number]
+
 /** The household's own card, a token that stands for it in a telephone (M23), or the paper-era ration card (M17). */
 export const cardKinds = ['family', 'device', 'ration'] as const
 export type CardKind = (typeof cardKinds)[number]
@@ -114,6 +118,7 @@ export interface Household {
   classes: readonly string[]
   /** Stopped in the commit of the first subsidised dispense with the new card (M17). */
   oldRationCard: OldRationCard
+  accountAt: AccountPlace
   /** Last month whose wallets are closed: what was left of them lapsed or was converted. */
   closedMonth: CivilMonth
   readonly cards: Card[]

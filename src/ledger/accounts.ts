@@ -48,6 +48,8 @@ export const moneyKinds = {
   serviceFees: 8002,
   /** The state's money behind benefits that are paid into postal accounts; owner = programme number. */
   stateFunds: 8003,
+  /** What the Post's account host owes for what accounts it holds have paid, less what it was given back; owner 0. */
+  accountHostDue: 8005,
 } as const
 
 export const OWNER_SPAN = 100_000_000_000

@@ -29,6 +29,9 @@ export const transferKinds = {
   feeInCash: 22,
   benefitCredit: 23,
   feeReversal: 24,
+  /** A remote account gets from its host exactly what a transaction takes, and gives back what comes back. */
+  hostFunding: 30,
+  hostReturn: 31,
 } as const
 export type TransferKind = keyof typeof transferKinds
 
@@ -64,6 +67,7 @@ const {
   postalPool,
   serviceFees,
   stateFunds,
+  accountHostDue,
 } = moneyKinds
 const sellers = [outletPayable, acquirerClearing, schemeClearing]
 
@@ -92,6 +96,8 @@ const moneyRules: Partial<Record<TransferKind, MoneyRule>> = {
   feeInCash: { debit: [cashClearing], credit: [serviceFees] },
   benefitCredit: { debit: [stateFunds], credit: [postalAccount] },
   feeReversal: { debit: [serviceFees], credit: [postalAccount] },
+  hostFunding: { debit: [accountHostDue], credit: [postalAccount] },
+  hostReturn: { debit: [postalAccount], credit: [accountHostDue] },
 }
 
 /** Whether a transfer of this kind may debit and credit these accounts. */

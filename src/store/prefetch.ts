@@ -63,6 +63,7 @@ export interface HouseholdRow {
   readonly classes: string
   readonly closed_month: number
   readonly old_ration_card: Household['oldRationCard']
+  readonly account_at: Household['accountAt']
   readonly cash_day: number
   readonly cash_withdrawn: string
   readonly cash_withdrawals: number
@@ -177,6 +178,7 @@ function householdOf(row: HouseholdRow, today: CivilDate): Household {
     classes: row.classes === '' ? [] : row.classes.split(','),
     closedMonth: row.closed_month as CivilMonth,
     oldRationCard: row.old_ration_card,
+    accountAt: row.account_at,
     cards: itemsOf(row.cards, cardOf),
     balances: itemsOf(row.balances, balanceOfItem),
     holds: itemsOf(row.holds, (item) => holdOf(numbersOf(item) as unknown as HoldJson)),

@@ -1,5 +1,6 @@
 import type { CivilDate, CivilMonth } from '../calendar.ts'
 import {
+  accountPlaces,
   type Card,
   cardKinds,
   cardScripts,
@@ -16,7 +17,7 @@ import type { AccountNumber } from '../ledger/accounts.ts'
 import { transferKindOf, transferKinds } from '../ledger/posting-rules.ts'
 import type { Balance, Hold } from '../ledger/transfer.ts'
 
-const HEAD = 14
+const HEAD = 15
 const CARD = 15
 const TERM = 3
 const USAGE = 3
@@ -67,6 +68,7 @@ export function writeHousehold(household: Household, out: Float64Array, names: N
   put(names.numberOf(household.classes.join(CLASS_SEPARATOR)))
   put(household.closedMonth)
   put(oldRationCardStates.indexOf(household.oldRationCard))
+  put(accountPlaces.indexOf(household.accountAt))
   put(cashUsage?.day ?? 0)
   put(cashUsage?.withdrawnPiasters ?? 0)
   put(cashUsage?.withdrawals ?? 0)
@@ -131,6 +133,7 @@ export function readHousehold(from: Float64Array, names: NameTable): Household {
   const classes = classesOf(names.nameOf(take()))
   const closedMonth = take() as CivilMonth
   const oldRationCard = known(oldRationCardStates[take()])
+  const accountAt = known(accountPlaces[take()])
   const day = take() as CivilDate
   const withdrawnPiasters = take()
   const withdrawals = take()
@@ -159,7 +162,7 @@ export function readHousehold(from: Float64Array, names: NameTable): Household {
   const usages: Usage[] = []
   for (let index = 0; index < usageCount; index++) usages.push({ counter: take(), period: take(), used: take() })
   const cashUsage = day === 0 ? undefined : { day, withdrawnPiasters, withdrawals }
-  const states = { id, governorate, classes, closedMonth, oldRationCard, cashUsage }
+  const states = { id, governorate, classes, closedMonth, oldRationCard, accountAt, cashUsage }
   return { ...states, terms, cards, balances, holds, usedAssertions, usages }
 }
 

@@ -1,0 +1,280 @@
+import { type Balance, availableOf, type Transfer, transfer } from '../ledger/transfer.ts'
+import { balanceOf, type Card, type Household } from '../card/household.ts'
+import { moneyAccount } from '../ledger/accounts.ts'
+import { applyDecision } from './apply.ts'
+import { isInquiry } from './checks.ts'
+import type { BalanceGroup, Decision, DecisionContext, StoredAuthorization } from './decision.ts'
+import { refused } from './decision.ts'
+import type { Forward } from './forward.ts'
+import type { AccountHostPolicy, HostAnswer, HostEnding, HostVerdict } from './host.ts'
+import { hostAdvice, hostReversal } from './host-messages.ts'
+import { POSTAL_ACCOUNT_TYPE } from './postal.ts'
+import type { AuthorizationRequest } from './request.ts'
+import { isApproval } from './result.ts'
+import { standIn } from './stand-in.ts'
+import { transactionTypes } from './routing.ts'
+import type { TraceEntry } from './trace.ts'
+
+/** More than any message can ask for: whether the money is there, the account host says and not the ledger. */
+const PLENTY_PIASTERS = 10_000_000_000_000
+
+type DecideHere = (request: AuthorizationRequest, context: DecisionContext) => Decision
+
+/** A context of a household whose account the host holds. */
+interface Remote {
+  readonly request: AuthorizationRequest
+  readonly context: DecisionContext
+  readonly household: Household
+  readonly policy: AccountHostPolicy
+}
+
+/**
+ * Decides a request for a household whose postal account is held at the Post's account host. Everything but the money
+ * is decided as for any other, as if the account held plenty; then what the account would pay is asked for
+ * (`askHost`), or, with the host's verdict, funded in the same group. So between transactions a remote account holds
+ * what is held for open authorizations and nothing else: what a transaction gives back, or takes less than the host
+ * paid, goes back to the host.
+ */
+export function decideAtHost(request: AuthorizationRequest, context: DecisionContext, decideHere: DecideHere): Decision {
+  const { household, policy, host } = context
+  if (household === undefined) return decideHere(request, context)
+  const { view, money } = viewOf(household, host)
+  const { original } = context
+  const decision = decideHere(request, {
+    ...context,
+    household: view,
+    original: original === undefined ? undefined : withoutHost(original),
+  })
+  const accountHost = policy.accountHost
+  if (accountHost === undefined) return withoutPolicy(decision, takenBy(decision, view, context.card))
+  const remote: Remote = { request, context, household, policy: accountHost }
+  const told = host?.answer.kind === 'approved' && host.answer.balancePiasters !== undefined
+  const shown = told ? decision : withoutMoney(decision)
+  if (isInquiry(request.transactionType)) return decideInquiry(shown, remote)
+  // What the view's money became tells what the account paid or was paid, whatever the rules posted or held.
+  const taken = takenBy(decision, view, context.card) - availableIn(household)
+  return settle(shown, taken, money, remote)
+}
+
+/** A household as if its account held what there may be, and what the host's answer lets it spend. */
+function viewOf(household: Household, host: HostVerdict | undefined): { view: Household; money: number } {
+  const account = moneyAccount('postalAccount', household.id)
+  const held = balanceOf(household, account, 0)
+  const { answer } = host ?? {}
+  const money = answer?.kind === 'approved' ? answer.piasters + (answer.balancePiasters ?? 0) : PLENTY_PIASTERS
+  const posted = (held?.posted ?? 0) + money
+  const postal: Balance = { account, period: 0, posted, held: held?.held ?? 0 }
+  return { view: { ...household, balances: [postal, ...household.balances.filter((one) => one !== held)] }, money }
+}
+
+function availableIn(household: Household): number {
+  const balance = balanceOf(household, moneyAccount('postalAccount', household.id), 0)
+  return balance === undefined ? 0 : availableOf(balance)
+}
+
+/** How much less a household's account has after a decision: below zero when it has more. */
+function takenBy(decision: Decision, view: Household, card: Card | undefined): number {
+  if (decision.transfers.length === 0 && decision.hold === undefined && decision.holdEnding === undefined) return 0
+  const after = structuredClone(view)
+  applyDecision(decision, after, card === undefined ? undefined : after.cards.find(({ id }) => id === card.id))
+  return availableIn(view) - availableIn(after)
+}
+
+/** An original as it would be without the money that came from the host or went back to it. */
+function withoutHost(original: StoredAuthorization): StoredAuthorization {
+  const isOwn = ({ kind }: Transfer) => kind !== 'hostFunding' && kind !== 'hostReturn'
+  return { ...original, transfers: original.transfers.filter(isOwn), refunds: original.refunds.filter(isOwn) }
+}
+
+/** A remote account without rules for the host: nothing can be paid, and nothing given back. */
+function withoutPolicy(decision: Decision, taken: number): Decision {
+  if (taken !== 0) return refused(withoutMoney(decision), 'not-in-time', ['host.none'])
+  return withoutMoney(decision)
+}
+
+/** Figures of an account that nobody knows, in what a decision says: rules took them from the view. */
+const moneyNotes: readonly string[] = ['postal.balance', 'copay.postal', 'split.postal', 'split.posted']
+
+function withoutMoney(decision: Decision): Decision {
+  const { balances, trace, notice } = decision
+  const isTold = ({ accountCode, amountType }: BalanceGroup) =>
+    accountCode !== POSTAL_ACCOUNT_TYPE || amountType === '57'
+  const detail = notice === undefined ? {} : { ...notice.detail, balance: undefined }
+  return {
+    ...decision,
+    balances: balances.filter(isTold),
+    trace: trace.map((entry) => (moneyNotes.includes(entry[0]) ? ['host.amount', entry[1] ?? 0] : entry)),
+    notice: notice?.template === 'account-debited' ? { ...notice, detail } : notice,
+  }
+}
+
+/** Balances: the wallets' are known here, the account's the host knows; without its answer it is left out. */
+function decideInquiry(decision: Decision, { context, policy }: Remote): Decision {
+  const { host, card } = context
+  if (!isApproval(decision.result) || decision.replay !== undefined || card?.kind === 'ration') {
+    return ended(decision, false, host, undefined, policy)
+  }
+  if (host === undefined) return { ...decision, askHost: { kind: 'inquiry', piasters: 0 } }
+  const { answer } = host
+  const note: TraceEntry =
+    answer.kind === 'approved' ? ['host.balance', answer.balancePiasters ?? 0] : ['host.no-balance', answer.kind]
+  return ended({ ...decision, trace: [...decision.trace, note] }, false, host, undefined, policy)
+}
+
+/** Funds what the account pays, or gives back what it was paid. */
+function settle(decision: Decision, taken: number, money: number, remote: Remote): Decision {
+  const { request, context } = remote
+  const { host } = context
+  if (taken <= 0) return finish(decision, 0, -taken, [], remote)
+  if (isForced(request)) return finish(decision, taken, 0, [debitAdvice(decision, taken, remote)], remote)
+  if (host === undefined) return { ...decision, askHost: { kind: 'debit', piasters: taken } }
+  const { answer } = host
+  switch (answer.kind) {
+    case 'approved': {
+      const noted = { ...decision, trace: [...decision.trace, ['host.approved', answer.piasters, answer.reference] as const] }
+      if (taken <= answer.piasters) return finish(noted, answer.piasters, answer.piasters - taken, [], remote, true)
+      return declined(decision, 'not-in-time', ['host.short', taken, answer.piasters], remote)
+    }
+    case 'declined': {
+      const { code, result, balancePiasters } = answer
+      const refusal = declined(decision, result, ['host.declined', code, taken], remote)
+      return balancePiasters === undefined ? refusal : { ...refusal, balances: [postalGroupOf(balancePiasters)] }
+    }
+    default:
+      return byStandIn(decision, taken, answer, remote)
+  }
+}
+
+function postalGroupOf(amount: number): BalanceGroup {
+  return { accountCode: POSTAL_ACCOUNT_TYPE, amountType: '02', currency: '818', amount }
+}
+
+/** Of what took place already nobody is asked: the host is told. */
+function isForced({ messageClass }: AuthorizationRequest): boolean {
+  return messageClass !== 'authorization' && messageClass !== 'financial'
+}
+
+function byStandIn(
+  decision: Decision,
+  taken: number,
+  answer: HostAnswer & { kind: 'unanswered' | 'unreachable' },
+  remote: Remote,
+): Decision {
+  const { request, context, household } = remote
+  const { card } = context
+  const silence: TraceEntry =
+    answer.kind === 'unanswered' ? ['host.unanswered', taken] : ['host.unreachable', taken, answer.why]
+  const noted = { ...decision, trace: [...decision.trace, silence] }
+  if (card === undefined) return declined(noted, 'not-in-time', ['host.none'], remote)
+  const outcome = standIn(request, decision, taken, card, household, context)
+  if (!outcome.granted) return declined(noted, 'not-in-time', outcome.why, remote)
+  const counted = outcome.usages.map(({ counter, period, change }): TraceEntry => ['usage.counted', counter, period, change])
+  const code = answer.kind === 'unanswered' ? STAND_IN_TIMEOUT : STAND_IN_UNAVAILABLE
+  const granted: Decision = {
+    ...noted,
+    standIn: code,
+    usages: [...decision.usages, ...outcome.usages],
+    trace: [...noted.trace, outcome.note, ...counted],
+  }
+  return finish(granted, taken, 0, [debitAdvice(granted, taken, remote)], remote)
+}
+
+/** DE44.1: who answered for the issuer (visa-base1.md, section 6): stand-in after a timeout, or while it was unavailable. */
+const STAND_IN_TIMEOUT = '1'
+const STAND_IN_UNAVAILABLE = '4'
+
+function debitAdvice({ standIn: code }: Decision, piasters: number, remote: Remote): Forward {
+  return advice('debit', piasters, remote, code)
+}
+
+function advice(direction: 'debit' | 'credit', piasters: number, remote: Remote, code: string | undefined): Forward {
+  const { request, context, household, policy } = remote
+  const { id, nowMs, card } = context
+  return hostAdvice(policy, {
+    direction,
+    piasters,
+    householdId: household.id,
+    cardId: card?.id,
+    id,
+    nowMs,
+    request,
+    ...(code === undefined ? {} : { standIn: code }),
+  })
+}
+
+/** Completes an approval, or a refusal that moves nothing: funding first, then what was decided, then what goes back. */
+function finish(
+  decision: Decision,
+  funding: number,
+  back: number,
+  forwards: readonly Forward[],
+  remote: Remote,
+  used = false,
+): Decision {
+  const { context, household, policy, request } = remote
+  const account = moneyAccount('postalAccount', household.id)
+  const due = moneyAccount('accountHostDue', 0)
+  const transfers = [...decision.transfers]
+  if (funding > 0) transfers.unshift(transfer('hostFunding', due, account, funding))
+  if (back > 0) transfers.push(transfer('hostReturn', account, due, back))
+  const told = back > 0 ? [...forwards, advice('credit', back, remote, undefined)] : forwards
+  const trace = back > 0 ? [...decision.trace, ['host.returned', back] as const] : decision.trace
+  const whole = { ...decision, transfers, trace, forwards: [...decision.forwards, ...told] }
+  return ended(whole, used, context.host, request, policy, household, context)
+}
+
+function declined(decision: Decision, result: Decision['result'], why: TraceEntry, remote: Remote): Decision {
+  const { context, household, policy, request } = remote
+  const refusal = refused(withoutMoney(decision), result, why)
+  return ended({ ...refusal, balances: [] }, false, context.host, request, policy, household, context)
+}
+
+/**
+ * Ends the request that was sent to the host, in the same commit. What it booked, or may have booked, for nothing is
+ * taken back by a reversal; that goes before any advice, so that the host sees them in their order.
+ */
+function ended(
+  decision: Decision,
+  used: boolean,
+  host: HostVerdict | undefined,
+  request: AuthorizationRequest | undefined,
+  policy: AccountHostPolicy,
+  household?: Household,
+  context?: DecisionContext,
+): Decision {
+  const sent = host?.request
+  if (host === undefined || sent === undefined) return decision
+  const { answer } = host
+  const mayBeBooked = (answer.kind === 'approved' && !used) || answer.kind === 'unanswered'
+  const reversed = sent.kind === 'debit' && mayBeBooked
+  const said = answer.kind === 'approved' ? answer.reference : answer.kind === 'declined' ? answer.code : ''
+  const hostEnding: HostEnding = { request: sent, outcome: answer.kind, used, reversed, said }
+  if (!reversed || request === undefined || household === undefined || context === undefined) {
+    return { ...decision, hostEnding }
+  }
+  const reversal = hostReversal(policy, {
+    stamps: sent.stamps,
+    piasters: sent.piasters,
+    transactionType: request.transactionType,
+    place: request,
+    householdId: household.id,
+    cardId: context.card?.id,
+    nowMs: context.nowMs,
+  })
+  return { ...decision, hostEnding, forwards: [reversal, ...decision.forwards] }
+}
+
+/** Money of a remote account that no message moves (a hold that expired, a benefit): it goes to the host at once. */
+export function returnToHost(
+  policy: AccountHostPolicy,
+  householdId: number,
+  piasters: number,
+  { id, nowMs }: { readonly id: number; readonly nowMs: number },
+): { readonly transfer: Transfer; readonly forward: Forward } {
+  const account = moneyAccount('postalAccount', householdId)
+  const due = moneyAccount('accountHostDue', 0)
+  return {
+    transfer: transfer('hostReturn', account, due, piasters),
+    forward: hostAdvice(policy, { direction: 'credit', piasters, householdId, cardId: undefined, id, nowMs }),
+  }
+}
