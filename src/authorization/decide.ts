@@ -10,6 +10,7 @@ import { drawSubsidy } from './goods.ts'
 import { decideCover } from './health.ts'
 import { counterpartyOf, debitPostal, depositPostal, postalAvailable, postalGroup } from './postal.ts'
 import { refundPurchase } from './refund.ts'
+import { decideAtHost } from './remote.ts'
 import type { AuthorizationRequest } from './request.ts'
 import { completeHold, reverse } from './reversal.ts'
 import { isKnownType, route, type Target, transactionTypes } from './routing.ts'
@@ -17,9 +18,15 @@ import { walletGroup } from './wallets.ts'
 
 /**
  * Decides one request: pure, synchronous, no clock, no exceptions for declines. The same function runs in production,
- * in tests and in a replay.
+ * in tests and in a replay. Of a remote account it may say what the account host has to be asked first (`askHost`).
  */
 export function decide(request: AuthorizationRequest, context: DecisionContext): Decision {
+  return context.household?.accountAt === 'host'
+    ? decideAtHost(request, context, decideHere)
+    : decideHere(request, context)
+}
+
+function decideHere(request: AuthorizationRequest, context: DecisionContext): Decision {
   const draft = new DecisionDraft(context)
   const { previous } = context
   if (previous !== undefined) {

@@ -6,6 +6,7 @@ import type { Hold, HoldEnding, Transfer } from '../ledger/transfer.ts'
 import type { Authentication } from './authentication.ts'
 import type { AnswerLine } from './elements.ts'
 import { assertForward, type Forward } from './forward.ts'
+import type { AccountHostPolicy, HostAsk, HostEnding, HostVerdict } from './host.ts'
 import type { Outlet } from './request.ts'
 import type { Result } from './result.ts'
 import type { TraceCode, TraceEntry } from './trace.ts'
@@ -101,6 +102,8 @@ export interface DecisionPolicy {
   pinRequired(transactionType: string): boolean
   /** First civil date on which a service (programme code or `health`) is live in a governorate; undefined = never. */
   serviceLiveFrom(service: string, governorate: string): CivilDate | undefined
+  /** Rules about accounts that the account host holds; undefined where there is none. */
+  readonly accountHost?: AccountHostPolicy | undefined
 }
 
 /** All that a decision may look at. It has no clock: the dates are facts of the request. */
@@ -122,6 +125,8 @@ export interface DecisionContext {
   readonly original: StoredAuthorization | undefined
   /** What verifying the message gave. */
   readonly authentication: Authentication
+  /** What the account host said, of a remote account; undefined = it was not asked, and may be. */
+  readonly host?: HostVerdict | undefined
 }
 
 /** What is to be posted and answered. Constructed whole; applying it is `apply.ts`. */
@@ -152,6 +157,14 @@ export interface Decision {
   readonly notice: Notice | undefined
   /** Messages of our own that this decision causes, in their order. */
   readonly forwards: readonly Forward[]
+  /** The account host has to be asked first: nothing of this decision is posted or answered. */
+  readonly askHost?: HostAsk | undefined
+  /** Ends what the account host was asked. */
+  readonly hostEnding?: HostEnding | undefined
+  /** What the account host is told of instead of being asked. */
+  readonly hostAdvice?: { readonly direction: 'debit' | 'credit'; readonly piasters: number } | undefined
+  /** Approved in the account host's place: position 1 of DE44 (visa-base1.md, section 6). */
+  readonly standIn?: string | undefined
   /** Goes out with this answer, and waits no more. */
   readonly script: CardScript | undefined
   readonly balances: readonly BalanceGroup[]
@@ -161,6 +174,32 @@ export interface Decision {
 const nothing: readonly never[] = []
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
+
+/** A decision that turned into a refusal after the rules had run: whatever was to be posted is dropped. */
+export function refused(decision: Decision, result: Result, why: TraceEntry): Decision {
+  return {
+    ...decision,
+    ...notPosted,
+    forwards: nothing,
+    replay: undefined,
+    result,
+    transfers: [],
+    trace: [...decision.trace, why],
+  }
+}
+
+/** What a refusal does not do. */
+const notPosted = {
+  approvedPiasters: 0,
+  hold: undefined,
+  holdEnding: undefined,
+  stopOldRationCard: false,
+  cashUsage: undefined,
+  usages: nothing,
+  returnedLines: nothing,
+  notice: undefined,
+  script: undefined,
+} as const
 
 /** Collects a decision and its trace while the rules run. */
 export class DecisionDraft {
@@ -235,16 +274,8 @@ export class DecisionDraft {
     this.note(code, ...figures)
     return {
       ...this.#fields,
-      approvedPiasters: 0,
-      hold: undefined,
-      holdEnding: undefined,
-      stopOldRationCard: false,
-      cashUsage: undefined,
-      usages: nothing,
-      returnedLines: nothing,
-      notice: undefined,
+      ...notPosted,
       forwards: this.#forwardsAnyway,
-      script: undefined,
       result,
       transfers: [],
       trace: this.trace,

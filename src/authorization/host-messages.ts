@@ -84,8 +84,7 @@ export function hostAdvice(
   },
 ): Forward {
   const { direction, piasters, householdId, cardId, id, nowMs, request, standIn } = what
-  const type =
-    direction === 'debit' ? (request?.transactionType ?? transactionTypes.purchase) : creditTypeOf(request)
+  const type = direction === 'debit' ? (request?.transactionType ?? transactionTypes.purchase) : creditTypeOf(request)
   const accounts = direction === 'debit' ? `${POSTAL}${NONE}` : `${NONE}${POSTAL}`
   return {
     destination: policy.destination,

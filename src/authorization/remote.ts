@@ -1,18 +1,17 @@
-import { type Balance, availableOf, type Transfer, transfer } from '../ledger/transfer.ts'
 import { balanceOf, type Card, type Household } from '../card/household.ts'
 import { moneyAccount } from '../ledger/accounts.ts'
+import { availableOf, type Balance, type Transfer, transfer } from '../ledger/transfer.ts'
 import { applyDecision } from './apply.ts'
 import { isInquiry } from './checks.ts'
 import type { BalanceGroup, Decision, DecisionContext, StoredAuthorization } from './decision.ts'
 import { refused } from './decision.ts'
 import type { Forward } from './forward.ts'
-import type { AccountHostPolicy, HostAnswer, HostEnding, HostVerdict } from './host.ts'
+import type { AccountHostPolicy, HostAnswer, HostAsk, HostEnding, HostVerdict } from './host.ts'
 import { hostAdvice, hostReversal } from './host-messages.ts'
-import { POSTAL_ACCOUNT_TYPE } from './postal.ts'
+import { POSTAL_ACCOUNT_TYPE, postalGroup } from './postal.ts'
 import type { AuthorizationRequest } from './request.ts'
 import { isApproval } from './result.ts'
 import { standIn } from './stand-in.ts'
-import { transactionTypes } from './routing.ts'
 import type { TraceEntry } from './trace.ts'
 
 /** More than any message can ask for: whether the money is there, the account host says and not the ledger. */
@@ -35,10 +34,14 @@ interface Remote {
  * what is held for open authorizations and nothing else: what a transaction gives back, or takes less than the host
  * paid, goes back to the host.
  */
-export function decideAtHost(request: AuthorizationRequest, context: DecisionContext, decideHere: DecideHere): Decision {
+export function decideAtHost(
+  request: AuthorizationRequest,
+  context: DecisionContext,
+  decideHere: DecideHere,
+): Decision {
   const { household, policy, host } = context
   if (household === undefined) return decideHere(request, context)
-  const { view, money } = viewOf(household, host)
+  const view = viewOf(household, host)
   const { original } = context
   const decision = decideHere(request, {
     ...context,
@@ -46,25 +49,25 @@ export function decideAtHost(request: AuthorizationRequest, context: DecisionCon
     original: original === undefined ? undefined : withoutHost(original),
   })
   const accountHost = policy.accountHost
-  if (accountHost === undefined) return withoutPolicy(decision, takenBy(decision, view, context.card))
+  // What the view's money became tells what the account paid or was paid, whatever the rules posted or held.
+  const taken = takenBy(decision, view, context.card) - availableIn(household)
+  if (accountHost === undefined) return withoutPolicy(decision, taken)
   const remote: Remote = { request, context, household, policy: accountHost }
   const told = host?.answer.kind === 'approved' && host.answer.balancePiasters !== undefined
   const shown = told ? decision : withoutMoney(decision)
   if (isInquiry(request.transactionType)) return decideInquiry(shown, remote)
-  // What the view's money became tells what the account paid or was paid, whatever the rules posted or held.
-  const taken = takenBy(decision, view, context.card) - availableIn(household)
-  return settle(shown, taken, money, remote)
+  return settle(shown, taken, remote)
 }
 
-/** A household as if its account held what there may be, and what the host's answer lets it spend. */
-function viewOf(household: Household, host: HostVerdict | undefined): { view: Household; money: number } {
+/** A household as if its account held plenty, or what the host's answer lets it spend. */
+function viewOf(household: Household, host: HostVerdict | undefined): Household {
   const account = moneyAccount('postalAccount', household.id)
   const held = balanceOf(household, account, 0)
   const { answer } = host ?? {}
   const money = answer?.kind === 'approved' ? answer.piasters + (answer.balancePiasters ?? 0) : PLENTY_PIASTERS
   const posted = (held?.posted ?? 0) + money
   const postal: Balance = { account, period: 0, posted, held: held?.held ?? 0 }
-  return { view: { ...household, balances: [postal, ...household.balances.filter((one) => one !== held)] }, money }
+  return { ...household, balances: [postal, ...household.balances.filter((one) => one !== held)] }
 }
 
 function availableIn(household: Household): number {
@@ -109,44 +112,44 @@ function withoutMoney(decision: Decision): Decision {
 }
 
 /** Balances: the wallets' are known here, the account's the host knows; without its answer it is left out. */
-function decideInquiry(decision: Decision, { context, policy }: Remote): Decision {
-  const { host, card } = context
+function decideInquiry(decision: Decision, remote: Remote): Decision {
+  const { host, card } = remote.context
   if (!isApproval(decision.result) || decision.replay !== undefined || card?.kind === 'ration') {
-    return ended(decision, false, host, undefined, policy)
+    return ended(decision, false, remote)
   }
-  if (host === undefined) return { ...decision, askHost: { kind: 'inquiry', piasters: 0 } }
+  if (host === undefined) return { ...refused(decision, 'not-in-time', ['host.asked', 0]), askHost: INQUIRY }
   const { answer } = host
   const note: TraceEntry =
     answer.kind === 'approved' ? ['host.balance', answer.balancePiasters ?? 0] : ['host.no-balance', answer.kind]
-  return ended({ ...decision, trace: [...decision.trace, note] }, false, host, undefined, policy)
+  return ended({ ...decision, trace: [...decision.trace, note] }, false, remote)
 }
+
+const INQUIRY: HostAsk = { kind: 'inquiry', piasters: 0 }
 
 /** Funds what the account pays, or gives back what it was paid. */
-function settle(decision: Decision, taken: number, money: number, remote: Remote): Decision {
+function settle(decision: Decision, taken: number, remote: Remote): Decision {
   const { request, context } = remote
-  const { host } = context
-  if (taken <= 0) return finish(decision, 0, -taken, [], remote)
-  if (isForced(request)) return finish(decision, taken, 0, [debitAdvice(decision, taken, remote)], remote)
-  if (host === undefined) return { ...decision, askHost: { kind: 'debit', piasters: taken } }
-  const { answer } = host
-  switch (answer.kind) {
-    case 'approved': {
-      const noted = { ...decision, trace: [...decision.trace, ['host.approved', answer.piasters, answer.reference] as const] }
-      if (taken <= answer.piasters) return finish(noted, answer.piasters, answer.piasters - taken, [], remote, true)
-      return declined(decision, 'not-in-time', ['host.short', taken, answer.piasters], remote)
-    }
-    case 'declined': {
-      const { code, result, balancePiasters } = answer
-      const refusal = declined(decision, result, ['host.declined', code, taken], remote)
-      return balancePiasters === undefined ? refusal : { ...refusal, balances: [postalGroupOf(balancePiasters)] }
-    }
-    default:
-      return byStandIn(decision, taken, answer, remote)
+  if (taken <= 0) return finish(decision, { funding: 0, back: -taken }, remote)
+  if (isForced(request)) {
+    const noted = { ...decision, trace: [...decision.trace, ['host.advised', taken] as const] }
+    return finish(noted, { funding: taken, back: 0, told: true }, remote)
   }
-}
-
-function postalGroupOf(amount: number): BalanceGroup {
-  return { accountCode: POSTAL_ACCOUNT_TYPE, amountType: '02', currency: '818', amount }
+  const { host } = context
+  if (host === undefined) {
+    const askHost: HostAsk = { kind: 'debit', piasters: taken }
+    return { ...refused(decision, 'not-in-time', ['host.asked', taken]), askHost }
+  }
+  const { answer } = host
+  if (answer.kind === 'approved') {
+    const { piasters, reference } = answer
+    if (taken > piasters) return declined(decision, 'not-in-time', ['host.short', taken, piasters], remote)
+    const noted = { ...decision, trace: [...decision.trace, ['host.approved', piasters, reference] as const] }
+    return finish(noted, { funding: piasters, back: piasters - taken, used: true }, remote)
+  }
+  if (answer.kind !== 'declined') return byStandIn(decision, taken, answer, remote)
+  const { code, result, balancePiasters } = answer
+  const refusal = declined(decision, result, ['host.declined', code, taken], remote)
+  return balancePiasters === undefined ? refusal : { ...refusal, balances: [postalGroup(balancePiasters)] }
 }
 
 /** Of what took place already nobody is asked: the host is told. */
@@ -165,93 +168,74 @@ function byStandIn(
   const silence: TraceEntry =
     answer.kind === 'unanswered' ? ['host.unanswered', taken] : ['host.unreachable', taken, answer.why]
   const noted = { ...decision, trace: [...decision.trace, silence] }
-  if (card === undefined) return declined(noted, 'not-in-time', ['host.none'], remote)
+  if (card === undefined) return declined(noted, 'not-in-time', ['card.unknown'], remote)
   const outcome = standIn(request, decision, taken, card, household, context)
   if (!outcome.granted) return declined(noted, 'not-in-time', outcome.why, remote)
-  const counted = outcome.usages.map(({ counter, period, change }): TraceEntry => ['usage.counted', counter, period, change])
-  const code = answer.kind === 'unanswered' ? STAND_IN_TIMEOUT : STAND_IN_UNAVAILABLE
+  const counted = outcome.usages.map((use): TraceEntry => ['usage.counted', use.counter, use.period, use.change])
   const granted: Decision = {
     ...noted,
-    standIn: code,
+    standIn: answer.kind === 'unanswered' ? STAND_IN_TIMEOUT : STAND_IN_UNAVAILABLE,
     usages: [...decision.usages, ...outcome.usages],
     trace: [...noted.trace, outcome.note, ...counted],
   }
-  return finish(granted, taken, 0, [debitAdvice(granted, taken, remote)], remote)
+  return finish(granted, { funding: taken, back: 0, told: true }, remote)
 }
 
 /** DE44.1: who answered for the issuer (visa-base1.md, section 6): stand-in after a timeout, or while it was unavailable. */
 const STAND_IN_TIMEOUT = '1'
 const STAND_IN_UNAVAILABLE = '4'
 
-function debitAdvice({ standIn: code }: Decision, piasters: number, remote: Remote): Forward {
-  return advice('debit', piasters, remote, code)
+/** What comes from the host and goes to it in one group. */
+interface HostMoney {
+  readonly funding: number
+  readonly back: number
+  /** The host was not asked for the funding: it is told. */
+  readonly told?: boolean
+  /** The funding is what the host paid when it was asked. */
+  readonly used?: boolean
 }
 
-function advice(direction: 'debit' | 'credit', piasters: number, remote: Remote, code: string | undefined): Forward {
-  const { request, context, household, policy } = remote
-  const { id, nowMs, card } = context
-  return hostAdvice(policy, {
-    direction,
-    piasters,
-    householdId: household.id,
-    cardId: card?.id,
-    id,
-    nowMs,
-    request,
-    ...(code === undefined ? {} : { standIn: code }),
-  })
-}
-
-/** Completes an approval, or a refusal that moves nothing: funding first, then what was decided, then what goes back. */
-function finish(
-  decision: Decision,
-  funding: number,
-  back: number,
-  forwards: readonly Forward[],
-  remote: Remote,
-  used = false,
-): Decision {
-  const { context, household, policy, request } = remote
+/** Completes a decision: funding first, then what was decided, then what goes back. */
+function finish(decision: Decision, { funding, back, told, used }: HostMoney, remote: Remote): Decision {
+  const { household } = remote
   const account = moneyAccount('postalAccount', household.id)
   const due = moneyAccount('accountHostDue', 0)
   const transfers = [...decision.transfers]
   if (funding > 0) transfers.unshift(transfer('hostFunding', due, account, funding))
   if (back > 0) transfers.push(transfer('hostReturn', account, due, back))
-  const told = back > 0 ? [...forwards, advice('credit', back, remote, undefined)] : forwards
   const trace = back > 0 ? [...decision.trace, ['host.returned', back] as const] : decision.trace
-  const whole = { ...decision, transfers, trace, forwards: [...decision.forwards, ...told] }
-  return ended(whole, used, context.host, request, policy, household, context)
+  const whole = { ...decision, transfers, trace }
+  if (back === 0 && told !== true) return ended(whole, used === true, remote)
+  const direction = back > 0 ? 'credit' : 'debit'
+  const hostAdvice = { direction, piasters: back > 0 ? back : funding } as const
+  const forwards = [...decision.forwards, advice(hostAdvice, decision.standIn, remote)]
+  return ended({ ...whole, hostAdvice, forwards }, used === true, remote)
+}
+
+function advice(what: NonNullable<Decision['hostAdvice']>, standInCode: string | undefined, remote: Remote): Forward {
+  const { request, context, household, policy } = remote
+  const { id, nowMs, card } = context
+  const of = { householdId: household.id, cardId: card?.id, id, nowMs, request }
+  return hostAdvice(policy, { ...what, ...of, ...(standInCode === undefined ? {} : { standIn: standInCode }) })
 }
 
 function declined(decision: Decision, result: Decision['result'], why: TraceEntry, remote: Remote): Decision {
-  const { context, household, policy, request } = remote
-  const refusal = refused(withoutMoney(decision), result, why)
-  return ended({ ...refusal, balances: [] }, false, context.host, request, policy, household, context)
+  return ended({ ...refused(decision, result, why), balances: [] }, false, remote)
 }
 
 /**
  * Ends the request that was sent to the host, in the same commit. What it booked, or may have booked, for nothing is
  * taken back by a reversal; that goes before any advice, so that the host sees them in their order.
  */
-function ended(
-  decision: Decision,
-  used: boolean,
-  host: HostVerdict | undefined,
-  request: AuthorizationRequest | undefined,
-  policy: AccountHostPolicy,
-  household?: Household,
-  context?: DecisionContext,
-): Decision {
-  const sent = host?.request
-  if (host === undefined || sent === undefined) return decision
-  const { answer } = host
+function ended(decision: Decision, used: boolean, remote: Remote): Decision {
+  const { request, context, household, policy } = remote
+  const { answer, request: sent } = context.host ?? {}
+  if (answer === undefined || sent === undefined) return decision
   const mayBeBooked = (answer.kind === 'approved' && !used) || answer.kind === 'unanswered'
   const reversed = sent.kind === 'debit' && mayBeBooked
   const said = answer.kind === 'approved' ? answer.reference : answer.kind === 'declined' ? answer.code : ''
   const hostEnding: HostEnding = { request: sent, outcome: answer.kind, used, reversed, said }
-  if (!reversed || request === undefined || household === undefined || context === undefined) {
-    return { ...decision, hostEnding }
-  }
+  if (!reversed) return { ...decision, hostEnding }
   const reversal = hostReversal(policy, {
     stamps: sent.stamps,
     piasters: sent.piasters,

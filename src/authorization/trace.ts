@@ -121,6 +121,23 @@ const words = {
   'cover.cap': 'a co-payment of {0:egp}; {1:egp} of the year’s cap are left',
   'cover.nothing-due': 'nothing is due for it',
   'deposit.made': 'deposited {0:egp}',
+  'host.amount': '{0:egp} asked of an account that the account host holds',
+  'host.approved': 'the account host paid {0:egp}, reference {1}',
+  'host.declined': 'the account host answered {0} to {1:egp}',
+  'host.short': 'the transaction comes to {0:egp}, the account host paid {1:egp}: it is taken back there',
+  'host.unanswered': 'the account host did not answer in time about {0:egp}: it is taken back there',
+  'host.unreachable': 'the account host cannot be asked about {0:egp}: {1}',
+  'host.asked': 'the account host has to be asked about {0:egp}',
+  'host.advised': 'the account host is told of {0:egp} that the account paid',
+  'host.returned': '{0:egp} go back to the account host',
+  'host.balance': 'the account host holds {0:egp}',
+  'host.no-balance': 'the account host told no balance: {0}',
+  'host.none': 'the account is held at the account host, and none is configured',
+  'stand-in.approved': 'approved in the place of the account host: {0:egp} after {1:egp} today, of {2:egp} for {3}',
+  'stand-in.none': 'no stand-in for {0} with a {1} card and type {2}',
+  'stand-in.single': '{0:egp} asked; stand-in goes to {1:egp} for one transaction',
+  'stand-in.day': '{0:egp} by stand-in today and {1:egp} asked; the day’s limit is {2:egp}',
+  'stand-in.count': '{0} time(s) by stand-in today; the day’s limit is {1}',
 } as const
 
 export type TraceCode = keyof typeof words

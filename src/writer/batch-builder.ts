@@ -2,6 +2,10 @@ import { type AnswerFields, answerFields, verificationFields } from '../authoriz
 import { applyTransfers } from '../authorization/apply.ts'
 import { type Authentication, notAuthenticated } from '../authorization/authentication.ts'
 import type { Decision } from '../authorization/decision.ts'
+import type { Forward } from '../authorization/forward.ts'
+import type { AccountHostPolicy, HostAsk, HostRequest } from '../authorization/host.ts'
+import { hostRequestFields, hostReversal, hostStamps } from '../authorization/host-messages.ts'
+import { returnToHost } from '../authorization/remote.ts'
 import type { AuthorizationRequest } from '../authorization/request.ts'
 import { isApproval, type Result } from '../authorization/result.ts'
 import type { CivilDate, CivilMonth } from '../calendar.ts'
@@ -24,7 +28,10 @@ import type {
   TransferRow,
 } from '../store/batch.ts'
 import type { InboxCommand } from '../store/command-inbox.ts'
+import type { OpenHostRequest } from '../store/host-requests.ts'
 import { ID_STEP } from '../store/lane-journal.ts'
+import type { HostCall } from './account-host.ts'
+import type { LaneRules } from './lane-rules.ts'
 
 /** Head of a batch: where it stands in its lane, and its dates. */
 export interface BatchHead {
@@ -47,6 +54,13 @@ export interface Decided {
   readonly responseCodes: Readonly<Record<Result, string>>
   readonly originalKey: string | undefined
   readonly authentication: Authentication
+}
+
+/** What the account host is asked for. */
+export interface Asked {
+  readonly request: AuthorizationRequest
+  readonly card: Card
+  readonly household: Household
 }
 
 /** What the journal says of a command, besides who asked and what came of it. */
@@ -108,6 +122,7 @@ export class BatchBuilder {
     const id = this.#takeId()
     const answer = answerFields(decision, id, decided.responseCodes, decided.request.schemeRail)
     const repeats = decision.trace[0]?.[0]
+    this.#addHost(id, decision, household)
     if (repeats === 'duplicate.same' || repeats === 'duplicate.other') {
       this.#addRepeat(id, decided, answer)
       return answer
@@ -116,7 +131,6 @@ export class BatchBuilder {
     this.#authorizations.push(authorizationRow(id, decided, whole))
     this.#addTransfers(id, decision.transfers, household)
     if (household !== undefined) this.#addHouseholdChanges(id, decision, household)
-    if (decision.forwards.length > 0) this.#addForwards(id, decision)
     const { card } = decided
     if (card !== undefined && (decision.counters ?? decision.script) !== undefined) this.countCard(card)
     return whole
@@ -172,6 +186,48 @@ export class BatchBuilder {
     const detail = JSON.stringify({ command: commandId, by: requestedBy, card: cardId, ...note, outcome })
     this.#commands.push({ id, kind, householdId: household?.id, authorizationId: undefined, detail })
     this.#commandsDone.push({ commandId, doneId: id, outcome })
+  }
+
+  /** What the account host is asked, made durable before it is sent; what it says decides the request later. */
+  askHost(ask: HostAsk, asked: Asked, { policy }: LaneRules): HostCall {
+    const { atMs } = this.head
+    const id = this.#takeId()
+    const { request, card, household } = asked
+    const whole: HostRequest = { ...ask, stamps: hostStamps(id, atMs) }
+    const { kind, piasters, stamps } = whole
+    const { stan, transmission, rrn } = stamps
+    const { transactionType: type, acquirer, terminal, acceptor, mcc } = request
+    const householdId = household.id
+    const detail = JSON.stringify({ kind, piasters, stan, transmission, rrn, for: request.stan, terminal })
+    this.#commands.push({ id, kind: 'host-asked', householdId, authorizationId: undefined, detail })
+    const place = { type, acquirer, terminal, acceptor, mcc }
+    const named = { id, household: householdId, card: card.id, kind, piasters, stan, transmission, rrn }
+    this.change('host-request', { ...named, ...place })
+    const institution = policy.accountHost?.institution ?? ''
+    return { request: whole, fields: hostRequestFields(request, whole, householdId, atMs, institution) }
+  }
+
+  /** Ends a request to the account host that nobody waits for: what it may have booked is taken back. */
+  abandonHostRequest(policy: AccountHostPolicy, open: OpenHostRequest): void {
+    const id = this.#takeId()
+    const { householdId, cardId, kind, piasters, stan, transmission, rrn, transactionType, place } = open
+    const stamps = { requestId: open.id, stan, transmission, rrn }
+    const reversed = kind === 'debit'
+    const detail = JSON.stringify({ request: open.id, piasters, reversed })
+    this.#commands.push({ id, kind: 'host-abandoned', householdId, authorizationId: undefined, detail })
+    this.change('host-ending', { id: open.id, by: id, outcome: 'abandoned', used: false, reversed, said: '' })
+    if (!reversed) return
+    const nowMs = this.head.atMs
+    this.#addForward(id, hostReversal(policy, { stamps, piasters, transactionType, place, householdId, cardId, nowMs }))
+  }
+
+  /** Gives money of a remote account that no message moves back to its host, in the group of what is added next. */
+  returnToHost(policy: AccountHostPolicy, household: Household, piasters: number): void {
+    const id = this.#nextId
+    const back = returnToHost(policy, household.id, piasters, { id, nowMs: this.head.atMs })
+    this.post([back.transfer], household)
+    this.change('host-advice', { id, household: household.id, direction: 'credit', piasters, standIn: false })
+    this.#addForward(id, back.forward)
   }
 
   /** Ends a hold whose time is over. */
@@ -274,10 +330,24 @@ export class BatchBuilder {
     if (usedAssertion !== undefined) this.#assertions.push({ householdId: household.id, ...usedAssertion })
   }
 
-  #addForwards(authorizationId: number, { forwards }: Decision): void {
-    for (const { destination, kind, mti, cardId, fields } of forwards) {
-      this.#forwards.push({ authorizationId, destination, kind, mti, cardId, fields: JSON.stringify(fields) })
+  #addForward(authorizationId: number, { destination, kind, mti, cardId, fields }: Forward): void {
+    this.#forwards.push({ authorizationId, destination, kind, mti, cardId, fields: JSON.stringify(fields) })
+  }
+
+  /** What a decision has to do with other institutions: of a repeat too. */
+  #addHost(
+    id: number,
+    { forwards, hostEnding, hostAdvice, standIn }: Decision,
+    household: Household | undefined,
+  ): void {
+    for (const forward of forwards) this.#addForward(id, forward)
+    if (hostEnding !== undefined) {
+      const { request, outcome, used, reversed, said } = hostEnding
+      this.change('host-ending', { id: request.stamps.requestId, by: id, outcome, used, reversed, said })
     }
+    if (hostAdvice === undefined) return
+    const isStandIn = standIn !== undefined
+    this.change('host-advice', { id, household: household?.id, ...hostAdvice, standIn: isStandIn })
   }
 
   /** A period that only lapses is not in memory, and its balance stays as it is. */

@@ -4,9 +4,12 @@ import { notAuthenticated } from '../authorization/authentication.ts'
 import { decide } from '../authorization/decide.ts'
 import type { Result } from '../authorization/result.ts'
 import type { ProgrammeBook } from '../benefit/programme-book.ts'
+import type { OpenHostRequest } from '../store/host-requests.ts'
+import type { HostCall } from './account-host.ts'
 import type { BatchBuilder } from './batch-builder.ts'
 import type { Chore } from './chores.ts'
 import { carryOut } from './handlers/carry-out.ts'
+import type { HostDesk } from './host-desk.ts'
 import type { HouseholdCache } from './household-cache.ts'
 import type { LaneRules } from './lane-rules.ts'
 import type { Lookups } from './lookups.ts'
@@ -17,6 +20,17 @@ import { isReversal, type Portion, type Work } from './work.ts'
 export interface Answer {
   readonly result: Result
   readonly fields: AnswerFields
+  /** What the account host is asked first, once this is durable: there is no answer yet. */
+  readonly call?: HostCall
+}
+
+/** What is decided by, beside what was looked up. */
+export interface DecideBy {
+  readonly builder: BatchBuilder
+  readonly cache: HouseholdCache
+  readonly rules: LaneRules
+  /** Requests at the account host; undefined where there is none. */
+  readonly desk: HostDesk | undefined
 }
 
 /**
@@ -24,28 +38,22 @@ export interface Answer {
  * it. Throws only on a defect; the caller then forgets the cache's copies.
  * @returns an answer for each request
  */
-export function decideBatch(
-  { works, chores }: Portion,
-  lookups: Lookups,
-  builder: BatchBuilder,
-  cache: HouseholdCache,
-  rules: LaneRules,
-): Answer[] {
+export function decideBatch({ works, chores }: Portion, lookups: Lookups, by: DecideBy): Answer[] {
+  const { builder, cache, rules } = by
   for (const chore of chores) {
     if (chore.kind === 'command') carryOut(chore, builder, cache, rules)
-    else if (chore.kind === 'expire-hold') expireHold(chore, builder, cache)
+    else if (chore.kind === 'expire-hold') expireHold(chore, by)
+    else if (chore.kind === 'abandon-host-request') abandonHostRequest(chore.request, by)
     else closeMonths(cache.getHousehold(chore.householdKey ?? ''), lookups.past, builder, rules)
   }
   const programmes = rules.programmesOn(builder.head.entitlementDate)
-  return works.map((work) => decideOne(work, lookups, builder, cache, rules, programmes))
+  return works.map((work) => decideOne(work, lookups, by, programmes))
 }
 
 function decideOne(
   work: Work,
   lookups: Lookups,
-  builder: BatchBuilder,
-  cache: HouseholdCache,
-  rules: LaneRules,
+  { builder, cache, rules, desk }: DecideBy,
   programmes: ProgrammeBook,
 ): Answer {
   const { request, responseCodes } = work
@@ -67,7 +75,12 @@ function decideOne(
     reversedEarly: lookups.reversedEarly.has(request.key),
     original,
     authentication,
+    host: work.host ?? (found?.household.accountAt === 'host' ? desk?.refusal() : undefined),
   })
+  if (decision.askHost !== undefined && found !== undefined) {
+    const call = builder.askHost(decision.askHost, { request, card: found.card, household: found.household }, rules)
+    return { result: decision.result, fields: { 39: responseCodes[decision.result] }, call }
+  }
   if (found !== undefined) {
     builder.touch(found.household)
     applyDecision(decision, found.household, found.card)
@@ -89,13 +102,24 @@ function decideOne(
 
 function expireHold(
   { householdKey, holdId }: Chore & { kind: 'expire-hold' },
-  builder: BatchBuilder,
-  cache: HouseholdCache,
+  { builder, cache, rules }: DecideBy,
 ): void {
   const household = householdKey === undefined ? undefined : cache.getHousehold(householdKey)
   const hold = household?.holds.find((open) => open.id === holdId)
   if (household === undefined || hold === undefined || hold.expiresAtMs > builder.head.atMs) return
+  const { accountHost } = rules.policy
+  // What a remote account held goes back to its host; without rules for that it stays as it is.
+  if (household.accountAt === 'host' && accountHost === undefined) return
   builder.touch(household)
   applyHoldExpiry(household, hold)
+  if (household.accountAt === 'host' && accountHost !== undefined) {
+    builder.returnToHost(accountHost, household, hold.amount)
+  }
   builder.addExpiry(household, hold.id)
+}
+
+/** Whoever asked is gone: what the host may have booked is taken back there. */
+function abandonHostRequest(request: OpenHostRequest, { builder, rules, desk }: DecideBy): void {
+  const { accountHost } = rules.policy
+  if (accountHost !== undefined && desk?.owns(request.id) !== true) builder.abandonHostRequest(accountHost, request)
 }

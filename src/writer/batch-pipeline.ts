@@ -4,6 +4,7 @@ import type { CommitOutcome, LaneJournal, LanePosition } from '../store/lane-jou
 import type { Timing } from '../timing.ts'
 import type { Admission } from './admission.ts'
 import { type Answer, decideBatch } from './batch-decider.ts'
+import type { HostDesk } from './host-desk.ts'
 import type { HouseholdCache } from './household-cache.ts'
 import type { LaneRules } from './lane-rules.ts'
 import type { Lookups } from './lookups.ts'
@@ -25,6 +26,8 @@ export interface PipelineOptions {
   readonly admission: Admission
   /** Requests that wait for a batch, for the report. */
   readonly waiting: () => number
+  /** Requests at the account host; undefined where there is none. */
+  readonly desk: HostDesk | undefined
   /** Called when a batch has been answered by the database, whatever it said. */
   readonly onSettled: () => void
 }
@@ -95,11 +98,11 @@ export class BatchPipeline {
     portion: Portion,
     { lookups, moment, startedMs, taken }: { lookups: Lookups; moment: Moment; startedMs: number; taken: UnderWay },
   ): void {
-    const { cache, rules } = this.#options
+    const { cache, rules, desk } = this.#options
     const open = this.#open ?? this.#newBatch(moment)
     this.#open = open
     const lookedUpMs = this.#options.timing.monotonicMs()
-    open.answers.push(...decideBatch(portion, lookups, open.builder, cache, rules))
+    open.answers.push(...decideBatch(portion, lookups, { builder: open.builder, cache, rules, desk }))
     open.works.push(...portion.works)
     open.chores.push(...portion.chores)
     open.underWay.push(taken)
@@ -220,10 +223,13 @@ export class BatchPipeline {
   }
 
   #answer({ works, answers }: SentBatch): void {
+    const { desk } = this.#options
     assert(answers.length === works.length, 'every request of a batch has an answer')
     for (let index = 0; index < works.length; index++) {
-      const { result, fields } = answers[index] as Answer
-      works[index]?.respond(result, fields)
+      const { result, fields, call } = answers[index] as Answer
+      const work = works[index]
+      if (call === undefined || work === undefined || desk === undefined) work?.respond(result, fields)
+      else desk.ask(work, call)
     }
   }
 }

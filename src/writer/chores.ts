@@ -1,4 +1,5 @@
 import type { InboxCommand } from '../store/command-inbox.ts'
+import type { OpenHostRequest } from '../store/host-requests.ts'
 import { householdKey } from './household-cache.ts'
 
 /**
@@ -17,6 +18,8 @@ interface OfHousehold {
 
 type ChoreKind =
   | { readonly kind: 'expire-hold'; readonly holdId: number }
+  /** Ends a request to the account host that nobody waits for any more. */
+  | { readonly kind: 'abandon-host-request'; readonly request: OpenHostRequest }
   /** Closes the wallets of the months that are over. */
   | { readonly kind: 'close-months'; readonly householdId: number }
   | {
@@ -80,6 +83,7 @@ function orderOf(chore: Chore): number {
 /** What a chore is, for the log. */
 export function choreInWords(chore: Chore): string {
   if (chore.kind === 'expire-hold') return `the end of hold ${chore.holdId}`
+  if (chore.kind === 'abandon-host-request') return `the end of host request ${chore.request.id}`
   if (chore.kind === 'close-months') return `the closing of household ${chore.householdId}`
   return `command ${chore.command.id} (${chore.command.kind})`
 }

@@ -1,7 +1,10 @@
 import type { Result } from '../authorization/result.ts'
+import type { Clock } from '../calendar.ts'
 import { MizanError } from '../errors.ts'
+import type { HostAccess } from './account-host.ts'
 import { Admission, type AdmissionRefusal, type Precedence, precedenceOf } from './admission.ts'
 import { Chores, choreInWords } from './chores.ts'
+import { HostDesk } from './host-desk.ts'
 import type { LaneLimits } from './lane-options.ts'
 import type { EarlyReason, LaneObserver } from './observer.ts'
 import { WaitingWorks } from './waiting-works.ts'
@@ -19,12 +22,33 @@ export class Intake {
   readonly #observer: LaneObserver
   readonly #waiting = new WaitingWorks()
   readonly admission: Admission
+  readonly #desk: HostDesk | undefined
   readonly chores = new Chores()
 
-  constructor(lane: number, limits: LaneLimits, observer: LaneObserver) {
+  /** @param host what the lane may ask of the account host */
+  constructor(lane: number, limits: LaneLimits, observer: LaneObserver, host?: HostAccess & { readonly clock: Clock }) {
     this.#lane = lane
     this.#observer = observer
     this.admission = new Admission(limits)
+    if (host === undefined) return
+    this.#desk = new HostDesk({
+      ...host,
+      onReady: (works) => {
+        this.#waiting.putBack(works)
+        this.onReturned()
+      },
+      onLate: (work) => this.early91(work, 'budget'),
+    })
+  }
+
+  /** Requests that are at the account host; undefined where there is none. */
+  get desk(): HostDesk | undefined {
+    return this.#desk
+  }
+
+  /** Called when a request has come back from the account host. */
+  onReturned: () => void = () => {
+    // Nobody listens yet.
   }
 
   /** Requests that wait. */
@@ -60,7 +84,8 @@ export class Intake {
     nowMs: number,
     ahead: readonly [...UnderWay[], UnderWay],
   ): Portion | undefined {
-    const works = this.#waiting.take(room.works, nowMs, ahead, (work) => this.early91(work, 'budget'))
+    const late = (work: Work) => this.early91(work, 'budget')
+    const works = this.#waiting.take(room.works, nowMs, ahead, late, (work) => this.#desk?.detain(work) === true)
     const chores = this.chores.take(room.chores, nowMs)
     return works.length + chores.length === 0 ? undefined : { works, chores }
   }
@@ -94,11 +119,13 @@ export class Intake {
   /** Answers what has waited too long. */
   answerLate(nowMs: number): void {
     for (const work of this.#waiting.takeLate(nowMs)) this.early91(work, 'budget')
+    this.#desk?.answerLate(nowMs)
   }
 
   /** Answers all that wait. */
   refuseAll(reason: EarlyReason): void {
     for (const work of this.#waiting.takeAll()) this.early91(work, reason)
+    for (const work of this.#desk?.takeAll() ?? []) this.early91(work, reason)
   }
 
   /** Answers a request 91: nothing of it is posted. */

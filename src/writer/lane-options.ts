@@ -1,6 +1,7 @@
 import type { Clock } from '../calendar.ts'
 import type { LaneJournal } from '../store/lane-journal.ts'
 import type { Timing } from '../timing.ts'
+import type { HostAccess } from './account-host.ts'
 import type { Authenticator } from './authenticator.ts'
 import type { LaneRules } from './lane-rules.ts'
 import type { LaneObserver } from './observer.ts'
@@ -30,6 +31,8 @@ export interface LaneOptions {
   readonly clock: Clock
   readonly timing: Timing
   readonly observer: LaneObserver
+  /** The account host, where accounts are held there. */
+  readonly host?: HostAccess | undefined
 }
 
 /** `recovering`: the connection was lost; requests wait for it, each at most to its deadline. */

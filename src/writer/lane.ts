@@ -1,6 +1,7 @@
 import { businessDate, type Clock, civilDate } from '../calendar.ts'
 import { assert, MizanError } from '../errors.ts'
 import type { InboxCommand } from '../store/command-inbox.ts'
+import type { OpenHostRequest } from '../store/host-requests.ts'
 import type { LaneJournal } from '../store/lane-journal.ts'
 import type { Timer, Timing } from '../timing.ts'
 import type { AdmissionRefusal, Precedence } from './admission.ts'
@@ -53,18 +54,19 @@ export class Lane {
   #lateSweep: Timer | undefined
 
   constructor(options: LaneOptions) {
-    const { lane, store, rules, limits, clock, timing, observer, authenticator } = options
+    const { lane, store, rules, limits, clock, timing, observer, authenticator, host } = options
     const { matchingDays } = limits
     const onFault = (error: unknown) => observer.laneFault?.(lane, error)
     const cache = new HouseholdCache(limits.cacheHouseholds, limits.batchMax + CHORES_PER_BATCH)
     const recent = new RecentKeys(limits.recentKeys, clock.now())
-    const intake = new Intake(lane, limits, observer)
+    const intake = new Intake(lane, limits, observer, host === undefined ? undefined : { ...host, clock })
+    intake.onReturned = () => this.#wake.signal()
     const reader = new BatchReader({ store, cache, recent, authenticator, clock, matchingDays, rules, onFault })
     const waiting = () => intake.size
     const onSettled = () => this.#wake.signal()
     const { admission } = intake
     const base = { lane, store, rules, clock, timing, observer, cache, recent }
-    const pipeline = new BatchPipeline({ ...base, admission, waiting, onSettled })
+    const pipeline = new BatchPipeline({ ...base, admission, waiting, desk: intake.desk, onSettled })
     this.lane = lane
     this.#store = store
     this.#limits = limits
@@ -128,6 +130,17 @@ export class Lane {
     return this.#takeChore({ kind: 'expire-hold', householdKey: panIndex, holdId })
   }
 
+  /** Queues the end of a request to the account host. @returns false when there is no room: it is left to the next sweep */
+  abandonHostRequest(request: OpenHostRequest): boolean {
+    if (this.#intake.desk?.owns(request.id) === true) return true
+    return this.#takeChore({ kind: 'abandon-host-request', householdKey: undefined, request })
+  }
+
+  /** Requests that are at the account host now. */
+  get atHost(): number {
+    return this.#intake.desk?.inFlight ?? 0
+  }
+
   /** Queues the closing of a household's past months. @returns false when there is no room: it is left to the next sweep */
   closeMonths({ householdId, panIndex }: Pick<DueClosing, 'householdId' | 'panIndex'>): boolean {
     return this.#takeChore({ kind: 'close-months', householdId, ...ofHousehold(panIndex, householdId) })
@@ -176,9 +189,9 @@ export class Lane {
         this.#pipeline.send()
       } else if (!this.#isIdle) {
         await this.#wake.wait()
-      } else if (this.#state === 'stopped') {
+      } else if (this.#state === 'stopped' && this.#intake.desk?.isEmpty !== false) {
         return
-      } else if (!this.#warmer.done) {
+      } else if (!this.#warmer.done && this.#state !== 'stopped') {
         await this.#warm()
       } else {
         await this.#wake.wait()

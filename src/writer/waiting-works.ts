@@ -42,8 +42,15 @@ export class WaitingWorks {
    * Takes up to `max` requests. Each queue ends before one that depends on a request under way or on one just taken.
    * @param ahead requests under way; the last of them gets those that are taken
    * @param late gets the requests whose time is over
+   * @param detain keeps those that have to wait for the account host, so that others need not
    */
-  take(max: number, nowMs: number, ahead: readonly [...UnderWay[], UnderWay], late: (work: Work) => void): Work[] {
+  take(
+    max: number,
+    nowMs: number,
+    ahead: readonly [...UnderWay[], UnderWay],
+    late: (work: Work) => void,
+    detain: (work: Work) => boolean = () => false,
+  ): Work[] {
     const taken = ahead[ahead.length - 1] as UnderWay
     const works: Work[] = []
     let liveEnds = false
@@ -54,6 +61,10 @@ export class WaitingWorks {
       const isAdvice = advice !== undefined && (live === undefined || this.#liveInTurn >= ADVICE_ONE_IN - 1)
       const next = isAdvice ? advice : live
       if (next === undefined) break
+      if (next.deadlineMs > nowMs && detain(next)) {
+        this.#queueOf(isAdvice ? 'advice' : 'request').shift()
+        continue
+      }
       if (next.deadlineMs > nowMs && ahead.some((requests) => requests.blocks(next.request))) {
         if (isAdvice) advicesEnd = true
         else liveEnds = true

@@ -1,4 +1,5 @@
 import type { AnswerFields } from '../authorization/answer.ts'
+import type { HostVerdict } from '../authorization/host.ts'
 import type { AuthorizationRequest } from '../authorization/request.ts'
 import type { Result } from '../authorization/result.ts'
 import type { Chore } from './chores.ts'
@@ -12,6 +13,8 @@ export interface Work {
   readonly responseCodes: Readonly<Record<Result, string>>
   /** After this instant a request that has not been sent to the database is answered 91. */
   readonly deadlineMs: number
+  /** What the account host said, once it was asked. */
+  readonly host?: HostVerdict
   /** Called exactly once. */
   readonly respond: (result: Result, fields: AnswerFields) => void
 }

@@ -4,13 +4,16 @@ import type { Result } from '../authorization/result.ts'
 import { type Clock, civilDate, monthOf, previousMonth } from '../calendar.ts'
 import { assert } from '../errors.ts'
 import type { CommandInbox } from '../store/command-inbox.ts'
+import type { OpenHostRequestQuery } from '../store/host-requests.ts'
 import type { LaneJournal } from '../store/lane-journal.ts'
 import { LaneStore } from '../store/lane-store.ts'
 import { systemTiming, type Timing } from '../timing.ts'
+import type { HostAccess } from './account-host.ts'
 import { type AdmissionRefusal, precedenceOf } from './admission.ts'
 import type { Authenticator } from './authenticator.ts'
 import { CardDirectory, type LaneLookup } from './card-directory.ts'
 import { type DueHoldQuery, HoldSweeper } from './hold-sweeper.ts'
+import { HostSweeper } from './host-sweeper.ts'
 import { InboxPoller } from './inbox-poller.ts'
 import { Lane } from './lane.ts'
 import type { LaneLimits } from './lane-options.ts'
@@ -45,6 +48,8 @@ export interface WriterOptions {
   readonly closingsPerSecond: number
   /** Commands from people and jobs. */
   readonly inbox: Pick<CommandInbox, 'query' | 'onArrival'>
+  /** The account host, where accounts are held there, and requests to it that nothing has ended. */
+  readonly host?: (HostAccess & { readonly openRequests: OpenHostRequestQuery }) | undefined
 }
 
 /** All lanes of this process. The only code that changes balances. */
@@ -55,6 +60,7 @@ export class Writer {
   readonly #sweeper: HoldSweeper
   readonly #poller: InboxPoller
   readonly #monthSweeper: MonthSweeper
+  readonly #hostSweeper: HostSweeper | undefined
 
   constructor(options: WriterOptions) {
     this.#options = options
@@ -62,9 +68,9 @@ export class Writer {
     const journalOf = options.journalOf ?? ((lane) => new LaneStore({ url, lane, commitTimeoutMs }))
     this.#directory = new CardDirectory(options.lookup)
     this.lanes = Array.from({ length: options.laneCount }, (_, lane) => {
-      const { rules, authenticator, clock, observer, timeBudgetMs } = options
+      const { rules, authenticator, clock, observer, timeBudgetMs, host } = options
       const limits = { ...options.limits, timeBudgetMs }
-      return new Lane({ lane, store: journalOf(lane), rules, authenticator, limits, clock, timing, observer })
+      return new Lane({ lane, store: journalOf(lane), rules, authenticator, limits, clock, timing, observer, host })
     })
     this.#sweeper = new HoldSweeper({
       query: options.dueHolds,
@@ -77,6 +83,19 @@ export class Writer {
       onError: (error) => options.observer.laneFault?.(0, error),
       timing,
     })
+    const { host } = options
+    if (host !== undefined) {
+      this.#hostSweeper = new HostSweeper({
+        query: host.openRequests,
+        abandon: (request) => {
+          const lane = this.lanes[request.lane]
+          return lane === undefined || lane.state === 'fenced' || lane.abandonHostRequest(request)
+        },
+        now: () => options.clock.now(),
+        onError: (error) => options.observer.laneFault?.(0, error),
+        timing,
+      })
+    }
     this.#monthSweeper = new MonthSweeper({
       query: options.dueClosings,
       lanes: this.lanes,
@@ -102,6 +121,7 @@ export class Writer {
   /** Takes all lanes over. @throws MizanError STORE_UNAVAILABLE */
   async start(): Promise<void> {
     for (const lane of this.lanes) await lane.start()
+    await this.#hostSweeper?.start()
     this.#sweeper.start()
     this.#poller.start()
     this.#monthSweeper.start()
@@ -109,7 +129,7 @@ export class Writer {
 
   /** Decides what has queued and stops. */
   async stop(): Promise<void> {
-    await Promise.all([this.#sweeper.stop(), this.#poller.stop(), this.#monthSweeper.stop()])
+    await Promise.all([this.#sweeper.stop(), this.#poller.stop(), this.#monthSweeper.stop(), this.#hostSweeper?.stop()])
     await Promise.all(this.lanes.map((lane) => lane.stop()))
   }
 

@@ -65,6 +65,7 @@ function openingHousehold(id: number): Household {
     classes: [],
     closedMonth: previousMonth(month),
     oldRationCard: 'active',
+    accountAt: 'local',
     cards: [
       cardOf(id, panIndexOf(demoHousehold(WORLD_SEED, id).pan)),
       cardOf(id + 100, panIndexOf(rationPanOf(id)), { kind: 'ration' }),

@@ -127,6 +127,7 @@ export function household(fields: Partial<Household> = {}): Household {
     classes: [],
     closedMonth: 202_610 as CivilMonth,
     oldRationCard: 'active',
+    accountAt: 'local',
     cards: [card],
     balances: [],
     holds: [],

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { type CivilDate, type CivilMonth, nextMonth } from '../../src/calendar.ts'
 import {
+  accountPlaces,
   cardKinds,
   cardScripts,
   cardStatuses,
@@ -192,6 +193,7 @@ t.test('any household comes back as it was put in', async (t) => {
     closedMonth: fc.integer({ min: 200_001, max: 299_912 }).map((month) => month as CivilMonth),
     usages: fc.array(record({ counter: fc.nat({ max: 999_999 }), period: fc.nat({ max: 99_991_231 }), used: amount })),
     oldRationCard: fc.constantFrom(...oldRationCardStates),
+    accountAt: fc.constantFrom(...accountPlaces),
     cards: fc.array(
       record({
         id,
