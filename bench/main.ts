@@ -8,6 +8,7 @@ import { type CrashScenario, crashScenarios, runCrashes } from './crash.ts'
 import { benchCrypto } from './crypto.ts'
 import { runMax } from './max.ts'
 import { type BenchOptions, type CryptoKind, cryptoKinds } from './options.ts'
+import { runOverload } from './overload.ts'
 import { runRollover } from './rollover.ts'
 import { runBench } from './run.ts'
 
@@ -97,6 +98,17 @@ program.addCommand(
   withOptions(new Command('rollover'))
     .description('play the load over the end of a month, as if it were tonight')
     .action(action(runRollover)),
+)
+program.addCommand(
+  withOptions(new Command('overload'), 'none')
+    .description('offer a multiple of what the switch can decide, and watch it during and after')
+    .option('--max <n>', 'decisions a second at most; default: measured first', whole(10, RATE_MAX))
+    .option('--factor <n>', 'how many times that is offered', whole(1, 20), 3)
+    .action((options: RawOptions & { max?: number; factor: number }) => {
+      const { max, factor } = options
+      const flood = { factor, ...(max === undefined ? {} : { max }) }
+      return action((checked) => runOverload({ ...checked, ...flood }))(options)
+    }),
 )
 program.addCommand(codec).addCommand(verbs)
 

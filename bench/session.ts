@@ -9,6 +9,7 @@ import { LoadGenerator } from '../src/simulator/load-generator.ts'
 import { type MixName, mixes } from '../src/simulator/load-mix.ts'
 import type { LoadOutcome } from '../src/simulator/load-plan.ts'
 import { LoadRecord } from '../src/simulator/load-record.ts'
+import type { LoadStage } from '../src/simulator/load-schedule.ts'
 import { LoadTraffic } from '../src/simulator/load-traffic.ts'
 import { connect } from '../src/store/connection.ts'
 import { type Comparison, compareWithLedger, type JournalMark, markJournal } from './compare.ts'
@@ -51,6 +52,9 @@ export interface StepOptions {
   readonly outstandingMax?: number
   /** Closed loop with so many requests under way. */
   readonly window?: number
+  readonly stages?: readonly LoadStage[]
+  /** Gets each measured answer too. */
+  readonly onAnswer?: (microseconds: number, sequence: number) => void
 }
 
 /** One load run with what the machine did meanwhile. */
@@ -155,7 +159,10 @@ export class Session {
         if (phase === 'begin') cpuFrom = readCpu(pid, serverPid)
         else cpuTo = readCpu(pid, serverPid)
       },
-      onLatency: (microseconds) => latency.record(microseconds),
+      onLatency: (microseconds, sequence) => {
+        latency.record(microseconds)
+        options.onAnswer?.(microseconds, sequence)
+      },
     })
     const to = { database: await readDatabase(this.client), metrics: await readMetrics(httpPort) }
     return {

@@ -9,6 +9,7 @@ import { type LoadDialect, loadDialects } from './load-mix.ts'
 import { type LoadPhase, outcomeOf } from './load-phase.ts'
 import type { LoadOutcome, LoadPlan } from './load-plan.ts'
 import { codeNumber, type LoadRecord, requestStates } from './load-record.ts'
+import { LoadSchedule } from './load-schedule.ts'
 import { CHIP_DATASET_HEAD, dialectOf, type MessageNumbers } from './load-template.ts'
 import type { LoadTraffic } from './load-traffic.ts'
 
@@ -107,14 +108,17 @@ export class LoadGenerator {
 
   /** Plays a plan to its end, and waits for the answers as long as the plan says. */
   async run(plan: LoadPlan): Promise<LoadOutcome> {
-    const warmup = Math.round(plan.ratePerSecond * plan.warmupSeconds)
-    const total = warmup + Math.round(plan.ratePerSecond * plan.seconds)
+    const { ratePerSecond, warmupSeconds, seconds, stages } = plan
+    const warmup = stages === undefined ? Math.round(ratePerSecond * warmupSeconds) : 0
+    const schedule = new LoadSchedule(stages ?? [{ ratePerSecond, seconds: warmupSeconds + seconds }])
+    const { total } = schedule
     if (total > this.#record.room) throw new RangeError('the record has no room for this run')
     const startMs = performance.now() + TICK_MS
     const first = this.#record.last + 1
     const closed = plan.window !== undefined
     const phase: LoadPhase = {
       plan,
+      schedule,
       startMs,
       first,
       total,
@@ -124,6 +128,7 @@ export class LoadGenerator {
       begun: false,
       lastAnswerMs: startMs,
       checksBefore: this.#traffic.chip?.checks ?? { checked: 0, wrong: 0 },
+      latestSendMs: 0,
       timed: 0,
       timedMs: 0,
     }
@@ -165,17 +170,21 @@ export class LoadGenerator {
   /** Sends all that is due. */
   #tick(phase: LoadPhase): void {
     const nowMs = performance.now()
-    const { ratePerSecond, window } = phase.plan
-    const scheduled = Math.floor(((nowMs - phase.startMs) * ratePerSecond) / 1_000) + 1
+    const { schedule, startMs } = phase
+    const { window } = phase.plan
+    const scheduled = schedule.due(nowMs - startMs)
     const due = Math.min(phase.total, window === undefined ? scheduled : phase.sent + window - this.#outstanding)
     if (due <= phase.sent) return
     if (window !== undefined && !phase.begun && nowMs >= phase.measureStartMs) {
       phase.measuredFrom = phase.first + phase.sent
     }
+    if (window === undefined) {
+      phase.latestSendMs = Math.max(phase.latestSendMs, nowMs - startMs - schedule.intendedMs(phase.sent))
+    }
     this.#readClock()
     this.#turn += 1
     while (phase.sent < due) {
-      const intendedMs = window === undefined ? phase.startMs + (phase.sent * 1_000) / ratePerSecond : nowMs
+      const intendedMs = window === undefined ? startMs + schedule.intendedMs(phase.sent) : nowMs
       phase.sent += 1
       const sequence = this.#send(intendedMs)
       if (sequence === phase.measuredFrom && !phase.begun) {
@@ -262,7 +271,7 @@ export class LoadGenerator {
     this.#outstanding -= 1
     phase.lastAnswerMs = nowMs
     if (sequence < phase.measuredFrom) return
-    phase.plan.onLatency((nowMs - (record.intendedMs[sequence] as number)) * 1_000)
+    phase.plan.onLatency((nowMs - (record.intendedMs[sequence] as number)) * 1_000, sequence)
   }
 }
 

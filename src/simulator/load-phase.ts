@@ -1,5 +1,6 @@
 import type { LoadOutcome, LoadPlan } from './load-plan.ts'
 import { codeNumber, codeText, type LoadRecord } from './load-record.ts'
+import type { LoadSchedule } from './load-schedule.ts'
 
 /** Chip answers that were checked as a card does, and how many of these were wrong. */
 export interface AnswerChecks {
@@ -10,6 +11,7 @@ export interface AnswerChecks {
 /** A run under way. */
 export interface LoadPhase {
   readonly plan: LoadPlan
+  readonly schedule: LoadSchedule
   readonly startMs: number
   /** Number of its first request in the record. */
   readonly first: number
@@ -21,6 +23,8 @@ export interface LoadPhase {
   begun: boolean
   lastAnswerMs: number
   readonly checksBefore: AnswerChecks
+  /** Longest time by which a request was sent later than it was meant to. */
+  latestSendMs: number
   /** Requests whose making was timed, and how long that took. */
   timed: number
   timedMs: number
@@ -63,6 +67,8 @@ export function outcomeOf(
     elapsedSeconds,
     answersPerSecond: completed / elapsedSeconds,
     codes: Object.fromEntries([...counts].sort((a, b) => b[1] - a[1]).map(([code, count]) => [codeText(code), count])),
+    startMs: phase.startMs,
+    latestSendMs: phase.latestSendMs,
     stoppedEarly: phase.sent < phase.total && phase.plan.window === undefined,
     answersChecked: (checks?.checked ?? 0) - phase.checksBefore.checked,
     answersWrong,

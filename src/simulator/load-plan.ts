@@ -1,9 +1,13 @@
+import type { LoadStage } from './load-schedule.ts'
+
 /** One open-loop run: requests leave on schedule whatever the answers do. */
 export interface LoadPlan {
   readonly ratePerSecond: number
   /** Sent at the same rate before the measured seconds; not in the figures. */
   readonly warmupSeconds: number
   readonly seconds: number
+  /** Open loop at changing rates instead: one stage after the other. Rate and seconds above are then those of the whole. */
+  readonly stages?: readonly LoadStage[]
   /** How long to wait for the last answers. */
   readonly answerWithinMs: number
   /** Ends the sending early when so many requests wait for their answers; absent = never. */
@@ -15,8 +19,8 @@ export interface LoadPlan {
   readonly window?: number
   /** Called when the measured seconds begin and when the last of them is sent. */
   readonly onMeasure?: (phase: 'begin' | 'end') => void
-  /** Gets each measured answer's microseconds from its intended sending. */
-  readonly onLatency: (microseconds: number) => void
+  /** Gets each measured answer's microseconds from its intended sending, and its request's number in the record. */
+  readonly onLatency: (microseconds: number, sequence: number) => void
 }
 
 /** What a run came to; counts are of the measured part. */
@@ -40,6 +44,10 @@ export interface LoadOutcome {
   /** Answers that match no open request. */
   readonly unmatched: number
   readonly stoppedEarly: boolean
+  /** When the run began, in milliseconds of performance.now(). */
+  readonly startMs: number
+  /** Longest time by which a request was sent later than meant: what the load itself could not keep up with. */
+  readonly latestSendMs: number
   /** Chip answers that were checked as the card does, of one in 64 requests, warm-up included; how many were wrong. */
   readonly answersChecked: number
   readonly answersWrong: number

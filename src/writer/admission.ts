@@ -47,7 +47,8 @@ export interface AdmissionLimits {
 /**
  * How many may wait in a lane, by what they are. New requests get half of the ring, reversals three quarters of it, and
  * advices a quarter of their own; and none of them more than can be decided in time at the lane's present speed. That is
- * learnt from batches that were at least half full: of smaller ones nobody knows what more requests would have cost.
+ * learnt from batches that were at least half full: of smaller ones nobody knows what more requests would have cost, only
+ * that a full one takes no less time.
  */
 export class Admission {
   readonly #limits: AdmissionLimits
@@ -86,9 +87,13 @@ export class Admission {
     // Batches overlap: of the time, only what passed since the one before belongs to this one.
     const tookMs = doneMs - Math.max(beganMs, this.#lastDoneMs)
     this.#lastDoneMs = doneMs
-    if (2 * size < this.#limits.batchMax || tookMs <= 0) return
+    const { batchMax } = this.#limits
     const known = this.#perRequestMs
-    this.#perRequestMs += NEWEST * (Math.min(tookMs / size, OUTLIER * known) - known)
+    const isTelling = 2 * size >= batchMax
+    // A full batch takes no less than a small one: with a slow disk that is known before the first flood.
+    const perRequestMs = tookMs / (isTelling ? size : batchMax)
+    if (tookMs <= 0 || size === 0 || (!isTelling && perRequestMs <= known)) return
+    this.#perRequestMs += NEWEST * (Math.min(perRequestMs, OUTLIER * known) - known)
     this.#room = this.#measured()
   }
 

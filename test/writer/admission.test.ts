@@ -31,6 +31,9 @@ t.test('small batches teach nothing, and one stall little', async (t) => {
   const before = admission.perRequestMs
   admission.learn(3, 10_000, 10_010)
   t.equal(admission.perRequestMs, before, 'of three requests nobody knows what a hundred cost')
+  const slow = new Admission(limits)
+  for (let batch = 0; batch < 40; batch++) slow.learn(3, batch * 100, batch * 100 + 80)
+  t.ok(Math.abs(slow.perRequestMs - 0.8) < 0.01, 'but a full batch takes no less than a small one')
   admission.learn(100, 20_000, 22_000)
   t.ok(admission.perRequestMs < before * 1.7, 'a stall of two seconds is no new speed')
   t.ok(learnt(20, 100, 10, admission).perRequestMs < before * 1.05)
