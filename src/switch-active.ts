@@ -9,12 +9,15 @@ import { cardLaneLookup } from './store/card-lookup.ts'
 import { commandInbox } from './store/command-inbox.ts'
 import { dueClosingQuery } from './store/due-closings.ts'
 import { dueHoldQuery } from './store/due-holds.ts'
+import { NetworkCutovers } from './store/network-cutover.ts'
 import type { ReferenceData } from './store/reference-data.ts'
 import type { SwitchBase } from './switch-base.ts'
+import { type Forwarding, openForwarding } from './switch-forward.ts'
 import { openJobs } from './switch-jobs.ts'
 import { type LinkWiring, openListeners, openNetworkLinks } from './switch-links.ts'
 import { Parts } from './switch-parts.ts'
 import * as events from './telemetry/events.ts'
+import { networkCutover } from './telemetry/forward-events.ts'
 import type { Metrics } from './telemetry/metrics.ts'
 import { writeWholeFile } from './whole-file.ts'
 import { Authenticator } from './writer/authenticator.ts'
@@ -59,6 +62,9 @@ export async function activate(base: SwitchBase, httpPort: number): Promise<Acti
 async function open(base: SwitchBase, httpPort: number, parts: Parts): Promise<ActiveSwitch> {
   const { config, clock, log, metrics, database, keys, programmes } = base
   const writer = await startWriter(base, parts)
+  const cutovers = new NetworkCutovers(database.url)
+  parts.add(() => cutovers.close())
+  let forwarding: Forwarding | undefined
   const wiring: LinkWiring = {
     config,
     decider: writer,
@@ -68,11 +74,19 @@ async function open(base: SwitchBase, httpPort: number, parts: Parts): Promise<A
     clock,
     security: keys.module,
     onKeyExchange: base.keyService.takeZoneKey,
+    onCutover: async (cutover) => {
+      if (!(await cutovers.note(cutover))) return
+      networkCutover(log, { link: cutover.link, settlementDate: cutover.settlementDate ?? '' })
+    },
+    onLinkChange: (name) => forwarding?.linkChanged(name),
   }
   const listeners = await openListeners(wiring)
   parts.add(() => Promise.all(listeners.map((listener) => listener.drain(DRAIN_MS))))
   const networkLinks = openNetworkLinks(wiring)
   parts.add(() => Promise.all(networkLinks.map((link) => link.drain(DRAIN_MS))))
+  const sending = openForwarding(base, networkLinks)
+  forwarding = sending
+  parts.add(() => sending.close())
   const jobs = openJobs({
     config,
     url: database.url,
@@ -89,8 +103,11 @@ async function open(base: SwitchBase, httpPort: number, parts: Parts): Promise<A
   parts.add(() => rmSync(announcement, { force: true }))
   return {
     ports,
-    checks: () => checksOf(writer, listeners),
-    sample: () => sampleLinks(metrics, listeners, networkLinks),
+    checks: () => ({ ...sending.checks(), ...checksOf(writer, listeners) }),
+    sample: () => {
+      sampleLinks(metrics, listeners, networkLinks)
+      sending.sample()
+    },
     stop: () => parts.stop(),
   }
 }

@@ -4,10 +4,12 @@ import { MizanError } from './errors.ts'
 import type { Dialect } from './iso8583/dialect.ts'
 import { dialects } from './iso8583/dialects.ts'
 import type { ClientOptions, ClientTls } from './link/client-options.ts'
+import type { OnCutover } from './link/cutover.ts'
 import { type Decider, Exchange, type ExchangeObserver } from './link/exchange.ts'
 import type { OnKeyExchange } from './link/key-exchange.ts'
 import { type MacModule, MessageMac } from './link/message-mac.ts'
 import { type NetworkLink, startNetworkLink } from './link/network-link.ts'
+import type { LinkObserver } from './link/observer.ts'
 import { type Listener, type ListenerOptions, type ListenerTls, startListener } from './link/server.ts'
 import { exchangeTelemetry, linkTelemetry } from './link/telemetry.ts'
 import { TlsFiles } from './link/tls-files.ts'
@@ -28,6 +30,10 @@ export interface LinkWiring {
   readonly security?: MacModule
   /** Takes the zone keys that peers send; absent: a key exchange is answered 12. */
   readonly onKeyExchange?: OnKeyExchange
+  /** Takes note of a cutover of a peer; absent: it is answered 12. */
+  readonly onCutover?: OnCutover
+  /** The state of an outbound link changed. */
+  readonly onLinkChange?: (name: string) => void
 }
 
 /** What differs between the links' exchanges. */
@@ -52,7 +58,7 @@ function exchangeFor(
 ): { exchange: Exchange; dialect: Dialect; mac: MessageMac | undefined } {
   const dialect = dialects[settings.dialect]
   if (dialect === undefined) throw new MizanError('CONFIG_INVALID', `${name}: there is no dialect ${settings.dialect}`)
-  const { panIndexOf, decider, security, onKeyExchange } = wiring
+  const { panIndexOf, decider, security, onKeyExchange, onCutover } = wiring
   let mac: MessageMac | undefined
   if (settings.mac === 'required') {
     if (security === undefined) throw new MizanError('CONFIG_INVALID', `${name}: nothing can make a MAC`)
@@ -65,6 +71,7 @@ function exchangeFor(
     observer,
     ...(mac === undefined ? {} : { mac }),
     ...(onKeyExchange === undefined ? {} : { onKeyExchange }),
+    ...(onCutover === undefined ? {} : { onCutover }),
   })
   return { dialect, exchange, mac }
 }
@@ -102,7 +109,14 @@ function openNetworkLink(wiring: LinkWiring, settings: Config['outbound'][number
     ...(echoIntervalMs > 0 ? { echoIdleMs: echoIntervalMs } : {}),
     ...(tls === undefined ? {} : { tls: clientTls(wiring, name, tls) }),
   }
-  const observer = linkTelemetry(metrics, log)
+  const telemetry = linkTelemetry(metrics, log)
+  const observer: LinkObserver = {
+    ...telemetry,
+    stateChanged(link, from, to) {
+      telemetry.stateChanged?.(link, from, to)
+      wiring.onLinkChange?.(name)
+    },
+  }
   const now = () => clock.now()
   return startNetworkLink({
     client,

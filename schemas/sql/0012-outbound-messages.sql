@@ -45,6 +45,7 @@ create table outbound_message (
   constraint outbound_message_sent check ((attempts > 0) = (sent_at is not null)),
   foreign key (lane, card_id) references card (lane, id)
 );
+create index outbound_message_destination on outbound_message (destination, id);
 create index outbound_message_open on outbound_message (destination, id) where state in ('waiting', 'sent');
 create index outbound_message_dead on outbound_message (destination, id) where state = 'dead';
 create index outbound_message_ended on outbound_message (ended_at) where state in ('acknowledged', 'dropped');
@@ -75,6 +76,34 @@ create table outbound_destination (
   epoch         bigint not null default 1,
   lease_until   timestamptz not null
 );
+
+-- Keys of ours that were sent to a peer: until it confirms one, what comes in may be under it, and nothing is made with it.
+create table key_announcement (
+  name          text not null,
+  version       integer not null,
+  -- The newest message that brings it; it may have been purged since.
+  message_id    bigint not null,
+  confirmed_at  timestamptz,
+  primary key (name, version),
+  foreign key (name, version) references security_key (name, version)
+);
+create index key_announcement_message on key_announcement (message_id) where confirmed_at is null;
+
+-- A running switch learns of it as of any change of a key, and the audit has it.
+create function note_key_announcement() returns trigger
+  language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+  update security_generation set generation = generation + 1;
+  if tg_op = 'UPDATE' and old.confirmed_at is null and new.confirmed_at is not null then
+    perform set_config('mizan.actor', 'switch', true), set_config('mizan.custodians', '', true),
+            set_config('mizan.detail', 'its peer confirmed that it has it', true);
+    perform note_key_event('key-activated', k.name, k.version, k.check_value)
+      from security_key k where k.name = new.name and k.version = new.version;
+  end if;
+  return null;
+end $$;
+create trigger key_announcement_note after insert or update on key_announcement
+  for each row execute function note_key_announcement();
 
 -- Business days that networks closed on their side (0800 with DE70 201).
 create table network_cutover (
@@ -132,6 +161,61 @@ create function queue_forwards(p_lane smallint, p_seq bigint, p_at timestamptz, 
     order by u.ordinal
 $$;
 
+-- Who may send to a destination: whoever has it already, or anybody once the lease is over. A new owner gets a new epoch.
+create function claim_destination(p_destination text, p_owner text, p_lease_ms integer) returns bigint language sql as $$
+  insert into outbound_destination as d (destination, owner, lease_until)
+    values (p_destination, p_owner, clock_timestamp() + p_lease_ms * interval '1 millisecond')
+  on conflict (destination) do update set
+    epoch = case when d.owner = excluded.owner then d.epoch else d.epoch + 1 end,
+    owner = excluded.owner, lease_until = excluded.lease_until
+    where d.owner = excluded.owner or d.lease_until < clock_timestamp()
+  returning epoch
+$$;
+
+-- One step of a sender: writes down what became of messages and that others are sent now, in one commit. Null when
+-- somebody else sends to this destination; else those that may be sent, with the number of the sending. A message that
+-- was dropped meanwhile is not among them.
+create function outbound_step(
+  p_destination text, p_epoch bigint, p_at timestamptz, p_actor text, p_outcomes jsonb, p_begin bigint[]
+) returns jsonb language plpgsql as $$
+declare
+  v_begun jsonb := '[]';
+begin
+  perform from outbound_destination d where d.destination = p_destination and d.epoch = p_epoch for share;
+  if not found then return null; end if;
+  if jsonb_array_length(p_outcomes) > 0 then
+    with ended as (
+      update outbound_message m set
+          state = o.state, response_code = coalesce(o.code, m.response_code), error = o.error,
+          next_at = coalesce(o.next_at, m.next_at), ended_at = case when o.state <> 'waiting' then p_at end
+        from jsonb_to_recordset(p_outcomes)
+          o(id bigint, state text, event text, code text, error text, next_at timestamptz)
+        where m.id = o.id and m.destination = p_destination
+          and (m.state in ('waiting', 'sent') or (m.state = 'dead' and o.state = 'acknowledged'))
+        returning m.id, m.attempts, m.state, o.event, o.code, o.error
+    ), confirmed as (
+      update key_announcement a set confirmed_at = p_at
+        from ended e where a.message_id = e.id and e.state = 'acknowledged' and a.confirmed_at is null
+    )
+    insert into outbound_attempt (message_id, attempt, event, response_code, detail, actor, at)
+      select e.id, e.attempts, e.event, e.code, e.error, p_actor, p_at from ended e;
+  end if;
+  if cardinality(p_begin) > 0 then
+    with begun as (
+      update outbound_message m set state = 'sent', attempts = m.attempts + 1, sent_at = p_at
+        where m.id = any (p_begin) and m.destination = p_destination and m.state in ('waiting', 'sent')
+        returning m.id, m.attempts, m.mti
+    ), noted as (
+      insert into outbound_attempt (message_id, attempt, event, mti, actor, at)
+        select b.id, b.attempts, 'sent', case b.attempts when 1 then b.mti else substr(b.mti, 1, 3) || '1' end, p_actor, p_at
+        from begun b
+    )
+    select coalesce(jsonb_agg(jsonb_build_object('id', b.id, 'attempt', b.attempts) order by b.id), '[]')
+      into v_begun from begun b;
+  end if;
+  return v_begun;
+end $$;
+
 -- Only what ended well, or was dropped, a while ago goes, with its history.
 create function purge_outbound_messages(p_before timestamptz, p_limit integer) returns integer
   language sql security definer set search_path = public, pg_temp as $$
@@ -151,13 +235,20 @@ create view outbound_messages as
   from outbound_message m
   left join card c on c.lane = m.lane and c.id = m.card_id;
 
-grant select on outbound_message, outbound_attempt, outbound_destination, outbound_messages, network_cutover to mizan_app;
-grant insert on outbound_message, outbound_attempt, network_cutover to mizan_app;
+grant select on outbound_message, outbound_attempt, outbound_destination, outbound_messages, key_announcement, network_cutover
+  to mizan_app;
+grant insert on outbound_message, outbound_attempt, key_announcement, network_cutover to mizan_app;
+grant update (message_id, confirmed_at) on key_announcement to mizan_app;
 grant update (state, attempts, attempts_before, next_at, response_code, error, sent_at, ended_at) on outbound_message to mizan_app;
 grant insert, update on outbound_destination to mizan_app;
 grant usage on sequence outbound_stan to mizan_app;
 revoke all on function queue_forwards(smallint, bigint, timestamptz, forward_row[]) from public;
+revoke all on function claim_destination(text, text, integer) from public;
+revoke all on function outbound_step(text, bigint, timestamptz, text, jsonb, bigint[]) from public;
+revoke all on function note_key_announcement() from public;
 revoke all on function purge_outbound_messages(timestamptz, integer) from public;
 grant execute on function queue_forwards(smallint, bigint, timestamptz, forward_row[]) to mizan_app;
+grant execute on function claim_destination(text, text, integer) to mizan_app;
+grant execute on function outbound_step(text, bigint, timestamptz, text, jsonb, bigint[]) to mizan_app;
 grant execute on function purge_outbound_messages(timestamptz, integer) to mizan_app;
 grant select on outbound_messages, network_cutover to mizan_analyst;

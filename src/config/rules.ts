@@ -20,6 +20,7 @@ const rules: readonly Rule[] = [
   { reads: ['security'], check: checkSecurity },
   { reads: ['listeners', 'outbound'], check: checkMac },
   { reads: ['environment', 'notifications'], check: checkNotifications },
+  { reads: ['forwarding'], check: checkForwarding },
 ]
 
 /** Applies every rule whose settings have no problem of their own. */
@@ -137,6 +138,20 @@ function checkNotifications({ environment, notifications }: ConfigFile): Problem
   }
   if (longestRetryMs < firstRetryMs) {
     problems.push({ path: 'notifications.longestRetryMs', message: 'must not be less than notifications.firstRetryMs' })
+  }
+  return problems
+}
+
+function checkForwarding({
+  forwarding: { acceptedCodes, reversalAcceptedCodes, retryCodes, backoff },
+}: ConfigFile): Problem[] {
+  const problems: Problem[] = []
+  const both = retryCodes.filter((code) => [...acceptedCodes, ...reversalAcceptedCodes].includes(code))
+  if (both.length > 0) {
+    problems.push({ path: 'forwarding.retryCodes', message: `holds ${both.join(', ')}, which is an accepted code too` })
+  }
+  if (backoff.maxMs < backoff.minMs) {
+    problems.push({ path: 'forwarding.backoff.maxMs', message: 'must not be less than backoff.minMs' })
   }
   return problems
 }

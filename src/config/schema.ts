@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox'
+import { forwarding } from './forwarding-schema.ts'
 import { closed, group, host, listener, outboundLink, port } from './link-schema.ts'
 import { jobs, notifications } from './notification-schema.ts'
 
@@ -289,6 +290,7 @@ export const configFileSchema = Type.Object(
     ),
     security,
     verification,
+    forwarding,
     jobs,
     notifications,
     log: Type.Object(

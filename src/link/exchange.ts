@@ -18,6 +18,7 @@ import { isPending } from '../security/security-module.ts'
 import { systemTiming, type Timing } from '../timing.ts'
 import type { AdmissionRefusal } from '../writer/admission.ts'
 import { type Admission, admissionOf, type Unauthentic } from './admission.ts'
+import { cutoverAnswer, type OnCutover } from './cutover.ts'
 import { KeyExchange, type OnKeyExchange } from './key-exchange.ts'
 import { type MessageMac, stopsAtMac } from './message-mac.ts'
 import {
@@ -94,6 +95,8 @@ export interface ExchangeOptions {
   readonly mac?: MessageMac
   /** Takes the zone keys that the peer sends; absent: a key exchange is answered 12. */
   readonly onKeyExchange?: OnKeyExchange
+  /** Takes note of a cutover of the peer; absent: it is answered 12. */
+  readonly onCutover?: OnCutover
 }
 
 const ANSWER_BYTES_MAX = 4_096
@@ -116,6 +119,7 @@ export class Exchange {
   readonly #wrapsChipData: boolean
   readonly #mac: MessageMac | undefined
   readonly #keyExchange: KeyExchange | undefined
+  readonly #onCutover: OnCutover | undefined
   /** Answers are built here and copied by the link when they are sent. */
   readonly #scratch = Buffer.alloc(ANSWER_BYTES_MAX)
   readonly #values: FieldValues = new Array(ANSWER_FIELDS).fill(undefined)
@@ -133,6 +137,7 @@ export class Exchange {
     this.#wrapsChipData = chipData?.form === 'ber' && chipData.wrapped === true
     this.#mac = options.mac
     const { onKeyExchange, link, dialect } = options
+    this.#onCutover = options.onCutover
     if (onKeyExchange !== undefined) {
       this.#keyExchange = new KeyExchange(link.name, dialect, this.#codes, onKeyExchange)
     }
@@ -200,10 +205,11 @@ export class Exchange {
   #manage(context: AnswerContext): void {
     const { message, inbound } = context
     const request = { mti: message.mti, de70: message.text(70) }
-    const keys = this.#keyExchange
-    const outcome = networkManagementAnswer(inbound.link.state, request, ({ de70 }) =>
-      de70 === networkCodes.keyExchange ? keys?.answer(message) : undefined,
-    )
+    const outcome = networkManagementAnswer(inbound.link.state, request, ({ de70 }) => {
+      if (de70 === networkCodes.keyExchange) return this.#keyExchange?.answer(message)
+      if (de70 !== networkCodes.cutover || this.#onCutover === undefined) return undefined
+      return cutoverAnswer(this.#profile.name, message, inbound.receivedAtMs, this.#codes, this.#onCutover)
+    })
     if (!isPending(outcome)) this.#answerManagement(context, outcome)
     else {
       outcome

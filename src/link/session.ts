@@ -4,7 +4,7 @@ import { type Eventually, isPending } from '../security/security-module.ts'
 export type SessionState = 'signed-off' | 'signed-on'
 
 /** DE70 codes (interfaces.md, Messages). Sign-on, sign-off and echo are answered here; all others go to the hook. */
-export const networkCodes = { signOn: '001', signOff: '002', keyExchange: '101', echo: '301' } as const
+export const networkCodes = { signOn: '001', signOff: '002', keyExchange: '101', cutover: '201', echo: '301' } as const
 
 /** The parts of a decoded 0800 that decide its answer. */
 export interface NetworkManagementRequest {

@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import { type CounterChild, FastCounter, FastHistogram, type HistogramChild } from './counters.ts'
+import { createForwardMetrics } from './forward-metrics.ts'
 import { createNotificationMetrics } from './notification-metrics.ts'
 
 /** Stages of a request, in order; `total` runs from the frame's last byte to the answer's first. */
@@ -100,6 +101,7 @@ export function createMetrics() {
     ).child(),
     /** Reason: ring_full, link_share, in_flight, budget, starting, stopping, fenced, not_signed_on. */
     early91: counter('mizan_early_91_total', 'Requests answered 91 without being processed', ['reason']),
+    forwards: createForwardMetrics(registry),
     notifications: createNotificationMetrics(registry),
     /** The page in Prometheus' text format. */
     render: () => registry.metrics(),
