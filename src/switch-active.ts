@@ -159,6 +159,11 @@ async function startWriter(base: SwitchBase, parts: Parts): Promise<Writer> {
   return writer
 }
 
+function codeRulesOf({ verification: { oneTimeCode } }: Config): DecisionPolicy['oneTimeCode'] {
+  const { validMinutes, triesMax, perDayMax } = oneTimeCode
+  return { validMs: validMinutes * 60_000, triesMax, perDayMax }
+}
+
 function policyOf(config: Config, reference: ReferenceData): DecisionPolicy {
   return {
     withdrawalDailyPiasters: config.limits.withdrawalDailyPiasters,
@@ -166,6 +171,7 @@ function policyOf(config: Config, reference: ReferenceData): DecisionPolicy {
     purchaseSinglePiasters: config.limits.purchaseSinglePiasters ?? Number.MAX_SAFE_INTEGER,
     holdDays: config.limits.holdDays,
     pinTriesMax: config.verification.pinTriesMax,
+    oneTimeCode: codeRulesOf(config),
     chipDataRequired: config.verification.chipDataRequired,
     pinRequired: (type) => config.verification.pinRequiredFor.includes(type),
     serviceLiveFrom: reference.serviceLiveFrom,

@@ -26,7 +26,7 @@ export interface JobsWiring {
   /** Those of other parts of the program. */
   readonly jobs: readonly NamedJob[]
   /** What is kept of people is sealed under them. */
-  readonly keys: Pick<OpenKeys, 'ring' | 'protection'>
+  readonly keys: Pick<OpenKeys, 'ring' | 'protection' | 'module'>
   readonly programmesOn: ReminderOptions['programmesOn']
   readonly clock: Clock
   readonly metrics: NotificationMetrics
@@ -61,6 +61,7 @@ export function openJobs({ config, url, keys, programmesOn, jobs, clock, metrics
     adapter: openAdapter(notifications, clock),
     concurrency: notifications.webhook?.connections ?? 1,
     recipientOf: (householdId) => recipients.use((client) => recipientOf({ client, personal }, householdId)),
+    codeOf: (factor) => keys.module.makeOneTimeCode('one-time-code', factor),
     clock,
     metrics,
     log,

@@ -268,6 +268,37 @@ create table usage_counter (
   primary key (lane, household_id, period, counter)
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 1, autovacuum_analyze_scale_factor = 1);
 
+-- The one-time code that a household was sent last, by what it is made of; the code itself is nowhere.
+create table one_time_code (
+  lane          smallint not null,
+  household_id  bigint not null,
+  factor        bigint not null,
+  expires_at    timestamptz not null,
+  tries_left    smallint not null check (tries_left >= 0),
+  day           integer not null,
+  sent          smallint not null check (sent >= 1),
+  batch_seq     bigint not null,
+  primary key (lane, household_id)
+) with (fillfactor = 70);
+
+-- Leave to draw without the verification that a programme asks for: given by two people, for a time, with a reason.
+create table verification_exception (
+  -- That of the request which two people agreed on.
+  id            bigint primary key,
+  lane          smallint not null,
+  household_id  bigint not null,
+  -- 0 = all programmes.
+  programme     smallint not null check (programme between 0 and 99),
+  from_date     integer not null,
+  until_date    integer not null check (until_date >= from_date),
+  reason        text not null check (length(reason) between 1 and 200),
+  given_by      text not null,
+  batch_seq     bigint not null,
+  ended_at      timestamptz,
+  ended_by      text
+);
+create index verification_exception_household on verification_exception (household_id) where ended_at is null;
+
 -- What a household is to be told, written in the commit of what it tells of; delivery reads it.
 create table notification (
   id            bigint generated always as identity primary key,

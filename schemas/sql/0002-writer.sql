@@ -31,6 +31,9 @@ create type card_counter_row as (
 create type card_status_row as (card_id bigint, status text);
 create type command_done_row as (command_id bigint, done_id bigint, outcome text);
 create type assertion_row as (household_id bigint, nonce text, used_at timestamptz);
+create type one_time_code_row as (
+  household_id bigint, factor bigint, expires_at timestamptz, tries_left smallint, day integer, sent smallint
+);
 create type usage_row as (household_id bigint, period integer, counter integer, used bigint);
 create type notification_row as (household_id bigint, template text, detail text);
 create type closing_row as (household_id bigint, month integer);
@@ -52,7 +55,8 @@ create function commit_batch(
   p_balances balance_row[], p_opened balance_row[], p_holds hold_row[], p_hold_endings hold_ending_row[], p_cash cash_row[],
   p_stop_old_card bigint[], p_card_counters card_counter_row[], p_assertions assertion_row[],
   p_card_statuses card_status_row[], p_commands_done command_done_row[], p_usages usage_row[],
-  p_notifications notification_row[], p_closings closing_row[], p_changes change_row[], p_forwards forward_row[]
+  p_notifications notification_row[], p_closings closing_row[], p_changes change_row[], p_forwards forward_row[],
+  p_codes one_time_code_row[]
 ) returns boolean language plpgsql as $$
 declare
   v_balances integer;
@@ -145,6 +149,13 @@ begin
       select p_lane, u.household_id, u.period, u.counter, u.used, p_seq from unnest(p_usages) u
       on conflict (lane, household_id, period, counter) do update set used = excluded.used, batch_seq = excluded.batch_seq;
   end if;
+  if cardinality(p_codes) > 0 then
+    insert into one_time_code
+      select p_lane, u.household_id, u.factor, u.expires_at, u.tries_left, u.day, u.sent, p_seq from unnest(p_codes) u
+      on conflict (lane, household_id) do update set
+        factor = excluded.factor, expires_at = excluded.expires_at, tries_left = excluded.tries_left, day = excluded.day,
+        sent = excluded.sent, batch_seq = excluded.batch_seq;
+  end if;
   if cardinality(p_notifications) > 0 then
     insert into notification (lane, household_id, template, detail, batch_seq, created_at)
       select p_lane, u.household_id, u.template, u.detail::jsonb, p_seq, p_at from unnest(p_notifications) u;
@@ -184,7 +195,7 @@ create function load_households(p_lane smallint, p_ids bigint[], p_month integer
   returns table (
     id bigint, governorate text, terms text, classes text, closed_month integer, old_ration_card text, account_at text,
     cash_day integer, cash_withdrawn bigint, cash_withdrawals integer, cards text, balances text, holds text,
-    assertions text, usages text
+    assertions text, usages text, one_time_code text, exceptions text
   ) language sql stable as $$
   select h.id, h.governorate,
          (select string_agg(t.from_date || ',' || t.members || ',' || t.status, ';' order by t.from_date)
@@ -202,7 +213,13 @@ create function load_households(p_lane smallint, p_ids bigint[], p_month integer
                 order by u.used_at desc limit 16) u),
          (select string_agg(u.counter || ',' || u.period || ',' || u.used, ';') from usage_counter u
           where u.lane = p_lane and u.household_id = h.id
-            and (u.period = any (array[p_month, p_month / 100]) or u.period between p_month * 100 and p_month * 100 + 99))
+            and (u.period = any (array[p_month, p_month / 100]) or u.period between p_month * 100 and p_month * 100 + 99)),
+         (select v.factor || ',' || (extract(epoch from v.expires_at) * 1000)::bigint || ',' || v.tries_left || ',' || v.day ||
+                 ',' || v.sent
+          from one_time_code v where v.lane = p_lane and v.household_id = h.id),
+         (select string_agg(x.id || ',' || x.programme || ',' || x.from_date || ',' || x.until_date, ';' order by x.id)
+          from verification_exception x
+          where x.household_id = h.id and x.ended_at is null and x.until_date >= p_month * 100)
   from unnest(p_ids) p(id)
   join household h on h.lane = p_lane and h.id = p.id
   cross join lateral (
@@ -236,7 +253,7 @@ create function load_households_of(p_lane smallint, p_pan_index bytea[], p_ids b
   returns table (
     id bigint, governorate text, terms text, classes text, closed_month integer, old_ration_card text, account_at text,
     cash_day integer, cash_withdrawn bigint, cash_withdrawals integer, cards text, balances text, holds text,
-    assertions text, usages text
+    assertions text, usages text, one_time_code text, exceptions text
   ) language sql stable as $$
   select l.* from load_households(p_lane, array(
     select c.household_id from card c where c.lane + 0 = p_lane and c.pan_index = any (p_pan_index)
@@ -249,7 +266,7 @@ create function load_households_after(p_lane smallint, p_after bigint, p_limit i
   returns table (
     id bigint, governorate text, terms text, classes text, closed_month integer, old_ration_card text, account_at text,
     cash_day integer, cash_withdrawn bigint, cash_withdrawals integer, cards text, balances text, holds text,
-    assertions text, usages text
+    assertions text, usages text, one_time_code text, exceptions text
   ) language sql stable as $$
   select l.* from load_households(p_lane, array(
     select h.id from household h where h.lane = p_lane and h.id > p_after order by h.id limit p_limit), p_month) l

@@ -60,8 +60,10 @@ end $$;
 
 grant usage on schema public to mizan_app, mizan_analyst;
 grant select on all tables in schema public to mizan_app;
-grant insert on batch, authorization_journal, command_journal, transfer, hold, hold_ending, assertion_use, notification
-  to mizan_app;
+grant insert on batch, authorization_journal, command_journal, transfer, hold, hold_ending, assertion_use,
+  verification_exception, notification to mizan_app;
+grant insert, update on one_time_code to mizan_app;
+grant update (ended_at, ended_by) on verification_exception to mizan_app;
 grant insert, update on usage_counter, household_term, lane, balance, household, card, card_counter, outlet, acquirer, service_rollout to mizan_app;
 grant insert on installation to mizan_app;
 grant insert (lane, kind, household_id, card_id, detail, requested_by, idempotency_key) on command_inbox to mizan_app;

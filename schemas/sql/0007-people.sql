@@ -159,7 +159,7 @@ create table card_order (
   state         text not null check (state in
     ('applied', 'account-linked', 'fingerprint-enrolled', 'ordered', 'printed', 'ready', 'collected', 'active', 'cancelled')),
   fee_piasters  bigint not null check (fee_piasters >= 0),
-  fee_paid      text not null check (fee_paid in ('none', 'postal', 'cash')),
+  fee_paid      text not null check (fee_paid in ('none', 'postal', 'cash', 'refunded')),
   -- The card that is replaced.
   old_card_id   bigint,
   card_id       bigint,
@@ -396,6 +396,35 @@ begin
 end $$;
 
 -- What a command changes beside balances, in the commit of the command.
+create function change_exception_add(p_lane smallint, p_seq bigint, p jsonb) returns void language sql as $$
+  insert into verification_exception (id, lane, household_id, programme, from_date, until_date, reason, given_by, batch_seq)
+  values ((p ->> 'id')::bigint, p_lane, (p ->> 'household')::bigint, (p ->> 'programme')::smallint,
+          (p ->> 'from')::integer, (p ->> 'until')::integer, p ->> 'reason', p ->> 'actor', p_seq)
+$$;
+
+create function change_exception_end(p_lane smallint, p_at timestamptz, p jsonb) returns void language sql as $$
+  update verification_exception set ended_at = p_at, ended_by = p ->> 'actor'
+  where lane = p_lane and id = (p ->> 'id')::bigint and ended_at is null
+$$;
+
+-- A fee goes back once: whoever asks a second time finds it refunded, and the commit that would pay again fails.
+create function change_fee_refund(p_lane smallint, p_seq bigint, p_at timestamptz, p jsonb) returns void
+  language plpgsql as $$
+declare
+  v_state text;
+begin
+  update card_order set fee_paid = 'refunded', batch_seq = p_seq
+    where lane = p_lane and id = (p ->> 'order')::bigint and household_id = (p ->> 'household')::bigint
+      and fee_paid in ('postal', 'cash') and fee_piasters = (p ->> 'piasters')::bigint
+    returning state into v_state;
+  if not found then
+    raise exception 'the fee of this order is not there to be paid back'
+      using errcode = 'check_violation', constraint = 'fee_refunded_once';
+  end if;
+  perform note_card_order((p ->> 'order')::bigint, p_seq, p_at,
+    jsonb_build_object('state', v_state, 'actor', p ->> 'actor', 'note', 'fee paid back'));
+end $$;
+
 create function apply_change(p_lane smallint, p_seq bigint, p_at timestamptz, p_kind text, p_payload jsonb) returns void
   language plpgsql as $$
 begin
@@ -413,6 +442,9 @@ begin
     when 'card-add' then perform change_card_add(p_lane, p_seq, p_payload);
     when 'device-add' then perform change_device_add(p_lane, p_seq, p_at, p_payload);
     when 'device-remove' then perform change_device_remove(p_lane, p_seq, p_at, p_payload);
+    when 'exception-add' then perform change_exception_add(p_lane, p_seq, p_payload);
+    when 'exception-end' then perform change_exception_end(p_lane, p_at, p_payload);
+    when 'fee-refund' then perform change_fee_refund(p_lane, p_seq, p_at, p_payload);
     when 'benefit-credit' then perform change_benefit_credit(p_lane, p_seq, p_payload);
     when 'account-place' then perform change_account_place(p_lane, p_payload);
     when 'host-request' then perform change_host_request(p_lane, p_seq, p_at, p_payload);

@@ -85,6 +85,15 @@ export const accessMatrix: Readonly<Record<string, Access>> = {
   'GET /collection-places': ['enrolment', 'operator', 'auditor'],
   'POST /collection-places/{placeId}': operates,
   'POST /collection-places/{placeId}/close': operates,
+  'GET /holidays': ['enrolment', 'operator', 'auditor'],
+  'POST /holidays/{date}': operates,
+  'POST /holidays/{date}/withdraw': operates,
+  'POST /activation-policies': operates,
+  'POST /replacement-terms': operates,
+
+  'POST /households/{householdId}/one-time-code': serves,
+  'GET /households/{householdId}/exceptions': readsCitizens,
+  'POST /households/{householdId}/exceptions/{exceptionId}/end': serves,
 
   'GET /programmes': readsProgrammes,
   'GET /programmes/{code}': readsProgrammes,

@@ -17,6 +17,7 @@ import { cardRoutes } from './routes/cards.ts'
 import { changeRoutes } from './routes/change-requests.ts'
 import { commandRoutes } from './routes/commands.ts'
 import { householdRoutes } from './routes/households.ts'
+import { issuanceRuleRoutes } from './routes/issuance-rules.ts'
 import { ledgerRoutes } from './routes/ledger.ts'
 import { membershipRoutes } from './routes/membership.ts'
 import { notificationRoutes } from './routes/notifications.ts'
@@ -26,6 +27,7 @@ import { peopleRoutes } from './routes/people.ts'
 import { placeRoutes } from './routes/places.ts'
 import { programmeRoutes } from './routes/programmes.ts'
 import { userRoutes } from './routes/users.ts'
+import { verificationRoutes } from './routes/verification.ts'
 import type { ApiServices } from './services.ts'
 import { Checker, type Fault, InvalidRequest } from './validation.ts'
 
@@ -55,6 +57,8 @@ export const apiRoutes: readonly Route[] = [
   ...membershipRoutes,
   ...orderRoutes,
   ...placeRoutes,
+  ...issuanceRuleRoutes,
+  ...verificationRoutes,
   ...programmeRoutes,
   ...outletRoutes,
   ...notificationRoutes,

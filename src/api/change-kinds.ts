@@ -5,13 +5,14 @@ import { MizanError } from '../errors.ts'
 import { nested } from '../store/access-pool.ts'
 import type { Client } from '../store/connection.ts'
 import { findOutlet, saveOutlet } from '../store/outlet-store.ts'
+import { type CardOrder, readOrder } from '../store/people-orders.ts'
 import { listProgrammes } from '../store/programme-reader.ts'
 import { publishProgrammes, withdrawProgramme } from '../store/programme-store.ts'
 import { setRollout } from '../store/reference-rollout.ts'
 import { readHousehold } from '../store/search-households.ts'
 import type { ApprovedChange, ChangeKind, Execution } from './changes.ts'
 import { dayOf } from './days.ts'
-import { date, ownerId, shape } from './shapes.ts'
+import { date, id, ownerId, shape } from './shapes.ts'
 
 type Payload = Readonly<Record<string, unknown>>
 
@@ -39,6 +40,16 @@ async function householdCommand(
 
 const findHousehold = async (client: Client, payload: Payload) => {
   await readHousehold(client, householdOf(payload))
+}
+
+/** The order whose fee is to be paid back. */
+async function paidFeeOf(client: Client, payload: Payload): Promise<CardOrder> {
+  const order = await readOrder({ client }, Number(payload.orderId))
+  if (order.householdId !== householdOf(payload)) {
+    throw new MizanError('BAD_INPUT', 'the order is one of another household')
+  }
+  if (order.feePaid === 'postal' || order.feePaid === 'cash') return order
+  throw new MizanError('CONFLICT', order.feePaid === 'none' ? 'no fee was taken' : 'the fee was paid back already')
 }
 
 const versionProperties = {
@@ -129,6 +140,45 @@ export const changeKinds: Readonly<Record<string, ChangeKind>> = {
       const { programme: code, amount } = request.payload
       const detail = { programme: code, amount, reason: short(request.reason) }
       return householdCommand(client, request, 'benefit-grant', detail)
+    },
+  },
+  'verification-exception': {
+    what: 'let a household draw without the verification that a programme asks for, for a time',
+    makers: ['enrolment', 'operator'],
+    checkers: ['operator'],
+    payload: shape({
+      householdId,
+      programme: Type.Optional(programme),
+      from: date('First day.'),
+      until: date('Last day; 92 days after the first at most.'),
+    }),
+    householdOf,
+    validate: async (client, payload) => {
+      const [from, until] = [dayOf(String(payload.from)), dayOf(String(payload.until))]
+      if (until < from) throw new MizanError('BAD_INPUT', 'until: not before from')
+      await findHousehold(client, payload)
+    },
+    execute: (client, request) => {
+      const { programme: code, from, until } = request.payload
+      return householdCommand(client, request, 'exception-add', {
+        id: request.id,
+        ...(code === undefined ? {} : { programme: code }),
+        from: dayOf(String(from)),
+        until: dayOf(String(until)),
+        reason: short(request.reason),
+      })
+    },
+  },
+  'fee-refund': {
+    what: 'pay the fee of a replaced card back into the postal account of its household',
+    makers: ['enrolment', 'operator'],
+    checkers: ['settlement'],
+    payload: shape({ householdId, orderId: id('Number of the order of the card.') }),
+    householdOf,
+    validate: async (client, payload) => void (await paidFeeOf(client, payload)),
+    execute: async (client, request) => {
+      const { id: order, feePiasters: piasters } = await paidFeeOf(client, request.payload)
+      return householdCommand(client, request, 'fee-refund', { order, piasters, reason: short(request.reason) })
     },
   },
   'programme-publish': {

@@ -22,6 +22,7 @@ export function applyDecision(decision: Decision, household: Household, card: Ca
   if (cashUsage !== undefined) countCash(household, cashUsage)
   if (usedAssertion !== undefined) useAssertion(household, usedAssertion)
   for (const usage of usages) countUsage(household, usage)
+  if (decision.oneTimeCode !== undefined) household.oneTimeCode = decision.oneTimeCode
   if (card === undefined) return
   if (decision.counters !== undefined) card.counters = decision.counters
   if (decision.script !== undefined) card.scriptPending = undefined

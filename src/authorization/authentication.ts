@@ -1,6 +1,7 @@
 import { afterAtc, type CardCounters, judgeAtc } from '../card/card-counters.ts'
 import type { Card, CardScript, Household } from '../card/household.ts'
 import type { Decision, DecisionDraft } from './decision.ts'
+import { checkOneTimeCode } from './one-time-code.ts'
 import type { AuthorizationRequest } from './request.ts'
 
 /** Whether something was there, and what came of verifying it. */
@@ -25,6 +26,12 @@ export interface AssertionFacts {
   readonly signedAtMs: number
 }
 
+/** What came of a one-time code, and which one it was compared with: another may have been sent meanwhile. */
+export interface CodeFacts {
+  readonly factor: number
+  readonly verdict: Exclude<Verified, 'absent'>
+}
+
 /**
  * What verifying a message gave, before the decision: facts about this message only. What they mean for a card with its
  * counters is for the decision to say, in order, so that two messages of one card cannot both use up the last PIN try.
@@ -36,6 +43,8 @@ export interface Authentication {
   readonly chip: ChipFacts | undefined
   readonly fingerprint: 'absent' | 'matched' | 'not-matched' | 'forged' | 'out-of-time'
   readonly assertion: AssertionFacts | undefined
+  /** Undefined without a code. */
+  readonly oneTimeCode: CodeFacts | undefined
   /** hex of tag 91 for each outcome; absent without a right cryptogram */
   readonly answers: { readonly approved: string; readonly declined: string } | undefined
   /** hex of the issuer script template that waits for this card, made for this transaction; undefined without one */
@@ -50,6 +59,7 @@ export const notAuthenticated: Authentication = {
   chip: undefined,
   fingerprint: 'absent',
   assertion: undefined,
+  oneTimeCode: undefined,
   answers: undefined,
   script: undefined,
 }
@@ -75,6 +85,7 @@ export function checkAuthentication(
     checkCardValue(authentication, draft) ??
     checkRequired(request, draft) ??
     checkPin(authentication, card, draft) ??
+    checkOneTimeCode(authentication, household, draft) ??
     checkAssertion(authentication, household, draft)
   )
 }

@@ -1,7 +1,7 @@
 import { servesOwnOnly } from '../benefit/entitlement.ts'
 import type { OutletRule, VerificationRule, WalletProgramme } from '../benefit/programme.ts'
 import { type CivilDate, civilMinute } from '../calendar.ts'
-import { type Card, type Household, isExpired, termOn } from '../card/household.ts'
+import { type Card, type Household, isExpired, termOn, type VerificationException } from '../card/household.ts'
 import type { Decision, DecisionContext, DecisionDraft } from './decision.ts'
 import { hasTerminalOn, outletStatusOn } from './outlet.ts'
 import type { AuthorizationRequest, Outlet } from './request.ts'
@@ -153,19 +153,40 @@ export function checkHours(
  * this message. An advice tells of what happened; nobody can be verified then.
  */
 export function checkVerification(
-  { code, verification }: { readonly code: string; readonly verification: VerificationRule },
+  {
+    code,
+    number,
+    verification,
+  }: { readonly code: string; readonly number: number; readonly verification: VerificationRule },
   { messageClass }: AuthorizationRequest,
   draft: DecisionDraft,
 ): Decision | undefined {
   const { accept, required } = verification
   if (!required) return undefined
-  const { pin, fingerprint } = draft.context.authentication
+  const { pin, fingerprint, oneTimeCode } = draft.context.authentication
   if (accept.includes('fingerprint') && fingerprint === 'matched') return undefined
-  if (accept.includes('pin')) {
-    if (pin === 'matched' || messageClass.endsWith('advice')) return undefined
-    return draft.decline('pin-unverifiable', 'verification.required', code, accept.join(' or '))
+  // A wrong or stale code has ended the request before.
+  if (accept.includes('otp') && oneTimeCode?.verdict === 'matched') return undefined
+  const byDigits = accept.includes('pin') || accept.includes('otp')
+  if ((accept.includes('pin') && pin === 'matched') || (byDigits && messageClass.endsWith('advice'))) return undefined
+  const exception = accept.includes('exception') ? exceptionFor(number, draft) : undefined
+  if (exception !== undefined) {
+    draft.note('verification.exception', exception.id)
+    return undefined
   }
+  if (byDigits) return draft.decline('pin-unverifiable', 'verification.required', code, accept.join(' or '))
   return draft.decline('fingerprint-required', 'fingerprint.required', fingerprint, code)
+}
+
+/** A supervised exception of the household that is good for a programme today. */
+function exceptionFor(programme: number, { context }: DecisionDraft): VerificationException | undefined {
+  const { household, entitlementDate } = context
+  return household?.exceptions.find(
+    (one) =>
+      (one.programme === 0 || one.programme === programme) &&
+      one.from <= entitlementDate &&
+      entitlementDate <= one.until,
+  )
 }
 
 /** Whether the requester can take less than it asks for: it says so (DE60.10), or its outlet is registered so. */

@@ -8,6 +8,7 @@ import { checkCard, checkMoneyPlace, checkStanding, checkSubsidyPlace, isInquiry
 import { type BalanceGroup, type Decision, type DecisionContext, DecisionDraft } from './decision.ts'
 import { drawSubsidy } from './goods.ts'
 import { decideCover } from './health.ts'
+import { sendCode } from './one-time-code.ts'
 import { counterpartyOf, debitPostal, depositPostal, postalAvailable, postalGroup } from './postal.ts'
 import { refundPurchase } from './refund.ts'
 import { decideAtHost } from './remote.ts'
@@ -57,6 +58,7 @@ function decideTransaction(request: AuthorizationRequest, draft: DecisionDraft):
   const { card, household } = holder
   const doubtful = checkAuthentication(request, card, household, draft)
   if (doubtful !== undefined) return doubtful
+  if (request.wantsCode) return sendCode(household, draft)
   if (isInquiry(request.transactionType)) {
     return checkStanding(draft, 'not-at-this-outlet') ?? inquire(request, household, draft)
   }

@@ -1,7 +1,7 @@
 import type { ProgrammeBook } from '../benefit/programme-book.ts'
 import type { CivilDate } from '../calendar.ts'
 import type { CardCounters } from '../card/card-counters.ts'
-import type { Card, CardScript, Household, UsedAssertion } from '../card/household.ts'
+import type { Card, CardScript, Household, OneTimeCode, UsedAssertion } from '../card/household.ts'
 import type { Hold, HoldEnding, Transfer } from '../ledger/transfer.ts'
 import type { Authentication } from './authentication.ts'
 import type { AnswerLine } from './elements.ts'
@@ -54,7 +54,7 @@ export interface StoredLine extends DecidedLine {
 
 /** What the head of the household is told of a decision, in the same commit. */
 export interface Notice {
-  readonly template: 'dispense' | 'dispense-returned' | 'account-debited'
+  readonly template: 'dispense' | 'dispense-returned' | 'account-debited' | 'one-time-code'
   readonly detail: Readonly<Record<string, unknown>>
 }
 
@@ -94,6 +94,7 @@ export interface DecisionPolicy {
   readonly withdrawalDailyCount: number
   readonly purchaseSinglePiasters: number
   readonly holdDays: number
+  readonly oneTimeCode: { readonly validMs: number; readonly triesMax: number; readonly perDayMax: number }
   /** Wrong PINs in a row after which a card's PIN is refused until it is reset. */
   readonly pinTriesMax: number
   /** Whether a message that says it read a chip must bring the chip's data. */
@@ -148,6 +149,8 @@ export interface Decision {
   /** The card's counters from now on, on declines too; undefined leaves them. */
   readonly counters: CardCounters | undefined
   readonly usedAssertion: UsedAssertion | undefined
+  /** The household's one-time code from now on, on declines too; undefined leaves it. */
+  readonly oneTimeCode: OneTimeCode | undefined
   /** What it counts against caps, or gives back of them. */
   readonly usages: readonly UsageChange[]
   /** Of an item-level basket: answered line by line, on a refusal for want of value too. */
@@ -218,6 +221,7 @@ export class DecisionDraft {
     originalId: undefined,
     counters: undefined,
     usedAssertion: undefined,
+    oneTimeCode: undefined,
     usages: nothing,
     lines: nothing,
     returnedLines: nothing,
@@ -244,6 +248,11 @@ export class DecisionDraft {
   /** Moves the card's counters, whatever becomes of the request. */
   count(counters: CardCounters): void {
     this.#fields.counters = counters
+  }
+
+  /** The household's one-time code from now on, whatever becomes of the request. */
+  setCode(code: OneTimeCode): void {
+    this.#fields.oneTimeCode = code
   }
 
   /** Counts against a cap, or gives back of it; noted, because what gives this back reads it from the trace. */

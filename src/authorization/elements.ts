@@ -19,6 +19,7 @@ const patterns: Record<string, RegExp> = {
   DY: /^\d{1,2}$/,
   FL: /^\d{1,10}$/,
   CP: /^[CA]$/,
+  OT: /^(SEND|\d{6})$/,
   HS: /^[A-Z0-9]{1,8}$/,
   HC: /^\d{1,12}$/,
 }

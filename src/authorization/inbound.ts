@@ -48,6 +48,9 @@ const PARTIAL_INDICATOR = '60.10'
 /** DE54 amount type of the cash part (visa-base1.md, section 7). */
 const CASHBACK_AMOUNT = '40'
 
+/** DE48 OT of who wants to be sent a one-time code. */
+const WANTS_CODE = 'SEND'
+
 /** DE22: contact chip, contactless chip, chip whose data may be unreliable. */
 const CHIP_ENTRY = /^(05|07|95)/
 /** Dataset 01 and its length of two bytes. */
@@ -102,6 +105,7 @@ export function requestOf(message: Message, link: LinkProfile, receivedAtMs: num
     days: numberElement(elements, 'DY') ?? 1,
     tender: tenderOf(elements),
     basket: elements.basket,
+    wantsCode: elements.first('OT') === WANTS_CODE,
     service: elements.first('HS'),
     costPiasters: numberElement(elements, 'HC'),
     offlineSequence: numberElement(elements, 'FL'),
@@ -162,7 +166,10 @@ function securityOf(
   pan: string,
 ): SecurityData | undefined {
   const token = elements.first('BM')
-  if (track2 === undefined && token === undefined && !message.has(52) && !message.has(55)) return undefined
+  const given = elements.first('OT')
+  const oneTimeCode = given === WANTS_CODE ? undefined : given
+  const isNothing = track2 === undefined && token === undefined && oneTimeCode === undefined
+  if (isNothing && !message.has(52) && !message.has(55)) return undefined
   const serial = elements.first('KS')
   return {
     pinBlock: message.bytes(52),
@@ -171,6 +178,7 @@ function securityOf(
     chip: chipDataOf(message),
     sequenceNumber: message.text(23)?.slice(-2),
     track2,
+    oneTimeCode,
     assertion:
       token === undefined ? undefined : { token: Buffer.from(token, 'hex'), boundTo: boundTextOf(message, pan) },
   }
@@ -244,6 +252,7 @@ function contentHashOf(base: RequestBase, message: Message): string {
     base.quantity ?? '',
     base.days,
     base.tender ?? '',
+    base.wantsCode ? WANTS_CODE : '',
     basketText(base.basket),
     base.service ?? '',
     base.costPiasters ?? '',
@@ -281,6 +290,7 @@ function faultOf(
   if (elements.fault !== undefined) return format(elements.fault)
   if (message.has(90) && base.original === undefined) return format('90')
   if (Number.isNaN(replacement)) return format('95')
+  if (base.wantsCode && !withoutAmount.includes(base.transactionType)) return format('OT')
   const isReversal = base.messageClass.startsWith('reversal')
   if (!message.has(4) && !isReversal && !withoutAmount.includes(base.transactionType)) return format('4')
   if (amountFault !== undefined) return amountFault

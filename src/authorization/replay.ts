@@ -120,6 +120,8 @@ function sideOf(past: PastHousehold, book: (date: CivilDate) => ProgrammeBook): 
     holds: [],
     cashUsage: undefined,
     usedAssertions: [],
+    oneTimeCode: undefined,
+    exceptions: [],
     usages: [],
   }
   const side = { book, household, moved: new Map() }
@@ -280,7 +282,11 @@ function unitPrice(programme: WalletProgramme | undefined, date: CivilDate): num
 
 /** What the holder was verified by then. */
 function authenticationOf(message: PastMessage): Authentication {
-  const pin = entryOf(message, 'pin.matched') === undefined ? 'absent' : 'matched'
-  const fingerprint = entryOf(message, 'assertion.verified')?.[1] === 'matched' ? 'matched' : 'absent'
+  const byDigits = ['pin.matched', 'code.matched'].some((code) => entryOf(message, code) !== undefined)
+  const pin = byDigits ? 'matched' : 'absent'
+  // An exception of then stands for the fingerprint that it did without.
+  const excepted = entryOf(message, 'verification.exception') !== undefined
+  const matched = excepted || entryOf(message, 'assertion.verified')?.[1] === 'matched'
+  const fingerprint = matched ? 'matched' : 'absent'
   return { ...notAuthenticated, pin, fingerprint }
 }

@@ -24,6 +24,8 @@ export interface SecurityData {
   readonly sequenceNumber: string | undefined
   /** What follows the expiry on track 2: service code and discretionary data. */
   readonly track2: { readonly expiry: string; readonly serviceCode: string; readonly discretionary: string } | undefined
+  /** DE48 OT: the one-time code that the holder entered, six digits. */
+  readonly oneTimeCode: string | undefined
   /** DE48 BM: the assertion and the text of the message that it must be bound to. */
   readonly assertion: { readonly token: Uint8Array; readonly boundTo: string } | undefined
 }
@@ -82,6 +84,8 @@ export interface AuthorizationRequest {
   readonly tender: 'cash' | 'postal' | undefined
   /** DE48 IT lines; undefined without any. */
   readonly basket: readonly BasketLine[] | undefined
+  /** DE48 OT `SEND`: the holder wants a one-time code. */
+  readonly wantsCode: boolean
   /** DE48 HS: code of a health service. */
   readonly service: string | undefined
   /** DE48 HC: what a health service costs in all, piasters. */

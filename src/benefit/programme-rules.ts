@@ -79,8 +79,10 @@ function walletRules(file: WalletFile, fault: Fault): void {
 }
 
 function coverRules({ verification, services, effectiveFrom }: CoverFile, fault: Fault): void {
-  if (!verification.required || verification.accept.length !== 1 || verification.accept[0] !== 'fingerprint') {
-    fault('verification', 'of a cover must require the fingerprint and nothing else')
+  const [first, second] = verification.accept
+  const isLadder = first === 'fingerprint' && (second === undefined || second === 'exception')
+  if (!verification.required || !isLadder || verification.accept.length > 2) {
+    fault('verification', 'of a cover must require the fingerprint, and may take an exception for want of one')
   }
   unique(services, 'no', 'services', fault)
   unique(services, 'code', 'services', fault)

@@ -105,13 +105,17 @@ export const outlets = Type.Object(
   { ...closed, description: 'Where it is used.' },
 )
 
+/** The ladder of ways in which a holder may be verified (product.md, "fingerprint"). */
+export const verificationWays = ['fingerprint', 'pin', 'otp', 'exception'] as const
+
 export const verification = Type.Object(
   {
-    accept: Type.Array(Type.Enum(['fingerprint', 'pin']), {
-      maxItems: 2,
+    accept: Type.Array(Type.Enum([...verificationWays]), {
+      maxItems: verificationWays.length,
       uniqueItems: true,
       default: [],
-      description: 'How the holder may be verified, best first.',
+      description:
+        'How the holder may be verified, best first: by fingerprint, PIN, a one-time code that was sent to the head of household (otp), or a supervised exception that two people gave.',
     }),
     required: Type.Boolean({ default: false, description: 'Whether one of them must have been given.' }),
   },

@@ -1,6 +1,7 @@
 import type { CivilDate } from '../calendar.ts'
 import type { Unit } from '../money.ts'
 import type { OutletCategory } from './programme-schema.ts'
+import type { verificationWays } from './programme-schema-parts.ts'
 
 /** A name in English and in Arabic. */
 export interface BilingualName {
@@ -38,7 +39,7 @@ export interface OutletRule {
 
 /** How the holder may be verified, best first, and whether he must be. */
 export interface VerificationRule {
-  readonly accept: readonly ('fingerprint' | 'pin')[]
+  readonly accept: readonly (typeof verificationWays)[number][]
   readonly required: boolean
 }
 

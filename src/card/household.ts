@@ -54,6 +54,28 @@ export interface UsedAssertion {
   readonly usedAtMs: number
 }
 
+/** The one-time code that the head of household was sent last. The code itself is nowhere: it is made of its factor. */
+export interface OneTimeCode {
+  /** Number of the authorization or command that had it sent. */
+  readonly factor: number
+  /** 0 once it was used, or tried too often. */
+  readonly expiresAtMs: number
+  readonly triesLeft: number
+  /** Civil day on which it was sent, and how many were on that day. */
+  readonly day: CivilDate
+  readonly sent: number
+}
+
+/** Leave to draw without the verification that a programme asks for, given by two people for a time. */
+export interface VerificationException {
+  readonly id: number
+  /** Number of the programme; 0 = all. */
+  readonly programme: number
+  readonly from: CivilDate
+  /** Last day. */
+  readonly until: CivilDate
+}
+
 /** Money withdrawn in cash on one civil day, for the daily limits. */
 export interface CashUsage {
   day: CivilDate
@@ -127,6 +149,9 @@ export interface Household {
   cashUsage: CashUsage | undefined
   /** Those that could still come again. */
   usedAssertions: readonly UsedAssertion[]
+  oneTimeCode: OneTimeCode | undefined
+  /** Those that are not over. */
+  exceptions: readonly VerificationException[]
   /** Of the current periods. */
   readonly usages: Usage[]
 }

@@ -177,6 +177,19 @@ const verification = Type.Object(
       default: 3,
       description: 'Wrong PINs in a row after which a card’s PIN is refused until it is reset.',
     }),
+    oneTimeCode: Type.Object(
+      {
+        validMinutes: Type.Integer({ minimum: 1, maximum: 60, default: 5, description: 'How long a code is good.' }),
+        triesMax: Type.Integer({ minimum: 1, maximum: 10, default: 3, description: 'Wrong tries that end a code.' }),
+        perDayMax: Type.Integer({
+          minimum: 1,
+          maximum: 50,
+          default: 5,
+          description: 'Codes that a household is sent on a day.',
+        }),
+      },
+      { ...closed, default: {}, description: 'One-time codes, sent to the head of household.' },
+    ),
     chipDataRequired: Type.Boolean({
       default: false,
       description: 'Whether a message that says it read a chip (DE22) must bring chip data (DE55).',

@@ -39,6 +39,8 @@ export interface DeliveryOptions {
   readonly concurrency: number
   /** @returns undefined when nobody of the household has a number */
   readonly recipientOf: (householdId: number) => Promise<Recipient | undefined>
+  /** The one-time code of a factor: a message keeps the factor alone. */
+  readonly codeOf: (factor: number) => string | Promise<string>
   readonly clock: Clock
   readonly metrics: NotificationMetrics
   readonly log: Logger

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { describeError } from '../errors.ts'
 import { isStale, quietForMs, retryDelayMs } from '../notification/policy.ts'
-import { type Rendered, renderMessage } from '../notification/render.ts'
+import { type Detail, type Rendered, renderMessage } from '../notification/render.ts'
 import { type KeptConnection, keptConnection } from '../store/kept-connection.ts'
 import {
   type DeliveryOutcome,
@@ -117,7 +117,7 @@ export class Sender {
       const recipient = await recipientOf(due.householdId)
       if (recipient === undefined) return ended(due, 'suppressed', nowMs, { reason: 'no-recipient' })
       const language = due.language ?? recipient.language ?? this.#options.rules.language
-      const rendered = this.#render(due, language)
+      const rendered = this.#render(due, await this.#detailOf(due), language)
       if ('fault' in rendered) return ended(due, 'failed', nowMs, { reason: 'not-writable', error: rendered.fault })
       return await this.#send(adapter, due, recipient.mobile, language, rendered, nowMs)
     } catch (error) {
@@ -144,11 +144,17 @@ export class Sender {
     return undefined
   }
 
-  #render(due: DueDelivery, language: 'ar' | 'en'): Rendered | { readonly fault: string } {
+  /** What a message says: a one-time code is made when it goes, and stands nowhere before. */
+  async #detailOf({ detail }: DueDelivery): Promise<Detail> {
+    const factor = factorIn(detail)
+    return factor === undefined ? detail : { ...detail, code: await this.#options.codeOf(factor) }
+  }
+
+  #render(due: DueDelivery, detail: Detail, language: 'ar' | 'en'): Rendered | { readonly fault: string } {
     const { catalogue, rules } = this.#options
     const digits = due.digits ?? (language === 'en' ? 'latn' : rules.digits)
     try {
-      return renderMessage(catalogue, due.template, due.detail, { language, digits })
+      return renderMessage(catalogue, due.template, detail, { language, digits })
     } catch (error) {
       return { fault: describeError(error) }
     }
@@ -166,7 +172,9 @@ export class Sender {
     const { template, createdAtMs } = due
     const idempotencyKey = idempotencyKeyOf(due)
     const result = await adapter.send({ idempotencyKey, to, text, language, encoding, parts, template, createdAtMs })
-    const said = { attempted: true, parts, textHash: createHash('sha256').update(text).digest() }
+    // Of a text with a code no hash is kept: six digits are soon found from it.
+    const hash = factorIn(due.detail) === undefined ? { textHash: createHash('sha256').update(text).digest() } : {}
+    const said = { attempted: true, parts, ...hash }
     switch (result.kind) {
       case 'sent': {
         const reference = result.reference === undefined ? {} : { providerReference: result.reference }
@@ -186,6 +194,12 @@ export class Sender {
     const delayMs = retryDelayMs(retry, failed, Math.random(), wantedMs)
     return ended(due, 'waiting', nowMs + delayMs, { reason: 'retry', error, attempted: true })
   }
+}
+
+/** What a one-time code of a message is made of; undefined of a message without one. */
+function factorIn({ code }: Detail): number | undefined {
+  const factor = typeof code === 'object' && code !== null ? (code as { factor?: unknown }).factor : undefined
+  return Number.isSafeInteger(factor) ? Number(factor) : undefined
 }
 
 /** Names a message for the provider: the same however often it is repeated, another when someone has it sent again. */

@@ -4,6 +4,7 @@ import dispense from '../../schemas/notifications/dispense.json' with { type: 'j
 import entitlement from '../../schemas/notifications/entitlement.json' with { type: 'json' }
 import household from '../../schemas/notifications/household.json' with { type: 'json' }
 import security from '../../schemas/notifications/security.json' with { type: 'json' }
+import verification from '../../schemas/notifications/verification.json' with { type: 'json' }
 import { MizanError } from '../errors.ts'
 import { digitStyles } from './numbers.ts'
 import { languages } from './plural.ts'
@@ -44,6 +45,7 @@ export interface TemplateEntry {
 export const shippedTemplates: readonly TemplateFile[] = [
   collection,
   security,
+  verification,
   dispense,
   entitlement,
   account,

@@ -5,12 +5,14 @@ import type { Words } from './words.ts'
 export const fieldKinds = [
   'text',
   'card',
+  'code',
   'date',
   'money',
   'quantity',
   'kilograms',
   'loaves',
   'days',
+  'minutes',
   'members',
   'points',
 ] as const

@@ -23,6 +23,8 @@ export function valueFault(kind: FieldKind, value: unknown): string | undefined 
       return textOf(value, 'ar') === undefined ? 'must be a text, or { ar, en }' : undefined
     case 'card':
       return lastFour(value) === undefined ? 'must be the last four digits of a card, or its masked number' : undefined
+    case 'code':
+      return typeof value === 'string' && /^\d{4,8}$/.test(value) ? undefined : 'must be a code of four to eight digits'
     case 'date':
       return dateOf(value) === undefined ? 'must be a date: yyyy-mm-dd, or yyyymmdd' : undefined
     case 'money':
@@ -53,6 +55,9 @@ export function writeValue(
     // A mask, so that nobody takes the digits for an amount.
     case 'card':
       return isolated(`*${inStyle(lastFour(value) ?? '', style)}`, style.language)
+    // Typed into a terminal as it stands here, whose keys have these digits.
+    case 'code':
+      return isolated(String(value), style.language)
     case 'date':
       return dateInWords(dateOf(value) ?? 0, style, words)
     case 'money':
@@ -70,19 +75,21 @@ export function writeValue(
   }
 }
 
-const countedBy = { loaves: 'loaf', days: 'day', members: 'member', points: 'point' } as const
+const countedBy = { loaves: 'loaf', days: 'day', minutes: 'minute', members: 'member', points: 'point' } as const
 
 /** A value about as long as one gets, to see how long a message gets. */
 export function longestValue(kind: FieldKind, language: Language): unknown {
   const samples: Readonly<Record<FieldKind, unknown>> = {
     text: (language === 'ar' ? 'م' : 'm').repeat(TEXT_MAX),
     card: '0000',
+    code: '000000',
     date: 20_300_928,
     money: 9_999_999,
     quantity: { amount: 9_999_999, unit: 'EGP' },
     kilograms: 99.999,
     loaves: 999,
     days: 99,
+    minutes: 60,
     members: 99,
     points: 9_999,
   }

@@ -18,7 +18,7 @@ export interface Words {
 }
 
 /** Nouns that the program counts. */
-export const nouns = ['loaf', 'day', 'member', 'pound', 'piaster', 'kilogram', 'point'] as const
+export const nouns = ['loaf', 'day', 'member', 'pound', 'piaster', 'kilogram', 'point', 'minute'] as const
 export type NounName = (typeof nouns)[number]
 
 /** In which words and digits something is written. */

@@ -110,6 +110,15 @@ export interface AssertionCheck {
   readonly mac: Uint8Array
 }
 
+/** A one-time code that a holder entered. */
+export interface OneTimeCodeCheck {
+  readonly name: KeyName
+  /** What the code was made of. */
+  readonly factor: number
+  /** six digits, as received */
+  readonly code: string
+}
+
 /** What a key may be used for, in the terms of its block (X9.143). */
 export interface KeyAttributes {
   readonly usage: KeyUsage
@@ -158,6 +167,9 @@ export interface SecurityModule {
   /** Under any version that is accepted. */
   verifyMac(name: KeyName, data: Uint8Array, mac: Uint8Array): Eventually<Verdict>
   verifyAssertion(check: AssertionCheck): Eventually<Verdict>
+  /** Six digits for a message to the holder, and for nothing else. @throws MizanError CRYPTO_REFUSED without a key */
+  makeOneTimeCode(name: KeyName, factor: number): Eventually<string>
+  verifyOneTimeCode(check: OneTimeCodeCheck): Eventually<Verdict>
   /**
    * Takes a key that came as a block under a key-encryption key.
    * @param expected what the key must be for, and be good to do

@@ -10,6 +10,7 @@ import type { KeyRing, LoadedKey } from './keys/key-ring.ts'
 import { HmacSha256 } from './primitives/hmac.ts'
 import { setOddParity } from './primitives/key-checks.ts'
 import { retailMac } from './primitives/mac.ts'
+import { oneTimeCode } from './primitives/one-time-code.ts'
 import { equalSecret, wipe } from './primitives/secrets.ts'
 import type {
   AssertionCheck,
@@ -20,6 +21,7 @@ import type {
   KeyAttributes,
   KeyName,
   KeyOrder,
+  OneTimeCodeCheck,
   PinCheck,
   PinTranslation,
   ProtectedKey,
@@ -101,6 +103,22 @@ export class SoftwareModule implements SecurityModule {
       assertUsable(key.header, { usage: 'M7', operation: 'verify' })
       const expected = this.#hmacs.of(key).mac(signed).subarray(0, ASSERTION_MAC_BYTES)
       if (equalSecret(expected, mac)) return 'matched'
+    }
+    return 'not-matched'
+  }
+
+  makeOneTimeCode(name: KeyName, factor: number): string {
+    const key = this.#ring.current(name, { usage: 'M7', operation: 'generate' }, this.#now())
+    return oneTimeCode(this.#hmacs.of(key), factor)
+  }
+
+  verifyOneTimeCode({ name, factor, code }: OneTimeCodeCheck): Verdict {
+    const accepted = this.#ring.accepted(name, this.#now())
+    if (accepted.length === 0) return 'unverifiable'
+    for (const key of accepted) {
+      assertUsable(key.header, { usage: 'M7', operation: 'verify' })
+      const expected = oneTimeCode(this.#hmacs.of(key), factor)
+      if (equalSecret(Buffer.from(expected), Buffer.from(code))) return 'matched'
     }
     return 'not-matched'
   }

@@ -41,6 +41,7 @@ export function demoKeysByName(keys: DemoKeys, links: readonly string[] = demoLi
   named.set('imk-ac', keys.imkAc)
   named.set('imk-smi', keys.imkSmi)
   named.set('imk-smc', keys.imkSmc)
+  named.set('one-time-code', keys.oneTimeCode)
   for (const [keyId, key] of Object.entries(keys.biometric)) named.set(`bio:${keyId}`, key)
   return named
 }

@@ -19,6 +19,8 @@ export interface DemoKeys {
   /** Base derivation key of TDES DUKPT, and that of AES DUKPT. */
   readonly bdk: string
   readonly bdkAes: string
+  /** Key of the one-time codes that holders are sent. */
+  readonly oneTimeCode: string
   /** Keys of fingerprint readers by key id. */
   readonly biometric: Readonly<Record<string, string>>
 }
@@ -46,6 +48,7 @@ export function demoKeys(seed: number): DemoKeys {
     imkSmc: key('imk-smc', 16),
     bdk: key('bdk', 16),
     bdkAes: key('bdk-aes', 16),
+    oneTimeCode: key('one-time-code', 32),
     biometric: { '00000001': key('biometric 1', 32), '00000002': key('biometric 2', 32) },
   }
 }

@@ -55,4 +55,5 @@ const verifier = new BatchEncoder({
   closing_row: 0,
   change_row: 0,
   forward_row: 0,
+  one_time_code_row: 0,
 })

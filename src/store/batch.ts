@@ -1,6 +1,6 @@
 import type { CivilDate, CivilMonth } from '../calendar.ts'
 import type { CardCounters } from '../card/card-counters.ts'
-import type { CardScript, CardStatus, Usage, UsedAssertion } from '../card/household.ts'
+import type { CardScript, CardStatus, OneTimeCode, Usage, UsedAssertion } from '../card/household.ts'
 import type { AccountNumber } from '../ledger/accounts.ts'
 
 /** A row of the journal of authorizations: what was asked, what was decided and answered. */
@@ -147,6 +147,12 @@ export interface AssertionRow extends UsedAssertion {
   readonly householdId: number
 }
 
+/** A household's one-time code as it stands after a batch. */
+export interface CodeRow {
+  readonly householdId: number
+  readonly code: OneTimeCode
+}
+
 /** Everything that one commit makes durable. */
 export interface Batch {
   readonly lane: number
@@ -179,6 +185,7 @@ export interface Batch {
   readonly closings: readonly ClosingRow[]
   readonly changes: readonly ChangeRow[]
   readonly forwards: readonly ForwardRow[]
+  readonly codes: readonly CodeRow[]
 }
 
 /** The part of a batch that the hash chain covers: its head and its journal rows. */

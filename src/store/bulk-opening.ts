@@ -62,6 +62,7 @@ export function openingBatch(
     closings: [],
     changes: [],
     forwards: [],
+    codes: [],
   }
 }
 

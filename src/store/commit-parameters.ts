@@ -9,6 +9,7 @@ import type {
   CardStatusRow,
   ChangeRow,
   ClosingRow,
+  CodeRow,
   CommandDoneRow,
   CommandRow,
   ForwardRow,
@@ -41,6 +42,7 @@ const rowTypes = [
   'closing_row',
   'change_row',
   'forward_row',
+  'one_time_code_row',
 ] as const
 
 /** Numbers of the row types in one database. */
@@ -55,7 +57,7 @@ export async function readRowTypes(client: Client): Promise<RowTypeOids> {
   return Object.fromEntries(rows.map(({ name, oid }) => [name, Number(oid)])) as RowTypeOids
 }
 
-export const commitText = `select commit_batch(${Array.from({ length: 27 }, (_, i) => `$${i + 1}`).join(', ')}) as done`
+export const commitText = `select commit_batch(${Array.from({ length: 28 }, (_, i) => `$${i + 1}`).join(', ')}) as done`
 
 /** The journal rows of a batch as arrays of their row types. */
 export interface JournalArrays {
@@ -89,6 +91,7 @@ export class BatchEncoder {
   readonly #closings = new RowWriter()
   readonly #changes = new RowWriter()
   readonly #forwards = new RowWriter()
+  readonly #codes = new RowWriter()
 
   constructor(oids: RowTypeOids) {
     this.#oids = oids
@@ -139,6 +142,7 @@ export class BatchEncoder {
       this.#closings.array(oids.closing_row, 2, batch.closings, putClosing),
       this.#changes.array(oids.change_row, 2, batch.changes, putChange),
       this.#forwards.array(oids.forward_row, 6, batch.forwards, putForward),
+      this.#codes.array(oids.one_time_code_row, 6, batch.codes, putCode),
     ]
   }
 }
@@ -243,6 +247,15 @@ function putForward(to: RowWriter, row: ForwardRow): void {
   to.text(row.mti)
   to.int8(row.cardId)
   to.text(row.fields)
+}
+
+function putCode(to: RowWriter, { householdId, code }: CodeRow): void {
+  to.int8(householdId)
+  to.int8(code.factor)
+  to.timestamp(code.expiresAtMs)
+  to.int2(code.triesLeft)
+  to.int4(code.day)
+  to.int2(code.sent)
 }
 
 function putAssertion(to: RowWriter, row: AssertionRow): void {

@@ -26,7 +26,7 @@ export interface CardOrder {
   readonly reason: OrderReason
   readonly state: IssuanceState
   readonly feePiasters: number
-  readonly feePaid: 'none' | 'postal' | 'cash'
+  readonly feePaid: 'none' | 'postal' | 'cash' | 'refunded'
   readonly oldCardId: number | undefined
   readonly cardId: number | undefined
   /** Last four digits of the card, once it is printed. */

@@ -10,8 +10,10 @@ import type {
   Household,
   HouseholdStatus,
   HouseholdTerm,
+  OneTimeCode,
   Usage,
   UsedAssertion,
+  VerificationException,
 } from '../card/household.ts'
 import type { AccountNumber } from '../ledger/accounts.ts'
 import { transferKindOf } from '../ledger/posting-rules.ts'
@@ -77,6 +79,10 @@ export interface HouseholdRow {
   readonly assertions: string | null
   /** `counter,period,used;…` */
   readonly usages: string | null
+  /** `factor,expiresAtMs,triesLeft,day,sent` */
+  readonly one_time_code: string | null
+  /** `id,programme,from,until;…` */
+  readonly exceptions: string | null
 }
 
 /** A row of `find_authorizations`. */
@@ -188,6 +194,8 @@ function householdOf(row: HouseholdRow, today: CivilDate): Household {
         : undefined,
     usedAssertions: itemsOf(row.assertions, assertionOf),
     usages: itemsOf(row.usages, usageOf),
+    oneTimeCode: row.one_time_code === null ? undefined : codeOf(row.one_time_code),
+    exceptions: itemsOf(row.exceptions, exceptionOf),
   }
 }
 
@@ -208,6 +216,16 @@ function usageOf(item: string): Usage {
 function assertionOf(item: string): UsedAssertion {
   const [nonce = '', usedAtMs] = item.split(',')
   return { nonce, usedAtMs: Number(usedAtMs) }
+}
+
+function codeOf(item: string): OneTimeCode {
+  const [factor = 0, expiresAtMs = 0, triesLeft = 0, day = 0, sent = 0] = numbersOf(item)
+  return { factor, expiresAtMs, triesLeft, day: day as CivilDate, sent }
+}
+
+function exceptionOf(item: string): VerificationException {
+  const [id = 0, programme = 0, from = 0, until = 0] = numbersOf(item)
+  return { id, programme, from: from as CivilDate, until: until as CivilDate }
 }
 
 function cardOf(item: string): Card {

@@ -6,7 +6,7 @@ import {
   type Verified,
 } from '../authorization/authentication.ts'
 import type { AuthorizationRequest, SecurityData } from '../authorization/request.ts'
-import type { Card } from '../card/household.ts'
+import type { Card, Household } from '../card/household.ts'
 import { MizanError } from '../errors.ts'
 import { ChipTags } from '../iso8583/chip-tags.ts'
 import { readAssertion } from '../security/assertion.ts'
@@ -53,20 +53,27 @@ export class Authenticator {
     this.#module = module
   }
 
-  /** @param card undefined for a card that nobody issued: then there is nothing to compare with */
-  authenticate(request: AuthorizationRequest, card: Card | undefined): Eventually<Authentication> {
+  /** @param holder undefined for a card that nobody issued: then there is nothing to compare with */
+  authenticate(
+    request: AuthorizationRequest,
+    holder: { readonly card: Card; readonly household: Household } | undefined,
+  ): Eventually<Authentication> {
     const { security } = request
-    if (security === undefined || card === undefined || request.fault !== undefined) return notAuthenticated
+    if (security === undefined || holder === undefined || request.fault !== undefined) return notAuthenticated
+    const { card, household } = holder
     const chip = this.#verifyChip(request, security, card)
     const cardValue = this.#verifyCardValue(request, security, card)
     const pin = this.#verifyPin(request, security, card)
     const assertion = this.#verifyAssertion(request, security)
-    if (isPending(chip.outcome) || isPending(cardValue) || isPending(pin) || isPending(assertion)) {
-      return Promise.all([chip.outcome, cardValue, pin, assertion]).then(([outcome, value, pinVerdict, verified]) =>
-        collect(outcome, chip.facts, value, pinVerdict, verified),
+    const code = this.#verifyCode(security, household)
+    const all = [chip.outcome, cardValue, pin, assertion, code] as const
+    if (all.some(isPending)) {
+      return Promise.all(all).then(([outcome, value, pinVerdict, verified, codeVerified]) =>
+        collect(outcome, chip.facts, value, pinVerdict, verified, codeVerified),
       )
     }
-    return collect(chip.outcome, chip.facts, cardValue, pin, assertion)
+    const [outcome, value, verdict, verified, codeVerified] = all as Settled<typeof all>
+    return collect(outcome, chip.facts, value, verdict, verified, codeVerified)
   }
 
   #verifyChip(
@@ -139,6 +146,18 @@ export class Authenticator {
     })
   }
 
+  /** Compared with the code that was sent last, whatever its time: that is for the decision to say. */
+  #verifyCode(
+    { oneTimeCode: code }: SecurityData,
+    { oneTimeCode: sent }: Household,
+  ): Eventually<Authentication['oneTimeCode']> {
+    if (code === undefined) return undefined
+    if (sent === undefined) return { factor: 0, verdict: 'unverifiable' }
+    const { factor } = sent
+    const verdict = this.#module.verifyOneTimeCode({ name: 'one-time-code', factor, code })
+    return isPending(verdict) ? verdict.then((known) => ({ factor, verdict: known })) : { factor, verdict }
+  }
+
   #verifyAssertion(request: AuthorizationRequest, { assertion }: SecurityData): Eventually<AssertionResult> {
     if (assertion === undefined) return { fingerprint: 'absent', facts: undefined }
     const read = readAssertion(assertion.token, assertion.boundTo)
@@ -156,6 +175,9 @@ export class Authenticator {
   }
 }
 
+/** What a list of answers is once none of them is awaited. */
+type Settled<T extends readonly unknown[]> = { readonly [K in keyof T]: Awaited<T[K]> }
+
 /**
  * Verifies the requests of a batch that bring something to verify.
  * @param cache holds their cards already; what is found of a card is looked at, not changed
@@ -170,7 +192,7 @@ export async function authenticateAll(
   for (const work of works) {
     const { request } = work
     if (request.security === undefined) continue
-    const answer = authenticator.authenticate(request, cache.get(request.panIndex)?.card)
+    const answer = authenticator.authenticate(request, cache.get(request.panIndex))
     if (isPending(answer)) pending.push(answer.then((later) => void verified.set(work, later)))
     else verified.set(work, answer)
   }
@@ -197,6 +219,7 @@ function collect(
   cardValue: Verified,
   pin: Verified,
   { fingerprint, facts }: AssertionResult,
+  oneTimeCode: Authentication['oneTimeCode'],
 ): Authentication {
   return {
     pin,
@@ -205,6 +228,7 @@ function collect(
     chip,
     fingerprint,
     assertion: facts,
+    oneTimeCode,
     answers:
       answers === undefined ? undefined : { approved: hexOf(answers.approved), declined: hexOf(answers.declined) },
     script: script === undefined ? undefined : hexOf(script),

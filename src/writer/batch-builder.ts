@@ -91,6 +91,8 @@ export class BatchBuilder {
   readonly #closings = new Map<Household, CivilMonth>()
   readonly #changes: ChangeRow[] = []
   readonly #forwards: ForwardRow[] = []
+  /** Households whose one-time code is another than before. */
+  readonly #codes = new Set<Household>()
 
   constructor(head: BatchHead) {
     this.head = head
@@ -144,6 +146,11 @@ export class BatchBuilder {
   /** Names a card whose status is changed in memory. */
   restateCard(card: Card): void {
     this.#restatedCards.add(card)
+  }
+
+  /** Names a household whose one-time code is changed in memory. */
+  changeCode(household: Household): void {
+    this.#codes.add(household)
   }
 
   /** A change beyond the ledger for `apply_change` of the same commit; it must never hold a number in clear. */
@@ -272,6 +279,9 @@ export class BatchBuilder {
       closings: Array.from(this.#closings, ([{ id }, month]) => ({ householdId: id, month })),
       changes: this.#changes,
       forwards: this.#forwards,
+      codes: [...this.#codes].flatMap(({ id, oneTimeCode: code }) =>
+        code === undefined ? [] : [{ householdId: id, code }],
+      ),
     }
   }
 
@@ -327,6 +337,7 @@ export class BatchBuilder {
       this.#stopOldCards.push(household.id)
       this.notify(household.id, 'old-card-stopped', {})
     }
+    if (decision.oneTimeCode !== undefined) this.changeCode(household)
     if (usedAssertion !== undefined) this.#assertions.push({ householdId: household.id, ...usedAssertion })
   }
 

@@ -8,22 +8,26 @@ import {
   type Household,
   type HouseholdTerm,
   householdStatuses,
+  type OneTimeCode,
   oldRationCardStates,
   type Usage,
   type UsedAssertion,
+  type VerificationException,
 } from '../card/household.ts'
 import { assert } from '../errors.ts'
 import type { AccountNumber } from '../ledger/accounts.ts'
 import { transferKindOf, transferKinds } from '../ledger/posting-rules.ts'
 import type { Balance, Hold } from '../ledger/transfer.ts'
 
-const HEAD = 15
+const HEAD = 17
 const CARD = 15
 const TERM = 3
 const USAGE = 3
 const BALANCE = 4
 const HOLD = 6
 const ASSERTION = 3
+const CODE = 5
+const EXCEPTION = 4
 const EXPIRY_LENGTH = 4
 const NO_PIN = -1
 const NO_SCRIPT = -1
@@ -51,14 +55,15 @@ export class NameTable {
 
 /** Numbers that a household takes as a record. */
 export function recordLength(household: Household): number {
-  const { cards, balances, holds, usedAssertions, terms, usages } = household
+  const { cards, balances, holds, usedAssertions, terms, usages, oneTimeCode, exceptions } = household
   const parts = cards.length * CARD + balances.length * BALANCE + holds.length * HOLD + terms.length * TERM
-  return HEAD + parts + usedAssertions.length * ASSERTION + usages.length * USAGE
+  const verification = usedAssertions.length * ASSERTION + exceptions.length * EXCEPTION + (oneTimeCode ? CODE : 0)
+  return HEAD + parts + verification + usages.length * USAGE
 }
 
 /** Writes a household as numbers to the front of `out`. @returns how many */
 export function writeHousehold(household: Household, out: Float64Array, names: NameTable): number {
-  const { cards, balances, holds, cashUsage, usedAssertions, terms, usages } = household
+  const { cards, balances, holds, cashUsage, usedAssertions, terms, usages, oneTimeCode, exceptions } = household
   let at = 0
   const put = (value: number) => {
     out[at++] = value
@@ -78,6 +83,8 @@ export function writeHousehold(household: Household, out: Float64Array, names: N
   put(usedAssertions.length)
   put(terms.length)
   put(usages.length)
+  put(oneTimeCode === undefined ? 0 : 1)
+  put(exceptions.length)
   for (const card of cards) {
     put(card.id)
     put(cardKinds.indexOf(card.kind))
@@ -121,6 +128,19 @@ export function writeHousehold(household: Household, out: Float64Array, names: N
     put(period)
     put(used)
   }
+  if (oneTimeCode !== undefined) {
+    put(oneTimeCode.factor)
+    put(oneTimeCode.expiresAtMs)
+    put(oneTimeCode.triesLeft)
+    put(oneTimeCode.day)
+    put(oneTimeCode.sent)
+  }
+  for (const { id, programme, from, until } of exceptions) {
+    put(id)
+    put(programme)
+    put(from)
+    put(until)
+  }
   return at
 }
 
@@ -143,6 +163,8 @@ export function readHousehold(from: Float64Array, names: NameTable): Household {
   const assertionCount = take()
   const termCount = take()
   const usageCount = take()
+  const hasCode = take() === 1
+  const exceptionCount = take()
   const cards: Card[] = []
   for (let index = 0; index < cardCount; index++) cards.push(readCard(take))
   const balances: Balance[] = []
@@ -161,9 +183,14 @@ export function readHousehold(from: Float64Array, names: NameTable): Household {
   }
   const usages: Usage[] = []
   for (let index = 0; index < usageCount; index++) usages.push({ counter: take(), period: take(), used: take() })
+  const oneTimeCode = hasCode ? readCode(take) : undefined
+  const exceptions: VerificationException[] = []
+  for (let index = 0; index < exceptionCount; index++) {
+    exceptions.push({ id: take(), programme: take(), from: take() as CivilDate, until: take() as CivilDate })
+  }
   const cashUsage = day === 0 ? undefined : { day, withdrawnPiasters, withdrawals }
   const states = { id, governorate, classes, closedMonth, oldRationCard, accountAt, cashUsage }
-  return { ...states, terms, cards, balances, holds, usedAssertions, usages }
+  return { ...states, terms, cards, balances, holds, usedAssertions, usages, oneTimeCode, exceptions }
 }
 
 function classesOf(joined: string): readonly string[] {
@@ -193,6 +220,10 @@ function readCard(take: () => number): Card {
     counters,
     scriptPending: script === NO_SCRIPT ? undefined : known(cardScripts[script]),
   }
+}
+
+function readCode(take: () => number): OneTimeCode {
+  return { factor: take(), expiresAtMs: take(), triesLeft: take(), day: take() as CivilDate, sent: take() }
 }
 
 function readHold(take: () => number): Hold {

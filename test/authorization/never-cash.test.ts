@@ -78,6 +78,8 @@ function openingHousehold(id: number): Household {
     holds: [],
     cashUsage: undefined,
     usedAssertions: [],
+    oneTimeCode: undefined,
+    exceptions: [],
     usages: [],
   }
 }

@@ -62,6 +62,7 @@ export const policy: DecisionPolicy = {
   purchaseSinglePiasters: 2_000_000,
   holdDays: 7,
   pinTriesMax: 3,
+  oneTimeCode: { validMs: 300_000, triesMax: 3, perDayMax: 5 },
   chipDataRequired: false,
   pinRequired: () => false,
   serviceLiveFrom: () => parseDate('2023-08-01'),
@@ -97,6 +98,7 @@ export const withAssertion: SecurityData = {
   chip: undefined,
   sequenceNumber: undefined,
   track2: undefined,
+  oneTimeCode: undefined,
   assertion: { token: new Uint8Array(52), boundTo: '' },
 }
 
@@ -133,6 +135,8 @@ export function household(fields: Partial<Household> = {}): Household {
     holds: [],
     cashUsage: undefined,
     usedAssertions: [],
+    oneTimeCode: undefined,
+    exceptions: [],
     usages: [],
     ...fields,
   }
@@ -178,6 +182,7 @@ export function request(fields: Partial<AuthorizationRequest> = {}): Authorizati
     days: 1,
     tender: undefined,
     basket: undefined,
+    wantsCode: false,
     service: undefined,
     costPiasters: undefined,
     offlineSequence: undefined,

@@ -117,6 +117,7 @@ export async function openDeliveryWorld(t: TeardownHost): Promise<DeliveryWorld>
       keepDays: 90,
     },
     adapter,
+    codeOf: (factor) => String(factor % 1_000_000).padStart(6, '0'),
     concurrency: 4,
     recipientOf: async (id): Promise<Recipient | undefined> => (id === 0 ? undefined : { mobile: mobileOf(id) }),
     clock,

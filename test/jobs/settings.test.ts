@@ -6,6 +6,7 @@ import t from 'tap'
 import { loadConfig } from '../../src/config/config.ts'
 import { KeyRing } from '../../src/security/keys/key-ring.ts'
 import { panProtection } from '../../src/security/pan-protection.ts'
+import { SoftwareModule } from '../../src/security/software-module.ts'
 import { openJobs } from '../../src/switch-jobs.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { createNotificationMetrics } from '../../src/telemetry/notification-metrics.ts'
@@ -28,7 +29,7 @@ const open = (settings: object) => {
   return openJobs({
     config: load(settings),
     url: 'postgres://nobody@127.0.0.1:1/none',
-    keys: { ring, protection: panProtection(ring, () => 0) },
+    keys: { ring, protection: panProtection(ring, () => 0), module: new SoftwareModule(ring, () => 0) },
     programmesOn: () => ({ wallets: [] }),
     jobs: [],
     clock: { now: () => 0 },

@@ -242,6 +242,80 @@ test('people, their cards and what they are told', async (t) => {
     t.equal((await bread(card, PORT_SAID, 4)).code, '00')
   })
 
+  await t.test('a fee that was taken is paid back once, when a second person agrees', async (t) => {
+    const { householdId, card, orderId } = await issue(t, 700, 1)
+    const cardId = (await orderOf(orderId)).cardId
+    await step(t, `/cards/${cardId}/report`, { kind: 'damage', reason: 'torn' }, hotline)
+    const { orderId: replacement } = await step(t, `/cards/${cardId}/replace`, {
+      reason: 'damage',
+      pay: 'cash',
+      counter: 1,
+    })
+    const next = await announce(t, replacement, 701)
+    await step(t, `/orders/${replacement}/collected`, {})
+    const before = (await balances(next, PORT_SAID))[20] ?? 0
+    const wish = { householdId, orderId: replacement }
+    t.match(await agreed('fee-refund', { ...wish, orderId }, { checker: 'settlement' }), /no fee was taken/)
+    t.match(await agreed('fee-refund', wish, { checker: 'settlement' }), /is paid back/)
+    t.equal((await balances(next, PORT_SAID))[20], before + 30_000)
+    t.equal((await orderOf(replacement)).feePaid, 'refunded')
+    t.match(await agreed('fee-refund', wish, { checker: 'settlement' }), /was paid back already/)
+    t.equal((await bread(card, PORT_SAID, 1)).code, '62', 'the torn card stays stopped')
+  })
+
+  await t.test(
+    'M11, M20: where a programme asks for it, a code from the telephone or an exception verifies',
+    async (t) => {
+      const { householdId, card, mobile } = await issue(t, 800, 2)
+      const ration = (await user('operator').get('/programmes/ration')).body
+      const verification = { accept: ['fingerprint', 'pin', 'otp', 'exception'], required: true }
+      const effectiveFrom = '2027-02-01'
+      const version = { ...ration.content, version: ration.version + 1, effectiveFrom, verification }
+      t.equal((await hotline.post('/programmes/ration/draft', { content: version })).status, 200)
+      const asked = await hotline.post(`/programmes/ration/versions/${version.version}/submit`, { reason: 'decided' })
+      const approved = await user('operator-2').post(`/change-requests/${asked.body.changeId}/approve`, {})
+      t.match(approved.body, { state: 'approved' })
+      const terminal = world.place('grocer', PORT_SAID)
+      const buy = async (code?: string) => {
+        const elements = code === undefined ? [] : [{ tag: 'OT', value: code }]
+        const goods = { card, terminal, from: '91', amountPiasters: 1_000 }
+        return (await world.pos.ask(transaction('purchase', goods, { elements }))).answer.code
+      }
+      t.equal(await buy(), '86', 'nobody is verified')
+      const wants = { elements: [{ tag: 'OT', value: 'SEND' }] }
+      t.equal((await world.pos.ask(transaction('inquiry', { card, terminal }, wants))).answer.code, '00')
+      const text = await told(mobile, 'one-time-code')
+      const code = /\d{6}/.exec(text)?.[0] ?? ''
+      t.match(text, 'رمز التحقق لبطاقتكم الموحدة')
+      t.equal(await buy(code === '000000' ? '000001' : '000000'), '55', 'a wrong one')
+      t.equal(await buy(code), '00')
+      t.equal(await buy(code), '86', 'good once')
+      await step(t, `/households/${householdId}/one-time-code`, undefined, hotline)
+      let second = text
+      for (let tries = 0; tries < 500 && second === text; tries++) {
+        await new Promise((resolve) => setTimeout(resolve, 20))
+        second = await told(mobile, 'one-time-code')
+      }
+      t.equal(await buy(/\d{6}/.exec(second)?.[0]), '00', 'one that the hotline had sent')
+      const from = '2027-02-01'
+      const wish = { householdId, programme: 'ration', from, until: '2027-02-28' }
+      t.match(await agreed('verification-exception', wish), /ration from 20270201 to 20270228/)
+      t.match(await told(mobile, 'exception-given'), 'بدون بصمة')
+      t.equal(await buy(), '00', 'by the exception')
+      const { items } = (await clerk.get(`/households/${householdId}/exceptions`)).body
+      t.match(items, [{ from, until: '2027-02-28', endedAt: null }])
+      await step(
+        t,
+        `/households/${householdId}/exceptions/${items[0].exceptionId}/end`,
+        { reason: 'has a finger' },
+        hotline,
+      )
+      t.equal(await buy(), '86')
+      await world.restart()
+      t.equal(await buy(), '86', 'and after a restart')
+    },
+  )
+
   await t.test('the ledger is sound', (t) => expectSoundLedger(t, world))
 })
 

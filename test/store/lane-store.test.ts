@@ -42,6 +42,7 @@ function batchAfter({ epoch, lastSeq, nextId }: LanePosition): Batch {
     closings: [],
     changes: [],
     forwards: [],
+    codes: [],
   }
 }
 

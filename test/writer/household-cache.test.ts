@@ -224,6 +224,25 @@ t.test('any household comes back as it was put in', async (t) => {
         expiresAtMs: amount,
       }),
     ),
+    oneTimeCode: fc.option(
+      record({
+        factor: amount,
+        expiresAtMs: amount,
+        triesLeft: fc.nat({ max: 10 }),
+        day: fc.integer({ min: 20_200_101, max: 20_991_231 }).map((date) => date as CivilDate),
+        sent: fc.nat({ max: 50 }),
+      }),
+      { nil: undefined },
+    ),
+    exceptions: fc.array(
+      record({
+        id: amount,
+        programme: fc.nat({ max: 99 }),
+        from: fc.integer({ min: 20_200_101, max: 20_991_231 }).map((date) => date as CivilDate),
+        until: fc.integer({ min: 20_200_101, max: 20_991_231 }).map((date) => date as CivilDate),
+      }),
+      { maxLength: 3 },
+    ),
     cashUsage: fc.option(
       record({
         day: fc.integer({ min: 20_200_101, max: 20_991_231 }).map((date) => date as CivilDate),

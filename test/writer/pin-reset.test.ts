@@ -52,6 +52,7 @@ class Cardholder {
       chip,
       sequenceNumber: '01',
       track2: undefined,
+      oneTimeCode: undefined,
       assertion: undefined,
     }
     return purchaseOf(this.#householdId, nowMs, { amountPiasters: AMOUNT, chipRead: true, security, ...changes })

@@ -51,7 +51,7 @@ const orderProperties = {
   reason: Type.Enum([...orderReasons]),
   state: Type.Enum([...issuanceStates]),
   feePiasters: Type.Integer(),
-  feePaid: Type.Enum(['none', 'postal', 'cash']),
+  feePaid: Type.Enum(['none', 'postal', 'cash', 'refunded']),
   oldCardId: orNull(Type.Integer()),
   cardId: orNull(Type.Integer()),
   lastFour: orNull(Type.String()),

@@ -133,6 +133,15 @@ export const keyFamilies: readonly KeyFamily[] = [
     purpose: 'key of biometric devices: assertions in BM',
   },
   {
+    family: 'one-time-code',
+    owner: 'none',
+    usage: 'M7',
+    modeOfUse: 'C',
+    lengths: HMAC,
+    exportability: 'N',
+    purpose: 'one-time codes that holders are sent',
+  },
+  {
     family: 'pan-index',
     owner: 'none',
     usage: 'M7',

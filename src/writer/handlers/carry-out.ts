@@ -23,7 +23,8 @@ import {
   orderCard,
   takePrintedCard,
 } from './issuance-commands.ts'
-import { addDevice, removeDevice, replaceCard, reportCard } from './report-commands.ts'
+import { addDevice, refundFee, removeDevice, replaceCard, reportCard } from './report-commands.ts'
+import { addException, endException, sendCode } from './verification-commands.ts'
 
 const OUTCOME_MAX = 500
 
@@ -53,6 +54,10 @@ const handlers: Readonly<Record<string, Handler | undefined>> = {
   'device-token-remove': removeDevice,
   'benefit-credit': creditBenefit,
   'benefit-grant': grantBenefit,
+  'fee-refund': refundFee,
+  'one-time-code': sendCode,
+  'exception-add': addException,
+  'exception-end': endException,
 }
 
 /**

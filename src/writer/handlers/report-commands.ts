@@ -93,6 +93,23 @@ function feeTransfer(
   return transfer('fee', postal, fees, feePiasters)
 }
 
+const refundSchema = Type.Object({
+  asked: optional(Type.String()),
+  order: parts.id,
+  piasters: parts.piasters,
+  reason: parts.reason,
+})
+
+/** Pays the fee of a replacement back into the postal account, once, whichever way it was paid. */
+export const refundFee: Handler = atHousehold(refundSchema, (detail, { household, builder, command }) => {
+  const { order, piasters, reason } = detail
+  const postal = moneyAccount('postalAccount', household.id)
+  builder.post([transfer('feeReversal', moneyAccount('serviceFees', 0), postal, piasters)], household)
+  builder.change('fee-refund', { household: household.id, order, piasters, actor: command.requestedBy })
+  builder.notify(household.id, 'account-credited', { amount: piasters })
+  return done(`the fee of order ${order} is paid back: ${formatQuantity(piasters, 'EGP')}`, { order, piasters, reason })
+})
+
 const deviceAddSchema = Type.Object({
   asked: optional(Type.String()),
   card: cardPart,
