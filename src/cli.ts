@@ -21,6 +21,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   audit: async () => (await import('./commands/audit.ts')).auditCommand(),
   keys: async () => (await import('./commands/keys.ts')).keysCommand(),
   notification: async () => (await import('./commands/notification.ts')).notificationCommand(),
+  forward: async () => (await import('./commands/forward.ts')).forwardCommand(),
   job: async () => (await import('./commands/job.ts')).jobCommand(),
   decode: async () => (await import('./commands/decode.ts')).decodeCommand(),
   encode: async () => (await import('./commands/encode.ts')).encodeCommand(),

@@ -6,6 +6,7 @@ import type { NotificationAdapter } from './jobs/adapter.ts'
 import type { DeliveryOptions } from './jobs/delivery-options.ts'
 import { fileAdapter } from './jobs/file-adapter.ts'
 import { noticeExpiryJob } from './jobs/notice-expiry-job.ts'
+import { outboundPurgeJob } from './jobs/outbound-purge-job.ts'
 import { type ReminderOptions, reminderJob } from './jobs/reminder-job.ts'
 import { type Jobs, startJobs } from './jobs/runtime.ts'
 import type { NamedJob } from './jobs/scheduler.ts'
@@ -68,7 +69,8 @@ export function openJobs({ config, url, keys, programmesOn, jobs, clock, metrics
   }
   const desk = { personal, pans: keys.protection, now: () => clock.now() }
   const reminder = { url, clock, programmesOn, daysBefore: notifications.remindDays }
-  const all = [...jobs, noticeExpiryJob(url, desk), reminderJob(reminder)]
+  const purge = outboundPurgeJob({ url, clock, keepDays: config.forwarding.keepDays })
+  const all = [...jobs, noticeExpiryJob(url, desk), reminderJob(reminder), purge]
   return closing(startJobs({ url, jobs: all, delivery, log }), recipients)
 }
 

@@ -230,7 +230,7 @@ $$;
 
 create view outbound_messages as
   select m.id, m.destination, m.kind, m.mti, m.fields, m.stan, m.transmission, m.lane, m.batch_seq, m.authorization_id,
-         c.pan_masked, m.subject, m.queued_by, m.state, m.attempts, m.next_at, m.response_code, m.error, m.created_at,
+         c.household_id, c.pan_masked, m.subject, m.queued_by, m.state, m.attempts, m.next_at, m.response_code, m.error, m.created_at,
          m.sent_at, m.ended_at
   from outbound_message m
   left join card c on c.lane = m.lane and c.id = m.card_id;

@@ -116,5 +116,11 @@ export const accessMatrix: Readonly<Record<string, Access>> = {
   'GET /households/{householdId}/notification-preference': readsCitizens,
   'POST /households/{householdId}/notification-preference': serves,
 
+  'GET /outbound-messages': readsJournal,
+  'GET /outbound-messages/{messageId}': readsJournal,
+  'GET /outbound-destinations': readsJournal,
+  'POST /outbound-messages/{messageId}/resend': ['operator', 'settlement'],
+  'POST /outbound-messages/{messageId}/drop': ['operator', 'settlement'],
+
   'GET /audit': ['auditor'],
 }

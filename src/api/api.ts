@@ -22,6 +22,7 @@ import { ledgerRoutes } from './routes/ledger.ts'
 import { membershipRoutes } from './routes/membership.ts'
 import { notificationRoutes } from './routes/notifications.ts'
 import { orderRoutes } from './routes/orders.ts'
+import { outboundRoutes } from './routes/outbound-messages.ts'
 import { outletRoutes } from './routes/outlets.ts'
 import { peopleRoutes } from './routes/people.ts'
 import { placeRoutes } from './routes/places.ts'
@@ -62,6 +63,7 @@ export const apiRoutes: readonly Route[] = [
   ...programmeRoutes,
   ...outletRoutes,
   ...notificationRoutes,
+  ...outboundRoutes,
   ...changeRoutes,
   ...auditRoutes,
 ]

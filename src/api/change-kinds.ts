@@ -4,6 +4,7 @@ import { householdStatuses } from '../card/household.ts'
 import { MizanError } from '../errors.ts'
 import { nested } from '../store/access-pool.ts'
 import type { Client } from '../store/connection.ts'
+import { dropOutbound, readOutbound, requireOpen, resendOutbound } from '../store/outbound-desk.ts'
 import { findOutlet, saveOutlet } from '../store/outlet-store.ts'
 import { type CardOrder, readOrder } from '../store/people-orders.ts'
 import { listProgrammes } from '../store/programme-reader.ts'
@@ -67,6 +68,17 @@ async function requireSubmitted(client: Client, { code, version }: Version): Pro
   const found = (await listProgrammes(client, { code })).find((one) => one.version === version)
   if (found?.state === 'submitted') return
   throw new MizanError('CONFLICT', `version ${version} of ${code} is ${found?.state ?? 'not there'}: submit it first`)
+}
+
+const messageId = id('Number of the queued message.')
+
+const findMessage = async (client: Client, payload: Payload) => {
+  const { message } = await readOutbound(client, Number(payload.messageId))
+  requireOpen(message)
+}
+
+function outboundAuthor({ maker, checker, reason }: ApprovedChange, nowMs: number) {
+  return { actor: `${maker} + user:${checker}`, reason, nowMs }
 }
 
 /** What stays in the journal of a household has room for 200 characters. */
@@ -267,6 +279,30 @@ export const changeKinds: Readonly<Record<string, ChangeKind>> = {
     checkers: ['settlement'],
     payload: shape({ sha256 }),
     execute: async (_, { payload }) => ({ by: 'change', result: `the file ${payload.sha256} may be loaded` }),
+  },
+  'outbound-resend': {
+    what: 'send a dead letter again that moves money',
+    makers: ['operator', 'settlement'],
+    checkers: ['operator', 'settlement'],
+    payload: shape({ messageId }),
+    validate: findMessage,
+    execute: async (client, request, { clock }) => {
+      const id = Number(request.payload.messageId)
+      await resendOutbound(client, id, outboundAuthor(request, clock.now()))
+      return { by: 'change', result: `message ${id} waits to be sent again` }
+    },
+  },
+  'outbound-drop': {
+    what: 'never send a message that moves money',
+    makers: ['operator', 'settlement'],
+    checkers: ['operator', 'settlement'],
+    payload: shape({ messageId }),
+    validate: findMessage,
+    execute: async (client, request, { clock }) => {
+      const id = Number(request.payload.messageId)
+      await dropOutbound(client, id, outboundAuthor(request, clock.now()))
+      return { by: 'change', result: `message ${id} is dropped` }
+    },
   },
   'membership-file': {
     what: 'apply a file that changes who is a member of which household',

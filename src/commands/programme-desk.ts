@@ -1,15 +1,13 @@
 import type { Command } from 'commander'
 import { checkProgramme } from '../benefit/programme-check.ts'
 import { describeError, MizanError } from '../errors.ts'
-import { verifySecret } from '../security/keys/custodian-secret.ts'
-import { wipe } from '../security/primitives/secrets.ts'
-import { noteLogin, noteWrongPassword, type Role, readLogin } from '../store/access-users.ts'
+import type { Role } from '../store/access-users.ts'
 import { noteAudit } from '../store/audit-store.ts'
 import type { Client } from '../store/connection.ts'
 import type { ProgrammeVersion } from '../store/programme-record.ts'
 import type { ProgrammeAuthor } from '../store/programme-store.ts'
 import type { CommandIo } from './command-io.ts'
-import { withTries } from './custodian-login.ts'
+import { logInSecondPerson } from './second-person.ts'
 
 /** Options that every command on programmes has. */
 export interface ProgrammeOptions {
@@ -70,34 +68,9 @@ export function authorAs(actor: string): ProgrammeAuthor {
   }
 }
 
-/**
- * Lets the second person log in: a user of the API, by name and password, with a role that may publish.
- * @returns the actor, as it stands in the audit
- * @throws MizanError UNAUTHENTICATED, FORBIDDEN, PASSWORD_CHANGE_REQUIRED
- */
-export async function logInPublisher(io: CommandIo, client: Client): Promise<string> {
-  const input = io.openInput()
-  try {
-    return await withTries(io, input, async () => {
-      const name = await input.ask('user who publishes: ')
-      const password = await input.askSecret('password: ')
-      const record = await readLogin(client, name)
-      const isRight = await verifySecret(record?.isLocked === false ? record.passwordHash : undefined, password)
-      wipe(password)
-      if (record === undefined || !isRight) {
-        if (record?.isLocked === false) await noteWrongPassword(client, name)
-        throw new MizanError('UNAUTHENTICATED', 'mizan user list shows who may log in, and who is locked')
-      }
-      if (record.mustChange) throw new MizanError('PASSWORD_CHANGE_REQUIRED')
-      if (!record.roles.some((role) => PUBLISHERS.includes(role))) {
-        throw new MizanError('FORBIDDEN', `publishing is for ${PUBLISHERS.join(' and ')}`)
-      }
-      await noteLogin(client, name)
-      return `user:${name}`
-    })
-  } finally {
-    input.close()
-  }
+/** Lets the second person log in, as {@link logInSecondPerson}: one with a role that may publish. */
+export function logInPublisher(io: CommandIo, client: Client): Promise<string> {
+  return logInSecondPerson(io, client, { prompt: 'user who publishes', roles: PUBLISHERS, what: 'publishing' })
 }
 
 /** A version in one line. */

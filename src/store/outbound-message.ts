@@ -114,3 +114,12 @@ export async function forwardsOf(client: Client, authorizationIds: readonly numb
     endedAtMs: row.ended_at?.getTime(),
   }))
 }
+
+/** Deletes messages that were acknowledged or dropped before a time, with their history, a bounded number at once. */
+export async function purgeOutbound(client: Client, beforeMs: number, limit: number): Promise<number> {
+  const { rows } = await client.query<{ gone: number }>('select purge_outbound_messages($1, $2) as gone', [
+    new Date(beforeMs),
+    limit,
+  ])
+  return rows[0]?.gone ?? 0
+}

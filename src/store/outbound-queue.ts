@@ -1,6 +1,6 @@
 import type { ForwardKind } from '../authorization/forward.ts'
 import type { EncryptedPan } from '../security/pan-protection.ts'
-import type { Client } from './connection.ts'
+import type { Queryable } from './access-pool.ts'
 import { type KeptConnection, keptConnection } from './kept-connection.ts'
 
 /** Number of a card as it rests. */
@@ -201,7 +201,7 @@ export interface DestinationState {
 export const COUNT_MAX = 100_000
 
 /** Looks at every queue; those that never held a message are not among them. */
-export async function readDestinations(client: Client): Promise<DestinationState[]> {
+export async function readDestinations(client: Queryable): Promise<DestinationState[]> {
   const { rows } = await client.query<{
     destination: string
     waiting: number

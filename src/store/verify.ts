@@ -11,6 +11,7 @@ import { commandChecks } from './verify/commands.ts'
 import { entitlementChecks } from './verify/entitlements.ts'
 import { hashChainCheck } from './verify/hash-chain.ts'
 import { idempotencyChecks } from './verify/idempotency.ts'
+import { outboundChecks } from './verify/outbound.ts'
 import { postingChecks } from './verify/postings.ts'
 import { type VerificationRules, verificationRules } from './verify/rules.ts'
 
@@ -34,6 +35,7 @@ export const ledgerChecks: readonly LedgerCheck[] = [
   hashChainCheck,
   ...entitlementChecks,
   ...basketChecks,
+  ...outboundChecks,
 ]
 
 /**

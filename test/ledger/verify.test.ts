@@ -274,6 +274,25 @@ const plants: readonly Plant[] = [
     forge: [],
   },
   {
+    what: 'a message of our own that no decision queued',
+    sql: `insert into outbound_message
+            (destination, kind, mti, fields, stan, transmission, lane, batch_seq, authorization_id, queued_by, next_at, created_at)
+          select 'post', 'advice', '0220', '{}', '500001', '1118090000', lane, batch_seq, id + 64000, 'decision', now(), now()
+            from authorization_journal where id = ${purchase}`,
+    fails: ['forwards-accounted'],
+    forge: [],
+  },
+  {
+    what: 'a message of our own that nobody acknowledged',
+    sql: `insert into outbound_message
+            (destination, kind, mti, fields, stan, transmission, queued_by, next_at, created_at, state, attempts, sent_at, ended_at)
+          values ('post', 'advice', '0220', '{}', '500001', '1118090000', 'test', now(), now(), 'acknowledged', 1, now(), now());
+          insert into outbound_attempt (message_id, attempt, event, actor, at)
+          select id, 1, 'sent', 'test', now() from outbound_message`,
+    fails: ['forwards-accounted'],
+    forge: [],
+  },
+  {
     what: 'a business date in the default partition',
     sql: `create table moved as select * from transfer_20261118;
           drop table transfer_20261118;

@@ -1,0 +1,46 @@
+import { MizanError } from '../errors.ts'
+import { verifySecret } from '../security/keys/custodian-secret.ts'
+import { wipe } from '../security/primitives/secrets.ts'
+import { noteLogin, noteWrongPassword, type Role, readLogin } from '../store/access-users.ts'
+import type { Client } from '../store/connection.ts'
+import type { CommandIo } from './command-io.ts'
+import { withTries } from './custodian-login.ts'
+
+/** What the second person is asked for, and who it may be. */
+export interface SecondPerson {
+  /** Such as `user who publishes`. */
+  readonly prompt: string
+  readonly roles: readonly Role[]
+  /** What it is that these roles may do, such as `publishing`. */
+  readonly what: string
+}
+
+/**
+ * Lets a second person log in at a command: a user of the API, by name and password, with one of the roles.
+ * @returns the actor, as it stands in the audit
+ * @throws MizanError UNAUTHENTICATED, FORBIDDEN, PASSWORD_CHANGE_REQUIRED
+ */
+export async function logInSecondPerson(io: CommandIo, client: Client, wanted: SecondPerson): Promise<string> {
+  const input = io.openInput()
+  try {
+    return await withTries(io, input, async () => {
+      const name = await input.ask(`${wanted.prompt}: `)
+      const password = await input.askSecret('password: ')
+      const record = await readLogin(client, name)
+      const isRight = await verifySecret(record?.isLocked === false ? record.passwordHash : undefined, password)
+      wipe(password)
+      if (record === undefined || !isRight) {
+        if (record?.isLocked === false) await noteWrongPassword(client, name)
+        throw new MizanError('UNAUTHENTICATED', 'mizan user list shows who may log in, and who is locked')
+      }
+      if (record.mustChange) throw new MizanError('PASSWORD_CHANGE_REQUIRED')
+      if (!record.roles.some((role) => wanted.roles.includes(role))) {
+        throw new MizanError('FORBIDDEN', `${wanted.what} is for ${wanted.roles.join(' and ')}`)
+      }
+      await noteLogin(client, name)
+      return `user:${name}`
+    })
+  } finally {
+    input.close()
+  }
+}
