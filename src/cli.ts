@@ -7,6 +7,7 @@ import { maskText } from './telemetry/mask.ts'
 /** Each command with its code, which is only read when it is asked for: most need little of the program. */
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
   start: async () => (await import('./commands/start.ts')).startCommand(),
+  handover: async () => (await import('./commands/handover.ts')).handoverCommand(),
   demo: async () => (await import('./commands/demo.ts')).demoCommand(),
   explain: async () => (await import('./commands/explain.ts')).explainCommand(),
   verify: async () => (await import('./commands/verify.ts')).verifyCommand(),

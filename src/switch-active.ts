@@ -5,6 +5,7 @@ import type { DecisionPolicy } from './authorization/decision.ts'
 import type { Config } from './config/config.ts'
 import type { NetworkLink } from './link/network-link.ts'
 import type { Listener } from './link/server.ts'
+import type { LaneEpoch } from './store/availability.ts'
 import { cardLaneLookup } from './store/card-lookup.ts'
 import { commandInbox } from './store/command-inbox.ts'
 import { dueClosingQuery } from './store/due-closings.ts'
@@ -21,6 +22,7 @@ import { networkCutover } from './telemetry/forward-events.ts'
 import type { Metrics } from './telemetry/metrics.ts'
 import { writeWholeFile } from './whole-file.ts'
 import { Authenticator } from './writer/authenticator.ts'
+import type { LaneObserver } from './writer/observer.ts'
 import { writerTelemetry } from './writer/telemetry.ts'
 import { Writer } from './writer/writer.ts'
 
@@ -39,29 +41,43 @@ export interface ActiveSwitch {
   checks(): Readonly<Record<string, HealthCheck>>
   /** Brings the gauges that are read, not counted, up to date. */
   sample(): void
-  /** Answers what is in flight, then stops all this. Idempotent. */
-  stop(): Promise<void>
+  /** The lanes with their epochs; one that recovers is not running. */
+  lanes(): readonly (LaneEpoch & { readonly running: boolean })[]
+  /**
+   * Answers what is in flight, then stops all this. Idempotent.
+   * @param drainMs how long links may take. @default 10000
+   */
+  stop(drainMs?: number): Promise<void>
+}
+
+/** How the lanes are taken. */
+export interface ActivateOptions {
+  /** By lane: only while they are under these epochs. @default whatever they are under */
+  readonly expectedEpochs?: readonly number[]
+  /** Another process has taken a lane over; may be called before {@link activate} resolves, and more than once. */
+  readonly onFenced: () => void
 }
 
 const DRAIN_MS = 10_000
 
 /**
  * Takes the lanes over, opens the links and starts the jobs; `run/listeners.json` of the data folder then says where.
- * @throws MizanError; nothing is left running then
+ * @throws MizanError LANE_FENCED when another process was faster, or what else is wrong; nothing is left running then
  */
-export async function activate(base: SwitchBase, httpPort: number): Promise<ActiveSwitch> {
+export async function activate(base: SwitchBase, httpPort: number, options: ActivateOptions): Promise<ActiveSwitch> {
   const parts = new Parts(base.log)
   try {
-    return await open(base, httpPort, parts)
+    return await open(base, httpPort, options, parts)
   } catch (error) {
     await parts.stop()
     throw error
   }
 }
 
-async function open(base: SwitchBase, httpPort: number, parts: Parts): Promise<ActiveSwitch> {
+async function open(base: SwitchBase, httpPort: number, options: ActivateOptions, parts: Parts): Promise<ActiveSwitch> {
   const { config, clock, log, metrics, database, keys, programmes } = base
-  const writer = await startWriter(base, parts)
+  let drainMs = DRAIN_MS
+  const writer = await startWriter(base, options, parts)
   const cutovers = new NetworkCutovers(database.url)
   parts.add(() => cutovers.close())
   let forwarding: Forwarding | undefined
@@ -81,9 +97,9 @@ async function open(base: SwitchBase, httpPort: number, parts: Parts): Promise<A
     onLinkChange: (name) => forwarding?.linkChanged(name),
   }
   const listeners = await openListeners(wiring)
-  parts.add(() => Promise.all(listeners.map((listener) => listener.drain(DRAIN_MS))))
+  parts.add(() => Promise.all(listeners.map((listener) => listener.drain(drainMs))))
   const networkLinks = openNetworkLinks(wiring)
-  parts.add(() => Promise.all(networkLinks.map((link) => link.drain(DRAIN_MS))))
+  parts.add(() => Promise.all(networkLinks.map((link) => link.drain(drainMs))))
   const sending = openForwarding(base, networkLinks)
   forwarding = sending
   parts.add(() => sending.close())
@@ -108,11 +124,15 @@ async function open(base: SwitchBase, httpPort: number, parts: Parts): Promise<A
       sampleLinks(metrics, listeners, networkLinks)
       sending.sample()
     },
-    stop: () => parts.stop(),
+    lanes: () => writer.lanes.map(({ lane, epoch, state }) => ({ lane, epoch, running: state === 'running' })),
+    stop: (within = DRAIN_MS) => {
+      drainMs = within
+      return parts.stop()
+    },
   }
 }
 
-async function startWriter(base: SwitchBase, parts: Parts): Promise<Writer> {
+async function startWriter(base: SwitchBase, options: ActivateOptions, parts: Parts): Promise<Writer> {
   const { config, clock, log, metrics, database, keys, reference, programmes } = base
   const directory = cardLaneLookup(database.url)
   parts.add(() => directory.close())
@@ -141,7 +161,7 @@ async function startWriter(base: SwitchBase, parts: Parts): Promise<Writer> {
       outletByAcceptor: reference.data.outletByAcceptor,
     },
     clock,
-    observer: writerTelemetry(metrics, log),
+    observer: fencedTold(writerTelemetry(metrics, log), options.onFenced),
     timeBudgetMs: config.lanes.timeBudgetMs,
     commitTimeoutMs: config.database.statementTimeoutMs,
     lookup: directory.lookup,
@@ -151,7 +171,7 @@ async function startWriter(base: SwitchBase, parts: Parts): Promise<Writer> {
     inbox,
   })
   parts.add(() => writer.stop())
-  await writer.start()
+  await writer.start(options.expectedEpochs)
   for (const lane of writer.lanes) {
     metrics.laneEpoch.set({ lane: lane.lane }, lane.epoch)
     events.laneStarted(log, { lane: lane.lane, epoch: lane.epoch, lastSeq: lane.lastSeq })
@@ -162,6 +182,17 @@ async function startWriter(base: SwitchBase, parts: Parts): Promise<Writer> {
 function codeRulesOf({ verification: { oneTimeCode } }: Config): DecisionPolicy['oneTimeCode'] {
   const { validMinutes, triesMax, perDayMax } = oneTimeCode
   return { validMs: validMinutes * 60_000, triesMax, perDayMax }
+}
+
+/** An observer that also says that a lane was lost. */
+function fencedTold(observer: LaneObserver, onFenced: () => void): LaneObserver {
+  return {
+    ...observer,
+    laneFenced(lane, epoch) {
+      observer.laneFenced?.(lane, epoch)
+      onFenced()
+    },
+  }
 }
 
 function policyOf(config: Config, reference: ReferenceData): DecisionPolicy {

@@ -7,11 +7,12 @@ import { loadMasterKey, type MasterKey } from './security/master-key.ts'
 import { requireSelfTest } from './security/self-test.ts'
 import { assertNoDemoKeys, installDemoKeys } from './simulator/demo-key-store.ts'
 import { loadDemoWorld, writeWorldFile } from './simulator/load-world.ts'
+import { isWritten } from './store/availability.ts'
 import { type DatabaseHandle, openDatabase } from './store/database-location.ts'
-import { prepareDatabase } from './store/installation.ts'
+import { prepareDatabase, requireInstallation } from './store/installation.ts'
 import type { LiveProgrammes } from './store/programme-watch.ts'
 import { makeDemoUsers } from './switch-api.ts'
-import { KeyService, type OpenKeys, openKeys } from './switch-keys.ts'
+import { type KeyOptions, KeyService, type OpenKeys, openKeys } from './switch-keys.ts'
 import type { Parts } from './switch-parts.ts'
 import { openProgrammes } from './switch-programmes.ts'
 import { type LiveReference, openReferenceData } from './switch-reference.ts'
@@ -30,6 +31,8 @@ export interface SwitchSettings {
 
 /** What a switch has whether it writes lanes or not: it answers nobody yet. */
 export interface SwitchBase extends SwitchSettings {
+  /** Whether it takes the lanes at once. */
+  readonly begins: 'active' | 'standby'
   readonly metrics: Metrics
   readonly database: DatabaseHandle
   readonly keys: OpenKeys
@@ -50,23 +53,48 @@ export async function openBase(settings: SwitchSettings, parts: Parts): Promise<
   const masterKey = await loadMasterKey(masterKeySource(config))
   const database = await openDatabase(config, { onLog: (step) => events.databaseProgress(log, { step }) })
   parts.add(() => database.close())
-  const keys = await prepare(config, database, masterKey, clock, log)
+  const begins = await beginsAs(config, database.url)
+  const opened = { config, database, masterKey, clock, log }
+  const keys = begins === 'active' ? await prepare(opened) : await join(opened)
   const reference = await openReferenceData(database.url, metrics, log)
   parts.add(() => reference.watch.close())
   const programmes = await openProgrammes(database.url, metrics, log)
   parts.add(() => programmes.close())
   const keyService = new KeyService(database.url, keys, clock, log)
   parts.add(() => keyService.close())
-  return { ...settings, metrics, database, keys, keyService, reference, programmes }
+  return { ...settings, begins, metrics, database, keys, keyService, reference, programmes }
 }
 
-async function prepare(
-  config: Config,
-  database: DatabaseHandle,
-  masterKey: MasterKey,
-  clock: Clock,
-  log: Logger,
-): Promise<OpenKeys> {
+/** Of `auto`: active, unless another process writes the lanes and has been heard of lately. */
+async function beginsAs(
+  { availability: { role, takeoverAfterMs } }: Config,
+  url: string,
+): Promise<'active' | 'standby'> {
+  if (role !== 'auto') return role
+  return (await isWritten(url, takeoverAfterMs)) ? 'standby' : 'active'
+}
+
+interface Opened {
+  readonly config: Config
+  readonly database: DatabaseHandle
+  readonly masterKey: MasterKey
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+/** A process that joins another one finds the database as it must be, and changes nothing. */
+async function join({ config, database, masterKey, clock, log }: Opened): Promise<OpenKeys> {
+  await requireInstallation(database.url, config.lanes.count)
+  const keys = await openKeys({ url: database.url, masterKey, clock, ...keyCheck(config) })
+  keysOpened(log, { keys: keys.count, custody: masterKey.description, module: keys.module.description })
+  return keys
+}
+
+function keyCheck({ environment, demo }: Config): Pick<KeyOptions, 'check'> {
+  return environment === 'production' ? { check: (records) => assertNoDemoKeys(records, [demo.seed]) } : {}
+}
+
+async function prepare({ config, database, masterKey, clock, log }: Opened): Promise<OpenKeys> {
   const beganMs = performance.now()
   const installation = await prepareDatabase(database.url, config.lanes.count)
   for (const name of installation.migrations) {
@@ -78,7 +106,7 @@ async function prepare(
     url: database.url,
     masterKey,
     clock,
-    ...(environment === 'production' ? { check: (records) => assertNoDemoKeys(records, [demo.seed]) } : {}),
+    ...keyCheck(config),
     ...(makesDemo
       ? { install: (client, module) => installDemoKeys(client, module, { seed: demo.seed, environment }) }
       : {}),

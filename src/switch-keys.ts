@@ -117,6 +117,11 @@ export class KeyService {
   /** Takes a zone key that came over a link: under its KEK, beside the versions in use until a message confirms it. */
   readonly takeZoneKey: OnKeyExchange = (link, kind, block) => this.#take(link, kind, block)
 
+  /** Takes changes over now, besides the regular times. */
+  refresh(): Promise<void> {
+    return this.#watch.poll()
+  }
+
   async close(): Promise<void> {
     for (const timer of this.#timers) clearTimeout(timer)
     await this.#watch.close()

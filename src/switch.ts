@@ -2,16 +2,24 @@ import type { HealthReport } from './api/health.ts'
 import { type HttpServer, startHttpServer } from './api/http-server.ts'
 import type { Clock } from './calendar.ts'
 import type { Config } from './config/config.ts'
-import { type ActiveSwitch, activate, type SwitchPorts } from './switch-active.ts'
+import type { SwitchPorts } from './switch-active.ts'
 import { openApi } from './switch-api.ts'
 import { openBase, type SwitchBase } from './switch-base.ts'
 import { Parts } from './switch-parts.ts'
+import { watchReplication } from './switch-replication.ts'
+import { type EndReason, SwitchRoles } from './switch-roles.ts'
+import type { ProcessRole } from './telemetry/availability-metrics.ts'
 import * as events from './telemetry/events.ts'
 import { createLogger } from './telemetry/logger.ts'
 
 /** A running switch. */
 export interface Switch {
+  /** Those of links are 0 while it stands by. */
   readonly ports: SwitchPorts
+  /** What it does: active answers, standby waits until it may. It changes as processes stand in for each other. */
+  readonly role: ProcessRole
+  /** Resolves when it has lost its lanes, or handed them over, and does not stand by: the caller stops it then. */
+  readonly ended: Promise<EndReason>
   /** Answers what is in flight, then stops everything. Idempotent. */
   stop(reason: string): Promise<void>
 }
@@ -19,8 +27,8 @@ export interface Switch {
 const systemClock: Clock = { now: () => Date.now() }
 
 /**
- * Builds and starts the whole switch: database, master data, HTTP, lanes, listeners. It is ready to answer when this
- * resolves; `run/listeners.json` of the data folder then says where.
+ * Builds and starts the whole switch: database, master data, HTTP, and lanes and listeners unless it stands by. When this
+ * resolves it is ready to answer, and `run/listeners.json` of the data folder says where; or it stands by.
  * @param clock dates what is decided; a test or a simulation brings its own
  * @throws MizanError with what is wrong and the way out; nothing is left running then
  */
@@ -31,19 +39,29 @@ export async function startSwitch(config: Config, version: string, clock: Clock 
   events.switchStarting(log, { version, environment: config.environment, varDir: config.varDir })
   try {
     const base = await openBase({ config, version, clock, log }, parts)
-    let active: ActiveSwitch | undefined
-    const http = await openHttp(base, () => active, parts)
-    active = await activate(base, http.port)
-    parts.add(() => active?.stop())
-    const { ports } = active
-    events.switchStarted(log, {
-      ports: { ...ports },
-      pid: process.pid,
-      startMs: Math.round(performance.now() - startedMs),
-    })
+    const replication = watchReplication(base)
+    parts.add(() => replication.close())
+    await replication.required
+    let roles: SwitchRoles | undefined
+    const http = await openHttp(base, () => roles, parts)
+    const playing = new SwitchRoles(base, http.port)
+    roles = playing
+    parts.add(() => playing.stop())
+    await playing.start(base.begins)
+    const ports = () => playing.active?.ports ?? { ascii: 0, visa: 0, bcd: 0, http: http.port }
+    if (playing.role === 'active') {
+      const startMs = Math.round(performance.now() - startedMs)
+      events.switchStarted(log, { ports: { ...ports() }, pid: process.pid, startMs })
+    }
     let stopping: Promise<void> | undefined
     return {
-      ports,
+      get ports() {
+        return ports()
+      },
+      get role() {
+        return playing.role
+      },
+      ended: playing.ended,
       stop: (reason) => {
         stopping ??= stop(reason, base, parts)
         return stopping
@@ -63,7 +81,7 @@ async function stop(reason: string, { log }: SwitchBase, parts: Parts): Promise<
 }
 
 /** Health and metrics say from the start on how things are. */
-async function openHttp(base: SwitchBase, active: () => ActiveSwitch | undefined, parts: Parts): Promise<HttpServer> {
+async function openHttp(base: SwitchBase, roles: () => SwitchRoles | undefined, parts: Parts): Promise<HttpServer> {
   const { config, clock, version, log, metrics, database, keys, programmes, reference } = base
   const refresh = { programmes: () => programmes.refresh(), reference: () => reference.watch.poll() }
   const api = openApi({ config, url: database.url, keys, clock, version, refresh })
@@ -73,11 +91,11 @@ async function openHttp(base: SwitchBase, active: () => ActiveSwitch | undefined
     port: config.http.port,
     trustedProxies: config.http.trustedProxies,
     plugins: [api.plugin],
-    health: () => health(base, active()),
+    health: () => health(base, roles()),
     metrics: {
       contentType: metrics.contentType,
       render: () => {
-        active()?.sample()
+        roles()?.active?.sample()
         return metrics.render()
       },
     },
@@ -87,9 +105,14 @@ async function openHttp(base: SwitchBase, active: () => ActiveSwitch | undefined
   return http
 }
 
-function health({ database }: SwitchBase, active: ActiveSwitch | undefined): HealthReport {
-  if (active === undefined) return { checks: { switch: { ready: false, detail: 'starting' } } }
-  const checks = { ...active.checks() }
+function health({ database }: SwitchBase, roles: SwitchRoles | undefined): HealthReport {
   const detail = `PostgreSQL ${Math.floor(database.serverVersion / 10_000)}`
-  return { checks: { ...checks, database: { ready: checks.database?.ready === true, detail } } }
+  const active = roles?.active
+  if (active !== undefined) {
+    const checks = active.checks()
+    return { checks: { ...checks, database: { ready: checks.database?.ready === true, detail } } }
+  }
+  const role = roles?.role ?? 'starting'
+  const sees = roles?.seesDatabase ?? true
+  return { unready: role, checks: { lanes: { ready: false, detail: role }, database: { ready: sees, detail } } }
 }

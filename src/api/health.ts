@@ -10,6 +10,8 @@ export interface HealthCheck {
 
 /** What the switch says of itself: `{ 'lane 0': { ready: true }, database: { ready: false, detail: '…' } }`. */
 export interface HealthReport {
+  /** What it is called while it is not ready. @default 'not ready' */
+  readonly unready?: string
   readonly checks: Readonly<Record<string, HealthCheck>>
 }
 
@@ -25,9 +27,9 @@ const HEALTH_TIMEOUT_MS = 2_000
 export function registerHealth(app: FastifyInstance, health: HealthSource): void {
   app.get('/healthz', async () => ({ status: 'alive' }))
   app.get('/readyz', async (_, reply) => {
-    const checks = await readChecks(health)
+    const { checks, unready = 'not ready' } = await readReport(health)
     const notReady = Object.keys(checks).filter((name) => checks[name]?.ready !== true)
-    const body = { status: notReady.length === 0 ? 'ready' : 'not ready', notReady, checks }
+    const body = { status: notReady.length === 0 ? 'ready' : unready, notReady, checks }
     return reply
       .code(notReady.length === 0 ? 200 : 503)
       .header('cache-control', 'no-store')
@@ -35,18 +37,19 @@ export function registerHealth(app: FastifyInstance, health: HealthSource): void
   })
 }
 
-async function readChecks(health: HealthSource): Promise<Readonly<Record<string, HealthCheck>>> {
+async function readReport(health: HealthSource): Promise<HealthReport> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<HealthReport>((resolve) => {
     const check = { ready: false, detail: `no answer in ${HEALTH_TIMEOUT_MS} ms` }
     timer = setTimeout(() => resolve({ checks: { health: check } }), HEALTH_TIMEOUT_MS)
   })
   try {
-    const { checks } = await Promise.race([health(), late])
+    const report = await Promise.race([health(), late])
     // A report without a check says nothing, and nothing is not readiness.
-    return Object.keys(checks).length === 0 ? { health: { ready: false, detail: 'no checks' } } : checks
+    if (Object.keys(report.checks).length > 0) return report
+    return { checks: { health: { ready: false, detail: 'no checks' } } }
   } catch (error) {
-    return { health: { ready: false, detail: describeError(error) } }
+    return { checks: { health: { ready: false, detail: describeError(error) } } }
   } finally {
     clearTimeout(timer)
   }

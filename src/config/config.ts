@@ -39,6 +39,8 @@ export interface ConfigSources {
   readonly file?: string
   /** Usually `process.env`. Overrides the file. */
   readonly env: Readonly<Record<string, string | undefined>>
+  /** `availability.role`, whatever the file says. */
+  readonly role?: 'standby'
 }
 
 const MASKED = '********'
@@ -58,7 +60,7 @@ export function loadConfig(sources: ConfigSources): Config {
   if (typeof input !== 'object' || input === null || Array.isArray(input)) {
     throw invalid([{ path: 'the file', message: 'must hold a JSON object' }], sources.file)
   }
-  const overridden = override(input as Record<string, unknown>, environment, problems)
+  const overridden = override(input as Record<string, unknown>, environment, problems, sources.role)
   const checked = validateFile(overridden)
   problems.push(...checked.problems)
   problems.push(...crossCheck(checked.file, checked.problems, environment))
@@ -93,7 +95,12 @@ function readFile(file: string): unknown {
 }
 
 /** Lays the environment over the file. Wrong types in the file stay, for the validation to name. */
-function override(file: Record<string, unknown>, environment: RawEnvironment, problems: Problem[]): unknown {
+function override(
+  file: Record<string, unknown>,
+  environment: RawEnvironment,
+  problems: Problem[],
+  role: ConfigSources['role'],
+): unknown {
   const result = structuredClone(file)
   const set = (segments: readonly string[], value: unknown) => {
     let node = result
@@ -135,6 +142,7 @@ function override(file: Record<string, unknown>, environment: RawEnvironment, pr
   )
   setChecked('MIZAN_MASTER_KEY', environment.masterKey, /^[0-9a-fA-F]{64}$/, '64 hex digits', () => undefined)
   if (environment.varDir !== undefined) set(['varDir'], path.resolve(environment.varDir))
+  if (role !== undefined) set(['availability', 'role'], role)
   setPort('MIZAN_PORT_ASCII', environment.portAscii, ['listeners', 'ascii', 'port'])
   setPort('MIZAN_PORT_VISA', environment.portVisa, ['listeners', 'visa', 'port'])
   setPort('MIZAN_PORT_BCD', environment.portBcd, ['listeners', 'bcd', 'port'])

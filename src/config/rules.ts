@@ -11,6 +11,7 @@ interface Rule {
 }
 
 const rules: readonly Rule[] = [
+  { reads: ['availability', 'database', 'security'], check: checkAvailability },
   { reads: ['database'], check: checkDatabase },
   { reads: ['businessDay'], check: checkCutover },
   { reads: ['listeners', 'http'], check: checkPorts },
@@ -36,6 +37,31 @@ export function crossCheck(
 /** `22:30` as minutes after midnight. */
 export function cutoverMinutes(text: string): number {
   return Number(text.slice(0, 2)) * 60 + Number(text.slice(3))
+}
+
+const HEARTBEATS_MIN = 3
+
+/** Two processes share one database and one master key, so neither may be this process's own. */
+function checkAvailability(
+  { availability, database, security }: ConfigFile,
+  { masterKey }: Pick<RawEnvironment, 'masterKey'>,
+): Problem[] {
+  const { role, heartbeatMs, takeoverAfterMs } = availability
+  const problems: Problem[] = []
+  if (takeoverAfterMs < HEARTBEATS_MIN * heartbeatMs) {
+    const message = `must be at least ${HEARTBEATS_MIN} times availability.heartbeatMs`
+    problems.push({ path: 'availability.takeoverAfterMs', message })
+  }
+  if (role === 'active') return problems
+  if (database.url === undefined) {
+    const message = `is missing, and availability.role is ${role}: the embedded database belongs to one process; set DATABASE_URL`
+    problems.push({ path: 'database.url', message })
+  }
+  if (masterKey === undefined && security.masterKeyFile === undefined && security.pkcs11 === undefined) {
+    const message = `says nothing of the master key, and availability.role is ${role}: both processes need the same one; set MIZAN_MASTER_KEY, security.masterKeyFile or security.pkcs11`
+    problems.push({ path: 'security', message })
+  }
+  return problems
 }
 
 function checkDatabase({ database: { url } }: ConfigFile): Problem[] {

@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox'
+import { availability } from './availability-schema.ts'
 import { forwarding } from './forwarding-schema.ts'
 import { closed, group, host, listener, outboundLink, port } from './link-schema.ts'
 import { jobs, notifications } from './notification-schema.ts'
@@ -272,6 +273,7 @@ export const configFileSchema = Type.Object(
     ),
     outbound: Type.Array(outboundLink, { default: [], maxItems: 256, description: 'Links that the switch opens.' }),
     lanes,
+    availability,
     businessDay: Type.Object(
       {
         cutover: Type.String({

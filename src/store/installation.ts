@@ -2,7 +2,7 @@ import { shippedProgrammes } from '../benefit/shipped-programmes.ts'
 import { MizanError } from '../errors.ts'
 import { connect } from './connection.ts'
 import { ID_STEP } from './lane-journal.ts'
-import { migrate } from './migrations.ts'
+import { migrate, missingMigrations } from './migrations.ts'
 import { installProgrammes } from './programme-store.ts'
 
 /** What a database was set up with. */
@@ -29,13 +29,7 @@ export async function prepareDatabase(url: string, laneCount: number): Promise<I
       laneCount,
     ])
     const { rows } = await client.query<{ lane_count: number }>('select lane_count from installation')
-    const found = rows[0]?.lane_count
-    if (found !== laneCount) {
-      throw new MizanError(
-        'STORE_SCHEMA_MISMATCH',
-        `it was set up with ${found} lane(s) and the configuration says ${laneCount}: set lanes.count to ${found}`,
-      )
-    }
+    checkLaneCount(rows[0]?.lane_count, laneCount)
     await client.query(
       'insert into lane (lane, next_id) select n, n + $2 from generate_series(0, $1 - 1) n on conflict do nothing',
       [laneCount, ID_STEP],
@@ -45,4 +39,31 @@ export async function prepareDatabase(url: string, laneCount: number): Promise<I
   } finally {
     await client.end()
   }
+}
+
+/**
+ * Looks whether a database is what this version of the program works on; changes nothing.
+ * @throws MizanError STORE_UNAVAILABLE, STORE_SCHEMA_MISMATCH
+ */
+export async function requireInstallation(url: string, laneCount: number): Promise<void> {
+  const client = await connect({ url, name: 'mizan schema check' })
+  try {
+    const missing = await missingMigrations(client)
+    if (missing.length > 0) {
+      const detail = `it lacks ${missing.join(', ')}: start the active process of this version first, which brings it up to date`
+      throw new MizanError('STORE_SCHEMA_MISMATCH', detail)
+    }
+    const { rows } = await client.query<{ lane_count: number }>('select lane_count from installation')
+    checkLaneCount(rows[0]?.lane_count, laneCount)
+  } finally {
+    await client.end()
+  }
+}
+
+function checkLaneCount(found: number | undefined, wanted: number): void {
+  if (found === wanted) return
+  throw new MizanError(
+    'STORE_SCHEMA_MISMATCH',
+    `it was set up with ${found} lane(s) and the configuration says ${wanted}: set lanes.count to ${found}`,
+  )
 }

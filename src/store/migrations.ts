@@ -55,6 +55,24 @@ export async function migrate(client: Client, migrations: readonly Migration[] =
   }
 }
 
+/**
+ * What {@link migrate} would apply; changes nothing. A database without any schema lacks all of them.
+ * @throws MizanError STORE_SCHEMA_MISMATCH
+ */
+export async function missingMigrations(
+  client: Client,
+  migrations: readonly Migration[] = readMigrations(),
+): Promise<string[]> {
+  const { rows: found } = await client.query<{ there: boolean }>(
+    "select to_regclass('schema_migration') is not null as there",
+  )
+  if (found[0]?.there !== true) return migrations.map(({ name }) => name)
+  const { rows } = await client.query<{ name: string; checksum: string }>('select name, checksum from schema_migration')
+  const applied = new Map(rows.map((row) => [row.name, row.checksum]))
+  checkApplied(applied, migrations)
+  return migrations.map(({ name }) => name).filter((name) => !applied.has(name))
+}
+
 function checkApplied(applied: ReadonlyMap<string, string>, migrations: readonly Migration[]): void {
   const known = new Map(migrations.map((migration) => [migration.name, migration.checksum]))
   for (const [name, checksum] of applied) {

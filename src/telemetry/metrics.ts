@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import { createAvailabilityMetrics } from './availability-metrics.ts'
 import { type CounterChild, FastCounter, FastHistogram, type HistogramChild } from './counters.ts'
 import { createForwardMetrics } from './forward-metrics.ts'
 import { createNotificationMetrics } from './notification-metrics.ts'
@@ -103,6 +104,7 @@ export function createMetrics() {
     early91: counter('mizan_early_91_total', 'Requests answered 91 without being processed', ['reason']),
     forwards: createForwardMetrics(registry),
     notifications: createNotificationMetrics(registry),
+    availability: createAvailabilityMetrics(registry),
     /** The page in Prometheus' text format. */
     render: () => registry.metrics(),
     contentType: registry.contentType,

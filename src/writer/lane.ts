@@ -96,10 +96,14 @@ export class Lane {
 
   /**
    * Takes the lane over and starts deciding.
-   * @throws MizanError STORE_UNAVAILABLE, NOT_FOUND
+   * @param expectedEpoch take it only if it is still under this epoch, or whatever it is
+   * @throws MizanError STORE_UNAVAILABLE, NOT_FOUND; LANE_FENCED when it is under another epoch
    */
-  async start(): Promise<void> {
-    const position = await this.#store.take()
+  async start(expectedEpoch?: number): Promise<void> {
+    const position = await this.#store.take(expectedEpoch)
+    if (position === undefined && expectedEpoch !== undefined) {
+      throw new MizanError('LANE_FENCED', `lane ${this.lane} is no more under epoch ${expectedEpoch}`)
+    }
     if (position === undefined) throw new MizanError('NOT_FOUND', `lane ${this.lane} is not in the database`)
     this.#pipeline.position = position
     const today = businessDate(this.#clock.now(), this.#limits.cutoverMinutes)

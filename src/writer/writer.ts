@@ -118,9 +118,13 @@ export class Writer {
     return this.lanes.every((lane) => lane.state === 'running')
   }
 
-  /** Takes all lanes over. @throws MizanError STORE_UNAVAILABLE */
-  async start(): Promise<void> {
-    for (const lane of this.lanes) await lane.start()
+  /**
+   * Takes all lanes over.
+   * @param expectedEpochs by lane: take them only while they are still under these
+   * @throws MizanError STORE_UNAVAILABLE; LANE_FENCED when a lane is under another epoch
+   */
+  async start(expectedEpochs?: readonly number[]): Promise<void> {
+    for (const lane of this.lanes) await lane.start(expectedEpochs?.[lane.lane])
     await this.#hostSweeper?.start()
     this.#sweeper.start()
     this.#poller.start()
