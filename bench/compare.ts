@@ -44,6 +44,20 @@ interface JournalRow {
   readonly approved_amount: string
 }
 
+/** What of a {@link LoadRecord} is compared. */
+export type ClientRecord = Pick<
+  LoadRecord,
+  'last' | 'state' | 'responseCode' | 'approvalCode' | 'amountPiasters' | 'template'
+>
+
+/** What part of a run is compared, and who else wants to know. */
+export interface ComparisonPart {
+  /** Requests before this one are left out; the journal's rows too, but for those of other runs. */
+  readonly fromSequence?: number
+  /** Gets the number of each request that the journal approves. */
+  readonly onApproval?: (sequence: number) => void
+}
+
 /**
  * Compares each answer received with the journal: an approval is there exactly once with the same reference, trace
  * number, approval code and amount, a decline with the same code; and every approval there was asked for.
@@ -51,17 +65,19 @@ interface JournalRow {
 export async function compareWithLedger(
   client: Client,
   marks: readonly JournalMark[],
-  record: LoadRecord,
+  record: ClientRecord,
   traffic: LoadTraffic,
+  { fromSequence = 1, onApproval = () => undefined }: ComparisonPart = {},
 ): Promise<Comparison> {
-  const checker = new Checker(record, traffic)
+  const checker = new Checker(record, traffic, fromSequence, onApproval)
+  const firstRrn = fromSequence === 1 ? '' : rrnOf(traffic.run, fromSequence)
   for (const { lane, nextId } of marks) {
     for (let after = nextId - 1; ; ) {
       const { rows } = await client.query<JournalRow>({
         name: 'bench_compare',
         text: `select id, rrn, stan, result, response_code, answer::jsonb ->> '38' as approval, amount, approved_amount
-               from authorization_journal where lane = $1 and id > $2 order by id limit ${CHUNK_ROWS}`,
-        values: [lane, after],
+               from authorization_journal where lane = $1 and id > $2 and rrn >= $3 order by id limit ${CHUNK_ROWS}`,
+        values: [lane, after, firstRrn],
       })
       for (const row of rows) checker.take(row)
       if (rows.length < CHUNK_ROWS) break
@@ -71,8 +87,14 @@ export async function compareWithLedger(
   return checker.finish()
 }
 
+function rrnOf(run: number, sequence: number): string {
+  return String(run).padStart(RUN_DIGITS, '0') + String(sequence).padStart(8, '0')
+}
+
 class Checker {
-  readonly #record: LoadRecord
+  readonly #record: ClientRecord
+  readonly #fromSequence: number
+  readonly #onApproval: (sequence: number) => void
   readonly #traffic: LoadTraffic
   readonly #seen: Uint8Array
   readonly #examples: string[] = []
@@ -81,7 +103,14 @@ class Checker {
   #unansweredButPosted = 0
   #rows = 0
 
-  constructor(record: LoadRecord, traffic: LoadTraffic) {
+  constructor(
+    record: ClientRecord,
+    traffic: LoadTraffic,
+    fromSequence: number,
+    onApproval: (sequence: number) => void,
+  ) {
+    this.#fromSequence = fromSequence
+    this.#onApproval = onApproval
     this.#record = record
     this.#traffic = traffic
     this.#seen = new Uint8Array(record.last + 1)
@@ -97,6 +126,7 @@ class Checker {
       return
     }
     this.#seen[sequence] = 1
+    if (isApproval) this.#onApproval(sequence)
     const known = state[sequence]
     if (known === requestStates.sent) {
       if (isApproval) this.#unansweredButPosted += 1
@@ -112,7 +142,7 @@ class Checker {
 
   finish(): Comparison {
     const { state, last } = this.#record
-    for (let sequence = 1; sequence <= last; sequence++) {
+    for (let sequence = this.#fromSequence; sequence <= last; sequence++) {
       if (this.#seen[sequence] === 1) continue
       if (state[sequence] === requestStates.approved) this.#isLost(sequence, 'approved and not in the journal')
       // 91, 96 and 30 leave nothing behind; any other decline is recorded.

@@ -72,7 +72,8 @@ function childSeconds(pid: number): number {
   }
 }
 
-function childrenOf(parent: number): number[] {
+/** Processes that a process started and that still run. */
+export function childrenOf(parent: number): number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map(Number)

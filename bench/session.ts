@@ -5,7 +5,8 @@ import { shippedProgrammes } from '../src/benefit/shipped-programmes.ts'
 import { addDays, civilDate, monthOf } from '../src/calendar.ts'
 import { assert } from '../src/errors.ts'
 import { LoadChip } from '../src/simulator/load-chip.ts'
-import { LoadGenerator } from '../src/simulator/load-generator.ts'
+import type { FollowUpRules } from '../src/simulator/load-follow-up.ts'
+import { LoadGenerator, type LoadPorts } from '../src/simulator/load-generator.ts'
 import { type MixName, mixes } from '../src/simulator/load-mix.ts'
 import type { LoadOutcome } from '../src/simulator/load-plan.ts'
 import { LoadRecord } from '../src/simulator/load-record.ts'
@@ -42,6 +43,10 @@ export interface SessionOptions {
   readonly databaseUrl?: string
   readonly config?: string
   readonly nodeFlags?: readonly string[]
+  /** How requests without an answer are followed up; absent = they are not. */
+  readonly followUp?: FollowUpRules
+  /** Where the load connects, when that is not the switch itself: proxies that misbehave. Called for each new switch. */
+  readonly route?: (ports: LoadPorts) => LoadPorts
 }
 
 export interface StepOptions {
@@ -133,8 +138,10 @@ export class Session {
       ...(crypto === 'chip-pin' ? { chip: chipLoad() } : {}),
     })
     const record = new LoadRecord(options.capacity)
-    const { ports } = process
-    const generator = new LoadGenerator({ ports, traffic, record, linksPerDialect: options.linksPerDialect })
+    const { followUp, linksPerDialect, route = asTheyAre } = options
+    const ports = route(process.ports)
+    const follow = followUp === undefined ? {} : { followUp }
+    const generator = new LoadGenerator({ ports, traffic, record, linksPerDialect, ...follow })
     await generator.connect()
     await untilWarm(process.httpPort)
     return new Session(options, process, client, marks, { record, traffic, generator })
@@ -177,9 +184,25 @@ export class Session {
 
   /** Starts a new switch process in the place of one that was killed; the links find it by themselves. */
   async restart(): Promise<SwitchProcess> {
-    this.#process = await startSwitchProcess(switchOptions(this.#options))
-    this.generator.retarget(this.#process.ports)
+    this.adopt(await startSwitchProcess(switchOptions(this.#options)))
     return this.#process
+  }
+
+  /** Starts a further switch process on the same database, with a data folder of its own. */
+  startAnother(varDir: string): Promise<SwitchProcess> {
+    return startSwitchProcess({ ...switchOptions(this.#options), varDir })
+  }
+
+  /** Makes a process the switch that the load talks to; the one before is the caller's to end. */
+  adopt(process: SwitchProcess): void {
+    this.#process = process
+    const { route = asTheyAre } = this.#options
+    this.generator.retarget(route(process.ports))
+  }
+
+  /** Where the journal stood when the session began. */
+  get marks(): readonly JournalMark[] {
+    return this.#marks
   }
 
   /**
@@ -205,6 +228,10 @@ export class Session {
     await this.#process.stop()
     await this.client.end().catch(() => undefined)
   }
+}
+
+function asTheyAre(ports: LoadPorts): LoadPorts {
+  return ports
 }
 
 const WARM_POLL_MS = 250

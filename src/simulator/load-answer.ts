@@ -1,7 +1,15 @@
 import type { FieldValues } from '../iso8583/dialect.ts'
 import { VISA_HEADER_BYTES } from '../iso8583/visa-header.ts'
 import { TPDU_BYTES } from '../link/tpdu.ts'
-import { dialectOf, digitFinder, fieldsOf, type MessageTemplate, RUN_DIGITS } from './load-template.ts'
+import type { LoadDialect } from './load-mix.ts'
+import {
+  CHIP_DATASET_HEAD,
+  dialectOf,
+  digitFinder,
+  fieldsOf,
+  type MessageTemplate,
+  RUN_DIGITS,
+} from './load-template.ts'
 
 /** What the load reads of an answer. */
 export interface AnswerValues {
@@ -111,4 +119,12 @@ function packedDigits(frame: Buffer, at: number, bytes: number): number {
     value = value * 100 + (byte >>> 4) * 10 + (byte & 15)
   }
   return value
+}
+
+/** DE55 of an answer as BER-TLV. */
+export function chipDataOf(name: LoadDialect, frame: Buffer): Buffer | undefined {
+  const visa = name === 'visa-base1'
+  const before = visa ? VISA_HEADER_BYTES : name === 'iso87-bcd' ? TPDU_BYTES : 0
+  const bytes = dialectOf(name).decode(frame, before).bytes(55)
+  return visa ? bytes?.subarray(CHIP_DATASET_HEAD) : bytes
 }

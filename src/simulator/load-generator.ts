@@ -1,16 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { civilTime } from '../calendar.ts'
 import { MizanError } from '../errors.ts'
-import { VISA_HEADER_BYTES } from '../iso8583/visa-header.ts'
-import { TPDU_BYTES } from '../link/tpdu.ts'
-import { AnswerReader, type AnswerValues } from './load-answer.ts'
+import { AnswerReader, type AnswerValues, chipDataOf } from './load-answer.ts'
+import { LoadClock } from './load-clock.ts'
+import { type FollowUpRules, LoadFollowUps } from './load-follow-up.ts'
 import { LoadLink } from './load-link.ts'
 import { type LoadDialect, loadDialects } from './load-mix.ts'
 import { type LoadPhase, outcomeOf } from './load-phase.ts'
 import type { LoadOutcome, LoadPlan } from './load-plan.ts'
 import { codeNumber, type LoadRecord, requestStates } from './load-record.ts'
 import { LoadSchedule } from './load-schedule.ts'
-import { CHIP_DATASET_HEAD, dialectOf, type MessageNumbers } from './load-template.ts'
+import type { MessageNumbers } from './load-template.ts'
 import type { LoadTraffic } from './load-traffic.ts'
 
 /** Ports of a switch by dialect. */
@@ -21,6 +20,8 @@ export interface LoadGeneratorOptions {
   readonly traffic: LoadTraffic
   readonly record: LoadRecord
   readonly linksPerDialect: number
+  /** How requests without an answer are followed up; absent = they are not. */
+  readonly followUp?: FollowUpRules
 }
 
 const refusals = new Set(['91', '96', '30'].map(codeNumber))
@@ -42,6 +43,8 @@ export class LoadGenerator {
   readonly #record: LoadRecord
   readonly #links: Record<LoadDialect, LoadLink[]>
   readonly #readers: Record<LoadDialect, AnswerReader>
+  /** Repeats and reversals of what is not answered. */
+  readonly followUps: LoadFollowUps | undefined
   readonly #answer: AnswerValues = { run: 0, sequence: 0, responseCode: 0, approvalCode: -1, amountPiasters: 0 }
   readonly #numbers: MessageNumbers = {
     householdId: 0,
@@ -56,7 +59,7 @@ export class LoadGenerator {
     originalTransmission: 0,
   }
   #phase: LoadPhase | undefined
-  #clockSecond = 0
+  readonly #clock = new LoadClock()
   #outstanding = 0
   #unmatched = 0
   #linksLost = 0
@@ -75,6 +78,13 @@ export class LoadGenerator {
       Array.from({ length: options.linksPerDialect }, () => new LoadLink(dialect, options.ports[dialect], events))
     this.#links = byDialect(linksOf)
     this.#readers = byDialect((dialect) => new AnswerReader(options.traffic.sampleOf(dialect)))
+    const { followUp } = options
+    if (followUp === undefined) return
+    this.followUps = new LoadFollowUps(followUp, {
+      linkOf: (dialect) => this.#linkOf(dialect),
+      reverse: (original, link) => this.#reverse(original, link),
+      needsReversal: (sequence) => this.#needsReversal(sequence),
+    })
   }
 
   /** Requests without an answer yet. */
@@ -93,12 +103,18 @@ export class LoadGenerator {
     throw new MizanError('LINK_TIMEOUT', 'the load cannot connect to all listeners of the switch')
   }
 
+  /** Links that were lost so far. */
+  get linksLost(): number {
+    return this.#linksLost
+  }
+
   /** Connects to other ports from the next attempt on. */
   retarget(ports: LoadPorts): void {
     for (const link of this.#all()) link.port = ports[link.dialect]
   }
 
   close(): void {
+    this.followUps?.close()
     for (const link of this.#all()) link.close()
   }
 
@@ -157,9 +173,9 @@ export class LoadGenerator {
           reject(error)
           return
         }
-        const { window, outstandingMax = Number.POSITIVE_INFINITY, seconds } = phase.plan
+        const { window, outstandingMax = Number.POSITIVE_INFINITY, seconds, isOver } = phase.plan
         const over = window !== undefined && performance.now() > phase.measureStartMs + seconds * 1_000
-        const enough = over || this.#outstanding > outstandingMax
+        const enough = over || this.#outstanding > outstandingMax || isOver?.() === true
         if (phase.sent < phase.total && !enough) return
         clearInterval(timer)
         resolve()
@@ -181,7 +197,7 @@ export class LoadGenerator {
     if (window === undefined) {
       phase.latestSendMs = Math.max(phase.latestSendMs, nowMs - startMs - schedule.intendedMs(phase.sent))
     }
-    this.#readClock()
+    this.#clock.read(this.#numbers)
     this.#turn += 1
     while (phase.sent < due) {
       const intendedMs = window === undefined ? startMs + schedule.intendedMs(phase.sent) : nowMs
@@ -193,22 +209,6 @@ export class LoadGenerator {
       }
     }
     for (const dialect of loadDialects) for (const link of this.#links[dialect]) link.flush()
-  }
-
-  /** DE7, DE12 and DE13 change once a second. */
-  #readClock(): void {
-    const nowMs = Date.now()
-    const second = Math.floor(nowMs / 1_000)
-    if (second === this.#clockSecond) return
-    this.#clockSecond = second
-    const utc = new Date(nowMs)
-    const dayPart = (utc.getUTCMonth() + 1) * 100 + utc.getUTCDate()
-    const timePart = utc.getUTCHours() * 10_000 + utc.getUTCMinutes() * 100 + utc.getUTCSeconds()
-    this.#numbers.transmission = dayPart * 1_000_000 + timePart
-    const local = civilTime(nowMs)
-    this.#numbers.localTime = Number(local.time)
-    this.#numbers.localDate = local.date % 10_000
-    this.#numbers.date = local.date % 1_000_000
   }
 
   #send(intendedMs: number): number {
@@ -241,9 +241,46 @@ export class LoadGenerator {
     const link = links[this.#turn % links.length]
     if (link === undefined || !link.connected) return
     const presented = chip ? this.#traffic.chip?.present(sequence, content, numbers) : undefined
-    link.wrote(template.write(link.buffer, link.position, numbers, presented))
+    const { buffer, position } = link
+    const end = template.write(buffer, position, numbers, presented)
+    link.wrote(end)
+    this.followUps?.sent(sequence, link, buffer.subarray(position, end))
     record.state[sequence] = requestStates.sent
     this.#outstanding += 1
+  }
+
+  /** A link of a dialect that is up; the next in turn. */
+  #linkOf(dialect: LoadDialect): LoadLink | undefined {
+    const up = this.#links[dialect].filter((link) => link.connected)
+    this.#turn += 1
+    return up[this.#turn % up.length]
+  }
+
+  /** Sends the reversal of a request that nobody answered. @returns its number */
+  #reverse(original: number, link: LoadLink): number {
+    const record = this.#record
+    const numbers = this.#numbers
+    this.#clock.read(this.#numbers)
+    const sequence = record.next()
+    const template = this.#traffic.reversal(sequence, original, record, numbers)
+    record.intendedMs[sequence] = performance.now()
+    record.transmission[sequence] = numbers.transmission
+    numbers.sequence = sequence
+    numbers.stan = sequence % 1_000_000
+    const { buffer, position } = link
+    const end = template.write(buffer, position, numbers)
+    link.wrote(end)
+    this.followUps?.sent(sequence, link, buffer.subarray(position, end))
+    link.flush()
+    record.state[sequence] = requestStates.sent
+    this.#outstanding += 1
+    return sequence
+  }
+
+  /** An inquiry posts nothing, and a reversal is not reversed. */
+  #needsReversal(sequence: number): boolean {
+    const { mti, amountPiasters } = this.#traffic.template(this.#record.template[sequence] as number).source.content
+    return !mti.startsWith('04') && amountPiasters > 0
   }
 
   #onFrame(dialect: LoadDialect, frame: Buffer): void {
@@ -257,6 +294,7 @@ export class LoadGenerator {
     }
     const nowMs = performance.now()
     const { responseCode } = answer
+    if (this.followUps?.answered(sequence, refusals.has(responseCode)) === false) return
     const approved = approvals.has(responseCode)
     const answered = refusals.has(responseCode) ? requestStates.refused : requestStates.declined
     record.state[sequence] = approved ? requestStates.approved : answered
@@ -273,14 +311,6 @@ export class LoadGenerator {
     if (sequence < phase.measuredFrom) return
     phase.plan.onLatency((nowMs - (record.intendedMs[sequence] as number)) * 1_000, sequence)
   }
-}
-
-/** DE55 of an answer as BER-TLV. */
-function chipDataOf(name: LoadDialect, frame: Buffer): Buffer | undefined {
-  const visa = name === 'visa-base1'
-  const before = visa ? VISA_HEADER_BYTES : name === 'iso87-bcd' ? TPDU_BYTES : 0
-  const bytes = dialectOf(name).decode(frame, before).bytes(55)
-  return visa ? bytes?.subarray(CHIP_DATASET_HEAD) : bytes
 }
 
 function byDialect<T>(make: (dialect: LoadDialect) => T): Record<LoadDialect, T> {

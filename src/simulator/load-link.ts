@@ -25,6 +25,8 @@ export class LoadLink {
   #start = 0
   #end = 0
   #closed = false
+  /** When bytes last came, in milliseconds of performance.now(): a link that is silent while it owes answers is dead. */
+  lastReceivedMs = 0
 
   constructor(dialect: LoadDialect, port: number, events: LoadLinkEvents) {
     this.dialect = dialect
@@ -56,9 +58,13 @@ export class LoadLink {
       this.#framer = createFramer(framing.name, framing.maxFrameBytes)
       this.#socket = socket
       this.#start = this.#end
+      this.lastReceivedMs = performance.now()
       onConnected()
     })
-    socket.on('data', (chunk: Buffer) => this.#framer?.push(chunk, this.#deliver))
+    socket.on('data', (chunk: Buffer) => {
+      this.lastReceivedMs = performance.now()
+      this.#framer?.push(chunk, this.#deliver)
+    })
     socket.on('error', () => undefined)
     socket.on('close', () => {
       if (this.#socket === socket) this.#socket = undefined
@@ -95,6 +101,19 @@ export class LoadLink {
     if (this.#end === this.#start) return
     this.#socket?.write(this.#slab.subarray(this.#start, this.#end))
     this.#start = this.#end
+  }
+
+  /** Sends a whole frame at once. */
+  send(frame: Buffer): void {
+    frame.copy(this.buffer, this.position)
+    this.wrote(this.position + frame.length)
+    this.flush()
+  }
+
+  /** Gives up a connection that does not answer; a new one follows. */
+  reset(): void {
+    this.#socket?.resetAndDestroy()
+    this.#socket = undefined
   }
 
   /** Drops the connection at once, as a client that dies. It does not connect again. */

@@ -12,6 +12,8 @@ export interface LoadPlan {
   readonly answerWithinMs: number
   /** Ends the sending early when so many requests wait for their answers; absent = never. */
   readonly outstandingMax?: number
+  /** Ends the sending early when it says so; asked after each tick. */
+  readonly isOver?: () => boolean
   /**
    * Closed loop instead: keeps so many requests under way, whatever the schedule says, to see what the switch can do at
    * most. The rate then only bounds the count of requests, and latency counts from the sending.

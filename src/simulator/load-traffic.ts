@@ -102,7 +102,7 @@ export class LoadTraffic {
     const part = this.#parts[this.#schedule[sequence % this.#schedule.length] as number] as MixPart
     if (part.kind === 'reversal') {
       const original = this.#takeReversible(record)
-      if (original !== undefined) return this.#reversal(sequence, original, record, numbers)
+      if (original !== undefined) return this.reversal(sequence, original, record, numbers)
       return this.#plain(this.#parts[0] as MixPart, sequence, record, numbers)
     }
     return this.#plain(part, sequence, record, numbers)
@@ -175,7 +175,8 @@ export class LoadTraffic {
     return Math.min(drawAheadDays(bread, cards.members[household] as number), daysLeftInMonth)
   }
 
-  #reversal(sequence: number, original: number, record: LoadRecord, numbers: MessageNumbers): MessageTemplate {
+  /** The reversal of a request; fills in card and original as {@link next} does. */
+  reversal(sequence: number, original: number, record: LoadRecord, numbers: MessageNumbers): MessageTemplate {
     const { cards } = this.#options
     const household = record.household[original] as number
     const index = this.#reversalOf(record.template[original] as number)

@@ -18,11 +18,23 @@ export interface Faults {
   splitBytes?: number
   /** Chunks are held until so many bytes are there, or the stream ends. */
   coalesceBytes?: number
+  /** Chunks wait so that no more than this many bytes a second pass on each connection. */
+  throttleBytesPerSecond?: number
+  /** Sees each chunk that would be forwarded; what it returns is forwarded instead. It may reset the connection. */
+  inspect?: (chunk: Buffer, connection: InspectedConnection) => Buffer | Promise<Buffer>
+}
+
+/** A connection as an inspector sees it; the same object for both directions. */
+export interface InspectedConnection {
+  /** Resets both sides. */
+  cut(): void
 }
 
 interface Pair {
   readonly client: Socket
   readonly server: Socket
+  /** What inspectors of both directions get. */
+  inspected?: InspectedConnection
 }
 
 /** A TCP proxy between a client and `target` that misbehaves on demand. */
@@ -37,6 +49,8 @@ export interface FaultProxy {
   readonly open: number
   /** True = new connections are reset at once. */
   refuse: boolean
+  /** Where new connections go; may be changed. */
+  target: { readonly port: number; readonly host?: string }
   /** Resets both sides of all connections. */
   cut(): void
   /** One end vanishes without a word: its socket is gone, the other end keeps an open connection to nobody. */
@@ -60,7 +74,7 @@ export async function startFaultProxy(
 class TcpProxy implements FaultProxy {
   readonly toServer: Faults
   readonly toClient: Faults
-  readonly #target: { port: number; host?: string }
+  target: { readonly port: number; readonly host?: string }
   readonly #listener: Server
   readonly #pairs = new Set<Pair>()
   /** Sockets that stay open after the other end vanished. */
@@ -70,7 +84,7 @@ class TcpProxy implements FaultProxy {
   port = 0
 
   constructor(target: { port: number; host?: string }, toServer: Faults, toClient: Faults) {
-    this.#target = target
+    this.target = target
     this.toServer = toServer
     this.toClient = toClient
     this.#listener = createServer({ allowHalfOpen: true, noDelay: true }, (client) => this.#accept(client))
@@ -94,7 +108,7 @@ class TcpProxy implements FaultProxy {
       client.resetAndDestroy()
       return
     }
-    const { port, host = '127.0.0.1' } = this.#target
+    const { port, host = '127.0.0.1' } = this.target
     const server = connect({ port, host, allowHalfOpen: true, noDelay: true })
     server.on('error', () => client.destroy())
     const pair = { client, server }
@@ -129,8 +143,11 @@ class TcpProxy implements FaultProxy {
       held = held.length === 0 ? read : Buffer.concat([held, read])
       if (held.length < (faults.coalesceBytes ?? 0)) continue
       const room = (faults.cutAfterBytes ?? Number.POSITIVE_INFINITY) - forwarded
-      const chunk = held.subarray(0, Math.min(held.length, room))
+      const whole = held.subarray(0, Math.min(held.length, room))
       held = Buffer.alloc(0)
+      const { throttleBytesPerSecond, inspect } = faults
+      if (throttleBytesPerSecond !== undefined) await delay((whole.length * 1_000) / throttleBytesPerSecond)
+      const chunk = inspect === undefined ? whole : await inspect(whole, this.#inspected(pair))
       forwarded += chunk.length
       await forward(sink, chunk, faults.splitBytes)
       if (forwarded === faults.cutAfterBytes) this.#reset(pair)
@@ -138,6 +155,11 @@ class TcpProxy implements FaultProxy {
     if (faults.blackHole === true || sink.destroyed) return
     if (held.length > 0) sink.write(held)
     sink.end()
+  }
+
+  #inspected(pair: Pair): InspectedConnection {
+    pair.inspected ??= { cut: () => this.#reset(pair) }
+    return pair.inspected
   }
 
   async #untilGone({ client, server }: Pair): Promise<void> {
@@ -169,7 +191,7 @@ class TcpProxy implements FaultProxy {
 }
 
 async function forward(sink: Socket, chunk: Buffer, splitBytes: number | undefined): Promise<void> {
-  if (sink.destroyed) return
+  if (sink.destroyed || chunk.length === 0) return
   if (splitBytes === undefined) {
     if (!sink.write(chunk)) await Promise.race([once(sink, 'drain'), once(sink, 'close')])
     return

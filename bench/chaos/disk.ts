@@ -1,0 +1,116 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, rmSync, statfsSync } from 'node:fs'
+import path from 'node:path'
+
+/** The volume of the database's own: it can be filled and frozen without harm to the machine. */
+export interface ChaosDisk {
+  /** Takes all room that is left. @returns mebibytes taken */
+  fill(): number
+  /** Gives the room back. */
+  free(): void
+  /** Every write to it waits from now on. */
+  freeze(): void
+  thaw(): void
+  /** Whether a folder lies on it. */
+  holds(folder: string): boolean
+  /** Detaches it and removes its file. */
+  close(): void
+}
+
+const IMAGE_BYTES = 6 * 1_024 ** 3
+const MEBIBYTE = 1_024 ** 2
+
+/**
+ * Makes a volume from a sparse file and mounts it at `folder`.
+ * @returns the volume, or in words why there is none: it takes Linux, root, and the programs of util-linux
+ */
+export function makeDisk(folder: string): ChaosDisk | string {
+  if (process.platform !== 'linux') return 'a volume of its own takes Linux'
+  if (process.getuid?.() !== 0) return 'a volume of its own takes root, to mount it'
+  const image = `${folder}.img`
+  mkdirSync(folder, { recursive: true })
+  const steps: readonly (readonly [string, ...string[]])[] = [
+    ['truncate', '-s', String(IMAGE_BYTES), image],
+    // No blocks are kept back for root: they would be room that the server cannot have.
+    ['mkfs.ext4', '-q', '-F', '-m', '0', image],
+    ['mount', '-o', 'loop', image, folder],
+  ]
+  for (const [program, ...parameters] of steps) {
+    const problem = run(program, parameters)
+    if (problem === undefined) continue
+    rmSync(image, { force: true })
+    return `a volume of its own cannot be made: ${problem}`
+  }
+  return new LoopDisk(folder, image)
+}
+
+class LoopDisk implements ChaosDisk {
+  readonly #folder: string
+  readonly #image: string
+  readonly #filler: string
+  #frozen = false
+  #open = true
+  readonly #onExit = () => this.close()
+
+  constructor(folder: string, image: string) {
+    this.#folder = folder
+    this.#image = image
+    this.#filler = path.join(folder, 'filler')
+    process.once('exit', this.#onExit)
+  }
+
+  fill(): number {
+    mkdirSync(this.#filler, { recursive: true })
+    let taken = 0
+    // What is left after the first file is in pieces too small for it.
+    for (let file = 0; file < 64; file++) {
+      const { bavail, bsize } = statfsSync(this.#folder)
+      if (bavail === 0) break
+      const bytes = file < 8 ? bavail * bsize : bsize
+      const name = path.join(this.#filler, String(file))
+      if (run('fallocate', ['-l', String(bytes), name]) === undefined) taken += bytes
+    }
+    return Math.round(taken / MEBIBYTE)
+  }
+
+  free(): void {
+    rmSync(this.#filler, { recursive: true, force: true })
+  }
+
+  freeze(): void {
+    this.#must('fsfreeze', ['--freeze', this.#folder])
+    this.#frozen = true
+  }
+
+  thaw(): void {
+    if (!this.#frozen) return
+    this.#must('fsfreeze', ['--unfreeze', this.#folder])
+    this.#frozen = false
+  }
+
+  holds(folder: string): boolean {
+    return path.resolve(folder).startsWith(`${path.resolve(this.#folder)}${path.sep}`)
+  }
+
+  close(): void {
+    if (!this.#open) return
+    this.#open = false
+    process.off('exit', this.#onExit)
+    if (this.#frozen) run('fsfreeze', ['--unfreeze', this.#folder])
+    // Lazily: a server that is still ending has files open.
+    run('umount', ['--lazy', this.#folder])
+    if (existsSync(this.#image)) rmSync(this.#image, { force: true })
+  }
+
+  #must(program: string, parameters: readonly string[]): void {
+    const problem = run(program, parameters)
+    if (problem !== undefined) throw new Error(`${program}: ${problem}`)
+  }
+}
+
+/** @returns what went wrong, or undefined */
+function run(program: string, parameters: readonly string[]): string | undefined {
+  const { status, stderr, error } = spawnSync(program, parameters, { encoding: 'utf8' })
+  if (error !== undefined) return error.message
+  return status === 0 ? undefined : stderr.trim() || `${program} ends with ${status}`
+}
