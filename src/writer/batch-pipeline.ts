@@ -4,6 +4,7 @@ import type { CommitOutcome, LaneJournal, LanePosition } from '../store/lane-jou
 import type { Timing } from '../timing.ts'
 import type { Admission } from './admission.ts'
 import { type Answer, decideBatch } from './batch-decider.ts'
+import type { Copies } from './copies.ts'
 import type { HostDesk } from './host-desk.ts'
 import type { HouseholdCache } from './household-cache.ts'
 import type { LaneRules } from './lane-rules.ts'
@@ -11,7 +12,7 @@ import type { Lookups } from './lookups.ts'
 import type { LaneObserver } from './observer.ts'
 import { type Moment, OpenBatch, type SentBatch } from './open-batch.ts'
 import type { RecentKeys } from './recent-keys.ts'
-import type { Portion, UnderWay } from './work.ts'
+import type { Portion, UnderWay, Work } from './work.ts'
 
 export interface PipelineOptions {
   readonly lane: number
@@ -24,6 +25,7 @@ export interface PipelineOptions {
   readonly observer: LaneObserver
   /** Learns how fast batches become durable. */
   readonly admission: Admission
+  readonly copies: Copies
   /** Requests that wait for a batch, for the report. */
   readonly waiting: () => number
   /** Requests at the account host; undefined where there is none. */
@@ -223,12 +225,12 @@ export class BatchPipeline {
   }
 
   #answer({ works, answers }: SentBatch): void {
-    const { desk } = this.#options
+    const { desk, copies } = this.#options
     assert(answers.length === works.length, 'every request of a batch has an answer')
     for (let index = 0; index < works.length; index++) {
       const { result, fields, call } = answers[index] as Answer
-      const work = works[index]
-      if (call === undefined || work === undefined || desk === undefined) work?.respond(result, fields)
+      const work = works[index] as Work
+      if (call === undefined || desk === undefined) copies.answer(work, result, fields)
       else desk.ask(work, call)
     }
   }

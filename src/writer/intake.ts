@@ -4,11 +4,12 @@ import { MizanError } from '../errors.ts'
 import type { HostAccess } from './account-host.ts'
 import { Admission, type AdmissionRefusal, type Precedence, precedenceOf } from './admission.ts'
 import { Chores, choreInWords } from './chores.ts'
+import { Copies } from './copies.ts'
 import { HostDesk } from './host-desk.ts'
 import type { LaneLimits } from './lane-options.ts'
 import type { EarlyReason, LaneObserver } from './observer.ts'
 import { WaitingWorks } from './waiting-works.ts'
-import { answerWithout, type Portion, type UnderWay, type Work } from './work.ts'
+import type { Portion, UnderWay, Work } from './work.ts'
 
 /** Why something cannot be made durable by itself: how a request is answered, and what is to be said of a chore. */
 export interface Failure {
@@ -24,6 +25,8 @@ export class Intake {
   readonly admission: Admission
   readonly #desk: HostDesk | undefined
   readonly chores = new Chores()
+  /** What was taken and is not answered yet, and the copies that follow it. */
+  readonly copies = new Copies()
 
   /** @param host what the lane may ask of the account host */
   constructor(lane: number, limits: LaneLimits, observer: LaneObserver, host?: HostAccess & { readonly clock: Clock }) {
@@ -37,7 +40,7 @@ export class Intake {
         this.#waiting.putBack(works)
         this.onReturned()
       },
-      onLate: (work) => this.early91(work, 'budget'),
+      onLate: (work) => this.#isLate(work),
     })
   }
 
@@ -84,15 +87,16 @@ export class Intake {
     nowMs: number,
     ahead: readonly [...UnderWay[], UnderWay],
   ): Portion | undefined {
-    const late = (work: Work) => this.early91(work, 'budget')
+    const late = (work: Work) => this.#isLate(work)
     const works = this.#waiting.take(room.works, nowMs, ahead, late, (work) => this.#desk?.detain(work) === true)
+    this.copies.take(works)
     const chores = this.chores.take(room.chores, nowMs)
     return works.length + chores.length === 0 ? undefined : { works, chores }
   }
 
   /** What was taken waits again, before all others. */
   putBack({ works, chores }: Portion): void {
-    this.#waiting.putBack(works)
+    this.#waiting.putBack(this.copies.giveBack(works))
     this.chores.putBack(chores)
   }
 
@@ -102,7 +106,7 @@ export class Intake {
    * the next start.
    */
   giveUp({ works, chores }: Portion, failure: Failure, nowMs: number): void {
-    for (const work of works) answerWithout(work, failure.result)
+    for (const work of works) this.#answerWithout(work, failure.result)
     for (const chore of chores) {
       if (failure.result === 'not-in-time') {
         this.chores.rest(nowMs)
@@ -118,8 +122,13 @@ export class Intake {
 
   /** Answers what has waited too long. */
   answerLate(nowMs: number): void {
-    for (const work of this.#waiting.takeLate(nowMs)) this.early91(work, 'budget')
+    for (const work of this.#waiting.takeLate(nowMs)) this.#isLate(work)
     this.#desk?.answerLate(nowMs)
+  }
+
+  /** The time of a request is over: it is answered 91, unless it is a copy of one whose fate is being decided. */
+  #isLate(work: Work): void {
+    if (!this.copies.follow(work)) this.early91(work, 'budget')
   }
 
   /** Answers all that wait. */
@@ -131,6 +140,11 @@ export class Intake {
   /** Answers a request 91: nothing of it is posted. */
   early91(work: Work, reason: EarlyReason): void {
     this.#observer.early91?.(this.#lane, reason)
-    answerWithout(work, 'not-in-time')
+    this.#answerWithout(work, 'not-in-time')
+  }
+
+  /** Answers without a posting: nothing of the request is in the journal. */
+  #answerWithout(work: Work, result: Result): void {
+    this.copies.answer(work, result, { 39: work.responseCodes[result] })
   }
 }

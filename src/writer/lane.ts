@@ -64,9 +64,9 @@ export class Lane {
     const reader = new BatchReader({ store, cache, recent, authenticator, clock, matchingDays, rules, onFault })
     const waiting = () => intake.size
     const onSettled = () => this.#wake.signal()
-    const { admission } = intake
+    const { admission, copies } = intake
     const base = { lane, store, rules, clock, timing, observer, cache, recent }
-    const pipeline = new BatchPipeline({ ...base, admission, waiting, desk: intake.desk, onSettled })
+    const pipeline = new BatchPipeline({ ...base, admission, copies, waiting, desk: intake.desk, onSettled })
     this.lane = lane
     this.#store = store
     this.#limits = limits
