@@ -19,6 +19,8 @@ export interface ChaosDisk {
 
 const IMAGE_BYTES = 6 * 1_024 ** 3
 const MEBIBYTE = 1_024 ** 2
+const BLOCK_BYTES = 4_096
+const FILLER_FILES_MAX = 40
 
 /**
  * Makes a volume from a sparse file and mounts it at `folder`.
@@ -61,16 +63,14 @@ class LoopDisk implements ChaosDisk {
 
   fill(): number {
     mkdirSync(this.#filler, { recursive: true })
-    let taken = 0
-    // What is left after the first file is in pieces too small for it.
-    for (let file = 0; file < 64; file++) {
-      const { bavail, bsize } = statfsSync(this.#folder)
-      if (bavail === 0) break
-      const bytes = file < 8 ? bavail * bsize : bsize
-      const name = path.join(this.#filler, String(file))
-      if (run('fallocate', ['-l', String(bytes), name]) === undefined) taken += bytes
+    const before = roomOf(this.#folder)
+    // A file takes blocks for its own description too: what one cannot have is left to smaller ones.
+    for (let share = 1, file = 0; roomOf(this.#folder) > 0 && file < FILLER_FILES_MAX; file++) {
+      const bytes = Math.max(BLOCK_BYTES, Math.floor((roomOf(this.#folder) * share) / BLOCK_BYTES) * BLOCK_BYTES)
+      const problem = run('fallocate', ['-l', String(bytes), path.join(this.#filler, String(file))])
+      if (problem !== undefined) share /= 2
     }
-    return Math.round(taken / MEBIBYTE)
+    return Math.round((before - roomOf(this.#folder)) / MEBIBYTE)
   }
 
   free(): void {
@@ -106,6 +106,11 @@ class LoopDisk implements ChaosDisk {
     const problem = run(program, parameters)
     if (problem !== undefined) throw new Error(`${program}: ${problem}`)
   }
+}
+
+function roomOf(folder: string): number {
+  const { bavail, bsize } = statfsSync(folder)
+  return bavail * bsize
 }
 
 /** @returns what went wrong, or undefined */

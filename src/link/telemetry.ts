@@ -12,6 +12,7 @@ import {
   responseUnmatched,
   unexpectedError,
 } from '../telemetry/events.ts'
+import { lineLimits } from '../telemetry/line-limit.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { LinkMetrics, Metrics } from '../telemetry/metrics.ts'
 import { systemTiming } from '../timing.ts'
@@ -22,28 +23,45 @@ const SECOND_MS = 1_000
 /** Refused frames, and refused requests of one link, are logged at most this often; all are counted. */
 const QUIET_MS = 1_000
 
+/** Lines of one event and link in a second: enough to see what happens, whatever a peer does. */
+const LINES_PER_SECOND = 10
+
 /** Makes the links' events metrics and log lines. */
 export function linkTelemetry(metrics: Metrics, log: Logger): LinkObserver {
+  const limitOf = lineLimits(LINES_PER_SECOND)
   return {
-    connected: (link) => linkConnected(log, { link: link.name, connection: link.id, remote: link.remote }),
+    connected(link) {
+      const fields = { link: link.name, connection: link.id, remote: link.remote }
+      limitOf(`connected ${link.name}`).say((left) => linkConnected(log, { ...fields, ...left }))
+    },
     disconnected(link, reason, detail) {
-      linkClosed(log, { link: link.name, connection: link.id, remote: link.remote, reason, detail })
+      const fields = { link: link.name, connection: link.id, remote: link.remote, reason, detail }
+      limitOf(`closed ${link.name}`).say((left) => linkClosed(log, { ...fields, ...left }))
       if (reason.startsWith('frame-') || reason === 'tpdu-missing') {
         metrics.link(link.name).frameRefused(reason)
       }
     },
-    refused: (listener, remote, reason, detail) =>
-      linkRefused(log, { link: listener, remote, reason: `${reason}: ${detail}` }),
+    refused(listener, remote, reason, detail) {
+      const fields = { link: listener, remote, reason: `${reason}: ${detail}` }
+      limitOf(`refused ${listener}`).say((left) => linkRefused(log, { ...fields, ...left }))
+    },
     stateChanged(link, _from, to) {
       const fields = { link: link.name, connection: link.id }
       if (to === 'signed-on') linkSignedOn(log, fields)
       else if (to === 'signed-off') linkSignedOff(log, fields)
     },
-    undelivered: (link) => responseUndelivered(log, { link: link.name, mti: '', responseCode: '' }),
-    handlerFailed: (link, error) => unexpectedError(log, { where: `link ${link.name}` }, error),
+    undelivered(link) {
+      const fields = { link: link.name, mti: '', responseCode: '' }
+      limitOf(`undelivered ${link.name}`).say((left) => responseUndelivered(log, { ...fields, ...left }))
+    },
+    handlerFailed(link, error) {
+      const where = `link ${link.name}`
+      limitOf(`failed ${link.name}`).say((left) => unexpectedError(log, { where, ...left }, error))
+    },
     unmatched(link) {
       metrics.unmatchedResponses.inc()
-      responseUnmatched(log, { link: link.name, mti: '' })
+      const fields = { link: link.name, mti: '' }
+      limitOf(`unmatched ${link.name}`).say((left) => responseUnmatched(log, { ...fields, ...left }))
     },
     reconnecting: (name, attempt, delayMs, reason, detail) =>
       linkConnectFailed(log, { link: name, attempt, retryMs: delayMs }, `${reason}: ${detail}`),
@@ -87,6 +105,7 @@ export function exchangeTelemetry(metrics: Metrics, log: Logger): ExchangeObserv
     }
     return found
   }
+  const undelivered = lineLimits(LINES_PER_SECOND)
   let refusalSaidMs = Number.NEGATIVE_INFINITY
   const forgerySaidMs = new Map<string, number>()
   return {
@@ -114,6 +133,7 @@ export function exchangeTelemetry(metrics: Metrics, log: Logger): ExchangeObserv
       forgerySaidMs.set(link, nowMs)
       frameRefused(log, { link, reason: `${mti} is not authentic: ${reason}` })
     },
-    undelivered: (link) => responseUndelivered(log, { link, mti: '', responseCode: '' }),
+    undelivered: (link) =>
+      undelivered(link).say((left) => responseUndelivered(log, { link, mti: '', responseCode: '', ...left })),
   }
 }

@@ -110,10 +110,10 @@ export class LoadFollowUps {
       this.#toReverse.push({ original: sequence, dialect: pending.dialect })
       return false
     }
-    // A refused reversal is sent again when its time comes; an inquiry is done with.
+    // A refused reversal is sent again when its time comes; an inquiry is done with, whatever became of its first copy.
     if (isReversal(pending.dialect, pending.frame)) return false
     this.#pending.delete(sequence)
-    return true
+    return pending.transmissions === 1
   }
 
   /** Stops following up. */

@@ -6,6 +6,11 @@ import type { Logger } from './logger.ts'
  * The `event` field is stable, for alerts and searches; docs/metrics.md lists what to watch.
  */
 
+/** How many lines like this one were not written since the last, because there were too many (line-limit.ts). */
+interface LinesLeftOut {
+  readonly leftOut?: number
+}
+
 /** What an event says of an error: its text and catalogue code; the stack only where a programmer needs it. */
 function failure(error: unknown): { code?: string; reason: string } {
   const code = error instanceof MizanError ? error.code : (error as { code?: unknown } | null)?.code
@@ -32,7 +37,7 @@ export function switchStopped(log: Logger, fields: { drainMs: number }): void {
 }
 
 /** A failure nobody expected; the stack goes along. */
-export function unexpectedError(log: Logger, fields: { where: string }, error: unknown): void {
+export function unexpectedError(log: Logger, fields: { where: string } & LinesLeftOut, error: unknown): void {
   log.error({ event: 'unexpected_error', ...fields, err: error }, 'unexpected error')
 }
 
@@ -71,20 +76,26 @@ export function listenerOpened(
   log.info({ event: 'listener_opened', ...fields }, 'listening')
 }
 
-export function linkConnected(log: Logger, fields: { link: string; connection: number; remote: string }): void {
+export function linkConnected(
+  log: Logger,
+  fields: { link: string; connection: number; remote: string } & LinesLeftOut,
+): void {
   log.info({ event: 'link_connected', ...fields }, 'link connected')
 }
 
 /** @param fields `reason` is a close reason of the link room; `detail` says more */
 export function linkClosed(
   log: Logger,
-  fields: { link: string; connection: number; remote: string; reason: string; detail?: string },
+  fields: { link: string; connection: number; remote: string; reason: string; detail?: string } & LinesLeftOut,
 ): void {
   const orderly = ['peer-closed', 'drained', 'idle-timeout', 'closed'].includes(fields.reason)
   log[orderly ? 'info' : 'warn']({ event: 'link_closed', ...fields }, 'link closed')
 }
 
-export function linkRefused(log: Logger, fields: { link: string; remote: string; reason: string }): void {
+export function linkRefused(
+  log: Logger,
+  fields: { link: string; remote: string; reason: string } & LinesLeftOut,
+): void {
   log.warn({ event: 'link_refused', ...fields }, 'link refused')
 }
 
@@ -112,7 +123,7 @@ export function frameRefused(log: Logger, fields: { link: string; reason: string
 
 export function responseUnmatched(
   log: Logger,
-  fields: { link: string; mti: string; stan?: string; rrn?: string },
+  fields: { link: string; mti: string; stan?: string; rrn?: string } & LinesLeftOut,
 ): void {
   log.warn({ event: 'response_unmatched', ...fields }, 'response matches no request')
 }
@@ -120,7 +131,7 @@ export function responseUnmatched(
 /** An approval that could not be delivered; the network's repeat or reversal settles it. */
 export function responseUndelivered(
   log: Logger,
-  fields: { link: string; mti: string; stan?: string; rrn?: string; responseCode: string },
+  fields: { link: string; mti: string; stan?: string; rrn?: string; responseCode: string } & LinesLeftOut,
 ): void {
   log.warn({ event: 'response_undelivered', ...fields }, 'answer could not be delivered')
 }
@@ -135,7 +146,7 @@ export function batchCommitted(
 /** @param fields `outcome` is `not_committed` (undone, answered 91/96) or `unknown` (being found out) */
 export function batchFailed(
   log: Logger,
-  fields: { lane: number; seq: number; size: number; outcome: 'not_committed' | 'unknown' },
+  fields: { lane: number; seq: number; size: number; outcome: 'not_committed' | 'unknown' } & LinesLeftOut,
   error: unknown,
 ): void {
   log.error({ event: 'batch_failed', ...fields, ...failure(error) }, 'batch failed')

@@ -102,9 +102,25 @@ export class BatchMaker {
       // A key that the memory took for new is in the journal after all: decide again, asking for every key.
       this.#refusedSeq = seq
       intake.putBack(sent)
+    } else if (isCapacity(code)) {
+      this.#doWithout(sent, failureOf(outcome))
     } else {
       await this.#isolate(sent, failureOf(outcome))
     }
+  }
+
+  /**
+   * The database lacks what it needs for any batch, such as room on its disk: to try each part alone would be that many
+   * failures more. Chores rest, and requests that came with them are tried without; otherwise they are answered.
+   */
+  #doWithout({ works, chores }: Portion, failure: Failure): void {
+    const { intake, clock } = this.#options
+    if (chores.length === 0) {
+      intake.giveUp({ works, chores }, failure, clock.now())
+      return
+    }
+    intake.giveUp({ works: [], chores }, failure, clock.now())
+    intake.putBack({ works, chores: [] })
   }
 
   /** A batch that cannot be made durable as a whole: each part on its own, so that a bad one harms no other. */

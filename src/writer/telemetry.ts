@@ -1,5 +1,6 @@
 import { MizanError } from '../errors.ts'
 import { batchFailed, laneFenced, laneRecovered, monthClosing, unexpectedError } from '../telemetry/events.ts'
+import { LineLimit } from '../telemetry/line-limit.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { systemTiming } from '../timing.ts'
@@ -8,6 +9,8 @@ import type { BatchReport, LaneObserver } from './observer.ts'
 const SECOND_MS = 1_000
 /** The same fault of a lane that cannot reach its database is said once in this time. */
 const FAULT_QUIET_MS = 5_000
+/** A full disk refuses every batch. */
+const REFUSALS_PER_SECOND = 10
 /** How often the log says how far the closing of a month is. */
 const CLOSING_SAY_MS = 60_000
 
@@ -20,6 +23,7 @@ export function writerTelemetry(metrics: Metrics, log: Logger): LaneObserver {
     ]),
   )
   const recoveringSinceMs = new Map<number, number>()
+  const refusals = new LineLimit(REFUSALS_PER_SECOND)
   let faultSaidMs = Number.NEGATIVE_INFINITY
   let closingSaidMs = Number.NEGATIVE_INFINITY
   const closedMonth = new Map<number, number>()
@@ -45,7 +49,7 @@ export function writerTelemetry(metrics: Metrics, log: Logger): LaneObserver {
     },
     batchRefused(lane, seq, size, sqlState, constraint, reason) {
       const error = new MizanError('STORE_REJECTED', `${sqlState} ${constraint} ${reason}`)
-      batchFailed(log, { lane, seq, size, outcome: 'not_committed' }, error)
+      refusals.say((left) => batchFailed(log, { lane, seq, size, outcome: 'not_committed', ...left }, error))
     },
     laneRecovering(lane) {
       if (!recoveringSinceMs.has(lane)) recoveringSinceMs.set(lane, systemTiming.monotonicMs())

@@ -98,3 +98,32 @@ t.test('half-open: one end is gone and the other does not learn of it', async (t
   t.equal(proxy.accepted, 2)
   t.equal(peer.socket.destroyed, false)
 })
+
+t.test('an inspector of both directions sees one connection, changes what passes, and cuts it', async (t) => {
+  const { peer, socket, proxy } = await setup(t, {})
+  const seen = new Set<object>()
+  proxy.toServer.inspect = (chunk, connection) => {
+    seen.add(connection)
+    return Buffer.concat([chunk, chunk])
+  }
+  proxy.toClient.inspect = (chunk, connection) => {
+    seen.add(connection)
+    connection.cut()
+    return chunk
+  }
+  peer.socket.write('twice ')
+  t.equal((await read(socket, 12)).text, 'twice twice ')
+  socket.write('the answer is lost')
+  await peer.gone
+  t.equal(seen.size, 1)
+  t.equal(proxy.open, 0)
+})
+
+t.test('a throttle lets so many bytes pass in a second', async (t) => {
+  const { peer, socket, proxy } = await setup(t, { throttleBytesPerSecond: 1_000 })
+  const sent = performance.now()
+  peer.socket.write('x'.repeat(50))
+  await read(socket, 50)
+  t.ok(performance.now() - sent >= 49)
+  t.equal(proxy.open, 1)
+})

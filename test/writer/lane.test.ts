@@ -31,6 +31,29 @@ test('a hold that is past its time ends once, in a batch of the writer, and free
   t.same(await failedChecks(world.url), [])
 })
 
+test('while the database has no room, a refused batch is answered 91 at once and not tried request by request', async (t) => {
+  const world = await writerWorld(t)
+  const refusals: number[] = []
+  const writer = await world.start({ observer: { batchRefused: (_lane, _seq, size) => refusals.push(size) } })
+  const owner = (text: string) => withClient(world.url, (client) => client.query(text))
+  await owner(`
+    create function disk_full() returns trigger language plpgsql as
+      $$ begin raise exception 'no room' using errcode = '53100'; end $$;
+    create trigger disk_full before insert on authorization_journal for each statement execute function disk_full()`)
+  const answers = await Promise.all(
+    Array.from({ length: 30 }, (_, at) => ask(writer, purchaseOf(at + 1, world.clock.now()))),
+  )
+  t.ok(answers.every(({ result }) => result === 'not-in-time'))
+  t.equal(
+    refusals.reduce((sum, size) => sum + size, 0),
+    30,
+    'each request was tried once',
+  )
+  await owner('drop trigger disk_full on authorization_journal')
+  t.equal((await ask(writer, purchaseOf(1, world.clock.now()))).result, 'approved')
+  t.same(await failedChecks(world.url), [])
+})
+
 test('one request that the database refuses harms no other of its batch', async (t) => {
   const world = await writerWorld(t)
   const refusals: string[] = []
