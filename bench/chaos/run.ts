@@ -107,6 +107,7 @@ class ChaosRun {
     this.#isOver = true
     const outcome = await load
     await this.#settle()
+    this.#checkContradictions()
     const counts = this.#watch.counts
     const last = await this.#end()
     return {
@@ -191,6 +192,13 @@ class ChaosRun {
     if (followUps !== undefined && followUps.open > 0) {
       this.#violations.push(`${followUps.open} requests are still without an answer after ${SETTLED_WITHIN_MS} ms`)
     }
+  }
+
+  /** A request that went out once is answered once; only copies that the network made may be answered otherwise. */
+  #checkContradictions(): void {
+    const { contradictions = 0 } = this.#stage.session.generator.followUps?.counts ?? {}
+    if (contradictions === 0 || this.#played.some(({ name }) => name === 'link-doubled')) return
+    this.#violations.push(`${contradictions} requests were refused first and approved then`)
   }
 
   async #end(): Promise<Audit | undefined> {

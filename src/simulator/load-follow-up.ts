@@ -7,7 +7,10 @@ import { framingOf } from './load-template.ts'
 
 /** What a terminal does about a request that nobody answers. */
 export interface FollowUpRules {
-  /** A request without an answer for so long is repeated (xxx1), on a new link when its own has been silent. */
+  /**
+   * A request without an answer for so long is repeated (xxx1), on a new link when its own has been silent. The second
+   * wait is twice as long, and so on up to {@link BACKOFF_MAX} times: terminals must not drown a switch that comes back.
+   */
   readonly repeatAfterMs: number
   /** Repeats of a request before it is reversed instead. A reversal is repeated until it is answered. */
   readonly repeats: number
@@ -34,6 +37,7 @@ interface Pending {
 }
 
 const TICK_MS = 25
+const BACKOFF_MAX = 4
 
 /**
  * Follows requests up as a well-behaved terminal does. The same bytes go out again as a repeat; when that is not
@@ -51,6 +55,7 @@ export class LoadFollowUps {
   readonly #timer: NodeJS.Timeout
   #repeats = 0
   #linksGivenUp = 0
+  #contradictions = 0
 
   constructor(rules: FollowUpRules, host: FollowUpHost) {
     this.#rules = rules
@@ -73,8 +78,14 @@ export class LoadFollowUps {
   }
 
   /** What was done so far. */
-  get counts(): { readonly repeats: number; readonly reversals: number; readonly linksGivenUp: number } {
-    return { repeats: this.#repeats, reversals: this.reversalOf.size, linksGivenUp: this.#linksGivenUp }
+  get counts() {
+    return {
+      repeats: this.#repeats,
+      reversals: this.reversalOf.size,
+      linksGivenUp: this.#linksGivenUp,
+      /** Requests that were refused first and approved then. */
+      contradictions: this.#contradictions,
+    }
   }
 
   /** A request goes out for the first time; its bytes are copied. */
@@ -116,6 +127,12 @@ export class LoadFollowUps {
     return pending.transmissions === 1
   }
 
+  /** An approval of a request that had been refused, such as of a copy that the network made: it is reversed. */
+  approvedAfterRefusal(sequence: number, dialect: LoadDialect): void {
+    this.#contradictions += 1
+    if (this.#host.needsReversal(sequence)) this.#toReverse.push({ original: sequence, dialect })
+  }
+
   /** Stops following up. */
   close(): void {
     clearInterval(this.#timer)
@@ -123,9 +140,10 @@ export class LoadFollowUps {
 
   #tick(): void {
     const nowMs = performance.now()
-    const dueMs = nowMs - this.#rules.repeatAfterMs
     for (const pending of this.#pending.values()) {
-      if (pending.sentMs <= dueMs) this.#followUp(pending, nowMs)
+      const { sentMs, transmissions } = pending
+      const waitMs = this.#rules.repeatAfterMs * Math.min(BACKOFF_MAX, 2 ** (transmissions - 1))
+      if (nowMs - sentMs >= waitMs) this.#followUp(pending, nowMs)
     }
     while (this.#toReverse.length > 0) {
       const [next] = this.#toReverse

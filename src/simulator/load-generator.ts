@@ -283,17 +283,29 @@ export class LoadGenerator {
     return !mti.startsWith('04') && amountPiasters > 0
   }
 
+  /** An answer to a request that was answered before. */
+  #late(sequence: number, dialect: LoadDialect, responseCode: number): void {
+    const record = this.#record
+    if (record.state[sequence] !== requestStates.refused || !approvals.has(responseCode)) return
+    if (this.followUps === undefined) return
+    // What it comes to is not known until its reversal is answered.
+    record.state[sequence] = requestStates.sent
+    record.responseCode[sequence] = 0
+    this.followUps.approvedAfterRefusal(sequence, dialect)
+  }
+
   #onFrame(dialect: LoadDialect, frame: Buffer): void {
     const answer = this.#answer
     const record = this.#record
     const readable = this.#readers[dialect].read(frame, answer) && answer.run === this.#traffic.run
     const { sequence } = answer
+    const { responseCode } = answer
     if (!readable || record.state[sequence] !== requestStates.sent) {
       this.#unmatched += 1
+      if (readable) this.#late(sequence, dialect, responseCode)
       return
     }
     const nowMs = performance.now()
-    const { responseCode } = answer
     if (this.followUps?.answered(sequence, refusals.has(responseCode)) === false) return
     const approved = approvals.has(responseCode)
     const answered = refusals.has(responseCode) ? requestStates.refused : requestStates.declined

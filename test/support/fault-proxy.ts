@@ -2,6 +2,8 @@ import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises'
 
+const THROTTLE_TICK_MS = 25
+
 /** What goes wrong in one direction; may be changed while connections are open. */
 export interface Faults {
   /** Each chunk is forwarded so many milliseconds after it was read. */
@@ -145,11 +147,10 @@ class TcpProxy implements FaultProxy {
       const room = (faults.cutAfterBytes ?? Number.POSITIVE_INFINITY) - forwarded
       const whole = held.subarray(0, Math.min(held.length, room))
       held = Buffer.alloc(0)
-      const { throttleBytesPerSecond, inspect } = faults
-      if (throttleBytesPerSecond !== undefined) await delay((whole.length * 1_000) / throttleBytesPerSecond)
+      const { inspect } = faults
       const chunk = inspect === undefined ? whole : await inspect(whole, this.#inspected(pair))
       forwarded += chunk.length
-      await forward(sink, chunk, faults.splitBytes)
+      await forward(sink, await throttled(sink, chunk, faults), faults.splitBytes)
       if (forwarded === faults.cutAfterBytes) this.#reset(pair)
     }
     if (faults.blackHole === true || sink.destroyed) return
@@ -188,6 +189,20 @@ class TcpProxy implements FaultProxy {
     for (const socket of this.#orphans) socket.destroy()
     await closed
   }
+}
+
+/** Forwards what passes slowly, until the throttle is taken off. @returns the rest */
+async function throttled(sink: Socket, chunk: Buffer, faults: Faults): Promise<Buffer> {
+  let rest = chunk
+  while (rest.length > 0 && !sink.destroyed) {
+    const { throttleBytesPerSecond } = faults
+    if (throttleBytesPerSecond === undefined) break
+    const bytes = Math.max(1, Math.floor((throttleBytesPerSecond * THROTTLE_TICK_MS) / 1_000))
+    await delay((Math.min(bytes, rest.length) * 1_000) / throttleBytesPerSecond)
+    sink.write(rest.subarray(0, bytes))
+    rest = rest.subarray(bytes)
+  }
+  return rest
 }
 
 async function forward(sink: Socket, chunk: Buffer, splitBytes: number | undefined): Promise<void> {
