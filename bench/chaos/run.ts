@@ -92,8 +92,7 @@ class ChaosRun {
       seconds,
       answerWithinMs: 0,
       isOver: () => this.#isOver,
-      onLatency: () => undefined,
-      onAnswer: this.#watch.onAnswer,
+      onLatency: (_microseconds, sequence) => this.#watch.answered(sequence),
     })
     await sleep(LEAD_MS)
     for (const fault of playable.length === 0 ? [] : planFaults(playable, faults, seed)) {

@@ -41,7 +41,7 @@ export class FaultWatch {
   }
 
   /** For the load: a request was answered. */
-  readonly onAnswer = (sequence: number): void => {
+  answered(sequence: number): void {
     const { record } = this.#session
     const nowMs = performance.now()
     const intendedMs = record.intendedMs[sequence] as number

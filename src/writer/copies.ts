@@ -24,7 +24,8 @@ export class Copies {
       const { key } = work.request
       const known = this.#taken.get(key)
       // One that was at the account host meanwhile is taken a second time.
-      if (known === undefined || known.work.request !== work.request) this.#taken.set(key, { work, followers: undefined })
+      if (known === undefined || known.work.request !== work.request)
+        this.#taken.set(key, { work, followers: undefined })
       else known.work = work
     }
   }
