@@ -49,7 +49,7 @@ export function openingBatch(
     commands,
     ...opening,
     holds: [],
-    holdEndings: [],
+    holdEvents: [],
     changedBalances: [],
     cashUsages: [],
     stopOldCards: [],

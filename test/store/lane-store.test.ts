@@ -27,7 +27,7 @@ function batchAfter({ epoch, lastSeq, nextId }: LanePosition): Batch {
     commands: [{ id: nextId, kind: 'test', householdId: undefined, authorizationId: undefined, detail: '{}' }],
     transfers: [],
     holds: [],
-    holdEndings: [],
+    holdEvents: [],
     changedBalances: [],
     openedBalances: [],
     sharedBalances: new Map(),
