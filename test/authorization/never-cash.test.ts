@@ -413,7 +413,7 @@ const situations = [
   ],
   ...['kind refundReversal', 'hold made', 'hold captured', 'hold voided', 'hold expired', 'old card stopped'],
   ...['repeat same', 'repeat changed', 'several day cells', 'month end between', 'trace reversal.partial'],
-  ...['hold drawn on', 'trace hold.part', 'trace hold.late', 'trace advice.declined', 'trace advice.flagged'],
+  ...['hold drawn on', 'trace hold.part', 'trace advice.declined', 'trace advice.flagged'],
   ...['kind overdraftAdvance', 'kind overdraftRecovery'],
   ...['trace hold.kept', 'trace original.repeated', 'trace original.declined', 'trace period.closed'],
   ...['trace refund.linked', 'trace copay.postal', 'refused reversal.early', 'refused original.other-card'],
