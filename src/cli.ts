@@ -23,6 +23,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   keys: async () => (await import('./commands/keys.ts')).keysCommand(),
   notification: async () => (await import('./commands/notification.ts')).notificationCommand(),
   forward: async () => (await import('./commands/forward.ts')).forwardCommand(),
+  backup: async () => (await import('./commands/backup.ts')).backupCommand(),
   job: async () => (await import('./commands/job.ts')).jobCommand(),
   decode: async () => (await import('./commands/decode.ts')).decodeCommand(),
   encode: async () => (await import('./commands/encode.ts')).encodeCommand(),

@@ -106,7 +106,7 @@ async function open(base: SwitchBase, httpPort: number, options: ActivateOptions
   const jobs = openJobs({
     config,
     url: database.url,
-    jobs: [],
+    jobs: base.backups.jobs,
     keys,
     programmesOn: programmes.on,
     clock,

@@ -12,6 +12,7 @@ import { type DatabaseHandle, openDatabase } from './store/database-location.ts'
 import { prepareDatabase, requireInstallation } from './store/installation.ts'
 import type { LiveProgrammes } from './store/programme-watch.ts'
 import { makeDemoUsers } from './switch-api.ts'
+import { openBackups, type SwitchBackups } from './switch-backup.ts'
 import { type KeyOptions, KeyService, type OpenKeys, openKeys } from './switch-keys.ts'
 import type { Parts } from './switch-parts.ts'
 import { openProgrammes } from './switch-programmes.ts'
@@ -39,6 +40,7 @@ export interface SwitchBase extends SwitchSettings {
   readonly keyService: KeyService
   readonly reference: LiveReference
   readonly programmes: LiveProgrammes
+  readonly backups: SwitchBackups
 }
 
 /**
@@ -62,7 +64,9 @@ export async function openBase(settings: SwitchSettings, parts: Parts): Promise<
   parts.add(() => programmes.close())
   const keyService = new KeyService(database.url, keys, clock, log)
   parts.add(() => keyService.close())
-  return { ...settings, begins, metrics, database, keys, keyService, reference, programmes }
+  const backups = openBackups(config, database.url, masterKey, metrics.backups, log)
+  parts.add(() => backups.close())
+  return { ...settings, begins, metrics, database, keys, keyService, reference, programmes, backups }
 }
 
 /** Of `auto`: active, unless another process writes the lanes and has been heard of lately. */

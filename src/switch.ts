@@ -105,11 +105,11 @@ async function openHttp(base: SwitchBase, roles: () => SwitchRoles | undefined, 
   return http
 }
 
-function health({ database }: SwitchBase, roles: SwitchRoles | undefined): HealthReport {
+function health({ database, backups }: SwitchBase, roles: SwitchRoles | undefined): HealthReport {
   const detail = `PostgreSQL ${Math.floor(database.serverVersion / 10_000)}`
   const active = roles?.active
   if (active !== undefined) {
-    const checks = active.checks()
+    const checks = { ...active.checks(), ...backups.checks() }
     return { checks: { ...checks, database: { ready: checks.database?.ready === true, detail } } }
   }
   const role = roles?.role ?? 'starting'

@@ -168,6 +168,7 @@ function complete(file: ConfigFile, environment: RawEnvironment, baseDir: string
     businessDay: { ...file.businessDay, cutoverMinutes: cutoverMinutes(file.businessDay.cutover) },
     demo: { ...file.demo, enabled: file.demo.enabled ?? (!hasFile && file.environment !== 'production') },
     notifications: completeNotifications(file, absolute),
+    ...(file.backup === undefined ? {} : { backup: { ...file.backup, folder: absolute(file.backup.folder) } }),
     security: {
       ...(masterKeyFile === undefined ? {} : { masterKeyFile: absolute(masterKeyFile) }),
       ...(environment.masterKey === undefined ? {} : { masterKey: environment.masterKey }),

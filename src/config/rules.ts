@@ -1,3 +1,4 @@
+import path from 'node:path'
 import { describeError } from '../errors.ts'
 import { databaseServers } from '../store/database-url.ts'
 import type { RawEnvironment } from './environment.ts'
@@ -22,6 +23,7 @@ const rules: readonly Rule[] = [
   { reads: ['listeners', 'outbound'], check: checkMac },
   { reads: ['environment', 'notifications'], check: checkNotifications },
   { reads: ['forwarding'], check: checkForwarding },
+  { reads: ['varDir', 'backup'], check: checkBackup },
 ]
 
 /** Applies every rule whose settings have no problem of their own. */
@@ -178,6 +180,18 @@ function checkForwarding({
   }
   if (backoff.maxMs < backoff.minMs) {
     problems.push({ path: 'forwarding.backoff.maxMs', message: 'must not be less than backoff.minMs' })
+  }
+  return problems
+}
+
+/** What is lost with the data folder must not be the backup too. */
+function checkBackup({ varDir, backup }: ConfigFile): Problem[] {
+  if (backup === undefined) return []
+  const problems: Problem[] = []
+  // Both are relative to the same place, if they are relative at all.
+  const relative = path.relative(path.resolve(varDir), path.resolve(backup.folder))
+  if (relative === '' || !(relative.startsWith('..') || path.isAbsolute(relative))) {
+    problems.push({ path: 'backup.folder', message: 'must lie outside the data folder' })
   }
   return problems
 }

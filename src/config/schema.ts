@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox'
 import { availability } from './availability-schema.ts'
+import { backup } from './backup-schema.ts'
 import { forwarding } from './forwarding-schema.ts'
 import { closed, group, host, listener, outboundLink, port } from './link-schema.ts'
 import { jobs, notifications } from './notification-schema.ts'
@@ -308,6 +309,7 @@ export const configFileSchema = Type.Object(
     forwarding,
     jobs,
     notifications,
+    backup,
     log: Type.Object(
       {
         level: Type.Enum([...logLevels], {

@@ -35,6 +35,14 @@ export interface MasterKeySource {
   readonly generateAt: string | undefined
 }
 
+const CHECK_VALUE = 'mizan master key check value v1'
+const CHECK_VALUE_BYTES = 3
+
+/** Six hex digits that tell one master key from another and nothing of the key. */
+export function masterKeyCheckValue(masterKey: MasterKey): string {
+  return masterKey.derive(CHECK_VALUE, CHECK_VALUE_BYTES).toString('hex').toUpperCase()
+}
+
 const KEY_BYTES = 32
 /** HKDF makes at most 255 hashes. */
 const DERIVED_MAX = 255 * 32

@@ -58,20 +58,14 @@ export interface HoldRow {
   readonly debit: number
   readonly credit: number
   readonly amount: number
-  readonly cashback: number
   readonly expiresAtMs: number
 }
 
-/** What happened to a hold: captured or given free in part, or ended. */
-export interface HoldEventRow {
-  /** The hold. */
+export interface HoldEndingRow {
   readonly id: number
-  /** The authorization or command that did it. */
-  readonly byId: number
+  readonly ending: string
   readonly captured: number
-  readonly cashback: number
-  readonly released: number
-  readonly ending: string | undefined
+  readonly byId: number
 }
 
 export interface CommandRow {
@@ -173,7 +167,7 @@ export interface Batch {
   readonly commands: readonly CommandRow[]
   readonly transfers: readonly TransferRow[]
   readonly holds: readonly HoldRow[]
-  readonly holdEvents: readonly HoldEventRow[]
+  readonly holdEndings: readonly HoldEndingRow[]
   /** Balances of households that the database has, as they stand after the batch. */
   readonly changedBalances: readonly BalanceRow[]
   /** Those that it has not: periods and accounts that this batch is the first to touch. */
@@ -194,6 +188,33 @@ export interface Batch {
   readonly codes: readonly CodeRow[]
 }
 
+/** What a batch holds besides its place and its moment, all of it empty: to be laid under what a batch does hold. */
+export const noRows: Omit<
+  Batch,
+  'lane' | 'seq' | 'epoch' | 'firstId' | 'nextId' | 'atMs' | 'businessDate' | 'entitlementDate'
+> = {
+  authorizations: [],
+  commands: [],
+  transfers: [],
+  holds: [],
+  holdEndings: [],
+  changedBalances: [],
+  openedBalances: [],
+  sharedBalances: new Map(),
+  cashUsages: [],
+  stopOldCards: [],
+  cardCounters: [],
+  assertions: [],
+  cardStatuses: [],
+  commandsDone: [],
+  usages: [],
+  notifications: [],
+  closings: [],
+  changes: [],
+  forwards: [],
+  codes: [],
+}
+
 /** The part of a batch that the hash chain covers: its head and its journal rows. */
 export type JournalContent = Pick<
   Batch,
@@ -209,5 +230,5 @@ export type JournalContent = Pick<
   | 'commands'
   | 'transfers'
   | 'holds'
-  | 'holdEvents'
+  | 'holdEndings'
 >

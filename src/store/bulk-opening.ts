@@ -2,7 +2,7 @@ import { businessDate, civilDate } from '../calendar.ts'
 import { assert } from '../errors.ts'
 import { type AccountNumber, moneyAccount, OWNER_SPAN, subsidyAccount } from '../ledger/accounts.ts'
 import { transferKinds } from '../ledger/posting-rules.ts'
-import type { BalanceRow, Batch, CommandRow, TransferRow } from './batch.ts'
+import { type BalanceRow, type Batch, type CommandRow, noRows, type TransferRow } from './batch.ts'
 import type { HouseholdRecord } from './household-loader.ts'
 import { ID_STEP, type LanePosition } from './lane-journal.ts'
 
@@ -45,24 +45,9 @@ export function openingBatch(
     atMs: time.nowMs,
     businessDate: businessDate(time.nowMs, time.cutoverMinutes),
     entitlementDate: civilDate(time.nowMs),
-    authorizations: [],
+    ...noRows,
     commands,
     ...opening,
-    holds: [],
-    holdEvents: [],
-    changedBalances: [],
-    cashUsages: [],
-    stopOldCards: [],
-    cardCounters: [],
-    assertions: [],
-    cardStatuses: [],
-    commandsDone: [],
-    usages: [],
-    notifications: [],
-    closings: [],
-    changes: [],
-    forwards: [],
-    codes: [],
   }
 }
 

@@ -14,6 +14,8 @@ export interface DatabaseLocation {
     readonly url?: string
     readonly embedded: { readonly port: number; readonly sharedBuffersMb: number; readonly maxWalSizeMb: number }
   }
+  /** Present = the embedded server archives its journal there. */
+  readonly backup?: { readonly folder: string; readonly archiveTimeoutSeconds: number }
 }
 
 /** How to open the database. */
@@ -70,6 +72,7 @@ export async function openDatabase(
   const embedded = await startEmbeddedPostgres({
     dataDir: location.varDir,
     ...location.database.embedded,
+    ...archiveOf(location),
     ...(options.onLog === undefined ? {} : { onLog: options.onLog }),
   })
   try {
@@ -81,6 +84,11 @@ export async function openDatabase(
     await embedded.release()
     throw error
   }
+}
+
+function archiveOf({ backup }: DatabaseLocation) {
+  if (backup === undefined) return {}
+  return { archive: { folder: backup.folder, timeoutSeconds: backup.archiveTimeoutSeconds } }
 }
 
 /**

@@ -14,6 +14,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { describeError, MizanError } from '../errors.ts'
 import { writeWholeFile } from '../whole-file.ts'
+import { type ArchiveOptions, archiveSettings } from './embedded/archiving.ts'
 import { clusterExists, clusterRoot, prepareCluster, readPassword, SUPERUSER } from './embedded/cluster.ts'
 import { isOwnerAlive, ownerLine, readOwner, withLockFile } from './embedded/lock-file.ts'
 import { findServer, type RunningServer, startServer, stopServer } from './embedded/server-process.ts'
@@ -28,6 +29,8 @@ export interface EmbeddedPostgresOptions {
   readonly sharedBuffersMb?: number
   /** Size of the journal between two checkpoints in MiB. Default 4096. */
   readonly maxWalSizeMb?: number
+  /** Archives the journal into the backup folder; absent = not. Counts when the server is started. */
+  readonly archive?: ArchiveOptions
   /** Gets a line about each step that takes time. Never holds a secret. */
   readonly onLog?: (line: string) => void
   /** Longest wait for a server that starts or recovers from a crash, in milliseconds. Default 600000. */
@@ -77,7 +80,8 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     const cluster = await prepareCluster(files.dataDir, options.relocationRoot ?? DEFAULT_RELOCATION_ROOT, onLog)
     const fixedPort = (options.port ?? 0) !== 0
     const port = fixedPort ? (options.port ?? 0) : rememberedPort(files.info)
-    const sizes = { sharedBuffersMb: options.sharedBuffersMb ?? 256, maxWalSizeMb: options.maxWalSizeMb ?? 4_096 }
+    const { sharedBuffersMb = 256, maxWalSizeMb = 4_096, archive } = options
+    const sizes = { sharedBuffersMb, maxWalSizeMb, settings: archiveSettings(archive, cluster, onLog) }
     const started = await startServer(cluster, port, fixedPort, sizes, timeoutMs)
     onLog(`PostgreSQL runs on port ${started.port} (pid ${started.pid})`)
     await checkAnswers(cluster.root, started)

@@ -2,7 +2,6 @@ import { type ProgrammeCatalogue, programmeCatalogue } from '../benefit/programm
 import type { ProgrammeFile } from '../benefit/programme-schema.ts'
 import { type Client, connect } from './connection.ts'
 import { readCatalogue } from './programme-reader.ts'
-import { advanceChecks } from './verify/advances.ts'
 import { authorizationChecks } from './verify/authorizations.ts'
 import { balanceChecks } from './verify/balances.ts'
 import { basketChecks } from './verify/baskets.ts'
@@ -35,7 +34,6 @@ export const ledgerChecks: readonly LedgerCheck[] = [
   ...batchChecks,
   hashChainCheck,
   ...entitlementChecks,
-  ...advanceChecks,
   ...basketChecks,
   ...outboundChecks,
 ]

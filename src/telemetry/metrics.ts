@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import { createAvailabilityMetrics } from './availability-metrics.ts'
+import { createBackupMetrics } from './backup-metrics.ts'
 import { type CounterChild, FastCounter, FastHistogram, type HistogramChild } from './counters.ts'
 import { createForwardMetrics } from './forward-metrics.ts'
 import { createNotificationMetrics } from './notification-metrics.ts'
@@ -105,6 +106,7 @@ export function createMetrics() {
     forwards: createForwardMetrics(registry),
     notifications: createNotificationMetrics(registry),
     availability: createAvailabilityMetrics(registry),
+    backups: createBackupMetrics(registry),
     /** The page in Prometheus' text format. */
     render: () => registry.metrics(),
     contentType: registry.contentType,

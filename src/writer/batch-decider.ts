@@ -111,13 +111,11 @@ function expireHold(
   // What a remote account held goes back to its host; without rules for that it stays as it is.
   if (household.accountAt === 'host' && accountHost === undefined) return
   builder.touch(household)
+  applyHoldExpiry(household, hold)
   if (household.accountAt === 'host' && accountHost !== undefined) {
-    const expiry = applyHoldExpiry(household, hold)
-    builder.returnToHost(accountHost, household, expiry.released)
-    builder.addExpiry(household, expiry)
-    return
+    builder.returnToHost(accountHost, household, hold.amount)
   }
-  builder.addExpiry(household, applyHoldExpiry(household, hold))
+  builder.addExpiry(household, hold.id)
 }
 
 /** Whoever asked is gone: what the host may have booked is taken back there. */

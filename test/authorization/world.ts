@@ -189,9 +189,6 @@ export function request(fields: Partial<AuthorizationRequest> = {}): Authorizati
     localTime: '',
     chipRead: false,
     security: undefined,
-    adviceCode: undefined,
-    capture: undefined,
-    reason: '',
     original: undefined,
     replacementPiasters: undefined,
     key: '',
@@ -207,11 +204,10 @@ export function request(fields: Partial<AuthorizationRequest> = {}): Authorizati
 
 function contentHashOf(base: AuthorizationRequest): string {
   const { panIndex, transactionType, fromAccount, toAccount, amountPiasters, cashbackPiasters, acceptor } = base
-  const { quantity, days, tender, basket, service, costPiasters, replacementPiasters, original, ...more } = base
-  const { adviceCode, capture } = more
+  const { quantity, days, tender, basket, service, costPiasters, replacementPiasters, original } = base
   const text = JSON.stringify([
     [panIndex, transactionType, fromAccount, toAccount, amountPiasters, cashbackPiasters, acceptor],
-    [quantity, days, tender, basket, service, costPiasters, replacementPiasters, original, adviceCode, capture],
+    [quantity, days, tender, basket, service, costPiasters, replacementPiasters, original],
   ])
   return createHash('sha256').update(text).digest('binary').slice(0, 16)
 }

@@ -1,5 +1,4 @@
 import t from 'tap'
-import { parseDate } from '../../src/calendar.ts'
 import { moneyAccount } from '../../src/ledger/accounts.ts'
 import type { Batch } from '../../src/store/batch.ts'
 import { connect } from '../../src/store/connection.ts'
@@ -8,43 +7,8 @@ import type { LanePosition } from '../../src/store/lane-journal.ts'
 import { LaneStore } from '../../src/store/lane-store.ts'
 import { enqueueCutover, forwardsOf } from '../../src/store/outbound-message.ts'
 import { verifyLedger } from '../../src/store/verify.ts'
+import { atMs, batchAfter } from '../support/batches.ts'
 import { createTestDatabase, type TeardownHost } from '../support/database.ts'
-
-const atMs = Date.UTC(2026, 10, 18, 9)
-
-/** A batch with one command in it. */
-function batchAfter({ epoch, lastSeq, nextId }: LanePosition): Batch {
-  return {
-    lane: 0,
-    seq: lastSeq + 1,
-    epoch,
-    firstId: nextId,
-    nextId: nextId + 64,
-    atMs,
-    businessDate: parseDate('2026-11-18'),
-    entitlementDate: parseDate('2026-11-18'),
-    authorizations: [],
-    commands: [{ id: nextId, kind: 'test', householdId: undefined, authorizationId: undefined, detail: '{}' }],
-    transfers: [],
-    holds: [],
-    holdEvents: [],
-    changedBalances: [],
-    openedBalances: [],
-    sharedBalances: new Map(),
-    cashUsages: [],
-    stopOldCards: [],
-    cardCounters: [],
-    assertions: [],
-    cardStatuses: [],
-    commandsDone: [],
-    usages: [],
-    notifications: [],
-    closings: [],
-    changes: [],
-    forwards: [],
-    codes: [],
-  }
-}
 
 async function openStores(t: TeardownHost, count: number): Promise<{ url: string; stores: LaneStore[] }> {
   const { url } = await createTestDatabase(t)

@@ -66,6 +66,20 @@ export function findBinaries(
   return describe(path.join(root, 'native'), version)
 }
 
+/**
+ * The programs of a server in a folder, such as `/usr/lib/postgresql/17/bin`.
+ * @throws MizanError DATABASE_START_FAILED when they do not run
+ */
+export function programsIn(folder: string): PostgresBinaries {
+  const postgres = path.join(folder, 'postgres')
+  const run = spawnSync(postgres, ['--version'], { encoding: 'utf8' })
+  const version = /(\d+\.\d+)/.exec(run.stdout ?? '')?.[1]
+  if (run.status !== 0 || version === undefined) {
+    throw new MizanError('DATABASE_START_FAILED', `${postgres} cannot be run: ${run.error?.message ?? run.stderr}`)
+  }
+  return { initdb: path.join(folder, 'initdb'), postgres, version }
+}
+
 function describe(native: string, version: string): PostgresBinaries {
   return { initdb: path.join(native, 'bin', 'initdb'), postgres: path.join(native, 'bin', 'postgres'), version }
 }

@@ -71,14 +71,7 @@ export async function prepareCluster(
   relocationRoot: string,
   onLog: (line: string) => void,
 ): Promise<Cluster> {
-  let root = clusterRoot(dataDir)
-  const user = chooseServerUser(path.join(root, 'data'))
-  const binaries = usableBinaries(user, relocationRoot)
-  makeRoot(root, user)
-  if (!canEnter(root, user)) {
-    root = relocate(dataDir, root, relocationRoot, user)
-    onLog(`the user ${user.name} cannot enter ${dataDir}; the database lies in ${root}`)
-  }
+  const { root, user, binaries } = placeCluster(dataDir, relocationRoot, onLog)
   const data = path.join(root, 'data')
   for (const name of readdirSync(root)) {
     if (name.startsWith('unfinished-')) rmSync(path.join(root, name), { recursive: true, force: true })
@@ -90,6 +83,26 @@ export async function prepareCluster(
     await initialise(root, user, binaries)
   }
   return { root, data, serverLog: path.join(root, 'server.log'), password: readPassword(root), user, binaries }
+}
+
+/**
+ * Finds or makes the folder of a cluster, the server's user and its programs, without the cluster itself. The caller
+ * holds the lock of the data folder.
+ * @throws MizanError DATABASE_START_FAILED
+ */
+export function placeCluster(
+  dataDir: string,
+  relocationRoot: string,
+  onLog: (line: string) => void,
+): Pick<Cluster, 'root' | 'user' | 'binaries'> {
+  const home = clusterRoot(dataDir)
+  const user = chooseServerUser(path.join(home, 'data'))
+  const binaries = usableBinaries(user, relocationRoot)
+  makeRoot(home, user)
+  if (canEnter(home, user)) return { root: home, user, binaries }
+  const root = relocate(dataDir, home, relocationRoot, user)
+  onLog(`the user ${user.name} cannot enter ${dataDir}; the database lies in ${root}`)
+  return { root, user, binaries }
 }
 
 /**
@@ -133,7 +146,8 @@ function chownTree(folder: string, uid: number, gid: number): void {
   }
 }
 
-function canEnter(folder: string, user: ServerUser): boolean {
+/** Whether the server’s user can enter a folder. */
+export function canEnter(folder: string, user: ServerUser): boolean {
   if (user.uid === undefined) return true
   const run = spawnSync('/bin/sh', ['-c', 'cd "$1"', 'sh', folder], { ...user.spawnOptions })
   return run.status === 0

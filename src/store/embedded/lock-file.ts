@@ -1,26 +1,40 @@
 import { closeSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { MizanError } from '../../errors.ts'
+import { type ErrorCode, MizanError } from '../../errors.ts'
 import { isProcessAlive, processStartMark } from './processes.ts'
 
 const POLL_MS = 25
 /** A lock file without a readable owner is one that is just being written; past this age its writer has died. */
 const UNFINISHED_AFTER_MS = 5_000
 
+/** How a lock that is not free is told. */
+export interface LockRefusal {
+  readonly code: ErrorCode
+  /** What the owner is doing: "another process has been …". */
+  readonly doing: string
+}
+
+const starting: LockRefusal = { code: 'DATABASE_START_FAILED', doing: 'starting or stopping it' }
+
 /**
  * Runs `work` while holding an exclusive lock file, which names its owner by pid and start time. A lock whose owner has
  * died is taken over. The lock orders concurrent starters; what protects the data itself is PostgreSQL's own
  * postmaster.pid, so a lock lost to an unsupported file system costs a clear start failure and never data.
- * @throws MizanError DATABASE_START_FAILED when the lock is not free after `waitMs`
+ * @throws MizanError DATABASE_START_FAILED, or as `refusal` says, when the lock is not free after `waitMs`
  */
-export async function withLockFile<T>(file: string, waitMs: number, work: () => Promise<T>): Promise<T> {
+export async function withLockFile<T>(
+  file: string,
+  waitMs: number,
+  work: () => Promise<T>,
+  refusal: LockRefusal = starting,
+): Promise<T> {
   const deadline = Date.now() + waitMs
   while (!tryCreate(file)) {
     if (isAbandoned(file)) removeAbandoned(file)
     else if (Date.now() > deadline) {
       throw new MizanError(
-        'DATABASE_START_FAILED',
-        `another process (pid ${readOwner(file)?.pid ?? 'unknown'}) has been starting or stopping it for ${waitMs} ms (lock ${file})`,
+        refusal.code,
+        `another process (pid ${readOwner(file)?.pid ?? 'unknown'}) has been ${refusal.doing} for ${waitMs} ms (lock ${file})`,
       )
     } else await sleep(POLL_MS)
   }

@@ -14,10 +14,12 @@ export interface RunningServer {
   readonly ready: boolean
 }
 
-/** Memory and journal sizes of the server. */
+/** Memory and journal sizes of the server, and what is particular to a start. */
 export interface ServerSizes {
   readonly sharedBuffersMb: number
   readonly maxWalSizeMb: number
+  /** Settings beyond those that every start has, and over them: archiving, recovery. */
+  readonly settings?: Readonly<Record<string, string>>
 }
 
 const LOCK_NAME = 'postmaster.pid'
@@ -123,7 +125,8 @@ export async function startServer(
 }
 
 function launch(cluster: Cluster, port: number, sizes: ServerSizes): ChildProcess {
-  const settings = Object.entries(serverSettings(port, sizes)).flatMap(([name, value]) => ['-c', `${name}=${value}`])
+  const all = { ...serverSettings(port, sizes), ...sizes.settings }
+  const settings = Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`])
   const log = openSync(cluster.serverLog, 'a', 0o600)
   try {
     const child = spawn(cluster.binaries.postgres, ['-D', cluster.data, ...settings], {
