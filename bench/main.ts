@@ -9,6 +9,7 @@ import { benchCrypto } from './crypto.ts'
 import { runMax } from './max.ts'
 import { type BenchOptions, type CryptoKind, cryptoKinds } from './options.ts'
 import { runOverload } from './overload.ts'
+import { runRestartBench } from './restart.ts'
 import { runRollover } from './rollover.ts'
 import { runBench } from './run.ts'
 
@@ -109,6 +110,11 @@ program.addCommand(
       const flood = { factor, ...(max === undefined ? {} : { max }) }
       return action((checked) => runOverload({ ...checked, ...flood }))(options)
     }),
+)
+program.addCommand(
+  withOptions(new Command('restart'), 'none')
+    .description('restart the switch in order under load, and count what a well-behaved client notices')
+    .action(action(runRestartBench)),
 )
 program.addCommand(codec).addCommand(verbs)
 

@@ -42,6 +42,8 @@ export interface SessionOptions {
   /** Where the switch finds the database, when that is not the world's own address: a proxy that misbehaves. */
   readonly databaseUrl?: string
   readonly config?: string
+  /** Whether the load waits for the switch while that is away, and heeds a sign-off. */
+  readonly patient?: boolean
   readonly nodeFlags?: readonly string[]
   /** How requests without an answer are followed up; absent = they are not. */
   readonly followUp?: FollowUpRules
@@ -123,7 +125,7 @@ export class Session {
     client: Client,
     marks: readonly JournalMark[],
   ): Promise<Session> {
-    const { world, mix, seed, crypto = 'none' } = options
+    const { world, mix, seed, crypto = 'none', patient = false, linksPerDialect } = options
     const chipLoad = () => new LoadChip({ keys: world.keys, secrets: world.secrets(), used: world.counter })
     const bread = programmeCatalogue(shippedProgrammes).on(civilDate(Date.now())).wallet('bread')
     assert(bread !== undefined, 'bread is a programme')
@@ -138,10 +140,10 @@ export class Session {
       ...(crypto === 'chip-pin' ? { chip: chipLoad() } : {}),
     })
     const record = new LoadRecord(options.capacity)
-    const { followUp, linksPerDialect, route = asTheyAre } = options
+    const { followUp, route = asTheyAre } = options
     const ports = route(process.ports)
     const follow = followUp === undefined ? {} : { followUp }
-    const generator = new LoadGenerator({ ports, traffic, record, linksPerDialect, ...follow })
+    const generator = new LoadGenerator({ ports, traffic, record, linksPerDialect, patient, ...follow })
     await generator.connect()
     await untilWarm(process.httpPort)
     return new Session(options, process, client, marks, { record, traffic, generator })

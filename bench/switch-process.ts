@@ -14,8 +14,8 @@ export interface SwitchProcess {
   readonly readyMs: number
   /** Whether the process still runs. */
   alive(): boolean
-  /** Asks it to stop, and waits until it has. */
-  stop(): Promise<void>
+  /** Asks it to stop, and waits until it has. @returns its exit status; null when a signal ended it */
+  stop(): Promise<number | null>
   /** Kills it at once, and waits until it is gone. */
   kill(): Promise<void>
 }
@@ -76,6 +76,7 @@ export async function startSwitchProcess(options: SwitchOptions): Promise<Switch
     stop: async () => {
       child.kill('SIGTERM')
       await exited
+      return child.exitCode
     },
     kill: async () => {
       child.kill('SIGKILL')

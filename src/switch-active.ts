@@ -1,5 +1,6 @@
 import { mkdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { HealthCheck } from './api/health.ts'
 import type { DecisionPolicy } from './authorization/decision.ts'
 import type { Config } from './config/config.ts'
@@ -44,10 +45,15 @@ export interface ActiveSwitch {
   /** The lanes with their epochs; one that recovers is not running. */
   lanes(): readonly (LaneEpoch & { readonly running: boolean })[]
   /**
-   * Answers what is in flight, then stops all this. Idempotent.
-   * @param drainMs how long links may take. @default 10000
+   * Closes the links in order and ends the jobs; the lanes go on for whoever else asks. Idempotent.
+   * @param drainMs how long links may take to fall silent. @default that of the configuration
    */
-  stop(drainMs?: number): Promise<void>
+  drain(drainMs?: number): Promise<void>
+  /**
+   * Drains, then stops all this. Idempotent.
+   * @returns whether everything stopped as it should
+   */
+  stop(drainMs?: number): Promise<boolean>
 }
 
 /** How the lanes are taken. */
@@ -57,8 +63,6 @@ export interface ActivateOptions {
   /** Another process has taken a lane over; may be called before {@link activate} resolves, and more than once. */
   readonly onFenced: () => void
 }
-
-const DRAIN_MS = 10_000
 
 /**
  * Takes the lanes over, opens the links and starts the jobs; `run/listeners.json` of the data folder then says where.
@@ -76,7 +80,6 @@ export async function activate(base: SwitchBase, httpPort: number, options: Acti
 
 async function open(base: SwitchBase, httpPort: number, options: ActivateOptions, parts: Parts): Promise<ActiveSwitch> {
   const { config, clock, log, metrics, database, keys, programmes } = base
-  let drainMs = DRAIN_MS
   const writer = await startWriter(base, options, parts)
   const cutovers = new NetworkCutovers(database.url)
   parts.add(() => cutovers.close())
@@ -97,9 +100,11 @@ async function open(base: SwitchBase, httpPort: number, options: ActivateOptions
     onLinkChange: (name) => forwarding?.linkChanged(name),
   }
   const listeners = await openListeners(wiring)
-  parts.add(() => Promise.all(listeners.map((listener) => listener.drain(drainMs))))
+  parts.add(() => Promise.all(listeners.map((listener) => listener.close())))
   const networkLinks = openNetworkLinks(wiring)
-  parts.add(() => Promise.all(networkLinks.map((link) => link.drain(drainMs))))
+  parts.add(() => {
+    for (const link of networkLinks) link.close()
+  })
   const sending = openForwarding(base, networkLinks)
   forwarding = sending
   parts.add(() => sending.close())
@@ -116,7 +121,15 @@ async function open(base: SwitchBase, httpPort: number, options: ActivateOptions
   parts.add(() => jobs?.close())
   const ports = portsOf(listeners, httpPort)
   const announcement = announce(config.varDir, ports)
-  parts.add(() => rmSync(announcement, { force: true }))
+  const withdraw = () => rmSync(announcement, { force: true })
+  parts.add(withdraw)
+  const helpers = [() => sending.close(), async () => jobs?.close()]
+  let draining: Promise<void> | undefined
+  const drain = (drainMs?: number) => {
+    const hurried = drainMs === undefined ? {} : { noticeMs: 0, drainMs }
+    draining ??= drainAll({ ...config.shutdown, ...hurried }, { withdraw, listeners, networkLinks, helpers })
+    return draining
+  }
   return {
     ports,
     checks: () => ({ ...sending.checks(), ...checksOf(writer, listeners) }),
@@ -125,11 +138,45 @@ async function open(base: SwitchBase, httpPort: number, options: ActivateOptions
       sending.sample()
     },
     lanes: () => writer.lanes.map(({ lane, epoch, state }) => ({ lane, epoch, running: state === 'running' })),
-    stop: (within = DRAIN_MS) => {
-      drainMs = within
-      return parts.stop()
+    drain,
+    stop: async (drainMs) => {
+      const isDrained = await drain(drainMs).then(
+        () => true,
+        (error: unknown) => {
+          events.unexpectedError(log, { where: 'drain' }, error)
+          return false
+        },
+      )
+      return (await parts.stop()) && isDrained
     },
   }
+}
+
+interface Drained {
+  /** Takes back the word that the switch answers. */
+  readonly withdraw: () => void
+  readonly listeners: readonly Listener[]
+  readonly networkLinks: readonly NetworkLink[]
+  /** What ends meanwhile. */
+  readonly helpers: readonly (() => Promise<unknown>)[]
+}
+
+/**
+ * Closes links that have fallen silent. Those that the switch opened itself come last: what is in flight may still need
+ * them.
+ */
+async function drainAll(
+  { noticeMs, quietMs, drainMs }: Config['shutdown'],
+  { withdraw, listeners, networkLinks, helpers }: Drained,
+): Promise<void> {
+  withdraw()
+  if (noticeMs > 0) await sleep(noticeMs)
+  const ended = await Promise.allSettled([
+    ...listeners.map((listener) => listener.drain(drainMs, quietMs)),
+    ...helpers.map((end) => end()),
+  ])
+  await Promise.all(networkLinks.map((link) => link.drain(drainMs, quietMs)))
+  for (const one of ended) if (one.status === 'rejected') throw one.reason
 }
 
 async function startWriter(base: SwitchBase, options: ActivateOptions, parts: Parts): Promise<Writer> {

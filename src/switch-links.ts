@@ -10,7 +10,8 @@ import type { OnKeyExchange } from './link/key-exchange.ts'
 import { type MacModule, MessageMac } from './link/message-mac.ts'
 import { type NetworkLink, startNetworkLink } from './link/network-link.ts'
 import type { LinkObserver } from './link/observer.ts'
-import { type Listener, type ListenerOptions, type ListenerTls, startListener } from './link/server.ts'
+import { type Link, type Listener, type ListenerOptions, type ListenerTls, startListener } from './link/server.ts'
+import { SignOffNotice } from './link/sign-off-notice.ts'
 import { exchangeTelemetry, linkTelemetry } from './link/telemetry.ts'
 import { TlsFiles } from './link/tls-files.ts'
 import { tlsTelemetry } from './link/tls-telemetry.ts'
@@ -154,8 +155,11 @@ export async function openListeners(wiring: LinkWiring): Promise<Listener[]> {
     for (const name of LISTENERS) {
       const settings = config.listeners[name]
       if (!settings.enabled) continue
-      const { dialect, exchange } = exchangeFor(wiring, name, settings, observer)
-      const options = listenerOptions(wiring, name, settings)
+      const { dialect, exchange, mac } = exchangeFor(wiring, name, settings, observer)
+      const options = {
+        ...listenerOptions(wiring, name, settings),
+        ...(settings.announceSignOff ? { onDrain: announcer(wiring, name, settings, dialect, mac) } : {}),
+      }
       const listener = await startListener(options, (request) => exchange.handle(request), linkObserver, clock)
       opened.push(listener)
       const { host, framing } = settings
@@ -166,6 +170,23 @@ export async function openListeners(wiring: LinkWiring): Promise<Listener[]> {
   } catch (error) {
     await Promise.all(opened.map((listener) => listener.close()))
     throw error
+  }
+}
+
+/** Tells the peer of a link that the switch stops; a link that cannot be told is closed all the same. */
+function announcer(
+  { clock, log }: LinkWiring,
+  name: string,
+  { stationId }: DeepReadonly<ListenerConfig>,
+  dialect: Dialect,
+  mac: MessageMac | undefined,
+): (link: Link) => void {
+  const now = () => clock.now()
+  const notice = new SignOffNotice({ dialect, stationId, now, ...(mac === undefined ? {} : { mac }) })
+  return (link) => {
+    notice
+      .send(link)
+      .catch((error: unknown) => events.unexpectedError(log, { where: `sign-off of link ${name}` }, error))
   }
 }
 

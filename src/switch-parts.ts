@@ -1,30 +1,51 @@
 import { unexpectedError } from './telemetry/events.ts'
 import type { Logger } from './telemetry/logger.ts'
 
+/** A part that has not stopped by then is left to the end of the process. */
+const PART_STOP_MS = 20_000
+
 /** What has been started and how each is stopped, in the order of starting. */
 export class Parts {
   readonly #log: Logger
-  readonly #stops: (() => unknown)[] = []
+  readonly #stops: { readonly stop: () => unknown; readonly timeoutMs: number }[] = []
 
   constructor(log: Logger) {
     this.#log = log
   }
 
-  /** Remembers how to stop what was just started. */
-  add(stop: () => unknown): void {
-    this.#stops.push(stop)
+  /** Remembers how to stop what was just started; a stop that gives false was not as it should be. */
+  add(stop: () => unknown, timeoutMs = PART_STOP_MS): void {
+    this.#stops.push({ stop, timeoutMs })
   }
 
-  /** Stops everything, the last first; what cannot be stopped is logged and the rest goes on. Idempotent. */
-  async stop(): Promise<void> {
+  /**
+   * Stops everything, the last first. What cannot be stopped, or takes too long, is logged and the rest goes on.
+   * Idempotent.
+   * @returns whether everything stopped as it should
+   */
+  async stop(): Promise<boolean> {
+    let isClean = true
     for (;;) {
-      const stop = this.#stops.pop()
-      if (stop === undefined) return
+      const part = this.#stops.pop()
+      if (part === undefined) return isClean
       try {
-        await stop()
+        if ((await within(part.timeoutMs, part.stop)) === false) isClean = false
       } catch (error) {
+        isClean = false
         unexpectedError(this.#log, { where: 'stop' }, error)
       }
     }
+  }
+}
+
+async function within(timeoutMs: number, work: () => unknown): Promise<unknown> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`a part has not stopped in ${timeoutMs} ms`)), timeoutMs)
+  })
+  try {
+    return await Promise.race([work(), late])
+  } finally {
+    clearTimeout(timer)
   }
 }

@@ -78,14 +78,27 @@ export class SwitchRoles {
     await begun
   }
 
-  /** Answers what is in flight, gives the lanes up so that a standby has them at once, and plays no part any more. */
-  async stop(): Promise<void> {
+  /**
+   * Closes the links in order. The lanes go on, and so do the heartbeats: no standby takes over from a process that still
+   * answers. Idempotent.
+   */
+  async drain(): Promise<void> {
     this.#stopped = true
     await this.#turn
-    await this.#watch?.close()
     this.#play('stopping')
-    if (this.#active !== undefined) await this.#giveUp(this.#active)
-    else await this.#once('mizan standby ends', endStandby)
+    await this.#active?.drain()
+  }
+
+  /**
+   * Answers what is in flight, gives the lanes up so that a standby has them at once, and plays no part any more.
+   * @returns whether everything stopped as it should
+   */
+  async stop(): Promise<boolean> {
+    await this.drain().catch((error: unknown) => unexpectedError(this.#base.log, { where: 'drain' }, error))
+    await this.#watch?.close()
+    if (this.#active !== undefined) return this.#giveUp(this.#active)
+    await this.#once('mizan standby ends', endStandby)
+    return true
   }
 
   #play(role: ProcessRole): void {
@@ -157,6 +170,8 @@ export class SwitchRoles {
     const beganMs = performance.now()
     events.handingOver(log, { standbys })
     this.#play('stopping')
+    // Until the links are closed the heartbeats say that the lanes are in good hands.
+    await active.drain()
     await this.#watch?.close()
     await this.#giveUp(active)
     this.#active = undefined
@@ -165,9 +180,10 @@ export class SwitchRoles {
     else this.#standBy()
   }
 
-  async #giveUp(active: ActiveSwitch): Promise<void> {
-    await active.stop()
+  async #giveUp(active: ActiveSwitch): Promise<boolean> {
+    const isClean = await active.stop()
     await this.#once('mizan release', releaseLanes)
+    return isClean
   }
 
   #standBy(): void {

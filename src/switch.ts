@@ -20,8 +20,11 @@ export interface Switch {
   readonly role: ProcessRole
   /** Resolves when it has lost its lanes, or handed them over, and does not stand by: the caller stops it then. */
   readonly ended: Promise<EndReason>
-  /** Answers what is in flight, then stops everything. Idempotent. */
-  stop(reason: string): Promise<void>
+  /**
+   * Answers what is in flight, then stops everything. Idempotent.
+   * @returns whether everything stopped as it should
+   */
+  stop(reason: string): Promise<boolean>
 }
 
 const systemClock: Clock = { now: () => Date.now() }
@@ -46,14 +49,14 @@ export async function startSwitch(config: Config, version: string, clock: Clock 
     const http = await openHttp(base, () => roles, parts)
     const playing = new SwitchRoles(base, http.port)
     roles = playing
-    parts.add(() => playing.stop())
+    parts.add(() => playing.stop(), config.shutdown.forceMs)
     await playing.start(base.begins)
     const ports = () => playing.active?.ports ?? { ascii: 0, visa: 0, bcd: 0, http: http.port }
     if (playing.role === 'active') {
       const startMs = Math.round(performance.now() - startedMs)
       events.switchStarted(log, { ports: { ...ports() }, pid: process.pid, startMs })
     }
-    let stopping: Promise<void> | undefined
+    let stopping: Promise<boolean> | undefined
     return {
       get ports() {
         return ports()
@@ -63,7 +66,11 @@ export async function startSwitch(config: Config, version: string, clock: Clock 
       },
       ended: playing.ended,
       stop: (reason) => {
-        stopping ??= stop(reason, base, parts)
+        stopping ??= stop(reason, base, parts, async () => {
+          await playing.drain()
+          // What is asked of the API under way may need the lanes: it ends before them.
+          await http.close()
+        })
         return stopping
       },
     }
@@ -73,11 +80,17 @@ export async function startSwitch(config: Config, version: string, clock: Clock 
   }
 }
 
-async function stop(reason: string, { log }: SwitchBase, parts: Parts): Promise<void> {
+async function stop(reason: string, { log }: SwitchBase, parts: Parts, drain: () => Promise<void>): Promise<boolean> {
   const startedMs = performance.now()
   events.switchStopping(log, { reason })
-  await parts.stop()
+  let isDrained = true
+  await drain().catch((error: unknown) => {
+    isDrained = false
+    events.unexpectedError(log, { where: 'drain' }, error)
+  })
+  const isClean = (await parts.stop()) && isDrained
   events.switchStopped(log, { drainMs: Math.round(performance.now() - startedMs) })
+  return isClean
 }
 
 /** Health and metrics say from the start on how things are. */

@@ -38,7 +38,8 @@ export interface HttpServer {
 
 const BODY_MAX_BYTES = 1_048_576
 const REQUEST_TIMEOUT_MS = 30_000
-const CLOSE_TIMEOUT_MS = 3_000
+/** Longer than a caller waits for the writer. */
+const CLOSE_TIMEOUT_MS = 8_000
 /** On every answer: what it is stays what it is, and no other page may have it. */
 const SECURE_HEADERS = {
   'x-content-type-options': 'nosniff',

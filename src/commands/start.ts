@@ -1,5 +1,7 @@
+import { constants } from 'node:os'
 import { Command } from 'commander'
 import { type Config, loadConfig } from '../config/config.ts'
+import { describeError } from '../errors.ts'
 import { collectRarely } from '../heap.ts'
 import { type Switch, startSwitch } from '../switch.ts'
 import { version } from './version.ts'
@@ -9,8 +11,10 @@ import { version } from './version.ts'
  * would take the lanes from each other in turn.
  */
 const FENCED_STATUS = 3
-/** How long an orderly stop may take before the process ends anyway. */
-const FORCED_EXIT_MS = 60_000
+const STOP_SIGNALS = ['SIGTERM', 'SIGINT'] as const
+/** A signal sent to a group of processes comes twice: from the terminal, and passed on by the program that started us. */
+const SAME_SIGNAL_MS = 1_000
+const SIGNAL_STATUS = 128
 
 /** `mizan start`: runs the switch until SIGTERM or SIGINT. */
 export function startCommand(): Command {
@@ -20,7 +24,7 @@ export function startCommand(): Command {
     .option('--standby', 'stand by, and take over when the process that answers is gone; see docs/availability.md')
     .addHelpText(
       'after',
-      `\nExit status: 0 stopped in good order, 1 failed, ${FENCED_STATUS} another process took the lanes over.`,
+      `\nExit status: 0 stopped in good order, 1 failed or not stopped in order,\n${FENCED_STATUS} another process took the lanes over, ${SIGNAL_STATUS} and the signal's number when a second signal ended it.`,
     )
     .action(async (options: { config?: string; standby?: true }) => {
       collectRarely()
@@ -31,14 +35,44 @@ export function startCommand(): Command {
       })
       const running = await startSwitch(config, version)
       process.stdout.write(running.role === 'standby' ? standingBy(config, running) : ready(config, running))
-      const stop = (reason: string, status = 0) => {
-        setTimeout(() => process.exit(1), FORCED_EXIT_MS).unref()
-        void running.stop(reason).then(() => process.exit(status))
-      }
+      const stop = stopper(running, config.shutdown.forceMs)
       void running.ended.then((reason) => stop(reason, reason === 'fenced' ? FENCED_STATUS : 0))
-      process.on('SIGTERM', () => stop('SIGTERM'))
-      process.on('SIGINT', () => stop('SIGINT'))
+      stopOnSignals(stop)
     })
+}
+
+/**
+ * Stops a switch and ends the process: with the given status when everything stopped as it should, else 1, as when it
+ * takes too long.
+ */
+function stopper(running: Switch, forceMs: number): (reason: string, status?: number) => void {
+  return (reason, status = 0) => {
+    setTimeout(() => giveUp(`not stopped in ${forceMs} ms; ended`, 1), forceMs).unref()
+    running.stop(reason).then(
+      (isClean) => process.exit(isClean ? status : 1),
+      (error: unknown) => giveUp(describeError(error), 1),
+    )
+  }
+}
+
+/** Stops on the first signal; a second one ends the process at once, with 128 and the signal's number. */
+function stopOnSignals(stop: (reason: string) => void): void {
+  let askedMs: number | undefined
+  for (const signal of STOP_SIGNALS) {
+    process.on(signal, () => {
+      if (askedMs === undefined) {
+        askedMs = performance.now()
+        stop(signal)
+      } else if (performance.now() - askedMs >= SAME_SIGNAL_MS) {
+        giveUp(`stopped at once by a second ${signal}`, SIGNAL_STATUS + constants.signals[signal])
+      }
+    })
+  }
+}
+
+function giveUp(why: string, status: number): void {
+  process.stderr.write(`mizan: ${why}\n`)
+  process.exit(status)
 }
 
 function ready(config: Config, { ports: { ascii, visa, bcd, http } }: Switch): string {

@@ -77,6 +77,10 @@ export function listener(name: string, defaults: ListenerDefaults) {
         description: 'Our station in the 22-byte Visa header; used with framing visa.',
       }),
       requireSignOn: Type.Boolean({ default: false, description: 'Answer 91 to all but 0800 before sign-on.' }),
+      announceSignOff: Type.Boolean({
+        default: false,
+        description: 'Send 0800 with DE70 002 on signed-on links before they are closed by an orderly stop.',
+      }),
       mac,
       maxConnections: Type.Integer({ minimum: 1, maximum: 65_535, default: 256, description: 'Links open at once.' }),
       maxInFlight: Type.Integer({

@@ -18,6 +18,7 @@ const rules: readonly Rule[] = [
   { reads: ['listeners', 'http'], check: checkPorts },
   { reads: ['outbound'], check: checkOutbound },
   { reads: ['lanes'], check: checkLanes },
+  { reads: ['shutdown'], check: checkShutdown },
   { reads: ['environment', 'demo'], check: checkDemo },
   { reads: ['security'], check: checkSecurity },
   { reads: ['listeners', 'outbound'], check: checkMac },
@@ -129,6 +130,11 @@ function checkOutbound(file: ConfigFile): Problem[] {
 function checkLanes(file: ConfigFile): Problem[] {
   if (file.lanes.batchMax <= file.lanes.ringCapacity) return []
   return [{ path: 'lanes.batchMax', message: 'must not exceed lanes.ringCapacity' }]
+}
+
+function checkShutdown({ shutdown: { noticeMs, drainMs, forceMs } }: ConfigFile): Problem[] {
+  if (noticeMs + drainMs < forceMs) return []
+  return [{ path: 'shutdown.forceMs', message: 'must be more than noticeMs and drainMs together' }]
 }
 
 function checkDemo(file: ConfigFile): Problem[] {

@@ -4,6 +4,7 @@ import { backup } from './backup-schema.ts'
 import { forwarding } from './forwarding-schema.ts'
 import { closed, group, host, listener, outboundLink, port } from './link-schema.ts'
 import { jobs, notifications } from './notification-schema.ts'
+import { shutdown } from './shutdown-schema.ts'
 
 /**
  * The configuration file. Every property has a default unless it is optional, so that `{}` is a valid file.
@@ -275,6 +276,7 @@ export const configFileSchema = Type.Object(
     outbound: Type.Array(outboundLink, { default: [], maxItems: 256, description: 'Links that the switch opens.' }),
     lanes,
     availability,
+    shutdown,
     businessDay: Type.Object(
       {
         cutover: Type.String({

@@ -51,6 +51,8 @@ export interface ClientHooks {
   signOff?(exchange: SendRequest): Promise<void>
   /** A request of the peer; answered through `ClientLink.send`. */
   onRequest?(frame: Buffer, receivedAtMs: number): void
+  /** Whether requests of the peer still await their answer: a drain waits for them. */
+  busy?(): boolean
   /** An answer that no request awaits; `late` when its request had timed out. */
   onUnmatched?(frame: Buffer, key: string, late: boolean): void
 }

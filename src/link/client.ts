@@ -57,6 +57,9 @@ export class ClientLink implements ConnectionOwner {
   #finished = false
   #waiters: Array<{ resolve: () => void; reject: (error: MizanError) => void }> = []
   #linger: Timer | undefined
+  #quietMs = 0
+  #signedOffTick: number | undefined
+  #ending = false
   #drained: (() => void) | undefined
 
   constructor(options: ClientOptions, hooks: ClientHooks, observer: LinkObserver, environment: ClientEnvironment) {
@@ -143,12 +146,16 @@ export class ClientLink implements ConnectionOwner {
     return { ...this.#identity, ...connection.traffic(), peerName: undefined, state: this.#state, inFlight }
   }
 
-  /** Sends nothing new, awaits what is in flight, signs off, closes; closes at the deadline in any case. */
-  async drain(timeoutMs: number): Promise<void> {
+  /**
+   * Sends nothing new, awaits what is in flight, signs off, answers what the peer has asked until nothing has come for
+   * `quietMs`, closes; closes at the deadline in any case.
+   */
+  async drain(timeoutMs: number, quietMs = 0): Promise<void> {
     if (this.#state !== 'up') {
       this.close()
       return
     }
+    this.#quietMs = quietMs
     this.#setState('draining')
     await new Promise<void>((resolve) => {
       const expire = () => this.#finish('drain-deadline', `${timeoutMs} ms are over`)
@@ -287,7 +294,8 @@ export class ClientLink implements ConnectionOwner {
     const tick = this.#timing.monotonicMs()
     connection.sweep(tick)
     const { echoIdleMs } = this.#options
-    if (this.#state === 'draining' && this.#matcher.size === 0) this.#signOff()
+    if (this.#signedOffTick !== undefined) this.#endIfQuiet()
+    else if (this.#state === 'draining' && this.#matcher.size === 0) this.#signOff()
     else if (this.#state === 'up' && echoIdleMs !== undefined && tick - connection.lastReceivedTick >= echoIdleMs) {
       this.#echo(connection)
     }
@@ -305,13 +313,28 @@ export class ClientLink implements ConnectionOwner {
     )
   }
 
+  /** Asks the peer to send nothing more; one that does not answer is not waited for. */
   #signOff(): void {
+    if (this.#connection === undefined || this.#linger !== undefined) return
+    const signedOff = () => {
+      this.#signedOffTick ??= this.#timing.monotonicMs()
+      this.#endIfQuiet()
+    }
+    this.#linger = this.#timing.after(LINGER_MS, signedOff)
+    this.#hook(this.#hooks.signOff).then(signedOff, signedOff)
+  }
+
+  /** Ends a link that has signed off, once the peer's requests are answered and no more come. */
+  #endIfQuiet(): void {
     const connection = this.#connection
-    if (connection === undefined || this.#linger !== undefined) return
+    if (connection === undefined || this.#signedOffTick === undefined || this.#hooks.busy?.() === true) return
+    const since = Math.max(connection.lastReceivedTick, this.#signedOffTick)
+    if (this.#ending || this.#timing.monotonicMs() - since < this.#quietMs) return
+    this.#ending = true
+    this.#timing.cancel(this.#linger)
     const close = () => connection.close('drained', 'the peer kept its side open')
     this.#linger = this.#timing.after(LINGER_MS, close)
-    const end = () => connection.end('drained', 'all requests are answered')
-    this.#hook(this.#hooks.signOff).then(end, end)
+    connection.end('drained', 'all requests are answered')
   }
 
   #finish(reason: CloseReason, detail: string): void {

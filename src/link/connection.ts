@@ -128,6 +128,11 @@ export class Connection implements EndOfTurnTask {
     return this.#paused
   }
 
+  /** Whether a frame has begun and not ended. */
+  get midFrame(): boolean {
+    return this.#framer.partial
+  }
+
   get outboundBytes(): number {
     return this.#outbound.bytes
   }

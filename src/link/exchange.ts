@@ -231,7 +231,10 @@ export class Exchange {
       return
     }
     if (!isRequest(message.mti)) {
-      this.#observer.undecodable?.(this.#profile.name, undefined, 'an answer that nobody awaits')
+      // The answer to a sign-off of ours is good manners, and nothing waits for it.
+      if (message.mti[1] !== '8' || message.text(70) !== networkCodes.signOff) {
+        this.#observer.undecodable?.(this.#profile.name, undefined, 'an answer that nobody awaits')
+      }
       inbound.drop()
       return
     }

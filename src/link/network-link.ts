@@ -58,6 +58,7 @@ export class NetworkLink extends ClientLink {
     const { client, signOn, exchange, observer, now } = options
     const management = new NetworkManagement(options)
     let state: SessionState = initialState(false)
+    let unanswered = 0
     const hooks: ClientHooks = {
       answerKey: (frame) => management.answerKey(frame),
       ...(signOn ? { signOn: (send: SendRequest) => management.manage(send, networkCodes.signOn) } : {}),
@@ -67,7 +68,9 @@ export class NetworkLink extends ClientLink {
         // What cannot be read or checked is no answer.
         management.late(frame).catch(() => undefined)
       },
+      busy: () => unanswered > 0,
       onRequest: (frame, receivedAtMs) => {
+        unanswered += 1
         exchange.handle({
           frame,
           receivedAtMs,
@@ -80,8 +83,13 @@ export class NetworkLink extends ClientLink {
               state = next
             },
           },
-          reply: (body) => this.send(body),
-          drop: () => undefined,
+          reply: (body) => {
+            unanswered -= 1
+            return this.send(body)
+          },
+          drop: () => {
+            unanswered -= 1
+          },
         })
       },
     }

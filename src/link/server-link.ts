@@ -43,6 +43,8 @@ export interface ServerLinkOptions extends ConnectionOptions {
   /** Milliseconds; 0 = never. */
   readonly idleTimeoutMs: number
   readonly requireSignOn: boolean
+  /** Called once for each link when a drain begins, to tell its peer. */
+  readonly onDrain?: (link: Link) => void
 }
 
 const CROWDED = 0.75
@@ -121,6 +123,9 @@ export class ServerLink implements Link, ConnectionOwner {
   #inFlight = 0
   #peerEnded = false
   #draining = false
+  /** From then on what comes is not processed any more. */
+  #discarding = false
+  #drainTick = 0
   #linger: Timer | undefined
   #answers = 0
   #answersAtSweep = 0
@@ -204,7 +209,7 @@ export class ServerLink implements Link, ConnectionOwner {
   }
 
   onFrame(frame: Buffer): void {
-    if (this.#draining) {
+    if (this.#discarding) {
       this.#observer.discarded?.(this)
       return
     }
@@ -249,7 +254,7 @@ export class ServerLink implements Link, ConnectionOwner {
     if (this.#inFlight > 0 || this.closed) return
     if (this.#peerEnded) {
       this.#connection.end('peer-closed', 'the peer closed')
-    } else if (this.#draining && this.#linger === undefined) {
+    } else if (this.#discarding && this.#linger === undefined) {
       this.#connection.end('drained', 'all requests are answered')
       this.#linger = this.#services.timing.after(LINGER_MS, () =>
         this.#connection.close('drained', 'the peer kept its side open'),
@@ -258,11 +263,31 @@ export class ServerLink implements Link, ConnectionOwner {
     }
   }
 
-  /** Processes no further request; ends the link once those in flight are answered. */
+  /** Tells the peer, and goes on as before: the link ends when it has fallen silent, or with {@link discard}. */
   drain(): void {
     if (this.#draining) return
     this.#draining = true
+    this.#drainTick = this.#services.timing.monotonicMs()
     this.#observer.stateChanged?.(this, this.#state, 'draining')
+    this.#options.onDrain?.(this)
+  }
+
+  /**
+   * Ends a draining link on which nothing has come for so long and nothing is in flight.
+   * @param quietMs 0 = whatever has come
+   */
+  endIfQuiet(tick: number, quietMs: number): void {
+    const { paused, midFrame, lastReceivedTick } = this.#connection
+    if (this.#inFlight > 0 || paused || midFrame) return
+    // A peer that was told needs the time to hear it.
+    const since = this.#options.onDrain === undefined ? lastReceivedTick : Math.max(lastReceivedTick, this.#drainTick)
+    if (tick - since >= quietMs) this.discard()
+  }
+
+  /** Processes no further request; ends the link once those in flight are answered. */
+  discard(): void {
+    if (this.#discarding) return
+    this.#discarding = true
     this.#endIfDone()
   }
 

@@ -52,13 +52,21 @@ export interface Listener {
   /** The port in use. */
   readonly port: number
   links(): LinkStatus[]
-  /** Stops accepting, answers what is in flight, closes each link when it is empty and all at the deadline. */
-  drain(timeoutMs: number): Promise<void>
+  /**
+   * Stops accepting and tells the peers; serves each link on until nothing has come for `quietMs`, or `timeoutMs` are
+   * over; then answers what is in flight and closes it. What is open a few seconds later is cut. Idempotent.
+   * @param quietMs 0 = takes nothing more from the beginning
+   */
+  drain(timeoutMs: number, quietMs?: number): Promise<void>
   /** Closes everything at once; resolves when all sockets are gone. */
   close(): Promise<void>
 }
 
 const HANDSHAKE_TIMEOUT_MS = 10_000
+/** How often a drain looks for links that are silent. */
+const QUIET_LOOK_MS = 20
+/** What is in flight when a drain takes nothing more has this long to be answered. */
+const CUT_AFTER_MS = 5_000
 
 /**
  * Starts a listener.
@@ -111,6 +119,7 @@ class SocketListener implements Listener {
   #port = 0
   #draining = false
   #closed: Promise<void> | undefined
+  #drained: Promise<void> | undefined
 
   constructor(options: ListenerOptions, handler: RequestHandler, observer: LinkObserver, clock: Clock) {
     this.name = options.name
@@ -229,14 +238,41 @@ class SocketListener implements Listener {
     return [...this.#links.values()].map((link) => link.status())
   }
 
-  async drain(timeoutMs: number): Promise<void> {
+  drain(timeoutMs: number, quietMs = 0): Promise<void> {
+    this.#drained ??= this.#drain(timeoutMs, quietMs)
+    return this.#drained
+  }
+
+  async #drain(timeoutMs: number, quietMs: number): Promise<void> {
     this.#draining = true
     const closed = this.#stop()
     for (const link of [...this.#links.values()]) link.drain()
     for (const socket of [...this.#handshakes.values()]) socket.destroy()
-    const deadline = systemTiming.after(timeoutMs, () => this.#closeAll('drain-deadline', `${timeoutMs} ms are over`))
+    const discard = () => {
+      for (const link of [...this.#links.values()]) link.discard()
+    }
+    if (quietMs === 0) discard()
+    const looks = quietMs === 0 ? undefined : this.#closeQuiet(quietMs)
+    const enough = systemTiming.after(timeoutMs, discard)
+    const cutMs = quietMs === 0 ? timeoutMs : timeoutMs + CUT_AFTER_MS
+    const cut = systemTiming.after(cutMs, () => this.#closeAll('drain-deadline', `${cutMs} ms are over`))
     await closed
-    systemTiming.cancel(deadline)
+    for (const timer of [looks, enough, cut]) systemTiming.cancel(timer)
+  }
+
+  #closeQuiet(quietMs: number): Timer {
+    const periodMs = Math.max(1, Math.min(QUIET_LOOK_MS, quietMs / 4))
+    let lastTick = systemTiming.monotonicMs()
+    const look = () => {
+      const tick = systemTiming.monotonicMs()
+      const late = tick - lastTick > 2 * periodMs + QUIET_LOOK_MS
+      lastTick = tick
+      // What came during a stall of the event loop waits unread: that silence is ours.
+      if (late) return
+      for (const link of [...this.#links.values()]) link.endIfQuiet(tick, quietMs)
+    }
+    systemTiming.endOfTurn(look)
+    return systemTiming.every(periodMs, look)
   }
 
   async close(): Promise<void> {

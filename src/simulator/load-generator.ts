@@ -22,6 +22,8 @@ export interface LoadGeneratorOptions {
   readonly linksPerDialect: number
   /** How requests without an answer are followed up; absent = they are not. */
   readonly followUp?: FollowUpRules
+  /** Whether links keep requests while they are not connected, and heed a sign-off. @default false */
+  readonly patient?: boolean
 }
 
 const refusals = new Set(['91', '96', '30'].map(codeNumber))
@@ -75,7 +77,9 @@ export class LoadGenerator {
       },
     }
     const linksOf = (dialect: LoadDialect) =>
-      Array.from({ length: options.linksPerDialect }, () => new LoadLink(dialect, options.ports[dialect], events))
+      Array.from({ length: options.linksPerDialect }, () => {
+        return new LoadLink(dialect, options.ports[dialect], events, options.patient)
+      })
     this.#links = byDialect(linksOf)
     this.#readers = byDialect((dialect) => new AnswerReader(options.traffic.sampleOf(dialect)))
     const { followUp } = options
@@ -239,7 +243,7 @@ export class LoadGenerator {
     numbers.stan = sequence % 1_000_000
     const links = this.#links[dialect]
     const link = links[this.#turn % links.length]
-    if (link === undefined || !link.connected) return
+    if (link === undefined || !link.takes) return
     const presented = chip ? this.#traffic.chip?.present(sequence, content, numbers) : undefined
     const { buffer, position } = link
     const end = template.write(buffer, position, numbers, presented)

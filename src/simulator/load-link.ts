@@ -1,41 +1,61 @@
 import { connect, type Socket } from 'node:net'
-import { createFramer, type Framer, framings } from '../link/framing.ts'
+import type { FieldValues } from '../iso8583/dialect.ts'
+import { formatVisaHeader, newVisaHeader, VISA_HEADER_BYTES } from '../iso8583/visa-header.ts'
+import { createFramer, type Framer, framings, writeFrame } from '../link/framing.ts'
+import { TPDU_BYTES } from '../link/tpdu.ts'
 import type { LoadDialect } from './load-mix.ts'
-import { framingOf } from './load-template.ts'
+import { dialectOf, framingOf } from './load-template.ts'
 
 const SLAB_BYTES = 262_144
 const FRAME_ROOM_BYTES = 4_096
 const RECONNECT_MS = 50
+/** Requests of a patient link that await their answer at most: what it has kept must not come all at once. */
+const WINDOW = 64
 
 /** What a link tells its generator. */
 export interface LoadLinkEvents {
   onFrame(dialect: LoadDialect, frame: Buffer): void
-  /** The link is gone before it was closed by us; it connects again by itself. */
+  /** The link is gone before it was closed by us, and the switch had not said so; it connects again by itself. */
   onLost(): void
 }
 
-/** One socket of the load: collects the frames of a tick and hands them over in one write. */
+/**
+ * One socket of the load: collects the frames of a tick and hands them over in one write. A patient one is a
+ * well-behaved client: it sends a few ahead of their answers and keeps the others, also while it has no link; once the
+ * switch has signed it off it sends nothing more on that connection, and connects again when it is closed.
+ */
 export class LoadLink {
   readonly dialect: LoadDialect
   readonly #events: LoadLinkEvents
+  readonly #patient: boolean
   #port: number
   #socket: Socket | undefined
   #framer: Framer | undefined
   #slab = Buffer.allocUnsafeSlow(SLAB_BYTES)
   #start = 0
   #end = 0
+  /** Of a patient link: what is to be sent, and how many of what was sent have no answer yet. */
+  #kept: Buffer[] = []
+  #unanswered = 0
+  #signedOff = false
   #closed = false
   /** When bytes last came, in milliseconds of performance.now(): a link that is silent while it owes answers is dead. */
   lastReceivedMs = 0
 
-  constructor(dialect: LoadDialect, port: number, events: LoadLinkEvents) {
+  constructor(dialect: LoadDialect, port: number, events: LoadLinkEvents, patient = false) {
     this.dialect = dialect
     this.#port = port
     this.#events = events
+    this.#patient = patient
   }
 
   get connected(): boolean {
     return this.#socket !== undefined
+  }
+
+  /** Whether a request may be written: it is sent, now or when there is a link again. */
+  get takes(): boolean {
+    return this.#patient || this.#socket !== undefined
   }
 
   /** Where to connect from now on: a switch that starts again has other ports. */
@@ -57,8 +77,11 @@ export class LoadLink {
       open = true
       this.#framer = createFramer(framing.name, framing.maxFrameBytes)
       this.#socket = socket
+      this.#signedOff = false
+      this.#unanswered = 0
       this.#start = this.#end
       this.lastReceivedMs = performance.now()
+      this.flush()
       onConnected()
     })
     socket.on('data', (chunk: Buffer) => {
@@ -67,14 +90,25 @@ export class LoadLink {
     })
     socket.on('error', () => undefined)
     socket.on('close', () => {
+      const wasSignedOff = this.#socket === socket && this.#signedOff
       if (this.#socket === socket) this.#socket = undefined
       if (this.#closed) return
-      if (open) this.#events.onLost()
+      if (open && !wasSignedOff) this.#events.onLost()
       setTimeout(() => this.#dial(open ? () => undefined : onConnected), RECONNECT_MS)
     })
   }
 
-  readonly #deliver = (frame: Buffer): void => this.#events.onFrame(this.dialect, frame)
+  readonly #deliver = (frame: Buffer): void => {
+    const answer = this.#patient ? answerToSignOff(this.dialect, frame) : undefined
+    if (answer !== undefined) {
+      this.#socket?.write(answer)
+      this.#signedOff = true
+      return
+    }
+    this.#unanswered -= 1
+    if (this.#kept.length > 0) this.flush()
+    this.#events.onFrame(this.dialect, frame)
+  }
 
   /** Buffer with room for a frame at {@link position}. */
   get buffer(): Buffer {
@@ -94,12 +128,23 @@ export class LoadLink {
   /** The frame written at {@link position} ends here. */
   wrote(end: number): void {
     this.#end = end
+    if (!this.#patient) return
+    this.#kept.push(this.#slab.subarray(this.#start, end))
+    this.#start = end
   }
 
-  /** Hands what was written to the socket. */
+  /** Hands what was written to the socket, if there is one that takes it. */
   flush(): void {
+    const socket = this.#socket
+    if (this.#patient) {
+      if (socket === undefined || this.#signedOff) return
+      const sent = this.#kept.splice(0, Math.max(0, WINDOW - this.#unanswered))
+      this.#unanswered += sent.length
+      if (sent.length > 0) socket.write(Buffer.concat(sent))
+      return
+    }
     if (this.#end === this.#start) return
-    this.#socket?.write(this.#slab.subarray(this.#start, this.#end))
+    socket?.write(this.#slab.subarray(this.#start, this.#end))
     this.#start = this.#end
   }
 
@@ -122,4 +167,23 @@ export class LoadLink {
     this.#socket?.destroy()
     this.#socket = undefined
   }
+}
+
+const REQUEST = '0800'
+const SIGN_OFF = '002'
+const APPROVED = '00'
+
+/** The frame that answers the switch's sign-off; undefined when the frame is no such thing. */
+function answerToSignOff(name: LoadDialect, frame: Buffer): Buffer | undefined {
+  const visa = name === 'visa-base1'
+  const before = visa ? VISA_HEADER_BYTES : name === 'iso87-bcd' ? TPDU_BYTES : 0
+  const dialect = dialectOf(name)
+  const message = dialect.decode(frame, before)
+  if (message.mti !== REQUEST || message.text(70) !== SIGN_OFF) return undefined
+  const fields: FieldValues = []
+  for (const de of [7, 11, 70]) fields[de] = message.text(de)
+  fields[39] = APPROVED
+  const body = dialect.encode('0810', fields)
+  const head = visa ? formatVisaHeader(newVisaHeader('400101', '000000'), body.length) : frame.subarray(0, before)
+  return writeFrame(framingOf[name], Buffer.concat([head, body]))
 }

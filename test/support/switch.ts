@@ -83,7 +83,8 @@ export async function startTestSwitch(t: TeardownHost, options: TestSwitchOption
   const file = path.join(folder, 'config.json')
   const demo = { enabled: true, households: options.households ?? 200 }
   // Jobs cost each start a schema of their own; a test that is about them turns them on.
-  const quiet = { jobs: { enabled: false }, log: { level: 'silent' } }
+  // Links of tests wait for their answers before a stop: nobody's last request is on its way.
+  const quiet = { jobs: { enabled: false }, log: { level: 'silent' }, shutdown: { quietMs: 10 } }
   writeFileSync(file, JSON.stringify({ varDir: 'var', demo, ...quiet, ...options.config }))
   const env = {
     DATABASE_URL: url,
