@@ -27,6 +27,10 @@ export interface LaneStoreOptions {
   readonly commitTimeoutMs: number
 }
 
+/** Part of the server that warns when the wait of a commit for its standby is cancelled; its name is never translated. */
+const WAITS_FOR_STANDBY = 'SyncRepWaitForLSN'
+const NOT_REPLICATED = 'the wait for the standby of the database was cancelled'
+
 /**
  * One lane's connections to its journal: one that commits, with one statement in flight at a time (the lane's writer sees
  * to that), and one that reads meanwhile.
@@ -36,6 +40,7 @@ export class LaneStore implements LaneJournal {
   #client: pg.Client | undefined
   #reader: pg.Client | undefined
   #encoder: BatchEncoder | undefined
+  #cutShort = false
 
   constructor(options: LaneStoreOptions) {
     this.#options = options
@@ -59,6 +64,7 @@ export class LaneStore implements LaneJournal {
         'select * from take_lane($1::smallint, $2::bigint)',
         [this.#options.lane, expectedEpoch ?? null],
       )
+      if (this.#tookCutShort()) throw new Error(NOT_REPLICATED)
       const [row] = rows
       if (row === undefined) {
         await client.end().catch(() => undefined)
@@ -90,10 +96,23 @@ export class LaneStore implements LaneJournal {
       statementTimeoutMs: commitTimeoutMs,
       queryTimeoutMs: commitTimeoutMs + 1_000,
     })
+    client.on('notice', ({ routine }) => {
+      if (routine === WAITS_FOR_STANDBY) this.#cutShort = true
+    })
     client.once('end', () => {
       if (this.#client === client || this.#reader === client) this.drop()
     })
     return client
+  }
+
+  /**
+   * Whether somebody cancelled the wait for the database's standby: PostgreSQL then says that it committed, though the standby
+   * may not have it. Such a commit is of unknown outcome; to take the lane again waits for the standby to have both.
+   */
+  #tookCutShort(): boolean {
+    const was = this.#cutShort
+    this.#cutShort = false
+    return was
   }
 
   /**
@@ -113,6 +132,10 @@ export class LaneStore implements LaneJournal {
         text: commitText,
         values: encoder.parameters(batch, journal, hash),
       })
+      if (this.#tookCutShort()) {
+        this.drop()
+        return { kind: 'unknown', reason: NOT_REPLICATED, hash }
+      }
       return rows[0]?.done === true ? { kind: 'committed', hash } : { kind: 'fenced' }
     } catch (error) {
       if (isOutcomeUnknown(error)) {
