@@ -128,12 +128,12 @@ begin
     update balance b set held = b.held - h.amount from hold h
       where h.id = v_original.id
         and b.lane = h.lane and b.household_id = v_household.id and b.period = 0 and b.account = h.debit;
-    if found then insert into hold_ending (lane, id, batch_seq, ending, captured, by_id)
-        values (v_card.lane, v_original.id, 0, 'voided', 0, v_id); end if;
+    if found then insert into hold_event (lane, id, by_id, batch_seq, captured, cashback, released, ending)
+        select v_card.lane, v_original.id, v_id, 0, 0, 0, h.amount, 'voided' from hold h where h.id = v_original.id; end if;
   elsif p_kind = 'hold' then
     update balance set held = held + v_amount where lane = v_card.lane and household_id = v_household.id and period = 0 and account = v_account;
-    insert into hold (lane, id, batch_seq, household_id, kind, debit, credit, amount, expires_at)
-      values (v_card.lane, v_id, 0, v_household.id, v_transfer_kind, v_account, v_other, v_amount,
+    insert into hold (lane, id, batch_seq, household_id, kind, debit, credit, amount, cashback, expires_at)
+      values (v_card.lane, v_id, 0, v_household.id, v_transfer_kind, v_account, v_other, v_amount, 0,
       p_received_at + interval '7 days');
   elsif v_amount > 0 then
     update balance set posted = posted - v_amount

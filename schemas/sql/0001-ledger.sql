@@ -328,9 +328,10 @@ create function posting_allowed(p_kind smallint, p_debit bigint, p_credit bigint
   language plpgsql immutable parallel safe as $$
 begin
   return case
-    when p_kind <= 6 then
+    when p_kind <= 8 then
       (p_kind, p_debit / 100000000000000, p_credit / 100000000000000) in
-        ((1, 3, 1), (2, 1, 2), (3, 2, 1), (4, 1, 4), (5, 1, 5), (6, 1, 2))
+        ((1, 3, 1), (2, 1, 2), (3, 2, 1), (4, 1, 4), (5, 1, 5), (6, 1, 2), (7, 9, 1), (8, 1, 9))
+      and (p_kind < 7 or p_debit % 100000000000 = p_credit % 100000000000)
       and (p_debit / 100000000000) % 1000 = (p_credit / 100000000000) % 1000
       and (p_debit / 100000000000) % 1000 < 300
       and (p_debit / 100000000000) % 100 > 0
@@ -346,6 +347,9 @@ begin
     when p_kind = 22 then p_debit / 100000000000 = 7003 and p_credit / 100000000000 = 8002
     when p_kind = 23 then p_debit / 100000000000 = 8003 and p_credit / 100000000000 = 6001
     when p_kind = 24 then p_debit / 100000000000 = 8002 and p_credit / 100000000000 = 6001
+    when p_kind in (25, 26) then
+      (p_kind, p_debit / 100000000000, p_credit / 100000000000) in ((25, 8004, 6001), (26, 6001, 8004))
+      and p_debit % 100000000000 = p_credit % 100000000000
     when p_kind = 30 then p_debit / 100000000000 = 8005 and p_credit / 100000000000 = 6001
     when p_kind = 31 then p_debit / 100000000000 = 6001 and p_credit / 100000000000 = 8005
     else false
@@ -366,7 +370,7 @@ create table transfer (
   primary key (lane, group_id, leg, business_date),
   constraint transfer_posting_allowed check (posting_allowed(kind, debit, credit)),
   -- One constraint: each is read and prepared anew for every statement that inserts.
-  constraint transfer_well_formed check (amount > 0 and debit <> credit and (period > 0) = (kind <= 6))
+  constraint transfer_well_formed check (amount > 0 and debit <> credit and (period > 0) = (kind <= 8))
 ) partition by range (business_date);
 
 -- A subsidy goes back only to the wallet and period that the original drew on (M4): never to another household, and never
@@ -417,26 +421,37 @@ create table hold (
   kind          smallint not null,
   debit         bigint not null,
   credit        bigint not null,
-  amount        bigint not null check (amount > 0),
+  amount        bigint not null,
+  -- The part of it that the outlet handed out in cash with the goods.
+  cashback      bigint not null,
   expires_at    timestamptz not null,
   primary key (id, lane),
+  constraint hold_amounts check (amount > 0 and cashback between 0 and amount),
   constraint hold_posting_allowed check (posting_allowed(kind, debit, credit) and debit / 100000000000 = 6001)
 );
 create index hold_household on hold (household_id, lane);
 create index hold_expiry on hold (expires_at);
 
--- A hold ends exactly once: its end is a row with the hold's own key.
-create table hold_ending (
+-- What happened to a hold, each by an authorization or command of its own: a part was captured, a part given free. The
+-- event that leaves nothing open is its ending, and there is one at most.
+create table hold_event (
   lane          smallint not null,
   id            bigint not null,
-  batch_seq     bigint not null,
-  ending        text not null check (ending in ('captured', 'voided', 'expired')),
-  captured      bigint not null check (captured >= 0),
   by_id         bigint not null,
-  primary key (id, lane),
-  foreign key (id, lane) references hold (id, lane)
+  batch_seq     bigint not null,
+  captured      bigint not null,
+  -- Of what was captured, the cash.
+  cashback      bigint not null,
+  released      bigint not null,
+  ending        text check (ending in ('captured', 'voided', 'expired')),
+  primary key (id, by_id, lane),
+  foreign key (id, lane) references hold (id, lane),
+  constraint hold_event_amounts check (
+    cashback between 0 and captured and released >= 0 and captured + released > 0
+    and (captured = 0 or coalesce(ending, 'captured') = 'captured'))
 );
-create unique index hold_ending_by on hold_ending (by_id, lane);
+create unique index hold_event_by on hold_event (by_id, lane);
+create unique index hold_event_ending on hold_event (id, lane) where ending is not null;
 
 -- What the writer keeps current in the same commit as the journal ---------------------------------------------------
 
@@ -453,9 +468,13 @@ create table balance (
   batch_seq     bigint not null,
   primary key (lane, household_id, period, account),
   constraint balance_owner check (
-    household_id = case when account / 100000000000000 in (1, 6) then account % 100000000000 else 0 end
+    household_id = case when account / 100000000000000 in (1, 6, 9) or account / 100000000000 = 8004
+                     then account % 100000000000 else 0 end
   ),
-  constraint balance_floor check (household_id = 0 or (held >= 0 and posted - held >= 0))
+  -- What a household has is never below zero, and what it owes never above.
+  constraint balance_floor check (
+    household_id = 0
+    or case when account / 100000000000000 in (8, 9) then posted <= 0 and held = 0 else held >= 0 and posted - held >= 0 end)
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 1, autovacuum_analyze_scale_factor = 1);
 
 -- Partitions by business day: retention and clearing are then a matter of whole tables. The default partition takes a

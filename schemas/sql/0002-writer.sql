@@ -22,9 +22,12 @@ create type transfer_row as (
 );
 create type balance_row as (household_id bigint, account bigint, period integer, posted bigint, held bigint);
 create type hold_row as (
-  id bigint, household_id bigint, kind smallint, debit bigint, credit bigint, amount bigint, expires_at timestamptz
+  id bigint, household_id bigint, kind smallint, debit bigint, credit bigint, amount bigint, cashback bigint,
+  expires_at timestamptz
 );
-create type hold_ending_row as (id bigint, ending text, captured bigint, by_id bigint);
+create type hold_event_row as (
+  id bigint, by_id bigint, captured bigint, cashback bigint, released bigint, ending text
+);
 create type card_counter_row as (
   card_id bigint, pin_failures integer, atc integer, atc_seen bigint, script_pending text
 );
@@ -52,7 +55,7 @@ create function commit_batch(
   p_lane smallint, p_epoch bigint, p_seq bigint, p_hash bytea, p_at timestamptz, p_first_id bigint, p_next_id bigint,
   p_business_date date, p_entitlement_date date,
   p_authorizations authorization_row[], p_commands command_row[], p_transfers transfer_row[],
-  p_balances balance_row[], p_opened balance_row[], p_holds hold_row[], p_hold_endings hold_ending_row[], p_cash cash_row[],
+  p_balances balance_row[], p_opened balance_row[], p_holds hold_row[], p_hold_events hold_event_row[], p_cash cash_row[],
   p_stop_old_card bigint[], p_card_counters card_counter_row[], p_assertions assertion_row[],
   p_card_statuses card_status_row[], p_commands_done command_done_row[], p_usages usage_row[],
   p_notifications notification_row[], p_closings closing_row[], p_changes change_row[], p_forwards forward_row[],
@@ -109,11 +112,12 @@ begin
   end if;
   if cardinality(p_holds) > 0 then
     insert into hold
-      select p_lane, u.id, p_seq, u.household_id, u.kind, u.debit, u.credit, u.amount, u.expires_at
+      select p_lane, u.id, p_seq, u.household_id, u.kind, u.debit, u.credit, u.amount, u.cashback, u.expires_at
       from unnest(p_holds) u;
   end if;
-  if cardinality(p_hold_endings) > 0 then
-    insert into hold_ending select p_lane, u.id, p_seq, u.ending, u.captured, u.by_id from unnest(p_hold_endings) u;
+  if cardinality(p_hold_events) > 0 then
+    insert into hold_event
+      select p_lane, u.id, u.by_id, p_seq, u.captured, u.cashback, u.released, u.ending from unnest(p_hold_events) u;
   end if;
   if cardinality(p_cash) > 0 then
     update household h set cash_day = u.day, cash_withdrawn = u.withdrawn, cash_withdrawals = u.withdrawals
@@ -204,9 +208,14 @@ create function load_households(p_lane smallint, p_ids bigint[], p_month integer
          h.cash_withdrawals, k.cards, b.balances,
          case when b.held > 0 then
            (select string_agg(o.id || ',' || o.kind || ',' || o.debit || ',' || o.credit || ',' || o.amount || ',' ||
+                     o.cashback || ',' || o.amount - e.gone || ',' || least(o.cashback - e.cashback, o.amount - e.gone) || ',' ||
                      (extract(epoch from o.expires_at) * 1000)::bigint, ';')
             from hold o
-            where o.household_id = h.id and not exists (select from hold_ending e where e.id = o.id))
+            cross join lateral (
+              select coalesce(sum(e.captured + e.released), 0) as gone, coalesce(sum(e.cashback), 0) as cashback,
+                     count(e.ending) as endings
+              from hold_event e where e.id = o.id offset 0) e
+            where o.household_id = h.id and e.endings = 0)
          end,
          (select string_agg(u.nonce || ',' || (extract(epoch from u.used_at) * 1000)::bigint, ';')
           from (select u.nonce, u.used_at from assertion_use u where u.household_id = h.id
@@ -352,6 +361,60 @@ begin
       where x.line = (l.line ->> 0)::smallint) b);
 end $$;
 
+-- What was taken for a hold, each time with what came back of it since: what captured it, and what was posted for it
+-- after its time; and what reversals of the hold itself gave back. Null where nothing was taken.
+create function captures_of(p_id bigint, p_since date) returns jsonb language plpgsql stable as $$
+begin
+  if not exists (select from authorization_journal r where r.original_id = p_id and r.business_date >= p_since
+                   and r.mti like '02%' offset 0) then
+    return null;
+  end if;
+  return jsonb_build_object(
+    'captures', (
+      select jsonb_agg(jsonb_build_array(c.id, money_of(c.lane, c.business_date, c.id), returns_of(c.id, c.business_date))
+               order by c.id)
+      from (select r.lane, r.business_date, r.id from authorization_journal r
+            where r.original_id = p_id and r.business_date >= p_since
+              and r.mti like '02%' and r.transaction_type <> '20' and r.approved_amount > 0 offset 0) c),
+    'returned', returns_of(p_id, p_since));
+end $$;
+
+-- Transfers of a group.
+create function money_of(p_lane smallint, p_date date, p_id bigint) returns jsonb language sql stable as $$
+  select jsonb_agg(jsonb_build_array(t.kind, t.debit, t.credit, t.amount, t.period) order by t.leg)
+  from transfer t where t.lane = p_lane and t.business_date = p_date and t.group_id = p_id
+$$;
+
+-- Transfers by which money came back of an authorization: of its reversals, and of the refunds that stand.
+create function returns_of(p_id bigint, p_since date) returns jsonb language sql stable as $$
+  select jsonb_agg(jsonb_build_array(t.kind, t.debit, t.credit, t.amount, t.period) order by t.group_id, t.leg)
+  from (
+    select r.lane, r.business_date, r.id from authorization_journal r
+      where r.original_id = p_id and r.business_date >= p_since and r.mti like '04%' and r.result = 'approved'
+    union all
+    select s.lane, s.business_date, s.id from standing_refunds(p_id, p_since) s) g
+  cross join lateral (
+    select t.group_id, t.leg, t.kind, t.debit, t.credit, t.amount, t.period from transfer t
+    where t.lane = g.lane and t.business_date = g.business_date and t.group_id = g.id and t.kind in (16, 17) offset 0) t
+$$;
+
+-- What captured a hold, when it was held, and whether a reversal of the hold gave back what was captured: all of it, or
+-- a part. Null for what captured none.
+create function capture_of(p_original_id bigint, p_date date) returns jsonb language plpgsql stable as $$
+declare
+  v_held_on integer;
+begin
+  select to_char(o.entitlement_date, 'YYYYMMDD')::integer into v_held_on
+    from authorization_journal o where o.id = p_original_id and o.business_date <= p_date and o.mti like '01%';
+  if v_held_on is null then return null; end if;
+  return jsonb_build_object('heldOn', v_held_on, 'reversedWithHold', (
+    select min(case when r.trace like '%"reversal.full"%' then 'all' else 'part' end)
+    from authorization_journal r
+    where r.original_id = p_original_id and r.business_date >= p_date and r.mti like '04%' and r.result = 'approved'
+      and exists (select from transfer t where t.lane = r.lane and t.business_date = r.business_date
+                    and t.group_id = r.id and t.kind = 17 offset 0)));
+end $$;
+
 -- An authorization with everything a repeat, reversal, completion or refund needs to know of it.
 create function describe_authorization(a authorization_journal) returns jsonb
   language sql stable as $$
@@ -363,13 +426,16 @@ create function describe_authorization(a authorization_journal) returns jsonb
     'transfers', (select jsonb_agg(jsonb_build_array(t.kind, t.debit, t.credit, t.amount, t.period) order by t.leg)
                   from transfer t
                   where t.lane = a.lane and t.business_date = a.business_date and t.group_id = a.id),
-    'hold', (select jsonb_build_array(o.id, o.kind, o.debit, o.credit, o.amount,
+    'hold', (select jsonb_build_array(o.id, o.kind, o.debit, o.credit, o.amount, o.cashback,
                (extract(epoch from o.expires_at) * 1000)::bigint)
              from hold o where o.id = a.id),
-    'holdEnding', (select e.ending from hold_ending e where e.id = a.id),
+    'holdEnding', (select e.ending from hold_event e where e.id = a.id and e.ending is not null),
+    'taken', case when a.mti like '01%' then captures_of(a.id, a.business_date) end,
+    'capture', case when a.mti like '02%' and a.transaction_type <> '20' and a.original_id is not null
+                 then capture_of(a.original_id, a.business_date) end,
     'reversed', (select sum(r.approved_amount) from authorization_journal r
                  where r.original_id = a.id and r.business_date >= a.business_date and r.mti like '04%'
-                   and r.result = 'approved' and r.approved_amount > 0),
+                   and r.result = 'approved'),
     'refunds', refunds_of(a.id, a.business_date),
     'lines', lines_of(a),
     'counted', case when a.trace like '%"usage.counted"%' then a.trace::jsonb end)

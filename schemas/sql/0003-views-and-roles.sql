@@ -35,6 +35,14 @@ create view balances as
   join account_kind k on k.kind = b.account / 100000000000
   group by b.account, k.name, k.account_class, b.period, k.unit;
 
+-- What households owe for what was paid or given beyond what they had: money in piasters, a subsidy in its unit.
+create view household_debt as
+  select b.account % 100000000000 as household_id, k.name as account_name, k.unit, -sum(b.posted)::bigint as owed
+  from balance b
+  join account_kind k on k.kind = b.account / 100000000000
+  where (b.account / 100000000000000 = 9 or b.account / 100000000000 = 8004) and b.posted <> 0
+  group by 1, 2, 3;
+
 create view trial_balance as
   select k.unit, k.kind, k.name as account_name,
          coalesce(sum(-e.amount) filter (where e.amount < 0), 0)::numeric as debits,
@@ -60,7 +68,7 @@ end $$;
 
 grant usage on schema public to mizan_app, mizan_analyst;
 grant select on all tables in schema public to mizan_app;
-grant insert on batch, authorization_journal, command_journal, transfer, hold, hold_ending, assertion_use,
+grant insert on batch, authorization_journal, command_journal, transfer, hold, hold_event, assertion_use,
   verification_exception, notification to mizan_app;
 grant insert, update on one_time_code to mizan_app;
 grant update (ended_at, ended_by) on verification_exception to mizan_app;
@@ -70,4 +78,4 @@ grant insert (lane, kind, household_id, card_id, detail, requested_by, idempoten
 grant update (done_at, done_id, outcome) on command_inbox to mizan_app;
 revoke all on all functions in schema public from public;
 grant execute on all functions in schema public to mizan_app;
-grant select on authorizations, transfers, entries, balances, trial_balance to mizan_analyst;
+grant select on authorizations, transfers, entries, balances, household_debt, trial_balance to mizan_analyst;

@@ -9,12 +9,14 @@ insert into account_kind (kind, name, account_class, unit, floor_zero) values
   (8001, 'postal funds', 8, 'EGP', false),
   (8002, 'service fees', 8, 'EGP', false),
   (8003, 'state funds for money benefits', 8, 'EGP', false),
+  (8004, 'advanced to household', 8, 'EGP', false),
   (8005, 'due from the account host', 8, 'EGP', false);
 
 insert into transfer_kind (kind, name) values
   (1, 'entitlementIssue'), (2, 'subsidyRedemption'), (3, 'subsidyRestoration'), (4, 'entitlementExpiry'),
-  (5, 'entitlementConversion'), (6, 'restorationReversal'), (10, 'purchase'), (11, 'cashWithdrawal'),
+  (5, 'entitlementConversion'), (6, 'restorationReversal'), (7, 'entitlementAdvance'), (8, 'advanceRecovery'), (10, 'purchase'), (11, 'cashWithdrawal'),
   (12, 'cashback'), (13, 'coPayment'), (14, 'quasiCash'), (15, 'billPayment'), (16, 'refund'),
   (17, 'moneyReversal'), (18, 'deposit'), (19, 'depositReversal'), (20, 'refundReversal'),
   (21, 'fee'), (22, 'feeInCash'), (23, 'benefitCredit'), (24, 'feeReversal'),
+  (25, 'overdraftAdvance'), (26, 'overdraftRecovery'),
   (30, 'hostFunding'), (31, 'hostReturn');

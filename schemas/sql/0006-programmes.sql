@@ -91,7 +91,7 @@ begin
     insert into account_kind (kind, name, account_class, unit, floor_zero)
       select c.class * 1000 + u.unit_code * 100 + new.number, new.code || ' ' || c.name, c.class, u.unit, c.class = 1
       from (values (0, 'EGP'), (1, 'LOAF'), (2, 'KG')) u(unit_code, unit),
-           (values (1, 'wallet'), (2, 'redeemed'), (3, 'funding'), (4, 'expired'), (5, 'converted')) c(class, name)
+           (values (1, 'wallet'), (2, 'redeemed'), (3, 'funding'), (4, 'expired'), (5, 'converted'), (9, 'advanced')) c(class, name)
       where u.unit = new.content ->> 'unit'
       on conflict do nothing;
   end if;

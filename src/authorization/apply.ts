@@ -1,7 +1,14 @@
 import { balanceOf, type Card, type Household, type UsedAssertion } from '../card/household.ts'
 import { assert } from '../errors.ts'
-import { type AccountNumber, isHouseholdAccount, ownerOf } from '../ledger/accounts.ts'
-import { applyToBalance, type Balance, type Hold, type Transfer } from '../ledger/transfer.ts'
+import { type AccountNumber, balancePeriodOf, isHouseholdAccount, ownerOf } from '../ledger/accounts.ts'
+import {
+  applyToBalance,
+  type Balance,
+  type HoldEvent,
+  holdAfter,
+  type OpenHold,
+  type Transfer,
+} from '../ledger/transfer.ts'
 import { ASSERTION_VALID_MS } from './authentication.ts'
 import type { Decision, UsageChange } from './decision.ts'
 
@@ -10,9 +17,9 @@ import type { Decision, UsageChange } from './decision.ts'
  * the same change durable, or forgets this copy when it cannot.
  */
 export function applyDecision(decision: Decision, household: Household, card: Card | undefined): void {
-  const { transfers, hold, holdEnding, cashUsage, usedAssertion, usages } = decision
-  // First, because what a completion captures was reserved by the very hold that it ends.
-  if (holdEnding !== undefined) endHold(household, holdEnding.hold)
+  const { transfers, hold, holdEvent, cashUsage, usedAssertion, usages } = decision
+  // First, because what a completion captures was reserved by the very hold that it draws on.
+  if (holdEvent !== undefined) changeHold(household, holdEvent)
   applyTransfers(transfers, household)
   if (hold !== undefined) {
     applyToBalance(openBalance(household, hold.debit, 0), 0, hold.amount)
@@ -33,10 +40,10 @@ export function applyTransfers(transfers: readonly Transfer[], household: Househ
   const passing = passingWallets(transfers, household)
   for (const { debit, credit, amount, period } of transfers) {
     if (isHouseholdAccount(debit) && !isPassing(debit, period, passing)) {
-      applyToBalance(openBalance(household, debit, period), -amount)
+      applyToBalance(openBalance(household, debit, balancePeriodOf(debit, period)), -amount)
     }
     if (isHouseholdAccount(credit) && !isPassing(credit, period, passing)) {
-      applyToBalance(openBalance(household, credit, period), amount)
+      applyToBalance(openBalance(household, credit, balancePeriodOf(credit, period)), amount)
     }
   }
 }
@@ -55,20 +62,22 @@ function useAssertion(household: Household, used: UsedAssertion): void {
 }
 
 /**
- * Wallets of past periods that value only passes through: given back or issued to lapse or be converted in the same
- * group. Memory holds the balances of the current month, so such a wallet must not be opened here as if nothing had ever
+ * Wallets of past periods that value only passes through: given back or issued to lapse, to be converted or to pay what
+ * was advanced, in the same group. Memory holds the balances of the current month, so such a wallet must not be opened here as if nothing had ever
  * been posted to it: its balance stays.
  */
 function passingWallets(transfers: readonly Transfer[], household: Household): readonly Transfer[] {
-  return transfers.filter(
-    ({ kind, debit, period }) =>
-      (kind === 'entitlementExpiry' || kind === 'entitlementConversion') &&
-      balanceOf(household, debit, period) === undefined,
-  )
+  return transfers.filter(({ kind, debit, credit, period }) => {
+    // What was drawn of an open period is in memory: a return that finds no balance is of one that is over.
+    const wallet = kind === 'subsidyRestoration' ? credit : passingKinds.has(kind) ? debit : undefined
+    return wallet !== undefined && balanceOf(household, wallet, period) === undefined
+  })
 }
 
+const passingKinds: ReadonlySet<Transfer['kind']> = new Set(['entitlementExpiry', 'entitlementConversion'])
+
 function isPassing(account: AccountNumber, period: number, passing: readonly Transfer[]): boolean {
-  return passing.some((row) => row.debit === account && row.period === period)
+  return passing.some((row) => (row.debit === account || row.credit === account) && row.period === period)
 }
 
 /**
@@ -86,16 +95,22 @@ function countCash(household: Household, change: NonNullable<Decision['cashUsage
   }
 }
 
-/** Releases a hold whose time is over. */
-export function applyHoldExpiry(household: Household, hold: Hold): void {
-  endHold(household, hold)
+/** Releases what is left of a hold whose time is over. @returns the event that ends it */
+export function applyHoldExpiry(household: Household, hold: OpenHold): HoldEvent {
+  const expiry = { hold, captured: 0, cashback: 0, released: hold.openAmount, ending: 'expired' } as const
+  changeHold(household, expiry)
+  return expiry
 }
 
-function endHold(household: Household, hold: Hold): void {
-  const index = household.holds.findIndex((open) => open.id === hold.id)
-  assert(index >= 0, 'a hold that ends must be open')
-  household.holds.splice(index, 1)
-  applyToBalance(openBalance(household, hold.debit, 0), 0, -hold.amount)
+function changeHold(household: Household, event: HoldEvent): void {
+  const { holds } = household
+  const index = holds.findIndex((open) => open.id === event.hold.id)
+  assert(index >= 0, 'a hold that is drawn on must be open')
+  assert(holds[index]?.openAmount === event.hold.openAmount, 'a hold is as its event found it')
+  const left = holdAfter(event)
+  if (left === undefined) holds.splice(index, 1)
+  else holds[index] = left
+  applyToBalance(openBalance(household, event.hold.debit, 0), 0, -event.captured - event.released)
 }
 
 function openBalance(household: Household, account: AccountNumber, period: number): Balance {

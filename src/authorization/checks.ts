@@ -3,6 +3,7 @@ import type { OutletRule, VerificationRule, WalletProgramme } from '../benefit/p
 import { type CivilDate, civilMinute } from '../calendar.ts'
 import { type Card, type Household, isExpired, termOn, type VerificationException } from '../card/household.ts'
 import type { Decision, DecisionContext, DecisionDraft } from './decision.ts'
+import { isHonoured } from './elsewhere.ts'
 import { hasTerminalOn, outletStatusOn } from './outlet.ts'
 import type { AuthorizationRequest, Outlet } from './request.ts'
 import type { Result } from './result.ts'
@@ -13,6 +14,8 @@ import type { TraceCode } from './trace.ts'
 export interface Holder {
   readonly card: Card
   readonly household: Household
+  /** What an approval that was given elsewhere does not go by: the card would be refused here. */
+  readonly doubt: Refusal | undefined
 }
 
 const statusResults: Partial<Record<Card['status'], Result>> = {
@@ -23,21 +26,27 @@ const statusResults: Partial<Record<Card['status'], Result>> = {
   closed: 'restricted-card',
 }
 
-/** The card is known, active and not expired. A message that carries another expiry than the card's is refused too. */
+/**
+ * The card is known, active and not expired. A message that carries another expiry than the card's is refused too. An
+ * advice of an approval goes on with a doubt.
+ */
 export function checkCard(request: AuthorizationRequest, draft: DecisionDraft): Holder | Decision {
   const { card, household, entitlementDate } = draft.context
   if (card === undefined || household === undefined) return draft.decline('unknown-card', 'card.unknown')
-  const refused = statusResults[card.status]
-  if (refused !== undefined) return draft.decline(refused, 'card.status', card.status)
   if (card.kind === 'ration' && household.oldRationCard !== 'active') {
     return draft.decline('restricted-card', 'old-card.refused', household.oldRationCard)
   }
-  if (isExpired(card.expiry, entitlementDate)) return draft.decline('expired-card', 'card.expired', card.expiry)
-  if (request.expiry !== undefined && request.expiry !== card.expiry) {
-    return draft.decline('expired-card', 'card.expired', request.expiry)
-  }
-  draft.note('card.active', card.id, household.id)
-  return { card, household }
+  const doubt = cardRefusal(request, card, entitlementDate)
+  if (doubt !== undefined && !isHonoured(request)) return draft.decline(...doubt)
+  if (doubt === undefined) draft.note('card.active', card.id, household.id)
+  return { card, household, doubt }
+}
+
+function cardRefusal({ expiry }: AuthorizationRequest, card: Card, date: CivilDate): Refusal | undefined {
+  const refused = statusResults[card.status]
+  if (refused !== undefined) return [refused, 'card.status', card.status]
+  if (isExpired(card.expiry, date)) return ['expired-card', 'card.expired', card.expiry]
+  return expiry === undefined || expiry === card.expiry ? undefined : ['expired-card', 'card.expired', expiry]
 }
 
 /** Whether the household gets no subsidies on the entitlement date; payments work. */
@@ -56,7 +65,7 @@ export function checkStanding(
 }
 
 /** A refusal with the rule that decided. */
-type Refusal = readonly [Result, TraceCode, ...(string | number)[]]
+export type Refusal = readonly [Result, TraceCode, ...(string | number)[]]
 
 /** An outlet, and those programmes of an account code that it may serve the household from. */
 export interface SubsidyPlace {

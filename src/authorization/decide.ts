@@ -6,14 +6,16 @@ import { transfer } from '../ledger/transfer.ts'
 import { checkAuthentication } from './authentication.ts'
 import { checkCard, checkMoneyPlace, checkStanding, checkSubsidyPlace, isInquiry, isSuspended } from './checks.ts'
 import { type BalanceGroup, type Decision, type DecisionContext, DecisionDraft } from './decision.ts'
+import { flag, isHonoured, isRefusedElsewhere } from './elsewhere.ts'
 import { drawSubsidy } from './goods.ts'
 import { decideCover } from './health.ts'
+import { completeHold } from './hold-capture.ts'
 import { sendCode } from './one-time-code.ts'
 import { counterpartyOf, debitPostal, depositPostal, postalAvailable, postalGroup } from './postal.ts'
 import { refundPurchase } from './refund.ts'
 import { decideAtHost } from './remote.ts'
 import type { AuthorizationRequest } from './request.ts'
-import { completeHold, reverse } from './reversal.ts'
+import { reverse } from './reversal.ts'
 import { isKnownType, route, type Target, transactionTypes } from './routing.ts'
 import { walletGroup } from './wallets.ts'
 
@@ -41,6 +43,10 @@ function decideHere(request: AuthorizationRequest, context: DecisionContext): De
   if (request.fault !== undefined) return draft.decline(request.fault.result, 'message.fault', request.fault.field)
   if (request.messageClass === 'reversal' || request.messageClass === 'reversal-advice') return reverse(request, draft)
   if (context.reversedEarly) return draft.decline('duplicate-other-content', 'reversal.early')
+  if (isRefusedElsewhere(request)) {
+    draft.note('advice.declined', request.adviceCode ?? '')
+    return draft.approve(0)
+  }
   if (!isKnownType(request.transactionType)) {
     return draft.decline('invalid-transaction', 'type.unknown', request.transactionType)
   }
@@ -52,24 +58,42 @@ function decideTransaction(request: AuthorizationRequest, draft: DecisionDraft):
   const completes = request.messageClass === 'financial' || request.messageClass === 'financial-advice'
   const completion = original?.mti.startsWith('01') === true && original.transactionType === request.transactionType
   // Before the card is looked at: a hold is a promise, which stands when the card is lost or stopped later.
-  if (completes && completion) return completeHold(request, original, draft)
+  if (completes && completion) {
+    return completeHold(request, original, draft) ?? postAfresh(request, draft)
+  }
   const holder = checkCard(request, draft)
   if ('result' in holder) return holder
-  const { card, household } = holder
+  const { card, household, doubt } = holder
   const doubtful = checkAuthentication(request, card, household, draft)
-  if (doubtful !== undefined) return doubtful
-  if (request.wantsCode) return sendCode(household, draft)
+  if (doubtful !== undefined && (!isHonoured(request) || doubtful.result === 'security-violation')) return doubtful
+  if (request.wantsCode) return doubt === undefined ? (doubtful ?? sendCode(household, draft)) : draft.decline(...doubt)
   if (isInquiry(request.transactionType)) {
-    return checkStanding(draft, 'not-at-this-outlet') ?? inquire(request, household, draft)
+    if (doubt !== undefined) return draft.decline(...doubt)
+    return doubtful ?? checkStanding(draft, 'not-at-this-outlet') ?? inquire(request, household, draft)
   }
   const target = route(request, draft)
   if ('result' in target) return target
+  if (target.kind === 'wallet') {
+    if (doubtful !== undefined) return doubtful
+    // Only a terminal that draws on its own, within the programme's caps, may have done so before the card was stopped.
+    if (doubt !== undefined && request.offlineSequence === undefined) return draft.decline(...doubt)
+  }
+  if (doubt !== undefined) flag(draft, doubt[0], doubt[1])
+  if (doubtful !== undefined) flag(draft, doubtful.result, 'card.doubtful')
   if (target.kind === 'wallet') return decideWallet(request, target, household, draft)
   const refused = checkMoneyPlace(request, target, draft)
   if (refused !== undefined) return refused
   return target.kind === 'health'
     ? decideCover(request, target.programme, household, draft)
     : decidePostal(request, target, household, draft)
+}
+
+/** A capture that comes after its hold was over: a debit like any other of what was given already. */
+function postAfresh(request: AuthorizationRequest, draft: DecisionDraft): Decision {
+  const { household } = draft.context
+  return household === undefined
+    ? draft.decline('unknown-card', 'card.unknown')
+    : debitPostal(request, household, draft)
 }
 
 function decideWallet(

@@ -2,14 +2,18 @@ import type { ProgrammeBook } from '../benefit/programme-book.ts'
 import type { CivilDate } from '../calendar.ts'
 import type { CardCounters } from '../card/card-counters.ts'
 import type { Card, CardScript, Household, OneTimeCode, UsedAssertion } from '../card/household.ts'
-import type { Hold, HoldEnding, Transfer } from '../ledger/transfer.ts'
+import type { Hold, HoldEnding, HoldEvent, OpenHold, Transfer } from '../ledger/transfer.ts'
 import type { Authentication } from './authentication.ts'
 import type { AnswerLine } from './elements.ts'
 import { assertForward, type Forward } from './forward.ts'
 import type { AccountHostPolicy, HostAsk, HostEnding, HostVerdict } from './host.ts'
+import { debtRecovery } from './overdraft.ts'
 import type { Outlet } from './request.ts'
 import type { Result } from './result.ts'
 import type { TraceCode, TraceEntry } from './trace.ts'
+
+/** Account type of the postal account in DE54. */
+export const POSTAL_ACCOUNT_TYPE = '20'
 
 /** One group of DE54 (interfaces.md, "DE54 in answers"). */
 export interface BalanceGroup {
@@ -58,6 +62,14 @@ export interface Notice {
   readonly detail: Readonly<Record<string, unknown>>
 }
 
+/** What was posted for a hold: captured from it, or posted afresh after its time. */
+export interface StoredCapture {
+  readonly id: number
+  readonly transfers: readonly Transfer[]
+  /** What its own reversals, and refunds that stand, gave back of it. */
+  readonly returned: readonly Transfer[]
+}
+
 /** An authorization of the journal that a message refers to: a repeat's first, a reversal's original. */
 export interface StoredAuthorization {
   readonly id: number
@@ -74,8 +86,15 @@ export interface StoredAuthorization {
   readonly answer: Readonly<Record<string, string>>
   readonly transfers: readonly Transfer[]
   readonly hold: Hold | undefined
+  /** How its hold ended, as far as the journal knows; what is open of it is in the household. */
   readonly holdEnding: HoldEnding | undefined
-  /** What later reversals and refunds already gave back, piasters of DE4; undefined when never reversed. */
+  /** Of a hold: what was posted for it, oldest first. */
+  readonly captures: readonly StoredCapture[]
+  /** Of a hold: what reversals that name the hold gave back of its captures. */
+  readonly returned: readonly Transfer[]
+  /** Of a capture: when it was held, and whether a reversal of the hold gave captures back, all of them or a part. */
+  readonly capture: { readonly heldOn: CivilDate; readonly reversedWithHold: 'all' | 'part' | undefined } | undefined
+  /** What later reversals already gave back, piasters of DE4; undefined when never reversed. */
   readonly reversedPiasters: number | undefined
   readonly refundedPiasters: number
   /** Transfers of the refunds that stand. */
@@ -138,10 +157,8 @@ export interface Decision {
   /** Amount of DE4 that was granted, piasters; 0 on declines. */
   readonly approvedPiasters: number
   readonly transfers: readonly Transfer[]
-  readonly hold: Hold | undefined
-  readonly holdEnding:
-    | { readonly hold: Hold; readonly ending: HoldEnding; readonly capturedPiasters: number }
-    | undefined
+  readonly hold: OpenHold | undefined
+  readonly holdEvent: HoldEvent | undefined
   readonly stopOldRationCard: boolean
   /** Change of the day's cash figures. */
   readonly cashUsage: { readonly day: CivilDate; readonly amountPiasters: number; readonly count: number } | undefined
@@ -195,7 +212,7 @@ export function refused(decision: Decision, result: Result, why: TraceEntry): De
 const notPosted = {
   approvedPiasters: 0,
   hold: undefined,
-  holdEnding: undefined,
+  holdEvent: undefined,
   stopOldRationCard: false,
   cashUsage: undefined,
   usages: nothing,
@@ -215,7 +232,7 @@ export class DecisionDraft {
     replay: undefined,
     approvedPiasters: 0,
     hold: undefined,
-    holdEnding: undefined,
+    holdEvent: undefined,
     stopOldRationCard: false,
     cashUsage: undefined,
     originalId: undefined,
@@ -291,10 +308,29 @@ export class DecisionDraft {
     }
   }
 
+  /** What comes into the postal account of a household that owes goes to its debt, in the same group. */
+  #recoverDebt(): void {
+    const { hold, holdEvent, balances } = this.#fields
+    const { household } = this.context
+    if (household === undefined || (this.transfers.length === 0 && holdEvent === undefined)) return
+    const freed = (holdEvent === undefined ? 0 : holdEvent.captured + holdEvent.released) - (hold?.amount ?? 0)
+    const recovery = debtRecovery(household, this.transfers, freed)
+    if (recovery === undefined) return
+    const { amount: recovered } = recovery
+    this.transfers.push(recovery)
+    this.note('overdraft.recovered', recovered)
+    this.#fields.balances = balances.map((group) =>
+      group.accountCode === POSTAL_ACCOUNT_TYPE && group.amountType === '02'
+        ? { ...group, amount: group.amount - recovered }
+        : group,
+    )
+  }
+
   /** Ends with an approval of `approvedPiasters` of DE4. */
   approve(approvedPiasters: number, result: Result = 'approved'): Decision {
     const { script } = this.#fields
     if (script !== undefined) this.note('chip.script-sent', script)
+    this.#recoverDebt()
     return { ...this.#fields, approvedPiasters, result, transfers: this.transfers, trace: this.trace }
   }
 }

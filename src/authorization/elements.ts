@@ -22,6 +22,7 @@ const patterns: Record<string, RegExp> = {
   OT: /^(SEND|\d{6})$/,
   HS: /^[A-Z0-9]{1,8}$/,
   HC: /^\d{1,12}$/,
+  MC: /^\d{4}$/,
 }
 /** Lines whose answer fits into DE48 (999 characters, 39 a line) and into DE104 (255 bytes, 37 a line). */
 const LINES_MAX = { 48: 25, 104: 6 } as const

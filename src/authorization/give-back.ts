@@ -16,6 +16,7 @@ import {
 import { inverseOf, type Transfer, transfer } from '../ledger/transfer.ts'
 import type { Unit } from '../money.ts'
 import type { BalanceGroup, Decision, DecisionDraft, StoredAuthorization, UsageChange } from './decision.ts'
+import { owedOn } from './overdraft.ts'
 import { postalAvailable, postalGroup } from './postal.ts'
 import { walletGroup } from './wallets.ts'
 
@@ -49,10 +50,25 @@ export function giveBack(transfers: readonly Transfer[], draft: DecisionDraft): 
     if (inverse === undefined) continue
     draft.transfers.push(inverse)
     const { credit, amount, period } = inverse
-    if (classOf(credit) !== accountClasses.wallet || isWalletOpen(credit, period, draft)) continue
-    draft.transfers.push(transfer('entitlementExpiry', credit, expiredAccount(credit), amount, period))
-    draft.note('period.closed', period, amount)
+    if (classOf(credit) !== accountClasses.wallet) continue
+    const left = amount - payAdvance(credit, amount, period, draft)
+    if (left === 0 || isWalletOpen(credit, period, draft)) continue
+    draft.transfers.push(transfer('entitlementExpiry', credit, expiredAccount(credit), left, period))
+    draft.note('period.closed', period, left)
   }
+}
+
+/** What comes back to a wallet pays first for what was advanced to it. @returns how much */
+function payAdvance(wallet: AccountNumber, amount: number, period: number, draft: DecisionDraft): number {
+  const { household } = draft.context
+  if (household === undefined) return 0
+  const tail = tailOf(wallet)
+  const advanced = subsidyAccount('advanced', units[Math.floor(tail / 100)] ?? 'EGP', tail % 100, household.id)
+  const recovered = Math.min(amount, owedOn(advanced, household, draft.transfers))
+  if (recovered === 0) return 0
+  draft.transfers.push(transfer('advanceRecovery', wallet, advanced, recovered, period))
+  draft.note('advance.recovered', recovered, period, owedOn(advanced, household, draft.transfers))
+  return recovered
 }
 
 /** What of an authorization by value has not come back yet: the household's money, and each wallet's part. */

@@ -6,6 +6,8 @@ import { transfer } from '../ledger/transfer.ts'
 import { EGP } from '../money.ts'
 import { checkHours, checkVerification, isSuspended, serviceRefusal } from './checks.ts'
 import type { BalanceGroup, Decision, DecisionDraft } from './decision.ts'
+import { isHonoured } from './elsewhere.ts'
+import { advanceMoney } from './overdraft.ts'
 import { postalAvailable, postalGroup } from './postal.ts'
 import { refundPurchase } from './refund.ts'
 import type { AuthorizationRequest, Outlet } from './request.ts'
@@ -113,11 +115,14 @@ function payShare(
   if (request.tender === 'cash') {
     draft.note('copay.cash', amount)
   } else {
-    if (amount > available) return draft.decline('insufficient', 'copay.postal', amount, available)
+    if (amount > available && !isHonoured(request)) {
+      return draft.decline('insufficient', 'copay.postal', amount, available)
+    }
     draft.note('copay.postal', amount, available)
+    advanceMoney(household, amount - available, draft)
     const postal = moneyAccount('postalAccount', household.id)
     draft.transfers.push(transfer('coPayment', postal, moneyAccount('outletPayable', outlet.id), amount))
-    const balance = available - amount
+    const balance = Math.max(0, available - amount)
     const notice = { template: 'account-debited', detail: { amount, balance } } as const
     draft.set({ balances: [postalGroup(balance)], notice })
   }

@@ -5,6 +5,7 @@ import type { Message } from '../iso8583/message.ts'
 import { subfield } from '../iso8583/subfields.ts'
 import { EGP } from '../money.ts'
 import { type Elements, elementsOf, numberElement } from './elements.ts'
+import { isAdvice } from './elsewhere.ts'
 import type { AuthorizationRequest, MessageClass, OriginalReference, SecurityData } from './request.ts'
 import type { Result } from './result.ts'
 import { transactionTypes } from './routing.ts'
@@ -45,6 +46,10 @@ export function answerMti(mti: string): string {
 
 /** Part of DE60 by which the requester says that it takes less than it asks for (visa-base1.md, section 5). */
 const PARTIAL_INDICATOR = '60.10'
+/** Parts of DE62 by which a capture says which of how many it is (visa-base1.md, section 5). */
+const [CAPTURE_SEQUENCE, CAPTURE_COUNT] = ['62.11', '62.12']
+/** Part of DE63 that says why a message was sent (visa-base1.md, section 8). */
+const MESSAGE_REASON = '63.3'
 /** DE54 amount type of the cash part (visa-base1.md, section 7). */
 const CASHBACK_AMOUNT = '40'
 
@@ -112,6 +117,9 @@ export function requestOf(message: Message, link: LinkProfile, receivedAtMs: num
     localTime: text(13) + text(12),
     chipRead: CHIP_ENTRY.test(message.text(22) ?? ''),
     security: securityOf(message, elements, track2, pan),
+    adviceCode: isAdvice({ messageClass }) ? adviceCodeOf(message) : undefined,
+    capture: captureOf(message, elements, link),
+    reason: link.schemeRail && message.has(63) ? (subfield(message, MESSAGE_REASON) ?? '') : '',
     original,
     replacementPiasters: replacement,
     key: keyOf(acquirer, terminal, stan, transmission, mti),
@@ -149,6 +157,21 @@ function tenderOf(elements: Elements): AuthorizationRequest['tender'] {
   const tender = elements.first('CP')
   if (tender === undefined) return undefined
   return tender === 'A' ? 'postal' : 'cash'
+}
+
+/** DE39 of an advice; undefined when it is absent or blank. */
+function adviceCodeOf(message: Message): string | undefined {
+  const code = message.text(39)?.trim() ?? ''
+  return code === '' ? undefined : code
+}
+
+/** Which of how many captures of a hold a message is: sequence and count. */
+function captureOf(message: Message, elements: Elements, link: LinkProfile): AuthorizationRequest['capture'] {
+  const onScheme = link.schemeRail && message.has(62)
+  const said = onScheme ? `${subfield(message, CAPTURE_SEQUENCE) ?? ''}${subfield(message, CAPTURE_COUNT) ?? ''}` : ''
+  const text = said.length === 4 ? said : elements.first('MC')
+  if (text === undefined) return undefined
+  return { sequence: Number(text.slice(0, 2)), count: Number(text.slice(2)) }
 }
 
 /** DE90; a zero acquirer in it means the reversal's own. Undefined leaves the original to the other matching rules. */
@@ -258,6 +281,8 @@ function contentHashOf(base: RequestBase, message: Message): string {
     base.costPiasters ?? '',
     base.offlineSequence ?? '',
     base.replacementPiasters ?? '',
+    base.adviceCode ?? '',
+    base.capture === undefined ? '' : `${base.capture.sequence}/${base.capture.count}`,
     message.text(49) ?? '',
     message.text(90) ?? '',
   ].join('|')
@@ -267,6 +292,11 @@ function contentHashOf(base: RequestBase, message: Message): string {
 function basketText(basket: RequestBase['basket']): string {
   if (basket === undefined) return ''
   return basket.map(({ product, quantity, unitPricePiasters: price }) => `${product}*${quantity}*${price}`).join(';')
+}
+
+/** The first to the last of at least one. */
+function isCapture(capture: RequestBase['capture']): boolean {
+  return capture === undefined || (capture.sequence >= 1 && capture.sequence <= capture.count)
 }
 
 const withoutAmount: readonly string[] = [
@@ -291,6 +321,7 @@ function faultOf(
   if (message.has(90) && base.original === undefined) return format('90')
   if (Number.isNaN(replacement)) return format('95')
   if (base.wantsCode && !withoutAmount.includes(base.transactionType)) return format('OT')
+  if (!isCapture(base.capture)) return format(base.schemeRail ? '62' : '48.MC')
   const isReversal = base.messageClass.startsWith('reversal')
   if (!message.has(4) && !isReversal && !withoutAmount.includes(base.transactionType)) return format('4')
   if (amountFault !== undefined) return amountFault

@@ -4,13 +4,13 @@ import { type AccountNumber, moneyAccount } from '../ledger/accounts.ts'
 import type { TransferKind } from '../ledger/posting-rules.ts'
 import { availableOf, transfer } from '../ledger/transfer.ts'
 import { EGP } from '../money.ts'
-import { checkHours, governorateRefusal, takesPartial } from './checks.ts'
-import type { BalanceGroup, Decision, DecisionDraft } from './decision.ts'
+import { checkHours, governorateRefusal, type Refusal, takesPartial } from './checks.ts'
+import { type BalanceGroup, type Decision, type DecisionDraft, POSTAL_ACCOUNT_TYPE } from './decision.ts'
+import { flag, isHonoured } from './elsewhere.ts'
+import { advanceMoney } from './overdraft.ts'
 import type { AuthorizationRequest } from './request.ts'
 import { transactionTypes } from './routing.ts'
 
-/** Account type of the postal account in DE54. */
-export const POSTAL_ACCOUNT_TYPE = '20'
 const DAY_MS = 86_400_000
 
 /** Available money in the linked postal account, piasters. */
@@ -44,31 +44,43 @@ const kinds: Partial<Record<string, TransferKind>> = {
   [transactionTypes.billPayment]: 'billPayment',
 }
 
-/** The daily limits on cash, and the limit on one purchase (configuration). */
+/**
+ * The daily limits on cash, and the limit on one purchase (configuration). What an advice tells of happened: it counts
+ * against the limits, and passes them.
+ */
 function checkLimits(request: AuthorizationRequest, household: Household, draft: DecisionDraft): Decision | undefined {
-  const { policy, entitlementDate } = draft.context
   const { transactionType: type, amountPiasters, cashbackPiasters } = request
+  const { entitlementDate: day } = draft.context
   const cash = type === transactionTypes.cash ? amountPiasters : cashbackPiasters
-  if (amountPiasters - cash > policy.purchaseSinglePiasters) {
-    return draft.decline('amount-limit', 'limit.purchase', amountPiasters - cash, policy.purchaseSinglePiasters)
+  const refusal = limitRefusal(amountPiasters - cash, cash, household, draft)
+  if (refusal !== undefined && !isHonoured(request)) return draft.decline(...refusal)
+  if (refusal !== undefined) flag(draft, refusal[0], refusal[1])
+  if (cash > 0) draft.set({ cashUsage: { day, amountPiasters: cash, count: 1 } })
+  return undefined
+}
+
+function limitRefusal(goods: number, cash: number, household: Household, draft: DecisionDraft): Refusal | undefined {
+  const { policy, entitlementDate } = draft.context
+  if (goods > policy.purchaseSinglePiasters) {
+    return ['amount-limit', 'limit.purchase', goods, policy.purchaseSinglePiasters]
   }
   if (cash === 0) return undefined
   const usage = household.cashUsage?.day === entitlementDate ? household.cashUsage : undefined
   const withdrawn = usage?.withdrawnPiasters ?? 0
   const count = usage?.withdrawals ?? 0
   const limit = policy.withdrawalDailyPiasters
-  if (withdrawn + cash > limit) return draft.decline('amount-limit', 'limit.cash-amount', withdrawn, cash, limit)
+  if (withdrawn + cash > limit) return ['amount-limit', 'limit.cash-amount', withdrawn, cash, limit]
   if (count + 1 > policy.withdrawalDailyCount) {
-    return draft.decline('count-limit', 'limit.cash-count', count, policy.withdrawalDailyCount)
+    return ['count-limit', 'limit.cash-count', count, policy.withdrawalDailyCount]
   }
   draft.note('limit.cash-amount', withdrawn, cash, limit)
-  draft.set({ cashUsage: { day: entitlementDate, amountPiasters: cash, count: 1 } })
   return undefined
 }
 
 /**
  * A debit of the postal account: purchase, cash withdrawal, purchase with cashback, quasi-cash, bill payment. A 0100
- * holds the amount; a 0200 posts it at once.
+ * holds the amount; a 0200 posts it at once. What an advice tells of is held or posted whole: what the account lacks for it
+ * is advanced.
  */
 export function debitPostal(
   request: AuthorizationRequest,
@@ -85,23 +97,26 @@ export function debitPostal(
   if (refused !== undefined) return refused
   draft.note('postal.balance', asked, available)
   const feePiasters = payment === undefined || isHeld(request) ? 0 : payment.feePiasters
+  const honoured = isHonoured(request)
   const partial =
+    !honoured &&
     asked > available &&
     available > 0 &&
     takesPartial(request, draft.context.outlet) &&
     request.transactionType === transactionTypes.purchase
-  if (asked + feePiasters > available && !partial) {
+  if (asked + feePiasters > available && !partial && !honoured) {
     draft.set({ balances: [postalGroup(available)] })
     if (asked <= available) return draft.decline('insufficient', 'payment.fee-short', asked, feePiasters, available)
     return draft.decline('insufficient', 'postal.balance', asked, available)
   }
   const granted = partial ? available : asked
-  const balances = [postalGroup(available - granted - feePiasters)]
+  const balances = [postalGroup(Math.max(0, available - granted - feePiasters))]
   if (partial) {
     draft.note('postal.partial', granted, asked)
     balances.push({ ...postalGroup(asked), amountType: '57' })
   }
   draft.set({ balances })
+  advanceMoney(household, granted + feePiasters - available, draft)
   postOrHold(request, household, granted, draft)
   if (payment !== undefined && feePiasters > 0) postFee(payment, feePiasters, household, draft)
   return draft.approve(granted, partial ? 'partially-approved' : 'approved')
@@ -152,13 +167,14 @@ function postOrHold(request: AuthorizationRequest, household: Household, granted
   const debit = moneyAccount('postalAccount', household.id)
   const credit = counterpartyOf(request, draft)
   const { id, nowMs, policy } = draft.context
+  const cashback = request.transactionType === transactionTypes.cashback ? request.cashbackPiasters : 0
   if (isHeld(request)) {
     const expiresAtMs = nowMs + policy.holdDays * DAY_MS
-    draft.set({ hold: { id, kind, debit, credit, amount: granted, expiresAtMs } })
+    const amounts = { amount: granted, openAmount: granted, cashback, openCashback: cashback }
+    draft.set({ hold: { id, kind, debit, credit, ...amounts, expiresAtMs } })
     draft.note('hold.made', granted, policy.holdDays)
     return
   }
-  const cashback = request.transactionType === transactionTypes.cashback ? request.cashbackPiasters : 0
   if (granted > cashback) draft.transfers.push(transfer(kind, debit, credit, granted - cashback))
   if (cashback > 0) draft.transfers.push(transfer('cashback', debit, credit, cashback))
 }

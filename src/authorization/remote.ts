@@ -4,11 +4,11 @@ import { availableOf, type Balance, type Transfer, transfer } from '../ledger/tr
 import { applyDecision } from './apply.ts'
 import { isInquiry } from './checks.ts'
 import type { BalanceGroup, Decision, DecisionContext, StoredAuthorization } from './decision.ts'
-import { refused } from './decision.ts'
+import { POSTAL_ACCOUNT_TYPE, refused } from './decision.ts'
 import type { Forward } from './forward.ts'
 import type { AccountHostPolicy, HostAnswer, HostAsk, HostEnding, HostVerdict } from './host.ts'
 import { hostAdvice, hostReversal } from './host-messages.ts'
-import { POSTAL_ACCOUNT_TYPE, postalGroup } from './postal.ts'
+import { postalGroup } from './postal.ts'
 import type { AuthorizationRequest } from './request.ts'
 import { isApproval } from './result.ts'
 import { standIn } from './stand-in.ts'
@@ -77,7 +77,7 @@ function availableIn(household: Household): number {
 
 /** How much less a household's account has after a decision: below zero when it has more. */
 function takenBy(decision: Decision, view: Household, card: Card | undefined): number {
-  if (decision.transfers.length === 0 && decision.hold === undefined && decision.holdEnding === undefined) return 0
+  if (decision.transfers.length === 0 && decision.hold === undefined && decision.holdEvent === undefined) return 0
   const after = structuredClone(view)
   applyDecision(decision, after, card === undefined ? undefined : after.cards.find(({ id }) => id === card.id))
   return availableIn(view) - availableIn(after)

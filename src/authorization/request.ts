@@ -98,6 +98,12 @@ export interface AuthorizationRequest {
   readonly chipRead: boolean
   /** Undefined when there is nothing to verify. */
   readonly security: SecurityData | undefined
+  /** DE39 of an advice: what was decided elsewhere; undefined when it does not say. */
+  readonly adviceCode: string | undefined
+  /** DE48 MC, or DE62.11 and 62.12: which of how many captures of a hold this is; undefined for the only one. */
+  readonly capture: { readonly sequence: number; readonly count: number } | undefined
+  /** Why a reversal was sent (DE63.3), four digits, or ''. */
+  readonly reason: string
   readonly original: OriginalReference | undefined
   /** DE95, piasters: what the transaction really came to; undefined for a full reversal. */
   readonly replacementPiasters: number | undefined

@@ -1,10 +1,13 @@
 import { chosenInstead, walletAccount } from '../benefit/wallet.ts'
 import { balanceOf } from '../card/household.ts'
 import { isHouseholdAccount } from '../ledger/accounts.ts'
-import { availableOf, inverseOf, type Transfer, transfer } from '../ledger/transfer.ts'
+import { availableOf, inverseOf, type Transfer } from '../ledger/transfer.ts'
 import type { Decision, DecisionDraft, StoredAuthorization } from './decision.ts'
 import { giveBack, isCounted, outstandingOf, subsidyLegs, tellReturn, undoUsages } from './give-back.ts'
+import { reverseHold } from './hold-reversal.ts'
 import { matchedOriginal } from './original.ts'
+import { advanceMoney } from './overdraft.ts'
+import { postalAvailable } from './postal.ts'
 import { shareOf } from './refund.ts'
 import type { AuthorizationRequest } from './request.ts'
 import { isApproval } from './result.ts'
@@ -19,6 +22,9 @@ export function reverse(request: AuthorizationRequest, draft: DecisionDraft): De
   if ('trace' in original) return original
   const named = request.amountPiasters
   const namesOriginal = named === 0 || named === original.amountPiasters || named === original.approvedPiasters
+  noteReason(request, original, draft)
+  const { hold } = original
+  if (hold !== undefined && namesOriginal) return reverseHold(request, original, hold, draft)
   if (original.reversedPiasters !== undefined) {
     const asked = original.approvedPiasters - (request.replacementPiasters ?? 0)
     if (namesOriginal && asked === original.reversedPiasters) {
@@ -32,25 +38,39 @@ export function reverse(request: AuthorizationRequest, draft: DecisionDraft): De
     draft.note('original.declined', original.id)
     return draft.approve(0)
   }
-  if (original.hold !== undefined) return reverseHold(request, original, draft)
-  return reversePosted(request, original, draft)
+  return reverseCapture(request, original, draft) ?? reversePosted(request, original, draft)
 }
 
-function reverseHold(request: AuthorizationRequest, original: StoredAuthorization, draft: DecisionDraft): Decision {
-  const { hold, holdEnding } = original
-  if (hold === undefined) return draft.decline('internal-fault', 'original.missing')
-  if (holdEnding !== undefined) return draft.decline('already-reversed', 'hold.ended', original.id, holdEnding)
-  const replacement = request.replacementPiasters ?? 0
-  if (replacement > hold.amount) return draft.decline('bad-amount', 'original.amount', hold.amount, replacement)
-  if (replacement > 0) {
-    // Nothing was taken yet, and a promise once made is not withdrawn in part: the capture releases what is too much.
-    draft.note('hold.kept', original.id, hold.amount, replacement)
-    return draft.approve(0)
+/** Message reasons (visa-base1.md, section 8). */
+const reasons: Readonly<Record<string, string>> = {
+  2501: 'void by the customer or the outlet',
+  2502: 'transaction not completed',
+  2503: 'no confirmation from the terminal',
+  2504: 'partial dispense or partial reversal',
+}
+
+/** Why it was sent: as the message says, or as what it is. At home an outlet that names its own transaction voids it. */
+function noteReason(request: AuthorizationRequest, original: StoredAuthorization, draft: DecisionDraft): void {
+  const { reason, replacementPiasters, messageClass, schemeRail, acceptor } = request
+  const isVoid = !schemeRail && messageClass === 'reversal' && request.original !== undefined
+  const meant = replacementPiasters !== undefined ? '2504' : isVoid && original.acceptor === acceptor ? '2501' : ''
+  const code = reason === '' ? meant : reason
+  if (code !== '') draft.note('reversal.reason', code, reasons[code] ?? 'not known here')
+}
+
+/** What of a capture came back already with the reversal of its hold; undefined leaves it to be reversed. */
+function reverseCapture(
+  { replacementPiasters }: AuthorizationRequest,
+  { id, capture, approvedPiasters }: StoredAuthorization,
+  draft: DecisionDraft,
+): Decision | undefined {
+  const reversed = capture?.reversedWithHold
+  if (reversed === undefined) return undefined
+  if (reversed === 'part' || replacementPiasters !== undefined) {
+    return draft.decline('already-reversed', 'original.already', id, approvedPiasters)
   }
-  draft.set({ holdEnding: { hold, ending: 'voided', capturedPiasters: 0 } })
-  undoCashUsage(original, hold.kind === 'cashWithdrawal' ? hold.amount : 0, 1, draft)
-  draft.note('reversal.hold', original.id)
-  return draft.approve(original.approvedPiasters)
+  draft.note('original.repeated', id)
+  return draft.approve(0)
 }
 
 function reversePosted(request: AuthorizationRequest, original: StoredAuthorization, draft: DecisionDraft): Decision {
@@ -62,8 +82,9 @@ function reversePosted(request: AuthorizationRequest, original: StoredAuthorizat
     return draft.decline('already-reversed', 'original.already', original.id, original.refundedPiasters)
   }
   const reversible = original.transfers.filter((row) => inverseOf(row) !== undefined)
-  if (replacement > 0) return reversePart(original, reversible, replacement, draft)
-  const refused = shortOf(reversible, draft) ?? excludedByNow(reversible, draft) ?? undoUsages(original.usages, draft)
+  if (replacement > 0) return reversePart(request, original, reversible, replacement, draft)
+  const refused =
+    shortOf(request, reversible, draft) ?? excludedByNow(reversible, draft) ?? undoUsages(original.usages, draft)
   if (refused !== undefined) return refused
   giveBack(reversible, draft)
   if (original.approvedPiasters > 0 && reversible.length === 0) {
@@ -75,11 +96,22 @@ function reversePosted(request: AuthorizationRequest, original: StoredAuthorizat
   return draft.approve(original.approvedPiasters)
 }
 
-/** Taking a refund or a deposit back needs what it gave to be there still: no household account goes below zero. */
-function shortOf(reversible: readonly Transfer[], draft: DecisionDraft): Decision | undefined {
+/**
+ * Taking a refund or a deposit back needs what it gave to be there still: no household account goes below zero. A reversal
+ * advice tells of what is so: money that was spent since is advanced.
+ */
+function shortOf(
+  request: AuthorizationRequest,
+  reversible: readonly Transfer[],
+  draft: DecisionDraft,
+): Decision | undefined {
   const { household } = draft.context
   for (const row of reversible) {
     if (!isHouseholdAccount(row.credit)) continue
+    if (household !== undefined && request.messageClass === 'reversal-advice' && row.period === 0) {
+      advanceMoney(household, row.amount - postalAvailable(household), draft)
+      continue
+    }
     const balance = household === undefined ? undefined : balanceOf(household, row.credit, row.period)
     const available = balance === undefined ? 0 : availableOf(balance)
     if (row.amount > available) return draft.decline('insufficient', 'postal.balance', row.amount, available)
@@ -104,6 +136,7 @@ function excludedByNow(reversible: readonly Transfer[], draft: DecisionDraft): D
  * the money first, then the wallets, the last one drawn first; caps come back only with a whole basket. A fee stays.
  */
 function reversePart(
+  request: AuthorizationRequest,
   original: StoredAuthorization,
   reversible: readonly Transfer[],
   replacement: number,
@@ -121,7 +154,8 @@ function reversePart(
   if (back === 0) return draft.decline('bad-amount', 'original.amount', original.approvedPiasters, replacement)
   const legs = isBasket ? basketLegs(original, back) : [{ ...first, amount: back }]
   const refused =
-    shortOf(legs, draft) ?? (first.kind === 'coPayment' ? undoUsages(shareOf(original, back), draft) : undefined)
+    shortOf(request, legs, draft) ??
+    (first.kind === 'coPayment' ? undoUsages(shareOf(original, back), draft) : undefined)
   if (refused !== undefined) return refused
   giveBack(legs, draft)
   tellReturn(draft)
@@ -155,28 +189,6 @@ function undoCashUsage(
   draft: DecisionDraft,
 ): void {
   if (cashPiasters === 0) return
-  draft.set({ cashUsage: { day: original.entitlementDate, amountPiasters: -cashPiasters, count: -withdrawals } })
-}
-
-/**
- * A completion (0220, or 0200 that names its 0100): captures the hold, at most for what was held, and releases the
- * rest. A hold ends exactly once.
- */
-export function completeHold(
-  request: AuthorizationRequest,
-  original: StoredAuthorization,
-  draft: DecisionDraft,
-): Decision {
-  const { hold, holdEnding } = original
-  if (original.cardId !== draft.context.card?.id) return draft.decline('original-not-found', 'original.other-card')
-  if (hold === undefined) return draft.decline('original-not-found', 'original.final', original.id)
-  draft.set({ originalId: original.id })
-  if (holdEnding !== undefined) return draft.decline('already-reversed', 'hold.ended', original.id, holdEnding)
-  const amount = request.amountPiasters
-  if (amount <= 0) return draft.decline('bad-amount', 'amount.zero')
-  if (amount > hold.amount) return draft.decline('amount-limit', 'hold.over', amount, original.id, hold.amount)
-  draft.transfers.push(transfer(hold.kind, hold.debit, hold.credit, amount))
-  draft.set({ holdEnding: { hold, ending: 'captured', capturedPiasters: amount } })
-  draft.note('hold.captured', amount, hold.amount, original.id)
-  return draft.approve(amount)
+  const day = original.capture?.heldOn ?? original.entitlementDate
+  draft.set({ cashUsage: { day, amountPiasters: -cashPiasters, count: -withdrawals } })
 }

@@ -6,10 +6,12 @@ import { type Household, termOn } from '../card/household.ts'
 import { moneyAccount } from '../ledger/accounts.ts'
 import { type Transfer, transfer } from '../ledger/transfer.ts'
 import type { Decision, DecisionDraft } from './decision.ts'
+import { isHonoured } from './elsewhere.ts'
 import { checkOffline, countOffline, type OfflineDraw } from './offline.ts'
+import { advanceMoney } from './overdraft.ts'
 import { postalAvailable } from './postal.ts'
 import type { AuthorizationRequest, Outlet } from './request.ts'
-import { dispenseNotice, drawPeriod, stopOldCard, walletGroup } from './wallets.ts'
+import { advanceUnits, dispenseNotice, drawPeriod, stopOldCard, walletGroup } from './wallets.ts'
 
 /** Most days one message may name; more is a mistake of the terminal, not a wish. */
 const DAYS_MAX = 31
@@ -67,15 +69,17 @@ export function drawUnits(
   for (const { left } of cells) total += left
   draft.note('quota.cells', units, programme.unit, total, cells.length, entitlementOf(programme, members))
   const firstLeft = cells[0]?.left ?? 0
-  if (units > total) {
+  const period = periodOf(programme, date)
+  if (units > total && (offline === undefined || !isHonoured(request))) {
     draft.set({ balances: [walletGroup(programme, firstLeft)] })
-    return draft.decline('insufficient', 'wallet.balance', units, total, periodOf(programme, date))
+    return draft.decline('insufficient', 'wallet.balance', units, total, period)
   }
   const beyond = offline && checkOffline(offline, programme, household, units, draft)
   if (beyond !== undefined) return beyond
   const coPayment = coPaymentOf(request, programme, household, outlet, draft)
   if (coPayment !== undefined && 'result' in coPayment) return coPayment
-  drawCells(cells, units, programme, household, outlet, draft)
+  drawCells(cells, Math.min(units, total), programme, household, outlet, draft)
+  if (units > total) drawAdvanced({ period, amount: units - total }, programme, household, outlet, draft)
   const left = firstLeft - Math.min(units, firstLeft)
   draft.set({ balances: [walletGroup(programme, left)], notice: dispenseNotice(programme, units, left) })
   if (coPayment !== undefined) draft.transfers.push(coPayment)
@@ -155,14 +159,27 @@ function drawCells(
   }
 }
 
+/** What no day of the month can give is advanced on the next month's first days. */
+function drawAdvanced(
+  missing: { readonly period: number; readonly amount: number },
+  programme: WalletProgramme,
+  household: Household,
+  outlet: Outlet,
+  draft: DecisionDraft,
+): void {
+  advanceUnits(programme, household, missing, draft)
+  drawPeriod(programme, household, outlet, { ...missing, available: missing.amount }, draft)
+}
+
 /** The co-payment is paid in cash at the window (no transfer), or taken from the postal account in the same journal. */
 function coPaymentOf(
-  { amountPiasters, tender }: AuthorizationRequest,
+  request: AuthorizationRequest,
   programme: WalletProgramme,
   household: Household,
   outlet: Outlet,
   draft: DecisionDraft,
 ): Transfer | Decision | undefined {
+  const { amountPiasters, tender } = request
   if ((tender ?? programme.coPaymentTender) === 'cash') {
     draft.note('copay.cash', amountPiasters)
     return undefined
@@ -171,8 +188,11 @@ function coPaymentOf(
     return draft.decline('not-for-this-card', 'old-card.goods-only', 'the postal account')
   }
   const available = postalAvailable(household)
-  if (amountPiasters > available) return draft.decline('insufficient', 'copay.postal', amountPiasters, available)
+  if (amountPiasters > available && (request.offlineSequence === undefined || !isHonoured(request))) {
+    return draft.decline('insufficient', 'copay.postal', amountPiasters, available)
+  }
   draft.note('copay.postal', amountPiasters, available)
+  advanceMoney(household, amountPiasters - available, draft)
   const postal = moneyAccount('postalAccount', household.id)
   return transfer('coPayment', postal, moneyAccount('outletPayable', outlet.id), amountPiasters)
 }

@@ -1,10 +1,19 @@
 import type { WalletProgramme } from '../benefit/programme.ts'
-import { entitledIn, issue, walletAccount } from '../benefit/wallet.ts'
+import {
+  advancedAccount,
+  advancedTo,
+  entitledIn,
+  issue,
+  recover,
+  recoveriesIn,
+  walletAccount,
+} from '../benefit/wallet.ts'
 import { balanceOf, type Household } from '../card/household.ts'
 import { subsidyAccount } from '../ledger/accounts.ts'
-import { transfer } from '../ledger/transfer.ts'
+import { type Transfer, transfer } from '../ledger/transfer.ts'
 import { COUNTED_UNITS, EGP } from '../money.ts'
 import type { BalanceGroup, DecisionDraft, Notice } from './decision.ts'
+import { owedOn } from './overdraft.ts'
 import type { Outlet } from './request.ts'
 
 /** DE54 group with a wallet's available balance. */
@@ -17,10 +26,43 @@ export function walletGroup(programme: WalletProgramme, available: number): Bala
 function openPeriod(programme: WalletProgramme, household: Household, period: number, draft: DecisionDraft): void {
   const account = walletAccount(programme, household)
   if (balanceOf(household, account, period) !== undefined) return
+  const isOpened = (row: Transfer) => row.kind === 'entitlementIssue' && row.credit === account && row.period === period
+  recoverFirst(programme, household, period, draft)
+  if (draft.transfers.some(isOpened)) return
   const entitled = entitledIn(programme, household, period)
   if (entitled === 0) return
   draft.transfers.push(issue(programme, household, entitled, period))
   draft.note('wallet.open', period, entitled)
+}
+
+/** Pays what was advanced to the household, once in a group, by opening the first periods that nobody touched. */
+function recoverFirst(programme: WalletProgramme, household: Household, period: number, draft: DecisionDraft): void {
+  const owed = advancedTo(programme, household)
+  const account = walletAccount(programme, household)
+  if (owed === 0 || draft.transfers.some(({ kind, debit }) => kind === 'advanceRecovery' && debit === account)) return
+  let left = owed
+  for (const { period: first, entitled, recovered } of recoveriesIn(programme, household, period)) {
+    draft.transfers.push(issue(programme, household, entitled, first), recover(programme, household, recovered, first))
+    left -= recovered
+    draft.note('wallet.open', first, entitled)
+    draft.note('advance.recovered', recovered, first, left)
+  }
+}
+
+/**
+ * Advances units of later periods to one that is open or opened here: for what a terminal gave on its own and no day of
+ * the month can give back.
+ */
+export function advanceUnits(
+  programme: WalletProgramme,
+  household: Household,
+  { period, amount }: { readonly period: number; readonly amount: number },
+  draft: DecisionDraft,
+): void {
+  openPeriod(programme, household, period, draft)
+  const [advanced, wallet] = [advancedAccount(programme, household), walletAccount(programme, household)]
+  draft.transfers.push(transfer('entitlementAdvance', advanced, wallet, amount, period))
+  draft.note('advance.made', amount, period, owedOn(advanced, household, draft.transfers))
 }
 
 /** Takes an amount above zero from what is available of a period, and opens the period before if need be. */

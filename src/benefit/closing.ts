@@ -5,7 +5,7 @@ import { availableOf, type Transfer, transfer } from '../ledger/transfer.ts'
 import { periodOf } from './entitlement.ts'
 import type { PeriodEnd, WalletProgramme } from './programme.ts'
 import type { ProgrammeBook } from './programme-book.ts'
-import { chosenInstead, entitledIn, issue, unopenedIn, walletAccount } from './wallet.ts'
+import { advancedTo, chosenInstead, entitledIn, issue, recover, walletAccount } from './wallet.ts'
 
 /** What a closing goes by, beside the household. */
 export interface ClosingRules {
@@ -19,6 +19,8 @@ export interface ClosedProgramme {
   readonly code: string
   /** Entitled and never touched: issued now, so that the books show it. */
   untouched: number
+  /** Of that, what paid for units that were advanced. */
+  recovered: number
   expired: number
   converted: number
   carried: number
@@ -73,6 +75,7 @@ class MonthClosing {
   readonly #next: ProgrammeBook
   readonly #transfers: Transfer[] = []
   readonly #closed = new Map<string, ClosedProgramme>()
+  readonly #recovered = new Map<WalletProgramme, number>()
   /** Value for the next month, by programme. */
   readonly #credits = new Map<WalletProgramme, number>()
 
@@ -118,11 +121,31 @@ class MonthClosing {
   finish(): Closing {
     for (const [programme, amount] of this.#credits) {
       const period = periodOf(programme, firstDay(nextMonth(this.#month)))
-      const own = unopenedIn(programme, this.#household, period, this.#next)
-      if (own > 0) this.#transfers.push(issue(programme, this.#household, own, period))
+      this.#open(programme, period)
       this.#transfers.push(issue(programme, this.#household, amount, period))
     }
     return { transfers: this.#transfers, programmes: [...this.#closed.values()] }
+  }
+
+  /** Opens a period of the next month that nobody touched, as its first touch would. */
+  #open(programme: WalletProgramme, period: number): void {
+    const household = this.#household
+    if (balanceOf(household, walletAccount(programme, household), period) !== undefined) return
+    if (chosenInstead(programme, household, period, this.#next) !== undefined) return
+    const own = entitledIn(programme, household, period)
+    if (own === 0) return
+    this.#transfers.push(issue(programme, household, own, period))
+    this.#recover(programme, own, period)
+  }
+
+  /** What was advanced is paid from what nobody drew. @returns how much */
+  #recover(programme: WalletProgramme, amount: number, period: number): number {
+    const before = this.#recovered.get(programme) ?? 0
+    const recovered = Math.min(amount, advancedTo(programme, this.#household) - before)
+    if (recovered === 0) return 0
+    this.#transfers.push(recover(programme, this.#household, recovered, period))
+    this.#recovered.set(programme, before + recovered)
+    return recovered
   }
 
   /** Of a date: the household is there and gets subsidies, and the service is live where it lives. */
@@ -147,8 +170,11 @@ class MonthClosing {
   #issueUntouched(programme: WalletProgramme, amount: number, period: number): void {
     if (amount === 0) return
     this.#transfers.push(issue(programme, this.#household, amount, period))
-    this.#of(programme).untouched += amount
-    this.#dispose(programme, amount, period)
+    const closed = this.#of(programme)
+    closed.untouched += amount
+    const recovered = this.#recover(programme, amount, period)
+    closed.recovered += recovered
+    this.#dispose(programme, amount - recovered, period)
   }
 
   #dispose(programme: WalletProgramme, amount: number, period: number): void {
@@ -191,7 +217,7 @@ class MonthClosing {
   #of({ code }: WalletProgramme): ClosedProgramme {
     let closed = this.#closed.get(code)
     if (closed === undefined) {
-      closed = { code, untouched: 0, expired: 0, converted: 0, carried: 0 }
+      closed = { code, untouched: 0, recovered: 0, expired: 0, converted: 0, carried: 0 }
       this.#closed.set(code, closed)
     }
     return closed

@@ -1,3 +1,4 @@
+import { addDays, type CivilDate, type CivilMonth, firstDay, monthOf } from '../calendar.ts'
 import { balanceOf, type Household, termOn } from '../card/household.ts'
 import { type AccountNumber, subsidyAccount } from '../ledger/accounts.ts'
 import { availableOf, type Transfer, transfer } from '../ledger/transfer.ts'
@@ -32,6 +33,60 @@ export function entitledIn(programme: WalletProgramme, household: Household, per
   return entitlementOf(programme, termOn(household, firstDateOf(period)).members)
 }
 
+/** Account of what was advanced to a household in a programme. */
+export function advancedAccount(
+  { unit, number }: Pick<WalletProgramme, 'unit' | 'number'>,
+  { id }: Pick<Household, 'id'>,
+): AccountNumber {
+  return subsidyAccount('advanced', unit, number, id)
+}
+
+/** What a household owes of what a programme advanced to it, in the programme's unit. */
+export function advancedTo(programme: Pick<WalletProgramme, 'unit' | 'number'>, household: Household): number {
+  const balance = balanceOf(household, advancedAccount(programme, household), 0)
+  return balance === undefined ? 0 : -balance.posted
+}
+
+/** A period that is opened to recover what was advanced. */
+export interface Recovery {
+  readonly period: number
+  readonly entitled: number
+  readonly recovered: number
+}
+
+/**
+ * What was advanced is recovered from periods that nobody touched, before anything is drawn of them: from the first days
+ * of the month on, or from the one period. The same for whoever looks, whichever day of the month it is.
+ * @param period any of the month
+ */
+export function recoveriesIn(programme: WalletProgramme, household: Household, period: number): Recovery[] {
+  let owed = advancedTo(programme, household)
+  if (owed === 0) return []
+  const account = walletAccount(programme, household)
+  const recoveries: Recovery[] = []
+  for (const one of programme.period === 'day' ? daysOf(monthOfPeriod(period)) : [period]) {
+    if (balanceOf(household, account, one) !== undefined) continue
+    const entitled = entitledIn(programme, household, one)
+    const recovered = Math.min(owed, entitled)
+    if (recovered === 0) break
+    recoveries.push({ period: one, entitled, recovered })
+    owed -= recovered
+  }
+  return recoveries
+}
+
+function daysOf(month: CivilMonth): CivilDate[] {
+  const days: CivilDate[] = []
+  for (let day = firstDay(month); monthOf(day) === month; day = addDays(day, 1)) days.push(day)
+  return days
+}
+
+/** The transfer that recovers so much of what a programme advanced. */
+export function recover(programme: WalletProgramme, household: Household, amount: number, period: number): Transfer {
+  const advanced = advancedAccount(programme, household)
+  return transfer('advanceRecovery', walletAccount(programme, household), advanced, amount, period)
+}
+
 /** What is left in one period: the opened balance, or the whole entitlement of a period that nobody touched. */
 export function walletAvailable(
   programme: WalletProgramme,
@@ -43,7 +98,10 @@ export function walletAvailable(
   return balance === undefined ? unopenedIn(programme, household, period, programmes) : availableOf(balance)
 }
 
-/** What a wallet opens with at its first touch in a period; 0 when it is open, or the household chose otherwise. */
+/**
+ * What a wallet can give at its first touch in a period, after what it owes; 0 when it is open, or the household chose
+ * otherwise.
+ */
 export function unopenedIn(
   programme: WalletProgramme,
   household: Household,
@@ -52,7 +110,8 @@ export function unopenedIn(
 ): number {
   if (balanceOf(household, walletAccount(programme, household), period) !== undefined) return 0
   if (chosenInstead(programme, household, period, programmes) !== undefined) return 0
-  return entitledIn(programme, household, period)
+  const recovery = recoveriesIn(programme, household, period).find((one) => one.period === period)
+  return entitledIn(programme, household, period) - (recovery?.recovered ?? 0)
 }
 
 /**

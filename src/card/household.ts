@@ -1,7 +1,7 @@
 import type { CivilDate, CivilMonth } from '../calendar.ts'
 import { assert } from '../errors.ts'
 import type { AccountNumber } from '../ledger/accounts.ts'
-import type { Balance, Hold } from '../ledger/transfer.ts'
+import type { Balance, OpenHold } from '../ledger/transfer.ts'
 import type { CardCounters } from './card-counters.ts'
 
 export const cardStatuses = ['issued', 'active', 'restricted', 'lost', 'stolen', 'closed'] as const
@@ -145,7 +145,7 @@ export interface Household {
   closedMonth: CivilMonth
   readonly cards: Card[]
   readonly balances: Balance[]
-  readonly holds: Hold[]
+  readonly holds: OpenHold[]
   cashUsage: CashUsage | undefined
   /** Those that could still come again. */
   usedAssertions: readonly UsedAssertion[]

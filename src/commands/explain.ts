@@ -105,9 +105,13 @@ function postingLines({ transfers }: Explanation): string[] {
 
 function holdLines({ hold }: Explanation): string[] {
   if (hold === null) return []
-  const { amount, expiresAt, ending, captured, endedBy } = hold
-  const end = ending === null ? `open, expires ${expiresAt}` : `${ending} by ${endedBy}`
-  return [`${egp(amount)}, ${end}${ending === 'captured' ? ` (${egp(captured ?? 0)})` : ''}`]
+  const { amount, cashback, expiresAt, events } = hold
+  const ending = events.find((event) => event.ending !== null)?.ending ?? `open, expires ${expiresAt}`
+  const cash = cashback === 0 ? '' : ` (${egp(cashback)} of it cash)`
+  return [
+    `${egp(amount)}${cash}, ${ending}`,
+    ...events.map(({ by, captured, released }) => `${egp(captured)} captured and ${egp(released)} released by ${by}`),
+  ]
 }
 
 function answerLine({ answer }: Explanation): string {

@@ -27,6 +27,8 @@ export const accountClasses = {
   counterparty: 7,
   /** The institution's own money accounts. */
   own: 8,
+  /** Units that a household drew before they were its own; owner = household. */
+  advanced: 9,
 } as const
 export type AccountClass = keyof typeof accountClasses
 
@@ -48,6 +50,8 @@ export const moneyKinds = {
   serviceFees: 8002,
   /** The state's money behind benefits that are paid into postal accounts; owner = programme number. */
   stateFunds: 8003,
+  /** Money that was paid for a household beyond what it had; owner = household. */
+  householdDebt: 8004,
   /** What the Post's account host owes for what accounts it holds have paid, less what it was given back; owner 0. */
   accountHostDue: 8005,
 } as const
@@ -58,10 +62,10 @@ const OWNER_MAX = OWNER_SPAN - 1
 /**
  * Builds the number of a subsidy account.
  * @param programmeNumber 1 to 99
- * @param owner household for wallets, outlet for redeemed, else 0
+ * @param owner household for wallets and what was advanced, outlet for redeemed, else 0
  */
 export function subsidyAccount(
-  accountClass: 'wallet' | 'redeemed' | 'funding' | 'expired' | 'converted',
+  accountClass: 'wallet' | 'redeemed' | 'funding' | 'expired' | 'converted' | 'advanced',
   unit: Unit,
   programmeNumber: number,
   owner: number,
@@ -106,8 +110,18 @@ export function ownerOf(account: AccountNumber): number {
   return account % OWNER_SPAN
 }
 
-/** True for accounts of a household, which may never fall below zero. */
+/** Whether an account says what a household owes: it is never above zero. */
+export function isDebtAccount(account: AccountNumber): boolean {
+  return classOf(account) === accountClasses.advanced || kindOf(account) === moneyKinds.householdDebt
+}
+
+/** True for accounts that are kept with their household: what it has, which is never below zero, and what it owes. */
 export function isHouseholdAccount(account: AccountNumber): boolean {
   const accountClass = classOf(account)
-  return accountClass === accountClasses.wallet || accountClass === accountClasses.postal
+  return accountClass === accountClasses.wallet || accountClass === accountClasses.postal || isDebtAccount(account)
+}
+
+/** The period of the balance that a transfer of a period moves on an account: a wallet has one for each, all else one. */
+export function balancePeriodOf(account: AccountNumber, period: number): number {
+  return classOf(account) === accountClasses.wallet ? period : 0
 }

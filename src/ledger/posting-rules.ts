@@ -1,5 +1,5 @@
 import { assert } from '../errors.ts'
-import { type AccountNumber, accountClasses, classOf, kindOf, moneyKinds, tailOf, unitOf } from './accounts.ts'
+import { type AccountNumber, accountClasses, classOf, kindOf, moneyKinds, ownerOf, tailOf, unitOf } from './accounts.ts'
 
 /**
  * Which kinds of transfer exist and what may stand on which side (M4, M5). The same rules stand in the database
@@ -14,6 +14,8 @@ export const transferKinds = {
   entitlementExpiry: 4,
   entitlementConversion: 5,
   restorationReversal: 6,
+  entitlementAdvance: 7,
+  advanceRecovery: 8,
   purchase: 10,
   cashWithdrawal: 11,
   cashback: 12,
@@ -29,6 +31,8 @@ export const transferKinds = {
   feeInCash: 22,
   benefitCredit: 23,
   feeReversal: 24,
+  overdraftAdvance: 25,
+  overdraftRecovery: 26,
   /** A remote account gets from its host exactly what a transaction takes, and gives back what comes back. */
   hostFunding: 30,
   hostReturn: 31,
@@ -50,14 +54,17 @@ export function transferKindOf(code: number): TransferKind {
 interface SubsidyRule {
   readonly debitClass: number
   readonly creditClass: number
+  /** Both sides belong to one household. */
+  readonly sameOwner?: true
 }
 
 interface MoneyRule {
   readonly debit: readonly number[]
   readonly credit: readonly number[]
+  readonly sameOwner?: true
 }
 
-const { wallet, redeemed, funding, expired, converted } = accountClasses
+const { wallet, redeemed, funding, expired, converted, advanced } = accountClasses
 const {
   postalAccount,
   outletPayable,
@@ -67,6 +74,7 @@ const {
   postalPool,
   serviceFees,
   stateFunds,
+  householdDebt,
   accountHostDue,
 } = moneyKinds
 const sellers = [outletPayable, acquirerClearing, schemeClearing]
@@ -78,6 +86,8 @@ const subsidyRules: Partial<Record<TransferKind, SubsidyRule>> = {
   entitlementExpiry: { debitClass: wallet, creditClass: expired },
   entitlementConversion: { debitClass: wallet, creditClass: converted },
   restorationReversal: { debitClass: wallet, creditClass: redeemed },
+  entitlementAdvance: { debitClass: advanced, creditClass: wallet, sameOwner: true },
+  advanceRecovery: { debitClass: wallet, creditClass: advanced, sameOwner: true },
 }
 
 const moneyRules: Partial<Record<TransferKind, MoneyRule>> = {
@@ -96,6 +106,8 @@ const moneyRules: Partial<Record<TransferKind, MoneyRule>> = {
   feeInCash: { debit: [cashClearing], credit: [serviceFees] },
   benefitCredit: { debit: [stateFunds], credit: [postalAccount] },
   feeReversal: { debit: [serviceFees], credit: [postalAccount] },
+  overdraftAdvance: { debit: [householdDebt], credit: [postalAccount], sameOwner: true },
+  overdraftRecovery: { debit: [postalAccount], credit: [householdDebt], sameOwner: true },
   hostFunding: { debit: [accountHostDue], credit: [postalAccount] },
   hostReturn: { debit: [postalAccount], credit: [accountHostDue] },
 }
@@ -103,6 +115,8 @@ const moneyRules: Partial<Record<TransferKind, MoneyRule>> = {
 /** Whether a transfer of this kind may debit and credit these accounts. */
 export function isPostingAllowed(kind: TransferKind, debit: AccountNumber, credit: AccountNumber): boolean {
   const subsidy = subsidyRules[kind]
+  const money = moneyRules[kind]
+  if ((subsidy ?? money)?.sameOwner === true && ownerOf(debit) !== ownerOf(credit)) return false
   if (subsidy !== undefined) {
     return (
       classOf(debit) === subsidy.debitClass &&
@@ -112,12 +126,14 @@ export function isPostingAllowed(kind: TransferKind, debit: AccountNumber, credi
       tailOf(debit) % 100 > 0
     )
   }
-  const money = moneyRules[kind]
   if (money === undefined) return false
   return money.debit.includes(kindOf(debit)) && money.credit.includes(kindOf(credit))
 }
 
-/** The kind that undoes another; kinds that are never undone (issue, expiry, conversion) have none. */
+/**
+ * The kind that undoes another; kinds that are never undone (issue, expiry, conversion) have none. Nor has an advance: it is
+ * recovered, as much of it as is still owed.
+ */
 export const inverseKinds: Partial<Record<TransferKind, TransferKind>> = {
   subsidyRedemption: 'subsidyRestoration',
   subsidyRestoration: 'restorationReversal',

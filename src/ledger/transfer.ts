@@ -1,5 +1,5 @@
 import { assert } from '../errors.ts'
-import { type AccountNumber, isHouseholdAccount } from './accounts.ts'
+import { type AccountNumber, isDebtAccount, isHouseholdAccount } from './accounts.ts'
 import { inverseKinds, isPostingAllowed, type TransferKind } from './posting-rules.ts'
 
 /**
@@ -60,20 +60,53 @@ export interface Hold {
   readonly kind: TransferKind
   readonly debit: AccountNumber
   readonly credit: AccountNumber
+  /** What was held at first, piasters. */
   readonly amount: number
+  /** The part of it that the outlet handed out in cash with the goods. */
+  readonly cashback: number
   /** Milliseconds since 1970 UTC, from Mizan's own clock. */
   readonly expiresAtMs: number
 }
 
+/** A hold that has not ended, with what it still reserves: always above zero. */
+export interface OpenHold extends Hold {
+  readonly openAmount: number
+  readonly openCashback: number
+}
+
 export type HoldEnding = 'captured' | 'voided' | 'expired'
 
-/** Applies one side of a transfer to a balance and checks the floor of household accounts. */
+/**
+ * What happens to an open hold: a part is captured, a part is given free. It ends with the event that leaves nothing
+ * open, and only then.
+ */
+export interface HoldEvent {
+  readonly hold: OpenHold
+  readonly captured: number
+  /** Of what is captured, the cash. */
+  readonly cashback: number
+  readonly released: number
+  readonly ending: HoldEnding | undefined
+}
+
+/** What is left of a hold after an event; undefined when that ended it. */
+export function holdAfter({ hold, captured, cashback, released, ending }: HoldEvent): OpenHold | undefined {
+  const openAmount = hold.openAmount - captured - released
+  assert(openAmount >= 0 && captured >= 0 && released >= 0, 'no more of a hold is taken or given free than is open')
+  assert((openAmount === 0) === (ending !== undefined), 'a hold ends when nothing of it is open')
+  if (openAmount === 0) return undefined
+  return { ...hold, openAmount, openCashback: Math.min(hold.openCashback - cashback, openAmount) }
+}
+
+/** Applies one side of a transfer to a balance; what a household has stays above zero, and what it owes below. */
 export function applyToBalance(balance: Balance, delta: number, heldDelta = 0): void {
   balance.posted += delta
   balance.held += heldDelta
   assert(Number.isSafeInteger(balance.posted), 'a balance must stay a safe integer')
   assert(balance.held >= 0, 'holds cannot be negative')
-  if (isHouseholdAccount(balance.account)) {
+  if (isDebtAccount(balance.account)) {
+    assert(balance.posted <= 0, 'no more is recovered of a household than it owes')
+  } else if (isHouseholdAccount(balance.account)) {
     assert(balance.posted - balance.held >= 0, 'a household account may not fall below zero')
   }
 }

@@ -58,14 +58,20 @@ export interface HoldRow {
   readonly debit: number
   readonly credit: number
   readonly amount: number
+  readonly cashback: number
   readonly expiresAtMs: number
 }
 
-export interface HoldEndingRow {
+/** What happened to a hold: captured or given free in part, or ended. */
+export interface HoldEventRow {
+  /** The hold. */
   readonly id: number
-  readonly ending: string
-  readonly captured: number
+  /** The authorization or command that did it. */
   readonly byId: number
+  readonly captured: number
+  readonly cashback: number
+  readonly released: number
+  readonly ending: string | undefined
 }
 
 export interface CommandRow {
@@ -167,7 +173,7 @@ export interface Batch {
   readonly commands: readonly CommandRow[]
   readonly transfers: readonly TransferRow[]
   readonly holds: readonly HoldRow[]
-  readonly holdEndings: readonly HoldEndingRow[]
+  readonly holdEvents: readonly HoldEventRow[]
   /** Balances of households that the database has, as they stand after the batch. */
   readonly changedBalances: readonly BalanceRow[]
   /** Those that it has not: periods and accounts that this batch is the first to touch. */
@@ -197,7 +203,7 @@ export const noRows: Omit<
   commands: [],
   transfers: [],
   holds: [],
-  holdEndings: [],
+  holdEvents: [],
   changedBalances: [],
   openedBalances: [],
   sharedBalances: new Map(),
@@ -230,5 +236,5 @@ export type JournalContent = Pick<
   | 'commands'
   | 'transfers'
   | 'holds'
-  | 'holdEndings'
+  | 'holdEvents'
 >

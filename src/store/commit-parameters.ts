@@ -13,7 +13,7 @@ import type {
   CommandDoneRow,
   CommandRow,
   ForwardRow,
-  HoldEndingRow,
+  HoldEventRow,
   HoldRow,
   JournalContent,
   NotificationRow,
@@ -31,7 +31,7 @@ const rowTypes = [
   'transfer_row',
   'balance_row',
   'hold_row',
-  'hold_ending_row',
+  'hold_event_row',
   'cash_row',
   'card_counter_row',
   'assertion_row',
@@ -65,7 +65,7 @@ export interface JournalArrays {
   readonly commands: Buffer
   readonly transfers: Buffer
   readonly holds: Buffer
-  readonly holdEndings: Buffer
+  readonly holdEvents: Buffer
 }
 
 /**
@@ -78,7 +78,7 @@ export class BatchEncoder {
   readonly #commands = new RowWriter()
   readonly #transfers = new RowWriter()
   readonly #holds = new RowWriter()
-  readonly #holdEndings = new RowWriter()
+  readonly #holdEvents = new RowWriter()
   readonly #changedBalances = new RowWriter()
   readonly #openedBalances = new RowWriter()
   readonly #cashUsages = new RowWriter()
@@ -104,8 +104,8 @@ export class BatchEncoder {
       authorizations: this.#authorizations.array(oids.authorization_row, 29, content.authorizations, putAuthorization),
       commands: this.#commands.array(oids.command_row, 5, content.commands, putCommand),
       transfers: this.#transfers.array(oids.transfer_row, 7, content.transfers, putTransfer),
-      holds: this.#holds.array(oids.hold_row, 7, content.holds, putHold),
-      holdEndings: this.#holdEndings.array(oids.hold_ending_row, 4, content.holdEndings, putHoldEnding),
+      holds: this.#holds.array(oids.hold_row, 8, content.holds, putHold),
+      holdEvents: this.#holdEvents.array(oids.hold_event_row, 6, content.holdEvents, putHoldEvent),
     }
   }
 
@@ -130,7 +130,7 @@ export class BatchEncoder {
       this.#changedBalances.array(oids.balance_row, 5, changed, putBalance),
       this.#openedBalances.array(oids.balance_row, 5, batch.openedBalances, putBalance),
       journal.holds,
-      journal.holdEndings,
+      journal.holdEvents,
       this.#cashUsages.array(oids.cash_row, 4, batch.cashUsages, putCashUsage),
       int8Array(batch.stopOldCards),
       this.#cardCounters.array(oids.card_counter_row, 5, batch.cardCounters, putCardCounter),
@@ -172,14 +172,17 @@ function putHold(to: RowWriter, row: HoldRow): void {
   to.int8(row.debit)
   to.int8(row.credit)
   to.int8(row.amount)
+  to.int8(row.cashback)
   to.timestamp(row.expiresAtMs)
 }
 
-function putHoldEnding(to: RowWriter, row: HoldEndingRow): void {
+function putHoldEvent(to: RowWriter, row: HoldEventRow): void {
   to.int8(row.id)
-  to.text(row.ending)
-  to.int8(row.captured)
   to.int8(row.byId)
+  to.int8(row.captured)
+  to.int8(row.cashback)
+  to.int8(row.released)
+  to.text(row.ending)
 }
 
 /** Shared accounts have household 0. */

@@ -20,7 +20,7 @@ export function dueHoldQuery(url: string): {
            cross join lateral (select c.pan_index from card c
              where c.lane = o.lane and c.household_id = o.household_id order by c.id limit 1) c
            where o.expires_at > $1 and o.expires_at <= $2
-             and not exists (select from hold_ending e where e.lane = o.lane and e.id = o.id)
+             and not exists (select from hold_event e where e.lane = o.lane and e.id = o.id and e.ending is not null)
            order by o.expires_at limit $3`,
           [new Date(afterMs), new Date(untilMs), limit],
         )

@@ -61,10 +61,16 @@ export interface Explanation {
   }[]
   readonly hold: {
     readonly amount: number
+    /** Of that, the cash that the outlet handed out with the goods. */
+    readonly cashback: number
     readonly expiresAt: string
-    readonly ending: string | null
-    readonly captured: number | null
-    readonly endedBy: number | null
+    /** What happened to it, oldest first; the last one may have ended it. */
+    readonly events: readonly {
+      readonly by: number
+      readonly captured: number
+      readonly released: number
+      readonly ending: string | null
+    }[]
   } | null
   readonly repeats: readonly { readonly id: number; readonly kind: string; readonly at: string }[]
   readonly related: readonly RelatedAuthorization[]
@@ -216,9 +222,12 @@ const explanationSql = `
         order by l.line)
       from basket_line l where l.lane = a.lane and l.authorization_id = a.id), '[]'),
     'hold', (
-      select jsonb_build_object('amount', h.amount, 'expiresAt', ${utc('h.expires_at')}, 'ending', e.ending,
-        'captured', e.captured, 'endedBy', e.by_id)
-      from hold h left join hold_ending e on e.lane = h.lane and e.id = h.id
+      select jsonb_build_object('amount', h.amount, 'cashback', h.cashback, 'expiresAt', ${utc('h.expires_at')}, 'events',
+        coalesce((
+          select jsonb_agg(jsonb_build_object('by', e.by_id, 'captured', e.captured, 'released', e.released,
+            'ending', e.ending) order by e.by_id)
+          from hold_event e where e.lane = h.lane and e.id = h.id), '[]'))
+      from hold h
       where h.lane = a.lane and h.id = a.id),
     'repeats', coalesce((
       select jsonb_agg(jsonb_build_object('id', c.id, 'kind', c.kind, 'at', ${utc('c.at')}) order by c.id)

@@ -1,4 +1,4 @@
-import type { StoredAuthorization, StoredLine } from '../authorization/decision.ts'
+import type { StoredAuthorization, StoredCapture, StoredLine } from '../authorization/decision.ts'
 import type { Result } from '../authorization/result.ts'
 import { usagesIn } from '../authorization/trace.ts'
 import type { CivilDate, CivilMonth } from '../calendar.ts'
@@ -17,7 +17,7 @@ import type {
 } from '../card/household.ts'
 import type { AccountNumber } from '../ledger/accounts.ts'
 import { transferKindOf } from '../ledger/posting-rules.ts'
-import type { Balance, Hold, HoldEnding, Transfer } from '../ledger/transfer.ts'
+import type { Balance, Hold, HoldEnding, OpenHold, Transfer } from '../ledger/transfer.ts'
 import { uuidBytes } from './binary-arrays.ts'
 
 /** How a message names its original: DE90's key, else the scheme's reference, else 2, 4, 37, 41 and 42. */
@@ -53,7 +53,9 @@ export interface Prefetched {
   readonly originals: ReadonlyMap<number, StoredAuthorization>
 }
 
-type HoldJson = readonly [number, number, number, number, number, number]
+type HoldJson = readonly [number, number, number, number, number, number, number]
+/** kind, debit, credit, amount, period */
+type TransfersJson = readonly (readonly [number, number, number, number, number])[] | null
 
 /** A row of `load_households`. */
 export interface HouseholdRow {
@@ -73,7 +75,7 @@ export interface HouseholdRow {
   readonly cards: string | null
   /** `account,period,posted,held;…` */
   readonly balances: string | null
-  /** `id,kind,debit,credit,amount,expiresAtMs;…` */
+  /** `id,kind,debit,credit,amount,cashback,openAmount,openCashback,expiresAtMs;…` */
   readonly holds: string | null
   /** `nonce,usedAtMs;…` */
   readonly assertions: string | null
@@ -105,15 +107,21 @@ interface AuthorizationJson {
   readonly approved: number
   readonly answer: string
   readonly entitlementDate: number
-  readonly transfers: readonly (readonly [number, number, number, number, number])[] | null
+  readonly transfers: TransfersJson
   readonly hold: HoldJson | null
   readonly holdEnding: HoldEnding | null
+  /** Of a hold: captures with their ids, what each posted, and what came back of it. */
+  readonly taken: {
+    readonly captures: readonly (readonly [number, TransfersJson, TransfersJson])[] | null
+    readonly returned: TransfersJson
+  } | null
+  readonly capture: { readonly heldOn: number; readonly reversedWithHold: 'all' | 'part' | null } | null
   readonly reversed: number | null
   /** What refunds that stand gave back. */
   readonly refunds:
     | readonly {
         readonly approved: number
-        readonly transfers: AuthorizationJson['transfers']
+        readonly transfers: TransfersJson
       }[]
     | null
   /** line, product, counter, quantity, price, granted, its piasters, reason; then returned: quantity, granted, piasters, those of the subsidy */
@@ -187,7 +195,7 @@ function householdOf(row: HouseholdRow, today: CivilDate): Household {
     accountAt: row.account_at,
     cards: itemsOf(row.cards, cardOf),
     balances: itemsOf(row.balances, balanceOfItem),
-    holds: itemsOf(row.holds, (item) => holdOf(numbersOf(item) as unknown as HoldJson)),
+    holds: itemsOf(row.holds, openHoldOf),
     cashUsage:
       row.cash_day === today
         ? { day: today, withdrawnPiasters: Number(row.cash_withdrawn), withdrawals: row.cash_withdrawals }
@@ -267,15 +275,22 @@ function balanceOfItem(item: string): Balance {
   return { account: account as AccountNumber, period, posted, held }
 }
 
-function holdOf([id, kind, debit, credit, amount, expiresAtMs]: HoldJson): Hold {
+function holdOf([id, kind, debit, credit, amount, cashback, expiresAtMs]: HoldJson): Hold {
   return {
     id,
     kind: transferKindOf(kind),
     debit: debit as AccountNumber,
     credit: credit as AccountNumber,
     amount,
+    cashback,
     expiresAtMs,
   }
+}
+
+function openHoldOf(item: string): OpenHold {
+  const [id = 0, kind = 0, debit = 0, credit = 0, amount = 0, cashback = 0, ...rest] = numbersOf(item)
+  const [openAmount = 0, openCashback = 0, expiresAtMs = 0] = rest
+  return { ...holdOf([id, kind, debit, credit, amount, cashback, expiresAtMs]), openAmount, openCashback }
 }
 
 function authorizationOf(json: AuthorizationJson): StoredAuthorization {
@@ -294,6 +309,15 @@ function authorizationOf(json: AuthorizationJson): StoredAuthorization {
     transfers: transfersOf(json.transfers),
     hold: json.hold === null ? undefined : holdOf(json.hold),
     holdEnding: json.holdEnding ?? undefined,
+    captures: (json.taken?.captures ?? []).map(captureOf),
+    returned: transfersOf(json.taken?.returned ?? null),
+    capture:
+      json.capture === null
+        ? undefined
+        : {
+            heldOn: json.capture.heldOn as CivilDate,
+            reversedWithHold: json.capture.reversedWithHold ?? undefined,
+          },
     reversedPiasters: json.reversed ?? undefined,
     refundedPiasters: (json.refunds ?? []).reduce((sum, { approved }) => sum + approved, 0),
     refunds: (json.refunds ?? []).flatMap(({ transfers }) => transfersOf(transfers)),
@@ -303,7 +327,11 @@ function authorizationOf(json: AuthorizationJson): StoredAuthorization {
   }
 }
 
-function transfersOf(rows: AuthorizationJson['transfers']): Transfer[] {
+function captureOf([id, transfers, returned]: readonly [number, TransfersJson, TransfersJson]): StoredCapture {
+  return { id, transfers: transfersOf(transfers), returned: transfersOf(returned) }
+}
+
+function transfersOf(rows: TransfersJson): Transfer[] {
   return (rows ?? []).map(([kind, debit, credit, amount, period]) => ({
     kind: transferKindOf(kind),
     debit: debit as AccountNumber,

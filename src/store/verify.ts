@@ -2,6 +2,7 @@ import { type ProgrammeCatalogue, programmeCatalogue } from '../benefit/programm
 import type { ProgrammeFile } from '../benefit/programme-schema.ts'
 import { type Client, connect } from './connection.ts'
 import { readCatalogue } from './programme-reader.ts'
+import { advanceChecks } from './verify/advances.ts'
 import { authorizationChecks } from './verify/authorizations.ts'
 import { balanceChecks } from './verify/balances.ts'
 import { basketChecks } from './verify/baskets.ts'
@@ -34,6 +35,7 @@ export const ledgerChecks: readonly LedgerCheck[] = [
   ...batchChecks,
   hashChainCheck,
   ...entitlementChecks,
+  ...advanceChecks,
   ...basketChecks,
   ...outboundChecks,
 ]

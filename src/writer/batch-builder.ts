@@ -5,15 +5,16 @@ import type { Decision } from '../authorization/decision.ts'
 import type { Forward } from '../authorization/forward.ts'
 import type { AccountHostPolicy, HostAsk, HostRequest } from '../authorization/host.ts'
 import { hostRequestFields, hostReversal, hostStamps } from '../authorization/host-messages.ts'
+import { debtRecovery } from '../authorization/overdraft.ts'
 import { returnToHost } from '../authorization/remote.ts'
 import type { AuthorizationRequest } from '../authorization/request.ts'
 import { isApproval, type Result } from '../authorization/result.ts'
 import type { CivilDate, CivilMonth } from '../calendar.ts'
 import { balanceOf, type Card, type Household, type Usage } from '../card/household.ts'
 import { maskPan } from '../identifiers.ts'
-import { type AccountNumber, isHouseholdAccount, moneyAccount } from '../ledger/accounts.ts'
+import { type AccountNumber, balancePeriodOf, isHouseholdAccount } from '../ledger/accounts.ts'
 import { transferKinds } from '../ledger/posting-rules.ts'
-import type { Balance, Transfer } from '../ledger/transfer.ts'
+import type { Balance, HoldEvent, Transfer } from '../ledger/transfer.ts'
 import type {
   AssertionRow,
   AuthorizationRow,
@@ -22,7 +23,7 @@ import type {
   CommandDoneRow,
   CommandRow,
   ForwardRow,
-  HoldEndingRow,
+  HoldEventRow,
   HoldRow,
   NotificationRow,
   TransferRow,
@@ -74,7 +75,7 @@ export class BatchBuilder {
   readonly #commands: CommandRow[] = []
   readonly #transfers: TransferRow[] = []
   readonly #holds: HoldRow[] = []
-  readonly #holdEndings: HoldEndingRow[] = []
+  readonly #holdEvents: HoldEventRow[] = []
   readonly #touched = new Set<Household>()
   readonly #changedBalances = new Set<Balance>()
   readonly #openedBalances = new Set<Balance>()
@@ -173,12 +174,14 @@ export class BatchBuilder {
   }
 
   /**
-   * Transfers of a command; its household's balances are changed in memory here.
+   * Transfers of a command, and what they recover of the household's debt; its balances are changed in memory here.
    * @returns the id that the command's own row of the journal will have
    */
   post(transfers: readonly Transfer[], household: Household): number {
-    applyTransfers(transfers, household)
-    this.#addTransfers(this.#nextId, transfers, household)
+    const recovery = debtRecovery(household, transfers, 0)
+    const all = recovery === undefined ? transfers : [...transfers, recovery]
+    applyTransfers(all, household)
+    this.#addTransfers(this.#nextId, all, household)
     return this.#nextId
   }
 
@@ -237,13 +240,20 @@ export class BatchBuilder {
     this.#addForward(id, back.forward)
   }
 
-  /** Ends a hold whose time is over. */
-  addExpiry(household: Household, holdId: number): void {
+  /** Ends a hold whose time is over; it is ended in memory already. What it gives free pays a debt first. */
+  addExpiry(household: Household, expiry: HoldEvent): void {
+    this.post([], household)
     const id = this.#takeId()
-    this.#holdEndings.push({ id: holdId, ending: 'expired', captured: 0, byId: id })
-    const detail = JSON.stringify({ hold: holdId })
+    const { id: holdId } = expiry.hold
+    this.#addHoldEvent(id, expiry, household)
+    const detail = JSON.stringify({ hold: holdId, released: expiry.released })
     this.#commands.push({ id, kind: 'hold-expired', householdId: household.id, authorizationId: holdId, detail })
-    this.#touchBalance(household, moneyAccount('postalAccount', household.id), 0)
+  }
+
+  #addHoldEvent(byId: number, event: HoldEvent, household: Household): void {
+    const { hold, captured, cashback, released, ending } = event
+    this.#holdEvents.push({ id: hold.id, byId, captured, cashback, released, ending })
+    this.#touchBalance(household, hold.debit, 0)
   }
 
   /** The finished batch. */
@@ -255,7 +265,7 @@ export class BatchBuilder {
       commands: this.#commands,
       transfers: this.#transfers,
       holds: this.#holds,
-      holdEndings: this.#holdEndings,
+      holdEvents: this.#holdEvents,
       changedBalances: [...this.#changedBalances],
       openedBalances: [...this.#openedBalances],
       sharedBalances: this.#shared,
@@ -311,21 +321,18 @@ export class BatchBuilder {
   }
 
   #addSide(account: AccountNumber, amount: number, period: number, household: Household | undefined): void {
-    if (household !== undefined && isHouseholdAccount(account)) this.#touchBalance(household, account, period)
+    if (household !== undefined && isHouseholdAccount(account))
+      this.#touchBalance(household, account, balancePeriodOf(account, period))
     else this.#shared.set(account, (this.#shared.get(account) ?? 0) + amount)
   }
 
   #addHouseholdChanges(id: number, decision: Decision, household: Household): void {
-    const { hold, holdEnding } = decision
+    const { hold, holdEvent } = decision
     if (hold !== undefined) {
       this.#holds.push({ ...hold, householdId: household.id, kind: transferKinds[hold.kind] })
       this.#touchBalance(household, hold.debit, 0)
     }
-    if (holdEnding !== undefined) {
-      const { ending, capturedPiasters } = holdEnding
-      this.#holdEndings.push({ id: holdEnding.hold.id, ending, captured: capturedPiasters, byId: id })
-      this.#touchBalance(household, holdEnding.hold.debit, 0)
-    }
+    if (holdEvent !== undefined) this.#addHoldEvent(id, holdEvent, household)
     if (decision.cashUsage !== undefined) this.#usageOf.add(household)
     for (const { counter, period } of decision.usages) {
       const usage = household.usages.find((one) => one.counter === counter && one.period === period)

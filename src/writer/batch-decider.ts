@@ -111,11 +111,13 @@ function expireHold(
   // What a remote account held goes back to its host; without rules for that it stays as it is.
   if (household.accountAt === 'host' && accountHost === undefined) return
   builder.touch(household)
-  applyHoldExpiry(household, hold)
   if (household.accountAt === 'host' && accountHost !== undefined) {
-    builder.returnToHost(accountHost, household, hold.amount)
+    const expiry = applyHoldExpiry(household, hold)
+    builder.returnToHost(accountHost, household, expiry.released)
+    builder.addExpiry(household, expiry)
+    return
   }
-  builder.addExpiry(household, hold.id)
+  builder.addExpiry(household, applyHoldExpiry(household, hold))
 }
 
 /** Whoever asked is gone: what the host may have booked is taken back there. */

@@ -17,14 +17,14 @@ import {
 import { assert } from '../errors.ts'
 import type { AccountNumber } from '../ledger/accounts.ts'
 import { transferKindOf, transferKinds } from '../ledger/posting-rules.ts'
-import type { Balance, Hold } from '../ledger/transfer.ts'
+import type { Balance, OpenHold } from '../ledger/transfer.ts'
 
 const HEAD = 17
 const CARD = 15
 const TERM = 3
 const USAGE = 3
 const BALANCE = 4
-const HOLD = 6
+const HOLD = 9
 const ASSERTION = 3
 const CODE = 5
 const EXCEPTION = 4
@@ -105,12 +105,15 @@ export function writeHousehold(household: Household, out: Float64Array, names: N
     put(posted)
     put(held)
   }
-  for (const { id, kind, debit, credit, amount, expiresAtMs } of holds) {
+  for (const { id, kind, debit, credit, amount, cashback, openAmount, openCashback, expiresAtMs } of holds) {
     put(id)
     put(transferKinds[kind])
     put(debit)
     put(credit)
     put(amount)
+    put(cashback)
+    put(openAmount)
+    put(openCashback)
     put(expiresAtMs)
   }
   for (const { nonce, usedAtMs } of usedAssertions) {
@@ -171,7 +174,7 @@ export function readHousehold(from: Float64Array, names: NameTable): Household {
   for (let index = 0; index < balanceCount; index++) {
     balances.push({ account: take() as AccountNumber, period: take(), posted: take(), held: take() })
   }
-  const holds: Hold[] = []
+  const holds: OpenHold[] = []
   for (let index = 0; index < holdCount; index++) holds.push(readHold(take))
   const usedAssertions: UsedAssertion[] = []
   for (let index = 0; index < assertionCount; index++) {
@@ -226,12 +229,13 @@ function readCode(take: () => number): OneTimeCode {
   return { factor: take(), expiresAtMs: take(), triesLeft: take(), day: take() as CivilDate, sent: take() }
 }
 
-function readHold(take: () => number): Hold {
+function readHold(take: () => number): OpenHold {
   const id = take()
   const kind = transferKindOf(take())
   const debit = take() as AccountNumber
   const credit = take() as AccountNumber
-  return { id, kind, debit, credit, amount: take(), expiresAtMs: take() }
+  const [amount, cashback, openAmount, openCashback] = [take(), take(), take(), take()]
+  return { id, kind, debit, credit, amount, cashback, openAmount, openCashback, expiresAtMs: take() }
 }
 
 function hex8(word: number): string {

@@ -59,6 +59,9 @@ class Dialogue {
       transfers: decision.transfers,
       hold: decision.hold,
       holdEnding: undefined,
+      captures: [],
+      returned: [],
+      capture: undefined,
       reversedPiasters: undefined,
       refundedPiasters: 0,
       refunds: [],
@@ -106,16 +109,16 @@ t.test('a hold is a promise: it is completed when the card is lost meanwhile', a
   )
 })
 
-t.test('a partial reversal keeps a hold, a full one releases it', async (t) => {
+t.test('a partial reversal shrinks a hold, a full one releases what is left', async (t) => {
   const dialogue = new Dialogue(householdWithMoney(1_000))
   const held = dialogue.say({ ...at(shop), ...hold, fromAccount: '20', amountPiasters: 800 }, { outlet: shop })
   const original = dialogue.stored(held.id)
   const part = dialogue.say({ ...reversal, amountPiasters: 800, replacementPiasters: 500 }, { original })
-  t.match(part, { result: 'approved', approvedPiasters: 0, holdEnding: undefined })
+  t.match(part, { result: 'approved', approvedPiasters: 300, holdEvent: { released: 300, ending: undefined } })
   const more = dialogue.say({ ...reversal, amountPiasters: 800, replacementPiasters: 900 }, { original })
   t.equal(more.result, 'bad-amount')
   const whole = dialogue.say({ ...reversal, amountPiasters: 800 }, { original })
-  t.match(whole, { result: 'approved', approvedPiasters: 800, holdEnding: { ending: 'voided' } })
+  t.match(whole, { result: 'approved', approvedPiasters: 500, holdEvent: { released: 500, ending: 'voided' } })
 })
 
 t.test('what was refunded cannot be reversed again, not even in part', async (t) => {

@@ -1,7 +1,8 @@
 import { type AnswerFields, answerFields } from '../../src/authorization/answer.ts'
-import { applyDecision, applyHoldExpiry } from '../../src/authorization/apply.ts'
+import { applyDecision, applyHoldExpiry, applyTransfers } from '../../src/authorization/apply.ts'
 import { decide } from '../../src/authorization/decide.ts'
 import type { DecidedLine, Decision, StoredAuthorization, StoredLine } from '../../src/authorization/decision.ts'
+import { debtRecovery } from '../../src/authorization/overdraft.ts'
 import type { AuthorizationRequest } from '../../src/authorization/request.ts'
 import { responseCodes } from '../../src/authorization/result.ts'
 import { lineValue } from '../../src/benefit/basket.ts'
@@ -9,8 +10,8 @@ import { periodKindOf } from '../../src/benefit/entitlement.ts'
 import type { ProgrammeCatalogue } from '../../src/benefit/programme-book.ts'
 import { type CivilDate, civilDate, monthOf } from '../../src/calendar.ts'
 import type { Card, Household, Usage } from '../../src/card/household.ts'
-import { type AccountNumber, isHouseholdAccount } from '../../src/ledger/accounts.ts'
-import type { Hold, HoldEnding, Transfer } from '../../src/ledger/transfer.ts'
+import { type AccountNumber, balancePeriodOf, isDebtAccount, isHouseholdAccount } from '../../src/ledger/accounts.ts'
+import { type HoldEvent, holdAfter, type OpenHold, type Transfer } from '../../src/ledger/transfer.ts'
 import { authenticationOf, catalogue, outletByAcceptor, policy } from './world.ts'
 
 /** A row of the model's journal. */
@@ -44,8 +45,9 @@ export class JournalModel {
   readonly entries: Entry[] = []
   /** Transfers in order, with the entry that posted them. */
   readonly transfers: { readonly entry: Entry | undefined; readonly row: Transfer }[] = []
-  readonly endings = new Map<number, HoldEnding>()
-  readonly holds = new Map<number, { hold: Hold; householdId: number }>()
+  readonly endings = new Map<number, HoldEvent['ending']>()
+  /** Every hold with what is open of it; undefined once it has ended. */
+  readonly holds = new Map<number, { made: OpenHold; hold: OpenHold | undefined; householdId: number }>()
   /** Balance rows as commits wrote them, by account and period. */
   readonly balances = new Map<string, BalanceRow>()
   /** What was used of caps, by household, counter and period. */
@@ -108,14 +110,17 @@ export class JournalModel {
   expireHolds(nowMs: number): number {
     let ended = 0
     for (const { hold, householdId } of this.holds.values()) {
-      if (this.endings.has(hold.id) || hold.expiresAtMs > nowMs) continue
+      if (hold === undefined || hold.expiresAtMs > nowMs) continue
       const panIndex = [...this.#base].find(([, household]) => household.id === householdId)?.[0]
       const household = panIndex === undefined ? undefined : this.#load(panIndex, civilDate(nowMs))
       const open = household?.holds.find((one) => one.id === hold.id)
       if (household === undefined || open === undefined) throw new Error('an open hold is not with its household')
-      applyHoldExpiry(household, open)
-      this.endings.set(hold.id, 'expired')
-      this.#writeBalances(household, [[hold.debit, 0]])
+      this.#changeHold(applyHoldExpiry(household, open))
+      const recovery = debtRecovery(household, [], 0)
+      const rows = recovery === undefined ? [] : [recovery]
+      applyTransfers(rows, household)
+      for (const row of rows) this.transfers.push({ entry: undefined, row })
+      this.#writeBalances(household, [[hold.debit, 0], ...rows.map((row) => [row.credit, 0] as const)])
       ended++
     }
     return ended
@@ -140,9 +145,7 @@ export class JournalModel {
       ...base,
       oldRationCard: this.#stopped.has(base.id) ? 'stopped' : base.oldRationCard,
       balances: owned.filter((row) => isHouseholdAccount(row.account) && inMemory(row)).map((row) => ({ ...row })),
-      holds: [...this.holds.values()]
-        .filter((one) => one.householdId === base.id && !this.endings.has(one.hold.id))
-        .map((one) => one.hold),
+      holds: [...this.holds.values()].filter((one) => one.householdId === base.id).flatMap((one) => one.hold ?? []),
       cashUsage: usage === undefined ? undefined : { day: date, ...usage },
       usages: [...this.usages.values()]
         .filter(({ householdId, period }) => householdId === base.id && isCurrent(period, date))
@@ -162,18 +165,15 @@ export class JournalModel {
     }
     for (const row of decision.transfers) this.transfers.push({ entry, row })
     if (household === undefined) return
-    const { hold, holdEnding, cashUsage } = decision
+    const { hold, holdEvent, cashUsage } = decision
     if (decision.stopOldRationCard) this.#stopped.add(household.id)
-    if (hold !== undefined) this.holds.set(id, { hold, householdId: household.id })
-    if (holdEnding !== undefined) {
-      if (this.endings.has(holdEnding.hold.id)) throw new Error('a hold ended twice')
-      this.endings.set(holdEnding.hold.id, holdEnding.ending)
-    }
+    if (hold !== undefined) this.holds.set(id, { made: hold, hold, householdId: household.id })
+    if (holdEvent !== undefined) this.#changeHold(holdEvent)
     const touched: [AccountNumber, number][] = decision.transfers.flatMap((row) => [
-      [row.debit, row.period],
-      [row.credit, row.period],
+      [row.debit, balancePeriodOf(row.debit, row.period)],
+      [row.credit, balancePeriodOf(row.credit, row.period)],
     ])
-    for (const changed of [hold, holdEnding?.hold]) if (changed !== undefined) touched.push([changed.debit, 0])
+    for (const changed of [hold, holdEvent?.hold]) if (changed !== undefined) touched.push([changed.debit, 0])
     this.#writeBalances(household, touched)
     for (const { counter, period } of decision.usages) {
       const usage = household.usages.find((one) => one.counter === counter && one.period === period)
@@ -187,11 +187,21 @@ export class JournalModel {
     }
   }
 
+  #changeHold(event: HoldEvent): void {
+    const kept = this.holds.get(event.hold.id)
+    if (kept?.hold === undefined) throw new Error('a hold ended twice')
+    kept.hold = holdAfter(event)
+    if (event.ending !== undefined) this.endings.set(event.hold.id, event.ending)
+  }
+
   #writeBalances(household: Household, touched: readonly (readonly [AccountNumber, number])[]): void {
     for (const [account, period] of touched) {
       const row = household.balances.find((one) => one.account === account && one.period === period)
       if (row === undefined || !isHouseholdAccount(account)) continue
-      if (row.held < 0 || row.posted - row.held < 0) throw new Error('a household balance below zero')
+      const owes = isDebtAccount(account)
+      if (owes ? row.posted > 0 : row.held < 0 || row.posted - row.held < 0) {
+        throw new Error('a household balance below zero, or a debt above')
+      }
       this.balances.set(`${account}:${period}`, { ...row })
     }
   }
@@ -217,11 +227,42 @@ export class JournalModel {
     return this.#stored(own.findLast((entry) => entry.request.rrn === rrn && entry.request.acceptor === acceptor))
   }
 
+  /** What was posted for a hold. */
+  #takenFor(id: number): Entry[] {
+    return this.entries.filter(
+      ({ request, decision }) =>
+        decision.originalId === id &&
+        request.mti.startsWith('02') &&
+        request.transactionType !== '20' &&
+        decision.approvedPiasters > 0,
+    )
+  }
+
+  #returnedOf(id: number): Transfer[] {
+    const later = this.entries.filter((one) => one.decision.originalId === id && one.decision.result === 'approved')
+    const isStanding = (one: Entry) =>
+      one.request.mti.startsWith('04') ||
+      (one.request.transactionType === '20' && !this.entries.some((undo) => isApprovedReversalOf(undo, one.id)))
+    return later.filter(isStanding).flatMap(moneyBack)
+  }
+
+  #captureOf({ request, decision, id }: Entry): StoredAuthorization['capture'] {
+    const held = this.entries.find((one) => one.id === decision.originalId)
+    if (held?.request.mti.startsWith('01') !== true || !request.mti.startsWith('02')) return undefined
+    if (request.transactionType === '20') return undefined
+    const back = this.entries.filter(
+      (one) => one.id > id && isApprovedReversalOf(one, held.id) && moneyBack(one).length > 0,
+    )
+    const isFull = back.some(({ decision: { trace } }) => trace.some(([code]) => code === 'reversal.full'))
+    const reversedWithHold = back.length === 0 ? undefined : isFull ? 'all' : 'part'
+    return { heldOn: held.entitlementDate, reversedWithHold }
+  }
+
   #stored(entry: Entry | undefined): StoredAuthorization | undefined {
     if (entry === undefined) return undefined
     const { id, request, decision, household } = entry
     const later = this.entries.filter((one) => one.decision.originalId === id && one.decision.result === 'approved')
-    const reversals = later.filter((one) => one.request.mti.startsWith('04') && one.decision.approvedPiasters > 0)
+    const reversals = later.filter((one) => one.request.mti.startsWith('04'))
     const refunds = later.filter((one) => one.request.transactionType === '20' && !one.request.mti.startsWith('04'))
     const standing = refunds.filter((one) => !this.entries.some((undo) => isApprovedReversalOf(undo, one.id)))
     const sum = (entries: readonly Entry[]) => entries.reduce((total, one) => total + one.decision.approvedPiasters, 0)
@@ -238,8 +279,15 @@ export class JournalModel {
       approvedPiasters: decision.approvedPiasters,
       answer: entry.answer,
       transfers: decision.transfers,
-      hold: this.holds.get(id)?.hold,
+      hold: this.holds.get(id)?.made,
       holdEnding: this.endings.get(id),
+      captures: (this.holds.has(id) ? this.#takenFor(id) : []).map((one) => ({
+        id: one.id,
+        transfers: one.decision.transfers,
+        returned: this.#returnedOf(one.id),
+      })),
+      returned: this.holds.has(id) ? this.#returnedOf(id) : [],
+      capture: this.#captureOf(entry),
       reversedPiasters: reversals.length === 0 ? undefined : sum(reversals),
       refundedPiasters: sum(standing),
       refunds: standing.flatMap((one) => one.decision.transfers),
@@ -248,6 +296,10 @@ export class JournalModel {
       entitlementDate: entry.entitlementDate,
     }
   }
+}
+
+function moneyBack({ decision }: Entry): Transfer[] {
+  return decision.transfers.filter(({ kind }) => kind === 'refund' || kind === 'moneyReversal')
 }
 
 function isCurrent(period: number, date: CivilDate): boolean {

@@ -104,7 +104,9 @@ function newWorld(): World {
   }
 }
 
-const isSubsidy = (account: AccountNumber) => classOf(account) <= accountClasses.converted
+const isSubsidy = (account: AccountNumber) =>
+  classOf(account) <= accountClasses.converted || classOf(account) === accountClasses.advanced
+const isDebt = (account: AccountNumber) => classOf(account) === accountClasses.advanced || kindOf(account) === 8_004
 const isHousehold = (account: AccountNumber) =>
   [accountClasses.wallet, accountClasses.postal].includes(classOf(account) as 1)
 
@@ -119,7 +121,7 @@ function checkTransfer({ entry, row }: { entry: Entry | undefined; row: Transfer
     holds(!(classOf(debit) === 1 && classOf(credit) === 1), 'no wallet pays a wallet')
   }
   for (const account of [debit, credit]) {
-    if (isHousehold(account))
+    if (isHousehold(account) && entry !== undefined)
       holds(ownerOf(account) === entry?.household?.id, 'household accounts are the card holder’s')
   }
 }
@@ -132,14 +134,14 @@ function checkDecision(entry: Entry, before: Entry | undefined): void {
   const { decision, request } = entry
   if (before !== undefined) {
     holds(decision.transfers.length === 0 && decision.hold === undefined, 'a repeat posts nothing')
-    holds(decision.holdEnding === undefined && !decision.stopOldRationCard, 'a repeat changes nothing')
+    holds(decision.holdEvent === undefined && !decision.stopOldRationCard, 'a repeat changes nothing')
     if (before.request.contentHash === request.contentHash) {
       holds(JSON.stringify(entry.answer) === JSON.stringify(before.answer), 'a repeat gets the first answer')
     } else holds(decision.result === 'duplicate-other-content', 'another content under the same key is refused')
     return
   }
   if (isApproval(decision.result)) return
-  const idle = decision.transfers.length === 0 && decision.hold === undefined && decision.holdEnding === undefined
+  const idle = decision.transfers.length === 0 && decision.hold === undefined && decision.holdEvent === undefined
   holds(idle && decision.approvedPiasters === 0 && decision.cashUsage === undefined, 'a decline posts nothing')
 }
 
@@ -149,6 +151,8 @@ interface Flow {
   redeemed: number
   expired: number
   converted: number
+  /** Advanced, less what of it was recovered here. */
+  advanced: number
 }
 
 /** Quotas and the equation of invariant 9, per wallet and period. */
@@ -157,7 +161,14 @@ function checkWallets({ model, opening }: World): void {
   const flowOf = (account: AccountNumber, period: number) => {
     const key = `${account}:${period}`
     const opened = opening.get(key)
-    const fresh = { issues: opened === undefined ? 0 : 1, issued: opened ?? 0, redeemed: 0, expired: 0, converted: 0 }
+    const fresh = {
+      issues: opened === undefined ? 0 : 1,
+      issued: opened ?? 0,
+      redeemed: 0,
+      expired: 0,
+      converted: 0,
+      advanced: 0,
+    }
     const found = flows.get(key) ?? fresh
     flows.set(key, found)
     return found
@@ -172,6 +183,8 @@ function checkWallets({ model, opening }: World): void {
     else if (kind === 'subsidyRestoration') flowOf(credit, period).redeemed -= amount
     else if (kind === 'entitlementExpiry') flowOf(debit, period).expired += amount
     else if (kind === 'entitlementConversion') flowOf(debit, period).converted += amount
+    else if (kind === 'entitlementAdvance') flowOf(credit, period).advanced += amount
+    else if (kind === 'advanceRecovery') flowOf(debit, period).advanced -= amount
   }
   for (const [key, flow] of flows) {
     const [account, period] = key.split(':').map(Number) as [AccountNumber, number]
@@ -179,10 +192,13 @@ function checkWallets({ model, opening }: World): void {
     const members = demoHousehold(WORLD_SEED, ownerOf(account)).members
     const entitled = opening.get(key) ?? (programme === undefined ? 0 : entitlementOf(programme, members))
     holds(flow.issues === 1 && flow.issued === entitled, 'a period is issued once, by its rule')
-    holds(flow.redeemed >= 0 && flow.redeemed <= flow.issued, 'no period is drawn beyond its quota')
+    holds(flow.redeemed >= 0 && flow.redeemed <= flow.issued + flow.advanced, 'no period is drawn beyond its quota')
     const remaining = model.balances.get(key)?.posted ?? 0
-    const { issued, redeemed, expired, converted } = flow
-    holds(issued === redeemed + expired + converted + remaining, 'issued = redeemed + expired + converted + remaining')
+    const { issued, redeemed, expired, converted, advanced } = flow
+    holds(
+      issued + advanced === redeemed + expired + converted + remaining,
+      'issued = redeemed + expired + converted + remaining',
+    )
     const digits = { day: 8, month: 6, span: 7 }
     holds(String(period).length === digits[programme?.period ?? 'month'], 'a period is a day, a month or a span')
   }
@@ -215,13 +231,14 @@ function checkBalances({ model, opening }: World): void {
     for (const [account, change] of sides) {
       const key = `${account}:${classOf(account) === 1 ? row.period : 0}`
       const sum = (fold.get(key) ?? 0) + change
+      if (isDebt(account)) holds(sum <= 0, 'no more is recovered than was advanced')
       if (isHousehold(account) && key in fold) holds(sum >= 0, 'a household account never falls below zero')
       fold.set(key, sum)
     }
   }
   const held = new Map<string, number>()
   for (const { hold } of model.holds.values()) {
-    if (!model.endings.has(hold.id)) held.set(`${hold.debit}:0`, (held.get(`${hold.debit}:0`) ?? 0) + hold.amount)
+    if (hold !== undefined) held.set(`${hold.debit}:0`, (held.get(`${hold.debit}:0`) ?? 0) + hold.openAmount)
   }
   for (const [key, row] of model.balances) {
     holds(row.posted === (fold.get(key) ?? 0), `balance ${key} is ${row.posted}, the journal says ${fold.get(key)}`)
@@ -236,10 +253,18 @@ function checkReturns({ model }: World): void {
   const world = (row: Transfer) => (isSubsidy(row.debit) ? `subsidy ${row.debit % 1e11} ${row.period}` : 'money')
   const taken = new Map<string, number>()
   const byId = new Map(model.entries.map((entry) => [entry.id, entry]))
+  // What was taken for a hold is one with it: a reversal may name either.
+  const heldAs = (id: number) => {
+    const taken = byId.get(id)
+    const held = byId.get(taken?.decision.originalId ?? -1)
+    const isCapture = taken?.request.mti.startsWith('02') === true && taken.request.transactionType !== '20'
+    return isCapture && held?.request.mti.startsWith('01') === true ? held.id : id
+  }
   for (const { id, decision } of model.entries) {
     for (const row of decision.transfers) {
-      if (!isHousehold(row.debit) || row.kind === 'entitlementExpiry') continue
-      taken.set(`${id} ${world(row)}`, (taken.get(`${id} ${world(row)}`) ?? 0) + row.amount)
+      if (!isHousehold(row.debit) || row.kind === 'entitlementExpiry' || row.kind.endsWith('Recovery')) continue
+      const key = `${heldAs(id)} ${world(row)}`
+      taken.set(key, (taken.get(key) ?? 0) + row.amount)
     }
   }
   const returned = new Map<string, number>()
@@ -253,7 +278,7 @@ function checkReturns({ model }: World): void {
       const again = ['restorationReversal', 'refundReversal'].includes(row.kind)
       if (!back && !again) continue
       const owner = back ? { ...row, debit: row.credit } : row
-      const key = `${root} ${world(owner)}`
+      const key = `${heldAs(root)} ${world(owner)}`
       returned.set(key, (returned.get(key) ?? 0) + (back ? row.amount : -row.amount))
     }
   }
@@ -285,7 +310,8 @@ function checkRationCard({ card, decision, wasActive, request }: Entry): void {
     'the old card moves no money',
   )
   holds(!decision.stopOldRationCard, 'the old card stops nothing')
-  holds(wasActive || request.mti.startsWith('04'), 'a stopped card draws nothing')
+  const drew = decision.transfers.length > 0
+  holds(wasActive || request.mti.startsWith('04') || !drew, 'a stopped card draws nothing')
 }
 
 /** No cap is ever passed, and what was used is what decisions counted. */
@@ -323,7 +349,7 @@ function note(entry: Entry, before: Entry | undefined): void {
   if (before !== undefined || !isApproval(decision.result)) return
   for (const { kind } of decision.transfers) saw(`kind ${kind}`)
   if (decision.hold !== undefined) saw('hold made')
-  if (decision.holdEnding !== undefined) saw(`hold ${decision.holdEnding.ending}`)
+  if (decision.holdEvent !== undefined) saw(`hold ${decision.holdEvent.ending ?? 'drawn on'}`)
   if (decision.stopOldRationCard) saw('old card stopped')
   for (const [code] of decision.trace) saw(`trace ${code}`)
   if (decision.returnedLines.length > 0) saw('refund by lines')
@@ -387,6 +413,8 @@ const situations = [
   ],
   ...['kind refundReversal', 'hold made', 'hold captured', 'hold voided', 'hold expired', 'old card stopped'],
   ...['repeat same', 'repeat changed', 'several day cells', 'month end between', 'trace reversal.partial'],
+  ...['hold drawn on', 'trace hold.part', 'trace advice.declined', 'trace advice.flagged'],
+  ...['kind overdraftAdvance', 'kind overdraftRecovery'],
   ...['trace hold.kept', 'trace original.repeated', 'trace original.declined', 'trace period.closed'],
   ...['trace refund.linked', 'trace copay.postal', 'refused reversal.early', 'refused original.other-card'],
   ...[

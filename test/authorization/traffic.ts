@@ -69,7 +69,7 @@ const classes: readonly { messageClass: MessageClass; mti: string }[] = [
   { messageClass: 'authorization-advice', mti: '0120' },
   { messageClass: 'financial-advice', mti: '0220' },
 ]
-const [authorization, financial, , completion] = classes as [ClassOf, ClassOf, ClassOf, ClassOf]
+const [authorization, financial, standIn, completion] = classes as [ClassOf, ClassOf, ClassOf, ClassOf]
 type ClassOf = (typeof classes)[number]
 const reversalClasses: readonly ClassOf[] = [
   { messageClass: 'reversal', mti: '0400' },
@@ -123,9 +123,9 @@ export class Traffic {
       case 'draw':
         return this.#draw(step, nowMs)
       case 'pay':
-        return this.#pay(step, financial, nowMs)
+        return this.#pay(step, step.back === 2 ? completion : financial, nowMs)
       case 'hold':
-        return this.#pay(step, authorization, nowMs)
+        return this.#pay(step, step.back === 3 ? standIn : authorization, nowMs)
       case 'ask':
         return this.#ask(step, nowMs)
       case 'basket':
@@ -366,9 +366,12 @@ export class Traffic {
     const stranger = step.other ? this.#base(step, nowMs) : {}
     const own = { ...this.#stamps(nowMs), receivedAtMs: nowMs, ...same, ...stranger, ...named }
     if (step.action === 'complete') {
-      const tip = step.pick % 6 === 0 ? 1_000 : 0
+      const tip = step.pick % 3 === 0 ? 1_000 : 0
       const { transactionType } = earlier
-      return request({ ...own, ...completion, transactionType, fromAccount, amountPiasters: amountPiasters + tip })
+      const capture = step.days > 1 ? { sequence: 1 + (step.back % 2), count: 2 } : undefined
+      const told = step.other ? { adviceCode: '05' } : {}
+      const kind = step.pick % 2 === 0 ? { ...completion, ...told } : financial
+      return request({ ...own, ...kind, capture, transactionType, fromAccount, amountPiasters: amountPiasters + tip })
     }
     const toMoney = step.pick % 5 === 0
     const basket =

@@ -189,6 +189,9 @@ export function request(fields: Partial<AuthorizationRequest> = {}): Authorizati
     localTime: '',
     chipRead: false,
     security: undefined,
+    adviceCode: undefined,
+    capture: undefined,
+    reason: '',
     original: undefined,
     replacementPiasters: undefined,
     key: '',
@@ -204,10 +207,11 @@ export function request(fields: Partial<AuthorizationRequest> = {}): Authorizati
 
 function contentHashOf(base: AuthorizationRequest): string {
   const { panIndex, transactionType, fromAccount, toAccount, amountPiasters, cashbackPiasters, acceptor } = base
-  const { quantity, days, tender, basket, service, costPiasters, replacementPiasters, original } = base
+  const { quantity, days, tender, basket, service, costPiasters, replacementPiasters, original, ...more } = base
+  const { adviceCode, capture } = more
   const text = JSON.stringify([
     [panIndex, transactionType, fromAccount, toAccount, amountPiasters, cashbackPiasters, acceptor],
-    [quantity, days, tender, basket, service, costPiasters, replacementPiasters, original],
+    [quantity, days, tender, basket, service, costPiasters, replacementPiasters, original, adviceCode, capture],
   ])
   return createHash('sha256').update(text).digest('binary').slice(0, 16)
 }

@@ -57,8 +57,12 @@ t.test('an authorization explains itself', async (t) => {
   const [reversal] = await explain('reversal')
   t.match(reversal?.related, [{ relation: 'original', id: reversed?.id }])
   const [captured] = await explain('captured hold')
-  t.match(captured?.hold, { amount: 3_000, ending: 'captured', captured: 2_500, endedBy: captured?.related[0]?.id })
-  t.match(inWords(captured as NonNullable<typeof captured>), /30\.00 EGP, captured by \d+ \(25\.00 EGP\)/)
+  const by = captured?.related[0]?.id
+  t.match(captured?.hold, { amount: 3_000, events: [{ by, captured: 2_500, released: 500, ending: 'captured' }] })
+  t.match(
+    inWords(captured as NonNullable<typeof captured>),
+    /30\.00 EGP, captured\n +25\.00 EGP captured and 5\.00 EGP released by \d+/,
+  )
   const [open] = await explain('open hold')
   t.match(inWords(open as NonNullable<typeof open>), /hold +40\.00 EGP, open, expires 2026-11-26T/)
 
@@ -97,7 +101,7 @@ t.test('the commands', async (t) => {
   const sound = mizan(ledger.url, 'verify')
   t.equal(sound.status, 0, sound.stderr)
   t.match(sound.stdout, /hash-chain +ok +\d+ {2}heads: lane 0 [0-9a-f]{16}/)
-  t.match(sound.stdout, /18 ok, 0 failed\n$/)
+  t.match(sound.stdout, /19 ok, 0 failed\n$/)
   await ledger.client.query('update lane set last_seq = last_seq + 1')
   const broken = mizan(ledger.url, 'verify', '--json')
   t.equal(broken.status, 1)

@@ -25,12 +25,13 @@ const wallets = shippedProgrammes.map(compileProgramme).filter((programme) => pr
 /** One account of every kind of the chart, and of kinds that are not in it. */
 function everyAccount(): AccountNumber[] {
   const accounts: AccountNumber[] = []
-  for (const accountClass of ['wallet', 'redeemed', 'funding', 'expired', 'converted'] as const) {
+  for (const accountClass of ['wallet', 'redeemed', 'funding', 'expired', 'converted', 'advanced'] as const) {
     for (const { unit, number } of wallets) accounts.push(subsidyAccount(accountClass, unit, number, OWNER))
     accounts.push(subsidyAccount(accountClass, 'EGP', 77, OWNER))
   }
   for (const kind of Object.keys(moneyKinds)) accounts.push(moneyAccount(kind as keyof typeof moneyKinds, OWNER))
   const strange = [1_000, 1_300, 1_301, 1_999, 2_000, 6_000, 6_002, 7_000, 7_005, 8_000, 8_002, 9_001]
+  accounts.push(moneyAccount('householdDebt', OWNER + 1), subsidyAccount('advanced', 'LOAF', 1, OWNER + 1))
   return [...accounts, ...strange.map((kind) => (kind * 100_000_000_000 + OWNER) as AccountNumber)]
 }
 
@@ -40,7 +41,7 @@ t.test('the core and the database allow the same postings', async (t) => {
   const client = await connect({ url, name: 'mizan test' })
   t.teardown(() => client.end())
   const accounts = everyAccount()
-  const kinds = [...Object.values(transferKinds), 0, 7, 9, 21, 99]
+  const kinds = [...Object.values(transferKinds), 0, 9, 21, 99]
   const { rows } = await client.query<{ kind: number; debit: string; credit: string; allowed: boolean }>(
     `select k as kind, d as debit, c as credit, posting_allowed(k::smallint, d, c) as allowed
      from unnest($1::bigint[]) k, unnest($2::bigint[]) d, unnest($2::bigint[]) c`,
@@ -63,7 +64,9 @@ t.test('the core and the database allow the same postings', async (t) => {
   const classOf = (account: string) => Math.floor(Number(account) / 100_000_000_000_000)
   const crossing = rows.filter(({ debit, credit, allowed }) => {
     const [from, into] = [classOf(debit), classOf(credit)]
-    const subsidies = [from, into].filter((one) => one <= accountClasses.converted).length
+    const subsidies = [from, into].filter(
+      (one) => one <= accountClasses.converted || one === accountClasses.advanced,
+    ).length
     const household = [from, into].every((one) => one === accountClasses.wallet || one === accountClasses.postal)
     return allowed && (subsidies === 1 || household)
   })
@@ -81,7 +84,7 @@ t.test('every kind of transfer and of account has its name in the database', asy
   const units = new Map(chart.rows.map(({ kind, unit }) => [kind, unit]))
   for (const kind of Object.values(moneyKinds)) t.equal(units.get(kind), 'EGP')
   for (const { unit, number } of wallets) {
-    for (const accountClass of ['wallet', 'redeemed', 'funding', 'expired', 'converted'] as const) {
+    for (const accountClass of ['wallet', 'redeemed', 'funding', 'expired', 'converted', 'advanced'] as const) {
       const kind = Math.floor(subsidyAccount(accountClass, unit, number, 0) / 100_000_000_000)
       t.equal(units.get(kind), unit, `${kind}`)
     }

@@ -90,6 +90,8 @@ export async function playScenario(ledger: LiveLedger): Promise<Record<string, A
     receivedAtMs: ledger.clock.nowMs,
   })
   if (answered.result !== 'duplicate-other-content') throw new Error(`key reused: ${answered.result}`)
+  const told = messageOf(ledger, SECOND_ID, 'shop', { ...completion, amountPiasters: 9_000_000 })
+  await say('overdrawn', 'approved', told)
   for (const kind of ['pin-reset', 'pin-reset', 'card-wash']) await ledger.command(SECOND_ID, kind)
   return sent
 }

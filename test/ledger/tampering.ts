@@ -30,15 +30,16 @@ export async function refold(client: Client): Promise<void> {
     alter table balance drop constraint if exists balance_floor;
     delete from balance;
     insert into balance (lane, household_id, account, period, posted, held, batch_seq)
-      select lane, case when account / 100000000000000 in (1, 6) then account % 100000000000 else 0 end, account, period,
+      select lane, case when account / 100000000000000 in (1, 6, 9) or account / 100000000000 = 8004 then account % 100000000000 else 0 end, account, period,
              sum(posted), sum(held), 1 from (
         select lane, debit as account, case when debit / 100000000000000 = 1 then period else 0 end as period,
                -amount as posted, 0 as held from transfer
         union all
         select lane, credit, case when credit / 100000000000000 = 1 then period else 0 end, amount, 0 from transfer
         union all
-        select lane, debit, 0, 0, amount from hold o
-        where not exists (select from hold_ending e where e.lane = o.lane and e.id = o.id)
+        select lane, debit, 0, 0, amount from hold
+        union all
+        select h.lane, h.debit, 0, 0, -e.captured - e.released from hold_event e join hold h using (lane, id)
       ) e group by 1, 2, 3, 4`)
 }
 
@@ -49,7 +50,8 @@ export async function disarm(client: Client): Promise<void> {
     alter table transfer drop constraint if exists transfer_well_formed;
     drop trigger transfer_restoration on transfer;
     drop trigger command_inbox_once on command_inbox;
-    alter table hold_ending drop constraint hold_ending_id_lane_fkey;
-    alter table hold_ending drop constraint hold_ending_pkey;
+    alter table hold_event drop constraint hold_event_id_lane_fkey;
+    alter table hold_event drop constraint hold_event_amounts;
+    drop index hold_event_ending;
     drop index authorization_dedupe`)
 }

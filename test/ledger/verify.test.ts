@@ -131,22 +131,49 @@ const plants: readonly Plant[] = [
   },
   {
     what: 'a hold that ended twice',
-    sql: `insert into hold_ending (lane, id, batch_seq, ending, captured, by_id)
-            select e.lane, e.id, c.batch_seq, 'voided', 0, c.id from hold_ending e, command_journal c
+    sql: `insert into hold_event (lane, id, by_id, batch_seq, captured, cashback, released, ending)
+            select e.lane, e.id, c.id, c.batch_seq, 0, 0, 0, 'voided' from hold_event e, command_journal c
             where e.ending = 'voided' and c.id = ${repeat}`,
     fails: ['holds-end-once'],
     forge: chain,
   },
   {
     what: 'a hold that expired before its time',
-    sql: `insert into hold_ending (lane, id, batch_seq, ending, captured, by_id)
-            select lane, ${openHold}, batch_seq, 'expired', 0, id from command_journal where id = ${repeat}`,
+    sql: `insert into hold_event (lane, id, by_id, batch_seq, captured, cashback, released, ending)
+            select lane, ${openHold}, id, batch_seq, 0, 0, 4000, 'expired' from command_journal where id = ${repeat}`,
     fails: ['holds-end-once'],
     forge: both,
   },
   {
+    what: 'a hold given free in part after its end',
+    sql: `insert into hold_event (lane, id, by_id, batch_seq, captured, cashback, released, ending)
+            select e.lane, e.id, c.id, c.batch_seq, 0, 0, 1, null from hold_event e, command_journal c
+            where e.ending = 'voided' and c.id = ${repeat}`,
+    fails: ['holds-end-once'],
+    forge: both,
+  },
+  {
+    what: 'a hold that ended before all of it was captured or given free',
+    sql: `update hold_event set released = released - 100 where ending = 'captured'`,
+    fails: ['holds-end-once'],
+    forge: both,
+  },
+  {
+    what: 'money advanced for what was asked and not told',
+    sql: `update authorization_journal set mti = '0200' where amount = 9000000`,
+    fails: ['advances-explained'],
+    forge: chain,
+  },
+  {
+    what: 'a debt that was not paid from what came in',
+    sql: `update transfer set amount = amount + 700
+          where group_id = (select id from authorization_journal where amount = 9000000) and kind = 25`,
+    fails: ['advances-explained'],
+    forge: both,
+  },
+  {
     what: 'a capture for more than was posted',
-    sql: `update hold_ending set captured = captured + 1 where ending = 'captured'`,
+    sql: `update hold_event set captured = captured + 1, released = released - 1 where ending = 'captured' and released > 0`,
     fails: ['approvals-posted', 'holds-end-once'],
     forge: chain,
   },

@@ -3,7 +3,7 @@ import { connect } from '../../src/store/connection.ts'
 import { openLedger } from '../ledger/live-ledger.ts'
 import { FIRST_ID, playScenario } from '../ledger/scenario.ts'
 
-const journal = ['batch', 'authorization_journal', 'command_journal', 'transfer', 'hold', 'hold_ending']
+const journal = ['batch', 'authorization_journal', 'command_journal', 'transfer', 'hold', 'hold_event']
 const DENIED = '42501'
 const CHECK = '23514'
 const UNIQUE = '23505'
@@ -66,8 +66,8 @@ t.test('the database keeps the rules whoever writes', async (t) => {
       refused('transfer_restoration_to_origin'),
       'a restoration that no original explains',
     )
-    const hold = `insert into hold (lane, id, batch_seq, household_id, kind, debit, credit, amount, expires_at)
-                  values (0, 999999999, 1, ${FIRST_ID}, 2, ${wallet}, 200400000000061, 5, now())`
+    const hold = `insert into hold (lane, id, batch_seq, household_id, kind, debit, credit, amount, cashback, expires_at)
+                  values (0, 999999999, 1, ${FIRST_ID}, 2, ${wallet}, 200400000000061, 5, 0, now())`
     await t.rejects(app.query(hold), refused('hold_posting_allowed'), 'a hold on a wallet')
   })
 
@@ -78,7 +78,7 @@ t.test('the database keeps the rules whoever writes', async (t) => {
       code: CHECK,
       constraint: 'balance_floor',
     })
-    const again = `insert into hold_ending select lane, id, batch_seq, 'voided', 0, by_id + 1 from hold_ending`
+    const again = `insert into hold_event select lane, id, by_id + 1, batch_seq, 0, 0, 1, 'voided' from hold_event where ending is not null`
     await t.rejects(app.query(again), { code: UNIQUE })
     const twice = `insert into authorization_journal
       select lane, business_date, id + 1, batch_seq, entitlement_date, received_at, link, mti, dedupe_key, content_hash,

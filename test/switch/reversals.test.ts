@@ -93,21 +93,25 @@ test('reversals, completions and refunds', async (t) => {
       await expectExchange(t, world, link, reversalOf(first.sent), { code: '00' })
       await expectExchange(t, world, link, completionOf(first.sent, 10_000), already)
       const second = await expectExchange(t, world, link, pay(10_000, '0100'), { code: '00', holds: 1 })
-      await expectExchange(t, world, link, completionOf(second.sent, 10_001), { code: '61', result: 'amount-limit' })
+      const over = completionOf(second.sent, 10_001, '0200')
+      await expectExchange(t, world, link, over, { code: '61', result: 'amount-limit' })
       const captured = [`purchase: postal account -7000`, `purchase: ${payee} 7000`]
       await expectExchange(t, world, link, completionOf(second.sent, 7_000), { code: '00', entries: captured })
       await expectExchange(t, world, link, completionOf(second.sent, 7_000), already)
-      await expectExchange(t, world, link, reversalOf(second.sent), already)
       const left = await link.ask(inquiry())
       t.equal(available(left.answer, '20'), balance - 7_000)
+      await expectExchange(t, world, link, reversalOf(second.sent), { code: '00', entries: back(7_000, payee) })
+      await expectExchange(t, world, link, reversalOf(second.sent), { code: '00', moves: false })
+      const returned = await link.ask(inquiry())
+      t.equal(available(returned.answer, '20'), balance, 'a reversal of the hold gives back what was captured')
       const { rows } = await world.client.query(
-        `select e.ending, e.captured::int from hold h join hold_ending e using (lane, id)
+        `select e.ending, e.captured::int, e.released::int from hold h join hold_event e using (lane, id)
          where h.household_id = $1 order by h.id`,
         [home.id],
       )
       t.same(rows, [
-        { ending: 'voided', captured: 0 },
-        { ending: 'captured', captured: 7_000 },
+        { ending: 'voided', captured: 0, released: 10_000 },
+        { ending: 'captured', captured: 7_000, released: 3_000 },
       ])
     })
 

@@ -26,7 +26,7 @@ test('a hold that is past its time ends once, in a batch of the writer, and free
   for (let tries = 0; tries < 50 && (await balance()).held !== 0; tries++)
     await ask(later, purchaseOf(2, world.clock.now()))
   t.equal((await balance()).held, 0)
-  const endings = await withClient(world.url, (client) => client.query('select ending from hold_ending'))
+  const endings = await withClient(world.url, (client) => client.query('select ending from hold_event'))
   t.same(endings.rows, [{ ending: 'expired' }])
   t.same(await failedChecks(world.url), [])
 })

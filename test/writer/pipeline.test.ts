@@ -132,7 +132,7 @@ test('an expired hold in a batch that the database refuses is ended all the same
   )
   t.equal(outcome.later[0]?.result, 'internal-fault')
   t.same(outcomes, ['committed 1', 'refused 1', 'committed 0', 'refused 1'], 'together, then each alone')
-  const endings = await withClient(url, (client) => client.query('select ending from hold_ending'))
+  const endings = await withClient(url, (client) => client.query('select ending from hold_event'))
   t.same(endings.rows, [{ ending: 'expired' }])
   await allChecksHold(t, url)
 })

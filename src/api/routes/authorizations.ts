@@ -169,10 +169,16 @@ const explanationShape = shape({
   hold: orNull(
     shape({
       amount: Type.Integer(),
+      cashback: Type.Integer({ description: 'Of the amount, the cash that the outlet handed out with the goods.' }),
       expiresAt: Type.String(),
-      ending: orNull(Type.String()),
-      captured: orNull(Type.Integer()),
-      endedBy: orNull(Type.Integer()),
+      events: Type.Array(
+        shape({
+          by: Type.Integer({ description: 'The authorization or command that did it.' }),
+          captured: Type.Integer(),
+          released: Type.Integer(),
+          ending: orNull(Type.String({ description: 'captured, voided or expired, of the event that ended it.' })),
+        }),
+      ),
     }),
   ),
   repeats: Type.Array(shape({ id: Type.Integer(), kind: Type.String(), at: Type.String() })),

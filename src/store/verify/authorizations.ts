@@ -7,7 +7,7 @@ const paidAtDesk = `(a.trace like '%"copay.cash"%' and a.trace like '%"route.hea
 
 /**
  * What each authorization moved: value in piasters and in counted units. Issues, expiries and conversions accompany a
- * draw or a return and are not part of its amount; nor are fees.
+ * draw or a return and are not part of its amount; nor are fees, advances and what recovers them.
  */
 const moved = `
   moved as (
@@ -15,17 +15,15 @@ const moved = `
            sum(amount) filter (where kind in (2, 3, 6) and ${unitOf('debit')} = 0) as goods,
            sum(amount) filter (where kind in (2, 3, 6) and ${unitOf('debit')} > 0) as units,
            max(${tailOf('debit')}) filter (where kind in (2, 3, 6) and ${unitOf('debit')} > 0) as tail,
-           sum(amount) filter (where kind >= 10 and kind not in (21, 24)) as money
+           sum(amount) filter (where kind >= 10 and kind not in (21, 24, 25, 26)) as money
     from transfer group by 1, 2, 3),
-  ending as (
-    select e.lane, e.by_id, min(e.ending) as ending, sum(e.captured) as captured, sum(h.amount) as amount
-    from hold_ending e join hold h on h.lane = e.lane and h.id = e.id group by 1, 2),
   tariff as (
     select * from jsonb_to_recordset($1::jsonb -> 'tariffs') r(tail integer, "from" date, piasters bigint)),
   answered as (
     select a.id, a.mti, a.transaction_type as type, a.result, a.amount, a.approved_amount as approved,
            m.group_id, m.goods, m.units, m.money, h.id as hold_id, h.amount as held,
-           e.ending, e.captured, e.amount as ended, a.original_id, ${paidAtDesk} as at_desk,
+           e.id as event, e.captured, e.released, a.original_id, ${paidAtDesk} as at_desk,
+           a.mti in ('0120', '0220') and a.trace like '%"advice.declined"%' as told,
            a.trace like '%"cover.nothing-due"%' as free,
            o.approved_amount as original_approved, om.units as original_units,
            (select p.piasters from tariff p where p.tail = m.tail and p."from" <= a.entitlement_date
@@ -33,7 +31,7 @@ const moved = `
     from authorization_journal a
     left join moved m on m.lane = a.lane and m.business_date = a.business_date and m.group_id = a.id
     left join hold h on h.lane = a.lane and h.id = a.id
-    left join ending e on e.lane = a.lane and e.by_id = a.id
+    left join hold_event e on e.lane = a.lane and e.by_id = a.id
     left join authorization_journal o on m.units is not null and o.lane = a.lane and o.id = a.original_id
     left join moved om on om.lane = o.lane and om.business_date = o.business_date and om.group_id = o.id)`
 
@@ -47,17 +45,21 @@ const countedRight = `
 const explained = `
   case
     when result not in ('approved', 'partially-approved')
-      then approved = 0 and group_id is null and hold_id is null and ending is null
+      then approved = 0 and group_id is null and hold_id is null and event is null
     when result = 'partially-approved' and approved >= amount then false
-    when result = 'approved' and approved <> amount and mti not like '04%' and type not in ('30', '31', '39') then false
+    when result = 'approved' and approved <> amount and mti not like '04%' and type not in ('30', '31', '39') and not told
+      then false
     when approved = 0
-      then group_id is null and hold_id is null and ending is null
-           and (mti like '04%' or type in ('30', '31', '39') or free)
-    when hold_id is not null then mti like '01%' and group_id is null and ending is null and held = approved
-    when ending = 'voided' then mti like '04%' and group_id is null and ended = approved
-    when ending = 'captured' then money = approved and captured = approved and goods is null and units is null
-    when group_id is null and ending is null and at_desk then true
-    when ending is not null or group_id is null then false
+      then group_id is null and hold_id is null and event is null
+           and (mti like '04%' or type in ('30', '31', '39') or free or told)
+    when hold_id is not null
+      then mti like '01%' and num_nonnulls(goods, units, money, event) = 0 and held = approved
+    when event is not null and mti like '04%'
+      then captured = 0 and num_nonnulls(goods, units) = 0 and coalesce(money, 0) + released = approved
+    when event is not null
+      then mti like '02%' and num_nonnulls(goods, units) = 0 and money = approved
+           and captured between 1 and approved and (mti = '0220' or captured = approved)
+    when group_id is null then at_desk
     when units is not null then ${countedRight}
     else coalesce(goods, 0) + coalesce(money, 0) = approved
   end`
@@ -69,9 +71,10 @@ const approvalsPosted = sqlCheck({
   lookFurther: 'mizan explain with the authorization number.',
   with: `${moved},
     bad as (
-      select format('authorization %s (%s, type %s, %s of %s piasters): goods %s, units %s, money %s, held %s, hold %s',
+      select format('authorization %s (%s, type %s, %s of %s piasters): goods %s, units %s, money %s, held %s, captured %s, released %s',
                     id, result, type, approved, amount, coalesce(goods, 0), coalesce(units, 0), coalesce(money, 0),
-                    coalesce(held, 0), coalesce(ending, 'not ended')) as what
+                    coalesce(held, 0), coalesce(captured, 0),
+                    coalesce(released, 0)) as what
       from answered where (${explained}) is not true)`,
   checked: 'select count(*) from authorization_journal',
 })
@@ -79,7 +82,7 @@ const approvalsPosted = sqlCheck({
 /** Invariant 3, second half. */
 const groupsExplained = sqlCheck({
   name: 'groups-explained',
-  holds: 'every transfer group, hold and ending belongs to an authorization or command of the same batch',
+  holds: 'every transfer group, hold and event of a hold belongs to an authorization or command of the same batch',
   lookFurther: 'Rows that nobody asked for: compare them with a backup of the same day.',
   with: `
     moved as (
@@ -88,7 +91,7 @@ const groupsExplained = sqlCheck({
     row as (
       select 'group' as what, lane, business_date, group_id as id, batch_seq, legs, first, last from moved
       union all select 'hold', lane, null, id, batch_seq, 1, 0, 0 from hold
-      union all select 'hold ended by', lane, null, by_id, batch_seq, 1, 0, 0 from hold_ending),
+      union all select 'hold changed by', lane, null, by_id, batch_seq, 1, 0, 0 from hold_event),
     bad as (
       select format('%s %s of lane %s', r.what, r.id, r.lane) as what
       from row r
@@ -97,40 +100,42 @@ const groupsExplained = sqlCheck({
       left join command_journal c on c.lane = r.lane and c.id = r.id and c.batch_seq = r.batch_seq
         and c.business_date = coalesce(r.business_date, c.business_date)
       where (a.id is null) = (c.id is null) or r.first <> 0 or r.last <> r.legs - 1)`,
-  checked: '(select count(*) from transfer) + (select count(*) from hold) + (select count(*) from hold_ending)',
+  checked: '(select count(*) from transfer) + (select count(*) from hold) + (select count(*) from hold_event)',
 })
 
-/** Invariant 4. */
+/** Invariant 4: what happened to a hold, in order of what did it, comes to what was held, and ends it then. */
 const holdsEndOnce = sqlCheck({
   name: 'holds-end-once',
-  holds: 'every hold is open or ended exactly once, as its ending says',
-  lookFurther: 'mizan explain with the number of the hold shows it and its ending.',
+  holds: 'every hold is open or ended exactly once: captured and released are then all of it, and before less',
+  lookFurther: 'mizan explain with the number of the hold shows it and what happened to it.',
   with: `
     capture as (
-      select t.lane, t.group_id, t.kind, t.debit, t.credit, sum(t.amount) as amount
-      from transfer t where t.kind >= 10
-        and exists (select from hold_ending e where e.lane = t.lane and e.by_id = t.group_id)
-      group by 1, 2, 3, 4, 5),
-    ended as (
-      select e.lane, e.id, e.ending, e.captured, e.by_id, h.amount, h.expires_at, b.committed_at, h.id as hold_id,
-             x.amount as posted, count(*) over (partition by e.lane, e.id) as endings
-      from hold_ending e
+      select t.lane, t.group_id, t.debit, t.credit, sum(t.amount) as amount,
+             coalesce(sum(t.amount) filter (where t.kind = 12), 0) as cash
+      from transfer t where t.kind between 10 and 15
+        and exists (select from hold_event e where e.lane = t.lane and e.by_id = t.group_id)
+      group by 1, 2, 3, 4),
+    changed as (
+      select e.*, h.amount, h.cashback as cash_held, h.expires_at, b.committed_at, h.id as hold_id, x.amount as posted,
+             x.cash, sum(e.captured + e.released) over w as gone, sum(e.cashback) over w as cash_gone,
+             count(e.ending) over (partition by e.lane, e.id) as endings
+      from hold_event e
       left join hold h on h.lane = e.lane and h.id = e.id
       left join batch b on b.lane = e.lane and b.seq = e.batch_seq
-      left join capture x on x.lane = e.lane and x.group_id = e.by_id and x.kind = h.kind and x.debit = h.debit
-        and x.credit = h.credit),
+      left join capture x on x.lane = e.lane and x.group_id = e.by_id and x.debit = h.debit and x.credit = h.credit
+      window w as (partition by e.lane, e.id order by e.by_id)),
     bad as (
-      select format('hold %s of %s: %s by %s with %s captured, %s posted, %s ending(s)', id, amount, ending, by_id,
-                    captured, coalesce(posted, 0), endings) as what
-      from ended
-      where (hold_id is not null and endings = 1 and by_id > id and case ending
-        when 'captured' then captured between 1 and amount and posted = captured
-        when 'voided' then captured = 0 and posted is null
-        when 'expired' then captured = 0 and posted is null and committed_at >= expires_at
-        end) is not true)`,
-  checked: 'select count(*) from hold',
+      select format('hold %s of %s: %s captured and %s released by %s (%s), %s in all; %s posted, %s ending(s)', id, amount,
+                    captured, released, by_id, coalesce(ending, 'open'), gone, coalesce(posted, 0), endings) as what
+      from changed
+      where (hold_id is not null and by_id > id and endings <= 1 and gone <= amount and cash_gone <= cash_held
+        and (gone = amount) = (ending is not null)
+        and case when captured > 0 then posted >= captured and cash >= cashback else posted is null end
+        and case ending when 'expired' then captured = 0 and committed_at >= expires_at
+              when 'voided' then captured = 0 else true end) is not true)`,
+  checked: '(select count(*) from hold) + (select count(*) from hold_event)',
   note: `select format('%s open, %s ended', count(*) filter (where e.id is null), count(e.id))
-         from hold h left join hold_ending e on e.lane = h.lane and e.id = h.id`,
+         from hold h left join hold_event e on e.lane = h.lane and e.id = h.id and e.ending is not null`,
 })
 
 /** The answer on the wire says what was decided. */

@@ -1,6 +1,6 @@
 import { type LedgerCheck, sql, sqlCheck } from './check.ts'
 
-const { classOf } = sql
+const { classOf, isDebt } = sql
 
 /** Invariant 2: the balance rows are the fold of the journal. A wallet is a balance per period, all else one. */
 const balancesEqualJournal = sqlCheck({
@@ -14,8 +14,10 @@ const balancesEqualJournal = sqlCheck({
       union all
       select lane, credit, case when ${classOf('credit')} = 1 then period else 0 end, amount, 0 from transfer
       union all
-      select lane, debit, 0, 0, amount from hold o
-      where not exists (select from hold_ending e where e.lane = o.lane and e.id = o.id)),
+      select lane, debit, 0, 0, amount from hold
+      union all
+      select h.lane, h.debit, 0, 0, -e.captured - e.released
+      from hold_event e join hold h on h.lane = e.lane and h.id = e.id),
     fold as (
       select lane, account, period, sum(posted) as posted, sum(held) as held from entry group by 1, 2, 3),
     bad as (
@@ -28,12 +30,12 @@ const balancesEqualJournal = sqlCheck({
 })
 
 /**
- * Invariant 2: what a household could spend never fell below zero. Within one authorization a hold ends first, then
- * its transfers post in order of their legs, then a hold is made.
+ * Invariant 2: what a household could spend never fell below zero, and what it owes never above. Within one authorization
+ * a hold is drawn on first, then its transfers post in order of their legs, then a hold is made.
  */
 const neverBelowFloor = sqlCheck({
   name: 'never-below-floor',
-  holds: 'no wallet or postal account is below zero after any row of the journal',
+  holds: 'no wallet or postal account is below zero after any row of the journal, and no debt above',
   lookFurther: 'Follow the account through the view "entries", in order of group_id and leg.',
   with: `
     event as (
@@ -44,8 +46,12 @@ const neverBelowFloor = sqlCheck({
       union all
       select lane, debit, 0, id, 2, 0::smallint, -amount from hold
       union all
-      select h.lane, h.debit, 0, e.by_id, 0, 0::smallint, h.amount
-      from hold_ending e join hold h on h.lane = e.lane and h.id = e.id),
+      select h.lane, h.debit, 0, e.by_id, 0, 0::smallint, e.captured + e.released
+      from hold_event e join hold h on h.lane = e.lane and h.id = e.id
+      union all
+      select lane, debit, 0, group_id, 1, leg, amount from transfer where ${isDebt('debit')}
+      union all
+      select lane, credit, 0, group_id, 1, leg, -amount from transfer where ${isDebt('credit')}),
     running as (
       select account, period, id,
              sum(change) over (partition by lane, account, period order by id, phase, leg) as available

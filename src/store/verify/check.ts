@@ -87,4 +87,6 @@ export const sql = {
   unitOf: (account: string) => `(${account} / 10000000000000 % 10)`,
   tailOf: (account: string) => `(${account} / 100000000000 % 1000)`,
   ownerOf: (account: string) => `(${account} % 100000000000)`,
+  isSubsidy: (account: string) => `(${account} / 100000000000000 in (1, 2, 3, 4, 5, 9))`,
+  isDebt: (account: string) => `(${account} / 100000000000000 = 9 or ${account} / 100000000000 = 8004)`,
 } as const

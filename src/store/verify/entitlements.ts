@@ -15,7 +15,7 @@ const wallets = `
     select * from jsonb_to_recordset($1::jsonb -> 'programmes')
       r(tail integer, code text, kind text, granted boolean)),
   movement as (
-    select t.lane, case when t.kind in (1, 3) then t.credit else t.debit end as wallet, t.period, t.kind, t.amount,
+    select t.lane, case when t.kind in (1, 3, 7) then t.credit else t.debit end as wallet, t.period, t.kind, t.amount,
            t.kind = 1 and case c.kind
              when 'month-closed' then (c.detail::jsonb ->> 'month')::integer = ${monthOfPeriod('t.period')}
              when 'household-opened' then not p.granted
@@ -24,7 +24,7 @@ const wallets = `
     from transfer t
     left join command_journal c on t.kind = 1 and c.lane = t.lane and c.id = t.group_id
     left join programme p on p.tail = ${tailOf('t.credit')}
-    where t.kind <= 6),
+    where t.kind <= 8),
   wallet as (
     select lane, wallet, period, ${monthOfPeriod('period')} as month, ${ownerOf('wallet')} as household_id,
            ${tailOf('wallet')} as tail,
@@ -33,7 +33,9 @@ const wallets = `
            bool_and(closing) filter (where kind = 1) as by_closing,
            coalesce(sum(case kind when 3 then -amount else amount end) filter (where kind in (2, 3, 6)), 0) as redeemed,
            coalesce(sum(amount) filter (where kind = 4), 0) as expired,
-           coalesce(sum(amount) filter (where kind = 5), 0) as converted
+           coalesce(sum(amount) filter (where kind = 5), 0) as converted,
+           coalesce(sum(amount) filter (where kind = 7), 0) as advanced,
+           coalesce(sum(amount) filter (where kind = 8), 0) as recovered
     from movement group by 1, 2, 3, 4)`
 
 /** Members that count for the period `w` on `date`; before the first term, those that it will bring. */
@@ -81,12 +83,12 @@ const quotasKept = sqlCheck({
       where w.redeemed > 0
       group by 1, 2, 4),
     bad as (
-      select format('household %s %s period %s: issued %s, of which %s by rule in %s issue(s), redeemed %s, expired %s, converted %s, entitled %s',
+      select format('household %s %s period %s: issued %s, of which %s by rule in %s issue(s), redeemed %s, expired %s, converted %s, advanced %s, recovered %s, entitled %s',
                     household_id, coalesce(code, tail::text), period, issued, ruled, rulings, redeemed, expired, converted,
-                    coalesce(entitled::text, 'unknown')) as what
+                    advanced, recovered, coalesce(entitled::text, 'unknown')) as what
       from judged j
-      where rulings > 1 or issued = 0 or ruled > coalesce(entitled, 0) or code is null
-        or redeemed < 0 or redeemed + expired + converted > issued
+      where rulings > 1 or issued + advanced = 0 or ruled > coalesce(entitled, 0) or code is null
+        or redeemed < 0 or redeemed + expired + converted + recovered > issued + advanced
         or case when in_one_sum then redeemed > 0
            else kind <> case when period > 9999999 then 'day' when period > 9000000 then 'span' else 'month' end end
       union all
@@ -98,25 +100,26 @@ const quotasKept = sqlCheck({
 /** Invariant 9. */
 const entitlementsAccounted = sqlCheck({
   name: 'entitlements-accounted',
-  holds: 'issued = redeemed + expired + converted + remaining, for every household and programme',
+  holds:
+    'issued + outstanding advances = redeemed + expired + converted + remaining, for every household and programme',
   lookFurther: 'Compare the view "balances" of the household with its "entries".',
   with: `${wallets},
     flow as (
       select lane, household_id, tail, sum(issued) as issued, sum(redeemed) as redeemed, sum(expired) as expired,
-             sum(converted) as converted
+             sum(converted) as converted, sum(advanced - recovered) as advanced
       from wallet group by 1, 2, 3),
     remaining as (
       select lane, ${ownerOf('account')} as household_id, ${tailOf('account')} as tail, sum(posted) as remaining
       from balance where ${classOf('account')} = 1 group by 1, 2, 3),
     bad as (
-      select format('household %s programme %s: issued %s, redeemed %s, expired %s, converted %s, remaining %s',
+      select format('household %s programme %s: issued %s, owed %s, redeemed %s, expired %s, converted %s, remaining %s',
                     coalesce(f.household_id, r.household_id), coalesce(p.code, coalesce(f.tail, r.tail)::text),
-                    coalesce(issued, 0), coalesce(redeemed, 0), coalesce(expired, 0), coalesce(converted, 0),
+                    coalesce(issued, 0), coalesce(advanced, 0), coalesce(redeemed, 0), coalesce(expired, 0), coalesce(converted, 0),
                     coalesce(remaining, 0)) as what
       from flow f
       full join remaining r on r.lane = f.lane and r.household_id = f.household_id and r.tail = f.tail
       left join programme p on p.tail = coalesce(f.tail, r.tail)
-      where coalesce(issued, 0) <> coalesce(redeemed + expired + converted, 0) + coalesce(remaining, 0))`,
+      where coalesce(issued + advanced, 0) <> coalesce(redeemed + expired + converted, 0) + coalesce(remaining, 0))`,
   checked: 'select count(*) from flow',
 })
 

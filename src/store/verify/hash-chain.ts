@@ -39,7 +39,7 @@ export const hashChainCheck: LedgerCheck = {
 }
 
 async function strayRows(client: Client): Promise<{ name: string; rows: number }[]> {
-  const tables = ['authorization_journal', 'command_journal', 'transfer', 'hold', 'hold_ending']
+  const tables = ['authorization_journal', 'command_journal', 'transfer', 'hold', 'hold_event']
   const text = tables
     .map(
       (table) => `select '${table}' as name, count(*)::integer as rows from ${table} t

@@ -1,5 +1,5 @@
 import { addDays, type CivilDate, civilDate, formatDate, parseDate } from '../../calendar.ts'
-import type { AuthorizationRow, CommandRow, HoldEndingRow, HoldRow, JournalContent, TransferRow } from '../batch.ts'
+import type { AuthorizationRow, CommandRow, HoldEventRow, HoldRow, JournalContent, TransferRow } from '../batch.ts'
 import type { Client } from '../connection.ts'
 import { ID_STEP } from '../lane-journal.ts'
 
@@ -71,7 +71,7 @@ interface Rows {
   readonly commands: { seq: number; businessDate: string; atMs: number; row: CommandRow }[]
   readonly transfers: { seq: number; businessDate: string; row: TransferRow }[]
   readonly holds: { seq: number; row: HoldRow }[]
-  readonly holdEndings: { seq: number; row: HoldEndingRow }[]
+  readonly holdEvents: { seq: number; row: HoldEventRow }[]
 }
 
 async function* readPortion(client: Client, lane: number, heads: readonly Head[]): AsyncGenerator<StoredBatch> {
@@ -86,14 +86,14 @@ async function* readPortion(client: Client, lane: number, heads: readonly Head[]
     commands: await readCommands(client, range),
     transfers: await readTransfers(client, range),
     holds: await readHolds(client, range),
-    holdEndings: await readHoldEndings(client, range),
+    holdEvents: await readHoldEvents(client, range),
   }
   const bySeq = {
     authorizations: Map.groupBy(rows.authorizations, (entry) => entry.seq),
     commands: Map.groupBy(rows.commands, (entry) => entry.seq),
     transfers: Map.groupBy(rows.transfers, (entry) => entry.seq),
     holds: Map.groupBy(rows.holds, (entry) => entry.seq),
-    holdEndings: Map.groupBy(rows.holdEndings, (entry) => entry.seq),
+    holdEvents: Map.groupBy(rows.holdEvents, (entry) => entry.seq),
   }
   for (const head of heads) {
     yield assemble(lane, head, {
@@ -101,7 +101,7 @@ async function* readPortion(client: Client, lane: number, heads: readonly Head[]
       commands: bySeq.commands.get(head.seq) ?? [],
       transfers: bySeq.transfers.get(head.seq) ?? [],
       holds: bySeq.holds.get(head.seq) ?? [],
-      holdEndings: bySeq.holdEndings.get(head.seq) ?? [],
+      holdEvents: bySeq.holdEvents.get(head.seq) ?? [],
     })
   }
 }
@@ -111,7 +111,7 @@ async function* readPortion(client: Client, lane: number, heads: readonly Head[]
  * the civil date of its commit.
  */
 function assemble(lane: number, head: Head, rows: Rows): StoredBatch {
-  const { authorizations, commands, transfers, holds, holdEndings } = rows
+  const { authorizations, commands, transfers, holds, holdEvents } = rows
   const business = authorizations[0]?.businessDate ?? commands[0]?.businessDate ?? '1970-01-01'
   const entitlement = authorizations[0]?.entitlementDate
   const disagreements =
@@ -131,7 +131,7 @@ function assemble(lane: number, head: Head, rows: Rows): StoredBatch {
     commands: commands.map((entry) => entry.row),
     transfers: transfers.map((entry) => entry.row),
     holds: holds.map((entry) => entry.row),
-    holdEndings: holdEndings.map((entry) => entry.row),
+    holdEvents: holdEvents.map((entry) => entry.row),
   }
   return { content, storedHash: head.hash, disagreements }
 }
@@ -265,7 +265,7 @@ async function readTransfers(client: Client, range: Range): Promise<Rows['transf
 async function readHolds(client: Client, range: Range): Promise<Rows['holds']> {
   const rows = await readRows(
     client,
-    `select batch_seq, id, household_id, kind, debit, credit, amount, ${milliseconds('expires_at')} from hold
+    `select batch_seq, id, household_id, kind, debit, credit, amount, cashback, ${milliseconds('expires_at')} from hold
      where lane = $1 and id >= $2 and id < $3 order by id`,
     [range.lane, range.firstId, range.nextId],
   )
@@ -278,16 +278,17 @@ async function readHolds(client: Client, range: Range): Promise<Rows['holds']> {
       debit: Number(cells[4]),
       credit: Number(cells[5]),
       amount: Number(cells[6]),
-      expiresAtMs: Number(cells[7]),
+      cashback: Number(cells[7]),
+      expiresAtMs: Number(cells[8]),
     },
   }))
 }
 
-/** Endings have the hold's id, not one of their batch; the writer hands them over in order of what ended them. */
-async function readHoldEndings(client: Client, range: Range): Promise<Rows['holdEndings']> {
+/** Events have the hold's id, not one of their batch; the writer hands them over in order of what caused them. */
+async function readHoldEvents(client: Client, range: Range): Promise<Rows['holdEvents']> {
   const rows = await readRows(
     client,
-    `select batch_seq, id, ending, captured, by_id from hold_ending
+    `select batch_seq, id, by_id, captured, cashback, released, ending from hold_event
      where lane = $1 and by_id >= $2 and by_id < $3 order by by_id, id`,
     [range.lane, range.firstId, range.nextId],
   )
@@ -295,9 +296,11 @@ async function readHoldEndings(client: Client, range: Range): Promise<Rows['hold
     seq: Number(cells[0]),
     row: {
       id: Number(cells[1]),
-      ending: cells[2] ?? '',
+      byId: Number(cells[2]),
       captured: Number(cells[3]),
-      byId: Number(cells[4]),
+      cashback: Number(cells[4]),
+      released: Number(cells[5]),
+      ending: cells[6] ?? undefined,
     },
   }))
 }

@@ -1,6 +1,6 @@
 import { type LedgerCheck, sql, sqlCheck } from './check.ts'
 
-const { classOf, kindOf, ownerOf, tailOf } = sql
+const { classOf, isDebt, isSubsidy, kindOf, ownerOf, tailOf } = sql
 
 /** Invariant 1: what is debited is credited, in the same unit. */
 const balancedPostings = sqlCheck({
@@ -33,8 +33,9 @@ const subsidyNeverMoney = sqlCheck({
   with: `
     crossing as (
       select lane, business_date, group_id, leg, debit, credit from transfer
-      where (${classOf('debit')} <= 5) <> (${classOf('credit')} <= 5)
-         or (${classOf('debit')} <= 5 and (kind > 6 or ${tailOf('debit')} <> ${tailOf('credit')}))
+      where ${isSubsidy('debit')} <> ${isSubsidy('credit')}
+         or (${isSubsidy('debit')} and (kind > 8 or ${tailOf('debit')} <> ${tailOf('credit')}))
+         or (${isDebt('debit')} or ${isDebt('credit')}) and ${ownerOf('debit')} <> ${ownerOf('credit')}
          or (${classOf('debit')} = 1 and ${classOf('credit')} = 1)
          or (${classOf('debit')} = 6 and ${classOf('credit')} = 6)),
     household_side as (
@@ -60,14 +61,15 @@ const subsidyNeverMoney = sqlCheck({
 /**
  * Invariant 5, second half, and 8: what a reversal or refund gives back goes where it came from, once. Kinds: taken 2,
  * 10 to 15 and 21; given back 3, 16, 17, 24 by a message that names its original; taken again 6, 20 by the reversal of such
- * a refund; 19 and unlinked 16 answer for themselves.
+ * a refund; 19 and unlinked 16 answer for themselves. What was posted for a hold is one original with it: a reversal may
+ * name either.
  */
 const givenBackOnce = sqlCheck({
   name: 'given-back-once',
   holds: 'what is given back goes to the accounts and period it was taken from, and never more of it than was taken',
   lookFurther: 'mizan explain with the number of the original lists its reversals and refunds.',
   with: `
-    return_leg as (
+    named as (
       select t.lane, t.kind, t.debit, t.credit, t.amount, t.period,
              case when t.kind in (6, 20) and o.original_id is not null then o.original_id else a.original_id end as root,
              t.kind in (6, 20) and o.original_id is not null as again
@@ -75,17 +77,31 @@ const givenBackOnce = sqlCheck({
       join authorization_journal a on a.lane = t.lane and a.business_date = t.business_date and a.id = t.group_id
       left join authorization_journal o on o.lane = a.lane and o.id = a.original_id
       where t.kind in (3, 6, 16, 17, 19, 20, 24) and not (t.kind = 16 and a.original_id is null)),
+    return_leg as (
+      select n.lane, n.kind, n.debit, n.credit, n.amount, n.period, n.again, coalesce(h.id, n.root) as root
+      from named n
+      left join authorization_journal c on c.lane = n.lane and c.id = n.root and c.mti like '02%'
+        and c.transaction_type <> '20'
+      left join authorization_journal h on h.lane = c.lane and h.id = c.original_id and h.mti like '01%'),
     given as (
       select lane, root, case when again then debit else credit end as into_account,
              case when again then credit else debit end as from_account, period,
              sum(case when again then -amount else amount end) as amount
       from return_leg group by 1, 2, 3, 4, 5),
+    member as (
+      select distinct lane, root, root as id from given
+      union
+      select c.lane, h.id, c.id
+      from (select distinct lane, root from given) g
+      join authorization_journal h on h.lane = g.lane and h.id = g.root and h.mti like '01%'
+      join authorization_journal c on c.lane = h.lane and c.original_id = h.id and c.mti like '02%'
+        and c.transaction_type <> '20'),
     taken as (
-      select t.lane, t.group_id as root, t.debit as into_account, t.credit as from_account, t.period,
+      select t.lane, m.root, t.debit as into_account, t.credit as from_account, t.period,
              sum(t.amount) as amount
-      from transfer t
+      from member m
+      join transfer t on t.lane = m.lane and t.group_id = m.id
       where t.kind in (2, 10, 11, 12, 13, 14, 15, 16, 18, 21)
-        and exists (select from given g where g.lane = t.lane and g.root = t.group_id)
       group by 1, 2, 3, 4, 5),
     bad as (
       select format('authorization %s: %s given back to account %s period %s, %s was taken there', g.root, g.amount,

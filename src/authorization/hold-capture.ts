@@ -1,0 +1,73 @@
+import { type OpenHold, transfer } from '../ledger/transfer.ts'
+import type { Decision, DecisionDraft, StoredAuthorization } from './decision.ts'
+import { flag, isHonoured } from './elsewhere.ts'
+import { advanceMoney } from './overdraft.ts'
+import { postalAvailable } from './postal.ts'
+import type { AuthorizationRequest } from './request.ts'
+
+/** What is open of a hold, as its household knows; undefined once it has ended. */
+export function openHoldOf({ context }: DecisionDraft, id: number): OpenHold | undefined {
+  return context.household?.holds.find((hold) => hold.id === id)
+}
+
+/**
+ * A completion (0220, or 0200 that names its 0100): captures of the hold. The last one, which is every one that does not
+ * say otherwise (DE48 MC, DE62.11 and 12), releases what is left. An advice tells of what the outlet has given: what it
+ * says beyond the hold is posted too, and so is what comes after the hold's time.
+ * @returns undefined for an advice whose hold is over by time: it is to be posted as if there had been none
+ */
+export function completeHold(
+  request: AuthorizationRequest,
+  original: StoredAuthorization,
+  draft: DecisionDraft,
+): Decision | undefined {
+  const { card } = draft.context
+  if (original.cardId !== card?.id) return draft.decline('original-not-found', 'original.other-card')
+  if (original.hold === undefined) return draft.decline('original-not-found', 'original.final', original.id)
+  draft.set({ originalId: original.id })
+  const open = openHoldOf(draft, original.id)
+  const amount = request.amountPiasters
+  if (amount <= 0) return draft.decline('bad-amount', 'amount.zero')
+  if (open === undefined) {
+    // What memory ended and the journal does not know yet, a sweep has ended.
+    const ending = original.holdEnding ?? 'expired'
+    if (ending === 'expired' && isHonoured(request) && original.reversedPiasters === undefined) {
+      draft.note('hold.late', original.id)
+      return undefined
+    }
+    return draft.decline('already-reversed', 'hold.ended', original.id, ending)
+  }
+  if (amount > open.openAmount && !isHonoured(request)) {
+    return draft.decline('amount-limit', 'hold.over', amount, original.id, open.openAmount)
+  }
+  capture(request, open, draft)
+  return draft.approve(amount)
+}
+
+function capture(request: AuthorizationRequest, hold: OpenHold, draft: DecisionDraft): void {
+  const { amountPiasters: amount, capture: part } = request
+  const captured = Math.min(amount, hold.openAmount)
+  const isLast = part === undefined || part.sequence >= part.count
+  const released = isLast ? hold.openAmount - captured : 0
+  const ending = captured + released === hold.openAmount ? 'captured' : undefined
+  const cash = cashPartOf(request, hold)
+  const excess = amount - captured
+  const { household } = draft.context
+  if (excess > 0 && household !== undefined) {
+    flag(draft, 'amount-limit', 'hold.over')
+    advanceMoney(household, excess - postalAvailable(household), draft)
+  }
+  const { kind, debit, credit } = hold
+  if (amount > cash) draft.transfers.push(transfer(kind, debit, credit, amount - cash))
+  if (cash > 0) draft.transfers.push(transfer('cashback', debit, credit, cash))
+  draft.set({ holdEvent: { hold, captured, cashback: Math.min(cash, hold.openCashback), released, ending } })
+  draft.note('hold.captured', captured, hold.amount, hold.id)
+  if (part !== undefined) draft.note('hold.part', part.sequence, part.count, hold.openAmount - captured - released)
+}
+
+/** The cash part of a capture: as the message says, else what is open of the hold's; the goods are the rest. */
+function cashPartOf(request: AuthorizationRequest, { openCashback }: OpenHold): number {
+  const { amountPiasters: amount, cashbackPiasters: said } = request
+  const most = isHonoured(request) ? amount : Math.min(amount, openCashback)
+  return said > 0 ? Math.min(said, most) : Math.min(amount, openCashback)
+}
