@@ -454,7 +454,8 @@ begin
   if cardinality(p_keys) > 0 then
     return query
       select 'previous', k.key::text, describe_authorization(f.row)
-        from unnest(p_keys) k(key)
+        -- Keys from ff on are of reversals that named no original by its key: no message has them.
+        from (select u.key from unnest(p_keys) u(key) where u.key < 'ff000000-0000-0000-0000-000000000000' offset 0) k
         cross join lateral (
           select a as row from authorization_journal a
             where a.dedupe_key = k.key and a.lane + 0 = p_lane and a.business_date >= p_since limit 1) f

@@ -2,6 +2,8 @@ import type { AnswerFields } from '../authorization/answer.ts'
 import { applyDecision, applyHoldExpiry } from '../authorization/apply.ts'
 import { notAuthenticated } from '../authorization/authentication.ts'
 import { decide } from '../authorization/decide.ts'
+import { earlyKeysOf } from '../authorization/early-keys.ts'
+import type { AuthorizationRequest } from '../authorization/request.ts'
 import type { Result } from '../authorization/result.ts'
 import type { ProgrammeBook } from '../benefit/programme-book.ts'
 import type { OpenHostRequest } from '../store/host-requests.ts'
@@ -72,7 +74,7 @@ function decideOne(
     household: found?.household,
     outlet,
     previous: lookups.previous.get(request.key),
-    reversedEarly: lookups.reversedEarly.has(request.key),
+    reversedEarly: isReversedEarly(request, lookups),
     original,
     authentication,
     host: work.host ?? (found?.household.accountAt === 'host' ? desk?.refusal() : undefined),
@@ -85,7 +87,7 @@ function decideOne(
     builder.touch(found.household)
     applyDecision(decision, found.household, found.card)
   }
-  // A reversal without its original is remembered by the key it names: the original, if it comes, is refused.
+  // A reversal without its original is remembered by what it names: the original, if it comes, is refused.
   const orphan = isReversal(request) && original === undefined
   const fields = builder.add({
     request,
@@ -94,10 +96,15 @@ function decideOne(
     household: found?.household,
     outletId: outlet?.id,
     responseCodes,
-    originalKey: orphan ? request.originalKey : undefined,
+    originalKey: orphan ? (request.originalKey ?? earlyKeysOf(request)[0]) : undefined,
     authentication,
   })
   return { result: decision.result, fields }
+}
+
+function isReversedEarly(request: AuthorizationRequest, { reversedEarly }: Lookups): boolean {
+  if (reversedEarly.size === 0) return false
+  return reversedEarly.has(request.key) || earlyKeysOf(request).some((key) => reversedEarly.has(key))
 }
 
 function expireHold(

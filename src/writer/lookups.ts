@@ -1,5 +1,6 @@
 import type { Authentication } from '../authorization/authentication.ts'
 import type { StoredAuthorization } from '../authorization/decision.ts'
+import { earlyKeysOf } from '../authorization/early-keys.ts'
 import { addDays, type CivilDate, civilDate, monthOf, transmissionInstant } from '../calendar.ts'
 import type { Balance } from '../ledger/transfer.ts'
 import type { LaneJournal } from '../store/lane-journal.ts'
@@ -80,8 +81,9 @@ export async function lookUp(options: {
     const { request } = work
     if (request.fault === undefined && !cache.has(request.panIndex, month)) panIndexes.add(request.panIndex)
     const transmittedMs = transmissionInstant(request.transmission, nowMs)
-    if (recent?.mustAsk(request.key, transmittedMs, nowMs) !== false) {
-      keys.push(request.key)
+    const earlyKeys = () => (isReversal(request) ? [] : earlyKeysOf(request))
+    if (recent?.mustAsk(request.key, transmittedMs, nowMs) !== false || recent.hasAny(earlyKeys)) {
+      keys.push(request.key, ...earlyKeys())
       span.reach(transmittedMs)
     }
     if (!needsOriginal(request)) continue

@@ -1,3 +1,4 @@
+import { isEarlyKey } from '../authorization/early-keys.ts'
 import { KeyTable } from './key-table.ts'
 
 /**
@@ -10,6 +11,8 @@ interface Generation {
   readonly keys: KeyTable
   /** Nothing older than this is in it. */
   sinceMs: number
+  /** How many of them are of reversals that named no original by its key. */
+  earlyKeys: number
 }
 
 /**
@@ -28,8 +31,8 @@ export class RecentKeys {
    */
   constructor(capacity: number, nowMs: number) {
     this.#generationMax = Math.max(1, Math.floor(capacity / 2))
-    this.#younger = { keys: new KeyTable(this.#generationMax), sinceMs: nowMs }
-    this.#older = { keys: new KeyTable(this.#generationMax), sinceMs: nowMs }
+    this.#younger = { keys: new KeyTable(this.#generationMax), sinceMs: nowMs, earlyKeys: 0 }
+    this.#older = { keys: new KeyTable(this.#generationMax), sinceMs: nowMs, earlyKeys: 0 }
   }
 
   get size(): number {
@@ -42,10 +45,18 @@ export class RecentKeys {
       const emptied = this.#older
       emptied.keys.clear()
       emptied.sinceMs = nowMs
+      emptied.earlyKeys = 0
       this.#older = this.#younger
       this.#younger = emptied
     }
     this.#younger.keys.set(key, 1)
+    if (isEarlyKey(key)) this.#younger.earlyKeys++
+  }
+
+  /** Whether any of these came: almost always none is remembered, and nothing has to be computed. */
+  hasAny(earlyKeysOf: () => readonly string[]): boolean {
+    if (this.#younger.earlyKeys + this.#older.earlyKeys === 0) return false
+    return earlyKeysOf().some((key) => this.#younger.keys.has(key) || this.#older.keys.has(key))
   }
 
   /** Whether the journal has to be asked about a key. `transmissionMs` is the instant of its DE7. */
@@ -60,6 +71,7 @@ export class RecentKeys {
     for (const generation of [this.#younger, this.#older]) {
       generation.keys.clear()
       generation.sinceMs = sinceMs
+      generation.earlyKeys = 0
     }
     for (const key of keys) this.add(key, sinceMs)
   }

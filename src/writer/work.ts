@@ -49,6 +49,8 @@ export class UnderWay {
   readonly #cards = new Set<string>()
   /** Cards of requests that name an original: two ways of naming one must not be under way together. */
   #naming: Set<string> | undefined
+  /** Cards of reversals that name no original by its key: it may be the next message of the card. */
+  #unnamed: Set<string> | undefined
 
   add(request: AuthorizationRequest): void {
     const { key, originalKey, panIndex } = request
@@ -56,6 +58,10 @@ export class UnderWay {
     if (originalKey !== undefined) this.#keys.add(originalKey)
     this.#cards.add(panIndex)
     if (!needsOriginal(request)) return
+    if (originalKey === undefined && isReversal(request)) {
+      this.#unnamed ??= new Set()
+      this.#unnamed.add(panIndex)
+    }
     this.#naming ??= new Set()
     this.#naming.add(panIndex)
   }
@@ -64,6 +70,7 @@ export class UnderWay {
   blocks(request: AuthorizationRequest): boolean {
     const { key, originalKey, panIndex } = request
     if (this.#keys.has(key) || (originalKey !== undefined && this.#keys.has(originalKey))) return true
+    if (this.#unnamed?.has(panIndex) === true) return true
     if (!needsOriginal(request)) return false
     return this.#naming?.has(panIndex) === true || (originalKey === undefined && this.#cards.has(panIndex))
   }

@@ -2,6 +2,7 @@ import { type AnswerFields, answerFields } from '../../src/authorization/answer.
 import { applyDecision, applyHoldExpiry, applyTransfers } from '../../src/authorization/apply.ts'
 import { decide } from '../../src/authorization/decide.ts'
 import type { DecidedLine, Decision, StoredAuthorization, StoredLine } from '../../src/authorization/decision.ts'
+import { earlyKeysOf } from '../../src/authorization/early-keys.ts'
 import { debtRecovery } from '../../src/authorization/overdraft.ts'
 import type { AuthorizationRequest } from '../../src/authorization/request.ts'
 import { responseCodes } from '../../src/authorization/result.ts'
@@ -89,7 +90,7 @@ export class JournalModel {
       household,
       outlet: outletByAcceptor(request.acceptor),
       previous: this.#stored(this.#byKey.get(request.key)),
-      reversedEarly: this.#orphans.has(request.key),
+      reversedEarly: [request.key, ...earlyKeysOf(request)].some((key) => this.#orphans.has(key)),
       original,
       authentication: authenticationOf(request),
     }
@@ -160,9 +161,8 @@ export class JournalModel {
     this.entries.push(entry)
     this.#byKey.set(request.key, entry)
     const isReversal = request.mti.startsWith('04')
-    if (isReversal && entry.original === undefined && request.originalKey !== undefined) {
-      this.#orphans.add(request.originalKey)
-    }
+    const named = request.originalKey ?? earlyKeysOf(request)[0]
+    if (isReversal && entry.original === undefined && named !== undefined) this.#orphans.add(named)
     for (const row of decision.transfers) this.transfers.push({ entry, row })
     if (household === undefined) return
     const { hold, holdEvent, cashUsage } = decision
