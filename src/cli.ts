@@ -23,6 +23,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   keys: async () => (await import('./commands/keys.ts')).keysCommand(),
   notification: async () => (await import('./commands/notification.ts')).notificationCommand(),
   forward: async () => (await import('./commands/forward.ts')).forwardCommand(),
+  migrate: async () => (await import('./commands/migrate.ts')).migrateCommand(),
   backup: async () => (await import('./commands/backup.ts')).backupCommand(),
   job: async () => (await import('./commands/job.ts')).jobCommand(),
   decode: async () => (await import('./commands/decode.ts')).decodeCommand(),

@@ -13,6 +13,7 @@ import {
 } from './store/availability.ts'
 import { type ChangeWatch, watchChanges } from './store/change-watch.ts'
 import { connect } from './store/connection.ts'
+import { requireInstallation } from './store/installation.ts'
 import { type ActiveSwitch, activate } from './switch-active.ts'
 import type { SwitchBase } from './switch-base.ts'
 import { type Takeover, TakeoverWatch } from './switch-takeover.ts'
@@ -206,14 +207,16 @@ export class SwitchRoles {
 
   async #takeOver(takeover: Takeover): Promise<void> {
     if (this.#role !== 'standby') return
-    const { log, metrics, programmes, reference, keyService } = this.#base
+    const { config, database, log, metrics, programmes, reference, keyService } = this.#base
     const { reason, silentMs, from, epochs } = takeover
     const beganMs = performance.now()
     events.takeoverBegins(log, { reason, silentMs: Math.round(silentMs), from })
     this.#play('starting')
     await this.#watch?.close()
     try {
-      // What people changed last must not be missed.
+      // A newer version may have changed the schema since this process joined; and what people changed last must not be
+      // missed.
+      await requireInstallation(database.url, config.lanes.count)
       await Promise.all([programmes.refresh(), reference.watch.poll(), keyService.refresh()])
       await this.#becomeActive(takeover)
       metrics.availability.takeovers.child(reason).inc()

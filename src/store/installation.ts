@@ -2,7 +2,7 @@ import { shippedProgrammes } from '../benefit/shipped-programmes.ts'
 import { MizanError } from '../errors.ts'
 import { connect } from './connection.ts'
 import { ID_STEP } from './lane-journal.ts'
-import { migrate, missingMigrations } from './migrations.ts'
+import { migrate, readSchemaState } from './migrations.ts'
 import { installProgrammes } from './programme-store.ts'
 
 /** What a database was set up with. */
@@ -48,9 +48,10 @@ export async function prepareDatabase(url: string, laneCount: number): Promise<I
 export async function requireInstallation(url: string, laneCount: number): Promise<void> {
   const client = await connect({ url, name: 'mizan schema check' })
   try {
-    const missing = await missingMigrations(client)
-    if (missing.length > 0) {
-      const detail = `it lacks ${missing.join(', ')}: start the active process of this version first, which brings it up to date`
+    const { pending } = await readSchemaState(client)
+    if (pending.length > 0) {
+      const names = pending.map(({ name }) => name).join(', ')
+      const detail = `it lacks ${names}: run mizan migrate --apply, or start the active process of this version first, which brings it up to date`
       throw new MizanError('STORE_SCHEMA_MISMATCH', detail)
     }
     const { rows } = await client.query<{ lane_count: number }>('select lane_count from installation')
