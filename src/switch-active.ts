@@ -13,6 +13,7 @@ import { dueClosingQuery } from './store/due-closings.ts'
 import { dueHoldQuery } from './store/due-holds.ts'
 import { NetworkCutovers } from './store/network-cutover.ts'
 import type { ReferenceData } from './store/reference-data.ts'
+import { accountHostPolicy, type OpenAccountHost, openAccountHost } from './switch-account-host.ts'
 import type { SwitchBase } from './switch-base.ts'
 import { type Forwarding, openForwarding } from './switch-forward.ts'
 import { openJobs } from './switch-jobs.ts'
@@ -80,7 +81,9 @@ export async function activate(base: SwitchBase, httpPort: number, options: Acti
 
 async function open(base: SwitchBase, httpPort: number, options: ActivateOptions, parts: Parts): Promise<ActiveSwitch> {
   const { config, clock, log, metrics, database, keys, programmes } = base
-  const writer = await startWriter(base, options, parts)
+  const accountHost = await openAccountHost(base)
+  parts.add(() => accountHost?.close())
+  const writer = await startWriter(base, accountHost, options, parts)
   const cutovers = new NetworkCutovers(database.url)
   parts.add(() => cutovers.close())
   let forwarding: Forwarding | undefined
@@ -102,6 +105,7 @@ async function open(base: SwitchBase, httpPort: number, options: ActivateOptions
   const listeners = await openListeners(wiring)
   parts.add(() => Promise.all(listeners.map((listener) => listener.close())))
   const networkLinks = openNetworkLinks(wiring)
+  accountHost?.attach(networkLinks)
   parts.add(() => {
     for (const link of networkLinks) link.close()
   })
@@ -132,10 +136,12 @@ async function open(base: SwitchBase, httpPort: number, options: ActivateOptions
   }
   return {
     ports,
-    checks: () => ({ ...sending.checks(), ...checksOf(writer, listeners) }),
+    checks: () => ({ ...sending.checks(), ...checksOf(writer, listeners, accountHost) }),
     sample: () => {
       sampleLinks(metrics, listeners, networkLinks)
       sending.sample()
+      metrics.host.inFlight.set(writer.lanes.reduce((sum, lane) => sum + lane.atHost, 0))
+      if (accountHost !== undefined) metrics.host.up.set(accountHost.state === 'up' ? 1 : 0)
     },
     lanes: () => writer.lanes.map(({ lane, epoch, state }) => ({ lane, epoch, running: state === 'running' })),
     drain,
@@ -179,7 +185,12 @@ async function drainAll(
   for (const one of ended) if (one.status === 'rejected') throw one.reason
 }
 
-async function startWriter(base: SwitchBase, options: ActivateOptions, parts: Parts): Promise<Writer> {
+async function startWriter(
+  base: SwitchBase,
+  accountHost: OpenAccountHost | undefined,
+  options: ActivateOptions,
+  parts: Parts,
+): Promise<Writer> {
   const { config, clock, log, metrics, database, keys, reference, programmes } = base
   const directory = cardLaneLookup(database.url)
   parts.add(() => directory.close())
@@ -216,6 +227,7 @@ async function startWriter(base: SwitchBase, options: ActivateOptions, parts: Pa
     dueClosings: closings,
     closingsPerSecond: config.lanes.closingsPerSecond,
     inbox,
+    host: accountHost?.access,
   })
   parts.add(() => writer.stop())
   await writer.start(options.expectedEpochs)
@@ -253,15 +265,22 @@ function policyOf(config: Config, reference: ReferenceData): DecisionPolicy {
     chipDataRequired: config.verification.chipDataRequired,
     pinRequired: (type) => config.verification.pinRequiredFor.includes(type),
     serviceLiveFrom: reference.serviceLiveFrom,
+    accountHost: accountHostPolicy(config),
   }
 }
 
-function checksOf(writer: Writer, listeners: readonly Listener[]): Record<string, HealthCheck> {
+function checksOf(
+  writer: Writer,
+  listeners: readonly Listener[],
+  accountHost: OpenAccountHost | undefined,
+): Record<string, HealthCheck> {
   const checks: Record<string, HealthCheck> = {}
   for (const lane of writer.lanes) {
     checks[`lane ${lane.lane}`] = { ready: lane.state === 'running', detail: lane.state }
   }
   for (const { name, port } of listeners) checks[`listener ${name}`] = { ready: true, detail: `port ${port}` }
+  // Without it stand-in decides: that is no reason to send nobody here.
+  if (accountHost !== undefined) checks['account host'] = { ready: true, detail: accountHost.state }
   checks.database = { ready: writer.ready }
   return checks
 }

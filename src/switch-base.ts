@@ -121,6 +121,7 @@ async function prepare({ config, database, masterKey, clock, log }: Opened): Pro
   const world = {
     seed: config.demo.seed,
     households: config.demo.households,
+    remoteEvery: config.demo.remoteEvery,
     nowMs: clock.now(),
     // Those that a new database begins with.
     programmes: programmeCatalogue(shippedProgrammes),

@@ -34,6 +34,8 @@ create table host_request_ending (
   -- Whether what the host paid is in the transfers of `by_id`, or a reversal of it was queued.
   used          boolean not null,
   reversed      boolean not null,
+  -- What the host paid, as it says; 0 unless it approved.
+  paid          bigint not null check (paid >= 0),
   -- DE38 or DE39 of the host's answer.
   said          text not null check (length(said) <= 6),
   primary key (id, lane),
@@ -148,9 +150,9 @@ create function change_host_request(p_lane smallint, p_seq bigint, p_at timestam
 $$;
 
 create function change_host_ending(p_lane smallint, p_seq bigint, p jsonb) returns void language sql as $$
-  insert into host_request_ending (lane, id, batch_seq, by_id, outcome, used, reversed, said)
+  insert into host_request_ending (lane, id, batch_seq, by_id, outcome, used, reversed, paid, said)
     values (p_lane, (p ->> 'id')::bigint, p_seq, (p ->> 'by')::bigint, p ->> 'outcome', (p ->> 'used')::boolean,
-      (p ->> 'reversed')::boolean, left(p ->> 'said', 6))
+      (p ->> 'reversed')::boolean, (p ->> 'paid')::bigint, left(p ->> 'said', 6))
 $$;
 
 create function change_host_advice(p_lane smallint, p_seq bigint, p jsonb) returns void language sql as $$

@@ -20,7 +20,8 @@ export function answerFields(
   schemeRail = false,
 ): AnswerFields {
   if (decision.replay !== undefined) return decision.replay.answer
-  const fields = plainFields(decision, id, responseCodes)
+  const plain = plainFields(decision, id, responseCodes)
+  const fields = decision.standIn === undefined || !schemeRail ? plain : { ...plain, 44: decision.standIn }
   return decision.lines.length === 0 ? fields : { ...fields, ...answerLineFields(decision.lines, schemeRail) }
 }
 
@@ -43,7 +44,7 @@ function plainFields(decision: Decision, id: number, responseCodes: Readonly<Rec
  * section 6).
  */
 export function verificationFields(
-  decision: Pick<Decision, 'result' | 'script'>,
+  decision: Pick<Decision, 'result' | 'script' | 'standIn'>,
   { answers, cardValue, cryptogram, script }: Authentication,
   schemeRail: boolean,
 ): AnswerFields {
@@ -56,8 +57,8 @@ export function verificationFields(
   if (schemeRail && (cardValue !== 'absent' || cryptogram !== 'absent')) {
     const ofValue = { absent: ' ', matched: '1', 'not-matched': '2', unverifiable: ' ' }[cardValue]
     const ofChip = { absent: ' ', matched: '2', 'not-matched': '1', unverifiable: '1' }[cryptogram]
-    // Positions 1 (the issuer answered), 5 and 8; position 6 has two characters.
-    fields[44] = `5   ${ofValue}   ${ofChip}`.trimEnd()
+    // Positions 1 (the issuer answered, or who did in its place), 5 and 8; position 6 has two characters.
+    fields[44] = `${decision.standIn ?? '5'}   ${ofValue}   ${ofChip}`.trimEnd()
   }
   return fields
 }

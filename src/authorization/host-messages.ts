@@ -18,6 +18,7 @@ const LIVE_STANS = 499_999
 const RRN_SPAN = 1_000_000_000_000
 
 /** Adjustments of ISO 8583:1987: what is taken or given beside a transaction of a card. */
+const DEBIT_ADJUSTMENT = '02'
 const CREDIT_ADJUSTMENT = '22'
 const POSTAL = '20'
 const NONE = '00'
@@ -84,7 +85,7 @@ export function hostAdvice(
   },
 ): Forward {
   const { direction, piasters, householdId, cardId, id, nowMs, request, standIn } = what
-  const type = direction === 'debit' ? (request?.transactionType ?? transactionTypes.purchase) : creditTypeOf(request)
+  const type = direction === 'debit' ? debitTypeOf(request) : creditTypeOf(request)
   const accounts = direction === 'debit' ? `${POSTAL}${NONE}` : `${NONE}${POSTAL}`
   return {
     destination: policy.destination,
@@ -99,6 +100,12 @@ export function hostAdvice(
       ...(standIn === undefined ? {} : { 44: standIn }),
     },
   }
+}
+
+/** A debit is what its transaction is; what is taken again, such as a deposit that did not take place, is an adjustment. */
+function debitTypeOf(request: AuthorizationRequest | undefined): string {
+  if (request === undefined || request.messageClass.startsWith('reversal')) return DEBIT_ADJUSTMENT
+  return request.transactionType
 }
 
 /** A deposit and a refund say what they are; whatever else comes back is an adjustment. */

@@ -61,6 +61,8 @@ export interface HostEnding {
   readonly used: boolean
   /** Whether it must be taken back there: a reversal is forwarded in the same commit. */
   readonly reversed: boolean
+  /** What the host paid, as it says; 0 unless it approved. */
+  readonly paidPiasters: number
   /** DE38 or DE39 of the host's answer. */
   readonly said: string
 }

@@ -234,7 +234,8 @@ function ended(decision: Decision, used: boolean, remote: Remote): Decision {
   const mayBeBooked = (answer.kind === 'approved' && !used) || answer.kind === 'unanswered'
   const reversed = sent.kind === 'debit' && mayBeBooked
   const said = answer.kind === 'approved' ? answer.reference : answer.kind === 'declined' ? answer.code : ''
-  const hostEnding: HostEnding = { request: sent, outcome: answer.kind, used, reversed, said }
+  const paidPiasters = answer.kind === 'approved' ? answer.piasters : 0
+  const hostEnding: HostEnding = { request: sent, outcome: answer.kind, used, reversed, paidPiasters, said }
   if (!reversed) return { ...decision, hostEnding }
   const reversal = hostReversal(policy, {
     stamps: sent.stamps,

@@ -16,7 +16,7 @@ export type Config = DeepReadonly<
       /** Minutes after Cairo midnight at which the business day ends; for `businessDate` of calendar.ts. */
       cutoverMinutes: number
     }
-    demo: { enabled: boolean; seed: number; households: number }
+    demo: { enabled: boolean; seed: number; households: number; remoteEvery: number }
     notifications: ConfigFile['notifications'] & { adapter: 'webhook' | 'file' | 'none' }
     security: {
       masterKeyFile?: string

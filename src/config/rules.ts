@@ -19,7 +19,8 @@ const rules: readonly Rule[] = [
   { reads: ['outbound'], check: checkOutbound },
   { reads: ['lanes'], check: checkLanes },
   { reads: ['shutdown'], check: checkShutdown },
-  { reads: ['environment', 'demo'], check: checkDemo },
+  { reads: ['lanes', 'outbound', 'accountHost'], check: checkAccountHost },
+  { reads: ['environment', 'demo', 'accountHost'], check: checkDemo },
   { reads: ['security'], check: checkSecurity },
   { reads: ['listeners', 'outbound'], check: checkMac },
   { reads: ['environment', 'notifications'], check: checkNotifications },
@@ -137,7 +138,26 @@ function checkShutdown({ shutdown: { noticeMs, drainMs, forceMs } }: ConfigFile)
   return [{ path: 'shutdown.forceMs', message: 'must be more than noticeMs and drainMs together' }]
 }
 
+/** What a decision and its commit need after the host's answer. */
+const HOST_RESERVE_MS = 500
+
+function checkAccountHost({ accountHost, outbound, lanes }: ConfigFile): Problem[] {
+  if (accountHost === undefined) return []
+  const problems: Problem[] = []
+  if (!outbound.some(({ name }) => name === accountHost.link)) {
+    problems.push({ path: 'accountHost.link', message: `no outbound link is called ${accountHost.link}` })
+  }
+  if (accountHost.timeoutMs + HOST_RESERVE_MS > lanes.timeBudgetMs) {
+    const message = `must be at least ${HOST_RESERVE_MS} below lanes.timeBudgetMs (${lanes.timeBudgetMs})`
+    problems.push({ path: 'accountHost.timeoutMs', message })
+  }
+  return problems
+}
+
 function checkDemo(file: ConfigFile): Problem[] {
+  if (file.demo.remoteEvery > 0 && file.accountHost === undefined) {
+    return [{ path: 'demo.remoteEvery', message: 'must be 0 without accountHost' }]
+  }
   if (file.environment !== 'production' || file.demo.enabled !== true) return []
   return [{ path: 'demo.enabled', message: 'must not be true in production' }]
 }

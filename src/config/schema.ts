@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox'
+import { accountHost } from './account-host-schema.ts'
 import { availability } from './availability-schema.ts'
 import { backup } from './backup-schema.ts'
 import { forwarding } from './forwarding-schema.ts'
@@ -274,6 +275,7 @@ export const configFileSchema = Type.Object(
       { ...group, description: 'HTTP API, metrics and health. Environment: MIZAN_PORT_HTTP.' },
     ),
     outbound: Type.Array(outboundLink, { default: [], maxItems: 256, description: 'Links that the switch opens.' }),
+    accountHost: Type.Optional(accountHost),
     lanes,
     availability,
     shutdown,
@@ -302,6 +304,12 @@ export const configFileSchema = Type.Object(
           maximum: 10_000_000,
           default: 1_000,
           description: 'Households of the demo world.',
+        }),
+        remoteEvery: Type.Integer({
+          minimum: 0,
+          maximum: 10_000_000,
+          default: 0,
+          description: 'One household in so many has its account at the account host; 0 = none. Needs accountHost.',
         }),
       },
       { ...group, description: 'The demo world.' },

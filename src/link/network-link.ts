@@ -113,6 +113,14 @@ export class NetworkLink extends ClientLink {
   }
 
   /**
+   * Proves that the peer answers, by an 0800 with DE70 301.
+   * @throws MizanError LINK_CLOSED when the link is not up or the echo is refused, LINK_TIMEOUT
+   */
+  probe(): Promise<void> {
+    return this.#management.manage((frame, key, timeoutMs) => this.request(frame, key, timeoutMs), networkCodes.echo)
+  }
+
+  /**
    * Sends the peer a new zone key in an 0800 with DE70 101 and awaits its 0810.
    * @param block TR-31 block under the link's key-encryption key
    * @returns DE39 and the check value that the peer computed; only when that is the key's own has the peer the key

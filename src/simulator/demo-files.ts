@@ -25,7 +25,8 @@ export interface WorldHousehold {
   readonly members: number
   readonly drawAheadDays: number
   readonly card: WorldCard
-  readonly postalAccount: { readonly id: string; readonly balance: number }
+  /** Of one that is held at the account host, the balance there when the world was made. */
+  readonly postalAccount: { readonly id: string; readonly balance: number; readonly heldAt?: 'host' }
   /** As of the day the world was made. */
   readonly wallets: Readonly<Record<string, number>>
 }

@@ -30,6 +30,8 @@ export interface DemoHousehold {
   readonly pin: string
   readonly status: CardStatus
   readonly postalPiasters: number
+  /** Whether its account, with that money, is held at the Post's account host. */
+  readonly remote: boolean
   readonly pointsPiasters: number
   readonly grantsPiasters: number
   /** Still valid at the start, or stopped long ago: the steady state that a bench measures. */
@@ -61,8 +63,9 @@ export function panOf(householdId: number): string {
 /**
  * One household of the world of a seed. Every figure depends on seed and number alone, so that a simulator can make any
  * of a million households without the others.
+ * @param remoteEvery one household in so many has its account at the account host; 0 = none
  */
-export function demoHousehold(seed: number, id: number, withCases = true): DemoHousehold {
+export function demoHousehold(seed: number, id: number, withCases = true, remoteEvery = 0): DemoHousehold {
   const random = new Random(seed * 1_000_003 + id * 7_919)
   random.next()
   const special = withCases ? specialCases[id - 1] : undefined
@@ -78,6 +81,7 @@ export function demoHousehold(seed: number, id: number, withCases = true): DemoH
     pin: String(random.integer(0, 9_999)).padStart(4, '0'),
     status: special === undefined ? 'active' : caseStatus[special],
     postalPiasters: rich * random.integer(5_000, 90_000) * 100,
+    remote: remoteEvery > 0 && id % remoteEvery === 0,
     pointsPiasters: rich * (random.next() < 0.5 ? random.integer(1, 60) * 10 : 0),
     grantsPiasters: rich * (random.next() < 0.2 ? 12_500 : 0),
     oldRationCard: withCases ? 'active' : 'stopped',
@@ -110,7 +114,8 @@ export function householdRecord(
     classes: [],
     closedMonth: previousMonth(monthOf(today)),
     oldRationCard: household.oldRationCard,
-    postalPiasters: household.postalPiasters,
+    accountAt: household.remote ? 'host' : 'local',
+    postalPiasters: household.remote ? 0 : household.postalPiasters,
     grants: openingGrants(household, today, programmes),
     cards: [
       {
@@ -218,7 +223,11 @@ export function worldFile(
       members: household.members,
       drawAheadDays: drawAheadDaysOf(household, programmes),
       card: cardInFile(household, issuer),
-      postalAccount: { id: String(moneyAccount('postalAccount', household.id)), balance: household.postalPiasters },
+      postalAccount: {
+        id: String(moneyAccount('postalAccount', household.id)),
+        balance: household.postalPiasters,
+        ...(household.remote ? { heldAt: 'host' } : {}),
+      },
       wallets: walletsOf(household, today, programmes),
     })),
     outlets: demoOutlets().map(({ acceptor, category, mcc, governorate, terminals }) => ({

@@ -27,6 +27,8 @@ export interface DemoWorldOptions {
   readonly households: number
   /** Whether the first households are the special ones; a bench wants none. */
   readonly withCases: boolean
+  /** One household in so many has its account at the account host. @default 0 = none */
+  readonly remoteEvery?: number
   readonly nowMs: number
   readonly cutoverMinutes: number
   readonly programmes: ProgrammeCatalogue
@@ -63,7 +65,7 @@ function* records(options: DemoWorldOptions): Generator<HouseholdRecord> {
   const issuer = new DemoIssuer(demoKeys(options.seed))
   const programmes = options.programmes.on(today)
   for (let id = 1; id <= options.households; id++) {
-    const household = demoHousehold(options.seed, id, options.withCases)
+    const household = demoHousehold(options.seed, id, options.withCases, options.remoteEvery)
     yield householdRecord(household, today, programmes, options.protection, issuer)
   }
 }
@@ -74,10 +76,11 @@ function* records(options: DemoWorldOptions): Generator<HouseholdRecord> {
  */
 export function writeWorldFile(
   varDir: string,
-  options: Pick<DemoWorldOptions, 'seed' | 'households' | 'nowMs' | 'programmes'>,
+  options: Pick<DemoWorldOptions, 'seed' | 'households' | 'nowMs' | 'programmes' | 'remoteEvery'>,
 ): string {
   const households: DemoHousehold[] = []
-  for (let id = 1; id <= options.households; id++) households.push(demoHousehold(options.seed, id))
+  const { seed, remoteEvery } = options
+  for (let id = 1; id <= options.households; id++) households.push(demoHousehold(seed, id, true, remoteEvery))
   const world = worldFile(households, options.nowMs, options.programmes, demoKeys(options.seed))
   const file = path.join(varDir, 'demo', 'world.json')
   mkdirSync(path.dirname(file), { recursive: true })

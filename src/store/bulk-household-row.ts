@@ -3,6 +3,7 @@ import type { ProgrammeBook } from '../benefit/programme-book.ts'
 import { type CivilDate, type CivilMonth, isCivilDate } from '../calendar.ts'
 import { isGovernorate } from '../card/governorates.ts'
 import {
+  accountPlaces,
   cardKinds,
   cardStatuses,
   type HouseholdTerm,
@@ -41,7 +42,7 @@ export interface StatedTotals {
 
 /** Keys of the objects of a household file. */
 export const householdColumns: readonly FileColumn[] = [
-  ...['household', 'governorate', 'oldRationCard', 'closedMonth', 'postalPiasters'].map((name) => ({
+  ...['household', 'governorate', 'oldRationCard', 'closedMonth', 'accountAt', 'postalPiasters'].map((name) => ({
     name,
     required: false,
   })),
@@ -101,7 +102,9 @@ export function householdOfRow(row: FileRow, rules: HouseholdRowRules): Househol
     undefined,
   )
   const closedMonth = (closedText === undefined ? undefined : monthOfText(closedText)) ?? rules.closedMonth
-  const postalPiasters = reader.integer('postalPiasters', 0, AMOUNT_MAX, 0)
+  const accountAt = reader.choice('accountAt', accountPlaces, 'local')
+  // What is held at the account host is known there alone.
+  const postalPiasters = reader.integer('postalPiasters', 0, accountAt === 'host' ? 0 : AMOUNT_MAX, 0)
   const terms = termsOf(reader)
   const classes = reader.strings('classes', CLASS, 'must be codes of small letters, digits and hyphens', CLASSES_MAX)
   const cards = reader.list('cards', CARDS_MAX).map(cardOf)
@@ -110,7 +113,8 @@ export function householdOfRow(row: FileRow, rules: HouseholdRowRules): Househol
   reader.end()
   if (reader.faults.length > 0) return reader.faults
   const sorted = [...new Set(classes)].sort()
-  return { id, governorate, terms, classes: sorted, closedMonth, oldRationCard, cards, postalPiasters, grants, people }
+  const states = { closedMonth, oldRationCard, accountAt }
+  return { id, governorate, terms, classes: sorted, ...states, cards, postalPiasters, grants, people }
 }
 
 function termsOf(reader: FieldReader): HouseholdTerm[] {

@@ -14,11 +14,11 @@ export async function insertHouseholds(
 ): Promise<void> {
   await client.query({
     name: 'bulk_households',
-    text: `insert into household (lane, id, governorate, classes, closed_month, old_ration_card)
+    text: `insert into household (lane, id, governorate, classes, closed_month, old_ration_card, account_at)
        select $1::smallint, h.id, h.governorate, coalesce(string_to_array(nullif(h.classes, ''), ','), '{}'),
-              h.closed_month, h.old_card
-       from unnest($2::bigint[], $3::text[], $4::text[], $5::integer[], $6::text[])
-         h(id, governorate, classes, closed_month, old_card)`,
+              h.closed_month, h.old_card, h.account_at
+       from unnest($2::bigint[], $3::text[], $4::text[], $5::integer[], $6::text[], $7::text[])
+         h(id, governorate, classes, closed_month, old_card, account_at)`,
     values: [
       lane,
       int8Array(households.map((row) => row.id)),
@@ -26,6 +26,7 @@ export async function insertHouseholds(
       textArray(households.map((row) => row.classes.join(','))),
       int4Array(households.map((row) => row.closedMonth)),
       textArray(households.map((row) => row.oldRationCard)),
+      textArray(households.map((row) => row.accountAt ?? 'local')),
     ],
   })
   const terms = households.flatMap((row) => row.terms.map((term) => ({ ...term, householdId: row.id })))

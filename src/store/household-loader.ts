@@ -1,5 +1,5 @@
 import type { CivilMonth } from '../calendar.ts'
-import type { CardKind, CardStatus, HouseholdTerm, OldRationCard } from '../card/household.ts'
+import type { AccountPlace, CardKind, CardStatus, HouseholdTerm, OldRationCard } from '../card/household.ts'
 import { assert } from '../errors.ts'
 import type { Unit } from '../money.ts'
 import { BulkLane } from './bulk-lane.ts'
@@ -42,6 +42,8 @@ export interface HouseholdRecord {
   /** The month before the first whose wallets it has. */
   readonly closedMonth: CivilMonth
   readonly oldRationCard: OldRationCard
+  /** @default local */
+  readonly accountAt?: AccountPlace
   readonly cards: readonly CardRecord[]
   /** Opening money of the postal account, piasters. */
   readonly postalPiasters: number

@@ -2,6 +2,7 @@ import { type ProgrammeCatalogue, programmeCatalogue } from '../benefit/programm
 import type { ProgrammeFile } from '../benefit/programme-schema.ts'
 import { type Client, connect } from './connection.ts'
 import { readCatalogue } from './programme-reader.ts'
+import { accountHostChecks } from './verify/account-host.ts'
 import { advanceChecks } from './verify/advances.ts'
 import { authorizationChecks } from './verify/authorizations.ts'
 import { balanceChecks } from './verify/balances.ts'
@@ -38,6 +39,7 @@ export const ledgerChecks: readonly LedgerCheck[] = [
   ...advanceChecks,
   ...basketChecks,
   ...outboundChecks,
+  ...accountHostChecks,
 ]
 
 /**

@@ -3,6 +3,7 @@ import { createAvailabilityMetrics } from './availability-metrics.ts'
 import { createBackupMetrics } from './backup-metrics.ts'
 import { type CounterChild, FastCounter, FastHistogram, type HistogramChild } from './counters.ts'
 import { createForwardMetrics } from './forward-metrics.ts'
+import { createHostMetrics } from './host-metrics.ts'
 import { createNotificationMetrics } from './notification-metrics.ts'
 
 /** Stages of a request, in order; `total` runs from the frame's last byte to the answer's first. */
@@ -107,6 +108,7 @@ export function createMetrics() {
     notifications: createNotificationMetrics(registry),
     availability: createAvailabilityMetrics(registry),
     backups: createBackupMetrics(registry),
+    host: createHostMetrics(registry),
     /** The page in Prometheus' text format. */
     render: () => registry.metrics(),
     contentType: registry.contentType,

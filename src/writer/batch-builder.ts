@@ -225,7 +225,7 @@ export class BatchBuilder {
     const reversed = kind === 'debit'
     const detail = JSON.stringify({ request: open.id, piasters, reversed })
     this.#commands.push({ id, kind: 'host-abandoned', householdId, authorizationId: undefined, detail })
-    this.change('host-ending', { id: open.id, by: id, outcome: 'abandoned', used: false, reversed, said: '' })
+    this.change('host-ending', { id: open.id, by: id, outcome: 'abandoned', used: false, reversed, paid: 0, said: '' })
     if (!reversed) return
     const nowMs = this.head.atMs
     this.#addForward(id, hostReversal(policy, { stamps, piasters, transactionType, place, householdId, cardId, nowMs }))
@@ -360,8 +360,8 @@ export class BatchBuilder {
   ): void {
     for (const forward of forwards) this.#addForward(id, forward)
     if (hostEnding !== undefined) {
-      const { request, outcome, used, reversed, said } = hostEnding
-      this.change('host-ending', { id: request.stamps.requestId, by: id, outcome, used, reversed, said })
+      const { request, outcome, used, reversed, paidPiasters: paid, said } = hostEnding
+      this.change('host-ending', { id: request.stamps.requestId, by: id, outcome, used, reversed, paid, said })
     }
     if (hostAdvice === undefined) return
     const isStandIn = standIn !== undefined

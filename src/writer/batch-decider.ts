@@ -24,6 +24,8 @@ export interface Answer {
   readonly fields: AnswerFields
   /** What the account host is asked first, once this is durable: there is no answer yet. */
   readonly call?: HostCall
+  /** Approved in the account host's place. */
+  readonly standInPiasters?: number
 }
 
 /** What is decided by, beside what was looked up. */
@@ -99,7 +101,8 @@ function decideOne(
     originalKey: orphan ? (request.originalKey ?? earlyKeysOf(request)[0]) : undefined,
     authentication,
   })
-  return { result: decision.result, fields }
+  if (decision.standIn === undefined) return { result: decision.result, fields }
+  return { result: decision.result, fields, standInPiasters: decision.hostAdvice?.piasters ?? 0 }
 }
 
 function isReversedEarly(request: AuthorizationRequest, { reversedEarly }: Lookups): boolean {

@@ -225,11 +225,12 @@ export class BatchPipeline {
   }
 
   #answer({ works, answers }: SentBatch): void {
-    const { desk, copies } = this.#options
+    const { desk, copies, observer, lane } = this.#options
     assert(answers.length === works.length, 'every request of a batch has an answer')
     for (let index = 0; index < works.length; index++) {
-      const { result, fields, call } = answers[index] as Answer
+      const { result, fields, call, standInPiasters } = answers[index] as Answer
       const work = works[index] as Work
+      if (standInPiasters !== undefined) observer.stoodIn?.(lane, standInPiasters)
       if (call === undefined || desk === undefined) copies.answer(work, result, fields)
       else desk.ask(work, call)
     }

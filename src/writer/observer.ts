@@ -34,6 +34,8 @@ export interface LaneObserver {
   cacheWarmed?(lane: number, households: number): void
   laneFault?(lane: number, error: unknown): void
   early91?(lane: number, reason: EarlyReason): void
+  /** An approval in the place of the account host is durable. */
+  stoodIn?(lane: number, piasters: number): void
   /** How far the closing of past months is. */
   closingProgress?(lane: number, progress: ClosingProgress): void
 }

@@ -70,6 +70,10 @@ export function writerTelemetry(metrics: Metrics, log: Logger): LaneObserver {
       faultSaidMs = nowMs
       unexpectedError(log, { where: `lane ${lane}` }, error)
     },
+    stoodIn(_lane, piasters) {
+      metrics.host.standIns.child().inc()
+      metrics.host.standInPiasters.child().inc(piasters)
+    },
     closingProgress(lane, progress) {
       const { month, total, handed } = progress
       metrics.closingsLeft.set({ lane }, Math.max(0, total - handed))

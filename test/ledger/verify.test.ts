@@ -320,6 +320,33 @@ const plants: readonly Plant[] = [
     forge: [],
   },
   {
+    what: 'money here in an account that the host holds',
+    sql: `update household set account_at = 'host' where id = ${FIRST_ID}`,
+    fails: ['remote-accounts-empty'],
+    forge: [],
+  },
+  {
+    what: 'an advice to the account host of what nobody paid',
+    sql: `insert into host_advice select lane, id, batch_seq, household_id, 'debit', 1000, false
+            from authorization_journal where id = ${purchase};
+          insert into outbound_message (destination, kind, mti, fields, stan, transmission, lane, batch_seq,
+              authorization_id, queued_by, next_at, created_at)
+            select 'post', 'advice', '0220', '{}', '500001', '1118100000', lane, batch_seq, id, 'decision', received_at,
+              received_at from authorization_journal where id = ${purchase}`,
+    fails: ['host-money-explained'],
+    forge: [],
+  },
+  {
+    what: 'a request that the account host may have booked, and that nobody reversed',
+    sql: `insert into host_request select lane, 1, batch_seq, household_id, card_id, 'debit', 1000, '000001', '1118100000',
+              '000000000001', '00', acquirer, terminal, acceptor, mcc, received_at
+            from authorization_journal where id = ${purchase};
+          insert into host_request_ending select lane, 1, batch_seq, id, 'unanswered', false, false, 0, ''
+            from authorization_journal where id = ${purchase}`,
+    fails: ['host-requests-end-once'],
+    forge: [],
+  },
+  {
     what: 'a business date in the default partition',
     sql: `create table moved as select * from transfer_20261118;
           drop table transfer_20261118;

@@ -7,7 +7,8 @@ const paidAtDesk = `(a.trace like '%"copay.cash"%' and a.trace like '%"route.hea
 
 /**
  * What each authorization moved: value in piasters and in counted units. Issues, expiries and conversions accompany a
- * draw or a return and are not part of its amount; nor are fees, advances and what recovers them.
+ * draw or a return and are not part of its amount; nor are fees, advances and what recovers them, nor what an account host
+ * pays or gets back.
  */
 const moved = `
   moved as (
@@ -16,7 +17,7 @@ const moved = `
            sum(amount) filter (where kind in (2, 3, 6) and ${unitOf('debit')} > 0) as units,
            max(${tailOf('debit')}) filter (where kind in (2, 3, 6) and ${unitOf('debit')} > 0) as tail,
            sum(amount) filter (where kind >= 10 and kind not in (21, 24, 25, 26)) as money
-    from transfer group by 1, 2, 3),
+    from transfer where kind not in (30, 31) group by 1, 2, 3),
   tariff as (
     select * from jsonb_to_recordset($1::jsonb -> 'tariffs') r(tail integer, "from" date, piasters bigint)),
   answered as (
