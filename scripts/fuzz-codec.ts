@@ -107,10 +107,11 @@ function sameBytes(dialect: Dialect, written: Buffer, read: Buffer): boolean {
   return written.toString('latin1').toUpperCase() === read.toString('latin1').toUpperCase()
 }
 
-type Random = (limit: number) => number
+/** A number from 0 up to, not including, the limit. */
+export type RandomBelow = (limit: number) => number
 
 /** Marsaglia's xorshift of 32 bits: repeatable, and good enough to shake a parser. */
-function randomNumbers(seed: number): Random {
+export function randomNumbers(seed: number): RandomBelow {
   let state = seed | 0 || 1
   return (limit) => {
     state ^= state << 13
@@ -121,7 +122,7 @@ function randomNumbers(seed: number): Random {
 }
 
 /** Well-formed messages of a dialect to start from, together holding every field. */
-function seedMessages(dialect: Dialect, random: Random): Buffer[] {
+function seedMessages(dialect: Dialect, random: RandomBelow): Buffer[] {
   const entries = Object.entries(dialect.spec.fields)
   const seeds: Buffer[] = []
   for (let i = 0; i < 60; i++) {
@@ -132,7 +133,7 @@ function seedMessages(dialect: Dialect, random: Random): Buffer[] {
   return seeds
 }
 
-function sampleValue(spec: FieldSpec, random: Random): string {
+function sampleValue(spec: FieldSpec, random: RandomBelow): string {
   const length = spec.kind === 'fixed' ? spec.max : random(Math.min(spec.max, 40) + 1)
   if (spec.content === 'binary' || spec.content === 'hex-ascii') return '5f'.repeat(length)
   const text = '1234567890'.repeat(Math.ceil(length / 10)).slice(0, length)
@@ -140,7 +141,7 @@ function sampleValue(spec: FieldSpec, random: Random): string {
   return spec.lengthUnit === 'bytes' && spec.content === 'bcd' ? text.slice(text.length % 2) : text
 }
 
-const mutations: ((bytes: Buffer, random: Random) => Buffer)[] = [
+const mutations: ((bytes: Buffer, random: RandomBelow) => Buffer)[] = [
   (bytes) => bytes,
   (bytes, random) => bytes.subarray(0, random(bytes.length + 1)),
   (bytes, random) => Buffer.concat([bytes, Buffer.alloc(random(9), random(256))]),
@@ -165,7 +166,7 @@ function changed(bytes: Buffer, at: number, value: number, flip = false): Buffer
 }
 
 /** One to three mutations in a row. */
-function mutate(bytes: Buffer, random: Random): Buffer {
+export function mutate(bytes: Buffer, random: RandomBelow): Buffer {
   let mutated = bytes
   for (let rounds = random(3); rounds >= 0; rounds--) {
     const mutation = mutations[random(mutations.length)] as (typeof mutations)[number]

@@ -3,9 +3,8 @@ import { type LoadDialect, loadDialects } from '../../src/simulator/load-mix.ts'
 import type { Random } from '../../src/simulator/random.ts'
 import type { FaultKind } from './fault.ts'
 import { blackHole, cutReplyToCommit, cutWithin, doubled, faulty, isCommit, stalled } from './gates.ts'
-import { COMMIT_TIMEOUT_MS, type Stage } from './stage.ts'
+import { LONG_MS, type Stage } from './stage.ts'
 
-const LONG_MS = COMMIT_TIMEOUT_MS + 1_500
 /** Far below what the load needs. */
 const SLOW_DATABASE_BYTES_PER_SECOND = 100_000
 const SLOW_LINK_BYTES_PER_SECOND = 8_000

@@ -2,10 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { requestStates } from '../../src/simulator/load-record.ts'
 import type { Random } from '../../src/simulator/random.ts'
 import type { FaultKind } from './fault.ts'
-import { COMMIT_TIMEOUT_MS, type Stage } from './stage.ts'
+import { LONG_MS, type Stage } from './stage.ts'
 
-/** The driver's own limit is a second above the server's. */
-const LONG_MS = COMMIT_TIMEOUT_MS + 1_500
 /** How long two writers are watched side by side. */
 const SIDE_BY_SIDE_MS = 700
 

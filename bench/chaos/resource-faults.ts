@@ -3,9 +3,8 @@ import { Client } from 'pg'
 import type { ChaosDisk } from './disk.ts'
 import type { FaultKind } from './fault.ts'
 import type { ChaosServer } from './server.ts'
-import { COMMIT_TIMEOUT_MS, type Stage } from './stage.ts'
+import { LONG_MS, type Stage } from './stage.ts'
 
-const LONG_MS = COMMIT_TIMEOUT_MS + 1_500
 /** The longest that the server lets a commit wait. */
 const COMMIT_DELAY_MICROSECONDS = 100_000
 const STUTTER_FROZEN_MS = 180

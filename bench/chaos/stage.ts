@@ -21,7 +21,9 @@ export interface StageOptions {
 }
 
 /** Limits of the switch under test: short, so that many faults that outlast them fit into minutes. */
-export const COMMIT_TIMEOUT_MS = 1_500
+export const COMMIT_TIMEOUT_MS = 1_000
+/** Longer than a commit may take, and than the driver waits for it: a second more. */
+export const LONG_MS = COMMIT_TIMEOUT_MS + 1_400
 const TIME_BUDGET_MS = 1_500
 /** Later than the switch's own answer 91. */
 const REPEAT_AFTER_MS = 2_000
