@@ -1,10 +1,9 @@
 import path from 'node:path'
-import { Argument, Command, InvalidArgumentError, Option } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { describeError } from '../src/errors.ts'
 import { mixNames } from '../src/simulator/load-mix.ts'
 import { runBaseline } from './baseline.ts'
 import { benchCodec } from './codec.ts'
-import { type CrashScenario, crashScenarios, runCrashes } from './crash.ts'
 import { benchCrypto } from './crypto.ts'
 import { runMax } from './max.ts'
 import { type BenchOptions, type CryptoKind, cryptoKinds } from './options.ts'
@@ -85,14 +84,6 @@ const program = withOptions(new Command('bench'))
     withOptions(new Command('baseline'), 'none')
       .description('compare with one database transaction per authorization')
       .action(action(runBaseline)),
-  )
-  .addCommand(
-    withOptions(new Command('crash'))
-      .description('break switch, database and connection under load, and compare what is left')
-      .addArgument(new Argument('[scenario]', 'only this one').choices([...crashScenarios]))
-      .action((scenario: CrashScenario | undefined, options: RawOptions) =>
-        action((checked) => runCrashes(checked, scenario))(options),
-      ),
   )
 
 program.addCommand(

@@ -2,6 +2,7 @@ import path from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { describeError } from '../../src/errors.ts'
 import { type MixName, mixNames } from '../../src/simulator/load-mix.ts'
+import { type CryptoKind, cryptoKinds } from '../options.ts'
 import { note, table } from '../terminal.ts'
 import { faultKinds } from './plan.ts'
 import { chaosFigures, chaosTable } from './report.ts'
@@ -24,6 +25,7 @@ interface Options {
   readonly rate: number
   readonly cards: number
   readonly mix: MixName
+  readonly crypto: CryptoKind
   readonly only?: string[]
   readonly verifyEvery: number
   readonly calm: number
@@ -40,6 +42,9 @@ const program = new Command('chaos')
   .option('--rate <n>', 'requests per second', whole(10, 5_000), 250)
   .option('--cards <n>', 'cards in the database', whole(500, 1_000_000), 10_000)
   .addOption(new Option('--mix <name>', 'what is asked for').choices([...mixNames]).default('national'))
+  .addOption(
+    new Option('--crypto <kind>', 'what a request brings to be verified').choices([...cryptoKinds]).default('none'),
+  )
   .option('--only <kinds...>', 'only these kinds of faults; "list" lists them')
   .option('--verify-every <n>', 'audit ledger and record after so many faults', whole(1, 10_000), 8)
   .option('--calm <ms>', 'load between a recovery and the next fault, milliseconds', whole(0, 60_000), 700)

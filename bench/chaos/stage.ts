@@ -4,6 +4,7 @@ import path from 'node:path'
 import type { LoadPorts } from '../../src/simulator/load-generator.ts'
 import type { LoadDialect, MixName } from '../../src/simulator/load-mix.ts'
 import { type FaultProxy, startFaultProxy } from '../../test/support/fault-proxy.ts'
+import type { CryptoKind } from '../options.ts'
 import { Session } from '../session.ts'
 import type { SwitchProcess } from '../switch-process.ts'
 import { type BenchWorld, openWorld } from '../world.ts'
@@ -16,6 +17,7 @@ export interface StageOptions {
   readonly seed: number
   readonly cards: number
   readonly mix: MixName
+  readonly crypto: CryptoKind
   /** Folder for everything; absent = a new one below the temporary folder, removed at the end. */
   readonly varDir?: string
 }
@@ -126,7 +128,7 @@ function openSession(
   database: FaultProxy,
   links: Stage['links'],
 ): Promise<Session> {
-  const { ratePerSecond, seconds, mix, seed } = options
+  const { ratePerSecond, seconds, mix, crypto, seed } = options
   const config = path.join(world.varDir, 'chaos.json')
   const limits = {
     database: { statementTimeoutMs: COMMIT_TIMEOUT_MS },
@@ -136,6 +138,7 @@ function openSession(
   return Session.open({
     world,
     mix,
+    crypto,
     seed,
     config,
     capacity: Math.ceil(ratePerSecond * seconds * ROOM_FACTOR) + ROOM_MORE,

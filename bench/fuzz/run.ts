@@ -26,8 +26,8 @@ export interface LinkFuzzOptions {
   /** Well-formed requests a second meanwhile. */
   readonly canaryPerSecond: number
   readonly cards: number
-  /** A world to play on; absent: one of its own. */
-  readonly world?: BenchWorld
+  /** How long the last connections are given to go. @default 2500 */
+  readonly settleMs?: number
 }
 
 /** What a listener got. */
@@ -78,14 +78,12 @@ const RECENT_KEYS = 5_000
 /** Throws bytes at the listeners of a switch while others use them, and looks at what it does to it. */
 export async function fuzzLinks(options: LinkFuzzOptions): Promise<LinkFuzzResult> {
   const varDir = path.join(os.tmpdir(), `mizan-fuzz-${process.pid}`)
-  const world = options.world ?? (await openWorld({ cards: options.cards, seed: options.seed, laneCount: 1, varDir }))
+  const world = await openWorld({ cards: options.cards, seed: options.seed, laneCount: 1, varDir })
   try {
     return await onWorld(options, world)
   } finally {
-    if (options.world === undefined) {
-      await world.close()
-      rmSync(varDir, { recursive: true, force: true })
-    }
+    await world.close()
+    rmSync(varDir, { recursive: true, force: true })
   }
 }
 
@@ -126,7 +124,7 @@ class LinkFuzz {
   }
 
   async run(): Promise<LinkFuzzResult> {
-    const { seed, canaryPerSecond } = this.#options
+    const { seed, canaryPerSecond, settleMs = SETTLE_MS } = this.#options
     const session = this.#session
     const beganMs = performance.now()
     const logBefore = statSync(this.#logFile).size
@@ -140,10 +138,10 @@ class LinkFuzz {
       onLatency: (microseconds) => this.#latency.record(microseconds),
     })
     await this.#attackUntil(WARM_SHARE)
-    await sleep(SETTLE_MS)
+    await sleep(settleMs)
     const warm = await this.#measured()
     await this.#attackUntil(1)
-    await sleep(SETTLE_MS)
+    await sleep(settleMs)
     const end = await this.#measured()
     this.#over = true
     const outcome = await canary
