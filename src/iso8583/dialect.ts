@@ -4,7 +4,7 @@ import { dialectProblems } from './dialect-check.ts'
 import type { DialectSpec, FieldSpec, SubfieldSpec } from './dialect-spec.ts'
 import { FIELD_MAX } from './dialect-spec.ts'
 import type { FieldValues } from './encode.ts'
-import { encodeMessage } from './encode.ts'
+import { encodeEcho, encodeMessage, RESPONSE_CODE } from './encode.ts'
 import { fieldTables } from './field-tables.ts'
 import type { Message } from './message.ts'
 
@@ -39,6 +39,12 @@ export interface Dialect {
    * @throws MizanError CODEC_ENCODE_FAILED naming the field, without its value; also when the target is too short
    */
   encodeInto(mti: string, fields: FieldValues, target: Buffer, offset: number, bitmaps?: number): number
+  /**
+   * Writes the answer to a message of this dialect that repeats what an answer repeats and adds DE39, at a fraction of
+   * the cost of writing it from values. Returns the position behind it.
+   * @throws MizanError CODEC_ENCODE_FAILED as above
+   */
+  refuseInto(request: Message, mti: string, responseCode: string, target: Buffer, offset: number): number
 }
 
 /** A message is first written here, then copied at its size. Writing is synchronous, so one buffer serves all. */
@@ -53,10 +59,12 @@ export function compileDialect(spec: DialectSpec): Dialect {
   if (problems.length > 0) throw new MizanError('CODEC_DIALECT_INVALID', `${spec?.name}: ${problems.join('; ')}`)
   const tables = fieldTables(spec)
   const specs: (FieldSpec | undefined)[] = Array.from({ length: FIELD_MAX + 1 }, (_, de) => spec.fields[de])
+  const answerEcho = [...(spec.answer?.echo ?? [])].sort((a, b) => a - b)
+  const echoed = answerEcho.filter((de) => de !== RESPONSE_CODE)
   const dialect: Dialect = {
     name: spec.name,
     spec,
-    answerEcho: [...(spec.answer?.echo ?? [])].sort((a, b) => a - b),
+    answerEcho,
     field: (de) => specs[de],
     subfields: (de) => specs[de]?.subfields,
     decode: (buffer, start = 0, end = buffer.length) =>
@@ -68,6 +76,8 @@ export function compileDialect(spec: DialectSpec): Dialect {
     },
     encodeInto: (mti, fields, target, offset, bitmaps = 1) =>
       encodeMessage(tables, mti, fields, target, offset, bitmaps),
+    refuseInto: (request, mti, responseCode, target, offset) =>
+      encodeEcho(request, echoed, mti, responseCode, target, offset),
   }
   return dialect
 }

@@ -265,7 +265,23 @@ export class Exchange {
 
   #refuseEarly(context: AnswerContext, reason: EarlyRefusal): void {
     this.#observer.refused?.(this.#profile.name, reason)
-    this.#answer(context, { 39: this.#codes['not-in-time'] })
+    const code = this.#codes['not-in-time']
+    if (context.isAuthentic) this.#answer(context, { 39: code })
+    else this.#refuseUnsigned(context, code)
+  }
+
+  /** The cheapest answer there is: most of a flood gets it. */
+  #refuseUnsigned(context: AnswerContext, code: string): void {
+    const encodeStartedMs = this.#timing.monotonicMs()
+    const { message, header } = context
+    const head = this.#headerBytes
+    try {
+      const end = this.#dialect.refuseInto(message, answerMti(message.mti), code, this.#scratch, head)
+      if (header !== undefined) formatVisaHeaderInto(answerHeader(header), end - head, this.#scratch, 0)
+      this.#reply(context, this.#scratch.subarray(0, end), code, encodeStartedMs)
+    } catch (error) {
+      this.#unanswerable(context, error)
+    }
   }
 
   /** A message that cannot be read to its end is answered 30 with what was read of it, if that names it at all. */
