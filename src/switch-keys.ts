@@ -11,6 +11,7 @@ import { wipe } from './security/primitives/secrets.ts'
 import type { KeyName } from './security/security-module.ts'
 import { SoftwareModule } from './security/software-module.ts'
 import { type Client, connect } from './store/connection.ts'
+import { confirmAnnouncement } from './store/key-announcement.ts'
 import { type KeyChange, type KeySnapshot, readKeys, saveKeys } from './store/key-store.ts'
 import { type KeyWatch, watchKeys } from './store/key-watch.ts'
 import * as events from './telemetry/key-events.ts'
@@ -190,6 +191,7 @@ export class KeyService {
         return { kind: 'validity', name, version: old.version, validFromMs: old.validFromMs, validToMs: endMs }
       })
       await saveKeys(client, changes, { user: 'switch', detail: `version ${version} is in use by its peer` })
+      await confirmAnnouncement(client, name, version, nowMs)
       return ending.map((old) => old.version)
     })
   }

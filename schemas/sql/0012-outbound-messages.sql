@@ -50,8 +50,9 @@ create index outbound_message_open on outbound_message (destination, id) where s
 create index outbound_message_dead on outbound_message (destination, id) where state = 'dead';
 create index outbound_message_ended on outbound_message (ended_at) where state in ('acknowledged', 'dropped');
 create index outbound_message_authorization on outbound_message (authorization_id) where authorization_id is not null;
+-- A key may be sent again once it was acknowledged: its peer may have lost it.
 create unique index outbound_message_subject on outbound_message (destination, kind, subject)
-  where subject is not null and state <> 'dropped';
+  where subject is not null and state <> 'dropped' and (kind <> 'key-exchange' or state <> 'acknowledged');
 
 -- Everything that happened to a message; added to and never changed.
 create table outbound_attempt (

@@ -4,6 +4,7 @@ import { familyOf } from '../security/keys/key-families.ts'
 import type { KeyRecord, KeyStatus } from '../security/keys/key-record.ts'
 import { activeVersions, planRotation, supersededBy, versionsOf } from '../security/keys/rotation.ts'
 import { PAN_ENCRYPTION_KEY } from '../security/pan-protection.ts'
+import { confirmAnnouncement } from '../store/key-announcement.ts'
 import { hasCardsUnder, type KeyChange, type StoredKey, saveKeys } from '../store/key-store.ts'
 import type { CommandIo } from './command-io.ts'
 import {
@@ -19,6 +20,7 @@ import {
   requireKey,
   withKeyOptions,
 } from './keys-desk.ts'
+import { sendKey } from './keys-send.ts'
 
 interface VersionOptions extends KeyCommandOptions {
   readonly keyVersion?: string
@@ -44,8 +46,13 @@ export function rotateCommand(io: CommandIo): Command {
     .description('make a new random version, active at once; what was in use stays accepted until it is confirmed')
     .argument('<name>', 'such as zpk:visa')
     .option('--retire-after <time>', 'how long what was in use stays accepted at most: 90s, 30m, 24h, 7d')
+    .option(
+      '--send',
+      'send it to its peer over the outbound link, and make nothing with it until the peer confirms',
+      false,
+    )
   return withKeyOptions(command).action(
-    async (name: string, options: KeyCommandOptions & { readonly retireAfter?: string }) => {
+    async (name: string, options: KeyCommandOptions & { readonly retireAfter?: string; readonly send: boolean }) => {
       const overlapMs = options.retireAfter === undefined ? undefined : parseTime(options.retireAfter)
       await atOpenKeyDesk(io, options, async (desk) => {
         const { version, ending } = planRotation(desk.keys, name, desk.nowMs, overlapMs)
@@ -62,8 +69,11 @@ export function rotateCommand(io: CommandIo): Command {
           return { kind: 'validity', name, version: old, validFromMs, validToMs }
         })
         changes.push({ kind: 'insert', key: record })
-        await saveKeys(desk.client, changes, authorOf(io, [], `rotation to version ${version}`))
-        io.out(keyInWords(record, 'is active'))
+        if (options.send) await sendKey(io, desk, record, changes)
+        else {
+          await saveKeys(desk.client, changes, authorOf(io, [], `rotation to version ${version}`))
+          io.out(keyInWords(record, 'is active'))
+        }
         io.out(stillAccepted(activeVersions(desk.keys, name, desk.nowMs), overlapMs, desk.nowMs))
       })
     },
@@ -97,6 +107,7 @@ export function confirmCommand(io: CommandIo): Command {
       const version = options.keyVersion === undefined ? undefined : parseVersion(options.keyVersion)
       const { confirmed, retiring } = supersededBy(desk.keys, name, desk.nowMs, version)
       await setStatus(io, desk, retiring, 'retired', `version ${confirmed.version} is confirmed`)
+      await confirmAnnouncement(desk.client, name, confirmed.version, desk.nowMs)
       io.out(keyInWords(confirmed, 'is confirmed'))
     }),
   )

@@ -7,6 +7,7 @@ import { activateCommand, confirmCommand, retireCommand, revokeCommand, rotateCo
 import { auditCommand, familiesCommand, listCommand } from './keys-list.ts'
 import { exportCommand, generateCommand, importCommand } from './keys-make.ts'
 import { reencryptPansCommand } from './keys-reencrypt.ts'
+import { sendCommand } from './keys-send.ts'
 import { keysTlsDemoCommand } from './keys-tls-demo.ts'
 
 /** `mizan keys`: the keys of the switch, from their making to their end. A running switch follows within seconds. */
@@ -21,6 +22,7 @@ export function keysCommand(io: CommandIo = processIo): Command {
     .addCommand(exportCommand(io))
     .addCommand(activateCommand(io))
     .addCommand(rotateCommand(io))
+    .addCommand(sendCommand(io))
     .addCommand(confirmCommand(io))
     .addCommand(retireCommand(io))
     .addCommand(revokeCommand(io))

@@ -11,7 +11,7 @@ import {
   parseElements48,
 } from '../iso8583/tlv.ts'
 import type { Eventually } from '../security/security-module.ts'
-import type { NetworkHookAnswer } from './session.ts'
+import { type NetworkHookAnswer, networkCodes } from './session.ts'
 
 /** Which of a link's zone keys is exchanged: its PIN encryption key or its MAC key. */
 export const zoneKeyKinds = ['zpk', 'mak'] as const
@@ -105,12 +105,21 @@ export class KeyExchange {
   }
 }
 
+/** DE70 and DE48 of an 0800 that brings a key, in no dialect. */
+export function neutralKeyFields(kind: ZoneKeyKind, block: string): Record<number, string> {
+  return { 48: formatElements48(keyElements(kind, block)), 70: networkCodes.keyExchange }
+}
+
 /** The fields of an 0800 that brings a key. */
 export function keyExchangeFields(dialect: Dialect, kind: ZoneKeyKind, block: string): Record<string, string> {
-  return elementFields(dialect, [
+  return elementFields(dialect, keyElements(kind, block))
+}
+
+function keyElements(kind: ZoneKeyKind, block: string): Element[] {
+  return [
     { tag: KIND, value: kind },
     { tag: BLOCK, value: block },
-  ])
+  ]
 }
 
 /** Fields in no dialect, as a dialect has them: the elements of DE48 move to where it carries them. */

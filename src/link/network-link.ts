@@ -6,16 +6,10 @@ import { formatVisaHeader, newVisaHeader, parseVisaHeader } from '../iso8583/vis
 import { ClientLink } from './client.ts'
 import type { ClientHooks, ClientOptions, SendRequest } from './client-options.ts'
 import type { Exchange } from './exchange.ts'
-import {
-  checkValueIn,
-  type KeyExchangeOutcome,
-  keyExchangeFields,
-  neutralFields,
-  type ZoneKeyKind,
-} from './key-exchange.ts'
-import type { MessageMac } from './message-mac.ts'
+import { neutralFields } from './key-exchange.ts'
+import type { MacFault, MessageMac } from './message-mac.ts'
 import type { LinkObserver } from './observer.ts'
-import { initialState, networkCodes, type SessionState } from './session.ts'
+import { initialState, isNetworkManagement, networkCodes, type SessionState } from './session.ts'
 
 /** A link that Mizan opens to a network: it signs on, proves itself by echoes, and serves the requests that come in. */
 export interface NetworkLinkOptions {
@@ -119,19 +113,9 @@ export class NetworkLink extends ClientLink {
   probe(): Promise<void> {
     return this.#management.manage((frame, key, timeoutMs) => this.request(frame, key, timeoutMs), networkCodes.echo)
   }
-
-  /**
-   * Sends the peer a new zone key in an 0800 with DE70 101 and awaits its 0810.
-   * @param block TR-31 block under the link's key-encryption key
-   * @returns DE39 and the check value that the peer computed; only when that is the key's own has the peer the key
-   * @throws MizanError LINK_CLOSED when the link is not up, LINK_TIMEOUT
-   */
-  exchangeKey(kind: ZoneKeyKind, block: string): Promise<KeyExchangeOutcome> {
-    return this.#management.exchangeKey((frame, key, timeoutMs) => this.request(frame, key, timeoutMs), kind, block)
-  }
 }
 
-/** The 0800 messages of our own on one link. */
+/** Messages of our own on one link. */
 class NetworkManagement {
   readonly #options: NetworkLinkOptions
   readonly #hasHeader: boolean
@@ -145,36 +129,22 @@ class NetworkManagement {
 
   /** Sends an 0800 of a code that must be approved. */
   async manage(send: SendRequest, code: string): Promise<void> {
-    const { answer, isKeyed } = await this.#ask(send, code, {})
-    await this.#authenticate(answer, isKeyed, code)
-    const responseCode = answer.text(39)
-    if (responseCode !== APPROVED) {
-      throw new MizanError('LINK_CLOSED', `network management ${code} was answered ${responseCode ?? 'without DE39'}`)
-    }
-  }
-
-  async exchangeKey(send: SendRequest, kind: ZoneKeyKind, block: string): Promise<KeyExchangeOutcome> {
-    const code = networkCodes.keyExchange
-    const { answer, isKeyed } = await this.#ask(send, code, keyExchangeFields(this.#options.dialect, kind, block))
-    // A peer that has taken a new MAC key may use it at once, before it is active here. The check value proves more.
-    if (kind !== 'mak') await this.#authenticate(answer, isKeyed, code)
-    return { responseCode: answer.text(39) ?? '', checkValue: checkValueIn(answer) }
+    const { timeoutMs, now } = this.#options
+    this.#stan = (this.#stan % LIVE_STAN_MAX) + 1
+    const stan = String(this.#stan).padStart(6, '0')
+    const transmission = new Date(now()).toISOString().replaceAll(/[-T:]/g, '').slice(4, 14)
+    const message = { mti: '0800', fields: { 7: transmission, 11: stan, 70: code } }
+    const { answer, fault } = await this.#exchange(send, message, timeoutMs)
+    const said = answer.text(39) ?? 'without DE39'
+    const what = `network management ${code} was answered ${said}`
+    if (fault !== undefined) throw new MizanError('LINK_CLOSED', `${what}, not authentic: ${fault}`)
+    if (said !== APPROVED) throw new MizanError('LINK_CLOSED', what)
   }
 
   async ask(send: SendRequest, message: OwnMessage, timeoutMs: number): Promise<Message> {
-    const { mac, dialect } = this.#options
-    const { mti } = message
-    const fields: FieldValues = []
-    const values = neutralFields(dialect, message.fields)
-    for (const de in values) fields[Number(de)] = values[de]
-    mac?.reserve(fields)
-    const frame = this.#frame(mti, fields)
-    if (mac !== undefined) await mac.seal(frame, this.#bodyStart(frame))
-    const key = keyOf(mti, message.fields[11] ?? '', message.fields[7] ?? '')
-    const answer = this.#decode(await send(frame, key, timeoutMs))
-    const fault = await mac?.check(answer)
-    if (fault !== undefined) throw new MizanError('LINK_TIMEOUT', `the answer to ${mti} is not authentic: ${fault}`)
-    return answer
+    const { answer, fault } = await this.#exchange(send, message, timeoutMs)
+    if (fault === undefined) return answer
+    throw new MizanError('LINK_TIMEOUT', `the answer to ${message.mti} is not authentic: ${fault}`)
   }
 
   /** An answer that nobody awaits; whoever listens may take it for what it is, if it is authentic. */
@@ -191,43 +161,31 @@ class NetworkManagement {
     return keyOf(message.mti, message.text(11) ?? '', message.text(7) ?? '')
   }
 
-  /** Sends an 0800, with a MAC where the link has a key for one: before that there is none to sign on with. */
-  async #ask(
+  /**
+   * Sends a message, with a MAC where the link has them; network management without one as long as there is no key: before
+   * that there is none to sign on with.
+   */
+  async #exchange(
     send: SendRequest,
-    code: string,
-    more: Readonly<Record<string, string>>,
-  ): Promise<{ answer: Message; isKeyed: boolean }> {
-    const { mac, timeoutMs, now } = this.#options
-    this.#stan = (this.#stan % LIVE_STAN_MAX) + 1
-    const stan = String(this.#stan).padStart(6, '0')
-    const transmission = new Date(now()).toISOString().replaceAll(/[-T:]/g, '').slice(4, 14)
+    { mti, fields: given }: OwnMessage,
+    timeoutMs: number,
+  ): Promise<{ answer: Message; fault: MacFault | undefined }> {
+    const { mac, dialect } = this.#options
+    const values = neutralFields(dialect, given)
     const fields: FieldValues = []
-    for (const de in more) fields[Number(de)] = more[de]
-    fields[7] = transmission
-    fields[11] = stan
-    fields[70] = code
-    const isKeyed = mac !== undefined && (await mac.hasKey())
+    for (const de in values) fields[Number(de)] = values[de]
+    const isKeyed = mac !== undefined && (!isNetworkManagement(mti) || (await mac.hasKey()))
     if (isKeyed) mac.reserve(fields)
-    const frame = this.#frame('0800', fields)
+    const frame = this.#frame(mti, fields)
     if (isKeyed) await mac.seal(frame, this.#bodyStart(frame))
-    const answer = this.#decode(await send(frame, keyOf('0810', stan, transmission), timeoutMs))
-    return { answer, isKeyed }
+    const answer = this.#decode(await send(frame, keyOf(mti, given[11] ?? '', given[7] ?? ''), timeoutMs))
+    return { answer, fault: isKeyed ? await mac.check(answer) : undefined }
   }
 
   #frame(mti: string, fields: FieldValues): Buffer {
     const body = this.#options.dialect.encode(mti, fields)
     if (!this.#hasHeader) return body
     return Buffer.concat([formatVisaHeader(newVisaHeader(OWN_STATION, PEER_STATION), body.length), body])
-  }
-
-  async #authenticate(answer: Message, isKeyed: boolean, code: string): Promise<void> {
-    const { mac } = this.#options
-    if (mac === undefined || !isKeyed) return
-    const fault = await mac.check(answer)
-    if (fault !== undefined) {
-      const said = answer.text(39) ?? 'without DE39'
-      throw new MizanError('LINK_CLOSED', `network management ${code} was answered ${said}, not authentic: ${fault}`)
-    }
   }
 
   #decode(frame: Buffer): Message {

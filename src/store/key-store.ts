@@ -70,6 +70,7 @@ interface KeyRow {
   valid_to: Date | null
   created_at: Date
   created_by: string
+  announced: boolean
 }
 
 /**
@@ -80,7 +81,9 @@ export async function readKeys(client: Client): Promise<KeySnapshot> {
   const { rows } = await asCatalogued('the keys cannot be read', () =>
     client.query<KeyRow>(
       `select g.generation, k.name, k.version, k.usage, k.algorithm, k.mode_of_use, k.exportability, k.check_value,
-              k.block, k.status, k.valid_from, k.valid_to, k.created_at, k.created_by
+              k.block, k.status, k.valid_from, k.valid_to, k.created_at, k.created_by,
+              exists (select from key_announcement a where a.name = k.name and a.version = k.version
+                      and a.confirmed_at is null) as announced
        from security_generation g left join security_key k on true
        order by k.name, k.version limit ${KEYS_MAX + 1}`,
     ),
@@ -107,6 +110,7 @@ function storedKey(row: KeyRow): StoredKey[] {
       validToMs: row.valid_to?.getTime(),
       createdAtMs: row.created_at.getTime(),
       createdBy: row.created_by,
+      ...(row.announced ? { announced: true } : {}),
     },
   ]
 }
@@ -123,9 +127,12 @@ export async function readKeyGeneration(client: Client): Promise<number> {
  *   STORE_REJECTED when the database refuses a row, such as a version that another program has just made
  */
 export async function saveKeys(client: Client, changes: readonly KeyChange[], author: KeyAuthor): Promise<void> {
-  await inAuditedTransaction(client, author, async () => {
-    for (const change of changes) await save(client, change, author)
-  })
+  await inAuditedTransaction(client, author, () => saveAll(client, changes, author))
+}
+
+/** The steps of {@link saveKeys}, within a transaction of {@link inAuditedTransaction}. */
+export async function saveAll(client: Client, changes: readonly KeyChange[], author: KeyAuthor): Promise<void> {
+  for (const change of changes) await save(client, change, author)
 }
 
 async function save(client: Client, change: KeyChange, author: KeyAuthor): Promise<void> {

@@ -16,6 +16,8 @@ export interface QueuedMessage {
   /** What it is about, where that may be queued only once. */
   readonly subject: string | undefined
   readonly queuedBy: string
+  /** Not sent before this instant. @default at once */
+  readonly notBeforeMs?: number
 }
 
 /** What became of a message that an authorization queued. */
@@ -48,8 +50,9 @@ export async function queueMessage(client: Client, message: QueuedMessage, nowMs
       `insert into outbound_message
          (destination, kind, mti, fields, stan, transmission, subject, queued_by, next_at, created_at)
        values ($1, $2, $3, $4, coalesce($5, nextval('outbound_stan')::text),
-               coalesce($6, to_char($9::timestamptz at time zone 'UTC', 'MMDDHH24MISS')), $7, $8, $9, $9)
-       on conflict (destination, kind, subject) where subject is not null and state <> 'dropped' do nothing
+               coalesce($6, to_char($9::timestamptz at time zone 'UTC', 'MMDDHH24MISS')), $7, $8, $10, $9)
+       on conflict (destination, kind, subject)
+         where subject is not null and state <> 'dropped' and (kind <> 'key-exchange' or state <> 'acknowledged') do nothing
        returning id`,
       [
         destination,
@@ -61,6 +64,7 @@ export async function queueMessage(client: Client, message: QueuedMessage, nowMs
         subject ?? null,
         queuedBy.slice(0, 64),
         new Date(nowMs),
+        new Date(message.notBeforeMs ?? nowMs),
       ],
     )
     return rows[0] === undefined ? undefined : Number(rows[0].id)

@@ -331,6 +331,9 @@ t.test('what goes wrong is one clear line', async (t) => {
   ]
   for (const [args, message] of lines) expectRefusal(t, await mizan(args), message)
   await mizan(['generate', 'zpk:visa', '--activate'])
+  expectRefusal(t, await mizan(['rotate', 'zpk:visa', '--send']), /no zone key of an outbound link \(there is none\)/)
+  expectRefusal(t, await mizan(['send', 'zpk:visa']), /mizan keys export makes a block/)
+  t.equal((await mizan(['list'])).out.split('\n').length, 3, 'and nothing was made')
   const other = { MIZAN_MASTER_KEY: 'b6'.repeat(32) }
   expectRefusal(t, await mizan(['rotate', 'zpk:visa'], '', other), /key zpk:visa version 1: .*the key block is refused/)
   t.equal((await mizan(['list'], '', other)).status, 0, 'a list needs no master key')

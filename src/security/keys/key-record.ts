@@ -17,6 +17,11 @@ export interface KeyRecord extends ProtectedKey {
   readonly validFromMs: number
   /** Not used from this instant on; undefined = no end. */
   readonly validToMs: number | undefined
+  /**
+   * Sent to its peer, which has not confirmed it: what comes in may be under it, and nothing is made with it as long as
+   * there is another in use.
+   */
+  readonly announced?: boolean
 }
 
 const successors: Readonly<Record<KeyStatus, readonly KeyStatus[]>> = {

@@ -64,11 +64,12 @@ export class KeyRing {
   }
 
   /**
-   * The newest version in use, for what is made now.
+   * The newest version in use, for what is made now; one that its peer has not confirmed only if there is no other.
    * @throws MizanError CRYPTO_REFUSED when there is none, or it may not be used so
    */
   current(name: KeyName, use: IntendedUse, nowMs: number): LoadedKey {
-    const [newest] = this.accepted(name, nowMs)
+    const accepted = this.accepted(name, nowMs)
+    const newest = accepted.find(({ record }) => record.announced !== true) ?? accepted[0]
     if (newest === undefined) throw new MizanError('CRYPTO_REFUSED', `there is no key ${name} in use`)
     assertUsable(newest.header, use)
     return newest
