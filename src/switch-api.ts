@@ -34,7 +34,7 @@ export function openApi({ config, url, keys, ...wiring }: ApiWiring): {
   const database = new ApiDatabase({
     url,
     // People wait for seconds, whatever the writer may take.
-    ...(statementTimeoutMs > 0 && statementTimeoutMs < 10_000 ? { statementTimeoutMs } : {}),
+    ...(statementTimeoutMs < 10_000 ? { statementTimeoutMs } : {}),
   })
   const plugin = apiPlugin({
     ...wiring,

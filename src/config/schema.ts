@@ -45,10 +45,11 @@ const database = Type.Object(
       { ...group, description: 'The embedded server.' },
     ),
     statementTimeoutMs: Type.Integer({
-      minimum: 0,
+      minimum: 100,
       maximum: 3_600_000,
-      default: 30_000,
-      description: 'Longest run of one statement, in milliseconds; 0 = no limit.',
+      default: 10_000,
+      description:
+        'Longest run of one statement, in milliseconds. A second later a connection that says nothing is given up: that is how long a database host that vanishes without a word is waited for.',
     }),
   },
   { ...group, description: 'Where the ledger is kept.' },
