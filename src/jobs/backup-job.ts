@@ -1,5 +1,5 @@
-import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
+import { MizanError } from '../errors.ts'
 import type { BackupTask } from '../store/backup/backup-worker.ts'
 import type { NamedJob } from './scheduler.ts'
 
@@ -18,16 +18,25 @@ export function backupJob({ cron, ...task }: BackupJobOptions): NamedJob {
     cron,
     description: `make a base backup in ${task.folder} and keep the newest ${task.keep}`,
     async run(signal) {
+      signal.throwIfAborted()
       const worker = new Worker(new URL('../store/backup/backup-worker.ts', import.meta.url), { workerData: task })
       const stop = () => void worker.terminate()
       signal.addEventListener('abort', stop, { once: true })
       try {
-        const [said] = (await once(worker, 'message')) as [string]
-        return said
+        return await saidBy(worker)
       } finally {
         signal.removeEventListener('abort', stop)
         await worker.terminate()
       }
     },
   }
+}
+
+/** What the thread says at its end; one that is stopped says nothing. */
+function saidBy(worker: Worker): Promise<string> {
+  return new Promise((resolve, reject) => {
+    worker.once('message', resolve)
+    worker.once('error', reject)
+    worker.once('exit', () => reject(new MizanError('BACKUP_FAILED', 'it was stopped before it was whole')))
+  })
 }

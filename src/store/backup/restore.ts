@@ -74,14 +74,14 @@ export async function restoreBackup(request: RestoreRequest): Promise<RestoredDa
   )
   const dataDir = path.resolve(request.to)
   requireEmpty(dataDir)
+  if (request.binaries !== undefined) requireMajor(chosen.manifest, programsIn(request.binaries))
   mkdirSync(dataDir, { recursive: true, mode: 0o755 })
-  const place = placeCluster(dataDir, request.relocationRoot ?? DEFAULT_RELOCATION_ROOT, say)
+  const { root, user, ...place } = placeCluster(dataDir, request.relocationRoot ?? DEFAULT_RELOCATION_ROOT, say)
   const binaries = request.binaries === undefined ? place.binaries : programsIn(request.binaries)
-  requireMajor(chosen.manifest, binaries)
-  const { root, user } = place
   const data = path.join(root, RESTORING)
   const cluster: Cluster = { root, data, serverLog: path.join(root, 'server.log'), password: '', user, binaries }
   try {
+    requireMajor(chosen.manifest, binaries)
     const target = await targetOf(request, chosen, cluster, say)
     await copyAndRecover(request, chosen, cluster, target, say)
     requireWhole(chosen, cluster, target)
