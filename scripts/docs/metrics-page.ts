@@ -44,6 +44,8 @@ counted under \`other\`.
 | \`mizan_unmatched_responses_total\` rises | answers come after their time, or twice |
 | \`mizan_notifications_oldest_seconds\` rises | messages are not sent: the provider, or the rate limit |
 | \`mizan_notifications_total{state="dead"}\` rises | messages were given up; \`mizan notification list --state dead\` |
+| \`mizan_backup_archive_failing == 1\` | the journal does not get into the archive; docs/operations.md says what to do |
+| age of \`mizan_backup_last_timestamp_seconds\` | no base backup for too long |
 
 ## Logs
 
