@@ -3,6 +3,7 @@ import type { CheckResult } from '../src/store/verify.ts'
 import type { Comparison } from './compare.ts'
 import { checkInvariants } from './invariants.ts'
 import type { BenchOptions } from './options.ts'
+import { type CoresUsed, type CpuReading, coresUsed, readCpu } from './probes.ts'
 import { proofTable } from './report.ts'
 import { Session, type StepResult } from './session.ts'
 import { figure, note, table } from './terminal.ts'
@@ -24,12 +25,38 @@ const BEFORE_SECONDS = 8
 const AFTER_SECONDS = 10
 /** At the beginning of the flood the ring fills; what the switch decides is counted when it is full. */
 const FILL_MS = 1_000
+const CPU_EVERY_MS = 200
 
 export interface OverloadOptions extends BenchOptions {
   /** Decisions a second at most; measured when absent. */
   readonly max?: number
   /** The flood, in multiples of it. */
   readonly factor: number
+}
+
+/** CPU of each process, read from time to time while a load runs. */
+class CpuLog {
+  readonly #readings: CpuReading[] = []
+  readonly #timer: NodeJS.Timeout
+
+  constructor(switchPid: number, postgresPid: number) {
+    const read = () => {
+      const reading = readCpu(switchPid, postgresPid)
+      if (reading !== undefined) this.#readings.push(reading)
+    }
+    read()
+    this.#timer = setInterval(read, CPU_EVERY_MS)
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+  }
+
+  /** Cores used between two instants of performance.now(); null where nothing can be read. */
+  between(fromMs: number, toMs: number): CoresUsed {
+    const near = (atMs: number) => this.#readings.find((reading) => reading.atMs >= atMs) ?? this.#readings.at(-1)
+    return coresUsed(near(fromMs), near(toMs))
+  }
 }
 
 /** What a flood came to. */
@@ -40,10 +67,13 @@ export interface OverloadResult {
   readonly before: Stretch
   readonly during: Stretch
   readonly after: Stretch
+  /** Cores used in each stretch. */
+  readonly cores: { readonly before: CoresUsed; readonly during: CoresUsed; readonly after: CoresUsed }
   /** The highest p99 of any second before. */
   readonly normalP99Ms: number
   /** From the end of the flood to a second as before; undefined when there was none. */
   readonly recoveryMs: number | undefined
+  readonly seconds: ReturnType<Timeline['seconds']>
   readonly step: StepResult
   readonly comparison: Comparison
   readonly checks: readonly CheckResult[]
@@ -80,6 +110,7 @@ export async function flood(world: BenchWorld, options: OverloadOptions): Promis
     const timeline = new Timeline()
     const { record } = session
     let startMs = Number.NaN
+    const cpu = new CpuLog(session.process.pid, world.serverPid)
     const step = await session.step({
       ratePerSecond: floodPerSecond,
       warmupSeconds: 0,
@@ -96,11 +127,13 @@ export async function flood(world: BenchWorld, options: OverloadOptions): Promis
         timeline.record(intendedMs - startMs, microseconds / 1_000, record.state[sequence] === requestStates.refused)
       },
     })
+    cpu.stop()
     const comparison = await session.finish()
     const checks = options.verify ? await checkInvariants(world.url) : []
     const beganMs = BEFORE_SECONDS * 1_000
     const endedMs = beganMs + seconds * 1_000
     const overMs = endedMs + AFTER_SECONDS * 1_000
+    const cores = (fromMs: number, toMs: number) => cpu.between(startMs + fromMs, startMs + toMs)
     const normalP99Ms = timeline.worstSecondMs(FILL_MS, beganMs)
     return {
       maxPerSecond,
@@ -109,8 +142,14 @@ export async function flood(world: BenchWorld, options: OverloadOptions): Promis
       before: timeline.stretch(FILL_MS, beganMs),
       during: timeline.stretch(beganMs + FILL_MS, endedMs),
       after: timeline.stretch(endedMs, overMs),
+      cores: {
+        before: cores(FILL_MS, beganMs),
+        during: cores(beganMs + FILL_MS, endedMs),
+        after: cores(endedMs, overMs),
+      },
       normalP99Ms,
       recoveryMs: timeline.recoveryMs(endedMs, overMs, normalP99Ms),
+      seconds: timeline.seconds(),
       step,
       comparison,
       checks,
@@ -143,7 +182,8 @@ export function promisesOf({ maxPerSecond, during, recoveryMs, step, comparison,
   }
 }
 
-function stretchFigures({ decidedPerSecond, answeredPerSecond, refusedShare, latency }: Stretch) {
+function stretchFigures({ decidedPerSecond, answeredPerSecond, refusedShare, latency }: Stretch, cores: CoresUsed) {
+  const perDecision = cores === null || decidedPerSecond === 0 ? null : (cores.switch * 1e6) / decidedPerSecond
   const ms = (share: number) => Math.round(latency.percentile(share) / 10) / 100
   return {
     decided_per_second: Math.round(decidedPerSecond),
@@ -152,6 +192,9 @@ function stretchFigures({ decidedPerSecond, answeredPerSecond, refusedShare, lat
     p50_ms: ms(0.5),
     p99_ms: ms(0.99),
     max_ms: Math.round(latency.max / 10) / 100,
+    cores,
+    /** What the switch spends for each decision, refusals included, microseconds of its CPU. */
+    switch_us_per_decision: perDecision === null ? null : Math.round(perDecision * 10) / 10,
   }
 }
 
@@ -162,16 +205,15 @@ export function overloadFigures(result: OverloadResult) {
     max_per_second: result.maxPerSecond,
     flood_per_second: result.floodPerSecond,
     normal_per_second: result.normalPerSecond,
-    before: stretchFigures(result.before),
-    during: stretchFigures(result.during),
-    after: stretchFigures(result.after),
+    before: stretchFigures(result.before, result.cores.before),
+    during: stretchFigures(result.during, result.cores.during),
+    after: stretchFigures(result.after, result.cores.after),
     decided_share_of_max: Math.round((result.during.decidedPerSecond / result.maxPerSecond) * 1_000) / 1_000,
     normal_p99_ms: result.normalP99Ms,
     recovery_ms: result.recoveryMs ?? null,
     unanswered: step.outcome.unanswered,
     links_lost: step.outcome.linksLost,
     generator_latest_ms: Math.round(step.outcome.latestSendMs),
-    cpu: step.cpu,
     rss_mib: step.switchMib,
     codes: step.outcome.codes,
     lost: comparison.lost,
@@ -179,6 +221,7 @@ export function overloadFigures(result: OverloadResult) {
     unanswered_but_posted: comparison.unansweredButPosted,
     invariants: checks.map(({ name, ok }) => ({ name, ok })),
     kept: promisesOf(result),
+    seconds: result.seconds,
   }
 }
 
@@ -191,7 +234,6 @@ function overloadTable(result: OverloadResult, { mix, crypto, cards, factor }: O
   ]
   const kept = promisesOf(result)
   const verdict = (name: keyof typeof kept, what: string) => [what, kept[name] ? 'kept' : 'NOT KEPT']
-  const { cpu } = figures
   return (
     `${mix}, crypto ${crypto}, ${cards} cards: at most ${figure(result.maxPerSecond)}/s; ${factor} times that offered\n` +
     table([
@@ -203,6 +245,10 @@ function overloadTable(result: OverloadResult, { mix, crypto, cards, factor }: O
       row('latency p50, ms', (one) => one.p50_ms),
       row('latency p99, ms', (one) => one.p99_ms),
       row('latency max, ms', (one) => one.max_ms),
+      ...(['generator', 'switch', 'postgres', 'others'] as const).map((name) =>
+        row(`cores used by ${name}`, (one) => one.cores?.[name] ?? Number.NaN),
+      ),
+      row('switch CPU for each decision, µs', (one) => one.switch_us_per_decision ?? Number.NaN),
     ]) +
     table([
       verdict(
@@ -215,7 +261,6 @@ function overloadTable(result: OverloadResult, { mix, crypto, cards, factor }: O
         'recovered',
         `p99 as before (${figure(result.normalP99Ms)} ms) within ${figure(RECOVERY_MAX_MS)} ms: ${result.recoveryMs === undefined ? 'not' : `${figure(result.recoveryMs)} ms`}`,
       ),
-      ...Object.entries(cpu ?? {}).map(([name, cores]) => [`cores used by ${name}`, cores.toFixed(2)]),
       ['a request left later than meant by at most, ms', figure(figures.generator_latest_ms)],
       ['memory of the switch, MiB', figure(figures.rss_mib ?? 0)],
     ]) +

@@ -70,6 +70,17 @@ export class Timeline {
     }
   }
 
+  /** Each second of the run: answers that came in it, and latency of the requests that were meant to leave in it. */
+  seconds() {
+    const perSecond = []
+    for (let atMs = 0; atMs < this.#slots.length * SLOT_MS; atMs += 1_000) {
+      const { decidedPerSecond, answeredPerSecond, latency } = this.stretch(atMs, atMs + 1_000)
+      const ms = (share: number) => Math.round(latency.percentile(share) / 1_000)
+      perSecond.push({ decided: decidedPerSecond, answered: answeredPerSecond, p50_ms: ms(0.5), p99_ms: ms(0.99) })
+    }
+    return perSecond
+  }
+
   /** The highest p99 of any second of a stretch, in milliseconds: what is normal there. */
   worstSecondMs(fromMs: number, toMs: number): number {
     let worst = 0

@@ -28,6 +28,7 @@ export const ADVICE_ONE_IN = 4
 
 /** A link may have so many times the free places waiting: one that floods leaves a fifth free, ten leave a fortieth. */
 const LINK_SHARE = 4
+const BATCHES_AHEAD = 2
 /** Until enough batches tell: 5,000 requests a second. */
 const FIRST_GUESS_MS = 0.2
 /** Weight of the newest batch. */
@@ -99,13 +100,14 @@ export class Admission {
 
   #measured(): Record<Precedence, number> {
     const { ringCapacity, batchMax, queueMs, timeBudgetMs } = this.#limits
-    const inTime = (ms: number) => Math.floor(ms / this.#perRequestMs)
+    // Two batches are ahead of all that wait: the one in flight, and the one that is being made.
+    const inTime = (ms: number) => Math.floor(ms / this.#perRequestMs) - BATCHES_AHEAD * batchMax
     const quarter = Math.max(1, Math.floor(ringCapacity / 4))
     // Whatever the speed, batches can be full.
     return {
-      request: Math.min(2 * quarter, Math.max(2 * batchMax, inTime(Math.min(queueMs, timeBudgetMs)))),
-      reversal: Math.min(3 * quarter, Math.max(3 * batchMax, inTime(timeBudgetMs))),
-      advice: Math.min(quarter, Math.max(batchMax, inTime(timeBudgetMs / ADVICE_ONE_IN))),
+      request: Math.min(2 * quarter, Math.max(batchMax, inTime(Math.min(queueMs, timeBudgetMs)))),
+      reversal: Math.min(3 * quarter, Math.max(2 * batchMax, inTime(timeBudgetMs))),
+      advice: Math.min(quarter, Math.max(batchMax, Math.floor(inTime(timeBudgetMs) / ADVICE_ONE_IN))),
     }
   }
 }

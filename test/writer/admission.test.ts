@@ -19,11 +19,14 @@ t.test('what may wait follows the speed of the lane', async (t) => {
   t.same(fast.room, { request: 4_000, reversal: 6_000, advice: 2_000 }, 'a fast lane: the ring is the limit')
   const slow = learnt(60, 100, 100)
   t.ok(Math.abs(slow.perRequestMs - 1) < 0.01)
-  t.ok(slow.room.request > 480 && slow.room.request <= 500, 'half a second at one a millisecond')
-  t.ok(slow.room.reversal > 2_900 && slow.room.reversal <= 3_000, 'reversals: what the budget allows')
-  t.ok(slow.room.advice > 720 && slow.room.advice <= 750, 'advices: the same at their share of the lane')
+  t.ok(
+    slow.room.request > 280 && slow.room.request <= 300,
+    'half a second at one a millisecond, less the two batches ahead',
+  )
+  t.ok(slow.room.reversal > 2_750 && slow.room.reversal <= 2_800, 'reversals: what the budget allows')
+  t.ok(slow.room.advice > 680 && slow.room.advice <= 700, 'advices: the same at their share of the lane')
   const stalled = learnt(200, 100, 10_000)
-  t.same(stalled.room, { request: 200, reversal: 300, advice: 100 }, 'batches can be full however slow it is')
+  t.same(stalled.room, { request: 100, reversal: 200, advice: 100 }, 'batches can be full however slow it is')
 })
 
 t.test('small batches teach nothing, and one stall little', async (t) => {
