@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { freePorts } from './free-ports.ts'
 
 /** Where a process of a pair listens; fixed, since both sides must know it before it answers. */
 export interface RolePorts {
@@ -120,18 +120,8 @@ async function statusOf(port: number): Promise<RoleStatus> {
   }
 }
 
-/** Ports that are free now. */
-export async function freePorts(): Promise<RolePorts> {
-  const servers = await Promise.all(
-    Array.from(
-      { length: 4 },
-      () =>
-        new Promise<ReturnType<typeof createServer>>((resolve) => {
-          const server = createServer().listen(0, '127.0.0.1', () => resolve(server))
-        }),
-    ),
-  )
-  const [ascii = 0, visa = 0, bcd = 0, http = 0] = servers.map((server) => (server.address() as { port: number }).port)
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
+/** Ports for one process. */
+export async function rolePorts(): Promise<RolePorts> {
+  const [ascii = 0, visa = 0, bcd = 0, http = 0] = await freePorts(4)
   return { ascii, visa, bcd, http }
 }

@@ -231,7 +231,8 @@ export async function openBenchKeys(varDir: string, url: string, seed: number): 
 /** The default of the configuration, 22:30. */
 export const CUTOVER_MINUTES = 1_350
 
-function cardsOf({ cards: count, seed }: WorldOptions): LoadCards {
+/** Cards of a world, as the load knows them. */
+export function cardsOf({ cards: count, seed }: Pick<WorldOptions, 'cards' | 'seed'>): LoadCards {
   const members = new Uint8Array(count + 1)
   const checkDigits = new Uint8Array(count + 1)
   for (let id = 1; id <= count; id++) {

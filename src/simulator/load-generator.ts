@@ -17,6 +17,8 @@ export type LoadPorts = Readonly<Record<LoadDialect, number>>
 
 export interface LoadGeneratorOptions {
   readonly ports: LoadPorts
+  /** Of a process that stands by: links that are lost are opened there and here in turn. */
+  readonly otherPorts?: LoadPorts
   readonly traffic: LoadTraffic
   readonly record: LoadRecord
   readonly linksPerDialect: number
@@ -76,10 +78,11 @@ export class LoadGenerator {
         this.#linksLost += 1
       },
     }
-    const linksOf = (dialect: LoadDialect) =>
-      Array.from({ length: options.linksPerDialect }, () => {
-        return new LoadLink(dialect, options.ports[dialect], events, options.patient)
-      })
+    const { ports, otherPorts = ports, patient } = options
+    const linksOf = (dialect: LoadDialect) => {
+      const both = [...new Set([ports[dialect], otherPorts[dialect]])]
+      return Array.from({ length: options.linksPerDialect }, () => new LoadLink(dialect, both, events, patient))
+    }
     this.#links = byDialect(linksOf)
     this.#readers = byDialect((dialect) => new AnswerReader(options.traffic.sampleOf(dialect)))
     const { followUp } = options

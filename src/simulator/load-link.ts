@@ -9,6 +9,8 @@ import { dialectOf, framingOf } from './load-template.ts'
 const SLAB_BYTES = 262_144
 const FRAME_ROOM_BYTES = 4_096
 const RECONNECT_MS = 50
+/** So long another port is preferred to one whose peer took a connection and said nothing. */
+const SILENT_MS = 3_000
 /** Requests of a patient link that await their answer at most: what it has kept must not come all at once. */
 const WINDOW = 64
 
@@ -28,7 +30,10 @@ export class LoadLink {
   readonly dialect: LoadDialect
   readonly #events: LoadLinkEvents
   readonly #patient: boolean
-  #port: number
+  #ports: readonly number[]
+  #at = 0
+  /** Ports whose peer said nothing, with the time until which the others are preferred. */
+  readonly #silentUntilMs = new Map<number, number>()
   #socket: Socket | undefined
   #framer: Framer | undefined
   #slab = Buffer.allocUnsafeSlow(SLAB_BYTES)
@@ -42,9 +47,10 @@ export class LoadLink {
   /** When bytes last came, in milliseconds of performance.now(): a link that is silent while it owes answers is dead. */
   lastReceivedMs = 0
 
-  constructor(dialect: LoadDialect, port: number, events: LoadLinkEvents, patient = false) {
+  /** @param ports where to connect: when one does not answer, to the next */
+  constructor(dialect: LoadDialect, ports: readonly number[], events: LoadLinkEvents, patient = false) {
     this.dialect = dialect
-    this.#port = port
+    this.#ports = ports
     this.#events = events
     this.#patient = patient
   }
@@ -60,7 +66,8 @@ export class LoadLink {
 
   /** Where to connect from now on: a switch that starts again has other ports. */
   set port(port: number) {
-    this.#port = port
+    this.#ports = [port]
+    this.#at = 0
   }
 
   /** Resolves once connected; afterwards a lost link connects again by itself. */
@@ -70,7 +77,7 @@ export class LoadLink {
 
   #dial(onConnected: () => void): void {
     if (this.#closed) return
-    const socket = connect({ port: this.#port, host: '127.0.0.1', noDelay: true })
+    const socket = connect({ port: this.#choosePort(), host: '127.0.0.1', noDelay: true })
     const framing = framings[framingOf[this.dialect]]
     let open = false
     socket.on('connect', () => {
@@ -93,9 +100,17 @@ export class LoadLink {
       const wasSignedOff = this.#socket === socket && this.#signedOff
       if (this.#socket === socket) this.#socket = undefined
       if (this.#closed) return
+      this.#at += 1
       if (open && !wasSignedOff) this.#events.onLost()
       setTimeout(() => this.#dial(open ? () => undefined : onConnected), RECONNECT_MS)
     })
+  }
+
+  #choosePort(): number {
+    const nowMs = performance.now()
+    const isSilent = (port: number) => (this.#silentUntilMs.get(port) ?? 0) > nowMs
+    const inTurn = this.#ports.map((_, step) => this.#ports[(this.#at + step) % this.#ports.length] as number)
+    return inTurn.find((port) => !isSilent(port)) ?? (inTurn[0] as number)
   }
 
   readonly #deliver = (frame: Buffer): void => {
@@ -157,6 +172,8 @@ export class LoadLink {
 
   /** Gives up a connection that does not answer; a new one follows. */
   reset(): void {
+    const port = this.#socket?.remotePort
+    if (port !== undefined) this.#silentUntilMs.set(port, performance.now() + SILENT_MS)
     this.#socket?.resetAndDestroy()
     this.#socket = undefined
   }

@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import t from 'tap'
-import { freePorts, type RoleProcess, startRoleProcess } from '../../bench/role-process.ts'
+import { type RoleProcess, rolePorts, startRoleProcess } from '../../bench/role-process.ts'
 import { handoverCommand } from '../../src/commands/handover.ts'
 import { Counterparty } from '../../src/simulator/counterparty.ts'
 import { readWorld, type World } from '../../src/simulator/demo-files.ts'
@@ -38,7 +38,7 @@ async function start(name: string, role: string, args: string[] = []): Promise<R
     varDir,
     databaseUrl: url,
     masterKey: MASTER_KEY,
-    ports: await freePorts(),
+    ports: await rolePorts(),
     config,
     args,
   })
