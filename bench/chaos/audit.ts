@@ -53,9 +53,14 @@ export async function auditLive(stage: Stage, fromSequence: number): Promise<Aud
   }
 }
 
+/** A load and the database that it was played on. */
+export interface AuditedRun {
+  readonly session: Pick<Stage['session'], 'record' | 'traffic' | 'marks' | 'generator'>
+  readonly world: Pick<Stage['world'], 'url'>
+}
+
 /** Compares everything, when the load and the switch have ended. */
-export async function auditAtEnd(stage: Stage): Promise<Audit> {
-  const { session, world } = stage
+export async function auditAtEnd({ session, world }: AuditedRun): Promise<Audit> {
   const { record, traffic, marks, generator } = session
   const approved = new Uint8Array(record.last + 1)
   const client = await connect({ url: world.url, name: 'mizan chaos' })

@@ -74,11 +74,16 @@ export class HaCluster {
     }
     const cluster = new HaCluster(folder, state)
     cluster.#save()
-    for (const etcd of state.etcds) cluster.#startEtcd(etcd)
-    for (const node of state.nodes) cluster.#startNode(node)
-    await cluster.untilHealthy()
-    await cluster.#makeDatabase()
-    return cluster
+    try {
+      for (const etcd of state.etcds) cluster.#startEtcd(etcd)
+      for (const node of state.nodes) cluster.#startNode(node)
+      await cluster.untilHealthy()
+      await cluster.#makeDatabase()
+      return cluster
+    } catch (error) {
+      await cluster.stop()
+      throw error
+    }
   }
 
   /** Where the switch finds its database: all servers, the one that can be written is taken. */
@@ -141,6 +146,12 @@ export class HaCluster {
 
   /** Stops everything, and removes the folder. */
   async remove(): Promise<void> {
+    await this.stop()
+    rmSync(this.folder, { recursive: true, force: true })
+  }
+
+  /** Stops everything; folders and logs stay. */
+  async stop(): Promise<void> {
     await end(
       this.#state.nodes.map(({ pid }) => pid),
       'SIGTERM',
@@ -156,7 +167,6 @@ export class HaCluster {
       'SIGTERM',
       STOP_WITHIN_MS,
     )
-    rmSync(this.folder, { recursive: true, force: true })
   }
 
   #save(): void {

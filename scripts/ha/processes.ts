@@ -21,6 +21,8 @@ export function serverUser(): ServerUser {
 
 /** Makes a folder of the servers' user. */
 export function ownFolder(folder: string, { uid, gid }: ServerUser): void {
+  // Whoever the servers run as must get there.
+  mkdirSync(path.dirname(folder), { recursive: true })
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   chownSync(folder, uid, gid)
 }
