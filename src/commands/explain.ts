@@ -55,6 +55,7 @@ export function inWords(explanation: Explanation): string {
     ['answer', [answerLine(explanation)]],
     ['repeats', explanation.repeats.map(({ id, kind, at }) => `${kind} ${id} at ${at}`)],
     ['related', relatedLines(explanation)],
+    ['sent on', forwardLines(explanation)],
   ]
   const { id, lane, businessDate, batch } = explanation
   const head = `authorization ${id}  business date ${businessDate}, lane ${lane}, batch ${batch.seq}, hash ${batch.hash}`
@@ -125,5 +126,12 @@ function relatedLines({ related }: Explanation): string[] {
     const name = mti.startsWith('04') ? 'reversal' : (typeNames[transactionType] ?? `type ${transactionType}`)
     const role = relation === 'original' ? 'refers to' : 'followed by'
     return `${role} ${mti} ${name} ${id}: ${result}, ${egp(approvedAmount)}, ${receivedAt}`
+  })
+}
+
+function forwardLines({ forwards }: Explanation): string[] {
+  return forwards.map(({ id, destination, kind, mti, state, responseCode }) => {
+    const code = responseCode === null ? '' : `, answered ${responseCode}`
+    return `${kind} ${mti} to ${destination} as message ${id}: ${state}${code}`
   })
 }

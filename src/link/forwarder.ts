@@ -229,7 +229,8 @@ export class Forwarder {
     if (ready.length === 0) {
       this.#yieldingSinceMs = undefined
       const waits = this.#open.slice(0, window).map(({ nextAtMs }) => nextAtMs - nowMs)
-      return { begin: [], waitMs: Math.max(1, Math.min(POLL_MS, ...waits.filter((waitMs) => waitMs > 0))) }
+      const longestMs = this.#stale ? LOOK_AGAIN_MS : POLL_MS
+      return { begin: [], waitMs: Math.max(1, Math.min(longestMs, ...waits.filter((waitMs) => waitMs > 0))) }
     }
     if (tick < this.#paceAtMs) return { begin: [], waitMs: Math.ceil(this.#paceAtMs - tick) }
     if (link.inFlight - this.#underway.size > LIVE_MAX) {

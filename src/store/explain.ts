@@ -74,6 +74,15 @@ export interface Explanation {
   } | null
   readonly repeats: readonly { readonly id: number; readonly kind: string; readonly at: string }[]
   readonly related: readonly RelatedAuthorization[]
+  /** Messages of our own that it caused and that are still kept. */
+  readonly forwards: readonly {
+    readonly id: number
+    readonly destination: string
+    readonly kind: string
+    readonly mti: string
+    readonly state: string
+    readonly responseCode: string | null
+  }[]
   readonly batch: { readonly seq: number; readonly epoch: number; readonly committedAt: string; readonly hash: string }
 }
 
@@ -240,6 +249,10 @@ const explanationSql = `
         select 'original' as relation, o.* from authorization_journal o where o.lane = a.lane and o.id = a.original_id
         union all
         select 'successor', s.* from authorization_journal s where s.lane = a.lane and s.original_id = a.id) r), '[]'),
+    'forwards', coalesce((
+      select jsonb_agg(jsonb_build_object('id', m.id, 'destination', m.destination, 'kind', m.kind, 'mti', m.mti,
+        'state', m.state, 'responseCode', m.response_code) order by m.id)
+      from outbound_message m where m.authorization_id = a.id and m.lane = a.lane), '[]'),
     'batch', jsonb_build_object('seq', b.seq, 'epoch', b.epoch, 'committedAt', ${utc('b.committed_at')},
       'hash', encode(b.hash, 'hex'))) as explanation
   from authorization_journal a

@@ -3,6 +3,7 @@ import path from 'node:path'
 import t from 'tap'
 import { inWords } from '../../src/commands/explain.ts'
 import { explainAuthorizations, explainKey } from '../../src/store/explain.ts'
+import { ledgerChecks } from '../../src/store/verify.ts'
 import { openLedger } from './live-ledger.ts'
 import { playScenario } from './scenario.ts'
 
@@ -101,7 +102,7 @@ t.test('the commands', async (t) => {
   const sound = mizan(ledger.url, 'verify')
   t.equal(sound.status, 0, sound.stderr)
   t.match(sound.stdout, /hash-chain +ok +\d+ {2}heads: lane 0 [0-9a-f]{16}/)
-  t.match(sound.stdout, /19 ok, 0 failed\n$/)
+  t.match(sound.stdout, new RegExp(`${ledgerChecks.length} ok, 0 failed\\n$`))
   await ledger.client.query('update lane set last_seq = last_seq + 1')
   const broken = mizan(ledger.url, 'verify', '--json')
   t.equal(broken.status, 1)

@@ -1,10 +1,11 @@
+import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import type { ForwardPolicy } from '../../src/link/forward-verdict.ts'
 import { Forwarder } from '../../src/link/forwarder.ts'
 import { type NetworkLink, startNetworkLink } from '../../src/link/network-link.ts'
 import { connect } from '../../src/store/connection.ts'
 import { prepareDatabase } from '../../src/store/installation.ts'
-import { queueMessage } from '../../src/store/outbound-message.ts'
+import { purgeOutbound, queueMessage } from '../../src/store/outbound-message.ts'
 import { OutboundQueue, type SendOutcome } from '../../src/store/outbound-queue.ts'
 import { systemTiming } from '../../src/timing.ts'
 import { createTestDatabase } from '../support/database.ts'
@@ -35,14 +36,14 @@ async function world(t: Test) {
     peer,
     advice: (stan: string, more: Kind = {}) => queue(destination, stan, more),
     /** A process: its link and its forwarder. */
-    async open(options: { window?: number; leaseMs?: number; timeoutMs?: number } = {}) {
+    async open(options: { window?: number; leaseMs?: number; timeoutMs?: number; maxAttempts?: number } = {}) {
       const link = openLink(t, destination, peer.port)
       const queue = new OutboundQueue(url, `process ${++opened}`)
       const outcomes: SendOutcome[] = []
       const forwarder = new Forwarder({
         link,
         queue,
-        policy,
+        policy: { ...policy, maxAttempts: options.maxAttempts ?? policy.maxAttempts },
         window: options.window ?? 1,
         ratePerSecond: 1_000,
         timeoutMs: options.timeoutMs ?? 120,
@@ -247,4 +248,82 @@ t.test('what was dropped meanwhile is not sent; a full window sends several', as
   for (let at = 2; at <= 9; at++) ids.push(await advice(String(at).padStart(6, '0')))
   for (const id of ids) await reached(id, 'acknowledged')
   t.same(peer.seen.length, 8)
+})
+
+t.test('live requests go first, but never alone', async (t) => {
+  const { advice, peer, open } = await world(t)
+  peer.reaction = ({ mti }) => (mti === '0220' ? approved : { do: 'silent' })
+  const { link } = await open()
+  const live = Array.from({ length: 40 }, (_, at) => {
+    const fields = { 3: '000000', 7: '1122093000', 11: String(at + 101).padStart(6, '0') }
+    return link.ask({ mti: '0200', fields }, 3_000).catch((error: unknown) => error)
+  })
+  while (peer.seen.length < 40) await new Promise((resolve) => setTimeout(resolve, 5))
+  const queuedMs = Date.now()
+  const id = await advice('000001')
+  await reached(id, 'acknowledged')
+  const tookMs = Date.now() - queuedMs
+  t.ok(tookMs >= 800, `it held back for ${tookMs} ms`)
+  t.equal(link.inFlight, 40, 'while they were in flight')
+  link.close()
+  await Promise.all(live)
+})
+
+t.test('whatever the peer and the link do, each message gets there, in its order', async (t) => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.constantFrom('ok', 'ok', 'ok', 'silent', 'cut', '91', 'late'), { maxLength: 14 }),
+      async (faults) => {
+        const { advice, peer, open } = await world(t)
+        peer.reaction = (_message, nth) => {
+          const fault = faults[nth - 1] ?? 'ok'
+          if (fault === 'silent' || fault === 'cut') return { do: fault }
+          if (fault === 'late') return { do: 'answer', code: '00', afterMs: 45 }
+          return fault === '91' ? { do: 'answer', code: '91' } : approved
+        }
+        const stans = Array.from({ length: 6 }, (_, at) => String(at + 1).padStart(6, '0'))
+        const ids: number[] = []
+        for (const stan of stans) ids.push(await advice(stan))
+        const { forwarder, link } = await open({ timeoutMs: 40, maxAttempts: 100 })
+        for (const id of ids) await reached(id, 'acknowledged')
+        await forwarder.close()
+        link.close()
+        const firsts = peer.seen.filter(({ stan }, at) => peer.seen.findIndex((one) => one.stan === stan) === at)
+        // What was marked as sent when the link broke may come first as its repeat.
+        t.same(
+          firsts.map(({ stan }) => stan),
+          stans,
+          faults.join(' '),
+        )
+        t.same(
+          peer.seen.map(({ stan }) => stan),
+          [...peer.seen].map(({ stan }) => stan).sort(),
+          'none comes back later',
+        )
+        for (const [at, { stan, mti }] of peer.seen.entries()) {
+          if (peer.seen.slice(0, at).some((one) => one.stan === stan)) t.equal(mti, '0221', 'again only as a repeat')
+        }
+      },
+    ),
+    { numRuns: 6, seed: 1 },
+  )
+})
+
+t.test('what was done long ago is deleted, with its history; dead letters stay', async (t) => {
+  const { advice, peer, open } = await world(t)
+  peer.reaction = ({ stan }) => ({ do: 'answer', code: stan === '000001' ? '00' : '30' })
+  const [done, dead] = [await advice('000001'), await advice('000002')]
+  await open()
+  await reached(done, 'acknowledged')
+  await reached(dead, 'dead')
+  t.equal(await purgeOutbound(client, Date.now() - 60_000, 1_000), 0)
+  t.ok((await purgeOutbound(client, Date.now() + 60_000, 1_000)) > 0)
+  const { rows } = await client.query(
+    `select m.id, count(a.id)::integer as events from outbound_message m
+     left join outbound_attempt a on a.message_id = m.id where m.id = any ($1) group by m.id`,
+    [[done, dead]],
+  )
+  t.same(rows, [{ id: String(dead), events: 2 }])
+  const left = await client.query('select from outbound_attempt where message_id = $1', [done])
+  t.equal(left.rowCount, 0)
 })

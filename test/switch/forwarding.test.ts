@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
 import t from 'tap'
 import { type CommandIo, processIo } from '../../src/commands/command-io.ts'
+import { inWords } from '../../src/commands/explain.ts'
 import { forwardCommand } from '../../src/commands/forward.ts'
 import { keysCommand } from '../../src/commands/keys.ts'
 import { parseElements48 } from '../../src/iso8583/tlv.ts'
@@ -16,6 +17,7 @@ import { readWorld } from '../../src/simulator/demo-files.ts'
 import { transaction } from '../../src/simulator/messages.ts'
 import { rails } from '../../src/simulator/rails.ts'
 import { connect } from '../../src/store/connection.ts'
+import { type Explanation, explainAuthorizations, explainKey } from '../../src/store/explain.ts'
 import { enqueueCutover } from '../../src/store/outbound-message.ts'
 import { verifyLedger } from '../../src/store/verify.ts'
 import { createTestDatabase } from '../support/database.ts'
@@ -109,6 +111,12 @@ t.test('a switch that dies between a message of its own and the answer', async (
   await until('both are acknowledged', async () => (await acknowledged()) === 2 || undefined)
   t.same(peer.order, ['0220 600001', '0221 600001', '0220 600002'], 'one message twice, and no gap')
   t.equal(peer.seen[1]?.text(2), pan, 'with the number of its card')
+  const [caused] = (await client.query('select authorization_id as id from outbound_message limit 1')).rows
+  const explained = await explainAuthorizations(url, explainKey(String(caused.id)))
+  t.match(
+    inWords(explained[0] as Explanation),
+    /sent on {3}advice 0220 to post as message 1: acknowledged, answered 00/,
+  )
   t.equal(peer.seen[1]?.transmission, peer.seen[0]?.transmission)
 
   await t.test('a zone key is rotated through the queue', async (t) => {
