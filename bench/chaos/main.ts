@@ -27,7 +27,7 @@ interface Options {
   readonly mix: MixName
   readonly crypto: CryptoKind
   readonly only?: string[]
-  readonly verifyEvery: number
+  readonly verifyEvery?: number
   readonly calm: number
   readonly var?: string
   readonly keep: boolean
@@ -46,8 +46,12 @@ const program = new Command('chaos')
     new Option('--crypto <kind>', 'what a request brings to be verified').choices([...cryptoKinds]).default('none'),
   )
   .option('--only <kinds...>', 'only these kinds of faults; "list" lists them')
-  .option('--verify-every <n>', 'audit ledger and record after so many faults', whole(1, 10_000), 8)
-  .option('--calm <ms>', 'load between a recovery and the next fault, milliseconds', whole(0, 60_000), 700)
+  .option(
+    '--verify-every <n>',
+    'audit ledger and record after so many faults; default: in a sixth of the time',
+    whole(1, 10_000),
+  )
+  .option('--calm <ms>', 'load between a recovery and the next fault, milliseconds', whole(0, 60_000), 500)
   .option('--var <folder>', 'data folder; default: a new one, removed at the end', (folder) => path.resolve(folder))
   .option('--keep', 'leave the data folder, with the logs and the database', false)
   .option('--json', 'one JSON object on stdout', false)

@@ -10,8 +10,11 @@ import { FaultWatch, KindFigures } from './watch.ts'
 export interface ChaosOptions extends StageOptions {
   readonly faults: number
   readonly kinds: readonly FaultKind[]
-  /** Faults after which ledger and record are compared and the invariants checked, load or not. */
-  readonly verifyEvery: number
+  /**
+   * Faults after which ledger and record are compared and the invariants checked, load or not; absent: as often as takes
+   * no more than a sixth of the time, and every {@link AUDIT_EVERY_MAX} at least.
+   */
+  readonly verifyEvery?: number
   /** Load between the recovery from a fault and the next one, milliseconds. */
   readonly calmMs: number
   /** Whether the data folder stays. */
@@ -45,6 +48,9 @@ export interface ChaosResult {
   readonly logBytes: number
 }
 
+const AUDIT_EVERY_MAX = 20
+/** Time between two audits, measured in the time that the last one took. */
+const AUDIT_PAUSE = 5
 const RECOVERY_MAX_MS = 45_000
 const SETTLED_WITHIN_MS = 45_000
 const POLL_MS = 50
@@ -73,6 +79,9 @@ class ChaosRun {
   #audits = 0
   #isOver = false
   #comparedTo = 1
+  #auditedFault = 0
+  #auditedMs = 0
+  #auditTookMs = 0
 
   constructor(stage: Stage, options: ChaosOptions) {
     this.#stage = stage
@@ -101,7 +110,7 @@ class ChaosRun {
         break
       }
       if (!(await this.#playOne(fault, startedMs))) break
-      if (fault.ordinal % this.#options.verifyEvery === 0 && !(await this.#audit())) break
+      if (this.#auditIsDue(fault.ordinal) && !(await this.#audit())) break
     }
     this.#isOver = true
     const outcome = await load
@@ -165,13 +174,24 @@ class ChaosRun {
     return recovered
   }
 
+  #auditIsDue(ordinal: number): boolean {
+    const { verifyEvery } = this.#options
+    if (verifyEvery !== undefined) return ordinal % verifyEvery === 0
+    if (ordinal - this.#auditedFault >= AUDIT_EVERY_MAX) return true
+    return performance.now() - this.#auditedMs >= AUDIT_PAUSE * this.#auditTookMs
+  }
+
   /** @returns false when something is wrong: what follows would only hide it */
   async #audit(): Promise<boolean> {
     const { session } = this.#stage
+    const beganMs = performance.now()
     const settledTo = Math.min(session.record.last, session.generator.followUps?.oldest ?? 1)
     const audit = await auditLive(this.#stage, this.#comparedTo)
     this.#comparedTo = settledTo
     this.#audits += 1
+    this.#auditedFault = this.#played.length
+    this.#auditedMs = performance.now()
+    this.#auditTookMs = this.#auditedMs - beganMs
     return this.#judge(audit)
   }
 
