@@ -2,26 +2,18 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { requestStates } from '../../src/simulator/load-record.ts'
 import type { Random } from '../../src/simulator/random.ts'
 import type { FaultKind } from './fault.ts'
+import { signalled } from './server.ts'
 import { LONG_MS, type Stage } from './stage.ts'
 
 /** How long two writers are watched side by side. */
 const SIDE_BY_SIDE_MS = 700
 
 async function stopped(pids: readonly number[], ms: number): Promise<void> {
-  const those = pids.filter((pid) => signal(pid, 'SIGSTOP'))
+  const those = pids.filter((pid) => signalled(pid, 'SIGSTOP'))
   try {
     await sleep(ms)
   } finally {
-    for (const pid of those) signal(pid, 'SIGCONT')
-  }
-}
-
-/** @returns whether the process was there */
-function signal(pid: number, name: NodeJS.Signals): boolean {
-  try {
-    return process.kill(pid, name)
-  } catch {
-    return false
+    for (const pid of those) signalled(pid, 'SIGCONT')
   }
 }
 
@@ -97,7 +89,7 @@ export const processFaults: readonly FaultKind[] = [
     place: 'database',
     what: "SIGKILL to the writer's backend: the server ends all connections and recovers from its log",
     async play({ server }) {
-      signal(await server.laneBackend(), 'SIGKILL')
+      signalled(await server.laneBackend(), 'SIGKILL')
       return ''
     },
   },

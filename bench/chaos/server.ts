@@ -17,8 +17,11 @@ export class ChaosServer {
   readonly #holds: EmbeddedPostgres[] = []
   readonly #port: number
   #pid: number
+  /** The server outlives whoever started it, and this one's data would be gone. */
+  readonly #onExit = () => void signalled(this.#pid, 'SIGQUIT')
 
   constructor(world: BenchWorld) {
+    process.once('exit', this.#onExit)
     this.#world = world
     this.#port = Number(new URL(world.url).port)
     this.#pid = world.serverPid
@@ -82,6 +85,16 @@ export class ChaosServer {
   }
 
   async close(): Promise<void> {
+    process.off('exit', this.#onExit)
     for (const held of this.#holds) await held.release()
+  }
+}
+
+/** Sends a signal. @returns whether the process was there */
+export function signalled(pid: number, name: NodeJS.Signals): boolean {
+  try {
+    return process.kill(pid, name)
+  } catch {
+    return false
   }
 }

@@ -7,6 +7,7 @@ import type { LoadDialect } from '../../src/simulator/load-mix.ts'
 import { loadDialects } from '../../src/simulator/load-mix.ts'
 import { connect } from '../../src/store/connection.ts'
 import type { CheckResult } from '../../src/store/verify.ts'
+import { signalled } from '../chaos/server.ts'
 import { compareWithLedger } from '../compare.ts'
 import { Histogram } from '../histogram.ts'
 import { checkInvariants } from '../invariants.ts'
@@ -79,9 +80,13 @@ const RECENT_KEYS = 5_000
 export async function fuzzLinks(options: LinkFuzzOptions): Promise<LinkFuzzResult> {
   const varDir = path.join(os.tmpdir(), `mizan-fuzz-${process.pid}`)
   const world = await openWorld({ cards: options.cards, seed: options.seed, laneCount: 1, varDir })
+  // The server outlives whoever started it.
+  const onExit = () => void signalled(world.serverPid, 'SIGQUIT')
+  process.once('exit', onExit)
   try {
     return await onWorld(options, world)
   } finally {
+    process.off('exit', onExit)
     await world.close()
     rmSync(varDir, { recursive: true, force: true })
   }
