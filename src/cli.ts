@@ -25,6 +25,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   forward: async () => (await import('./commands/forward.ts')).forwardCommand(),
   migrate: async () => (await import('./commands/migrate.ts')).migrateCommand(),
   backup: async () => (await import('./commands/backup.ts')).backupCommand(),
+  'account-host': async () => (await import('./commands/account-host.ts')).accountHostCommand(),
   job: async () => (await import('./commands/job.ts')).jobCommand(),
   decode: async () => (await import('./commands/decode.ts')).decodeCommand(),
   encode: async () => (await import('./commands/encode.ts')).encodeCommand(),

@@ -119,6 +119,9 @@ export const accessMatrix: Readonly<Record<string, Access>> = {
   'GET /outbound-messages': readsJournal,
   'GET /outbound-messages/{messageId}': readsJournal,
   'GET /outbound-destinations': readsJournal,
+  'GET /account-host': readsJournal,
+  'GET /account-host/exceptions': readsJournal,
+  'POST /account-host/exceptions/{exceptionId}/resolve': ['settlement'],
   'POST /outbound-messages/{messageId}/resend': ['operator', 'settlement'],
   'POST /outbound-messages/{messageId}/drop': ['operator', 'settlement'],
 

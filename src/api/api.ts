@@ -9,6 +9,7 @@ import { registerDocumentation } from './documentation.ts'
 import type { RoutePlugin } from './http-server.ts'
 import { PROBLEM_TYPE } from './problem.ts'
 import type { Actor, Answer, Call, Route } from './route.ts'
+import { accountHostRoutes } from './routes/account-host.ts'
 import { keyRoutes } from './routes/api-keys.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { authRoutes } from './routes/auth.ts'
@@ -64,6 +65,7 @@ export const apiRoutes: readonly Route[] = [
   ...outletRoutes,
   ...notificationRoutes,
   ...outboundRoutes,
+  ...accountHostRoutes,
   ...changeRoutes,
   ...auditRoutes,
 ]

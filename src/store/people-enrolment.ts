@@ -1,5 +1,6 @@
 import type { CivilDate } from '../calendar.ts'
 import { isGovernorate } from '../card/governorates.ts'
+import type { AccountPlace } from '../card/household.ts'
 import { readIban } from '../card/iban.ts'
 import { MEMBERS_MAX } from '../card/membership.ts'
 import { MizanError } from '../errors.ts'
@@ -229,19 +230,21 @@ export interface AccountInput {
   readonly kind: 'new' | 'existing'
   /** IBAN: EG and 27 digits. */
   readonly iban: string
+  /** Where it is held from now on; absent = where it was, at first here. */
+  readonly heldAt?: AccountPlace
 }
 
 /** Links the postal account; the application for a card that waits for it goes on. @throws MizanError BAD_INPUT */
 export async function linkAccount(
   desk: PeopleDesk,
   householdId: number,
-  { kind, iban }: AccountInput,
+  { kind, iban, heldAt }: AccountInput,
   actor: PeopleActor,
 ): Promise<CommandState> {
   const plain = readIban(iban)
   if (plain === undefined) throw new MizanError('BAD_INPUT', 'iban: EG and 27 digits, with right check digits')
   const index = desk.personal.indexOf('account', plain)
-  const asked = [kind, index.toString('hex')]
+  const asked = [kind, index.toString('hex'), ...(heldAt === undefined ? [] : [heldAt])]
   return askOnce(desk, { kind: 'account-link', householdId, input: asked }, actor, async () => {
     const taken = await desk.client.query(
       'select from postal_link where reference_index = $1 and unlinked_at is null and household_id <> $2',
@@ -250,7 +253,8 @@ export async function linkAccount(
     if (taken.rowCount !== 0) throw new MizanError('BAD_INPUT', 'the account is linked to another household')
     const order = await openOrder(desk, householdId, 'applied')
     const detail = { accountKind: kind, masked: `EG${'*'.repeat(23)}${plain.slice(-4)}`, index: index.toString('hex') }
-    return { ...detail, source: COUNTER, ...(order === undefined ? {} : { order }) }
+    const held = heldAt === undefined ? {} : { heldAt }
+    return { ...detail, ...held, source: COUNTER, ...(order === undefined ? {} : { order }) }
   })
 }
 

@@ -1,4 +1,4 @@
-import type { CardKind, CardStatus, HouseholdStatus, OldRationCard } from '../card/household.ts'
+import type { AccountPlace, CardKind, CardStatus, HouseholdStatus, OldRationCard } from '../card/household.ts'
 import { MizanError } from '../errors.ts'
 import type { Unit } from '../money.ts'
 import type { Queryable } from './access-pool.ts'
@@ -10,6 +10,7 @@ export interface HouseholdDetails {
   readonly governorate: string
   readonly classes: readonly string[]
   readonly oldRationCard: OldRationCard
+  readonly accountAt: AccountPlace
   /** yyyymm. */
   readonly closedMonth: number
   /** Oldest first; dates are yyyymmdd. */
@@ -46,10 +47,11 @@ export async function readHousehold(client: Queryable, id: number): Promise<Hous
     governorate: string
     classes: string[]
     old_ration_card: OldRationCard
+    account_at: AccountPlace
     closed_month: number
     terms: { from: number; members: number; status: HouseholdStatus }[]
   }>(
-    `select h.lane, h.governorate, h.classes, h.old_ration_card, h.closed_month,
+    `select h.lane, h.governorate, h.classes, h.old_ration_card, h.account_at, h.closed_month,
             (select coalesce(jsonb_agg(jsonb_build_object('from', t.from_date, 'members', t.members, 'status', t.status)
                     order by t.from_date), '[]')
              from household_term t where t.lane = h.lane and t.household_id = h.id) as terms
@@ -64,6 +66,7 @@ export async function readHousehold(client: Queryable, id: number): Promise<Hous
     governorate: row.governorate,
     classes: row.classes,
     oldRationCard: row.old_ration_card,
+    accountAt: row.account_at,
     closedMonth: row.closed_month,
     terms: row.terms,
   }

@@ -11,8 +11,9 @@ import type { AuthorizationRequest } from '../authorization/request.ts'
 import { isApproval, type Result } from '../authorization/result.ts'
 import type { CivilDate, CivilMonth } from '../calendar.ts'
 import { balanceOf, type Card, type Household, type Usage } from '../card/household.ts'
+import { assert } from '../errors.ts'
 import { maskPan } from '../identifiers.ts'
-import { type AccountNumber, balancePeriodOf, isHouseholdAccount } from '../ledger/accounts.ts'
+import { type AccountNumber, balancePeriodOf, isHouseholdAccount, moneyAccount } from '../ledger/accounts.ts'
 import { transferKinds } from '../ledger/posting-rules.ts'
 import type { Balance, HoldEvent, Transfer } from '../ledger/transfer.ts'
 import type {
@@ -174,15 +175,32 @@ export class BatchBuilder {
   }
 
   /**
-   * Transfers of a command, and what they recover of the household's debt; its balances are changed in memory here.
+   * Transfers of a command, and what they recover of the household's debt, or give to the host of its account; its
+   * balances are changed in memory here.
+   * @param accountHost rules for accounts that the account host holds, for what may come into one
+   * @param freedPiasters what holds of the account reserve less from now on
    * @returns the id that the command's own row of the journal will have
    */
-  post(transfers: readonly Transfer[], household: Household): number {
+  post(
+    transfers: readonly Transfer[],
+    household: Household,
+    accountHost?: AccountHostPolicy,
+    freedPiasters = 0,
+  ): number {
+    const id = this.#nextId
     const recovery = debtRecovery(household, transfers, 0)
-    const all = recovery === undefined ? transfers : [...transfers, recovery]
+    const all = recovery === undefined ? [...transfers] : [...transfers, recovery]
+    const piasters = household.accountAt === 'host' ? freedPiasters + comingIn(transfers, household.id) : 0
+    if (piasters > 0) {
+      assert(accountHost !== undefined, 'what comes into an account at the host goes on to it')
+      const back = returnToHost(accountHost, household.id, piasters, { id, nowMs: this.head.atMs })
+      all.push(back.transfer)
+      this.change('host-advice', { id, household: household.id, direction: 'credit', piasters, standIn: false })
+      this.#addForward(id, back.forward)
+    }
     applyTransfers(all, household)
-    this.#addTransfers(this.#nextId, all, household)
-    return this.#nextId
+    this.#addTransfers(id, all, household)
+    return id
   }
 
   /**
@@ -231,18 +249,12 @@ export class BatchBuilder {
     this.#addForward(id, hostReversal(policy, { stamps, piasters, transactionType, place, householdId, cardId, nowMs }))
   }
 
-  /** Gives money of a remote account that no message moves back to its host, in the group of what is added next. */
-  returnToHost(policy: AccountHostPolicy, household: Household, piasters: number): void {
-    const id = this.#nextId
-    const back = returnToHost(policy, household.id, piasters, { id, nowMs: this.head.atMs })
-    this.post([back.transfer], household)
-    this.change('host-advice', { id, household: household.id, direction: 'credit', piasters, standIn: false })
-    this.#addForward(id, back.forward)
-  }
-
-  /** Ends a hold whose time is over; it is ended in memory already. What it gives free pays a debt first. */
-  addExpiry(household: Household, expiry: HoldEvent): void {
-    this.post([], household)
+  /**
+   * Ends a hold whose time is over; it is ended in memory already. What it gives free pays a debt first, or goes back to
+   * the host of the account.
+   */
+  addExpiry(household: Household, expiry: HoldEvent, accountHost?: AccountHostPolicy): void {
+    this.post([], household, accountHost, expiry.released)
     const id = this.#takeId()
     const { id: holdId } = expiry.hold
     this.#addHoldEvent(id, expiry, household)
@@ -433,4 +445,13 @@ function basketText({ lines, returnedLines, result }: Decision): string | undefi
     row.reason,
   ])
   return JSON.stringify(rows)
+}
+
+/** What transfers bring into the postal account of a household, less what they take. */
+function comingIn(transfers: readonly Transfer[], householdId: number): number {
+  const account = moneyAccount('postalAccount', householdId)
+  return transfers.reduce(
+    (sum, { debit, credit, amount }) => sum + (credit === account ? amount : 0) - (debit === account ? amount : 0),
+    0,
+  )
 }

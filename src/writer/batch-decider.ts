@@ -121,13 +121,7 @@ function expireHold(
   // What a remote account held goes back to its host; without rules for that it stays as it is.
   if (household.accountAt === 'host' && accountHost === undefined) return
   builder.touch(household)
-  if (household.accountAt === 'host' && accountHost !== undefined) {
-    const expiry = applyHoldExpiry(household, hold)
-    builder.returnToHost(accountHost, household, expiry.released)
-    builder.addExpiry(household, expiry)
-    return
-  }
-  builder.addExpiry(household, applyHoldExpiry(household, hold))
+  builder.addExpiry(household, applyHoldExpiry(household, hold), accountHost)
 }
 
 /** Whoever asked is gone: what the host may have booked is taken back there. */

@@ -93,9 +93,9 @@ async function hostUp({ ports }: TestSwitch): Promise<boolean> {
   return /^mizan_account_host_up 1$/m.test(page)
 }
 
-/** Waits until something is so, for ten seconds. */
-export async function until(holds: () => Promise<boolean>): Promise<void> {
-  const deadlineMs = performance.now() + 10_000
+/** Waits until something is so. */
+export async function until(holds: () => Promise<boolean>, longestMs = 15_000): Promise<void> {
+  const deadlineMs = performance.now() + longestMs
   while (!(await holds())) {
     if (performance.now() > deadlineMs) throw new Error('it did not become so in time')
     await new Promise((resolve) => setTimeout(resolve, 15))

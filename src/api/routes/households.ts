@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { householdStatuses } from '../../card/household.ts'
+import { accountPlaces, householdStatuses } from '../../card/household.ts'
 import {
   balancesOfHousehold,
   cardsOfHousehold,
@@ -40,6 +40,7 @@ const householdShape = shape({
   governorate: Type.String(),
   classes: Type.Array(Type.String()),
   oldRationCard: Type.Enum(['active', 'stopped', 'none']),
+  accountAt: Type.Enum([...accountPlaces], { description: 'Where the postal account is held.' }),
   closedMonth: Type.Integer({ description: 'yyyymm: the wallets are closed up to it.' }),
   terms: Type.Array(
     shape({ from: date('From this day on'), members: Type.Integer(), status: Type.Enum([...householdStatuses]) }),
@@ -56,6 +57,7 @@ function householdView(household: HouseholdDetails) {
     governorate: household.governorate,
     classes: household.classes,
     oldRationCard: household.oldRationCard,
+    accountAt: household.accountAt,
     closedMonth: household.closedMonth,
     terms: household.terms.map(({ from, members, status }) => ({ from: dashed(from), members, status })),
   }

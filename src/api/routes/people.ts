@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import { accountPlaces } from '../../card/household.ts'
 import {
   addMember,
   changeHead,
@@ -214,13 +215,20 @@ export const peopleRoutes: readonly Route[] = [
     body: shape({
       kind: Type.Enum(['new', 'existing']),
       iban: Type.String({ minLength: 29, maxLength: 40, description: 'EG and 27 digits; kept as a keyed hash.' }),
+      heldAt: Type.Optional(
+        Type.Enum([...accountPlaces], {
+          description: 'Where it is held from now on: here, or at the account host; absent = where it was.',
+        }),
+      ),
     }),
     answers: commandAnswers,
     changes: true,
     handler: (call) => {
       const { householdId } = call.params
       const { kind, iban } = call.body
-      const input = { kind: kind === 'new' ? kind : ('existing' as const), iban }
+      const place = accountPlaces.find((one) => one === call.body.heldAt)
+      const held = place === undefined ? {} : { heldAt: place }
+      const input = { kind: kind === 'new' ? kind : ('existing' as const), iban, ...held }
       return askAtDesk(call, householdId, (desk, actor) => linkAccount(desk, householdId, input, actor))
     },
   }),

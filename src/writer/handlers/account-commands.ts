@@ -1,10 +1,11 @@
 import { Type } from 'typebox'
 import { lastOpenDate, periodOf } from '../../benefit/entitlement.ts'
 import { monthOf } from '../../calendar.ts'
-import { balanceOf, termOn } from '../../card/household.ts'
-import { moneyAccount, subsidyAccount } from '../../ledger/accounts.ts'
+import { type AccountPlace, accountPlaces, balanceOf, type Household, termOn } from '../../card/household.ts'
+import { kindOf, moneyAccount, moneyKinds, subsidyAccount } from '../../ledger/accounts.ts'
 import { transfer } from '../../ledger/transfer.ts'
 import { formatQuantity } from '../../money.ts'
+import type { LaneRules } from '../lane-rules.ts'
 import { done, type Handler, refused } from './command.ts'
 import { atHousehold, parts } from './detail.ts'
 
@@ -17,13 +18,21 @@ const linkSchema = Type.Object({
   source: parts.source,
   /** The application that waited for the account. */
   order: Type.Optional(parts.id),
+  /** Where it is held from now on; absent = where it was. */
+  heldAt: Type.Optional(Type.Union(accountPlaces.map((place) => Type.Literal(place)))),
 })
 
 /** Names the Egypt Post account behind the household's money, one that was opened or one that there was (M13). */
 export const linkAccount: Handler = atHousehold(
   linkSchema,
-  (detail, { household, builder, command, entitlementDate }) => {
-    const { accountKind, masked, index, source, order } = detail
+  (detail, { household, builder, command, rules, entitlementDate }) => {
+    const { accountKind, masked, index, source, order, heldAt } = detail
+    const refusal = heldAt === undefined ? undefined : placeRefusal(heldAt, household, rules)
+    if (refusal !== undefined) return refused(refusal)
+    if (heldAt !== undefined && heldAt !== household.accountAt) {
+      household.accountAt = heldAt
+      builder.change('account-place', { household: household.id, place: heldAt })
+    }
     const { requestedBy: actor } = command
     builder.change('account-link', { household: household.id, accountKind, masked, index, actor })
     builder.change('household-event', {
@@ -39,9 +48,23 @@ export const linkAccount: Handler = atHousehold(
       const step = { household: household.id, order, was: 'applied', state: 'account-linked', actor }
       builder.change('order-step', step)
     }
-    return done(`the ${accountKind} postal account ${masked} is linked`, { accountKind })
+    const at = household.accountAt === 'host' ? ', held at the account host' : ''
+    return done(`the ${accountKind} postal account ${masked} is linked${at}`, {
+      accountKind,
+      heldAt: household.accountAt,
+    })
   },
 )
+
+/** Why an account cannot be held somewhere else: money that is here, or on its way, would be in neither place. */
+function placeRefusal(place: AccountPlace, household: Household, { policy }: LaneRules): string | undefined {
+  if (place === household.accountAt) return undefined
+  if (place === 'host' && policy.accountHost === undefined) return 'there is no account host: set accountHost'
+  if (household.holds.length > 0) return 'there are open holds on the account: wait until they end'
+  const money: readonly number[] = [moneyKinds.postalAccount, moneyKinds.householdDebt]
+  const hasMoney = household.balances.some(({ account, posted }) => money.includes(kindOf(account)) && posted !== 0)
+  return hasMoney ? 'the account has money or a debt here: it must be empty to be held elsewhere' : undefined
+}
 
 const stepSchema = Type.Object({ asked: Type.Optional(Type.String()), order: parts.id, person: parts.id })
 
@@ -75,7 +98,8 @@ export const creditBenefit: Handler = atHousehold(creditSchema, (detail, context
   }
   if (termOn(household, entitlementDate).status === 'suspended') return refused('the household is suspended')
   const funds = moneyAccount('stateFunds', programme.number)
-  builder.post([transfer('benefitCredit', funds, moneyAccount('postalAccount', household.id), piasters)], household)
+  const credit = transfer('benefitCredit', funds, moneyAccount('postalAccount', household.id), piasters)
+  builder.post([credit], household, rules.policy.accountHost)
   builder.change('benefit-credit', {
     household: household.id,
     programme: programme.number,

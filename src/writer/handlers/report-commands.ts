@@ -85,6 +85,9 @@ function feeTransfer(
   if (feePiasters === 0) return undefined
   const fees = moneyAccount('serviceFees', 0)
   if (pay === 'cash') return transfer('feeInCash', moneyAccount('cashClearing', counter ?? 0), fees, feePiasters)
+  if (household.accountAt === 'host') {
+    return 'the account is held at the account host, which is not asked for fees: pay it in cash at the counter'
+  }
   const postal = moneyAccount('postalAccount', household.id)
   const balance = balanceOf(household, postal, 0)
   if (balance === undefined || availableOf(balance) < feePiasters) {
@@ -101,10 +104,11 @@ const refundSchema = Type.Object({
 })
 
 /** Pays the fee of a replacement back into the postal account, once, whichever way it was paid. */
-export const refundFee: Handler = atHousehold(refundSchema, (detail, { household, builder, command }) => {
+export const refundFee: Handler = atHousehold(refundSchema, (detail, { household, builder, command, rules }) => {
   const { order, piasters, reason } = detail
   const postal = moneyAccount('postalAccount', household.id)
-  builder.post([transfer('feeReversal', moneyAccount('serviceFees', 0), postal, piasters)], household)
+  const reversal = transfer('feeReversal', moneyAccount('serviceFees', 0), postal, piasters)
+  builder.post([reversal], household, rules.policy.accountHost)
   builder.change('fee-refund', { household: household.id, order, piasters, actor: command.requestedBy })
   builder.notify(household.id, 'account-credited', { amount: piasters })
   return done(`the fee of order ${order} is paid back: ${formatQuantity(piasters, 'EGP')}`, { order, piasters, reason })
