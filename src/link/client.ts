@@ -259,7 +259,7 @@ export class ClientLink implements ConnectionOwner {
 
   /** No answer will come any more, so nothing is worth waiting for. */
   onPeerEnd(): void {
-    this.#connection?.close('peer-closed', 'the peer closed')
+    this.#connection?.close(this.#ending ? 'drained' : 'peer-closed', 'the peer closed')
   }
 
   onResume(): void {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { MizanError } from '../../src/errors.ts'
 import type { Message } from '../../src/iso8583/message.ts'
@@ -191,4 +192,35 @@ t.test('no key goes out on a link that is not up', async (t) => {
   await listener.close()
   const { link }: { link: NetworkLink } = openLink(t, port, 'iso87-ascii')
   await t.rejects(exchangeKey(link, 'zpk'), MizanError)
+})
+
+t.test('a drain signs off first, answers what the peer has asked, and closes when it is silent', async (t) => {
+  const { listener, seen, inbound, dialect } = await network(t, 'iso87-ascii', (request) =>
+    dialectOf('iso87-ascii').encode('0810', answerTo(request)),
+  )
+  const { link, approver, recorder } = openLink(t, listener.port, 'iso87-ascii')
+  await link.whenUp()
+  const held: (() => void)[] = []
+  approver.submit = (request, _codes, respond) => {
+    approver.requests.push(request)
+    held.push(() => respond('approved', { 38: 'AB12CD', 39: '00' }))
+    return true
+  }
+  const peer = inbound[0]?.link
+  peer?.send(dialect.encode('0100', purchase()))
+  while (held.length < 1) await recorder.next('frameIn')
+
+  const drained = link.drain(60_000, 60)
+  while (!seen.some((message) => message.text(70) === '002')) await sleep(5)
+  // On its way when the sign-off came.
+  peer?.send(dialect.encode('0100', purchase({ 11: '000124' })))
+  while (held.length < 2) await recorder.next('frameIn')
+  await sleep(150)
+  t.equal(link.state, 'draining', 'a request that awaits its answer keeps the link open')
+  for (const answer of held) answer()
+  await drained
+  t.equal(link.state, 'closed')
+  t.equal(await recorder.nextClose(), 'drained')
+  const answers = seen.filter((message) => message.mti === '0110').map((message) => message.text(11))
+  t.same(answers, ['000123', '000124'], 'both requests were answered')
 })
