@@ -1,23 +1,16 @@
 import type { AnswerFields } from '../authorization/answer.ts'
-import { answerMti, type LinkProfile, messageClassOf, requestOf } from '../authorization/inbound.ts'
+import { type LinkProfile, messageClassOf, requestOf } from '../authorization/inbound.ts'
 import type { AuthorizationRequest, MessageClass } from '../authorization/request.ts'
 import { type Result, responseCodes } from '../authorization/result.ts'
 import { describeError } from '../errors.ts'
 import type { Dialect } from '../iso8583/dialect.ts'
-import type { FieldValues } from '../iso8583/encode.ts'
 import type { DecodeFailure } from '../iso8583/failure.ts'
-import type { Message } from '../iso8583/message.ts'
-import {
-  answerHeader,
-  formatVisaHeaderInto,
-  parseVisaHeader,
-  VISA_HEADER_BYTES,
-  type VisaHeader,
-} from '../iso8583/visa-header.ts'
+import { parseVisaHeader, VISA_HEADER_BYTES, type VisaHeader } from '../iso8583/visa-header.ts'
 import { isPending } from '../security/security-module.ts'
 import { systemTiming, type Timing } from '../timing.ts'
 import type { AdmissionRefusal } from '../writer/admission.ts'
 import { type Admission, admissionOf, type Unauthentic } from './admission.ts'
+import { type AnswerContext, AnswerWriter } from './answer-writer.ts'
 import { cutoverAnswer, type OnCutover } from './cutover.ts'
 import { KeyExchange, type OnKeyExchange } from './key-exchange.ts'
 import { type MessageMac, stopsAtMac } from './message-mac.ts'
@@ -99,9 +92,6 @@ export interface ExchangeOptions {
   readonly onCutover?: OnCutover
 }
 
-const ANSWER_BYTES_MAX = 4_096
-/** Data elements 0 to 128. */
-const ANSWER_FIELDS = 129
 const MTI_UNREADABLE = '0000'
 
 /**
@@ -116,13 +106,10 @@ export class Exchange {
   readonly #timing: Timing
   readonly #codes: Readonly<Record<Result, string>>
   readonly #headerBytes: number
-  readonly #wrapsChipData: boolean
   readonly #mac: MessageMac | undefined
+  readonly #answers: AnswerWriter
   readonly #keyExchange: KeyExchange | undefined
   readonly #onCutover: OnCutover | undefined
-  /** Answers are built here and copied by the link when they are sent. */
-  readonly #scratch = Buffer.alloc(ANSWER_BYTES_MAX)
-  readonly #values: FieldValues = new Array(ANSWER_FIELDS).fill(undefined)
 
   constructor(options: ExchangeOptions) {
     this.#dialect = options.dialect
@@ -133,9 +120,14 @@ export class Exchange {
     this.#profile = { ...options.link, schemeRail: hasHeader }
     this.#codes = responseCodes(options.dialect.name)
     this.#headerBytes = hasHeader ? VISA_HEADER_BYTES : 0
-    const chipData = options.dialect.subfields(55)
-    this.#wrapsChipData = chipData?.form === 'ber' && chipData.wrapped === true
     this.#mac = options.mac
+    this.#answers = new AnswerWriter({
+      name: options.link.name,
+      dialect: options.dialect,
+      mac: options.mac,
+      observer: options.observer,
+      timing: this.#timing,
+    })
     const { onKeyExchange, link, dialect } = options
     this.#onCutover = options.onCutover
     if (onKeyExchange !== undefined) {
@@ -193,7 +185,10 @@ export class Exchange {
     const { inbound, message } = context
     this.#observer.unauthentic?.(this.#profile.name, message.mti, reason)
     if (!isRequest(message.mti)) inbound.drop()
-    else this.#answer(context, { 39: this.#codes[reason === 'mac-failed' ? 'internal-fault' : 'security-violation'] })
+    else
+      this.#answers.answer(context, {
+        39: this.#codes[reason === 'mac-failed' ? 'internal-fault' : 'security-violation'],
+      })
   }
 
   /** A request that tripped the program after it had to wait: there is no caller left to tell. */
@@ -220,7 +215,7 @@ export class Exchange {
 
   #answerManagement(context: AnswerContext, outcome: NetworkManagementAnswer): void {
     if (outcome.changed) context.inbound.link.setState(outcome.state)
-    this.#answer(context, { ...outcome.fields, 39: outcome.responseCode })
+    this.#answers.answer(context, { ...outcome.fields, 39: outcome.responseCode })
   }
 
   #dispatch(context: AnswerContext): void {
@@ -244,7 +239,7 @@ export class Exchange {
     }
     const messageClass = messageClassOf(message.mti)
     if (messageClass === undefined) {
-      this.#answer(context, { 39: this.#codes['invalid-transaction'] })
+      this.#answers.answer(context, { 39: this.#codes['invalid-transaction'] })
       return
     }
     const refusal = this.#refusalOf(messageClass, link)
@@ -253,7 +248,7 @@ export class Exchange {
       return
     }
     const request = requestOf(message, this.#profile, inbound.receivedAtMs)
-    const respond: Respond = (_result, fields) => this.#answer(context, fields)
+    const respond: Respond = (_result, fields) => this.#answers.answer(context, fields)
     if (!this.#decider.submit(request, this.#codes, respond, link.id)) this.#refuseEarly(context, 'ring_full')
   }
 
@@ -266,22 +261,8 @@ export class Exchange {
   #refuseEarly(context: AnswerContext, reason: EarlyRefusal): void {
     this.#observer.refused?.(this.#profile.name, reason)
     const code = this.#codes['not-in-time']
-    if (context.isAuthentic) this.#answer(context, { 39: code })
-    else this.#refuseUnsigned(context, code)
-  }
-
-  /** The cheapest answer there is: most of a flood gets it. */
-  #refuseUnsigned(context: AnswerContext, code: string): void {
-    const encodeStartedMs = this.#timing.monotonicMs()
-    const { message, header } = context
-    const head = this.#headerBytes
-    try {
-      const end = this.#dialect.refuseInto(message, answerMti(message.mti), code, this.#scratch, head)
-      if (header !== undefined) formatVisaHeaderInto(answerHeader(header), end - head, this.#scratch, 0)
-      this.#reply(context, this.#scratch.subarray(0, end), code, encodeStartedMs)
-    } catch (error) {
-      this.#unanswerable(context, error)
-    }
+    if (context.isAuthentic) this.#answers.answer(context, { 39: code })
+    else this.#answers.refuse(context, code)
   }
 
   /** A message that cannot be read to its end is answered 30 with what was read of it, if that names it at all. */
@@ -292,77 +273,8 @@ export class Exchange {
       inbound.drop()
       return
     }
-    this.#answer(context, { 39: this.#codes['format-error'] })
+    this.#answers.answer(context, { 39: this.#codes['format-error'] })
   }
-
-  /** Answers, and never throws: it is called from the writer, which must not stop for one answer. */
-  #answer(context: AnswerContext, fields: AnswerFields): void {
-    try {
-      this.#encodeAndReply(context, fields)
-    } catch (error) {
-      this.#unanswerable(context, error)
-    }
-  }
-
-  #encodeAndReply(context: AnswerContext, fields: AnswerFields): void {
-    const encodeStartedMs = this.#timing.monotonicMs()
-    const { message, header } = context
-    const values = this.#values.fill(undefined)
-    for (const de of this.#dialect.answerEcho) if (message.has(de)) values[de] = message.text(de)
-    for (const de in fields) values[Number(de)] = fields[de]
-    const chipData = fields[55]
-    if (chipData !== undefined && this.#wrapsChipData) values[55] = inChipDataset(chipData)
-    const mac = context.isAuthentic ? this.#mac : undefined
-    mac?.reserve(values)
-    const end = this.#dialect.encodeInto(answerMti(message.mti), values, this.#scratch, this.#headerBytes)
-    if (header !== undefined) {
-      formatVisaHeaderInto(answerHeader(header), end - this.#headerBytes, this.#scratch, 0)
-    }
-    const code = fields[39] ?? ''
-    if (mac === undefined) {
-      this.#reply(context, this.#scratch.subarray(0, end), code, encodeStartedMs)
-      return
-    }
-    // A module that answers later still reads what it was given, while the scratch serves the next answer.
-    const frame = Buffer.from(this.#scratch.subarray(0, end))
-    const sealed = mac.seal(frame, this.#headerBytes)
-    if (!isPending(sealed)) this.#reply(context, frame, code, encodeStartedMs)
-    else {
-      sealed
-        .then(() => this.#reply(context, frame, code, encodeStartedMs))
-        .catch((error: unknown) => this.#unanswerable(context, error))
-    }
-  }
-
-  #reply(context: AnswerContext, frame: Uint8Array, code: string, encodeStartedMs: number): void {
-    const sent = context.inbound.reply(frame)
-    const { name } = this.#profile
-    if (!sent) this.#observer.undelivered?.(name)
-    const nowMs = this.#timing.monotonicMs()
-    this.#observer.answered?.(name, code, nowMs - context.startedMs, nowMs - encodeStartedMs)
-  }
-
-  #unanswerable(context: AnswerContext, error: unknown): void {
-    this.#observer.undecodable?.(this.#profile.name, undefined, `its answer cannot be made: ${describeError(error)}`)
-    context.inbound.drop()
-  }
-}
-
-interface AnswerContext {
-  readonly inbound: ExchangeRequest
-  readonly message: Message
-  readonly header: VisaHeader | undefined
-  readonly startedMs: number
-  /**
-   * Whether the MAC of the request was right. Only then does the answer carry one: signing the refusal of a message
-   * that anyone may have sent would let anyone have declines signed, to be put in the place of other answers.
-   */
-  isAuthentic: boolean
-}
-
-/** Chip data in the dataset that Visa wraps around it: identifier 01 and a length of two bytes. Both are hex. */
-function inChipDataset(chipData: string): string {
-  return `01${(chipData.length >> 1).toString(16).padStart(4, '0')}${chipData}`
 }
 
 /** Requests and advices have an even third digit; answers an odd one. */
