@@ -65,6 +65,7 @@ export const accessMatrix: Readonly<Record<string, Access>> = {
   'POST /households/{householdId}/classes': enrols,
   'POST /households/{householdId}/account': enrols,
   'POST /households/{householdId}/fingerprint': enrols,
+  'POST /people/{personId}/mobile': enrols,
   'POST /membership-files/check': enrols,
   'POST /membership-files': enrols,
   'GET /households/{householdId}/orders': readsCitizens,

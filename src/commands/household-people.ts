@@ -13,8 +13,10 @@ import {
 } from '../store/people-enrolment.ts'
 import { ordersOfHousehold } from '../store/people-orders.ts'
 import { type Member, readDevices, readHouseholdEvents, readMembers, readPostalLink } from '../store/people-reader.ts'
+import { changeMobile } from '../store/people-register.ts'
 import { cardsOfHousehold, readHousehold } from '../store/search-households.ts'
 import type { CommandIo } from './command-io.ts'
+import { authorOf } from './keys-desk.ts'
 import {
   atPeopleDesk,
   householdNumber,
@@ -65,6 +67,7 @@ export function householdPeopleCommands(io: CommandIo): Command[] {
     standingCommand(io, 'suspend', 'suspended', 'stop the support of a household from the day after'),
     standingCommand(io, 'reinstate', 'reinstated', 'give a household its support back from the day after'),
     classesCommand(io),
+    mobileCommand(io),
   ]
 }
 
@@ -158,14 +161,8 @@ function onPerson(io: CommandIo, name: string, description: string, change: type
     .argument('<person>', 'number of the person, as mizan household show has it')
     .action((text: string, personText: string, options: WhyOptions) =>
       atPeopleDesk(io, options, async (desk) => {
-        if (!/^[1-9]\d{0,11}$/.test(personText)) {
-          throw new MizanError(
-            'BAD_INPUT',
-            'a person is named by the number that mizan household show has, never by an ID',
-          )
-        }
         const id = householdNumber(text)
-        const asked = await change(desk, id, Number(personText), whyOf(options), peopleActor(io, options))
+        const asked = await change(desk, id, personNumber(personText), whyOf(options), peopleActor(io, options))
         await sayOutcome(io, desk.client, asked, options)
       }),
     )
@@ -194,6 +191,29 @@ function classesCommand(io: CommandIo): Command {
     )
 }
 
+function mobileCommand(io: CommandIo): Command {
+  const command = new Command('mobile').description('change the mobile number of a person, to one in the own name')
+  return withPeopleOptions(command)
+    .argument('<person>', 'number of the person, as mizan household show has it')
+    .requiredOption('--proof <word>', 'how it was shown that the number is in the own name, such as operator-check')
+    .option('--file <file>', 'holds the number; - reads standard input, where no list of processes shows it', '-')
+    .action((text: string, options: PeopleOptions & { readonly proof: string; readonly file: string }) =>
+      atPeopleDesk(io, options, async (desk) => {
+        const personId = personNumber(text)
+        const input = { mobile: textOf(io, options.file), mobileProof: options.proof }
+        const mobile = await changeMobile(desk, personId, input, { name: authorOf(io).user })
+        if (options.json) io.out(`${JSON.stringify({ personId, mobile })}\n`)
+        else io.out(`person ${personId} has the mobile number ${mobile} now\n`)
+      }),
+    )
+}
+
+/** @throws MizanError BAD_INPUT, without what was typed: people do type IDs */
+function personNumber(text: string): number {
+  if (/^[1-9]\d{0,11}$/.test(text)) return Number(text)
+  throw new MizanError('BAD_INPUT', 'a person is named by the number that mizan household show has, never by an ID')
+}
+
 function withWhy(command: Command): Command {
   return withChangeOptions(command)
     .requiredOption('--reason-code <code>', 'a word such as birth, death, moved or income')
@@ -205,11 +225,16 @@ function whyOf({ reasonCode, reason, effective }: WhyOptions) {
   return { reasonCode, ...(reason === undefined ? {} : { reason }), ...(effective === undefined ? {} : { effective }) }
 }
 
+/** Text of a file as it was written: names and digits may be Arabic. */
+function textOf(io: CommandIo, file: string): string {
+  return Buffer.from(io.readText(file), 'latin1').toString('utf8')
+}
+
 /** @throws MizanError BAD_INPUT, without what stands in the file: it is a person's */
 function jsonOf<S extends Type.TSchema>(io: CommandIo, file: string, schema: S): Static<S> {
   let content: unknown
   try {
-    content = JSON.parse(Buffer.from(io.readText(file), 'latin1').toString('utf8'))
+    content = JSON.parse(textOf(io, file))
   } catch (cause) {
     if (cause instanceof MizanError) throw cause
     throw new MizanError('BAD_INPUT', `${file} is not JSON`)

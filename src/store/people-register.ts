@@ -1,4 +1,4 @@
-import { readMobileNumber } from '../card/mobile-number.ts'
+import { maskMobile, readMobileNumber } from '../card/mobile-number.ts'
 import { type NationalId, readNationalId } from '../card/national-id.ts'
 import { MizanError } from '../errors.ts'
 import type { PersonalData, SealedText } from '../security/personal-data.ts'
@@ -129,7 +129,8 @@ async function addMobile(
 }
 
 /**
- * Changes the mobile number of a person.
+ * Changes the mobile number of a person: one in the own name, with how that was shown, as at enrolment.
+ * @returns the number masked
  * @throws MizanError NOT_FOUND; BAD_INPUT when it is none, or another person's
  */
 export async function changeMobile(
@@ -137,11 +138,12 @@ export async function changeMobile(
   personId: number,
   input: Required<Pick<PersonInput, 'mobile' | 'mobileProof'>>,
   actor: PeopleActor,
-): Promise<void> {
+): Promise<string> {
   const faults: string[] = []
   const mobile = mobileOf(desk, { nationalId: '', name: '', ...input }, faults)
   if (mobile === undefined || faults.length > 0) throw new MizanError('BAD_INPUT', faults.join('; '))
   await setMobile(desk, personId, mobile, actor)
+  return maskMobile(mobile.number)
 }
 
 /** How often a person who is changed by others in the same moment is read again. */

@@ -133,7 +133,13 @@ t.test('the API of a running switch, over a socket', async (t) => {
         members: [{ role: 'head', nationalId: /^\*{10}\d{4}$/ }],
         account: { reference: /^EG\*+\d{4}$/ },
       })
-      t.equal((people as { members: unknown[] }).members.length, 3)
+      const { members } = people as { members: { personId: number }[] }
+      t.equal(members.length, 3)
+      const mobileUrl = `/people/${members[1]?.personId}/mobile`
+      const wish = { mobile: '01500000555', mobileProof: 'operator-check' }
+      t.match(await post(clerk, mobileUrl, wish), { status: 200, told: { mobile: '**********555' } })
+      t.equal((await post(clerk, mobileUrl, { mobile: '0221234567', mobileProof: 'operator-check' })).status, 400)
+      t.equal((await post(operator, mobileUrl, wish)).status, 403)
       mizan.clock.advance(86_400_000)
       const draw = () =>
         mizan.pos.ask(unitDraw({ card: held, terminal: mizan.place('bakery', 'PTS'), quantity: 5, pricePiasters: 20 }))

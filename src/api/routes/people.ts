@@ -10,10 +10,12 @@ import {
   setClasses,
 } from '../../store/people-enrolment.ts'
 import { readDevices, readHouseholdEvents, readMembers, readPostalLink } from '../../store/people-reader.ts'
+import { changeMobile } from '../../store/people-register.ts'
 import { readHousehold } from '../../store/search-households.ts'
 import { instantOf } from '../cursor.ts'
 import { dashed } from '../days.ts'
 import { askAtDesk, deskOf } from '../desk.ts'
+import { changeOnce } from '../once.ts'
 import { ok, type Route, route } from '../route.ts'
 import { commandAnswers, date, id, instant, orNull, ownerId, shape, words } from '../shapes.ts'
 
@@ -251,5 +253,26 @@ export const peopleRoutes: readonly Route[] = [
       const { householdId } = call.params
       return askAtDesk(call, householdId, (desk, actor) => enrolHeadFingerprint(desk, householdId, call.body, actor))
     },
+  }),
+  route({
+    method: 'POST',
+    path: '/people/{personId}/mobile',
+    tag,
+    summary: 'change the mobile number of a person: a number in the own name, of nobody else',
+    params: shape({ personId: id('Number of the person.') }),
+    body: shape({
+      mobile: Type.String({ minLength: 10, maxLength: 20, description: 'In the own name.' }),
+      mobileProof: words('How that was shown, such as `operator-check` or `contract`.', 32),
+    }),
+    answers: {
+      200: shape({ personId: Type.Integer(), mobile: Type.String({ description: 'The last three digits.' }) }),
+    },
+    changes: true,
+    handler: (call) =>
+      changeOnce(call, async (client) => {
+        const { personId } = call.params
+        const mobile = await changeMobile(deskOf(call, client), personId, call.body, { name: call.actor.id })
+        return { answer: ok({ personId, mobile }), detail: { person: personId } }
+      }),
   }),
 ]
