@@ -1,45 +1,18 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { Readable } from 'node:stream'
-import type { Command } from 'commander'
 import type { Test } from 'tap'
 import { apiKeyCommand } from '../../src/commands/api-key.ts'
 import { auditCommand } from '../../src/commands/audit.ts'
-import { type CommandIo, processIo } from '../../src/commands/command-io.ts'
-import { LineInput } from '../../src/commands/line-input.ts'
 import { userCommand } from '../../src/commands/user.ts'
-import { describeError } from '../../src/errors.ts'
+import { commandRunner } from '../support/command.ts'
 import type { ApiWorld } from './api-world.ts'
 
 /** Users, keys and the audit on the command line, on a world whose audit is whole. */
 export async function commandLineCases(t: Test, world: ApiWorld): Promise<void> {
   const folder = mkdtempSync(path.join(tmpdir(), 'mizan-access-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
-  const run = async (make: (io: CommandIo) => Command, args: string[], input = '') => {
-    let out = ''
-    let errors = ''
-    const io: CommandIo = {
-      ...processIo,
-      env: { DATABASE_URL: world.url, MIZAN_VAR: folder },
-      out: (text) => {
-        out += text
-      },
-      note: (text) => {
-        errors += text
-      },
-      openInput: () => new LineInput(Readable.from([Buffer.from(input)])),
-    }
-    const before = process.exitCode
-    try {
-      await make(io).parseAsync(args, { from: 'user' })
-      return { status: Number(process.exitCode ?? 0), out, errors }
-    } catch (error) {
-      return { status: 1, out, errors: `${errors}${describeError(error)}\n` }
-    } finally {
-      process.exitCode = before
-    }
-  }
+  const run = commandRunner({ DATABASE_URL: world.url, MIZAN_VAR: folder })
   const password = 'a long first password'
   const login = (name: string, given: string) => world.as()('/auth/login', { body: { name, password: given } })
 

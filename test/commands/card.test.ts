@@ -1,23 +1,14 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
 import path from 'node:path'
-import { Readable } from 'node:stream'
 import { type Test, test } from 'tap'
 import { cardCommand } from '../../src/commands/card.ts'
-import { type CommandIo, processIo } from '../../src/commands/command-io.ts'
-import { LineInput } from '../../src/commands/line-input.ts'
-import { describeError } from '../../src/errors.ts'
 import { maskPan } from '../../src/identifiers.ts'
 import { panOf } from '../../src/simulator/demo-world.ts'
 import { connect } from '../../src/store/connection.ts'
 import { saveKeys } from '../../src/store/key-store.ts'
+import { commandRunner } from '../support/command.ts'
 import { masterKeyHex, testKeys, writerWorld } from '../support/writer.ts'
-
-interface Run {
-  readonly status: number
-  readonly out: string
-  readonly errors: string
-}
 
 /** A world with its keys in the store, and the commands on it, in this process. */
 async function cardWorld(t: Test) {
@@ -31,30 +22,8 @@ async function cardWorld(t: Test) {
   )
   const folder = mkdtempSync(path.join(tmpdir(), 'mizan-card-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
-  const mizan = async (args: readonly string[], input = ''): Promise<Run> => {
-    let out = ''
-    let errors = ''
-    const io: CommandIo = {
-      ...processIo,
-      env: { DATABASE_URL: world.url, MIZAN_VAR: folder, MIZAN_MASTER_KEY: masterKeyHex },
-      out: (text) => {
-        out += text
-      },
-      note: (text) => {
-        errors += text
-      },
-      openInput: () => new LineInput(Readable.from([Buffer.from(input)])),
-    }
-    const statusBefore = process.exitCode
-    try {
-      await cardCommand(io).parseAsync(args, { from: 'user' })
-      return { status: Number(process.exitCode ?? 0), out, errors }
-    } catch (error) {
-      return { status: 1, out, errors: `${errors}${describeError(error)}\n` }
-    } finally {
-      process.exitCode = statusBefore
-    }
-  }
+  const run = commandRunner({ DATABASE_URL: world.url, MIZAN_VAR: folder, MIZAN_MASTER_KEY: masterKeyHex })
+  const mizan = (args: readonly string[], input = '') => run(cardCommand, args, input)
   return { ...world, client, mizan }
 }
 

@@ -2,12 +2,8 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
 import path from 'node:path'
-import { Readable } from 'node:stream'
 import t, { type Test } from 'tap'
-import { type CommandIo, processIo } from '../../src/commands/command-io.ts'
 import { keysCommand } from '../../src/commands/keys.ts'
-import { LineInput } from '../../src/commands/line-input.ts'
-import { describeError } from '../../src/errors.ts'
 import { KeyRing } from '../../src/security/keys/key-ring.ts'
 import { KEY_BLOCK_PROTECTION, masterKeyOf } from '../../src/security/master-key.ts'
 import { tdesKcv } from '../../src/security/primitives/key-checks.ts'
@@ -17,24 +13,19 @@ import { demoKeys } from '../../src/simulator/demo-keys.ts'
 import { type Client, connect } from '../../src/store/connection.ts'
 import { prepareDatabase } from '../../src/store/installation.ts'
 import { readKeyEvents, readKeys } from '../../src/store/key-store.ts'
+import { type CommandRun, commandRunner } from '../support/command.ts'
 import { createTestDatabase, type TeardownHost } from '../support/database.ts'
 
 const MASTER_KEY = '5a'.repeat(32)
-
-interface Run {
-  readonly status: number
-  readonly out: string
-  readonly errors: string
-}
 
 interface Installation {
   readonly url: string
   readonly app: Client
   readonly folder: string
-  mizan(args: readonly string[], input?: string, env?: Readonly<Record<string, string>>): Promise<Run>
+  mizan(args: readonly string[], input?: string, env?: Readonly<Record<string, string>>): Promise<CommandRun>
 }
 
-/** A key store of its own, and the commands on it, in this process: a process each would cost a minute of the suite. */
+/** A key store of its own, and the commands on it. */
 async function install(t: TeardownHost): Promise<Installation> {
   const { url } = await createTestDatabase(t)
   await prepareDatabase(url, 1)
@@ -43,32 +34,13 @@ async function install(t: TeardownHost): Promise<Installation> {
   const folder = mkdtempSync(path.join(tmpdir(), 'mizan-keys-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   const basis = { DATABASE_URL: url, MIZAN_VAR: folder, MIZAN_MASTER_KEY: MASTER_KEY }
-  const mizan: Installation['mizan'] = async (args, input = '', env = {}) => {
-    let out = ''
-    let errors = ''
-    const io: CommandIo = {
-      env: { ...basis, ...env },
-      out: (text) => {
-        out += text
-      },
-      note: (text) => {
-        errors += text
-      },
-      openInput: () => new LineInput(Readable.from([Buffer.from(input)])),
-      readText: (file) => (file === '-' ? input.trim() : processIo.readText(file)),
-    }
-    try {
-      await keysCommand(io).parseAsync(args, { from: 'user' })
-      return { status: 0, out, errors }
-    } catch (error) {
-      return { status: 1, out, errors: `${errors}${describeError(error)}\n` }
-    }
-  }
+  const run = commandRunner(basis)
+  const mizan: Installation['mizan'] = (args, input, env) => run(keysCommand, args, input, env)
   return { url, app, folder, mizan }
 }
 
 /** The program itself. */
-function program(args: readonly string[], url: string, folder: string, input = ''): Run {
+function program(args: readonly string[], url: string, folder: string, input = ''): CommandRun {
   const env = { PATH: process.env.PATH ?? '', DATABASE_URL: url, MIZAN_VAR: folder, MIZAN_MASTER_KEY: MASTER_KEY }
   const cli = path.resolve(import.meta.dirname, '../../src/cli.ts')
   const { status, stdout, stderr } = spawnSync(process.execPath, [cli, 'keys', ...args], {
@@ -79,7 +51,7 @@ function program(args: readonly string[], url: string, folder: string, input = '
   return { status: status ?? -1, out: stdout, errors: stderr }
 }
 
-function expectRefusal(t: Test, run: Run, message: RegExp): void {
+function expectRefusal(t: Test, run: CommandRun, message: RegExp): void {
   t.equal(run.status, 1)
   t.match(run.errors, message)
   t.equal(run.out, '')

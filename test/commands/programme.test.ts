@@ -2,26 +2,17 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { Readable } from 'node:stream'
 import { type Test, test } from 'tap'
 import type { ProgrammeFile } from '../../src/benefit/programme-schema.ts'
 import { shippedProgrammes } from '../../src/benefit/shipped-programmes.ts'
 import { addDays, type CivilDate, civilDate, formatDate, monthOf } from '../../src/calendar.ts'
-import { type CommandIo, processIo } from '../../src/commands/command-io.ts'
-import { LineInput } from '../../src/commands/line-input.ts'
 import { programmeCommand } from '../../src/commands/programme.ts'
-import { describeError } from '../../src/errors.ts'
 import { hashSecret } from '../../src/security/keys/custodian-secret.ts'
 import { demoHousehold, demoOutlets } from '../../src/simulator/demo-world.ts'
 import { addUser } from '../../src/store/access-users.ts'
 import { connect } from '../../src/store/connection.ts'
+import { commandRunner } from '../support/command.ts'
 import { ask, purchaseOf, writerWorld } from '../support/writer.ts'
-
-interface Run {
-  readonly status: number
-  readonly out: string
-  readonly errors: string
-}
 
 const SEED = 1
 const tomorrow = formatDate(addDays(civilDate(Date.now()), 1))
@@ -40,31 +31,8 @@ async function programmeWorld(t: Test) {
   const world = await writerWorld(t)
   const folder = mkdtempSync(path.join(tmpdir(), 'mizan-programme-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
-  const mizan = async (args: readonly string[], input = ''): Promise<Run> => {
-    let out = ''
-    let errors = ''
-    const io: CommandIo = {
-      ...processIo,
-      env: { DATABASE_URL: world.url, MIZAN_VAR: folder },
-      out: (text) => {
-        out += text
-      },
-      note: (text) => {
-        errors += text
-      },
-      openInput: () => new LineInput(Readable.from([Buffer.from(input)])),
-    }
-    const statusBefore = process.exitCode
-    process.exitCode = 0
-    try {
-      await programmeCommand(io).parseAsync(args, { from: 'user' })
-      return { status: Number(process.exitCode), out, errors }
-    } catch (error) {
-      return { status: 1, out, errors: `${errors}${describeError(error)}\n` }
-    } finally {
-      process.exitCode = statusBefore
-    }
-  }
+  const run = commandRunner({ DATABASE_URL: world.url, MIZAN_VAR: folder })
+  const mizan = (args: readonly string[], input = '') => run(programmeCommand, args, input)
   const write = (name: string, content: unknown) => {
     const file = path.join(folder, name)
     writeFileSync(file, typeof content === 'string' ? content : JSON.stringify(content))

@@ -1,15 +1,13 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import type { Command } from 'commander'
 import { test } from 'tap'
-import { type CommandIo, processIo } from '../../src/commands/command-io.ts'
 import { householdCommand } from '../../src/commands/household.ts'
 import { issuanceCommand } from '../../src/commands/issuance.ts'
 import { membershipCommand } from '../../src/commands/membership.ts'
-import { describeError } from '../../src/errors.ts'
 import { connect } from '../../src/store/connection.ts'
 import { saveKeys } from '../../src/store/key-store.ts'
+import { commandRunner } from '../support/command.ts'
 import { masterKeyHex, testKeys, writerWorld } from '../support/writer.ts'
 import { person } from './people-world.ts'
 
@@ -30,29 +28,8 @@ test('people and membership files on the command line', async (t) => {
     writeFileSync(full, content)
     return full
   }
-  const mizan = async (make: (io: CommandIo) => Command, ...args: string[]) => {
-    let out = ''
-    let notes = ''
-    const io: CommandIo = {
-      ...processIo,
-      env: { DATABASE_URL: world.url, MIZAN_VAR: folder, MIZAN_MASTER_KEY: masterKeyHex },
-      out: (text) => {
-        out += text
-      },
-      note: (text) => {
-        notes += text
-      },
-    }
-    const statusBefore = process.exitCode
-    try {
-      await make(io).parseAsync(args, { from: 'user' })
-      return { status: Number(process.exitCode ?? 0), out, notes }
-    } catch (error) {
-      return { status: 1, out, notes: `${notes}${describeError(error)}\n` }
-    } finally {
-      process.exitCode = statusBefore
-    }
-  }
+  const command = commandRunner({ DATABASE_URL: world.url, MIZAN_VAR: folder, MIZAN_MASTER_KEY: masterKeyHex })
+  const mizan = (make: Parameters<typeof command>[0], ...args: string[]) => command(make, args)
   const enrolment = { head: person(1), members: [person(2, false)], governorate: 'PTS', hasOldRationCard: true }
 
   await t.test('a household is enrolled, shown and changed', async (t) => {
@@ -80,6 +57,12 @@ test('people and membership files on the command line', async (t) => {
       (await mizan(householdCommand, 'remove-member', id, String(members[0].personId), ...why)).out,
       /^done: 1 member/,
     )
+    const mobile = await command(
+      householdCommand,
+      ['mobile', String(members[1].personId), '--proof', 'contract'],
+      '٠١٠ ٠٠٠٠ ٠٧٧٧\n',
+    )
+    t.match(mobile, { status: 0, out: /has the mobile number \*{10}777 now/ })
     t.match((await mizan(householdCommand, 'classes', id, 'takaful', ...why)).out, /^done: the classes are takaful/)
     t.match((await mizan(householdCommand, 'suspend', id, ...why)).out, /^done: the household is suspended/)
     const twice = await mizan(householdCommand, 'suspend', id, ...why)
@@ -101,14 +84,14 @@ test('people and membership files on the command line', async (t) => {
     for (const [args, message] of refusals) {
       const run = await mizan(householdCommand, ...args)
       t.equal(run.status, 1, args.join(' '))
-      t.match(run.notes, message)
-      t.equal(run.notes.trim().split('\n').length, 1)
-      t.notMatch(run.notes, person(1).nationalId)
+      t.match(run.errors, message)
+      t.equal(run.errors.trim().split('\n').length, 1)
+      t.notMatch(run.errors, person(1).nationalId)
     }
   })
 
   await t.test('what the issue of cards goes by is set with a date, and noted', async (t) => {
-    const run = async (...args: string[]) => (await mizan(issuanceCommand, ...args)).notes
+    const run = async (...args: string[]) => (await mizan(issuanceCommand, ...args)).errors
     t.equal(await run('add-holiday', '2031-01-07', 'Coptic Christmas'), '')
     t.match((await mizan(issuanceCommand, 'holidays')).out, '2031-01-07  Coptic Christmas\n')
     t.match(await run('withdraw-holiday', '2031-01-07'), /no holiday on this date was announced before today/)
@@ -146,8 +129,8 @@ test('people and membership files on the command line', async (t) => {
       check.out,
       /^2 lines: 1 changes, 0 that were made before, 1 rejected\n {2}\w+: 1 suspended\nSHA-256 [0-9a-f]{64}\n$/,
     )
-    t.match(check.notes, /line 3: effective must be written/)
-    t.match((await mizan(membershipCommand, 'apply', members, '--as', '?')).notes, /--as is a name/)
+    t.match(check.errors, /line 3: effective must be written/)
+    t.match((await mizan(membershipCommand, 'apply', members, '--as', '?')).errors, /--as is a name/)
     const applied = await mizan(membershipCommand, 'apply', members, '--as', 'Ministry of Supply', '--json')
     t.match(JSON.parse(applied.out), { done: 1, rejected: 1, wasApplied: false, rejects: `${members}.rejects.csv` })
     t.equal(applied.status, 1, 'a line was rejected')
@@ -157,6 +140,6 @@ test('people and membership files on the command line', async (t) => {
     t.match(again.out, /^this file was applied before: nothing has changed now\n/)
     t.equal(readFileSync(`${members}.rejects.csv`, 'utf8'), rejects, 'what was told stays')
     const cut = file('cut.csv', readFileSync(members, 'utf8').replace(/TOTAL.*\n/, ''))
-    t.match((await mizan(membershipCommand, 'apply', cut, '--as', 'Ministry of Supply')).notes, /may be cut off/)
+    t.match((await mizan(membershipCommand, 'apply', cut, '--as', 'Ministry of Supply')).errors, /may be cut off/)
   })
 })
