@@ -6,21 +6,16 @@ import { isRole, type Role, requireAccessTables, roles } from '../store/access-u
 import { type AuditEvent, noteAudit } from '../store/audit-store.ts'
 import type { Client } from '../store/connection.ts'
 import type { CommandIo } from './command-io.ts'
+import type { CommonOptions } from './common-options.ts'
 import { withTries } from './custodian-login.ts'
 import { atDatabase, type DatabaseDesk } from './database-desk.ts'
 import { authorOf } from './keys-desk.ts'
 import type { LineInput } from './line-input.ts'
 
-/** Options that every command on access has. */
-export interface AccessOptions {
-  readonly config?: string
-  readonly json: boolean
-}
-
 /** Opens the database for a command on access, does the work, and closes it. */
 export async function atAccess(
   io: CommandIo,
-  options: AccessOptions,
+  options: CommonOptions,
   work: (desk: DatabaseDesk) => Promise<void>,
 ): Promise<void> {
   await atDatabase(io, options, 'mizan access', async (desk) => {

@@ -1,7 +1,8 @@
 import { Command } from 'commander'
 import { type AccessKey, listAccessKeys, revokeAccessKey } from '../store/access-keys.ts'
-import { type AccessOptions, atAccess, changeNoted, systemActor } from './access-desk.ts'
+import { atAccess, changeNoted, systemActor } from './access-desk.ts'
 import { type CommandIo, processIo } from './command-io.ts'
+import { type CommonOptions, withCommonOptions } from './common-options.ts'
 
 /** `mizan api-key`: the keys of programs. They are made by an administrator through the API, who answers for them. */
 export function apiKeyCommand(io: CommandIo = processIo): Command {
@@ -11,15 +12,9 @@ export function apiKeyCommand(io: CommandIo = processIo): Command {
     .addCommand(revokeCommand(io))
 }
 
-function common(command: Command): Command {
-  return command
-    .option('--config <file>', 'configuration file (JSON); see docs/configuration.md')
-    .option('--json', 'print JSON', false)
-}
-
 function listCommand(io: CommandIo): Command {
   const command = new Command('list').description('list the keys, revoked ones too, the newest first')
-  return common(command).action((options: AccessOptions) =>
+  return withCommonOptions(command).action((options: CommonOptions) =>
     atAccess(io, options, async ({ client }) => {
       const keys = await listAccessKeys(client)
       if (options.json) io.out(`${JSON.stringify(keys)}\n`)
@@ -38,7 +33,7 @@ function lineOf({ id, label, roles, networks, createdBy, expiresAtMs, usedAtMs, 
 
 function revokeCommand(io: CommandIo): Command {
   const command = new Command('revoke').description('revoke a key for good').argument('<id>', 'as the list shows it')
-  return common(command).action((id: string, options: AccessOptions) =>
+  return withCommonOptions(command).action((id: string, options: CommonOptions) =>
     atAccess(io, options, async ({ client }) => {
       await changeNoted(io, client, { action: 'api-key revoke', detail: { key: id } }, () =>
         revokeAccessKey(client, id, systemActor(io)),

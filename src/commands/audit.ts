@@ -2,10 +2,11 @@ import { Command } from 'commander'
 import { MizanError } from '../errors.ts'
 import { verifyAudit } from '../store/audit-chain.ts'
 import { type AuditFilter, listAudit, noteAudit, type StoredAuditEvent } from '../store/audit-store.ts'
-import { type AccessOptions, atAccess, systemActor } from './access-desk.ts'
+import { atAccess, systemActor } from './access-desk.ts'
 import { type CommandIo, processIo } from './command-io.ts'
+import { type CommonOptions, withCommonOptions } from './common-options.ts'
 
-interface ListOptions extends AccessOptions {
+interface ListOptions extends CommonOptions {
   readonly household?: string
   readonly actor?: string
   readonly action?: string
@@ -25,12 +26,6 @@ export function auditCommand(io: CommandIo = processIo): Command {
     .addCommand(verifyCommand(io))
 }
 
-function common(command: Command): Command {
-  return command
-    .option('--config <file>', 'configuration file (JSON); see docs/configuration.md')
-    .option('--json', 'print JSON', false)
-}
-
 function listCommand(io: CommandIo): Command {
   const command = new Command('list')
     .description('list events, the newest first; looking is noted too')
@@ -40,7 +35,7 @@ function listCommand(io: CommandIo): Command {
     .option('--from <instant>', 'from this instant on (ISO 8601)')
     .option('--to <instant>', 'before this instant (ISO 8601)')
     .option('--limit <count>', 'how many at most', '100')
-  return common(command).action((options: ListOptions) => {
+  return withCommonOptions(command).action((options: ListOptions) => {
     const filter = filterOf(options)
     return atAccess(io, options, async ({ client }) => {
       const events = await listAudit(client, filter)
@@ -93,7 +88,7 @@ function verifyCommand(io: CommandIo): Command {
   const command = new Command('verify').description(
     'compute the hashes of all events again; exit status 1 when one was changed, taken out, put in or cut off',
   )
-  return common(command).action((options: AccessOptions) =>
+  return withCommonOptions(command).action((options: CommonOptions) =>
     atAccess(io, options, async ({ client }) => {
       let said = 0
       const found = await verifyAudit(client, (events) => {

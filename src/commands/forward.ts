@@ -18,13 +18,9 @@ import { outboundStates } from '../store/outbound-message.ts'
 import { readDestinations } from '../store/outbound-queue.ts'
 import { changeNoted, systemActor } from './access-desk.ts'
 import { type CommandIo, processIo } from './command-io.ts'
+import { type CommonOptions, withCommonOptions } from './common-options.ts'
 import { atDatabase, type DatabaseDesk } from './database-desk.ts'
 import { logInSecondPerson } from './second-person.ts'
-
-interface ForwardOptions {
-  readonly config?: string
-  readonly json: boolean
-}
 
 const LIMIT_MAX = 1_000
 
@@ -39,13 +35,7 @@ export function forwardCommand(io: CommandIo = processIo): Command {
     .addCommand(statusCommand(io))
 }
 
-function common(command: Command): Command {
-  return command
-    .option('--config <file>', 'configuration file (JSON); see docs/configuration.md')
-    .option('--json', 'print JSON', false)
-}
-
-function atQueue(io: CommandIo, options: ForwardOptions, work: (desk: DatabaseDesk) => Promise<void>): Promise<void> {
+function atQueue(io: CommandIo, options: CommonOptions, work: (desk: DatabaseDesk) => Promise<void>): Promise<void> {
   return atDatabase(io, options, 'mizan forward', work)
 }
 
@@ -58,7 +48,7 @@ function listCommand(io: CommandIo): Command {
     .option('--authorization <id>', 'only those that this authorization caused')
     .option('--before <id>', 'only older ones than this')
     .option('--limit <count>', 'how many', '20')
-  type Options = ForwardOptions & {
+  type Options = CommonOptions & {
     destination?: string
     state?: OutboundRecord['state']
     kind?: OutboundRecord['kind']
@@ -66,7 +56,7 @@ function listCommand(io: CommandIo): Command {
     before?: string
     limit: string
   }
-  return common(command).action((options: Options) =>
+  return withCommonOptions(command).action((options: Options) =>
     atQueue(io, options, async ({ client }) => {
       const { destination, state, kind, authorization, before } = options
       const found = await listOutbound(client, {
@@ -85,7 +75,7 @@ function listCommand(io: CommandIo): Command {
 
 function showCommand(io: CommandIo): Command {
   const command = new Command('show').description('show a message and all that happened to it').argument('<id>')
-  return common(command).action((id: string, options: ForwardOptions) =>
+  return withCommonOptions(command).action((id: string, options: CommonOptions) =>
     atQueue(io, options, async ({ client }) => {
       const { message, events } = await readOutbound(client, wholeNumber(id, 'the id'))
       if (options.json) io.out(`${JSON.stringify({ ...message, events })}\n`)
@@ -99,7 +89,7 @@ function resendCommand(io: CommandIo): Command {
     .description('send a dead letter again, or one that waits at once; where it moves money, a second person logs in')
     .argument('<id>')
     .option('--reason <text>', 'why', 'sent again by hand')
-  return common(command).action((text: string, options: ForwardOptions & { reason: string }) =>
+  return withCommonOptions(command).action((text: string, options: CommonOptions & { reason: string }) =>
     seenTo(io, text, options, 'resend', (client, id, by) => resendOutbound(client, id, by)),
   )
 }
@@ -109,7 +99,7 @@ function dropCommand(io: CommandIo): Command {
     .description('never send a message; where it moves money, a second person logs in')
     .argument('<id>')
     .requiredOption('--reason <text>', 'why, and what was done in its place')
-  return common(command).action((text: string, options: ForwardOptions & { reason: string }) =>
+  return withCommonOptions(command).action((text: string, options: CommonOptions & { reason: string }) =>
     seenTo(io, text, options, 'drop', (client, id, by) => dropOutbound(client, id, by)),
   )
 }
@@ -117,7 +107,7 @@ function dropCommand(io: CommandIo): Command {
 async function seenTo(
   io: CommandIo,
   text: string,
-  options: ForwardOptions & { readonly reason: string },
+  options: CommonOptions & { readonly reason: string },
   what: 'resend' | 'drop',
   work: (client: DatabaseDesk['client'], id: number, by: OutboundAuthor) => Promise<OutboundRecord['state']>,
 ): Promise<void> {
@@ -151,7 +141,7 @@ async function seenTo(
 
 function statusCommand(io: CommandIo): Command {
   const command = new Command('status').description('show each destination: what waits, for how long, what is dead')
-  return common(command).action((options: ForwardOptions) =>
+  return withCommonOptions(command).action((options: CommonOptions) =>
     atQueue(io, options, async ({ client, config }) => {
       const links = new Set(config.outbound.map(({ name }) => name))
       const nowMs = Date.now()

@@ -16,17 +16,16 @@ import { type Member, readDevices, readHouseholdEvents, readMembers, readPostalL
 import { changeMobile } from '../store/people-register.ts'
 import { cardsOfHousehold, readHousehold } from '../store/search-households.ts'
 import type { CommandIo } from './command-io.ts'
+import { type CommonOptions, withCommonOptions } from './common-options.ts'
 import { authorOf } from './keys-desk.ts'
 import {
   atPeopleDesk,
   householdNumber,
   noteLook,
   type PeopleChangeOptions,
-  type PeopleOptions,
   peopleActor,
   sayOutcome,
   withChangeOptions,
-  withPeopleOptions,
 } from './people-access.ts'
 
 interface WhyOptions extends PeopleChangeOptions {
@@ -75,9 +74,9 @@ function showCommand(io: CommandIo): Command {
   const command = new Command('show').description(
     'show a household: its people, numbers masked, its terms, cards and orders; the audit notes who looked',
   )
-  return withPeopleOptions(command)
+  return withCommonOptions(command)
     .argument('<household>', 'number of the household')
-    .action((text: string, options: PeopleOptions) =>
+    .action((text: string, options: CommonOptions) =>
       atPeopleDesk(io, options, async (desk) => {
         const id = householdNumber(text)
         const household = await readHousehold(desk.client, id)
@@ -193,11 +192,11 @@ function classesCommand(io: CommandIo): Command {
 
 function mobileCommand(io: CommandIo): Command {
   const command = new Command('mobile').description('change the mobile number of a person, to one in the own name')
-  return withPeopleOptions(command)
+  return withCommonOptions(command)
     .argument('<person>', 'number of the person, as mizan household show has it')
     .requiredOption('--proof <word>', 'how it was shown that the number is in the own name, such as operator-check')
     .option('--file <file>', 'holds the number; - reads standard input, where no list of processes shows it', '-')
-    .action((text: string, options: PeopleOptions & { readonly proof: string; readonly file: string }) =>
+    .action((text: string, options: CommonOptions & { readonly proof: string; readonly file: string }) =>
       atPeopleDesk(io, options, async (desk) => {
         const personId = personNumber(text)
         const input = { mobile: textOf(io, options.file), mobileProof: options.proof }

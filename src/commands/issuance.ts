@@ -15,8 +15,9 @@ import {
 } from '../store/people-rules.ts'
 import { systemActor } from './access-desk.ts'
 import { type CommandIo, processIo } from './command-io.ts'
+import { type CommonOptions, withCommonOptions } from './common-options.ts'
 import { authorOf } from './keys-desk.ts'
-import { atPeopleDesk, type PeopleOptions, withPeopleOptions } from './people-access.ts'
+import { atPeopleDesk } from './people-access.ts'
 
 /** `mizan issuance`: what the issue of cards goes by, and what of it is late. */
 export function issuanceCommand(io: CommandIo = processIo): Command {
@@ -32,7 +33,7 @@ export function issuanceCommand(io: CommandIo = processIo): Command {
 
 function lateCommand(io: CommandIo): Command {
   const command = new Command('late').description('replacements that are not printed though their last day is past')
-  return withPeopleOptions(command).action((options: PeopleOptions) =>
+  return withCommonOptions(command).action((options: CommonOptions) =>
     atPeopleDesk(io, options, async (desk) => {
       const late = await lateReplacements(desk, todayAt(desk))
       if (options.json) io.out(`${JSON.stringify(late)}\n`)
@@ -44,7 +45,7 @@ function lateCommand(io: CommandIo): Command {
 
 function holidaysCommand(io: CommandIo): Command {
   const command = new Command('holidays').description('the holidays that are known, from today on')
-  return withPeopleOptions(command).action((options: PeopleOptions) =>
+  return withCommonOptions(command).action((options: CommonOptions) =>
     atPeopleDesk(io, options, async (desk) => {
       const found = await listHolidays(desk, todayAt(desk))
       if (options.json) io.out(`${JSON.stringify(found)}\n`)
@@ -54,11 +55,11 @@ function holidaysCommand(io: CommandIo): Command {
 }
 
 function holidayCommand(io: CommandIo, name: 'add-holiday' | 'withdraw-holiday', description: string): Command {
-  const command = withPeopleOptions(new Command(name).description(description)).argument('<date>', 'yyyy-mm-dd')
+  const command = withCommonOptions(new Command(name).description(description)).argument('<date>', 'yyyy-mm-dd')
   if (name === 'add-holiday') command.argument('<name>', 'what is celebrated')
   return command.action((...given: unknown[]) => {
     const [date = '', what = ''] = given.filter((one): one is string => typeof one === 'string')
-    const options = command.opts<PeopleOptions>()
+    const options = command.opts<CommonOptions>()
     return changeRule(io, options, name, { date, ...(what === '' ? {} : { name: what }) }, async (desk, actor) => {
       if (name === 'add-holiday') await announceHoliday(desk, { date, name: what }, actor)
       else await withdrawHoliday(desk, date, actor)
@@ -66,7 +67,7 @@ function holidayCommand(io: CommandIo, name: 'add-holiday' | 'withdraw-holiday',
   })
 }
 
-interface ActivationOptions extends PeopleOptions {
+interface ActivationOptions extends CommonOptions {
   readonly from: string
   readonly moment: (typeof activationMoments)[number]
   readonly governorate?: string
@@ -75,7 +76,7 @@ interface ActivationOptions extends PeopleOptions {
 
 function activationCommand(io: CommandIo): Command {
   const command = new Command('activation').description('set when collected cards become active, from a date on')
-  return withPeopleOptions(command)
+  return withCommonOptions(command)
     .requiredOption('--from <date>', 'first day of the rule, yyyy-mm-dd')
     .addOption(new Option('--moment <moment>', 'what makes it active').choices(activationMoments).makeOptionMandatory())
     .option('--governorate <code>', 'absent: all that have no rule of their own')
@@ -87,7 +88,7 @@ function activationCommand(io: CommandIo): Command {
     })
 }
 
-interface TermsOptions extends PeopleOptions {
+interface TermsOptions extends CommonOptions {
   readonly from: string
   readonly fee: string
   readonly workingDays: string
@@ -95,7 +96,7 @@ interface TermsOptions extends PeopleOptions {
 
 function termsCommand(io: CommandIo): Command {
   const command = new Command('replacement').description('set what a replacement costs and how fast it is made')
-  return withPeopleOptions(command)
+  return withCommonOptions(command)
     .requiredOption('--from <date>', 'a day after today, yyyy-mm-dd')
     .requiredOption('--fee <pounds>', 'such as 300 or 312.50')
     .requiredOption('--working-days <days>', 'until it is printed')
@@ -112,7 +113,7 @@ function termsCommand(io: CommandIo): Command {
 /** Changes a rule and notes it in the audit, together. */
 async function changeRule(
   io: CommandIo,
-  options: PeopleOptions,
+  options: CommonOptions,
   name: string,
   detail: Readonly<Record<string, string | number>>,
   change: (desk: PeopleDesk & { readonly client: Client }, actor: { readonly name: string }) => Promise<void>,

@@ -3,13 +3,9 @@ import { MizanError } from '../errors.ts'
 import { listJobs, type ScheduledJob, triggerJob, withQueue } from '../jobs/scheduler.ts'
 import type { JobRun } from '../store/job-runs.ts'
 import { type CommandIo, processIo } from './command-io.ts'
+import { type CommonOptions, withCommonOptions } from './common-options.ts'
 import { atDatabase } from './database-desk.ts'
 import { authorOf } from './keys-desk.ts'
-
-interface JobOptions {
-  readonly config?: string
-  readonly json: boolean
-}
 
 const SECOND_MS = 1_000
 const WAIT_MAX_S = 86_400
@@ -22,15 +18,9 @@ export function jobCommand(io: CommandIo = processIo): Command {
     .addCommand(runCommand(io))
 }
 
-function common(command: Command): Command {
-  return command
-    .option('--config <file>', 'configuration file (JSON); see docs/configuration.md')
-    .option('--json', 'print JSON', false)
-}
-
 function listCommand(io: CommandIo): Command {
   const command = new Command('list').description('list the jobs with their times (Cairo) and how they last ended')
-  return common(command).action((options: JobOptions) =>
+  return withCommonOptions(command).action((options: CommonOptions) =>
     atDatabase(io, options, 'mizan job', ({ client, url }) =>
       withQueue(url, async (boss) => {
         const jobs = await listJobs(client, boss)
@@ -46,7 +36,7 @@ function runCommand(io: CommandIo): Command {
     .description('run a job now; the switch that runs jobs carries it out')
     .argument('<name>', 'name of the job; mizan job list says them')
     .option('--timeout <seconds>', 'how long to wait for its end', '60')
-  return common(command).action((name: string, options: JobOptions & { readonly timeout: string }) =>
+  return withCommonOptions(command).action((name: string, options: CommonOptions & { readonly timeout: string }) =>
     atDatabase(io, options, 'mizan job', ({ client, url }) =>
       withQueue(url, async (boss) => {
         const waitMs = parseTimeout(options.timeout)

@@ -7,10 +7,11 @@ import { noteAudit } from '../store/audit-store.ts'
 import { applyMembershipFile, checkMembershipFile, type MembershipResult } from '../store/membership-file.ts'
 import { systemActor } from './access-desk.ts'
 import { type CommandIo, processIo } from './command-io.ts'
+import { type CommonOptions, withCommonOptions } from './common-options.ts'
 import { progressLine, rejectionsInWords } from './load-progress.ts'
-import { atPeopleDesk, type PeopleOptions, withPeopleOptions } from './people-access.ts'
+import { atPeopleDesk } from './people-access.ts'
 
-interface FileOptions extends PeopleOptions {
+interface FileOptions extends CommonOptions {
   readonly rejects?: string
 }
 
@@ -25,7 +26,7 @@ export function membershipCommand(io: CommandIo = processIo): Command {
 }
 
 function withFile(command: Command): Command {
-  return withPeopleOptions(command)
+  return withCommonOptions(command)
     .argument('<file>', 'ends in .csv, .ndjson or .jsonl; columns in docs/people.md')
     .option('--rejects <file>', 'where rejected lines go (default: the file with .rejects.csv)')
 }

@@ -16,13 +16,9 @@ import {
   resendNotification,
 } from '../store/notification-reader.ts'
 import { type CommandIo, processIo } from './command-io.ts'
+import { type CommonOptions, withCommonOptions } from './common-options.ts'
 import { atDatabase } from './database-desk.ts'
 import { authorOf } from './keys-desk.ts'
-
-interface NotificationOptions {
-  readonly config?: string
-  readonly json: boolean
-}
 
 const LIMIT_MAX = 1_000
 
@@ -37,12 +33,6 @@ export function notificationCommand(io: CommandIo = processIo): Command {
     .addCommand(previewCommand(io))
 }
 
-function common(command: Command): Command {
-  return command
-    .option('--config <file>', 'configuration file (JSON); see docs/configuration.md')
-    .option('--json', 'print JSON', false)
-}
-
 function listCommand(io: CommandIo): Command {
   const command = new Command('list')
     .description('list notifications, the newest first')
@@ -50,8 +40,8 @@ function listCommand(io: CommandIo): Command {
     .addOption(new Option('--state <state>', 'only in this state').choices(deliveryStates))
     .option('--before <id>', 'only older ones than this')
     .option('--limit <count>', 'how many', '20')
-  return common(command).action(
-    (options: NotificationOptions & { household?: string; state?: string; before?: string; limit: string }) =>
+  return withCommonOptions(command).action(
+    (options: CommonOptions & { household?: string; state?: string; before?: string; limit: string }) =>
       atDatabase(io, options, 'mizan notification', async ({ client }) => {
         const { household, state, before } = options
         const found = await listNotifications(client, {
@@ -68,7 +58,7 @@ function listCommand(io: CommandIo): Command {
 
 function showCommand(io: CommandIo): Command {
   const command = new Command('show').description('show what became of a notification').argument('<id>')
-  return common(command).action((id: string, options: NotificationOptions) =>
+  return withCommonOptions(command).action((id: string, options: CommonOptions) =>
     atDatabase(io, options, 'mizan notification', async ({ client }) => {
       const found = await findNotification(client, wholeNumber(id, 'the id'))
       if (options.json) io.out(`${JSON.stringify(found)}\n`)
@@ -81,7 +71,7 @@ function resendCommand(io: CommandIo): Command {
   const command = new Command('resend')
     .description('have a notification sent again, whatever became of it; the switch that runs jobs sends it')
     .argument('<id>')
-  return common(command).action((text: string, options: NotificationOptions) =>
+  return withCommonOptions(command).action((text: string, options: CommonOptions) =>
     atDatabase(io, options, 'mizan notification', async ({ client, url }) => {
       const id = wholeNumber(text, 'the id')
       await withQueue(url, (boss) =>
@@ -100,11 +90,8 @@ function preferenceCommand(io: CommandIo): Command {
     .option('--opt-out <groups>', 'groups that it does not want, with commas between them; none = it wants all')
     .addOption(new Option('--language <language>', 'language of its messages').choices(languages))
     .addOption(new Option('--digits <digits>', 'digits of its Arabic messages').choices(digitStyles))
-  return common(command).action(
-    (
-      text: string,
-      options: NotificationOptions & { optOut?: string; language?: 'ar' | 'en'; digits?: 'arab' | 'latn' },
-    ) =>
+  return withCommonOptions(command).action(
+    (text: string, options: CommonOptions & { optOut?: string; language?: 'ar' | 'en'; digits?: 'arab' | 'latn' }) =>
       atDatabase(io, options, 'mizan notification', async ({ client }) => {
         const household = wholeNumber(text, 'the household')
         const before = (await readPreference(client, household)) ?? { optOuts: [] }

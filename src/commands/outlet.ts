@@ -14,14 +14,10 @@ import {
   statusOn,
 } from '../store/outlet-store.ts'
 import { type CommandIo, processIo } from './command-io.ts'
+import { type CommonOptions, withCommonOptions } from './common-options.ts'
 import { atDatabase } from './database-desk.ts'
 import { authorOf } from './keys-desk.ts'
 import { outletLoadCommand } from './outlet-load.ts'
-
-interface OutletOptions {
-  readonly config?: string
-  readonly json: boolean
-}
 
 /** `mizan outlet`: the register of outlets and their terminals; a running switch follows each change. */
 export function outletCommand(io: CommandIo = processIo): Command {
@@ -40,17 +36,11 @@ export function todayText(): string {
   return formatDate(civilDate(Date.now()))
 }
 
-function common(command: Command): Command {
-  return command
-    .option('--config <file>', 'configuration file (JSON); see docs/configuration.md')
-    .option('--json', 'print JSON', false)
-}
-
 function showCommand(io: CommandIo): Command {
   const command = new Command('show').description('show an outlet with its terminals')
-  return common(command)
+  return withCommonOptions(command)
     .argument('<acceptor>', 'acceptor of the outlet (DE42)')
-    .action((acceptor: string, options: OutletOptions) =>
+    .action((acceptor: string, options: CommonOptions) =>
       atDatabase(io, options, 'mizan outlet', async ({ client }) => {
         const outlet = await findOutlet(client, acceptor)
         io.out(options.json ? `${JSON.stringify(outlet)}\n` : `${outletLines(outlet).join('\n')}\n`)
@@ -58,7 +48,7 @@ function showCommand(io: CommandIo): Command {
     )
 }
 
-interface ListOptions extends OutletOptions, OutletFilter {
+interface ListOptions extends CommonOptions, OutletFilter {
   readonly after?: string
   readonly limit: number
 }
@@ -72,7 +62,7 @@ function listCommand(io: CommandIo): Command {
     .option('--licence-ends-by <date>', 'only those whose licence ends by this day, yyyy-mm-dd', dateOption)
     .option('--after <acceptor>', 'go on after this acceptor')
     .option('--limit <count>', `how many, 1 to ${OUTLET_PAGE_MAX}`, limitOption, 50)
-  return common(command).action((options: ListOptions) =>
+  return withCommonOptions(command).action((options: ListOptions) =>
     atDatabase(io, options, 'mizan outlet', async ({ client }) => {
       const { after, limit, json, ...filter } = options
       const today = todayText()
@@ -84,7 +74,7 @@ function listCommand(io: CommandIo): Command {
   )
 }
 
-interface StatusOptions extends OutletOptions {
+interface StatusOptions extends CommonOptions {
   readonly from?: string
   readonly reason: string
 }
@@ -100,7 +90,7 @@ function statusCommand(
     .argument('<acceptor>', 'acceptor of the outlet (DE42)')
     .requiredOption('--reason <text>', 'why; it stays in the history')
     .option('--from <date>', 'first day of it, yyyy-mm-dd (default: today)', dateOption)
-  return common(command).action((acceptor: string, options: StatusOptions) =>
+  return withCommonOptions(command).action((acceptor: string, options: StatusOptions) =>
     atDatabase(io, options, 'mizan outlet', async ({ client }) => {
       const today = todayText()
       const { reason, from = today } = options

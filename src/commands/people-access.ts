@@ -8,16 +8,11 @@ import type { Client } from '../store/connection.ts'
 import type { PeopleActor, PeopleDesk } from '../store/people-desk.ts'
 import { systemActor } from './access-desk.ts'
 import type { CommandIo } from './command-io.ts'
+import { type CommonOptions, withCommonOptions } from './common-options.ts'
 import { atOpenKeyDesk, authorOf } from './keys-desk.ts'
 
-/** Options that every command on people has. */
-export interface PeopleOptions {
-  readonly config?: string
-  readonly json: boolean
-}
-
 /** Options of a command on people that a running switch carries out. */
-export interface PeopleChangeOptions extends PeopleOptions {
+export interface PeopleChangeOptions extends CommonOptions {
   readonly timeout: string
   readonly idempotencyKey?: string
 }
@@ -25,16 +20,9 @@ export interface PeopleChangeOptions extends PeopleOptions {
 const SECOND_MS = 1_000
 const TIMEOUT_MAX_S = 3_600
 
-/** Adds the options that every command on people has. */
-export function withPeopleOptions(command: Command): Command {
-  return command
-    .option('--config <file>', 'configuration file (JSON); see docs/configuration.md')
-    .option('--json', 'print a JSON object', false)
-}
-
 /** Adds the options of a command that a running switch carries out. */
 export function withChangeOptions(command: Command): Command {
-  return withPeopleOptions(command)
+  return withCommonOptions(command)
     .option('--timeout <seconds>', 'how long to wait for the switch', '15')
     .option('--idempotency-key <key>', 'the same command under the same key is carried out once')
 }
@@ -42,7 +30,7 @@ export function withChangeOptions(command: Command): Command {
 /** Opens the database and the keys of an installation for work with people. */
 export async function atPeopleDesk(
   io: CommandIo,
-  options: PeopleOptions,
+  options: CommonOptions,
   work: (desk: PeopleDesk & { readonly client: Client }) => Promise<void>,
 ): Promise<void> {
   await atOpenKeyDesk(io, options, async ({ client, ring, nowMs }) => {

@@ -1,4 +1,3 @@
-import type { Command } from 'commander'
 import { checkProgramme } from '../benefit/programme-check.ts'
 import { describeError, MizanError } from '../errors.ts'
 import type { Role } from '../store/access-users.ts'
@@ -9,21 +8,8 @@ import type { ProgrammeAuthor } from '../store/programme-store.ts'
 import type { CommandIo } from './command-io.ts'
 import { logInSecondPerson } from './second-person.ts'
 
-/** Options that every command on programmes has. */
-export interface ProgrammeOptions {
-  readonly config?: string
-  readonly json: boolean
-}
-
 /** Who may publish and withdraw on the command line. */
 const PUBLISHERS: readonly Role[] = ['operator', 'admin']
-
-/** Adds the options that every command on programmes has. */
-export function common(command: Command): Command {
-  return command
-    .option('--config <file>', 'configuration file (JSON); see docs/configuration.md')
-    .option('--json', 'print JSON', false)
-}
 
 /**
  * Content of a programme file, `-` for standard input.

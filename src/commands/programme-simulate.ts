@@ -13,10 +13,11 @@ import { readCatalogue } from '../store/programme-reader.ts'
 import { pastHouseholds } from '../store/programme-traffic.ts'
 import { loadReferenceData } from '../store/reference-data.ts'
 import type { CommandIo } from './command-io.ts'
+import { type CommonOptions, withCommonOptions } from './common-options.ts'
 import { atDatabase } from './database-desk.ts'
-import { common, type ProgrammeOptions, readProgrammeFile } from './programme-desk.ts'
+import { readProgrammeFile } from './programme-desk.ts'
 
-interface SimulateOptions extends ProgrammeOptions {
+interface SimulateOptions extends CommonOptions {
   readonly from?: string
   readonly to?: string
 }
@@ -59,7 +60,7 @@ export function simulateCommand(io: CommandIo): Command {
     .argument('<file>', 'JSON file of a programme of kind wallet, - for standard input')
     .option('--from <date>', 'first date, yyyy-mm-dd; absent = the first of last month')
     .option('--to <date>', 'last date; absent = the last of the month of --from')
-  return common(command).action((name: string, options: SimulateOptions) => {
+  return withCommonOptions(command).action((name: string, options: SimulateOptions) => {
     const candidate = compileProgramme(readProgrammeFile(io, name))
     if (candidate.kind !== 'wallet') {
       throw new MizanError(

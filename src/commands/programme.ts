@@ -16,12 +16,11 @@ import {
 } from '../store/programme-store.ts'
 import { systemActor } from './access-desk.ts'
 import { type CommandIo, processIo } from './command-io.ts'
+import { type CommonOptions, withCommonOptions } from './common-options.ts'
 import { atDatabase } from './database-desk.ts'
 import {
   authorAs,
-  common,
   logInPublisher,
-  type ProgrammeOptions,
   readContent,
   readProgrammeFile,
   versionLine,
@@ -50,8 +49,8 @@ function validateCommand(io: CommandIo): Command {
     .description('check programme files; every fault is told with its path')
     .argument('<file...>', 'JSON files, - for standard input')
     .option('--published', 'check them with what is published in the database too', false)
-  return common(command).action(
-    async (names: string[], options: ProgrammeOptions & { readonly published: boolean }) => {
+  return withCommonOptions(command).action(
+    async (names: string[], options: CommonOptions & { readonly published: boolean }) => {
       if (!options.published) return validate(io, names, undefined, options.json)
       await atDatabase(io, options, NAME, async ({ client }) =>
         validate(io, names, await programmeFiles(client), options.json),
@@ -91,8 +90,8 @@ function listCommand(io: CommandIo): Command {
     .description('list versions, by code')
     .option('--code <code>', 'only of this programme')
     .addOption(new Option('--state <state>', 'only in this state').choices(programmeStates))
-  return common(command).action(
-    (options: ProgrammeOptions & { readonly code?: string; readonly state?: ProgrammeState }) =>
+  return withCommonOptions(command).action(
+    (options: CommonOptions & { readonly code?: string; readonly state?: ProgrammeState }) =>
       atDatabase(io, options, NAME, async ({ client }) => {
         const versions = await listProgrammes(client, options)
         if (options.json) io.out(`${JSON.stringify(versions)}\n`)
@@ -106,7 +105,7 @@ function showCommand(io: CommandIo): Command {
     .description('print a version as its file states it')
     .argument('<code>', 'code of the programme')
     .option('--version <number>', 'absent = the latest that is published')
-  return common(command).action((code: string, options: ProgrammeOptions & { readonly version?: string }) => {
+  return withCommonOptions(command).action((code: string, options: CommonOptions & { readonly version?: string }) => {
     const version = options.version === undefined ? undefined : versionNumber(options.version)
     return atDatabase(io, options, NAME, async ({ client }) => {
       const found = await findProgramme(client, code, version)
@@ -123,8 +122,8 @@ function diffCommand(io: CommandIo): Command {
     .argument('<code-or-file>', 'code of a programme, or a file that is compared with what is published of it')
     .argument('[a]', 'version; of a file, the version to compare it with (absent = the latest published)')
     .argument('[b]', 'version; absent = the latest published')
-  return common(command).action(
-    (what: string, a: string | undefined, b: string | undefined, options: ProgrammeOptions) =>
+  return withCommonOptions(command).action(
+    (what: string, a: string | undefined, b: string | undefined, options: CommonOptions) =>
       atDatabase(io, options, NAME, async ({ client }) => {
         const numberOf = (text: string | undefined) => (text === undefined ? undefined : versionNumber(text))
         const isFile = what === '-' || existsSync(what)
@@ -154,8 +153,8 @@ function submitCommand(io: CommandIo): Command {
     .argument('<file>', 'JSON file, - for standard input')
     .option('--note <text>', 'why; it stays with the version', '')
     .option('--draft', 'keep it as a draft only', false)
-  return common(command).action(
-    (name: string, options: ProgrammeOptions & { readonly note: string; readonly draft: boolean }) => {
+  return withCommonOptions(command).action(
+    (name: string, options: CommonOptions & { readonly note: string; readonly draft: boolean }) => {
       const file = readProgrammeFile(io, name)
       return atDatabase(io, options, NAME, async ({ client }) => {
         const by = authorAs(systemActor(io))
@@ -178,8 +177,8 @@ function publishCommand(io: CommandIo): Command {
     .argument('<code>', 'code of the programme')
     .argument('<version>', 'its version')
     .option('--with <code@version...>', 'versions that need it and are published together with it', [])
-  return common(command).action(
-    (code: string, version: string, options: ProgrammeOptions & { readonly with: readonly string[] }) => {
+  return withCommonOptions(command).action(
+    (code: string, version: string, options: CommonOptions & { readonly with: readonly string[] }) => {
       const references = [{ code, version: versionNumber(version) }, ...options.with.map(referenceOf)]
       return atDatabase(io, options, NAME, async ({ client }) => {
         const by = { ...authorAs(await logInPublisher(io, client)), today: civilDate(Date.now()) }
@@ -206,8 +205,8 @@ function withdrawCommand(io: CommandIo): Command {
     .argument('<code>', 'code of the programme')
     .argument('<version>', 'its version')
     .requiredOption('--reason <text>', 'why; it stays with the version')
-  return common(command).action(
-    (code: string, version: string, options: ProgrammeOptions & { readonly reason: string }) => {
+  return withCommonOptions(command).action(
+    (code: string, version: string, options: CommonOptions & { readonly reason: string }) => {
       const reference = { code, version: versionNumber(version) }
       return atDatabase(io, options, NAME, async ({ client }) => {
         const by = { ...authorAs(systemActor(io)), today: civilDate(Date.now()), reason: options.reason }

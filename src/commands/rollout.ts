@@ -3,14 +3,10 @@ import type { Client } from '../store/connection.ts'
 import { listProgrammes } from '../store/programme-reader.ts'
 import { listRollout, rolloutHistory, setRollout } from '../store/reference-rollout.ts'
 import { type CommandIo, processIo } from './command-io.ts'
+import { type CommonOptions, withCommonOptions } from './common-options.ts'
 import { atDatabase } from './database-desk.ts'
 import { authorOf } from './keys-desk.ts'
 import { todayText } from './outlet.ts'
-
-interface RolloutOptions {
-  readonly config?: string
-  readonly json: boolean
-}
 
 const HISTORY_MAX = 1_000
 
@@ -22,36 +18,33 @@ export function rolloutCommand(io: CommandIo = processIo): Command {
     .addCommand(setCommand(io))
 }
 
-function common(command: Command): Command {
-  return command
-    .option('--config <file>', 'configuration file (JSON); see docs/configuration.md')
-    .option('--json', 'print JSON', false)
-}
-
 function listCommand(io: CommandIo): Command {
   const command = new Command('list')
     .description('list services with their dates; a date may be in the future')
     .option('--history', 'every date that was ever set, the newest first', false)
     .option('--service <code>', 'only of this service')
-  return common(command).action((options: RolloutOptions & { readonly history: boolean; readonly service?: string }) =>
-    atDatabase(io, options, 'mizan rollout', async ({ client }) => {
-      const { service, history, json } = options
-      if (history) {
-        const events = await rolloutHistory(client, {
-          limit: HISTORY_MAX,
-          ...(service === undefined ? {} : { service }),
-        })
-        if (json) io.out(`${JSON.stringify(events)}\n`)
-        for (const { at, actor, reason, ...entry } of json ? [] : events) {
-          io.out(`${line(entry)}  set at ${at.toISOString()} by ${actor}: ${reason}\n`)
+  return withCommonOptions(command).action(
+    (options: CommonOptions & { readonly history: boolean; readonly service?: string }) =>
+      atDatabase(io, options, 'mizan rollout', async ({ client }) => {
+        const { service, history, json } = options
+        if (history) {
+          const events = await rolloutHistory(client, {
+            limit: HISTORY_MAX,
+            ...(service === undefined ? {} : { service }),
+          })
+          if (json) io.out(`${JSON.stringify(events)}\n`)
+          for (const { at, actor, reason, ...entry } of json ? [] : events) {
+            io.out(`${line(entry)}  set at ${at.toISOString()} by ${actor}: ${reason}\n`)
+          }
+          return
         }
-        return
-      }
-      const today = todayText()
-      const entries = (await listRollout(client)).filter((entry) => service === undefined || entry.service === service)
-      if (json) io.out(`${JSON.stringify(entries)}\n`)
-      for (const entry of json ? [] : entries) io.out(`${line(entry)}${entry.liveFrom > today ? '  not yet' : ''}\n`)
-    }),
+        const today = todayText()
+        const entries = (await listRollout(client)).filter(
+          (entry) => service === undefined || entry.service === service,
+        )
+        if (json) io.out(`${JSON.stringify(entries)}\n`)
+        for (const entry of json ? [] : entries) io.out(`${line(entry)}${entry.liveFrom > today ? '  not yet' : ''}\n`)
+      }),
   )
 }
 
@@ -64,8 +57,8 @@ function setCommand(io: CommandIo): Command {
     .argument('<governorate>', 'code of the governorate, such as PTS')
     .argument('<date>', 'first day, yyyy-mm-dd')
     .requiredOption('--reason <text>', 'why; it stays in the history')
-  return common(command).action(
-    (service: string, governorate: string, liveFrom: string, options: RolloutOptions & { readonly reason: string }) =>
+  return withCommonOptions(command).action(
+    (service: string, governorate: string, liveFrom: string, options: CommonOptions & { readonly reason: string }) =>
       atDatabase(io, options, 'mizan rollout', async ({ client }) => {
         const entry = { service, governorate, liveFrom }
         const by = { actor: authorOf(io).user, reason: options.reason, services: await servicesOf(client) }

@@ -1,9 +1,10 @@
 import { Command } from 'commander'
 import { type AccessUser, addUser, disableUser, listUsers, setPassword, setUserRoles } from '../store/access-users.ts'
-import { type AccessOptions, atAccess, changeNoted, newPasswordHash, parseRoles, systemActor } from './access-desk.ts'
+import { atAccess, changeNoted, newPasswordHash, parseRoles, systemActor } from './access-desk.ts'
 import { type CommandIo, processIo } from './command-io.ts'
+import { type CommonOptions, withCommonOptions } from './common-options.ts'
 
-interface PasswordOptions extends AccessOptions {
+interface PasswordOptions extends CommonOptions {
   readonly passwordFile?: string
   readonly keep: boolean
 }
@@ -19,12 +20,6 @@ export function userCommand(io: CommandIo = processIo): Command {
     .addCommand(disableCommand(io))
 }
 
-function common(command: Command): Command {
-  return command
-    .option('--config <file>', 'configuration file (JSON); see docs/configuration.md')
-    .option('--json', 'print JSON', false)
-}
-
 function withPassword(command: Command): Command {
   return command
     .option('--password-file <file>', 'file of mode 0600 with the password; otherwise it is asked for')
@@ -35,7 +30,7 @@ const collected = (value: string, before: string[] | undefined) => [...(before ?
 
 function listCommand(io: CommandIo): Command {
   const command = new Command('list').description('list the users, disabled ones too')
-  return common(command).action((options: AccessOptions) =>
+  return withCommonOptions(command).action((options: CommonOptions) =>
     atAccess(io, options, async ({ client }) => {
       const users = await listUsers(client)
       if (options.json) io.out(`${JSON.stringify(users)}\n`)
@@ -64,7 +59,7 @@ function addCommand(io: CommandIo): Command {
       'enrolment, operator, settlement, analyst, auditor or admin; may be given again',
       collected,
     )
-  return common(withPassword(command)).action(
+  return withCommonOptions(withPassword(command)).action(
     (name: string, options: PasswordOptions & { readonly role: readonly string[] }) => {
       const roles = parseRoles(options.role)
       return atAccess(io, options, async ({ client }) => {
@@ -84,22 +79,24 @@ function rolesCommand(io: CommandIo): Command {
     .description('give a user other roles, at once')
     .argument('<name>', 'of the user')
     .requiredOption('--role <role>', 'each role that the user is to have', collected)
-  return common(command).action((name: string, options: AccessOptions & { readonly role: readonly string[] }) => {
-    const roles = parseRoles(options.role)
-    return atAccess(io, options, async ({ client }) => {
-      await changeNoted(io, client, { action: 'user roles', detail: { name, to: roles } }, () =>
-        setUserRoles(client, name, roles),
-      )
-      say(io, options, { name, roles }, `user ${name} now has: ${roles.join(', ')}`)
-    })
-  })
+  return withCommonOptions(command).action(
+    (name: string, options: CommonOptions & { readonly role: readonly string[] }) => {
+      const roles = parseRoles(options.role)
+      return atAccess(io, options, async ({ client }) => {
+        await changeNoted(io, client, { action: 'user roles', detail: { name, to: roles } }, () =>
+          setUserRoles(client, name, roles),
+        )
+        say(io, options, { name, roles }, `user ${name} now has: ${roles.join(', ')}`)
+      })
+    },
+  )
 }
 
 function passwordCommand(io: CommandIo): Command {
   const command = new Command('password')
     .description('set a password again; the sessions of the user end, and a lock is undone')
     .argument('<name>', 'of the user')
-  return common(withPassword(command)).action((name: string, options: PasswordOptions) =>
+  return withCommonOptions(withPassword(command)).action((name: string, options: PasswordOptions) =>
     atAccess(io, options, async ({ client }) => {
       const hash = await newPasswordHash(io, options.passwordFile)
       await changeNoted(io, client, { action: 'user password', detail: { name } }, () =>
@@ -114,7 +111,7 @@ function disableCommand(io: CommandIo): Command {
   const command = new Command('disable')
     .description('disable a user for good; sessions and keys of the user end')
     .argument('<name>', 'of the user')
-  return common(command).action((name: string, options: AccessOptions) =>
+  return withCommonOptions(command).action((name: string, options: CommonOptions) =>
     atAccess(io, options, async ({ client }) => {
       await changeNoted(io, client, { action: 'user disable', detail: { name } }, () => disableUser(client, name))
       say(io, options, { name, disabled: true }, `user ${name} is disabled`)
@@ -122,6 +119,6 @@ function disableCommand(io: CommandIo): Command {
   )
 }
 
-function say(io: CommandIo, { json }: AccessOptions, result: object, words: string): void {
+function say(io: CommandIo, { json }: CommonOptions, result: object, words: string): void {
   io.out(json ? `${JSON.stringify(result)}\n` : `${words}\n`)
 }
