@@ -25,6 +25,8 @@ interface ListedKey {
   readonly version: number
   readonly status: string
   readonly inUse: boolean
+  /** Sent to its peer, which has not confirmed it. */
+  readonly announced: boolean
   readonly usage: string
   readonly algorithm: string
   readonly modeOfUse: string
@@ -45,6 +47,7 @@ function listedKey(key: StoredKey, nowMs: number, withBlock: boolean): ListedKey
     version,
     status,
     inUse: status === 'active' && inTime,
+    announced: key.announced === true,
     usage,
     algorithm,
     modeOfUse,
@@ -67,7 +70,7 @@ function rowOf(key: ListedKey): string {
     status.padEnd(12),
     `${key.usage}${key.algorithm}${key.modeOfUse}${key.exportability}`.padEnd(7),
     key.checkValue,
-    ` ${validity}`,
+    ` ${validity}${key.announced && key.inUse ? ', not confirmed by its peer' : ''}`,
   ].join(' ')
   return key.block === undefined ? row : `${row}\n  ${key.block}`
 }

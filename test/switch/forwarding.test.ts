@@ -128,6 +128,7 @@ t.test('a switch that dies between a message of its own and the answer', async (
     )
     const unconfirmed = 'select name, version from key_announcement where confirmed_at is null'
     t.same((await client.query(unconfirmed)).rows, [{ name: 'zpk:post', version: 2 }])
+    t.match(await said(keysCommand, 'list'), /zpk:post +v2 +active .*, not confirmed by its peer\n/)
     const { rows } = await client.query(`select subject, fields from outbound_message where kind = 'key-exchange'`)
     const checkValue = String(rows[0].subject).split(' ').at(-1) ?? ''
     peer.reaction = () => ({ do: 'answer', code: '00', fields: { 48: `KC006${checkValue}` } })
