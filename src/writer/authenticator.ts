@@ -41,15 +41,21 @@ const AES_SERIAL_BYTES = 12
 /** DE53 positions 5 and 6 (visa-base1.md, section 3). */
 const formatsOfControl: Readonly<Record<string, OnlinePinFormat>> = { '01': 0, '03': 3, '04': 4 }
 
+/** What verifying needs of a security module. */
+export type VerifyingModule = Pick<
+  SecurityModule,
+  'verifyPin' | 'verifyCardValue' | 'verifyCryptogram' | 'makeScript' | 'verifyAssertion'
+>
+
 /**
  * Verifies what messages bring, through a security module. What it finds are facts about the message; it changes
  * nothing. With software behind it all is done when a call returns; with an HSM the answers come later.
  */
 export class Authenticator {
-  readonly #module: SecurityModule
+  readonly #module: VerifyingModule
   readonly #chip = new ChipTags()
 
-  constructor(module: SecurityModule) {
+  constructor(module: VerifyingModule) {
     this.#module = module
   }
 

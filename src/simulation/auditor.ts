@@ -1,0 +1,284 @@
+import type { AuthorizationRow, Batch, TransferRow } from '../store/batch.ts'
+import { rightTo, tails, walletOf } from './accounts.ts'
+import { Books } from './books.ts'
+import { checkClosing } from './books-closing.ts'
+import { cairoBusinessDate, cairoDate } from './cairo.ts'
+import type { Coverage } from './coverage.ts'
+import { chainHash } from './ledger.ts'
+import type { LedgerTables } from './ledger-tables.ts'
+import { loavesOf, Oracle } from './oracle.ts'
+import { Violation } from './record.ts'
+import { type Answer, isApproved, isUndecided, keyText, type Sent } from './sent.ts'
+import type { Swarm } from './swarm.ts'
+import { panIndexOf, type WorldHousehold } from './world.ts'
+
+/** What a message became: its row of the journal, and which of the messages under its key it was. */
+interface Decided {
+  readonly row: AuthorizationRow
+  readonly sent: Sent
+  readonly answer: Readonly<Record<string, string>>
+}
+
+/**
+ * Holds what the switch does against what it promised: every batch when it becomes durable, every answer when it comes
+ * in, and everything once more at the end. It reads the journal's rows and the bytes of answers, and nothing else.
+ */
+export class Auditor {
+  readonly books: Books
+  readonly #oracle: Oracle
+  readonly #swarm: Swarm
+  readonly #coverage: Coverage
+  readonly #members = new Map<number, number>()
+  readonly #households: readonly WorldHousehold[]
+  readonly #sent = new Map<string, Sent[]>()
+  readonly #decided = new Map<string, Decided>()
+  readonly #lanes = new Map<number, { seq: number; hash: Buffer; nextId: number; epoch: number }>()
+  /** Answered 91 at their only coming: they must never be in the journal. */
+  readonly #unprocessed = new Map<string, Sent>()
+  #approvals = 0
+
+  constructor(
+    swarm: Swarm,
+    households: readonly WorldHousehold[],
+    closed: ReadonlyMap<number, number>,
+    coverage: Coverage,
+  ) {
+    this.#swarm = swarm
+    this.#coverage = coverage
+    this.#households = households
+    for (const { id, members } of households) this.#members.set(id, members)
+    this.books = new Books(new Map(households.map(({ id, postalPiasters }) => [id, postalPiasters])), closed)
+    this.#oracle = new Oracle(this.books, swarm.clockEveryMs > 0)
+  }
+
+  /** Approved answers that came back. */
+  get approvals(): number {
+    return this.#approvals
+  }
+
+  /** A message is about to be sent. */
+  onSent(sent: Sent): void {
+    const same = this.#sent.get(sent.key)
+    if (same === undefined) this.#sent.set(sent.key, [sent])
+    else same.push(sent)
+  }
+
+  /** A batch is durable, and nobody knows yet. */
+  onBatch(batch: Batch, hash: Buffer): void {
+    this.#checkHead(batch, hash)
+    const groups = new Map<number, TransferRow[]>()
+    for (const row of batch.transfers) groups.set(row.groupId, [...(groups.get(row.groupId) ?? []), row])
+    const items = [
+      ...batch.authorizations.map((row) => ({ id: row.id, row, command: undefined })),
+      ...batch.commands.map((command) => ({ id: command.id, row: undefined, command })),
+    ].sort((a, b) => a.id - b.id)
+    const owned = new Set<number>()
+    this.#oracle.learnCards({ ...batch, commands: [] })
+    for (const { id, row, command } of items) {
+      owned.add(id)
+      const transfers = groups.get(id) ?? []
+      if (row !== undefined) this.#bookAuthorization(batch, row, transfers)
+      else if (command !== undefined) {
+        this.books.bookCommand(batch, command, transfers)
+        this.#oracle.learnCards({ ...batch, cardStatuses: [], commands: [command] })
+        if (command.kind === 'month-closed') {
+          checkClosing(this.books, command, transfers, this.#members.get(command.householdId ?? 0) ?? 0)
+        }
+        this.#coverage.count('command', command.kind)
+      }
+    }
+    for (const id of groups.keys()) {
+      if (!owned.has(id)) throw new Violation('every posting belongs to a request', `group ${id} has no row`)
+    }
+    this.books.checkBalances(batch)
+  }
+
+  #checkHead(batch: Batch, hash: Buffer): void {
+    const { lane, seq, epoch, firstId, nextId, atMs, entitlementDate, businessDate } = batch
+    const last = this.#lanes.get(lane) ?? { seq: 0, hash: Buffer.alloc(32), nextId: firstId, epoch: 0 }
+    const where = `batch ${seq} of lane ${lane}`
+    if (seq !== last.seq + 1 || firstId !== last.nextId) throw new Violation('batches have no gap', where)
+    if (epoch < last.epoch) throw new Violation('epochs never fall', where)
+    if (!chainHash(last.hash, batch).equals(hash)) throw new Violation('the chain of hashes holds', where)
+    if (entitlementDate !== cairoDate(atMs)) {
+      throw new Violation('dates are those of Cairo', `${where}: ${entitlementDate} at ${atMs}`)
+    }
+    if (businessDate !== cairoBusinessDate(atMs, this.#swarm.cutoverMinutes)) {
+      throw new Violation('dates are those of Cairo', `${where}: business date ${businessDate} at ${atMs}`)
+    }
+    this.#lanes.set(lane, { seq, hash, nextId, epoch })
+  }
+
+  #bookAuthorization(batch: Batch, row: AuthorizationRow, transfers: readonly TransferRow[]): void {
+    const key = keyText(row.acquirer, row.terminal, row.stan, row.transmission, row.mti)
+    const candidates = this.#sent.get(key) ?? []
+    const sent = candidates.find((one) => one.amountPiasters === row.amount && one.instances > 0)
+    const where = `${row.mti} ${key}, ${row.amount} piasters`
+    if (sent === undefined) throw new Violation('every posting belongs to a request', `nobody sent ${where}`)
+    const before = this.#decided.get(key)
+    if (before !== undefined)
+      throw new Violation('a message is processed once', `${where} is ${before.row.id} and ${row.id}`)
+    if (this.#unprocessed.has(key) && sent.instances === 1) {
+      throw new Violation('what is answered 91 leaves nothing behind', where)
+    }
+    const expected = this.#oracle.expect(sent, batch)
+    const approved = row.result === 'approved' || row.result === 'partially-approved'
+    const said = `#${sent.number} ${sent.kind} (${row.amount}) is ${row.result} for ${row.approvedAmount}`
+    if (expected.must === 'approve' && (!approved || row.approvedAmount !== expected.piasters)) {
+      throw new Violation('what may be had is given', `${said}: ${expected.why}, ${expected.piasters} was expected`)
+    }
+    if (expected.must === 'decline' && approved) {
+      throw new Violation('what may not be had is refused', `${said}: ${expected.why}`)
+    }
+    this.#checkGroup(batch, sent, row, transfers)
+    this.books.book(batch, row, transfers)
+    this.#decided.set(key, { row, sent, answer: JSON.parse(row.answer) as Record<string, string> })
+    this.#oracle.booked(sent, row, batch)
+    this.#checkQuota(sent, transfers)
+    this.#checkTold(sent, row, approved)
+    this.#coverage.count(sent.kind, row.result)
+  }
+
+  /** What is posted is what was approved. */
+  #checkGroup(batch: Batch, sent: Sent, row: AuthorizationRow, transfers: readonly TransferRow[]): void {
+    const said = `#${sent.number} ${sent.kind} ${row.result}, ${row.approvedAmount}`
+    const held = batch.holds.find(({ id }) => id === row.id)
+    const isApprovedRow = isApproved(row.responseCode)
+    if (!isApprovedRow && (transfers.length > 0 || held !== undefined || row.approvedAmount > 0)) {
+      throw new Violation('a decline posts nothing', said)
+    }
+    if (!isApprovedRow) return
+    const sum = (wanted: (row: TransferRow) => boolean) =>
+      transfers.reduce((total, one) => (wanted(one) ? total + one.amount : total), 0)
+    const household = sent.household?.id ?? 0
+    const foreign = [...transfers].find(({ debit, credit }) =>
+      [debit, credit].some((account) => isForeign(account, household)),
+    )
+    if (foreign !== undefined) throw new Violation('only the holder’s accounts move', said)
+    if (sent.kind === 'hold' && held?.amount !== row.approvedAmount)
+      throw new Violation('an approval holds its amount', said)
+    if (['purchase', 'cash', 'deposit'].includes(sent.kind) && sum(() => true) !== row.approvedAmount) {
+      throw new Violation('an approval posts its amount', said)
+    }
+    if (sent.kind === 'bread' || sent.kind === 'bread-days' || sent.kind === 'bread-offline') {
+      const loaves = [...loavesOf(transfers, household).values()].reduce((total, one) => total + one, 0)
+      if (loaves !== sent.quantity) throw new Violation('an approval posts its amount', `${said}: ${loaves} loaves`)
+    }
+    if (sent.kind === 'ration' || sent.kind === 'points') {
+      const goods = sum(({ kind }) => kind === 2 || kind === 10)
+      if (goods !== row.approvedAmount) throw new Violation('an approval posts its amount', `${said}: ${goods}`)
+    }
+  }
+
+  /** No household draws more than its right of a day or a month. */
+  #checkQuota({ household }: Sent, transfers: readonly TransferRow[]): void {
+    if (household === undefined) return
+    for (const { kind, debit, period } of transfers) {
+      if (kind !== 2 || debit === walletOf(tails.points, household.id)) continue
+      const tail = Math.floor(debit / 100_000_000_000) % 1_000
+      const drawn = this.books.drawn(debit, period)
+      const right = rightTo(tail, household.members, period)
+      if (drawn > right) {
+        throw new Violation(
+          'nobody draws more than the quota',
+          `${drawn} of ${right} by household ${household.id} in ${period}`,
+        )
+      }
+    }
+  }
+
+  /** The balances that an answer tells are those that there are. */
+  #checkTold({ household, kind, intent }: Sent, row: AuthorizationRow, approved: boolean): void {
+    const told = (JSON.parse(row.answer) as Record<string, string>)[54]
+    if (told === undefined || household === undefined || !approved) return
+    if (!['inquiry', 'purchase', 'cash', 'deposit', 'hold'].includes(kind)) return
+    for (let at = 0; at + 20 <= told.length; at += 20) {
+      const group = told.slice(at, at + 20)
+      if (!group.startsWith('2002')) continue
+      const amount = Number(group.slice(8)) * (group[7] === 'D' ? -1 : 1)
+      const money = this.books.money(household.id)
+      if (amount !== money) {
+        throw new Violation(
+          'answers tell the balances that there are',
+          `${intent.mti} ${kind} tells ${amount}, there are ${money}`,
+        )
+      }
+    }
+  }
+
+  /** An answer came back to a terminal. */
+  onAnswer(sent: Sent, answer: Answer): void {
+    const { code } = answer
+    this.#coverage.count('answer', code)
+    const where = `#${sent.number} ${sent.kind} (${sent.mti} ${sent.key})`
+    const decided = this.#decided.get(sent.key)
+    if (isUndecided(code)) {
+      if (sent.instances > 1 || code === '63' || this.#isOneOfSeveral(sent)) return
+      if (decided !== undefined)
+        throw new Violation('what is answered 91 leaves nothing behind', `${where} is in the journal`)
+      this.#unprocessed.set(sent.key, sent)
+      return
+    }
+    if (code === '94') {
+      const isOther = decided !== undefined && decided.row.amount !== sent.amountPiasters
+      if (!isOther && decided?.row.result !== 'duplicate-other-content')
+        throw new Violation('94 is for another content', where)
+      return
+    }
+    if (code === '30') throw new Violation('what is well formed is read', where)
+    if (decided === undefined)
+      throw new Violation('nothing is answered that is not durable', `${where} is answered ${code}`)
+    this.#checkSame(sent, answer, decided, where)
+    if (!isApproved(code)) return
+    this.#approvals++
+  }
+
+  #isOneOfSeveral({ key }: Sent): boolean {
+    return (this.#sent.get(key)?.length ?? 0) > 1
+  }
+
+  /** Every answer to a message is the one that the journal has. */
+  #checkSame(sent: Sent, answer: Answer, { row, answer: kept }: Decided, where: string): void {
+    if (row.amount !== sent.amountPiasters) {
+      throw new Violation('another content is never taken for a repeat', `${where} is answered ${answer.code}`)
+    }
+    for (const de of ['38', '39', '48', '54']) {
+      const said = answer.own[de]?.trim()
+      const expected = kept[de]?.trim()
+      if (said === expected) continue
+      throw new Violation(
+        'a repeat gets the first answer',
+        `${where}: field ${de} is ${said}, the journal has ${expected}`,
+      )
+    }
+  }
+
+  /** Once more, at the end: everything was answered, and every book closes. */
+  checkEnd(tables: LedgerTables, nowMs: number): void {
+    this.books.checkWallets()
+    this.books.checkZero(this.#households.reduce((sum, { postalPiasters }) => sum + postalPiasters, 0))
+    for (const { key, posted, held } of this.books.householdBalances()) {
+      const owner = Number(key.split(':')[0]) % 100_000_000_000
+      const row = tables.households.get(owner)?.balances.get(key)
+      if ((row?.posted ?? 0) === posted && (row?.held ?? 0) === held) continue
+      throw new Violation(
+        'a balance is the sum of its postings',
+        `${key}: ${row?.posted} in the database, ${posted} in the journal`,
+      )
+    }
+    for (const { id, endings, expiresAtMs } of this.books.holds.values()) {
+      if (endings === 0 && expiresAtMs <= nowMs) throw new Violation('holds end in time', `hold ${id} is past its time`)
+    }
+  }
+
+  /** Cards by what they are found by, for reports. */
+  cardOf(pan: string): string {
+    return panIndexOf(pan)
+  }
+}
+
+function isForeign(account: number, household: number): boolean {
+  const kind = Math.floor(account / 100_000_000_000)
+  const isOwned = Math.floor(kind / 1_000) === 1 || kind === 6_001
+  return isOwned && account % 100_000_000_000 !== household
+}
