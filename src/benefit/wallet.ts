@@ -2,7 +2,7 @@ import { addDays, type CivilDate, type CivilMonth, firstDay, monthOf } from '../
 import { balanceOf, type Household, termOn } from '../card/household.ts'
 import { type AccountNumber, subsidyAccount } from '../ledger/accounts.ts'
 import { availableOf, type Transfer, transfer } from '../ledger/transfer.ts'
-import { entitlementOf, firstDateOf, isEntitled, monthOfPeriod } from './entitlement.ts'
+import { entitlementOf, firstDateOf, isEntitled, lastOpenDate, monthOfPeriod } from './entitlement.ts'
 import type { WalletProgramme } from './programme.ts'
 import type { ProgrammeBook } from './programme-book.ts'
 
@@ -99,8 +99,8 @@ export function walletAvailable(
 }
 
 /**
- * What a wallet can give at its first touch in a period, after what it owes; 0 when it is open, or the household chose
- * otherwise.
+ * What a wallet can give at its first touch in a period, after what it owes; 0 when it is open or closed, or the household
+ * chose otherwise.
  */
 export function unopenedIn(
   programme: WalletProgramme,
@@ -109,6 +109,8 @@ export function unopenedIn(
   programmes: WalletsByCode,
 ): number {
   if (balanceOf(household, walletAccount(programme, household), period) !== undefined) return 0
+  // Where the clock went back over a month's end, what was closed is not given once more.
+  if (monthOf(lastOpenDate(programme, period)) <= household.closedMonth) return 0
   if (chosenInstead(programme, household, period, programmes) !== undefined) return 0
   const recovery = recoveriesIn(programme, household, period).find((one) => one.period === period)
   return entitledIn(programme, household, period) - (recovery?.recovered ?? 0)

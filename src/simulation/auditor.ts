@@ -118,12 +118,12 @@ export class Auditor {
     const before = this.#decided.get(key)
     if (before !== undefined)
       throw new Violation('a message is processed once', `${where} is ${before.row.id} and ${row.id}`)
-    if (this.#unprocessed.has(key) && sent.instances === 1) {
+    if (this.#unprocessed.get(key) === sent && sent.instances === 1) {
       throw new Violation('what is answered 91 leaves nothing behind', where)
     }
     const expected = this.#oracle.expect(sent, batch)
     const approved = row.result === 'approved' || row.result === 'partially-approved'
-    const said = `#${sent.number} ${sent.kind} (${row.amount}) is ${row.result} for ${row.approvedAmount}`
+    const said = `#${sent.number} ${sent.kind} (${row.amount}) is ${row.result} for ${row.approvedAmount} ${row.trace}`
     if (expected.must === 'approve' && (!approved || row.approvedAmount !== expected.piasters)) {
       throw new Violation('what may be had is given', `${said}: ${expected.why}, ${expected.piasters} was expected`)
     }

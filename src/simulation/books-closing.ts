@@ -24,9 +24,9 @@ export function checkClosing(
   let drawn = 0
   for (const date of datesOf(month)) {
     right += rightTo(tails.bread, members, date)
-    drawn += books.drawn(bread, date)
+    // What came back when the month was over already has lapsed at once.
+    drawn += books.drawn(bread, date) + (books.cells.get(`${bread}:${date}`)?.lapsed ?? 0)
   }
-  // A return to a cell that was closed lapsed at once, and was taken off what was drawn.
   const unused = right - drawn
   const sum = (kind: number, tail: number, period?: number) =>
     transfers.reduce((total, row) => {
@@ -44,7 +44,7 @@ export function checkClosing(
   }
   const ration = walletOf(tails.ration, household)
   const rest = rightTo(tails.ration, members, month) - books.drawn(ration, month)
-  const lapsed = sum(kinds.expiry, tails.ration)
+  const lapsed = books.cell(ration, month).lapsed
   if (lapsed !== rest) throw new Violation('what is left of goods lapses', `${where}: ${lapsed} of ${rest}`)
   for (const row of transfers) {
     const wallet = row.kind === kinds.issue ? row.credit : row.debit

@@ -147,13 +147,14 @@ export class Oracle {
     const rest = amount - left
     if (tender !== 'postal') return decline(`only ${left} are left`)
     if (card?.kind === 'ration') return decline('the old card has no money')
-    return rest <= money ? approve(amount, 'money pays the rest') : decline('the rest is not there')
+    return rest <= money ? approve(amount, 'money pays the rest') : decline(`${left} are left, and ${money} in money`)
   }
 
   /** What a wallet has in a period: what is there, or all of a right that nobody has touched. */
   #left(tail: number, { id, members }: { id: number; members: number }, period: number): number {
     const wallet = walletOf(tail, id)
-    return this.#books.posted(wallet, period) ?? rightTo(tail, members, period)
+    const isClosed = (period > 9_999_999 ? Math.floor(period / 100) : period) <= (this.#books.closed.get(id) ?? 0)
+    return this.#books.posted(wallet, period) ?? (isClosed ? 0 : rightTo(tail, members, period))
   }
 
   #expectReversal(sent: Sent): Expected {
@@ -214,6 +215,8 @@ export class Oracle {
   #learnPin({ card, intent }: Sent, { result }: AuthorizationRow): void {
     if (card === undefined || intent.pin === undefined) return
     if (result === 'wrong-pin') this.#pinFailures.set(card.id, (this.#pinFailures.get(card.id) ?? 0) + 1)
+    // The last try is answered so itself.
+    else if (result === 'pin-tries-exceeded') this.#pinFailures.set(card.id, PIN_TRIES)
     // A PIN that was looked at and found right; other refusals may have come before it.
     else if (result === 'approved' || result === 'insufficient') this.#pinFailures.set(card.id, 0)
     else if (result === 'amount-limit' || result === 'count-limit') this.#pinFailures.set(card.id, 0)

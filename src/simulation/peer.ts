@@ -43,6 +43,7 @@ export class Peer {
   #isWaiting = false
   /** The version of the link's key that it seals under. */
   #keyVersion = 1
+  #heardMs = 0
 
   constructor(options: PeerOptions) {
     this.link = options.link
@@ -50,6 +51,11 @@ export class Peer {
     const dialect = dialects[linkKinds[options.link].dialect]
     if (dialect === undefined) throw new MizanError('CONFIG_INVALID', `there is no dialect of ${options.link}`)
     this.dialect = dialect
+  }
+
+  /** Since when nothing has come on its connection. */
+  get silentMs(): number {
+    return this.#options.agenda.nowMs - this.#heardMs
   }
 
   get isConnected(): boolean {
@@ -60,6 +66,7 @@ export class Peer {
   connect(): void {
     if (this.#wire !== undefined) return
     this.#bytes = Buffer.alloc(0)
+    this.#heardMs = this.#options.agenda.nowMs
     const wire = this.#options.connect(this)
     this.#wire = wire
     if (wire !== undefined) {
@@ -133,6 +140,7 @@ export class Peer {
 
   onBytes(wire: Wire, chunk: Buffer): void {
     if (wire !== this.#wire) return
+    this.#heardMs = this.#options.agenda.nowMs
     this.#bytes = Buffer.concat([this.#bytes, chunk])
     const headerBytes = linkKinds[this.link].framing === 'visa' ? 4 : 2
     while (this.#bytes.length >= headerBytes) {

@@ -51,7 +51,10 @@ export async function runSeed(catalogue: ProgrammeCatalogue, options: SeedOption
     broken =
       error instanceof Violation
         ? { promise: error.promise, detail: error.message.slice(error.promise.length + 2) }
-        : { promise: 'the simulation itself runs', detail: error instanceof Error ? (error.stack ?? '') : describeError(error) }
+        : {
+            promise: 'the simulation itself runs',
+            detail: error instanceof Error ? (error.stack ?? '') : describeError(error),
+          }
   }
   const { record, auditor, agenda } = simulation
   return {

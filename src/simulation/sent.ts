@@ -45,6 +45,8 @@ export interface Sent extends Asked {
   readonly key: string
   /** Its MAC is under no key of the link. */
   readonly isForged: boolean
+  /** True time at which it was made. */
+  readonly sentMs: number
   /** Messages of this content that were put on a wire. */
   instances: number
   readonly answers: Answer[]

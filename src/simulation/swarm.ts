@@ -92,7 +92,7 @@ export function drawSwarm(chance: Chance, without: ReadonlySet<FaultName>, kinds
     batchMax: chance.pick([1, 4, 16, 64]),
     cacheHouseholds: chance.pick([1, 64, 4_096]),
     recentKeys: chance.pick([8, 64, 4_096]),
-    matchingDays: chance.pick([4, 7, 30]),
+    matchingDays: chance.pick([20, 30]),
     timeBudgetMs: Math.round(chance.spread(150, 6_000)),
     commitTimeoutMs: Math.round(chance.spread(400, 3_000)),
     holdDays: chance.pick([1, 2, 7]),

@@ -13,6 +13,11 @@ import type { Swarm } from './swarm.ts'
 import type { WorldHousehold } from './world.ts'
 
 const REPEATS_MAX = 3
+/** When nothing goes wrong any more, an answer is waited for: a storm of repeats would be a fault of its own. */
+const CALM_TIMEOUT_MS = 12_000
+const CALM_STEP_MS = 40
+const REPEATED_DAYS = 6
+const DAY_MS = 86_400_000
 const OWN_FIELDS = [4, 38, 39, 48, 54, 104] as const
 /** Earlier messages that something may follow on. */
 const REMEMBERED = 40
@@ -58,7 +63,9 @@ export class Traffic {
   /** From now on messages go through as they are sent, and what has no answer yet is repeated until it has one. */
   calmDown(): void {
     this.#isCalm = true
-    for (const sent of this.outstanding) this.#transmit(sent, sent.instances > 0)
+    for (const [index, sent] of this.outstanding.entries()) {
+      this.#options.agenda.after(index * CALM_STEP_MS, () => this.#again(sent))
+    }
   }
 
   /** Starts a transaction, or something that follows on one. */
@@ -97,7 +104,8 @@ export class Traffic {
   /** The same key with another amount: it must never be processed. */
   #alter(): void {
     const original = this.#recent()
-    if (original === undefined || !['purchase', 'bread', 'ration'].includes(original.kind) || original.isForged) return
+    if (original === undefined || (this.#byKey.get(original.key)?.length ?? 0) > 1) return
+    if (!['purchase', 'bread', 'ration'].includes(original.kind) || original.isForged) return
     const { intent, asked } = { intent: original.intent, asked: original }
     const more = 20
     const amountPiasters = original.amountPiasters + more
@@ -150,7 +158,15 @@ export class Traffic {
     const sent: Sent = {
       ...wish.asked,
       ...{ number: this.all.length + 1, link, mti, intent, stamps, fields, key, isForged },
-      ...{ instances: 0, answers: [], final: undefined, isAbandoned: false, timeouts: 0, timer: undefined },
+      ...{
+        sentMs: this.#options.now(),
+        instances: 0,
+        answers: [],
+        final: undefined,
+        isAbandoned: false,
+        timeouts: 0,
+        timer: undefined,
+      },
     }
     this.all.push(sent)
     const same = this.#byKey.get(key)
@@ -205,7 +221,12 @@ export class Traffic {
   }
 
   #put(sent: Sent, isRepeat: boolean, awaits = true): void {
-    const { agenda, swarm, record } = this.#options
+    const { agenda, record, now } = this.#options
+    if (now() - sent.sentMs > REPEATED_DAYS * DAY_MS) {
+      // A terminal asks somebody else after so many days; the switch looks for firsts only so far back.
+      sent.isAbandoned = true
+      return
+    }
     const mti = isRepeat && sent.instances > 0 ? repeatMti(sent.mti) : sent.mti
     if (this.#peer(sent.link).send(mti, sent.fields, sent.isForged)) {
       sent.instances++
@@ -213,7 +234,12 @@ export class Traffic {
     }
     if (!awaits) return
     agenda.cancel(sent.timer)
-    sent.timer = agenda.after(swarm.answerTimeoutMs, () => this.#onTimeout(sent))
+    sent.timer = agenda.after(this.#patienceMs, () => this.#onTimeout(sent))
+  }
+
+  get #patienceMs(): number {
+    const { answerTimeoutMs } = this.#options.swarm
+    return this.#isCalm ? Math.max(CALM_TIMEOUT_MS, answerTimeoutMs) : answerTimeoutMs
   }
 
   #onTimeout(sent: Sent): void {
@@ -222,7 +248,7 @@ export class Traffic {
     sent.timeouts++
     const peer = this.#peer(sent.link)
     // A link on which nothing comes back may be dead without knowing it.
-    if (sent.timeouts % 2 === 0 && sent.answers.length === 0) peer.reconnect()
+    if (peer.silentMs > this.#patienceMs) peer.reconnect()
     if (this.#isCalm || sent.mti.startsWith('04') || sent.timeouts <= chance.integer(0, REPEATS_MAX)) {
       this.#transmit(sent, true)
       return

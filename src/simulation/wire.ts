@@ -142,6 +142,8 @@ export class Wire {
   #toFarMs = 0
   #isDark = false
   #isCut = false
+  /** Nothing that is sent after the break arrives. */
+  #isBroken = false
   #unsent = 0
 
   constructor(options: {
@@ -233,7 +235,7 @@ export class Wire {
 
   /** A write in the pieces in which it arrives, when it arrives at all. */
   #pieces(bytes: Buffer): Buffer[] {
-    if (this.#isDark || this.#isCut) return []
+    if (this.#isDark || this.#isCut || this.#isBroken) return []
     const { torn, cut, halfOpen } = this.#faults()
     if (this.#chance.happens(halfOpen)) {
       this.#onFault('half-open')
@@ -242,6 +244,7 @@ export class Wire {
     }
     if (this.#chance.happens(cut)) {
       this.#onFault('cut')
+      this.#isBroken = true
       const reached = this.#chance.integer(0, bytes.length)
       // What reached the other side before the cut may end anywhere in a message.
       this.#agenda.after(this.#faults().latencyMs + 0.5, () => this.cut())

@@ -1,6 +1,8 @@
 import { addDays, type CivilDate, type CivilMonth, type Clock, monthOf, previousMonth } from '../calendar.ts'
 import type { LaneJournal } from '../store/lane-journal.ts'
+import type { Timing } from '../timing.ts'
 import { type Authenticator, authenticateAll } from './authenticator.ts'
+import { ClockWatch } from './clock-watch.ts'
 import type { HouseholdCache } from './household-cache.ts'
 import type { LaneRules } from './lane-rules.ts'
 import { type Lookups, lookUp } from './lookups.ts'
@@ -20,6 +22,7 @@ export interface BatchReaderOptions {
   readonly recent: RecentKeys
   readonly authenticator: Authenticator
   readonly clock: Clock
+  readonly timing: Timing
   readonly matchingDays: number
   readonly rules: LaneRules
   /** Gets what could not be prepared and does not stop the lane. */
@@ -30,9 +33,11 @@ export interface BatchReaderOptions {
 export class BatchReader {
   readonly #options: BatchReaderOptions
   readonly #partitions: Partitions
+  readonly #watch: ClockWatch
 
   constructor(options: BatchReaderOptions) {
     this.#options = options
+    this.#watch = new ClockWatch(options.clock, options.timing)
     this.#partitions = new Partitions(options.store, options.clock, options.onFault)
   }
 
@@ -42,9 +47,11 @@ export class BatchReader {
    * @throws MizanError STORE_UNAVAILABLE
    */
   async start(today: CivilDate, keysMax: number): Promise<void> {
-    const { store, recent } = this.#options
+    const { store, recent, clock } = this.#options
     const { keys, sinceMs } = await store.recentKeys(addDays(today, -KEY_DAYS), keysMax)
     recent.restore(keys, sinceMs)
+    // The journal’s instants are those of clocks that may have been wrong: what was sent before the start is asked for.
+    recent.distrust(clock.now())
     await this.#partitions.prepare(today)
   }
 
@@ -54,7 +61,8 @@ export class BatchReader {
    * @throws MizanError STORE_UNAVAILABLE
    */
   async read(portion: Portion, moment: Moment, asksAll: boolean): Promise<Lookups> {
-    const { store, cache, recent, authenticator, matchingDays } = this.#options
+    const { store, cache, recent, authenticator, matchingDays, clock } = this.#options
+    if (this.#watch.wasSet()) recent.distrust(clock.now())
     await this.#partitions.prepare(moment.businessDate)
     const found = await lookUp({ store, cache, recent: asksAll ? undefined : recent, portion, moment, matchingDays })
     const authentications = await authenticateAll(authenticator, portion.works, cache)

@@ -61,7 +61,7 @@ export class Lane {
     const recent = new RecentKeys(limits.recentKeys, clock.now())
     const intake = new Intake(lane, limits, observer, host === undefined ? undefined : { ...host, clock })
     intake.onReturned = () => this.#wake.signal()
-    const reader = new BatchReader({ store, cache, recent, authenticator, clock, matchingDays, rules, onFault })
+    const reader = new BatchReader({ store, cache, recent, authenticator, clock, timing, matchingDays, rules, onFault })
     const waiting = () => intake.size
     const onSettled = () => this.#wake.signal()
     const { admission, copies } = intake

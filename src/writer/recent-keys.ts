@@ -66,6 +66,11 @@ export class RecentKeys {
     return this.#younger.keys.has(key) || this.#older.keys.has(key)
   }
 
+  /** Vouches for nothing that was sent before an instant: the clock that it went by was wrong. */
+  distrust(untilMs: number): void {
+    for (const generation of [this.#younger, this.#older]) generation.sinceMs = Math.max(generation.sinceMs, untilMs)
+  }
+
   /** Begins anew with keys of the journal, the oldest first. @param sinceMs from when on these are all there are */
   restore(keys: readonly string[], sinceMs: number): void {
     for (const generation of [this.#younger, this.#older]) {
