@@ -11,6 +11,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   demo: async () => (await import('./commands/demo.ts')).demoCommand(),
   explain: async () => (await import('./commands/explain.ts')).explainCommand(),
   verify: async () => (await import('./commands/verify.ts')).verifyCommand(),
+  sim: async () => (await import('./commands/sim.ts')).simCommand(),
   card: async () => (await import('./commands/card.ts')).cardCommand(),
   household: async () => (await import('./commands/household.ts')).householdCommand(),
   issuance: async () => (await import('./commands/issuance.ts')).issuanceCommand(),

@@ -222,7 +222,9 @@ create function load_households(p_lane smallint, p_ids bigint[], p_month integer
                 order by u.used_at desc limit 16) u),
          (select string_agg(u.counter || ',' || u.period || ',' || u.used, ';') from usage_counter u
           where u.lane = p_lane and u.household_id = h.id
-            and (u.period = any (array[p_month, p_month / 100]) or u.period between p_month * 100 and p_month * 100 + 99)),
+            -- Those of the next month too, from a time when the clock was ahead: memory goes on into it.
+            and (u.period = any (array[p_month, m.next_month, p_month / 100, m.next_month / 100])
+                 or u.period between p_month * 100 and m.next_month * 100 + 99)),
          (select v.factor || ',' || (extract(epoch from v.expires_at) * 1000)::bigint || ',' || v.tries_left || ',' || v.day ||
                  ',' || v.sent
           from one_time_code v where v.lane = p_lane and v.household_id = h.id),
@@ -231,6 +233,7 @@ create function load_households(p_lane smallint, p_ids bigint[], p_month integer
           where x.household_id = h.id and x.ended_at is null and x.until_date >= p_month * 100)
   from unnest(p_ids) p(id)
   join household h on h.lane = p_lane and h.id = p.id
+  cross join (select p_month + case when p_month % 100 = 12 then 89 else 1 end) m(next_month)
   cross join lateral (
     select string_agg(x.id || ',' || x.kind || ',' || encode(x.pan_index, 'hex') || ',' || x.expiry || ',' || x.status || ',' ||
              x.sequence_number || ',' || x.service_code || ',' || coalesce(x.pvki::text, '') || ',' ||
@@ -245,10 +248,10 @@ create function load_households(p_lane smallint, p_ids bigint[], p_month integer
       select z.account, z.period, z.posted, z.held from balance z
         where z.lane = p_lane and z.household_id = h.id
           -- What was granted for the next month too: memory goes on into it without reading anew.
-          and z.period = any (array[0, p_month, p_month + case when p_month % 100 = 12 then 89 else 1 end])
+          and z.period = any (array[0, p_month, m.next_month])
       union all
       select z.account, z.period, z.posted, z.held from balance z
-        where z.lane = p_lane and z.household_id = h.id and z.period between p_month * 100 and p_month * 100 + 99
+        where z.lane = p_lane and z.household_id = h.id and z.period between p_month * 100 and m.next_month * 100 + 99
       union all
       -- Spans are few; those that are over hold nothing.
       select z.account, z.period, z.posted, z.held from balance z

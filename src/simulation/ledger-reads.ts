@@ -22,7 +22,7 @@ export function loadHousehold(tables: LedgerTables, entry: HouseholdEntry, today
   const balances: Balance[] = []
   for (const { account, period, posted, held } of entry.balances.values()) {
     const isSpan = period > SPAN_FIRST && period < DAY_DIGITS
-    const isDay = Math.floor(period / 100) === month
+    const isDay = period >= month * 100 && period <= next * 100 + 99
     if (period === 0 || period === month || period === next || isDay || isSpan) {
       balances.push({ account: account as AccountNumber, period, posted, held })
     }
@@ -33,7 +33,8 @@ export function loadHousehold(tables: LedgerTables, entry: HouseholdEntry, today
   }
   const { day, withdrawn, withdrawals } = entry.cash
   const isCurrent = (period: number) =>
-    period === month || period === Math.floor(month / 100) || Math.floor(period / 100) === month
+    [month, next, Math.floor(month / 100), Math.floor(next / 100)].includes(period) ||
+    (period >= month * 100 && period <= next * 100 + 99)
   return {
     id: entry.id,
     governorate: entry.governorate,
