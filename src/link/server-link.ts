@@ -165,7 +165,8 @@ export class ServerLink implements Link, ConnectionOwner {
   }
 
   get crowded(): boolean {
-    return this.#inFlight > CROWDED * this.#options.maxInFlight
+    // One request alone is no crowd, however little may be in flight.
+    return this.#inFlight > Math.max(1, CROWDED * this.#options.maxInFlight)
   }
 
   get closed(): boolean {

@@ -223,6 +223,7 @@ export function policyOf({ holdDays }: Pick<Swarm, 'holdDays'>): DecisionPolicy 
     pinTriesMax: 3,
     chipDataRequired: false,
     pinRequired: () => false,
+    oneTimeCode: { validMs: 300_000, triesMax: 3, perDayMax: 5 },
     serviceLiveFrom: () => 20_230_801 as CivilDate,
   }
 }

@@ -84,6 +84,11 @@ export class SimulatedModule implements VerifyingModule, MacModule {
     })
   }
 
+  /** Nobody in the simulation is sent a code. */
+  verifyOneTimeCode(): Verdict {
+    return 'unverifiable'
+  }
+
   /** No card of the simulation has a stripe or a chip. */
   verifyCardValue(): Verdict {
     return 'unverifiable'

@@ -16,6 +16,7 @@ export interface Swarm {
   readonly cutoverMinutes: number
   readonly ringCapacity: number
   readonly batchMax: number
+  readonly queueMs: number
   readonly cacheHouseholds: number
   readonly recentKeys: number
   readonly matchingDays: number
@@ -90,10 +91,11 @@ export function drawSwarm(chance: Chance, without: ReadonlySet<FaultName>, kinds
     cutoverMinutes: chance.pick([1_350, 1_350, 0, 60]),
     ringCapacity: chance.pick([4, 32, 256]),
     batchMax: chance.pick([1, 4, 16, 64]),
+    queueMs: chance.pick([200, 500, 2_000]),
     cacheHouseholds: chance.pick([1, 64, 4_096]),
     recentKeys: chance.pick([8, 64, 4_096]),
     matchingDays: chance.pick([20, 30]),
-    timeBudgetMs: Math.round(chance.spread(150, 6_000)),
+    timeBudgetMs: Math.round(chance.spread(300, 6_000)),
     commitTimeoutMs: Math.round(chance.spread(400, 3_000)),
     holdDays: chance.pick([1, 2, 7]),
     maxInFlight: chance.pick([1, 4, 64]),

@@ -296,7 +296,10 @@ export class Traffic {
     // Its key may have been replaced meanwhile.
     if (answer.code === '63') this.#peer(sent.link).useNewestKey()
     const isPatient = this.#isCalm || sent.mti.startsWith('04') || chance.happens(0.7)
-    if (isPatient) agenda.after(chance.spread(5, swarm.answerTimeoutMs), () => this.#again(sent))
+    if (isPatient)
+      agenda.after(this.#isCalm ? chance.spread(500, 6_000) : chance.spread(20, swarm.answerTimeoutMs), () =>
+        this.#again(sent),
+      )
     else sent.isAbandoned = true
   }
 

@@ -44,7 +44,7 @@ const formatsOfControl: Readonly<Record<string, OnlinePinFormat>> = { '01': 0, '
 /** What verifying needs of a security module. */
 export type VerifyingModule = Pick<
   SecurityModule,
-  'verifyPin' | 'verifyCardValue' | 'verifyCryptogram' | 'makeScript' | 'verifyAssertion'
+  'verifyPin' | 'verifyCardValue' | 'verifyCryptogram' | 'makeScript' | 'verifyAssertion' | 'verifyOneTimeCode'
 >
 
 /**
