@@ -7,6 +7,8 @@ const OWNER_SPAN = 100_000_000_000
 
 export const WALLET = 1
 export const POSTAL = 6001
+export const DEBT = 8004
+export const ADVANCED = 9
 
 export function classOfAccount(account: number): number {
   return Math.floor(account / (1_000 * OWNER_SPAN))
@@ -30,6 +32,11 @@ export function walletOf(tail: number, household: number): number {
   return (WALLET * 1_000 + tail) * OWNER_SPAN + household
 }
 
+/** What was advanced to a household in a programme. */
+export function advancedOf(tail: number, household: number): number {
+  return (ADVANCED * 1_000 + tail) * OWNER_SPAN + household
+}
+
 export function postalOf(household: number): number {
   return POSTAL * OWNER_SPAN + household
 }
@@ -37,6 +44,16 @@ export function postalOf(household: number): number {
 /** Whether an account is a household's, and so may never fall below zero. */
 export function isOfHousehold(account: number): boolean {
   return classOfAccount(account) === WALLET || kindOfAccount(account) === POSTAL
+}
+
+/** Whether an account says what a household owes: never above zero. */
+export function isDebt(account: number): boolean {
+  return kindOfAccount(account) === DEBT || classOfAccount(account) === ADVANCED
+}
+
+/** The period under which a balance is kept: money and debts have none. */
+export function periodOfBalance(account: number, period: number): number {
+  return classOfAccount(account) === ADVANCED ? 0 : period
 }
 
 /** Unit and programme of the wallets. */
@@ -49,6 +66,8 @@ export const kinds = {
   expiry: 4,
   conversion: 5,
   restorationReversal: 6,
+  advance: 7,
+  recovery: 8,
   moneyReversal: 17,
   refund: 16,
   refundReversal: 20,
@@ -63,6 +82,8 @@ const subsidySides: Readonly<Record<number, readonly [number, number]>> = {
   4: [1, 4],
   5: [1, 5],
   6: [1, 2],
+  7: [9, 1],
+  8: [1, 9],
 }
 
 const sellers = [7001, 7002, 7004]
@@ -80,6 +101,8 @@ const moneySides: Readonly<Record<number, readonly [readonly number[], readonly 
   20: [[POSTAL], sellers],
   21: [[POSTAL], [8002]],
   24: [[8002], [POSTAL]],
+  25: [[DEBT], [POSTAL]],
+  26: [[POSTAL], [DEBT]],
 }
 
 /** Why a transfer may not be, or undefined: subsidies stay subsidies, of one programme and one household. */

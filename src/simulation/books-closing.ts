@@ -25,9 +25,12 @@ export function checkClosing(
   for (const date of datesOf(month)) {
     right += rightTo(tails.bread, members, date)
     // What came back when the month was over already has lapsed at once.
-    drawn += books.drawn(bread, date) + (books.cells.get(`${bread}:${date}`)?.lapsed ?? 0)
+    const cell = books.cells.get(`${bread}:${date}`)
+    if (cell !== undefined) drawn += cell.redeemed + cell.lapsed - cell.advanced
   }
-  const unused = right - drawn
+  // What nobody touched is booked in one sum under the month, after what it gives back of advances.
+  const untouched = books.cells.get(`${bread}:${month}`)
+  const unused = right - drawn + (untouched?.advanced ?? 0)
   const sum = (kind: number, tail: number, period?: number) =>
     transfers.reduce((total, row) => {
       const wallet = kind === kinds.issue ? row.credit : row.debit

@@ -2,9 +2,11 @@ import type { AuthorizationRow, Batch, CommandRow, TransferRow } from '../store/
 import {
   classOfAccount,
   faultOfTransfer,
+  isDebt,
   isOfHousehold,
   kinds,
   ownerOfAccount,
+  periodOfBalance,
   postalOf,
   tailOfAccount,
   tails,
@@ -18,6 +20,8 @@ interface Cell {
   redeemed: number
   lapsed: number
   converted: number
+  /** Advanced to it from what was not its own yet, less what it gave back of that. */
+  advanced: number
 }
 
 /** What of an authorization was taken and came back, with all that followed on it. */
@@ -45,6 +49,7 @@ export interface BookedHold {
   readonly expiresAtMs: number
   endings: number
   captured: number
+  open: number
 }
 
 /**
@@ -83,7 +88,7 @@ export class Books {
     const key = `${account}:${period}`
     let cell = this.cells.get(key)
     if (cell === undefined) {
-      cell = { issued: 0, redeemed: 0, lapsed: 0, converted: 0 }
+      cell = { issued: 0, redeemed: 0, lapsed: 0, converted: 0, advanced: 0 }
       this.cells.set(key, cell)
     }
     return cell
@@ -99,7 +104,7 @@ export class Books {
     for (const hold of batch.holds) {
       if (hold.id !== row.id) continue
       const { id, householdId, amount, expiresAtMs } = hold
-      this.holds.set(id, { id, householdId, amount, expiresAtMs, endings: 0, captured: 0 })
+      this.holds.set(id, { id, householdId, amount, expiresAtMs, endings: 0, captured: 0, open: amount })
       this.#hold(householdId, amount)
     }
   }
@@ -126,14 +131,18 @@ export class Books {
   }
 
   #endHolds(batch: Batch, byId: number): void {
-    for (const ending of batch.holdEndings) {
-      if (ending.byId !== byId) continue
-      const hold = this.holds.get(ending.id)
-      if (hold === undefined) throw new Violation('a hold that ends was made', `hold ${ending.id}`)
-      hold.endings++
-      hold.captured += ending.captured
-      if (hold.endings > 1) throw new Violation('a hold ends exactly once', `hold ${hold.id} ends as ${ending.ending}`)
-      this.#hold(hold.householdId, -hold.amount)
+    for (const event of batch.holdEvents) {
+      if (event.byId !== byId) continue
+      const hold = this.holds.get(event.id)
+      if (hold === undefined) throw new Violation('a hold that ends was made', `hold ${event.id}`)
+      if (hold.endings > 0) throw new Violation('a hold ends exactly once', `hold ${hold.id} ends as ${event.ending}`)
+      hold.captured += event.captured
+      hold.open -= event.captured + event.released
+      if (event.ending !== undefined) hold.endings++
+      if (hold.open < 0 || (hold.open === 0) !== (event.ending !== undefined)) {
+        throw new Violation('captured + released = held', `hold ${hold.id} of ${hold.amount} has ${hold.open} left`)
+      }
+      this.#hold(hold.householdId, -(event.captured + event.released))
     }
   }
 
@@ -150,8 +159,10 @@ export class Books {
   }
 
   #move(account: number, period: number, change: number): void {
-    const key = `${account}:${period}`
-    this.#posted.set(key, (this.#posted.get(key) ?? 0) + change)
+    const key = `${account}:${periodOfBalance(account, period)}`
+    const posted = (this.#posted.get(key) ?? 0) + change
+    this.#posted.set(key, posted)
+    if (isDebt(account) && posted > 0) throw new Violation('no more is recovered than is owed', `${key}: ${posted}`)
   }
 
   #checkFloor(account: number, period: number): void {
@@ -170,6 +181,8 @@ export class Books {
     if (kind === kinds.restoration) cell.redeemed -= amount
     if (kind === kinds.expiry) cell.lapsed += amount
     if (kind === kinds.conversion) cell.converted += amount
+    if (kind === kinds.advance) cell.advanced += amount
+    if (kind === kinds.recovery) cell.advanced -= amount
     if (cell.redeemed < 0) throw new Violation('what comes back was drawn', `${wallet} in ${period}: ${cell.redeemed}`)
     if (kind !== kinds.redemption) return
     const closed = this.closed.get(ownerOfAccount(wallet)) ?? 0
@@ -224,7 +237,7 @@ export class Books {
   /** Each wallet in each period: issued is redeemed, lapsed, converted or still there. */
   checkWallets(): void {
     for (const [key, cell] of this.cells) {
-      const rest = cell.issued - cell.redeemed - cell.lapsed - cell.converted
+      const rest = cell.issued + cell.advanced - cell.redeemed - cell.lapsed - cell.converted
       const posted = this.#posted.get(key) ?? 0
       if (rest !== posted)
         throw new Violation('issued = redeemed + lapsed + converted + left', `${key}: ${rest}, ${posted}`)
@@ -239,7 +252,8 @@ export class Books {
   /** Balances that a database holds of households, for a comparison at the end. */
   *householdBalances(): Iterable<{ key: string; posted: number; held: number }> {
     for (const [key, posted] of this.#posted) {
-      if (isOfHousehold(Number(key.split(':')[0]))) yield { key, posted, held: this.#held.get(key) ?? 0 }
+      const account = Number(key.split(':')[0])
+      if (isOfHousehold(account) || isDebt(account)) yield { key, posted, held: this.#held.get(key) ?? 0 }
     }
   }
 
@@ -248,7 +262,8 @@ export class Books {
     const sums = new Map<number, number>()
     for (const [key, posted] of this.#posted) {
       const account = Number(key.split(':')[0])
-      const unit = classOfAccount(account) >= 6 ? 0 : Math.floor(tailOfAccount(account) / 100)
+      const unit =
+        classOfAccount(account) >= 6 && classOfAccount(account) < 9 ? 0 : Math.floor(tailOfAccount(account) / 100)
       sums.set(unit, (sums.get(unit) ?? 0) + posted)
     }
     for (const [unit, sum] of sums) {

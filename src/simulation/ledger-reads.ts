@@ -5,11 +5,11 @@ import type { CivilDate, CivilMonth } from '../calendar.ts'
 import type { Household } from '../card/household.ts'
 import type { AccountNumber } from '../ledger/accounts.ts'
 import { transferKindOf } from '../ledger/posting-rules.ts'
-import type { Balance, Hold, Transfer } from '../ledger/transfer.ts'
-import type { HoldRow, TransferRow } from '../store/batch.ts'
+import type { Balance, Hold, OpenHold, Transfer } from '../ledger/transfer.ts'
+import type { AuthorizationRow, HoldRow, TransferRow } from '../store/batch.ts'
 import type { OriginalQuery, Prefetched, PrefetchQuery } from '../store/prefetch.ts'
 import { type Ledger, laneKey } from './ledger.ts'
-import type { AuthorizationEntry, HouseholdEntry, LedgerTables } from './ledger-tables.ts'
+import type { AuthorizationEntry, HoldEntry, HouseholdEntry, LedgerTables } from './ledger-tables.ts'
 
 const DAY_DIGITS = 10_000_000
 const SPAN_FIRST = 9_000_000
@@ -27,9 +27,9 @@ export function loadHousehold(tables: LedgerTables, entry: HouseholdEntry, today
       balances.push({ account: account as AccountNumber, period, posted, held })
     }
   }
-  const holds: Hold[] = []
-  for (const { row, ending } of tables.holds.values()) {
-    if (row.householdId === entry.id && ending === undefined) holds.push(holdOf(row))
+  const holds: OpenHold[] = []
+  for (const hold of tables.holds.values()) {
+    if (hold.row.householdId === entry.id && hold.ending === undefined) holds.push(openHoldOf(hold))
   }
   const { day, withdrawn, withdrawals } = entry.cash
   const isCurrent = (period: number) =>
@@ -68,8 +68,9 @@ export function readPrefetch({ tables }: Ledger, lane: number, query: PrefetchQu
   const previous = new Map<string, StoredAuthorization>()
   const reversedEarly = new Set<string>()
   for (const key of query.keys) {
+    // Keys from ff on are of reversals that named no original by its key.
     const first = tables.byKey.get(laneKey(lane, key))?.find((one) => one.businessDate >= query.since)
-    if (first !== undefined) previous.set(key, describe(tables, first))
+    if (first !== undefined && key.charCodeAt(0) < 0xff) previous.set(key, describe(tables, first))
     const orphans = tables.orphans.get(laneKey(lane, key))
     if (orphans?.some((one) => one.businessDate >= query.since) === true) reversedEarly.add(key)
   }
@@ -112,7 +113,7 @@ function findOriginal(
 export function describe(tables: LedgerTables, entry: AuthorizationEntry): StoredAuthorization {
   const { row, entitlementDate } = entry
   const later = (tables.byOriginal.get(row.id) ?? []).filter(({ row: one }) => one.result === 'approved')
-  const reversals = later.filter(({ row: one }) => one.mti.startsWith('04') && one.approvedAmount > 0)
+  const reversals = later.filter(({ row: one }) => one.mti.startsWith('04'))
   const refunds = later.filter(
     ({ row: one }) => !one.mti.startsWith('04') && one.transactionType === '20' && !isUndone(tables, one.id),
   )
@@ -133,7 +134,9 @@ export function describe(tables: LedgerTables, entry: AuthorizationEntry): Store
     answer: JSON.parse(row.answer) as Record<string, string>,
     transfers: entry.transfers.map(transferOf),
     hold: hold === undefined ? undefined : holdOf(hold.row),
-    holdEnding: hold?.ending?.kind,
+    holdEnding: hold?.ending,
+    ...takenFor(tables, row),
+    capture: captureOf(tables, row),
     reversedPiasters: reversals.length === 0 ? undefined : sum(reversals),
     refundedPiasters: sum(refunds),
     refunds: refunds.flatMap(({ transfers }) => transfers.map(transferOf)),
@@ -189,15 +192,66 @@ function transferOf({ kind, debit, credit, amount, period }: TransferRow): Trans
   }
 }
 
-function holdOf({ id, kind, debit, credit, amount, expiresAtMs }: HoldRow): Hold {
+function holdOf({ id, kind, debit, credit, amount, cashback, expiresAtMs }: HoldRow): Hold {
   return {
     id,
     kind: transferKindOf(kind),
     debit: debit as AccountNumber,
     credit: credit as AccountNumber,
     amount,
+    cashback,
     expiresAtMs,
   }
+}
+
+function openHoldOf({ row, events }: HoldEntry): OpenHold {
+  const gone = events.reduce((sum, { captured, released }) => sum + captured + released, 0)
+  const cash = events.reduce((sum, { cashback }) => sum + cashback, 0)
+  const openAmount = row.amount - gone
+  return { ...holdOf(row), openAmount, openCashback: Math.min(row.cashback - cash, openAmount) }
+}
+
+/** What was taken for a hold, and what came back of it: as `captures_of` does. */
+function takenFor(
+  tables: LedgerTables,
+  { id, mti }: AuthorizationRow,
+): Pick<StoredAuthorization, 'captures' | 'returned'> {
+  const later = tables.byOriginal.get(id) ?? []
+  if (!mti.startsWith('01') || !later.some(({ row }) => row.mti.startsWith('02'))) return { captures: [], returned: [] }
+  const captures = later
+    .filter(({ row }) => row.mti.startsWith('02') && row.transactionType !== '20' && row.approvedAmount > 0)
+    .map(({ row, transfers }) => ({
+      id: row.id,
+      transfers: transfers.map(transferOf),
+      returned: returnsOf(tables, row.id),
+    }))
+  return { captures, returned: returnsOf(tables, id) }
+}
+
+const RETURN_KINDS = [16, 17]
+
+/** Money that came back of an authorization: as `returns_of` does. */
+function returnsOf(tables: LedgerTables, id: number): Transfer[] {
+  const later = (tables.byOriginal.get(id) ?? []).filter(({ row }) => row.result === 'approved')
+  const back = later.filter(
+    ({ row }) => row.mti.startsWith('04') || (row.transactionType === '20' && !isUndone(tables, row.id)),
+  )
+  return back.flatMap(({ transfers }) => transfers.filter(({ kind }) => RETURN_KINDS.includes(kind)).map(transferOf))
+}
+
+/** What a capture was held by: as `capture_of` does. */
+function captureOf(tables: LedgerTables, row: AuthorizationRow): StoredAuthorization['capture'] {
+  const { mti, transactionType, originalId } = row
+  if (!mti.startsWith('02') || transactionType === '20' || originalId === undefined) return undefined
+  const held = tables.byId.get(originalId)
+  if (held === undefined || !held.row.mti.startsWith('01')) return undefined
+  const reversals = (tables.byOriginal.get(originalId) ?? []).filter(
+    ({ row: one, transfers }) =>
+      one.mti.startsWith('04') && one.result === 'approved' && transfers.some(({ kind }) => kind === 17),
+  )
+  const isWhole = reversals.some(({ row: one }) => one.trace.includes('"reversal.full"'))
+  const reversedWithHold = reversals.length === 0 ? undefined : isWhole ? 'all' : 'part'
+  return { heldOn: held.entitlementDate, reversedWithHold }
 }
 
 /** Wallets of months after the last closed one and up to another: as `load_past_wallets` does. */

@@ -5,7 +5,7 @@ import type {
   AuthorizationRow,
   Batch,
   CommandRow,
-  HoldEndingRow,
+  HoldEventRow,
   HoldRow,
   JournalContent,
   TransferRow,
@@ -50,7 +50,8 @@ export interface AuthorizationEntry {
 export interface HoldEntry {
   readonly row: HoldRow
   readonly lane: number
-  ending: { readonly kind: HoldEnding; readonly row: HoldEndingRow } | undefined
+  readonly events: HoldEventRow[]
+  ending: HoldEnding | undefined
 }
 
 export interface LaneEntry {

@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto'
 import type { CivilMonth } from '../calendar.ts'
 import type { Card, HouseholdTerm } from '../card/household.ts'
-import type { Batch, HoldEndingRow, JournalContent, TransferRow } from '../store/batch.ts'
+import type { HoldEnding } from '../ledger/transfer.ts'
+import type { Batch, HoldEventRow, JournalContent, TransferRow } from '../store/batch.ts'
 import type { CommitOutcome, LanePosition } from '../store/lane-journal.ts'
 import { balanceKey, type HouseholdEntry, LedgerTables, pushTo } from './ledger-tables.ts'
 
 const OWNER_SPAN = 100_000_000_000
+const DEBT_KIND = 8_004
+const ADVANCED_CLASS = 9
 const LANE_STEP = 64
 
 /** Why the rows of a batch cannot be: the name of the rule that a database would give. */
@@ -89,11 +92,13 @@ export class Ledger {
       if (known) throw new Refusal('balance_pkey', `${row.account} in ${row.period} is there already`)
     }
     for (const { account, posted, held } of [...batch.changedBalances, ...batch.openedBalances]) {
-      if (held < 0 || posted - held < 0)
-        throw new Refusal('balance_floor', `${account}: ${posted} posted, ${held} held`)
+      const kind = Math.floor(account / OWNER_SPAN)
+      const owes = kind === DEBT_KIND || Math.floor(kind / 1_000) === ADVANCED_CLASS
+      const isFine = owes ? posted <= 0 && held === 0 : held >= 0 && posted - held >= 0
+      if (!isFine) throw new Refusal('balance_floor', `${account}: ${posted} posted, ${held} held`)
     }
     for (const { id } of batch.holds) if (tables.holds.has(id)) throw new Refusal('hold_pkey', `hold ${id}`)
-    this.#checkEndings(batch)
+    this.#checkEvents(batch)
     for (const { householdId, month } of batch.closings) {
       const closed = tables.households.get(householdId)?.closedMonth ?? 0
       if (closed >= month) throw new Refusal('month_closed_once', `${householdId} is closed to ${closed}, now ${month}`)
@@ -108,14 +113,18 @@ export class Ledger {
     }
   }
 
-  #checkEndings({ holds, holdEndings }: Batch): void {
+  #checkEvents({ holds, holdEvents }: Batch): void {
     const ended = new Set<number>()
-    for (const { id } of holdEndings) {
+    for (const { id, captured, cashback, released, ending } of holdEvents) {
       const hold = this.tables.holds.get(id)
-      if (hold === undefined && !holds.some((one) => one.id === id))
-        throw new Refusal('hold_ending_id', `no hold ${id}`)
-      if (hold?.ending !== undefined || ended.has(id)) throw new Refusal('hold_ending_pkey', `hold ${id} ends twice`)
-      ended.add(id)
+      if (hold === undefined && !holds.some((one) => one.id === id)) throw new Refusal('hold_event_id', `no hold ${id}`)
+      if (ending !== undefined && (hold?.ending !== undefined || ended.has(id))) {
+        throw new Refusal('hold_event_ending', `hold ${id} ends twice`)
+      }
+      if (cashback < 0 || cashback > captured || released < 0 || captured + released <= 0) {
+        throw new Refusal('hold_event_amounts', `hold ${id}: ${captured} captured, ${released} released`)
+      }
+      if (ending !== undefined) ended.add(id)
     }
   }
 
@@ -146,8 +155,8 @@ export class Ledger {
       if (row.householdId !== undefined) tables.households.get(row.householdId)?.authorizations.push(entry)
     }
     tables.commandRows.push(...batch.commands)
-    for (const row of batch.holds) tables.holds.set(row.id, { row, lane: batch.lane, ending: undefined })
-    for (const row of batch.holdEndings) this.#endHold(row)
+    for (const row of batch.holds) tables.holds.set(row.id, { row, lane: batch.lane, events: [], ending: undefined })
+    for (const row of batch.holdEvents) this.#noteEvent(row)
     this.#writeBalances(batch)
     this.#writeHouseholds(batch)
     for (const { commandId, outcome } of batch.commandsDone) {
@@ -156,9 +165,11 @@ export class Ledger {
     }
   }
 
-  #endHold(row: HoldEndingRow): void {
+  #noteEvent(row: HoldEventRow): void {
     const hold = this.tables.holds.get(row.id)
-    if (hold !== undefined) hold.ending = { kind: row.ending as 'captured' | 'voided' | 'expired', row }
+    if (hold === undefined) return
+    hold.events.push(row)
+    if (row.ending !== undefined) hold.ending = row.ending as HoldEnding
   }
 
   #writeBalances({ changedBalances, openedBalances, sharedBalances }: Batch): void {
@@ -231,9 +242,9 @@ export function laneKey(lane: number, key: string): string {
 
 function contentOf(batch: Batch): JournalContent {
   const { lane, seq, epoch, firstId, nextId, atMs, businessDate, entitlementDate } = batch
-  const { authorizations, commands, transfers, holds, holdEndings } = batch
+  const { authorizations, commands, transfers, holds, holdEvents } = batch
   const head = { lane, seq, epoch, firstId, nextId, atMs, businessDate, entitlementDate }
-  return { ...head, authorizations, commands, transfers, holds, holdEndings }
+  return { ...head, authorizations, commands, transfers, holds, holdEvents }
 }
 
 /** Hash of a batch: over the hash before it and all rows that the chain covers. */

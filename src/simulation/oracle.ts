@@ -1,5 +1,5 @@
 import type { AuthorizationRow, Batch, TransferRow } from '../store/batch.ts'
-import { kinds, rightTo, tails, walletOf } from './accounts.ts'
+import { advancedOf, kinds, rightTo, tails, walletOf } from './accounts.ts'
 import type { Booked, Books } from './books.ts'
 import { daysAfter } from './cairo.ts'
 import { pinBlockOf } from './security.ts'
@@ -62,8 +62,10 @@ export class Oracle {
     return this.#expectTransaction(sent, batch)
   }
 
-  #expectCard({ card, household, intent }: Sent): Expected | undefined {
+  #expectCard({ card, household, intent, mti }: Sent): Expected | undefined {
     if (card === undefined || household === undefined) return either
+    // An advice tells of what happened: the card may have been blocked since.
+    if (mti.endsWith('20')) return undefined
     if ((this.#statuses.get(card.id) ?? 'active') !== 'active') return decline('the card is blocked')
     if (card.kind === 'ration' && this.#stoppedOldCards.has(household.id)) return decline('the old card is stopped')
     if (intent.pin === undefined) return undefined
@@ -127,6 +129,7 @@ export class Oracle {
     if (days > (household.members <= 3 ? 3 : 2)) return decline('so many days are not drawn ahead')
     const last = daysAfter(date, days - 1)
     if (Math.floor(last / 100) !== Math.floor(date / 100)) return decline('not beyond the month')
+    if (this.#owes(tails.bread, household.id)) return either
     let left = 0
     for (let day = 0; day < days; day++) left += this.#left(tails.bread, household, daysAfter(date, day))
     if (quantity > left) return decline(`only ${left} loaves are left`)
@@ -141,13 +144,20 @@ export class Oracle {
     month: number,
   ): Expected {
     if (household === undefined) return either
+    const tail = kind === 'ration' ? tails.ration : tails.points
+    if (this.#owes(tail, household.id)) return either
     // What a closing adds to the points comes in the same batch, before what depends on it.
-    const left = this.#left(kind === 'ration' ? tails.ration : tails.points, household, month)
+    const left = this.#left(tail, household, month)
     if (amount <= left) return approve(amount, `${left} are left`)
     const rest = amount - left
     if (tender !== 'postal') return decline(`only ${left} are left`)
     if (card?.kind === 'ration') return decline('the old card has no money')
     return rest <= money ? approve(amount, 'money pays the rest') : decline(`${left} are left, and ${money} in money`)
+  }
+
+  /** Whether something was advanced that periods not touched yet will give back. */
+  #owes(tail: number, household: number): boolean {
+    return (this.#books.posted(advancedOf(tail, household), 0) ?? 0) !== 0
   }
 
   /** What a wallet has in a period: what is there, or all of a right that nobody has touched. */
@@ -178,8 +188,8 @@ export class Oracle {
   #expectCompletion(sent: Sent): Expected {
     const booked = sent.original === undefined ? undefined : this.#bookedOf.get(contentKey(sent.original))
     const hold = booked === undefined ? undefined : this.#books.holds.get(booked.row.id)
-    if (hold === undefined || hold.endings > 0 || this.#hasFollowers(hold.id)) return either
-    return sent.amountPiasters <= hold.amount ? approve(sent.amountPiasters, 'it was held') : either
+    if (hold === undefined || hold.endings > 0) return either
+    return sent.amountPiasters <= hold.open ? approve(sent.amountPiasters, 'it was held') : either
   }
 
   /** Learns what the auditor has booked. */
