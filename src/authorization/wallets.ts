@@ -3,6 +3,7 @@ import {
   advancedAccount,
   advancedTo,
   entitledIn,
+  isClosed,
   issue,
   recover,
   recoveriesIn,
@@ -25,7 +26,7 @@ export function walletGroup(programme: WalletProgramme, available: number): Bala
 /** Opens a period at first touch, in the same group as the draw (architecture.md, "Lazy entitlement"). */
 function openPeriod(programme: WalletProgramme, household: Household, period: number, draft: DecisionDraft): void {
   const account = walletAccount(programme, household)
-  if (balanceOf(household, account, period) !== undefined) return
+  if (balanceOf(household, account, period) !== undefined || isClosed(programme, household, period)) return
   const isOpened = (row: Transfer) => row.kind === 'entitlementIssue' && row.credit === account && row.period === period
   recoverFirst(programme, household, period, draft)
   if (draft.transfers.some(isOpened)) return

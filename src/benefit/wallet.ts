@@ -17,6 +17,18 @@ export function walletAccount(
   return subsidyAccount('wallet', unit, number, id)
 }
 
+/**
+ * Whether what was left of a period has lapsed or was converted. A clock that goes back over a month's end comes to closed
+ * periods again: what was given is not given once more.
+ */
+export function isClosed(
+  programme: Pick<WalletProgramme, 'span'>,
+  { closedMonth }: Pick<Household, 'closedMonth'>,
+  period: number,
+): boolean {
+  return monthOf(lastOpenDate(programme, period)) <= closedMonth
+}
+
 /** What the state issues to a household's wallet for a period. */
 export function issue(programme: WalletProgramme, household: Household, amount: number, period: number): Transfer {
   const { unit, number, funding } = programme
@@ -61,7 +73,7 @@ export interface Recovery {
  */
 export function recoveriesIn(programme: WalletProgramme, household: Household, period: number): Recovery[] {
   let owed = advancedTo(programme, household)
-  if (owed === 0) return []
+  if (owed === 0 || isClosed(programme, household, period)) return []
   const account = walletAccount(programme, household)
   const recoveries: Recovery[] = []
   for (const one of programme.period === 'day' ? daysOf(monthOfPeriod(period)) : [period]) {
@@ -109,8 +121,7 @@ export function unopenedIn(
   programmes: WalletsByCode,
 ): number {
   if (balanceOf(household, walletAccount(programme, household), period) !== undefined) return 0
-  // Where the clock went back over a month's end, what was closed is not given once more.
-  if (monthOf(lastOpenDate(programme, period)) <= household.closedMonth) return 0
+  if (isClosed(programme, household, period)) return 0
   if (chosenInstead(programme, household, period, programmes) !== undefined) return 0
   const recovery = recoveriesIn(programme, household, period).find((one) => one.period === period)
   return entitledIn(programme, household, period) - (recovery?.recovered ?? 0)

@@ -19,6 +19,7 @@ interface Options {
   readonly trace: boolean
   readonly shrink: boolean
   readonly coverage: boolean
+  readonly stop: boolean
   readonly json: boolean
 }
 
@@ -42,6 +43,7 @@ export function simCommand(): Command {
     .option('--threads <n>', 'threads to use for several seeds', wholeNumber)
     .option('--trace', 'print all that happens in the one seed', false)
     .option('--shrink', 'make a failing seed smaller', false)
+    .option('--stop', 'end with the first seed that breaks a promise', false)
     .option('--coverage', 'print what came up how often', false)
     .option('--json', 'print one JSON object', false)
     .addHelpText('after', '\nA seed that fails fails again: mizan sim --seed N prints what led to it.')
@@ -78,6 +80,7 @@ async function runMany(options: Options): Promise<boolean> {
     from,
     events,
     without,
+    stopAtFirst: options.stop,
     ...(threads === undefined ? {} : { threads }),
     onResult: (one, done) => {
       if (!one.ok && !json) printResult(one, options)

@@ -243,6 +243,12 @@ export class Auditor {
     if (row.amount !== sent.amountPiasters) {
       throw new Violation('another content is never taken for a repeat', `${where} is answered ${answer.code}`)
     }
+    if (answer.code === '10' && Number(answer.own[4]) !== row.approvedAmount) {
+      throw new Violation(
+        'an answer tells what was approved',
+        `${where}: ${answer.own[4]}, ${row.approvedAmount} in the journal`,
+      )
+    }
     for (const de of ['38', '39', '48', '54']) {
       const said = answer.own[de]?.trim()
       const expected = kept[de]?.trim()

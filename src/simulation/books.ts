@@ -184,12 +184,12 @@ export class Books {
     if (kind === kinds.advance) cell.advanced += amount
     if (kind === kinds.recovery) cell.advanced -= amount
     if (cell.redeemed < 0) throw new Violation('what comes back was drawn', `${wallet} in ${period}: ${cell.redeemed}`)
-    if (kind !== kinds.redemption) return
+    if (kind !== kinds.issue) return
     const closed = this.closed.get(ownerOfAccount(wallet)) ?? 0
     const month = period > 9_999_999 ? Math.floor(period / 100) : period
     if (period < 9_000_000 || period > 9_999_999) {
       if (month <= closed)
-        throw new Violation('a closed month is not drawn on', `${wallet} in ${period}, closed to ${closed}`)
+        throw new Violation('a closed month is not given once more', `${wallet} in ${period}, closed to ${closed}`)
     }
   }
 

@@ -189,7 +189,11 @@ export class Oracle {
     const booked = sent.original === undefined ? undefined : this.#bookedOf.get(contentKey(sent.original))
     const hold = booked === undefined ? undefined : this.#books.holds.get(booked.row.id)
     if (hold === undefined || hold.endings > 0) return either
-    return sent.amountPiasters <= hold.open ? approve(sent.amountPiasters, 'it was held') : either
+    return sent.amountPiasters <= hold.open
+      ? approve(sent.amountPiasters, 'it was held')
+      : sent.mti === '0200'
+        ? decline(`only ${hold.open} are held`)
+        : either
   }
 
   /** Learns what the auditor has booked. */

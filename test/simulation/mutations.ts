@@ -1,0 +1,205 @@
+/** A small change of the program that breaks a promise; the simulation must notice each. */
+export interface Mutation {
+  readonly name: string
+  /** Under `src`. */
+  readonly file: string
+  /** Text that stands there once. */
+  readonly from: string
+  readonly to: string
+}
+
+/** Planted defects, from the wire to the ledger. */
+export const mutations: readonly Mutation[] = [
+  {
+    name: 'the balance is not looked at',
+    file: 'authorization/postal.ts',
+    from: 'if (asked + feePiasters > available && !partial && !honoured) {',
+    to: 'if (asked + feePiasters > available + 1_000 && !partial && !honoured) {',
+  },
+  {
+    name: 'a hold may be captured beyond its amount by anyone',
+    file: 'authorization/hold-capture.ts',
+    from: 'if (amount > open.openAmount && !isHonoured(request)) {',
+    to: 'if (amount > 2 * open.openAmount && !isHonoured(request)) {',
+  },
+  {
+    name: 'a reversed hold stays open',
+    file: 'authorization/hold-reversal.ts',
+    from: 'if (open !== undefined && released > 0) draft.set(',
+    to: 'if (open !== undefined && released < 0) draft.set(',
+  },
+  {
+    name: 'a reversal is given back each time it comes anew',
+    file: 'authorization/reversal.ts',
+    from: '  if (original.reversedPiasters !== undefined) {\n    const asked',
+    to: '  if (original.reversedPiasters === Number.NaN) {\n    const asked',
+  },
+  {
+    name: 'a repeat is decided and answered anew',
+    file: 'authorization/decide.ts',
+    from: '  if (previous !== undefined) {',
+    to: '  if (previous !== undefined && !request.repeat) {',
+  },
+  {
+    name: 'a repeat may have another amount',
+    file: 'authorization/decide.ts',
+    from: 'if (previous.contentHash !== request.contentHash) {',
+    to: "if (previous.contentHash !== request.contentHash && request.mti === '0100') {",
+  },
+  {
+    name: 'cash comes out of a subsidy wallet’s account codes',
+    file: 'authorization/routing.ts',
+    from: 'if (moneyOut.has(transactionType) || moneyIn.has(transactionType) || refundToMoney) {',
+    to: 'if (moneyIn.has(transactionType) || refundToMoney) {',
+  },
+  {
+    name: 'a blocked card works',
+    file: 'authorization/checks.ts',
+    from: "  restricted: 'restricted-card',\n",
+    to: '',
+  },
+  {
+    name: 'wrong PINs are not counted',
+    file: 'authorization/authentication.ts',
+    from: 'const pinFailures = counters.pinFailures + 1',
+    to: 'const pinFailures = counters.pinFailures',
+  },
+  {
+    name: 'withdrawals of the day are not counted',
+    file: 'authorization/postal.ts',
+    from: 'const count = usage?.withdrawals ?? 0',
+    to: 'const count = 0 * (usage?.withdrawals ?? 0)',
+  },
+  {
+    name: 'an answer tells the balance before the purchase',
+    file: 'authorization/postal.ts',
+    from: 'const balances = [postalGroup(Math.max(0, available - granted - feePiasters))]',
+    to: 'const balances = [postalGroup(available)]',
+  },
+  {
+    name: 'one loaf more a household and day',
+    file: 'benefit/entitlement.ts',
+    from: 'if (perMember !== undefined) return perMember * members\n',
+    to: 'if (perMember !== undefined) return perMember * members + 1\n',
+  },
+  {
+    name: 'a closed month is opened again when the clock goes back',
+    file: 'benefit/wallet.ts',
+    from: 'return monthOf(lastOpenDate(programme, period)) <= closedMonth',
+    to: 'return monthOf(lastOpenDate(programme, period)) < Math.min(0, closedMonth)',
+  },
+  {
+    name: 'loaves not drawn on a month’s last day are lost',
+    file: 'benefit/closing.ts',
+    from: 'for (let day = firstDay(month); monthOf(day) === month; day = addDays(day, 1)) days.push(day)',
+    to: 'for (let day = firstDay(month); monthOf(addDays(day, 1)) === month; day = addDays(day, 1)) days.push(day)',
+  },
+  {
+    name: 'daylight time is not known',
+    file: 'calendar.ts',
+    from: '  const offset = local - hour * HOUR_MS\n',
+    to: '  const offset = Math.min(local - hour * HOUR_MS, 2 * HOUR_MS)\n',
+  },
+  {
+    name: 'a reversal that comes first is forgotten',
+    file: 'writer/batch-decider.ts',
+    from: 'originalKey: orphan ? (request.originalKey ?? earlyKeysOf(request)[0]) : undefined,',
+    to: 'originalKey: undefined,',
+  },
+  {
+    name: 'the end of a hold’s time is not looked at',
+    file: 'writer/hold-sweeper.ts',
+    from: '        if (this.#expire(hold)) continue\n',
+    to: '        if (hold !== undefined) continue\n',
+  },
+  {
+    name: 'a month is closed twice',
+    file: 'writer/month-closing.ts',
+    from: '    household.closedMonth = month\n',
+    to: '    household.closedMonth = month\n    builder.addClosing(household, month, [], { month, programmes })\n',
+  },
+  {
+    name: 'a batch is answered when it is sent',
+    file: 'writer/batch-pipeline.ts',
+    from: '    this.#flight = sent\n',
+    to: '    this.#flight = sent\n    this.#answer(sent)\n',
+  },
+  {
+    name: 'memory keeps what a failed batch changed',
+    file: 'writer/batch-pipeline.ts',
+    from: '    if (failed !== undefined) this.#options.cache.drop(failed.sent.touched)\n',
+    to: '',
+  },
+  {
+    name: 'memory outlives the loss of the lane’s connection',
+    file: 'writer/lane.ts',
+    from: '    this.#cache.clear()\n    this.#warmer.restart()\n',
+    to: '    this.#warmer.restart()\n',
+  },
+  {
+    name: 'an unknown outcome is taken for success',
+    file: 'writer/lane.ts',
+    from: 'const isIn = lost !== undefined && position.lastSeq === lost.sent.batch.seq && position.lastHash.equals(lost.hash)',
+    to: 'const isIn = lost !== undefined',
+  },
+  {
+    name: 'an unknown outcome is taken for failure',
+    file: 'writer/lane.ts',
+    from: '    if (isIn) this.#pipeline.accept(lost.sent, lost.hash)\n',
+    to: '    if (isIn) for (const work of lost.sent.works) this.#intake.early91(work, "budget")\n',
+  },
+  {
+    name: 'the fence is ignored by whoever comes back',
+    file: 'writer/lane-recovery.ts',
+    from: 'return await store.take(epoch)',
+    to: 'return await store.take()',
+  },
+  {
+    name: 'two messages of one key are decided side by side',
+    file: 'writer/work.ts',
+    from: 'if (this.#keys.has(key) || (originalKey !== undefined && this.#keys.has(originalKey))) return true',
+    to: 'if (originalKey !== undefined && this.#keys.has(originalKey)) return true',
+  },
+  {
+    name: 'what a clock that was set vouched for is believed',
+    file: 'writer/batch-reader.ts',
+    from: '    if (this.#watch.wasSet()) recent.distrust(clock.now())\n',
+    to: '',
+  },
+  {
+    name: 'households of a batch under way are let go of',
+    file: 'writer/household-cache.ts',
+    from: 'if (this.#open.has(entry) || this.#sent.has(entry)) {',
+    to: 'if (this.#open.has(entry)) {',
+  },
+  {
+    name: 'a command is carried out each time it is read',
+    file: 'writer/inbox-poller.ts',
+    from: '      this.#given.set(lane, command.id)\n',
+    to: '',
+  },
+  {
+    name: 'a frame that comes in pieces loses one',
+    file: 'link/framing.ts',
+    from: '    chunk.copy(body, this.#bodyHave, at, at + take)\n    this.#bodyHave += take\n',
+    to: '    chunk.copy(body, 0, at, at + take)\n    this.#bodyHave += take\n',
+  },
+  {
+    name: 'an answer goes back under the sender’s own address',
+    file: 'link/tpdu.ts',
+    from: '  target[at + 1] = request[3] as number\n',
+    to: '  target[at + 1] = request[1] as number\n',
+  },
+  {
+    name: 'a link for one request refuses it as one too many',
+    file: 'link/server-link.ts',
+    from: 'return this.#inFlight > Math.max(1, CROWDED * this.#options.maxInFlight)',
+    to: 'return this.#inFlight > CROWDED * this.#options.maxInFlight',
+  },
+  {
+    name: 'answers are sealed under an old key',
+    file: 'link/message-mac.ts',
+    from: '    const covered = message.buffer.subarray(message.start, message.fieldStart(field))\n',
+    to: '    const covered = message.buffer.subarray(message.start, message.fieldStart(field) - 1)\n',
+  },
+]
