@@ -4,7 +4,14 @@ import { firstDateOf, isPeriodOpen, lastOpenDate, periodKindOf, periodOf } from 
 import type { WalletProgramme } from '../benefit/programme.ts'
 import { walletAccount, walletAvailable } from '../benefit/wallet.ts'
 import { type CivilDate, monthOf } from '../calendar.ts'
-import { type Household, numberOfCounter, programmeOfCounter, termOn, usedOf } from '../card/household.ts'
+import {
+  type Household,
+  numberOfCounter,
+  OFFLINE_COUNTER,
+  programmeOfCounter,
+  termOn,
+  usedOf,
+} from '../card/household.ts'
 import {
   type AccountNumber,
   accountClasses,
@@ -138,6 +145,7 @@ function capOfCounter(counter: number, household: Household, { context }: Decisi
   const programme = programmes.byNumber(programmeOfCounter(counter))
   const no = numberOfCounter(counter)
   if (programme?.kind === 'wallet') {
+    if (no === OFFLINE_COUNTER) return programme.offline?.perDay
     const product = programme.basket.products?.find((one) => one.no === no)
     if (product === undefined) return undefined
     return capOf(product, termOn(household, firstDateOf(monthOf(entitlementDate))).members)

@@ -311,6 +311,17 @@ t.test('bread that a terminal gave beyond the month is recovered from the next m
   t.same([one.posted(advanced), one.posted(bread, 20261201), one.posted(bread, 20261202)], [0, 5, 17])
 })
 
+t.test('the reversal of a refund does not take the day’s offline draws beyond their cap', async (t) => {
+  const one = new Scene(household({ id: ID, terms: [termOf(4)] }))
+  one.nowMs = LAST_EVENING
+  const first = one.say('advice', 20, offline(1))
+  const refund = one.say('pay', 20, { ...naming(first), ...place('bakery'), transactionType: '20', fromAccount: '92' })
+  t.equal(refund.result, 'approved')
+  t.equal(one.say('advice', 300, offline(15)).result, 'approved')
+  const undo = { ...naming(refund), ...place('bakery'), transactionType: '20', fromAccount: '92' }
+  t.equal(one.say('reversal', 20, undo).result, 'insufficient')
+})
+
 t.test('the reversal of a draw that was advanced gives the advance back first', async (t) => {
   const one = new Scene(household({ id: ID, terms: [termOf(4)] }))
   one.nowMs = LAST_EVENING
