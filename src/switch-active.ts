@@ -19,6 +19,7 @@ import { type Forwarding, openForwarding } from './switch-forward.ts'
 import { openJobs } from './switch-jobs.ts'
 import { type LinkWiring, openListeners, openNetworkLinks } from './switch-links.ts'
 import { Parts } from './switch-parts.ts'
+import { openReconciliation } from './switch-reconciliation.ts'
 import * as events from './telemetry/events.ts'
 import { networkCutover } from './telemetry/forward-events.ts'
 import type { Metrics } from './telemetry/metrics.ts'
@@ -86,6 +87,7 @@ async function open(base: SwitchBase, httpPort: number, options: ActivateOptions
   const writer = await startWriter(base, accountHost, options, parts)
   const cutovers = new NetworkCutovers(database.url)
   parts.add(() => cutovers.close())
+  const reconcile = openReconciliation(base, parts)
   let forwarding: Forwarding | undefined
   const wiring: LinkWiring = {
     config,
@@ -100,6 +102,7 @@ async function open(base: SwitchBase, httpPort: number, options: ActivateOptions
       if (!(await cutovers.note(cutover))) return
       networkCutover(log, { link: cutover.link, settlementDate: cutover.settlementDate ?? '' })
     },
+    onReconciliation: reconcile,
     onLinkChange: (name) => forwarding?.linkChanged(name),
   }
   const listeners = await openListeners(wiring)

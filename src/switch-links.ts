@@ -10,6 +10,7 @@ import type { OnKeyExchange } from './link/key-exchange.ts'
 import { type MacModule, MessageMac } from './link/message-mac.ts'
 import { type NetworkLink, startNetworkLink } from './link/network-link.ts'
 import type { LinkObserver } from './link/observer.ts'
+import type { OnReconciliation } from './link/reconciliation.ts'
 import { type Link, type Listener, type ListenerOptions, type ListenerTls, startListener } from './link/server.ts'
 import { SignOffNotice } from './link/sign-off-notice.ts'
 import { exchangeTelemetry, linkTelemetry } from './link/telemetry.ts'
@@ -33,6 +34,8 @@ export interface LinkWiring {
   readonly onKeyExchange?: OnKeyExchange
   /** Takes note of a cutover of a peer; absent: it is answered 12. */
   readonly onCutover?: OnCutover
+  /** Finds acquirers' totals; absent: reconciliation messages are answered 12. */
+  readonly onReconciliation?: OnReconciliation
   /** The state of an outbound link changed. */
   readonly onLinkChange?: (name: string) => void
 }
@@ -59,7 +62,7 @@ function exchangeFor(
 ): { exchange: Exchange; dialect: Dialect; mac: MessageMac | undefined } {
   const dialect = dialects[settings.dialect]
   if (dialect === undefined) throw new MizanError('CONFIG_INVALID', `${name}: there is no dialect ${settings.dialect}`)
-  const { panIndexOf, decider, security, onKeyExchange, onCutover } = wiring
+  const { panIndexOf, decider, security, onKeyExchange, onCutover, onReconciliation } = wiring
   let mac: MessageMac | undefined
   if (settings.mac === 'required') {
     if (security === undefined) throw new MizanError('CONFIG_INVALID', `${name}: nothing can make a MAC`)
@@ -73,6 +76,7 @@ function exchangeFor(
     ...(mac === undefined ? {} : { mac }),
     ...(onKeyExchange === undefined ? {} : { onKeyExchange }),
     ...(onCutover === undefined ? {} : { onCutover }),
+    ...(onReconciliation === undefined ? {} : { onReconciliation }),
   })
   return { dialect, exchange, mac }
 }

@@ -14,6 +14,7 @@ import { type AnswerContext, AnswerWriter } from './answer-writer.ts'
 import { cutoverAnswer, type OnCutover } from './cutover.ts'
 import { KeyExchange, type OnKeyExchange } from './key-exchange.ts'
 import { type MessageMac, stopsAtMac } from './message-mac.ts'
+import { isReconciliation, type OnReconciliation, reconciliationAnswer } from './reconciliation.ts'
 import {
   isNetworkManagement,
   type NetworkManagementAnswer,
@@ -90,6 +91,8 @@ export interface ExchangeOptions {
   readonly onKeyExchange?: OnKeyExchange
   /** Takes note of a cutover of the peer; absent: it is answered 12. */
   readonly onCutover?: OnCutover
+  /** Finds an acquirer's totals; absent: reconciliation messages are answered 12. */
+  readonly onReconciliation?: OnReconciliation
 }
 
 const MTI_UNREADABLE = '0000'
@@ -110,6 +113,9 @@ export class Exchange {
   readonly #answers: AnswerWriter
   readonly #keyExchange: KeyExchange | undefined
   readonly #onCutover: OnCutover | undefined
+  readonly #onReconciliation: OnReconciliation | undefined
+  /** Links whose totals are being looked for: one look at a time for each. */
+  readonly #reconciling = new Set<number>()
 
   constructor(options: ExchangeOptions) {
     this.#dialect = options.dialect
@@ -130,6 +136,7 @@ export class Exchange {
     })
     const { onKeyExchange, link, dialect } = options
     this.#onCutover = options.onCutover
+    this.#onReconciliation = options.onReconciliation
     if (onKeyExchange !== undefined) {
       this.#keyExchange = new KeyExchange(link.name, dialect, this.#codes, onKeyExchange)
     }
@@ -238,6 +245,10 @@ export class Exchange {
       return
     }
     const messageClass = messageClassOf(message.mti)
+    if (messageClass === undefined && this.#onReconciliation !== undefined && isReconciliation(message.mti)) {
+      this.#reconcile(context, this.#onReconciliation)
+      return
+    }
     if (messageClass === undefined) {
       this.#answers.answer(context, { 39: this.#codes['invalid-transaction'] })
       return
@@ -250,6 +261,21 @@ export class Exchange {
     const request = requestOf(message, this.#profile, inbound.receivedAtMs)
     const respond: Respond = (_result, fields) => this.#answers.answer(context, fields)
     if (!this.#decider.submit(request, this.#codes, respond, link.id)) this.#refuseEarly(context, 'ring_full')
+  }
+
+  /** Answers from the journal, apart from the lanes; a link that asks again meanwhile is answered 91. */
+  #reconcile(context: AnswerContext, find: OnReconciliation): void {
+    const { inbound, message } = context
+    const { id } = inbound.link
+    if (this.#reconciling.has(id)) {
+      this.#refuseEarly(context, 'in_flight')
+      return
+    }
+    this.#reconciling.add(id)
+    reconciliationAnswer(this.#profile.name, message, inbound.receivedAtMs, this.#codes, find)
+      .finally(() => this.#reconciling.delete(id))
+      .then((fields) => this.#answers.answer(context, fields))
+      .catch((error: unknown) => this.#lost(context, error))
   }
 
   /** Beyond capacity: what nothing was done for yet is refused first, and what protects money last. */

@@ -133,7 +133,9 @@ export function exchangeTelemetry(metrics: Metrics, log: Logger): ExchangeObserv
       forgerySaidMs.set(link, nowMs)
       frameRefused(log, { link, reason: `${mti} is not authentic: ${reason}` })
     },
-    undelivered: (link) =>
-      undelivered(link).say((left) => responseUndelivered(log, { link, mti: '', responseCode: '', ...left })),
+    undelivered(link) {
+      metrics.undelivered.child(link).inc()
+      undelivered(link).say((left) => responseUndelivered(log, { link, mti: '', responseCode: '', ...left }))
+    },
   }
 }

@@ -3,6 +3,7 @@ import type { ProgrammeFile } from '../benefit/programme-schema.ts'
 import { type Client, connect } from './connection.ts'
 import { readCatalogue } from './programme-reader.ts'
 import { accountHostChecks } from './verify/account-host.ts'
+import { acquirerChecks } from './verify/acquirers.ts'
 import { advanceChecks } from './verify/advances.ts'
 import { authorizationChecks } from './verify/authorizations.ts'
 import { balanceChecks } from './verify/balances.ts'
@@ -37,6 +38,7 @@ export const ledgerChecks: readonly LedgerCheck[] = [
   hashChainCheck,
   ...entitlementChecks,
   ...advanceChecks,
+  ...acquirerChecks,
   ...basketChecks,
   ...outboundChecks,
   ...accountHostChecks,

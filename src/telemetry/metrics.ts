@@ -104,6 +104,13 @@ export function createMetrics() {
     ).child(),
     /** Reason: ring_full, link_share, in_flight, budget, starting, stopping, fenced, not_signed_on. */
     early91: counter('mizan_early_91_total', 'Requests answered 91 without being processed', ['reason']),
+    /** Outcome: asked (no totals in it), agreed, differed, failed. */
+    reconciliations: counter('mizan_acquirer_reconciliations_total', 'Reconciliation messages of acquirers', [
+      'link',
+      'outcome',
+    ]),
+    /** Answers that no link was left for: kept, and found by the repeat or reversal that follows. */
+    undelivered: counter('mizan_undelivered_answers_total', 'Answers that could not be delivered', ['link']),
     forwards: createForwardMetrics(registry),
     notifications: createNotificationMetrics(registry),
     availability: createAvailabilityMetrics(registry),

@@ -172,6 +172,13 @@ const plants: readonly Plant[] = [
     forge: both,
   },
   {
+    what: 'totals that an acquirer’s messages do not come to',
+    sql: `select bring_acquirer_totals(d::date) from generate_series(date '2026-11-17', date '2026-11-21', interval '1 day') d;
+          update acquirer_total set debits_piasters = debits_piasters - 1`,
+    fails: ['acquirer-totals-agree'],
+    forge: [],
+  },
+  {
     what: 'a capture for more than was posted',
     sql: `update hold_event set captured = captured + 1, released = released - 1 where ending = 'captured' and released > 0`,
     fails: ['approvals-posted', 'holds-end-once'],
