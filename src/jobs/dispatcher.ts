@@ -29,7 +29,7 @@ export class Dispatcher {
       url: options.url,
       name: 'mizan notification outbox',
       role: 'mizan_app',
-      queryTimeoutMs: 30_000,
+      queryTimeoutMs: 10_000,
     })
   }
 

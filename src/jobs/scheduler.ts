@@ -63,7 +63,7 @@ export async function startScheduler(
   log: Logger,
 ): Promise<Scheduler> {
   const stopping = new AbortController()
-  const connection = keptConnection({ url, name: 'mizan job runs', role: 'mizan_app', queryTimeoutMs: 30_000 })
+  const connection = keptConnection({ url, name: 'mizan job runs', role: 'mizan_app', queryTimeoutMs: 10_000 })
   const known = new Set(jobs.map(({ name }) => queueOf(name)))
   for (const { name } of await boss.getSchedules()) {
     if (name.startsWith(PREFIX) && !known.has(name)) await boss.unschedule(name)

@@ -40,7 +40,7 @@ export class Sender {
       url: options.url,
       name: 'mizan notification delivery',
       role: 'mizan_app',
-      queryTimeoutMs: 30_000,
+      queryTimeoutMs: 10_000,
     })
   }
 

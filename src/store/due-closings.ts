@@ -13,7 +13,7 @@ export function dueClosingQuery(url: string): {
 } {
   let client: Client | undefined
   const query = async <T extends object>(text: string, values: unknown[]): Promise<T[]> => {
-    client ??= await connect({ url, name: 'mizan calendar', role: 'mizan_app', queryTimeoutMs: 60_000 })
+    client ??= await connect({ url, name: 'mizan calendar', role: 'mizan_app', queryTimeoutMs: 15_000 })
     try {
       return (await client.query<T>(text, values)).rows
     } catch (error) {

@@ -12,7 +12,7 @@ export function dueHoldQuery(url: string): {
   let client: Client | undefined
   return {
     async query(afterMs, untilMs, limit) {
-      client ??= await connect({ url, name: 'mizan hold sweep', role: 'mizan_app', queryTimeoutMs: 60_000 })
+      client ??= await connect({ url, name: 'mizan hold sweep', role: 'mizan_app', queryTimeoutMs: 15_000 })
       try {
         const { rows } = await client.query<{ id: string; lane: number; pan_index: Buffer; expires_at: Date }>(
           `select o.id, o.lane, o.expires_at, c.pan_index

@@ -20,6 +20,9 @@ import {
   readPrefetched,
 } from './prefetch.ts'
 
+/** Longest reading of what a lane knows at its start. */
+const START_TIMEOUT_MS = 60_000
+
 export interface LaneStoreOptions {
   readonly url: string
   readonly lane: number
@@ -226,11 +229,16 @@ export class LaneStore implements LaneJournal {
     const client = this.#reader
     if (client === undefined) throw new MizanError('STORE_UNAVAILABLE', 'the lane is not connected')
     try {
-      const { rows } = await client.query<{ keys: string[]; since: Date }>('select * from recent_keys($1, $2, $3)', [
-        this.#options.lane,
-        formatDate(since),
-        limit,
-      ])
+      const { commitTimeoutMs } = this.#options
+      // Read once, at the start, and as many as memory holds: what a commit may take says nothing about it.
+      await client.query(`set statement_timeout = ${Math.max(commitTimeoutMs, START_TIMEOUT_MS)}`)
+      const query = {
+        text: 'select * from recent_keys($1, $2, $3)',
+        values: [this.#options.lane, formatDate(since), limit],
+        query_timeout: Math.max(commitTimeoutMs, START_TIMEOUT_MS) + 1_000,
+      }
+      const { rows } = await client.query<{ keys: string[]; since: Date }>(query)
+      await client.query(`set statement_timeout = ${commitTimeoutMs}`)
       const [found] = rows
       assert(found !== undefined, 'recent_keys returns one row')
       return { keys: found.keys.map(uuidBytes), sinceMs: found.since.getTime() }

@@ -1,4 +1,5 @@
 import t from 'tap'
+import type { CivilDate } from '../../src/calendar.ts'
 import { moneyAccount } from '../../src/ledger/accounts.ts'
 import type { Batch } from '../../src/store/batch.ts'
 import { connect } from '../../src/store/connection.ts'
@@ -34,6 +35,31 @@ t.test('the second writer of a lane fences the first', async (t) => {
   t.equal(next.kind, 'committed')
   t.ok((await verifyLedger(url)).every((result) => result.ok))
 })
+
+t.test(
+  'what a lane knows is read at its start however long that takes, and a commit may take no longer for it',
+  async (t) => {
+    const { url } = await openStores(t, 0)
+    const owner = await connect({ url, name: 'test' })
+    await owner.query(`
+    alter function recent_keys(smallint, date, integer) rename to recent_keys_at_once;
+    create function recent_keys(p_lane smallint, p_since date, p_limit integer)
+      returns table (keys uuid[], since timestamptz) language plpgsql as $$
+      begin
+        perform pg_sleep(0.4);
+        return query select * from recent_keys_at_once(p_lane, p_since, p_limit);
+      end $$`)
+    const store = new LaneStore({ url, lane: 0, commitTimeoutMs: 150 })
+    t.teardown(() => Promise.all([store.close(), owner.end()]))
+    await store.take()
+    t.strictSame((await store.recentKeys(20_261_122 as CivilDate, 10)).keys, [])
+    await owner.query('begin')
+    await owner.query('select from lane for update')
+    const position = { epoch: 1, lastSeq: 0, lastHash: Buffer.alloc(32), nextId: 64 }
+    t.match(await store.commit(batchAfter(position), position.lastHash), { kind: 'refused', code: '57014' })
+    await owner.query('rollback')
+  },
+)
 
 t.test('a batch is in once, however often it is sent', async (t) => {
   const { stores } = await openStores(t, 1)
