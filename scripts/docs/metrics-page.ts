@@ -52,6 +52,8 @@ counted under \`other\`.
 JSON, one object a line, on stderr; stdout is for the output of commands. \`event\` names what happened (the functions
 of src/telemetry/events.ts list them all) and is stable. Every finished line passes a filter that masks card numbers,
 tracks, PIN blocks, keys and long runs of digits, whatever field or message they stand in; identifiers such as the
-RRN stay readable.
+RRN stay readable. Lines about links and refused
+batches are written ten times a second of each kind and link; the next one says in \`leftOut\` how many were not: no peer and no fault
+fills a disk with them, and the counters miss none.
 `
 }
