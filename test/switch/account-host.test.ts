@@ -1,10 +1,13 @@
 import { test } from 'tap'
+import { accountHostCommand } from '../../src/commands/account-host.ts'
+import { processIo } from '../../src/commands/command-io.ts'
 import type { Message } from '../../src/iso8583/message.ts'
 import type { HostManners } from '../../src/simulator/account-host.ts'
 import { completionOf, reversalOf, transaction, unitDraw } from '../../src/simulator/messages.ts'
+import { awaitCommand, requestCommand } from '../../src/store/command-requests.ts'
 import { STAND_IN, startHostedSwitch, until } from '../support/account-host.ts'
 import { expectExchange, expectSoundLedger } from '../support/exchange-cases.ts'
-import { available } from '../support/switch.ts'
+import { available, today } from '../support/switch.ts'
 
 const isRequest = ({ mti }: Message) => mti === '0200'
 /** Manners towards requests alone: what is forwarded is always taken. */
@@ -221,6 +224,61 @@ test('accounts at the account host', async (t) => {
     await world.hostIs(true)
     await until(async () => (await world.ledgerOf(home.id)) === 0)
     t.equal(await agree(), 0)
+  })
+
+  await t.test('a benefit goes on to the host; a fee is not taken there; an account with a hold stays', async (t) => {
+    const { home, pay, agree } = scene()
+    const command = async (kind: string, detail: Readonly<Record<string, unknown>>) => {
+      const asked = { kind, detail, householdId: home.id, cardId: home.id, lane: 0, requestedBy: 'tester' }
+      const state = await requestCommand(client, asked)
+      return (await awaitCommand(client, state, { timeoutMs: 10_000 })).end?.outcome ?? ''
+    }
+    const month = Math.floor(today(world.clock) / 100)
+    const paid = { programme: 'pension', month, piasters: 150_000, reason: 'a test' }
+    t.match(await command('benefit-credit', paid), /^done: /)
+    t.equal(await agree(), 150_000)
+    const replace = { order: 999_999_999, reason: 'expiry', feePiasters: 100, pay: 'postal', dueOn: today(world.clock) }
+    t.match(await command('card-replace', replace), /^refused: .*pay it in cash/)
+    t.equal((await world.pos.ask(pay(100, '0100'))).answer.code, '00')
+    const link = {
+      accountKind: 'existing',
+      masked: 'EG**1234',
+      index: '0'.repeat(32),
+      source: 'counter',
+      heldAt: 'local',
+    }
+    t.match(await command('account-link', link), /^refused: .*open holds/)
+    t.equal(await agree(), 149_900)
+  })
+
+  await t.test('mizan account-host says how things stand, and notes how an exception was settled', async (t) => {
+    let said = ''
+    const io = {
+      ...processIo,
+      env: { DATABASE_URL: world.databaseUrl, MIZAN_VAR: world.varDir },
+      out: (text: string) => {
+        said += text
+      },
+    }
+    const mizan = async (...words: string[]) => {
+      said = ''
+      await accountHostCommand(io)
+        .exitOverride()
+        .parseAsync([...words, '--json'], { from: 'user' })
+      return JSON.parse(said)
+    }
+    t.match(await mizan('status'), {
+      exceptions: 1,
+      exceptionPiasters: 5_000,
+      atRiskPiasters: 5_000,
+      advicesWaiting: 0,
+    })
+    const [exception] = await mizan('exceptions')
+    t.match(exception, { direction: 'debit', piasters: 5_000, cause: 'refused', responseCode: '51' })
+    const resolve = ['resolve', String(exception.id), '--resolution', 'paid in at the post office']
+    t.match(await mizan(...resolve), { resolution: 'paid in at the post office' })
+    await t.rejects(mizan(...resolve), { code: 'CONFLICT' })
+    t.match(await mizan('status'), { exceptions: 0, atRiskPiasters: 0 })
   })
 
   await t.test('the ledger is sound', async (t) => expectSoundLedger(t, world))
