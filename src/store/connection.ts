@@ -12,6 +12,8 @@ export interface ConnectionOptions {
   /** `mizan_app` for the running program, `mizan_analyst` for read-only queries; absent for migrations. */
   readonly role?: 'mizan_app' | 'mizan_analyst'
   readonly statementTimeoutMs?: number
+  /** How long a transaction may wait for its next statement: a process that hangs must not hold locks for ever. */
+  readonly idleInTransactionMs?: number
   /** For a connection that only ever looks single rows up: plans must not depend on statistics that are not there yet. */
   readonly pointQueries?: boolean
   /** Client-side bound on one query: a connection that swallows bytes must not hold a lane for ever. */
@@ -41,6 +43,9 @@ export async function connect(options: ConnectionOptions): Promise<pg.Client> {
   if (options.pointQueries === true) settings.push(...pointQuerySettings)
   if (options.role !== undefined) settings.push(`-c role=${options.role}`)
   if (options.statementTimeoutMs !== undefined) settings.push(`-c statement_timeout=${options.statementTimeoutMs}`)
+  if (options.idleInTransactionMs !== undefined) {
+    settings.push(`-c idle_in_transaction_session_timeout=${options.idleInTransactionMs}`)
+  }
   try {
     return await openClient(options.url, {
       application_name: options.name,

@@ -8,6 +8,9 @@ export interface KeptConnection {
   close(): Promise<void>
 }
 
+/** Whoever takes over from a process that hangs within a transaction waits no longer for what it has locked. */
+const IDLE_IN_TRANSACTION_MS = 15_000
+
 /** Makes a connection that is opened when it is first needed. */
 export function keptConnection(options: ConnectionOptions): KeptConnection {
   let client: Client | undefined
@@ -17,7 +20,7 @@ export function keptConnection(options: ConnectionOptions): KeptConnection {
     client = undefined
   }
   const attempt = async <T>(work: (client: Client) => Promise<T>): Promise<T> => {
-    client ??= await connect(options)
+    client ??= await connect({ idleInTransactionMs: IDLE_IN_TRANSACTION_MS, ...options })
     try {
       return await work(client)
     } catch (error) {

@@ -134,3 +134,30 @@ t.test('a server that becomes read-only under a connection is one that was lost'
   await t.rejects(connection.use(write), { code: '25006' })
   t.not(await connection.use(pidOf), before, 'another connection is opened')
 })
+
+t.test('a process that hangs within a transaction does not keep its locks', async (t) => {
+  const { url } = await createTestDatabase(t)
+  await withClient(url, (client) => client.query('create table locked (id integer)'))
+  const hanging = keptConnection({ url, name: 'mizan test', idleInTransactionMs: 100 })
+  t.teardown(() => hanging.close())
+  let goOn: () => void = () => undefined
+  const held = hanging.use(async (client) => {
+    await client.query('begin')
+    await client.query('lock table locked')
+    await new Promise<void>((resolve) => {
+      goOn = resolve
+    })
+    await client.query('commit')
+  })
+  await withClient(url, async (client) => {
+    await client.query("set lock_timeout = '5s'")
+    await client.query('insert into locked values (1)')
+  })
+  goOn()
+  await t.rejects(held, 'when it goes on, its transaction is gone')
+  t.equal(
+    await hanging.use(async (client) => (await client.query('select * from locked')).rowCount),
+    1,
+    'and it works again',
+  )
+})
