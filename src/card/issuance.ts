@@ -39,11 +39,6 @@ export function issuanceRefusal(from: IssuanceState, to: IssuanceState): string 
   return `a card that is ${from} does not become ${to}`
 }
 
-/** Whether nothing follows any more. */
-export function isIssuanceOver(state: IssuanceState): boolean {
-  return successors[state].length === 0
-}
-
 /**
  * The same day in the next month, or its last day where that month is shorter: 31 January is followed by 28 or 29
  * February (subsidy-domain.md, section 3).

@@ -3,8 +3,10 @@ import { accountHost } from './account-host-schema.ts'
 import { availability } from './availability-schema.ts'
 import { backup } from './backup-schema.ts'
 import { forwarding } from './forwarding-schema.ts'
+import { lanes, limits } from './lane-schema.ts'
 import { closed, group, host, listener, outboundLink, port } from './link-schema.ts'
 import { jobs, notifications } from './notification-schema.ts'
+import { security, verification } from './security-schema.ts'
 import { shutdown } from './shutdown-schema.ts'
 
 /**
@@ -53,159 +55,6 @@ const database = Type.Object(
     }),
   },
   { ...group, description: 'Where the ledger is kept.' },
-)
-
-const lanes = Type.Object(
-  {
-    count: Type.Integer({
-      minimum: 1,
-      maximum: 64,
-      default: 1,
-      description: 'Lanes that this process writes; fixed when a database is new.',
-    }),
-    ringCapacity: Type.Integer({
-      minimum: 64,
-      maximum: 1_048_576,
-      default: 8_192,
-      description:
-        'Requests and advices that wait in a lane: half for new requests, a quarter more for reversals, a quarter for advices; beyond it the answer is 91.',
-    }),
-    queueMs: Type.Integer({
-      minimum: 10,
-      maximum: 60_000,
-      default: 500,
-      description: 'A new request is answered 91 at once when those before it would take longer than this.',
-    }),
-    batchMax: Type.Integer({ minimum: 1, maximum: 1_024, default: 128, description: 'Requests in one commit.' }),
-    timeBudgetMs: Type.Integer({
-      minimum: 10,
-      maximum: 60_000,
-      default: 3_000,
-      description: 'A request not yet in a batch after this many milliseconds is answered 91.',
-    }),
-    cacheHouseholds: Type.Integer({
-      minimum: 1_000,
-      maximum: 10_000_000,
-      default: 400_000,
-      description: 'Households of a lane kept in memory.',
-    }),
-    recentKeys: Type.Integer({
-      minimum: 1_000,
-      maximum: 10_000_000,
-      default: 200_000,
-      description: 'Duplicate keys of a lane kept in memory.',
-    }),
-    closingsPerSecond: Type.Integer({
-      minimum: 1,
-      maximum: 100_000,
-      default: 50,
-      description: 'Households of a lane whose past month is closed in a second while nobody asks for them.',
-    }),
-    matchingDays: Type.Integer({
-      minimum: 1,
-      maximum: 400,
-      default: 35,
-      description: 'Business days back in which a repeat or the original of a reversal is looked for.',
-    }),
-  },
-  { ...group, description: 'The writer.' },
-)
-
-const amount = (value: number, description: string) =>
-  Type.Integer({ minimum: 0, maximum: 999_999_999_999, default: value, description })
-
-const limits = Type.Object(
-  {
-    withdrawalDailyPiasters: amount(3_000_000, 'Cash a card may draw in a civil day, in piasters (30,000 EGP).'),
-    withdrawalDailyCount: Type.Integer({
-      minimum: 0,
-      maximum: 10_000,
-      default: 10,
-      description: 'Withdrawals of a card in a civil day.',
-    }),
-    purchaseSinglePiasters: Type.Optional(
-      Type.Integer({
-        minimum: 1,
-        maximum: 999_999_999_999,
-        description: 'Largest single purchase from a postal account, in piasters; absent = no limit.',
-      }),
-    ),
-    holdDays: Type.Integer({
-      minimum: 1,
-      maximum: 60,
-      default: 7,
-      description: 'Days until an uncaptured hold expires.',
-    }),
-  },
-  { ...group, description: 'Limits of a card where its programme sets none.' },
-)
-
-const label = (maxLength: number, description: string) => Type.String({ minLength: 1, maxLength, description })
-
-const security = Type.Object(
-  {
-    masterKeyFile: Type.Optional(
-      Type.String({
-        minLength: 1,
-        description:
-          'File of mode 0600 with the master key. The key itself may come from MIZAN_MASTER_KEY (64 hex digits).',
-      }),
-    ),
-    pkcs11: Type.Optional(
-      Type.Object(
-        {
-          module: Type.String({ minLength: 1, description: "File of the token's PKCS#11 module." }),
-          tokenLabel: label(32, 'Label of the token.'),
-          keyLabel: label(255, 'Label of the master key: an AES-256 key for signing that cannot leave the token.'),
-          pinFile: Type.Optional(
-            Type.String({
-              minLength: 1,
-              description: "File of mode 0600 with the user's PIN. The PIN itself may come from MIZAN_PKCS11_PIN.",
-            }),
-          ),
-        },
-        { ...closed, description: 'Present = a PKCS#11 token keeps the master key; needs the package pkcs11js.' },
-      ),
-    ),
-  },
-  {
-    ...group,
-    description: 'The master key. Without any setting one is generated in the data folder, but not in production.',
-  },
-)
-
-const verification = Type.Object(
-  {
-    pinTriesMax: Type.Integer({
-      minimum: 1,
-      maximum: 15,
-      default: 3,
-      description: 'Wrong PINs in a row after which a card’s PIN is refused until it is reset.',
-    }),
-    oneTimeCode: Type.Object(
-      {
-        validMinutes: Type.Integer({ minimum: 1, maximum: 60, default: 5, description: 'How long a code is good.' }),
-        triesMax: Type.Integer({ minimum: 1, maximum: 10, default: 3, description: 'Wrong tries that end a code.' }),
-        perDayMax: Type.Integer({
-          minimum: 1,
-          maximum: 50,
-          default: 5,
-          description: 'Codes that a household is sent on a day.',
-        }),
-      },
-      { ...closed, default: {}, description: 'One-time codes, sent to the head of household.' },
-    ),
-    chipDataRequired: Type.Boolean({
-      default: false,
-      description: 'Whether a message that says it read a chip (DE22) must bring chip data (DE55).',
-    }),
-    pinRequiredFor: Type.Array(Type.String({ pattern: '^[0-9]{2}$' }), {
-      maxItems: 20,
-      default: [],
-      description: 'Transaction types (DE3, first two digits) that must bring a PIN, such as "01" for cash.',
-    }),
-  },
-  { ...group, description: 'What a message must bring. What it does bring is always verified.' },
 )
 
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const

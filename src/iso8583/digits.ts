@@ -9,9 +9,6 @@ export const bcdValue: Uint8Array = Uint8Array.from({ length: 256 }, (_, byte) =
   byte >> 4 < 10 && (byte & 15) < 10 ? (byte >> 4) * 10 + (byte & 15) : NOT_DIGITS,
 )
 
-/** Byte that packs the digits of each value 0 to 99. */
-export const bcdByte: Uint8Array = Uint8Array.from({ length: 100 }, (_, n) => (Math.floor(n / 10) << 4) | (n % 10))
-
 /** Texts of the numbers of one to four digits, filled with zeros. */
 export const digits1 = Array.from({ length: 10 }, (_, n) => String(n))
 export const digits2 = Array.from({ length: 100 }, (_, n) => String(n).padStart(2, '0'))

@@ -45,14 +45,6 @@ export function databaseProgress(log: Logger, fields: { step: string }): void {
   log.info({ event: 'database_progress', ...fields }, 'database')
 }
 
-export function databaseUnavailable(log: Logger, fields: { attempt: number; retryMs: number }, error: unknown): void {
-  log.error({ event: 'database_unavailable', ...fields, ...failure(error) }, 'database unavailable')
-}
-
-export function databaseAvailable(log: Logger, fields: { downMs: number }): void {
-  log.info({ event: 'database_available', ...fields }, 'database available again')
-}
-
 export function migrationApplied(log: Logger, fields: { name: string; tookMs: number }): void {
   log.info({ event: 'migration_applied', ...fields }, 'migration applied')
 }
@@ -136,13 +128,6 @@ export function responseUndelivered(
   log.warn({ event: 'response_undelivered', ...fields }, 'answer could not be delivered')
 }
 
-export function batchCommitted(
-  log: Logger,
-  fields: { lane: number; seq: number; size: number; transfers: number; commitMs: number },
-): void {
-  log.debug({ event: 'batch_committed', ...fields }, 'batch committed')
-}
-
 /** @param fields `outcome` is `not_committed` (undone, answered 91/96) or `unknown` (being found out) */
 export function batchFailed(
   log: Logger,
@@ -150,15 +135,6 @@ export function batchFailed(
   error: unknown,
 ): void {
   log.error({ event: 'batch_failed', ...fields, ...failure(error) }, 'batch failed')
-}
-
-/** A request failed by itself, by a fault of the program; the others of its batch went on. */
-export function requestFailed(
-  log: Logger,
-  fields: { lane: number; link: string; mti: string; stan?: string; rrn?: string },
-  error: unknown,
-): void {
-  log.error({ event: 'request_failed', ...fields, err: error }, 'request failed')
 }
 
 export function laneStarted(log: Logger, fields: { lane: number; epoch: number; lastSeq: number }): void {
@@ -175,10 +151,6 @@ export function laneRecovered(
   fields: { lane: number; epoch: number; lastSeq: number; committed: boolean; tookMs: number },
 ): void {
   log.warn({ event: 'lane_recovered', ...fields }, 'lane recovered')
-}
-
-export function laneStopped(log: Logger, fields: { lane: number; lastSeq: number; reason: string }): void {
-  log.info({ event: 'lane_stopped', ...fields }, 'lane stopped')
 }
 
 /** Requests of a link are answered 91 unseen; `reason` is that of `mizan_early_91_total`. Said at most once a second. */

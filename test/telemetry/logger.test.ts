@@ -2,6 +2,7 @@ import t from 'tap'
 import { MizanError } from '../../src/errors.ts'
 import { withCheckDigit } from '../../src/identifiers.ts'
 import * as events from '../../src/telemetry/events.ts'
+import { notificationsHandled } from '../../src/telemetry/job-events.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 
 const pans = ['400000123456789', '507803000000001', '979200000000001', '400000987654321'].map(withCheckDigit)
@@ -73,8 +74,8 @@ t.test('a PIN block under its name is masked, and an error keeps what explains i
 t.test('lines carry time, level, event and fields, and obey the level', async (t) => {
   const { lines, log } = capture({ level: 'info' })
   events.linkConnected(log, { link: 'ascii', connection: 7, remote: '127.0.0.1:5000' })
-  events.batchCommitted(log, { lane: 0, seq: 9, size: 3, transfers: 6, commitMs: 2.5 })
-  t.equal(lines.length, 1, 'a batch is told at debug only')
+  notificationsHandled(log, { sent: 9 })
+  t.equal(lines.length, 1, 'messages are told of at debug only')
   const line = JSON.parse(lines[0] ?? '') as Record<string, unknown>
   t.match(line, { level: 'info', event: 'link_connected', link: 'ascii', connection: 7, msg: 'link connected' })
   t.match(line.time, /^\d{4}-\d\d-\d\dT[\d:.]+Z$/)
