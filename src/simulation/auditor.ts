@@ -160,6 +160,7 @@ export class Auditor {
     if (['purchase', 'cash', 'deposit'].includes(sent.kind) && sum(({ kind }) => kind < 25) !== row.approvedAmount) {
       throw new Violation('an approval posts its amount', said)
     }
+    this.#checkReturn(batch, sent, row, transfers)
     if (sent.kind === 'bread' || sent.kind === 'bread-days' || sent.kind === 'bread-offline') {
       const loaves = [...loavesOf(transfers, household).values()].reduce((total, one) => total + one, 0)
       if (loaves !== sent.quantity) throw new Violation('an approval posts its amount', `${said}: ${loaves} loaves`)
@@ -168,6 +169,19 @@ export class Auditor {
       const goods = sum(({ kind }) => kind === 2 || kind === 10)
       if (goods !== row.approvedAmount) throw new Violation('an approval posts its amount', `${said}: ${goods}`)
     }
+  }
+
+  /** A reversal gives back, or sets free, what it says. */
+  #checkReturn(batch: Batch, sent: Sent, row: AuthorizationRow, transfers: readonly TransferRow[]): void {
+    const isReversal = sent.kind === 'reversal' || sent.kind === 'partial-reversal'
+    const original = row.originalId === undefined ? undefined : this.books.byId.get(row.originalId)?.row
+    if (!isReversal || original === undefined || !['hold', 'purchase', 'cash'].includes(sent.original?.kind ?? ''))
+      return
+    const freed = batch.holdEvents.reduce((sum, one) => (one.byId === row.id ? sum + one.released : sum), 0)
+    const back = transfers.reduce((sum, one) => (one.kind === 17 ? sum + one.amount : sum), 0)
+    if (freed + back === row.approvedAmount) return
+    const said = `#${sent.number} ${sent.kind} of ${row.approvedAmount}`
+    throw new Violation('a reversal gives back what it says', `${said}: ${back} back and ${freed} set free`)
   }
 
   /** No household draws more than its right of a day or a month. */

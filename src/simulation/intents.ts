@@ -284,10 +284,10 @@ export class Wishes {
   }
 
   #completion(original: Sent): Wish {
-    const over = this.#chance.happens(0.2)
+    const over = this.#chance.happens(0.3)
     const share = over ? 1.4 : this.#chance.pick([1, 1, 0.5, 0.8])
     const amountPiasters = Math.max(1, Math.round(original.amountPiasters * share))
-    const mti = this.#chance.happens(0.7) ? '0220' : '0200'
+    const mti = this.#chance.happens(0.5) ? '0220' : '0200'
     const intent = completionOf({ intent: original.intent, stamps: original.stamps }, amountPiasters, mti)
     const { card, household } = original
     const kind = over ? 'completion-over' : 'completion'

@@ -82,6 +82,8 @@ export function drawSwarm(chance: Chance, without: ReadonlySet<FaultName>, kinds
   const usedLinks = links.length === 0 ? (['ascii'] as const) : links
   const weights: Partial<Record<WorkloadKind, number>> = {}
   for (const kind of kinds) weights[kind] = chance.happens(0.2) ? 0 : chance.spread(0.3, 3)
+  // What follows on another message is where most can go wrong.
+  weights['follow-up'] = chance.spread(1, 10)
   const turn = chance.pick(turns)
   const before = chance.pick([5_000, 20_000, HOUR_MS, 8 * HOUR_MS, 30 * HOUR_MS])
   return {

@@ -105,7 +105,8 @@ export class Traffic {
   #alter(): void {
     const original = this.#recent()
     if (original === undefined || (this.#byKey.get(original.key)?.length ?? 0) > 1) return
-    if (!['purchase', 'bread', 'ration'].includes(original.kind) || original.isForged) return
+    // A partial approval comes back with an amount of its own: of two messages nobody could tell which it answers.
+    if (!['bread', 'ration'].includes(original.kind) || original.isForged) return
     const { intent, asked } = { intent: original.intent, asked: original }
     const more = 20
     const amountPiasters = original.amountPiasters + more

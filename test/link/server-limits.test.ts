@@ -66,6 +66,19 @@ t.test('a handler that answers at once is never paused by a limit of 1', async (
   t.equal(recorder.count('paused'), 0)
 })
 
+t.test('one request alone is no crowd, though only one may be in flight', async (t) => {
+  const crowded: boolean[] = []
+  const handler = (request: InboundRequest) => {
+    crowded.push(request.link.crowded)
+    request.reply(request.frame)
+  }
+  const [listener] = await start(t, handler, { maxInFlight: 1 })
+  const peer = await connectPeer(listener.port)
+  peer.send('a', 'b')
+  await peer.texts(2)
+  t.same(crowded, [false, false])
+})
+
 t.test('a peer that ends its side while it is paused gets all its answers', async (t) => {
   const waiting: InboundRequest[] = []
   const [listener, recorder] = await start(t, (request) => waiting.push(request), { maxInFlight: 2 })

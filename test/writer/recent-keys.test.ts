@@ -1,4 +1,6 @@
 import t from 'tap'
+import { systemTiming } from '../../src/timing.ts'
+import { ClockWatch } from '../../src/writer/clock-watch.ts'
 import { RecentKeys } from '../../src/writer/recent-keys.ts'
 
 const SKEW_MS = 10_000
@@ -46,4 +48,30 @@ t.test('it begins with what the journal knows', async (t) => {
   t.equal(recent.mustAsk(key('x'), startMs - 50_001, startMs), true, 'before the time that was read')
   t.equal(recent.mustAsk(key('x'), startMs - 50_000, startMs), false)
   for (const name of ['a', 'b', 'c']) t.equal(recent.mustAsk(key(name), startMs, startMs), true)
+})
+
+t.test('a clock that was set is noticed, and what it vouched for is asked again', async (t) => {
+  let nowMs = startMs
+  let monotonicMs = 0
+  const watch = new ClockWatch({ now: () => nowMs }, { ...systemTiming, monotonicMs: () => monotonicMs })
+  const pass = (ms: number) => {
+    nowMs += ms
+    monotonicMs += ms
+  }
+  pass(3_600_000)
+  t.equal(watch.wasSet(), false, 'time that passes is no clock that was set')
+  nowMs -= 20 * 3_600_000
+  t.equal(watch.wasSet(), true)
+  t.equal(watch.wasSet(), false, 'it is said once')
+  // Behind by hours, memory forgets keys whose DE7 is of the true time.
+  const recent = new RecentKeys(4, nowMs)
+  const sentMs = nowMs + 20 * 3_600_000 - 60_000
+  for (const name of ['a', 'b', 'c', 'd', 'e', 'f', 'g']) recent.add(key(name), nowMs)
+  nowMs += 20 * 3_600_000
+  t.equal(watch.wasSet(), true)
+  t.equal(recent.mustAsk(key('a'), sentMs, nowMs), false, 'by its own reckoning it never came')
+  recent.distrust(nowMs)
+  t.equal(recent.mustAsk(key('a'), sentMs, nowMs), true)
+  pass(60_000)
+  t.equal(recent.mustAsk(key('h'), nowMs, nowMs), false, 'what is sent from then on is new')
 })
