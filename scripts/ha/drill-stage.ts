@@ -7,7 +7,7 @@ import { CUTOVER_MINUTES, cardsOf } from '../../bench/world.ts'
 import { programmeCatalogue } from '../../src/benefit/programme-book.ts'
 import { shippedProgrammes } from '../../src/benefit/shipped-programmes.ts'
 import { addDays, civilDate, monthOf } from '../../src/calendar.ts'
-import { assert } from '../../src/errors.ts'
+import { assert, describeError } from '../../src/errors.ts'
 import { masterKeyOf } from '../../src/security/master-key.ts'
 import { installDemoKeys } from '../../src/simulator/demo-key-store.ts'
 import { LoadGenerator, type LoadPorts } from '../../src/simulator/load-generator.ts'
@@ -94,7 +94,7 @@ export class DrillStage {
       for (const at of [0, 1]) {
         const one = await start(at)
         processes.push(one)
-        await one.until(at === 0 ? 'ready' : 'standby')
+        await one.until(at === 0 ? 'ready' : 'standby', SETTLED_WITHIN_MS)
       }
       const client = await connect({ url: cluster.url, name: 'mizan ha' })
       const marks = await markJournal(client).finally(() => client.end())
@@ -110,9 +110,11 @@ export class DrillStage {
       await generator.connect()
       return new DrillStage({ cluster, generator, record, traffic, marks }, start, processes)
     } catch (error) {
+      const members = (await cluster.members()).map(({ name, role, state }) => `${name} ${role} ${state}`)
       for (const one of processes) one.signal('SIGKILL')
       await cluster.remove()
-      throw error
+      // The logs of the processes stay.
+      throw new Error(`${describeError(error)}\ndatabases: ${members.join(', ')}`, { cause: error })
     }
   }
 

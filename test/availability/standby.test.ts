@@ -27,11 +27,16 @@ t.teardown(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-async function start(name: string, role: string, args: string[] = []): Promise<RoleProcess> {
+async function start(
+  name: string,
+  role: string,
+  args: string[] = [],
+  more: Readonly<Record<string, unknown>> = {},
+): Promise<RoleProcess> {
   const config = {
     demo: { enabled: true, households: 60 },
     jobs: { enabled: false },
-    availability: { role, ...TIMES },
+    availability: { role, ...TIMES, ...more },
   }
   const varDir = path.join(folder, name)
   const one = startRoleProcess({
@@ -100,6 +105,7 @@ t.test('processes stand in for each other', async (t) => {
     t.equal(one.announced(), undefined)
   })
 
+  const careful = await start('careful', 'standby', [], { synchronousStandby: 'require' })
   await t.test('the lanes are handed over at will', async (t) => {
     const said: string[] = []
     const io = { env: { DATABASE_URL: url }, out: (text: string) => said.push(text) }
@@ -141,6 +147,8 @@ t.test('processes stand in for each other', async (t) => {
     t.equal(await three.exited, 3, 'its exit status says so')
   })
 
+  t.equal(await careful.exited, 1, 'one that must have a standby of the database does not start without')
+  t.match(careful.log(), /availability\.synchronousStandby says require: no synchronous standby/)
   two.signal('SIGTERM')
   t.equal(await two.exited, 0, 'a stop in good order')
   for (const { name, ok, detail } of await verifyLedger(url)) t.ok(ok, `${name}: ${detail}`)
