@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { MizanError } from '../errors.ts'
 import type { BackupTask } from '../store/backup/backup-worker.ts'
+import { freeBackupFolder } from '../store/backup/base-backup.ts'
 import type { NamedJob } from './scheduler.ts'
 
 /** When and how base backups are made by themselves. */
@@ -27,6 +28,7 @@ export function backupJob({ cron, ...task }: BackupJobOptions): NamedJob {
       } finally {
         signal.removeEventListener('abort', stop)
         await worker.terminate()
+        freeBackupFolder(task.folder)
       }
     },
   }

@@ -3,6 +3,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
+import { backupJob } from '../../src/jobs/backup-job.ts'
 import { checkFiles, compareHeads, readBackupState } from '../../src/store/backup/backup-check.ts'
 import { type BackupManifest, backupFolder, listBackups } from '../../src/store/backup/backup-folder.ts'
 import { runBackup } from '../../src/store/backup/base-backup.ts'
@@ -137,6 +138,19 @@ t.test(
   },
 )
 
+t.test('a scheduled backup that is stopped ends, and keeps nobody from the folder', async (t) => {
+  const masterKey = { checkValue: '00', custody: 'a test' }
+  const job = backupJob({ url: database.url, folder, cron: '0 3 * * *', keep: 1, bytesPerSecond: 1, masterKey })
+  const stop = new AbortController()
+  const run = job.run(stop.signal)
+  const { lock } = backupFolder(folder)
+  for (let tries = 0; !existsSync(lock) && tries < 1_000; tries++) await sleep(10)
+  stop.abort()
+  await t.rejects(run, { code: 'BACKUP_FAILED', message: /stopped before it was whole/ })
+  t.notOk(existsSync(lock))
+  t.match(listBackups(backupFolder(folder)), [{ name: manifest.name }])
+})
+
 t.test('an archive that cannot be written is told, and commits go on; nothing half made stays', async (t) => {
   const { wal, base } = backupFolder(folder)
   chmodSync(wal, 0o500)
@@ -146,7 +160,10 @@ t.test('an archive that cannot be written is told, and commits go on; nothing ha
   for (let tries = 0; !(await state()).archive.failing && tries < 100; tries++) await sleep(100)
   t.match((await state()).problems, [/archiving of 00000001-.* fails/])
   await t.rejects(runBackup(request), { code: 'BACKUP_FAILED', message: /archiving of 00000001-.* fails/ })
-  t.same(readdirSync(base), [manifest.name])
+  t.same(
+    readdirSync(base).filter((name) => !name.startsWith('unfinished-')),
+    [manifest.name],
+  )
   t.ok((await post()) > 0)
   chmodSync(wal, 0o700)
 })

@@ -1,10 +1,10 @@
-import { existsSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { mkdir, open, rename, rm, statfs } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describeError, MizanError } from '../../errors.ts'
 import { type Client, connect } from '../connection.ts'
-import { withLockFile } from '../embedded/lock-file.ts'
+import { readOwner, withLockFile } from '../embedded/lock-file.ts'
 import {
   type BackupFolder,
   type BackupManifest,
@@ -66,6 +66,12 @@ export async function runBackup(request: BackupRequest): Promise<BackupManifest>
     code: 'BACKUP_FAILED',
     doing: 'working on this backup folder',
   })
+}
+
+/** Frees a backup folder that a thread of this process worked on when it was stopped. */
+export function freeBackupFolder(root: string): void {
+  const { lock } = backupFolder(root)
+  if (readOwner(lock)?.pid === process.pid) rmSync(lock, { force: true })
 }
 
 async function backUp(folder: BackupFolder, request: BackupRequest): Promise<BackupManifest> {
