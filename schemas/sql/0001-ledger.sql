@@ -494,7 +494,7 @@ create table authorization_journal_default partition of authorization_journal de
 create table transfer_default partition of transfer default;
 
 create function ensure_partitions(p_from date, p_days integer) returns integer
-  language plpgsql security definer set search_path = public, pg_temp set lock_timeout = '250ms' as $$
+  language plpgsql security definer set search_path = public, pg_temp as $$
 declare
   v_day date;
   v_made integer := 0;
@@ -502,6 +502,8 @@ declare
 begin
   -- Lanes reach a new day together; the second to come finds what the first has made.
   perform pg_advisory_xact_lock(hashtext('ensure_partitions'));
+  -- Whoever reads the journal for long is not waited for; the other lanes above are done soon.
+  perform set_config('lock_timeout', '250ms', true);
   for v_day in select p_from + i from generate_series(0, p_days - 1) i loop
     foreach v_table in array array['authorization_journal', 'transfer'] loop
       if to_regclass(format('%I', v_table || '_' || to_char(v_day, 'YYYYMMDD'))) is null then

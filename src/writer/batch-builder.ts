@@ -1,18 +1,13 @@
-import { type AnswerFields, answerFields, verificationFields } from '../authorization/answer.ts'
+import { type AnswerFields, answerFields } from '../authorization/answer.ts'
 import { applyTransfers } from '../authorization/apply.ts'
-import { type Authentication, notAuthenticated } from '../authorization/authentication.ts'
 import type { Decision } from '../authorization/decision.ts'
 import type { Forward } from '../authorization/forward.ts'
-import type { AccountHostPolicy, HostAsk, HostRequest } from '../authorization/host.ts'
-import { hostRequestFields, hostReversal, hostStamps } from '../authorization/host-messages.ts'
+import type { AccountHostPolicy } from '../authorization/host.ts'
 import { debtRecovery } from '../authorization/overdraft.ts'
 import { returnToHost } from '../authorization/remote.ts'
-import type { AuthorizationRequest } from '../authorization/request.ts'
-import { isApproval, type Result } from '../authorization/result.ts'
 import type { CivilDate, CivilMonth } from '../calendar.ts'
 import { balanceOf, type Card, type Household, type Usage } from '../card/household.ts'
 import { assert } from '../errors.ts'
-import { maskPan } from '../identifiers.ts'
 import { type AccountNumber, balancePeriodOf, isHouseholdAccount, moneyAccount } from '../ledger/accounts.ts'
 import { transferKinds } from '../ledger/posting-rules.ts'
 import type { Balance, HoldEvent, Transfer } from '../ledger/transfer.ts'
@@ -30,10 +25,8 @@ import type {
   TransferRow,
 } from '../store/batch.ts'
 import type { InboxCommand } from '../store/command-inbox.ts'
-import type { OpenHostRequest } from '../store/host-requests.ts'
 import { ID_STEP } from '../store/lane-journal.ts'
-import type { HostCall } from './account-host.ts'
-import type { LaneRules } from './lane-rules.ts'
+import { authorizationRow, type Decided, withVerification } from './authorization-row.ts'
 
 /** Head of a batch: where it stands in its lane, and its dates. */
 export interface BatchHead {
@@ -44,25 +37,6 @@ export interface BatchHead {
   readonly atMs: number
   readonly businessDate: CivilDate
   readonly entitlementDate: CivilDate
-}
-
-/** What a decision was made on. */
-export interface Decided {
-  readonly request: AuthorizationRequest
-  readonly decision: Decision
-  readonly card: Card | undefined
-  readonly household: Household | undefined
-  readonly outletId: number | undefined
-  readonly responseCodes: Readonly<Record<Result, string>>
-  readonly originalKey: string | undefined
-  readonly authentication: Authentication
-}
-
-/** What the account host is asked for. */
-export interface Asked {
-  readonly request: AuthorizationRequest
-  readonly card: Card
-  readonly household: Household
 }
 
 /** What the journal says of a command, besides who asked and what came of it. */
@@ -126,7 +100,6 @@ export class BatchBuilder {
     const id = this.#takeId()
     const answer = answerFields(decision, id, decided.responseCodes, decided.request.schemeRail)
     const repeats = decision.trace[0]?.[0]
-    this.#addHost(id, decision, household)
     if (repeats === 'duplicate.same' || repeats === 'duplicate.other') {
       this.#addRepeat(id, decided, answer)
       return answer
@@ -167,10 +140,8 @@ export class BatchBuilder {
 
   /** Closes a month of a household: its balances are changed in memory here. */
   addClosing(household: Household, month: CivilMonth, transfers: readonly Transfer[], note: object): void {
-    const id = this.post(transfers, household)
-    this.#takeId()
-    const detail = JSON.stringify(note)
-    this.#commands.push({ id, kind: 'month-closed', householdId: household.id, authorizationId: undefined, detail })
+    this.post(transfers, household)
+    this.note('month-closed', household.id, undefined, note)
     this.#closings.set(household, month)
   }
 
@@ -196,11 +167,26 @@ export class BatchBuilder {
       const back = returnToHost(accountHost, household.id, piasters, { id, nowMs: this.head.atMs })
       all.push(back.transfer)
       this.change('host-advice', { id, household: household.id, direction: 'credit', piasters, standIn: false })
-      this.#addForward(id, back.forward)
+      this.forward(id, back.forward)
     }
     applyTransfers(all, household)
     this.#addTransfers(id, all, household)
     return id
+  }
+
+  /**
+   * A row of the journal for what is no authorization.
+   * @returns its id
+   */
+  note(kind: string, householdId: number | undefined, authorizationId: number | undefined, detail: object): number {
+    const id = this.#takeId()
+    this.#commands.push({ id, kind, householdId, authorizationId, detail: JSON.stringify(detail) })
+    return id
+  }
+
+  /** A message of our own that goes out after the commit. */
+  forward(authorizationId: number, { destination, kind, mti, cardId, fields }: Forward): void {
+    this.#forwards.push({ authorizationId, destination, kind, mti, cardId, fields: JSON.stringify(fields) })
   }
 
   /**
@@ -209,44 +195,10 @@ export class BatchBuilder {
    * @param note what the journal says of it besides
    */
   addCommand(command: InboxCommand, household: Household | undefined, outcome: string, note: CommandNote): void {
-    const id = this.#takeId()
     const { id: commandId, kind, cardId, requestedBy } = command
-    const detail = JSON.stringify({ command: commandId, by: requestedBy, card: cardId, ...note, outcome })
-    this.#commands.push({ id, kind, householdId: household?.id, authorizationId: undefined, detail })
+    const detail = { command: commandId, by: requestedBy, card: cardId, ...note, outcome }
+    const id = this.note(kind, household?.id, undefined, detail)
     this.#commandsDone.push({ commandId, doneId: id, outcome })
-  }
-
-  /** What the account host is asked, made durable before it is sent; what it says decides the request later. */
-  askHost(ask: HostAsk, asked: Asked, { policy }: LaneRules): HostCall {
-    const { atMs } = this.head
-    const id = this.#takeId()
-    const { request, card, household } = asked
-    const whole: HostRequest = { ...ask, stamps: hostStamps(id, atMs) }
-    const { kind, piasters, stamps } = whole
-    const { stan, transmission, rrn } = stamps
-    const { transactionType: type, acquirer, terminal, acceptor, mcc } = request
-    const householdId = household.id
-    const detail = JSON.stringify({ kind, piasters, stan, transmission, rrn, for: request.stan, terminal })
-    this.#commands.push({ id, kind: 'host-asked', householdId, authorizationId: undefined, detail })
-    const place = { type, acquirer, terminal, acceptor, mcc }
-    const named = { id, household: householdId, card: card.id, kind, piasters, stan, transmission, rrn }
-    this.change('host-request', { ...named, ...place })
-    const institution = policy.accountHost?.institution ?? ''
-    return { request: whole, fields: hostRequestFields(request, whole, householdId, atMs, institution) }
-  }
-
-  /** Ends a request to the account host that nobody waits for: what it may have booked is taken back. */
-  abandonHostRequest(policy: AccountHostPolicy, open: OpenHostRequest): void {
-    const id = this.#takeId()
-    const { householdId, cardId, kind, piasters, stan, transmission, rrn, transactionType, place } = open
-    const stamps = { requestId: open.id, stan, transmission, rrn }
-    const reversed = kind === 'debit'
-    const detail = JSON.stringify({ request: open.id, piasters, reversed })
-    this.#commands.push({ id, kind: 'host-abandoned', householdId, authorizationId: undefined, detail })
-    this.change('host-ending', { id: open.id, by: id, outcome: 'abandoned', used: false, reversed, paid: 0, said: '' })
-    if (!reversed) return
-    const nowMs = this.head.atMs
-    this.#addForward(id, hostReversal(policy, { stamps, piasters, transactionType, place, householdId, cardId, nowMs }))
   }
 
   /**
@@ -255,11 +207,9 @@ export class BatchBuilder {
    */
   addExpiry(household: Household, expiry: HoldEvent, accountHost?: AccountHostPolicy): void {
     this.post([], household, accountHost, expiry.released)
-    const id = this.#takeId()
     const { id: holdId } = expiry.hold
-    this.#addHoldEvent(id, expiry, household)
-    const detail = JSON.stringify({ hold: holdId, released: expiry.released })
-    this.#commands.push({ id, kind: 'hold-expired', householdId: household.id, authorizationId: holdId, detail })
+    const detail = { hold: holdId, released: expiry.released }
+    this.#addHoldEvent(this.note('hold-expired', household.id, holdId, detail), expiry, household)
   }
 
   #addHoldEvent(byId: number, event: HoldEvent, household: Household): void {
@@ -360,26 +310,6 @@ export class BatchBuilder {
     if (usedAssertion !== undefined) this.#assertions.push({ householdId: household.id, ...usedAssertion })
   }
 
-  #addForward(authorizationId: number, { destination, kind, mti, cardId, fields }: Forward): void {
-    this.#forwards.push({ authorizationId, destination, kind, mti, cardId, fields: JSON.stringify(fields) })
-  }
-
-  /** What a decision has to do with other institutions: of a repeat too. */
-  #addHost(
-    id: number,
-    { forwards, hostEnding, hostAdvice, standIn }: Decision,
-    household: Household | undefined,
-  ): void {
-    for (const forward of forwards) this.#addForward(id, forward)
-    if (hostEnding !== undefined) {
-      const { request, outcome, used, reversed, paidPiasters: paid, said } = hostEnding
-      this.change('host-ending', { id: request.stamps.requestId, by: id, outcome, used, reversed, paid, said })
-    }
-    if (hostAdvice === undefined) return
-    const isStandIn = standIn !== undefined
-    this.change('host-advice', { id, household: household?.id, ...hostAdvice, standIn: isStandIn })
-  }
-
   /** A period that only lapses is not in memory, and its balance stays as it is. */
   #touchBalance(household: Household, account: AccountNumber, period: number): void {
     const balance = balanceOf(household, account, period)
@@ -387,64 +317,6 @@ export class BatchBuilder {
     if (balance.isNew) this.#openedBalances.add(balance)
     else this.#changedBalances.add(balance)
   }
-}
-
-function withVerification(answer: AnswerFields, { request, decision, authentication }: Decided): AnswerFields {
-  if (authentication === notAuthenticated) return answer
-  return { ...answer, ...verificationFields(decision, authentication, request.schemeRail) }
-}
-
-function authorizationRow(id: number, decided: Decided, answer: AnswerFields): AuthorizationRow {
-  const { request, decision } = decided
-  return {
-    id,
-    receivedAtMs: request.receivedAtMs,
-    link: request.link,
-    mti: request.mti,
-    key: request.key,
-    contentHash: request.contentHash,
-    acquirer: request.acquirer,
-    terminal: request.terminal,
-    acceptor: request.acceptor,
-    outletId: decided.outletId,
-    stan: request.stan,
-    transmission: request.transmission,
-    rrn: request.rrn,
-    networkReference: request.networkReference,
-    panMasked: maskPan(request.pan),
-    cardId: decided.card?.id,
-    householdId: decided.household?.id,
-    transactionType: request.transactionType,
-    accountCode: request.fromAccount,
-    mcc: request.mcc,
-    amount: request.amountPiasters,
-    approvedAmount: decision.approvedPiasters,
-    result: decision.result,
-    responseCode: answer[39] ?? '',
-    originalId: decision.originalId,
-    originalKey: decided.originalKey,
-    answer: JSON.stringify(answer),
-    trace: JSON.stringify(decision.trace),
-    basket: basketText(decision),
-  }
-}
-
-/**
- * Lines of a basket for the journal: what was asked and granted, or what a refund takes back; undefined without any, and
- * for what was refused. */
-function basketText({ lines, returnedLines, result }: Decision): string | undefined {
-  if (lines.length + returnedLines.length === 0 || !isApproval(result)) return undefined
-  const rows = [...lines, ...returnedLines].map((row) => [
-    row.line,
-    row.product,
-    row.counter ?? null,
-    row.quantity,
-    row.unitPricePiasters,
-    row.granted,
-    row.grantedPiasters,
-    row.reason,
-  ])
-  return JSON.stringify(rows)
 }
 
 /** What transfers bring into the postal account of a household, less what they take. */

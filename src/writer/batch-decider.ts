@@ -12,6 +12,7 @@ import type { BatchBuilder } from './batch-builder.ts'
 import type { Chore } from './chores.ts'
 import { carryOut } from './handlers/carry-out.ts'
 import type { HostDesk } from './host-desk.ts'
+import { abandonHostRequest, addHostOutcome, askHost } from './host-rows.ts'
 import type { HouseholdCache } from './household-cache.ts'
 import type { LaneRules } from './lane-rules.ts'
 import type { Lookups } from './lookups.ts'
@@ -47,7 +48,7 @@ export function decideBatch({ works, chores }: Portion, lookups: Lookups, by: De
   for (const chore of chores) {
     if (chore.kind === 'command') carryOut(chore, builder, cache, rules)
     else if (chore.kind === 'expire-hold') expireHold(chore, by)
-    else if (chore.kind === 'abandon-host-request') abandonHostRequest(chore.request, by)
+    else if (chore.kind === 'abandon-host-request') abandonAtHost(chore.request, by)
     else closeMonths(cache.getHousehold(chore.householdKey ?? ''), lookups.past, builder, rules)
   }
   const programmes = rules.programmesOn(builder.head.entitlementDate)
@@ -82,7 +83,7 @@ function decideOne(
     host: work.host ?? (found?.household.accountAt === 'host' ? desk?.refusal() : undefined),
   })
   if (decision.askHost !== undefined && found !== undefined) {
-    const call = builder.askHost(decision.askHost, { request, card: found.card, household: found.household }, rules)
+    const call = askHost(builder, decision.askHost, { request, card: found.card, household: found.household }, rules)
     return { result: decision.result, fields: { 39: responseCodes[decision.result] }, call }
   }
   if (found !== undefined) {
@@ -91,6 +92,7 @@ function decideOne(
   }
   // A reversal without its original is remembered by what it names: the original, if it comes, is refused.
   const orphan = isReversal(request) && original === undefined
+  const { nextId: id } = builder
   const fields = builder.add({
     request,
     decision,
@@ -101,6 +103,7 @@ function decideOne(
     originalKey: orphan ? (request.originalKey ?? earlyKeysOf(request)[0]) : undefined,
     authentication,
   })
+  addHostOutcome(builder, id, decision, found?.household)
   if (decision.standIn === undefined) return { result: decision.result, fields }
   return { result: decision.result, fields, standInPiasters: decision.hostAdvice?.piasters ?? 0 }
 }
@@ -125,7 +128,7 @@ function expireHold(
 }
 
 /** Whoever asked is gone: what the host may have booked is taken back there. */
-function abandonHostRequest(request: OpenHostRequest, { builder, rules, desk }: DecideBy): void {
+function abandonAtHost(request: OpenHostRequest, { builder, rules, desk }: DecideBy): void {
   const { accountHost } = rules.policy
-  if (accountHost !== undefined && desk?.owns(request.id) !== true) builder.abandonHostRequest(accountHost, request)
+  if (accountHost !== undefined && desk?.owns(request.id) !== true) abandonHostRequest(builder, accountHost, request)
 }
