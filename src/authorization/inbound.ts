@@ -248,6 +248,13 @@ export function keyOf(acquirer: string, terminal: string, stan: string, transmis
   )
 }
 
+/** DE7 of the message that a key is of, as {@link keyOf} wrote it down; no date for one that had none. */
+export function transmissionOfKey(key: string): string {
+  const byte = (index: number) => key.charCodeAt(index)
+  const time = byte(0) * 0x1_00_00_00 + (byte(1) << 16) + (byte(2) << 8) + byte(3)
+  return String(time).padStart(10, '0')
+}
+
 const STAN = /^\d{6}$/
 const TRANSMISSION = /^(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])([01]\d|2[0-3])([0-5]\d){2}$/
 

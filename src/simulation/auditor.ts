@@ -48,7 +48,7 @@ export class Auditor {
     this.#households = households
     for (const { id, members } of households) this.#members.set(id, members)
     this.books = new Books(new Map(households.map(({ id, postalPiasters }) => [id, postalPiasters])), closed)
-    this.#oracle = new Oracle(this.books, swarm.clockEveryMs > 0)
+    this.#oracle = new Oracle(this.books, swarm.clockEveryMs > 0, swarm.matchingDays)
   }
 
   /** Approved answers that came back. */
@@ -129,6 +129,9 @@ export class Auditor {
     }
     if (expected.must === 'decline' && approved) {
       throw new Violation('what may not be had is refused', `${said}: ${expected.why}`)
+    }
+    if (sent.kind === 'subsidy-cash' && row.result === 'invalid-transaction') {
+      throw new Violation('subsidies are refused as what they are', said)
     }
     this.#checkGroup(batch, sent, row, transfers)
     this.books.book(batch, row, transfers)

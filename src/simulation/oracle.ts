@@ -1,7 +1,7 @@
 import type { AuthorizationRow, Batch, TransferRow } from '../store/batch.ts'
 import { advancedOf, kinds, rightTo, tails, walletOf } from './accounts.ts'
 import type { Booked, Books } from './books.ts'
-import { daysAfter } from './cairo.ts'
+import { dayNumber, daysAfter } from './cairo.ts'
 import { pinBlockOf } from './security.ts'
 import type { Sent } from './sent.ts'
 
@@ -15,6 +15,8 @@ export type Expected =
 
 const either: Expected = { must: 'nothing' }
 const PIN_TRIES = 3
+/** Clocks may be a day apart, on both sides, and a day has its cutover. */
+const MATCHING_MARGIN_DAYS = 6
 const SINGLE_MAX = 2_000_000
 const CASH_DAY_PIASTERS = 600_000
 const CASH_DAY_COUNT = 4
@@ -34,6 +36,7 @@ function decline(why: string): Expected {
 export class Oracle {
   readonly #books: Books
   readonly #hasClockJumps: boolean
+  readonly #matchingDays: number
   readonly #statuses = new Map<number, string>()
   readonly #pinFailures = new Map<number, number>()
   readonly #cash = new Map<string, { piasters: number; count: number }>()
@@ -42,8 +45,9 @@ export class Oracle {
   readonly #reversedEarly = new Map<string, boolean>()
   readonly #bookedOf = new Map<string, Booked>()
 
-  constructor(books: Books, hasClockJumps: boolean) {
+  constructor(books: Books, hasClockJumps: boolean, matchingDays: number) {
     this.#books = books
+    this.#matchingDays = matchingDays
     this.#hasClockJumps = hasClockJumps
   }
 
@@ -51,7 +55,7 @@ export class Oracle {
   expect(sent: Sent, batch: Batch): Expected {
     const { kind } = sent
     if (kind === 'unknown-card') return decline('nobody issued the card')
-    if (kind === 'reversal' || kind === 'partial-reversal') return this.#expectReversal(sent)
+    if (kind === 'reversal' || kind === 'partial-reversal') return this.#expectReversal(sent, batch)
     if (kind === 'unknown-original') return decline('there is no such original')
     const early = this.#reversedEarly.get(sent.key)
     if (early === true) return decline('its reversal came first')
@@ -167,7 +171,7 @@ export class Oracle {
     return this.#books.posted(wallet, period) ?? (isClosed ? 0 : rightTo(tail, members, period))
   }
 
-  #expectReversal(sent: Sent): Expected {
+  #expectReversal(sent: Sent, batch: Batch): Expected {
     const { original, namesOriginal, kind } = sent
     const booked = original === undefined ? undefined : this.#bookedOf.get(contentKey(original))
     if (original === undefined || namesOriginal !== true) return either
@@ -175,6 +179,9 @@ export class Oracle {
       return this.#bookedOf.has(original.key) ? either : decline('its original has not come')
     }
     if (kind === 'partial-reversal' || booked.row.approvedAmount === 0) return either
+    // Originals are looked for only so far back.
+    const age = dayNumber(batch.entitlementDate) - dayNumber(booked.entitlementDate)
+    if (Math.abs(age) > this.#matchingDays - MATCHING_MARGIN_DAYS) return either
     const isSimple = ['purchase', 'cash', 'bread', 'bread-days', 'ration'].includes(original.kind)
     if (!isSimple || booked.row.mti !== '0200' || this.#hasFollowers(booked.row.id)) return either
     return approve(booked.row.approvedAmount, 'it is taken back whole')

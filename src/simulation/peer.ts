@@ -13,6 +13,8 @@ import type { Wire } from './wire.ts'
 const TPDU = Buffer.from([0x60, 0x00, 0x11, 0x22, 0x33])
 const ANSWERED_TPDU = Buffer.from([0x60, 0x22, 0x33, 0x00, 0x11])
 const PRIMARY_MAC = 64
+/** An answer may be on its way while keys are changed again and again. */
+const VERSIONS_ON_THE_WAY = 12
 const SECONDARY_MAC = 128
 
 export interface PeerOptions {
@@ -174,7 +176,7 @@ export class Peer {
     }
     const covered = message.buffer.subarray(message.start, message.fieldStart(field))
     const newest = this.#options.keys.accepted(this.link)[0] ?? 0
-    for (let version = newest; version > Math.max(0, newest - 3); version--) {
+    for (let version = newest; version > Math.max(0, newest - VERSIONS_ON_THE_WAY); version--) {
       if (macOf(this.link, version, covered).equals(mac)) return
     }
     this.#options.onDefect(`the MAC of an answer ${message.mti} is wrong`)

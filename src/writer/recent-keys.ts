@@ -1,11 +1,15 @@
 import { isEarlyKey } from '../authorization/early-keys.ts'
+import { transmissionOfKey } from '../authorization/inbound.ts'
+import { transmissionInstant } from '../calendar.ts'
 import { KeyTable } from './key-table.ts'
 
-/**
- * How far ahead of ours a sender's clock may run before a key must be looked up. A sender further ahead is still caught
- * by the unique index of the journal.
- */
+/** How far ahead of ours a sender's clock may run before a key must be looked up. */
 const SKEW_MS = 10_000
+/** Of the capacity, one in so many for keys of senders that are further ahead. */
+const AHEAD_ONE_IN = 16
+const AHEAD_MIN = 64
+/** A DE7 further ahead than this is no time of any clock, such as one of another year. */
+const AHEAD_MAX_MS = 2 * 86_400_000
 
 interface Generation {
   readonly keys: KeyTable
@@ -22,8 +26,16 @@ interface Generation {
  */
 export class RecentKeys {
   readonly #generationMax: number
+  readonly #aheadMax: number
   #younger: Generation
   #older: Generation
+  /**
+   * Keys whose DE7 lay ahead when they came, with its instant: by then they may be forgotten among the others, and would be
+   * taken for new.
+   */
+  readonly #ahead = new Map<string, number>()
+  /** Where there was no room for such a key, the journal is asked for all up to its instant. */
+  #askedUntilMs = Number.NEGATIVE_INFINITY
 
   /**
    * @param capacity keys at most; at least half as many are remembered once that many came
@@ -31,6 +43,7 @@ export class RecentKeys {
    */
   constructor(capacity: number, nowMs: number) {
     this.#generationMax = Math.max(1, Math.floor(capacity / 2))
+    this.#aheadMax = Math.max(AHEAD_MIN, Math.floor(capacity / AHEAD_ONE_IN))
     this.#younger = { keys: new KeyTable(this.#generationMax), sinceMs: nowMs, earlyKeys: 0 }
     this.#older = { keys: new KeyTable(this.#generationMax), sinceMs: nowMs, earlyKeys: 0 }
   }
@@ -48,9 +61,25 @@ export class RecentKeys {
       emptied.earlyKeys = 0
       this.#older = this.#younger
       this.#younger = emptied
+      this.#forgetPassed()
     }
     this.#younger.keys.set(key, 1)
     if (isEarlyKey(key)) this.#younger.earlyKeys++
+    else this.#noteAhead(key, nowMs)
+  }
+
+  #noteAhead(key: string, nowMs: number): void {
+    const sentMs = transmissionInstant(transmissionOfKey(key), nowMs)
+    if (sentMs === undefined || sentMs <= nowMs + SKEW_MS || sentMs > nowMs + AHEAD_MAX_MS) return
+    if (this.#ahead.size < this.#aheadMax) this.#ahead.set(key, sentMs)
+    else this.#askedUntilMs = Math.max(this.#askedUntilMs, sentMs)
+  }
+
+  /** Those that are asked for anyway need not be remembered. */
+  #forgetPassed(): void {
+    for (const [key, sentMs] of this.#ahead) {
+      if (sentMs < this.#older.sinceMs + SKEW_MS) this.#ahead.delete(key)
+    }
   }
 
   /** Whether any of these came: almost always none is remembered, and nothing has to be computed. */
@@ -62,7 +91,8 @@ export class RecentKeys {
   /** Whether the journal has to be asked about a key. `transmissionMs` is the instant of its DE7. */
   mustAsk(key: string, transmissionMs: number | undefined, nowMs: number): boolean {
     if (transmissionMs === undefined || transmissionMs > nowMs + SKEW_MS) return true
-    if (transmissionMs < this.#older.sinceMs + SKEW_MS) return true
+    if (transmissionMs < this.#older.sinceMs + SKEW_MS || transmissionMs <= this.#askedUntilMs) return true
+    if (this.#ahead.has(key)) return true
     return this.#younger.keys.has(key) || this.#older.keys.has(key)
   }
 

@@ -131,10 +131,10 @@ export const mutations: readonly Mutation[] = [
     to: '',
   },
   {
-    name: 'memory outlives the loss of the lane’s connection',
-    file: 'writer/lane.ts',
-    from: '    this.#cache.clear()\n    this.#warmer.restart()\n',
-    to: '    this.#warmer.restart()\n',
+    name: 'memory keeps what was decided and taken back',
+    file: 'writer/batch-pipeline.ts',
+    from: '    this.#options.cache.forget()\n',
+    to: '',
   },
   {
     name: 'an unknown outcome is taken for success',
@@ -149,10 +149,10 @@ export const mutations: readonly Mutation[] = [
     to: '    if (isIn) for (const work of lost.sent.works) this.#intake.early91(work, "budget")\n',
   },
   {
-    name: 'the fence is ignored by whoever comes back',
-    file: 'writer/lane-recovery.ts',
-    from: 'return await store.take(epoch)',
-    to: 'return await store.take()',
+    name: 'what the fence kept out is answered',
+    file: 'writer/lane.ts',
+    from: "if (outcome.kind === 'fenced') this.#fence(sent.works)",
+    to: "if (outcome.kind === 'fenced') this.#pipeline.accept(sent, this.#pipeline.position.lastHash)",
   },
   {
     name: 'two messages of one key are decided side by side',
@@ -167,10 +167,10 @@ export const mutations: readonly Mutation[] = [
     to: '',
   },
   {
-    name: 'households of a batch under way are let go of',
+    name: 'memory forgets what a batch has changed',
     file: 'writer/household-cache.ts',
-    from: 'if (this.#open.has(entry) || this.#sent.has(entry)) {',
-    to: 'if (this.#open.has(entry)) {',
+    from: '      if (!changed.has(household)) continue\n',
+    to: '      if (!changed.has(household) || entry % 2 === 1) continue\n',
   },
   {
     name: 'a command is carried out each time it is read',

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { keyOf } from '../../src/authorization/inbound.ts'
 import { systemTiming } from '../../src/timing.ts'
 import { ClockWatch } from '../../src/writer/clock-watch.ts'
 import { RecentKeys } from '../../src/writer/recent-keys.ts'
@@ -74,4 +75,25 @@ t.test('a clock that was set is noticed, and what it vouched for is asked again'
   t.equal(recent.mustAsk(key('a'), sentMs, nowMs), true)
   pass(60_000)
   t.equal(recent.mustAsk(key('h'), nowMs, nowMs), false, 'what is sent from then on is new')
+})
+
+t.test('a key whose DE7 lay ahead is known when its time has come', async (t) => {
+  const ahead = (ms: number, name: string) =>
+    keyOf('81800001', name, '000001', new Date(startMs + ms).toISOString().replaceAll(/\D/g, '').slice(4, 14), '0200')
+  const recent = new RecentKeys(4, startMs)
+  const hours = 3 * 3_600_000
+  const first = ahead(hours, 'T0000001')
+  recent.add(first, startMs)
+  for (let index = 0; index < 20; index++) recent.add(key(`k${index}`), startMs + 60_000)
+  t.equal(
+    recent.mustAsk(first, startMs + hours, startMs + hours),
+    true,
+    'forgotten among the others, and still asked for',
+  )
+  t.equal(recent.mustAsk(ahead(hours, 'T0000002'), startMs + hours, startMs + hours), false)
+  // More of them than there is room for.
+  for (let index = 0; index < 100; index++)
+    recent.add(ahead(hours, `T${String(index).padStart(7, '0')}`), startMs + 60_000)
+  t.equal(recent.mustAsk(ahead(hours, 'T0000200'), startMs + hours, startMs + hours), true, 'then all of that time')
+  t.equal(recent.mustAsk(ahead(hours + 1_000, 'T0000200'), startMs + hours + 1_000, startMs + hours + 1_000), false)
 })
