@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { isIP } from 'node:net'
+import { isIP, type Socket } from 'node:net'
 import fastify, { type FastifyInstance, type FastifyPluginAsync } from 'fastify'
 import { describeError, MizanError } from '../errors.ts'
 import { httpListening, httpRequestFailed } from '../telemetry/events.ts'
@@ -53,6 +53,7 @@ const SECURE_HEADERS = {
  */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const app = await buildHttpApp(options)
+  const dropUnused = watchConnections(app)
   try {
     await app.listen({ host: options.host, port: options.port })
   } catch (error) {
@@ -67,6 +68,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   return {
     port,
     close: () => {
+      dropUnused()
       closing ??= closeWithin(app, CLOSE_TIMEOUT_MS)
       return closing
     },
@@ -131,7 +133,24 @@ function trustedProxies(networks: readonly string[]): string[] {
   return [...networks]
 }
 
-/** A peer that never sends or finishes its request must not hold up the switch. */
+/**
+ * Knows the connections on which nothing was asked yet, as browsers open them ahead: node calls idle only those that were
+ * used.
+ * @returns what ends them
+ */
+function watchConnections(app: FastifyInstance): () => void {
+  const unused = new Set<Socket>()
+  app.server.on('connection', (socket) => {
+    unused.add(socket)
+    socket.once('close', () => unused.delete(socket))
+  })
+  app.server.on('request', ({ socket }) => unused.delete(socket))
+  return () => {
+    for (const socket of unused) socket.destroy()
+  }
+}
+
+/** A peer that never finishes its request must not hold up the switch. */
 async function closeWithin(app: FastifyInstance, timeoutMs: number): Promise<void> {
   const timer = setTimeout(() => app.server.closeAllConnections(), timeoutMs)
   try {

@@ -123,12 +123,12 @@ t.test('DE62, 63 and 126 with their own bitmaps', (t) => {
 })
 
 t.test('parts that the table does not have are kept byte for byte', (t) => {
-  // Bits 1, 11 and 23: 62.11 is not in the table, so what follows cannot be divided.
-  const bytes = Buffer.from('8020020000000000e801c640', 'hex')
+  // Bits 1, 13 and 23: 62.13 is not in the table, so what follows cannot be divided.
+  const bytes = Buffer.from('8008020000000000e801c640', 'hex')
   const read = parseBitmapped(62, bitmapOf(62), bytes)
   t.equal(read.failure, undefined)
   t.same([...read.values], [['1', 'Y']])
-  t.same(read.unknown?.ids, [11, 23])
+  t.same(read.unknown?.ids, [13, 23])
   t.equal(read.unknown?.bytes.toString('hex'), '01c640')
   t.same(formatBitmapped(62, bitmapOf(62), read.values, read.unknown), bytes)
   t.end()
@@ -149,7 +149,7 @@ t.test('a bitmapped field that is malformed', (t) => {
     ['2', '30308525467020X'],
     ['2', '30308525467020'],
     ['1', '\u0660'],
-    ['11', '01'],
+    ['13', '01'],
   ] as const) {
     t.throws(() => formatBitmapped(62, bitmapOf(62), new Map([[id, value]])), { code: 'CODEC_ENCODE_FAILED' }, id)
   }

@@ -157,7 +157,7 @@ t.test('versions of programmes in the database', async (t) => {
     )
     t.same(
       chart.rows.map(({ name }) => name),
-      ['wallet', 'redeemed', 'funding', 'expired', 'converted'].map((name) => `winter-grant ${name}`),
+      ['wallet', 'redeemed', 'funding', 'expired', 'converted', 'advanced'].map((name) => `winter-grant ${name}`),
     )
     const change = `content = jsonb_set(content, '{name,en}', '"Other"')`
     for (const set of [change, `state = 'draft'`, `published_by = 'x'`, `version = 9`, `state = 'submitted'`]) {
