@@ -21,7 +21,7 @@ const played = [
 t.test('whatever breaks under load, no answer is lost and nothing is invented', async (t) => {
   const kinds = faultKinds.filter(({ name }) => played.includes(name))
   t.equal(kinds.length, played.length)
-  const seed = 1 + (Date.now() % 1_000_000)
+  const seed = 5
   const result = await runChaos({
     seed,
     faults: kinds.length,

@@ -2,7 +2,7 @@ import t from 'tap'
 import { fuzzLinks } from '../../bench/fuzz/run.ts'
 
 t.test('bytes that no acquirer would send neither stop the switch nor delay its answers to others', async (t) => {
-  const seed = 1 + (Date.now() % 1_000_000)
+  const seed = 5
   const result = await fuzzLinks({ bytes: 250_000, seed, attackers: 4, canaryPerSecond: 30, cards: 500, settleMs: 300 })
   const { listeners, canary } = result
   t.comment(`seed ${seed}: ${JSON.stringify(listeners)} in ${result.seconds.toFixed(1)} s`)
