@@ -11,6 +11,8 @@ create table installation (
 create table lane (
   lane          smallint primary key,
   epoch         bigint not null default 0,
+  -- Whoever took it last, by a number of its own.
+  taken_by      uuid,
   last_seq      bigint not null default 0,
   last_hash     bytea not null default decode(repeat('00', 32), 'hex'),
   next_id       bigint not null

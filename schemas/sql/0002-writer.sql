@@ -2,9 +2,12 @@
 
 -- Takes a lane over, if `p_expected_epoch` is null or still the lane's. The row lock waits for a commit that is still
 -- running under the old epoch, so what this returns is the truth about it: the batch is in, or it never will be.
-create function take_lane(p_lane smallint, p_expected_epoch bigint)
+create function take_lane(p_lane smallint, p_expected_epoch bigint, p_taker uuid default null)
   returns table (epoch bigint, last_seq bigint, last_hash bytea, next_id bigint) language sql as $$
-  update lane set epoch = lane.epoch + 1 where lane.lane = p_lane and (p_expected_epoch is null or lane.epoch = p_expected_epoch)
+  update lane set epoch = lane.epoch + 1, taken_by = p_taker
+  where lane.lane = p_lane
+    -- Whoever took it last, and did not hear of it, takes it again.
+    and (p_expected_epoch is null or lane.epoch = p_expected_epoch or lane.taken_by = p_taker)
   returning lane.epoch, lane.last_seq, lane.last_hash, lane.next_id
 $$;
 

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type pg from 'pg'
 import { type CivilDate, type CivilMonth, formatDate } from '../calendar.ts'
 import type { Household } from '../card/household.ts'
@@ -40,6 +41,8 @@ const NOT_REPLICATED = 'the wait for the standby of the database was cancelled'
  */
 export class LaneStore implements LaneJournal {
   readonly #options: LaneStoreOptions
+  /** Names this writer to itself: taking the lane may succeed without an answer. */
+  readonly #taker = randomUUID()
   #client: pg.Client | undefined
   #reader: pg.Client | undefined
   #encoder: BatchEncoder | undefined
@@ -55,7 +58,8 @@ export class LaneStore implements LaneJournal {
 
   /**
    * Connects and takes the lane over under a new epoch.
-   * @param expectedEpoch take it only if it is still under this epoch (a writer that comes back), or undefined
+   * @param expectedEpoch take it only if it is still under this epoch, or was taken last by this very writer, which did not
+   *   hear of it (a writer that comes back); undefined in any case
    * @returns where the journal stands, or undefined when another writer has taken the lane meanwhile
    * @throws MizanError STORE_UNAVAILABLE
    */
@@ -64,8 +68,8 @@ export class LaneStore implements LaneJournal {
     const client = await this.#connect(`mizan lane ${this.#options.lane}`)
     try {
       const { rows } = await client.query<{ epoch: string; last_seq: string; last_hash: Buffer; next_id: string }>(
-        'select * from take_lane($1::smallint, $2::bigint)',
-        [this.#options.lane, expectedEpoch ?? null],
+        'select * from take_lane($1::smallint, $2::bigint, $3::uuid)',
+        [this.#options.lane, expectedEpoch ?? null, this.#taker],
       )
       if (this.#tookCutShort()) throw new Error(NOT_REPLICATED)
       const [row] = rows

@@ -61,6 +61,19 @@ t.test(
   },
 )
 
+t.test('a writer that took the lane and did not hear of it takes it again; another one does not', async (t) => {
+  const { stores } = await openStores(t, 2)
+  const [store, other] = stores as [LaneStore, LaneStore]
+  const before = (await store.take()) as LanePosition
+  const unheard = (await store.take(before.epoch)) as LanePosition
+  t.equal(unheard.epoch, before.epoch + 1)
+  const back = (await store.take(before.epoch)) as LanePosition
+  t.equal(back.epoch, unheard.epoch + 1, 'by the epoch that it knew')
+  t.equal(await other.take(before.epoch), undefined)
+  t.match(await other.take(), { epoch: back.epoch + 1 })
+  t.equal(await store.take(back.epoch), undefined, 'the other one has it now')
+})
+
 t.test('a batch is in once, however often it is sent', async (t) => {
   const { stores } = await openStores(t, 1)
   const [store] = stores as [LaneStore]
