@@ -22,6 +22,8 @@ function putAt(path: readonly string[], value: unknown): (file: Json) => void {
     const last = path.at(-1) ?? ''
     let node = file
     for (const key of path.slice(0, -1)) node = node[key] as Json
+    // The length of a list is no key of a file.
+    if (Array.isArray(node) && last === 'length') return
     if (value === undefined) delete node[last]
     else Object.defineProperty(node, last, { value, enumerable: true, configurable: true, writable: true })
   }

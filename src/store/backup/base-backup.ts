@@ -71,7 +71,9 @@ export async function runBackup(request: BackupRequest): Promise<BackupManifest>
 /** Frees a backup folder that a thread of this process worked on when it was stopped. */
 export function freeBackupFolder(root: string): void {
   const { lock } = backupFolder(root)
-  if (readOwner(lock)?.pid === process.pid) rmSync(lock, { force: true })
+  // One without an owner was being written when its thread ended.
+  const owner = readOwner(lock)
+  if (owner === undefined || owner.pid === process.pid) rmSync(lock, { force: true })
 }
 
 async function backUp(folder: BackupFolder, request: BackupRequest): Promise<BackupManifest> {
