@@ -323,6 +323,44 @@ create table assertion_use (
   primary key (household_id, nonce, lane)
 );
 
+-- The same for the kinds of settlement: apart, because those come by night and the others with every decision.
+create function settlement_posting_allowed(p_kind smallint, p_debit bigint, p_credit bigint) returns boolean
+  language plpgsql immutable parallel safe as $$
+declare
+  v_debit constant bigint := p_debit / 100000000000;
+  v_credit constant bigint := p_credit / 100000000000;
+begin
+  if p_kind in (42, 43, 56, 57) and p_debit % 100000000000 <> p_credit % 100000000000 then return false; end if;
+  return case p_kind
+    when 40 then v_debit = 8006 and v_credit = 7005
+    when 41 then v_debit = 7005 and v_credit = 8006
+    when 42 then v_debit in (7001, 7005) and v_credit = 7006
+    when 43 then v_debit = 7006 and v_credit = 7005
+    when 44 then v_debit in (7001, 7002, 7003, 7004, 7005, 7009) and v_credit = 7007
+    when 45 then v_debit = 7007 and v_credit in (7001, 7002, 7003, 7004)
+    when 46 then v_debit = 7007 and v_credit = 8007
+    when 47 then v_debit = 8007 and v_credit = 7007
+    when 48 then v_debit = 8007 and v_credit in (7002, 7003, 7004, 7009)
+    when 49 then v_debit = 7007 and v_credit in (7002, 7003, 7004, 7009)
+    when 50 then v_debit = 7004 and v_credit = 7008
+    when 51 then v_debit = 7008 and v_credit = 7004
+    when 52 then v_debit = 7008 and v_credit = 6001
+    when 53 then v_debit = 6001 and v_credit = 7008
+    when 54 then v_debit in (7002, 7003, 7004, 7007, 8007) and v_credit = 7010
+    when 55 then v_debit = 7010 and v_credit in (7002, 7003, 7004, 7007, 8007)
+    when 56 then v_debit = 8008 and v_credit = 7010
+    when 57 then v_debit = 7010 and v_credit = 8008
+    when 58 then v_debit = 8009 and v_credit = 8007
+    when 59 then v_debit = 8007 and v_credit = 8009
+    when 60 then v_debit = 8007 and v_credit in (8003, 8006)
+    when 61 then v_debit = 8007 and v_credit = 8001
+    when 62 then v_debit = 8001 and v_credit = 8007
+    when 63 then v_debit = 8009 and v_credit = 7004
+    when 64 then v_debit = 7004 and v_credit = 8009
+    else false
+  end;
+end $$;
+
 -- Whether a transfer of this kind may debit and credit these accounts: the rules of src/ledger/posting-rules.ts, once
 -- more, where no program can get round them. Subsidy kinds keep unit and programme equal on both sides; money kinds
 -- never touch a subsidy class. PL/pgSQL on purpose: an SQL function would be parsed and inlined anew for every INSERT.
@@ -354,6 +392,7 @@ begin
       and p_debit % 100000000000 = p_credit % 100000000000
     when p_kind = 30 then p_debit / 100000000000 = 8005 and p_credit / 100000000000 = 6001
     when p_kind = 31 then p_debit / 100000000000 = 6001 and p_credit / 100000000000 = 8005
+    when p_kind >= 40 then settlement_posting_allowed(p_kind, p_debit, p_credit)
     else false
   end;
 end $$;

@@ -44,6 +44,18 @@ export const moneyKinds = {
   cashClearing: 7003,
   /** Purchases that clear through the card scheme's nightly files. */
   schemeClearing: 7004,
+  /** Subsidies payable to an outlet for what it dispensed; owner = outlet. */
+  subsidyPayable: 7005,
+  /** What is held back of an outlet's payables for a while; owner = outlet. */
+  holdback: 7006,
+  /** Instructed to a settlement bank and not seen there yet; owner = number of the bank. */
+  settlementTransit: 7007,
+  /** Presentments that are disputed with the card scheme; owner 0. */
+  disputes: 7008,
+  /** Payouts to an outlet that came back; owner = outlet. */
+  unappliedPayouts: 7009,
+  /** What reconciliation cannot explain yet; owner = number of the kind of break. */
+  suspense: 7010,
   /** The funds that Egypt Post holds behind all postal accounts. */
   postalPool: 8001,
   /** Fees for services: a replaced card, a bill paid. */
@@ -54,6 +66,14 @@ export const moneyKinds = {
   householdDebt: 8004,
   /** What the Post's account host owes for what accounts it holds have paid, less what it was given back; owner 0. */
   accountHostDue: 8005,
+  /** The state's money behind subsidies: a debit balance is due from it; owner = programme number. */
+  subsidyFunds: 8006,
+  /** Our account at a settlement bank: a debit balance is what the bank owes us; owner = number of the bank. */
+  settlementAccount: 8007,
+  /** Differences that two people gave up; owner = number of the kind of break. */
+  writeOffs: 8008,
+  /** Fees and interest of the card scheme and the banks; owner 0. */
+  networkAndBankFees: 8009,
 } as const
 
 export const OWNER_SPAN = 100_000_000_000

@@ -36,6 +36,32 @@ export const transferKinds = {
   /** A remote account gets from its host exactly what a transaction takes, and gives back what comes back. */
   hostFunding: 30,
   hostReturn: 31,
+  /** Settlement: what outlets, acquirers, the scheme, banks and the state are owed and paid (docs/ledger.md). */
+  subsidyPayable: 40,
+  subsidyPayableReversal: 41,
+  holdback: 42,
+  holdbackRelease: 43,
+  settlementInstructed: 44,
+  collectionInstructed: 45,
+  settlementPaid: 46,
+  settlementReceived: 47,
+  settlementReturned: 48,
+  settlementRejected: 49,
+  chargeback: 50,
+  representment: 51,
+  disputeCredit: 52,
+  disputeCreditReversal: 53,
+  toSuspense: 54,
+  fromSuspense: 55,
+  writeOff: 56,
+  writeBack: 57,
+  bankFee: 58,
+  bankInterest: 59,
+  stateFunding: 60,
+  poolTransfer: 61,
+  poolReturn: 62,
+  networkFee: 63,
+  networkIncome: 64,
 } as const
 export type TransferKind = keyof typeof transferKinds
 
@@ -49,6 +75,11 @@ export function transferKindOf(code: number): TransferKind {
   const kind = transferKindNames[code]
   assert(kind !== undefined, 'a transfer kind of the journal is known')
   return kind
+}
+
+/** Whether a kind is one of settlement: what clearing, banks and reconciliation post. */
+export function isSettlementKind(kind: TransferKind): boolean {
+  return transferKinds[kind] >= transferKinds.subsidyPayable
 }
 
 interface SubsidyRule {
@@ -76,7 +107,21 @@ const {
   stateFunds,
   householdDebt,
   accountHostDue,
+  subsidyPayable,
+  holdback,
+  settlementTransit,
+  disputes,
+  unappliedPayouts,
+  suspense,
+  subsidyFunds,
+  settlementAccount,
+  writeOffs,
+  networkAndBankFees,
 } = moneyKinds
+/** Whom settlement pays or collects from, besides outlets. */
+const institutions = [acquirerClearing, cashClearing, schemeClearing]
+/** Where what cannot be explained comes from and goes back to: never an outlet's own accounts, nor a household's. */
+const unexplained = [...institutions, settlementTransit, settlementAccount]
 const sellers = [outletPayable, acquirerClearing, schemeClearing]
 
 const subsidyRules: Partial<Record<TransferKind, SubsidyRule>> = {
@@ -110,6 +155,34 @@ const moneyRules: Partial<Record<TransferKind, MoneyRule>> = {
   overdraftRecovery: { debit: [postalAccount], credit: [householdDebt], sameOwner: true },
   hostFunding: { debit: [accountHostDue], credit: [postalAccount] },
   hostReturn: { debit: [postalAccount], credit: [accountHostDue] },
+  subsidyPayable: { debit: [subsidyFunds], credit: [subsidyPayable] },
+  subsidyPayableReversal: { debit: [subsidyPayable], credit: [subsidyFunds] },
+  holdback: { debit: [outletPayable, subsidyPayable], credit: [holdback], sameOwner: true },
+  holdbackRelease: { debit: [holdback], credit: [subsidyPayable], sameOwner: true },
+  settlementInstructed: {
+    debit: [outletPayable, ...institutions, subsidyPayable, unappliedPayouts],
+    credit: [settlementTransit],
+  },
+  collectionInstructed: { debit: [settlementTransit], credit: [outletPayable, ...institutions] },
+  settlementPaid: { debit: [settlementTransit], credit: [settlementAccount] },
+  settlementReceived: { debit: [settlementAccount], credit: [settlementTransit] },
+  settlementReturned: { debit: [settlementAccount], credit: [unappliedPayouts, ...institutions] },
+  settlementRejected: { debit: [settlementTransit], credit: [unappliedPayouts, ...institutions] },
+  chargeback: { debit: [schemeClearing], credit: [disputes] },
+  representment: { debit: [disputes], credit: [schemeClearing] },
+  disputeCredit: { debit: [disputes], credit: [postalAccount] },
+  disputeCreditReversal: { debit: [postalAccount], credit: [disputes] },
+  toSuspense: { debit: unexplained, credit: [suspense] },
+  fromSuspense: { debit: [suspense], credit: unexplained },
+  writeOff: { debit: [writeOffs], credit: [suspense], sameOwner: true },
+  writeBack: { debit: [suspense], credit: [writeOffs], sameOwner: true },
+  bankFee: { debit: [networkAndBankFees], credit: [settlementAccount] },
+  bankInterest: { debit: [settlementAccount], credit: [networkAndBankFees] },
+  stateFunding: { debit: [settlementAccount], credit: [subsidyFunds, stateFunds] },
+  poolTransfer: { debit: [settlementAccount], credit: [postalPool] },
+  poolReturn: { debit: [postalPool], credit: [settlementAccount] },
+  networkFee: { debit: [networkAndBankFees], credit: [schemeClearing] },
+  networkIncome: { debit: [schemeClearing], credit: [networkAndBankFees] },
 }
 
 /** Whether a transfer of this kind may debit and credit these accounts. */

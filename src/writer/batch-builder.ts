@@ -174,6 +174,11 @@ export class BatchBuilder {
     return id
   }
 
+  /** Transfers of a command between accounts that are no household's. */
+  postShared(transfers: readonly Transfer[]): void {
+    this.#addTransfers(this.#nextId, transfers, undefined)
+  }
+
   /**
    * A row of the journal for what is no authorization.
    * @returns its id

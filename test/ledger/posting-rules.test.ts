@@ -30,7 +30,7 @@ function everyAccount(): AccountNumber[] {
     accounts.push(subsidyAccount(accountClass, 'EGP', 77, OWNER))
   }
   for (const kind of Object.keys(moneyKinds)) accounts.push(moneyAccount(kind as keyof typeof moneyKinds, OWNER))
-  const strange = [1_000, 1_300, 1_301, 1_999, 2_000, 6_000, 6_002, 7_000, 7_005, 8_000, 8_002, 9_001]
+  const strange = [1_000, 1_300, 1_301, 1_999, 2_000, 6_000, 6_002, 7_000, 7_099, 8_000, 8_099, 9_001]
   accounts.push(moneyAccount('householdDebt', OWNER + 1), subsidyAccount('advanced', 'LOAF', 1, OWNER + 1))
   return [...accounts, ...strange.map((kind) => (kind * 100_000_000_000 + OWNER) as AccountNumber)]
 }

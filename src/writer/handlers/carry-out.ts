@@ -24,6 +24,7 @@ import {
   takePrintedCard,
 } from './issuance-commands.ts'
 import { addDevice, refundFee, removeDevice, replaceCard, reportCard } from './report-commands.ts'
+import { postSettlement } from './settlement-commands.ts'
 import { addException, endException, sendCode } from './verification-commands.ts'
 
 const OUTCOME_MAX = 500
@@ -58,6 +59,7 @@ const handlers: Readonly<Record<string, Handler | undefined>> = {
   'one-time-code': sendCode,
   'exception-add': addException,
   'exception-end': endException,
+  'settlement-post': postSettlement,
 }
 
 /**
