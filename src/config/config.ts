@@ -10,7 +10,8 @@ import { type Problem, validateFile } from './validation.ts'
 
 /** The whole configuration: validated, complete and frozen. Folder and file names in it are absolute. */
 export type Config = DeepReadonly<
-  Omit<ConfigFile, '$schema' | 'businessDay' | 'demo' | 'security' | 'notifications'> & {
+  Omit<ConfigFile, '$schema' | 'businessDay' | 'clearing' | 'demo' | 'security' | 'notifications'> & {
+    clearing: ConfigFile['clearing'] & { testFiles: boolean }
     businessDay: {
       cutover: string
       /** Minutes after Cairo midnight at which the business day ends; for `businessDate` of calendar.ts. */
@@ -166,6 +167,7 @@ function complete(file: ConfigFile, environment: RawEnvironment, baseDir: string
     },
     outbound: file.outbound.map(withTls),
     businessDay: { ...file.businessDay, cutoverMinutes: cutoverMinutes(file.businessDay.cutover) },
+    clearing: completeClearing(file, absolute),
     demo: { ...file.demo, enabled: file.demo.enabled ?? (!hasFile && file.environment !== 'production') },
     notifications: completeNotifications(file, absolute),
     ...(file.backup === undefined ? {} : { backup: { ...file.backup, folder: absolute(file.backup.folder) } }),
@@ -175,6 +177,15 @@ function complete(file: ConfigFile, environment: RawEnvironment, baseDir: string
       ...(pkcs11 === undefined ? {} : { pkcs11: completePkcs11(pkcs11, environment, absolute) }),
     },
   }
+}
+
+/** Files of a test say so, everywhere but in production. */
+function completeClearing(
+  { clearing, varDir, environment }: ConfigFile,
+  absolute: (name: string) => string,
+): Config['clearing'] {
+  const folder = path.resolve(absolute(varDir), clearing.folder)
+  return { ...clearing, folder, testFiles: clearing.testFiles ?? environment !== 'production' }
 }
 
 function completeNotifications(

@@ -2,6 +2,7 @@ import { type Static, Type } from 'typebox'
 import { accountHost } from './account-host-schema.ts'
 import { availability } from './availability-schema.ts'
 import { backup } from './backup-schema.ts'
+import { clearing } from './clearing-schema.ts'
 import { forwarding } from './forwarding-schema.ts'
 import { lanes, limits } from './lane-schema.ts'
 import { closed, group, host, listener, outboundLink, port } from './link-schema.ts'
@@ -139,6 +140,7 @@ export const configFileSchema = Type.Object(
       },
       { ...group, description: 'The business day.' },
     ),
+    clearing,
     limits,
     demo: Type.Object(
       {

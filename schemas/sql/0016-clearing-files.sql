@@ -1,0 +1,136 @@
+-- Clearing files of both directions, and what stands in those that go out.
+
+-- A file by its kind, institution, business date, cycle and number: a correction is a file with the next number, never a
+-- changed one. Its place is relative to the clearing folder.
+create table clearing_file (
+  id            bigint generated always as identity primary key,
+  direction     text not null check (direction in ('out', 'in')),
+  -- CTF and ITF: the card scheme's; SUB subsidies and OUT statements for a settlement bank; MAN manifest of a day; PAY and
+  -- NET payments; ACK, STM, STS and RET what banks and networks answer.
+  type          text not null check (type in ('CTF', 'ITF', 'SUB', 'OUT', 'MAN', 'PAY', 'NET', 'ACK', 'STM', 'STS', 'RET')),
+  institution   text not null check (institution ~ '^[A-Z0-9]{2,11}(-[A-Z0-9]{1,6})?$'),
+  business_date date not null,
+  cycle         smallint not null default 1 check (cycle between 1 and 99),
+  sequence      smallint not null default 1 check (sequence between 1 and 999),
+  name          text not null unique check (name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$'),
+  path          text not null check (path !~ '(^/|(^|/)\.\.(/|$))'),
+  state         text not null check (state in (
+                  'selected', 'written', 'signed', 'released', 'delivered', 'acknowledged', 'rejected', 'superseded',
+                  'received', 'processed')),
+  -- Null until it is written.
+  bytes         bigint check (bytes >= 0),
+  sha256        bytea check (length(sha256) = 32),
+  records       bigint check (records >= 0),
+  items         bigint not null default 0 check (items >= 0),
+  -- Sum of the absolute amounts of its items.
+  gross_piasters bigint not null default 0 check (gross_piasters >= 0),
+  -- What else its trailer says, by kind.
+  totals        jsonb not null default '{}' check (jsonb_typeof(totals) = 'object'),
+  -- Of a manifest: the hash of the one before it.
+  previous_sha256 bytea check (length(previous_sha256) = 32),
+  created_at    timestamptz not null default clock_timestamp(),
+  constraint clearing_file_once unique (direction, type, institution, business_date, cycle, sequence),
+  constraint clearing_file_written check (state = 'selected' or num_nulls(bytes, sha256) = 0)
+);
+create index clearing_file_date on clearing_file (business_date, direction, type);
+
+-- What happened to a file: rows are added, never changed.
+create table clearing_file_event (
+  id            bigint generated always as identity primary key,
+  file_id       bigint not null references clearing_file (id),
+  at            timestamptz not null default clock_timestamp(),
+  actor         text not null check (length(actor) between 1 and 64),
+  action        text not null check (action ~ '^[a-z][a-z-]{1,31}$'),
+  from_state    text,
+  to_state      text,
+  detail        jsonb not null default '{}' check (jsonb_typeof(detail) = 'object')
+);
+create index clearing_file_event_file on clearing_file_event (file_id, id);
+
+-- Links that ever brought the card scheme's messages: a link that was renamed does not lose what came by it.
+create table clearing_rail (
+  link          text primary key
+);
+
+-- Business dates whose items were taken into files, and what the ledger had of each then.
+create table clearing_selection (
+  business_date date primary key,
+  selected_at   timestamptz not null default clock_timestamp(),
+  -- Items and sums by kind of file, what the ledger says of them, and what has to be looked at.
+  summary       jsonb not null check (jsonb_typeof(summary) = 'object')
+);
+
+-- The outlets of a date's items as they were known when these were taken: a file that is written again is the same.
+create table clearing_outlet (
+  business_date date not null,
+  outlet_id     bigint not null,
+  acceptor      text not null,
+  name          text not null,
+  category      text not null,
+  governorate   text not null,
+  mcc           text not null,
+  fuel          text,
+  -- Null: nobody knows where its money goes.
+  bank          text,
+  account       text,
+  primary key (business_date, outlet_id)
+);
+
+-- What stands in the files that go out. Of the card scheme's (programme 0) an item is what was posted for an
+-- authorization, less what was taken back of it on the same date; of a subsidy file what was dispensed or taken back at an outlet.
+create table clearing_item (
+  business_date date not null,
+  file_id       bigint not null,
+  -- From 1 in each file.
+  number        integer not null check (number > 0),
+  lane          smallint not null,
+  authorization_id bigint not null,
+  -- What it completes or takes back.
+  original_id   bigint,
+  programme     smallint not null default 0 check (programme between 0 and 99),
+  -- 05, 06, 07 and 25, 26, 27 as the card scheme has them; RD dispensed, RT taken back, RA taking back undone.
+  transaction_code text not null check (transaction_code in ('05', '06', '07', '25', '26', '27', 'RD', 'RT', 'RA')),
+  -- Of the card scheme's what is cleared; of a subsidy what is paid to the outlet for it.
+  amount_piasters bigint not null check (amount_piasters >= 0),
+  -- Of the amount, cash that came with goods.
+  cashback_piasters bigint not null default 0 check (cashback_piasters between 0 and amount_piasters),
+  outlet_id     bigint,
+  -- Units, or piasters of value; and what the household paid from its account.
+  quantity      bigint not null default 0 check (quantity >= 0),
+  co_payment_piasters bigint not null default 0 check (co_payment_piasters >= 0),
+  primary key (authorization_id, programme, business_date),
+  constraint clearing_item_number unique (file_id, number, business_date)
+) partition by range (business_date);
+
+-- Makes the place for a date's items, which come once.
+create function prepare_clearing_items(p_date date) returns void
+  language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  v_table text := 'clearing_item_' || to_char(p_date, 'YYYYMMDD');
+begin
+  if exists (select from clearing_selection where business_date = p_date) then
+    raise exception 'the items of % were selected before', p_date
+      using errcode = 'check_violation', constraint = 'clearing_selection_once';
+  end if;
+  if to_regclass(v_table) is null then
+    execute format('create table %I partition of clearing_item for values from (%L) to (%L)
+        with (autovacuum_vacuum_insert_threshold = -1)', v_table, p_date, p_date + 1);
+  end if;
+end $$;
+
+create view clearing_files as
+  select id, direction, type, institution, business_date, cycle, sequence, name, state, bytes, encode(sha256, 'hex') as sha256,
+         records, items, gross_piasters, totals, encode(previous_sha256, 'hex') as previous_sha256, created_at
+  from clearing_file;
+create view clearing_items as
+  select i.business_date, f.name as file, f.type, i.number, i.lane, i.authorization_id, i.original_id, i.programme,
+         i.transaction_code, i.amount_piasters, i.cashback_piasters, i.outlet_id, i.quantity, i.co_payment_piasters
+  from clearing_item i join clearing_file f on f.id = i.file_id;
+
+grant select on clearing_file, clearing_file_event, clearing_rail, clearing_selection, clearing_outlet, clearing_item,
+  clearing_files, clearing_items to mizan_app;
+grant insert on clearing_file, clearing_file_event, clearing_rail, clearing_selection, clearing_outlet, clearing_item to mizan_app;
+grant update (state, bytes, sha256, records, items, gross_piasters, totals, previous_sha256) on clearing_file to mizan_app;
+grant select on clearing_files, clearing_items to mizan_analyst;
+revoke all on function prepare_clearing_items(date) from public;
+grant execute on function prepare_clearing_items(date) to mizan_app;

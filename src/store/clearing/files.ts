@@ -1,0 +1,369 @@
+import { type CivilDate, formatDate, parseDate } from '../../calendar.ts'
+import { MizanError } from '../../errors.ts'
+import type { Queryable } from '../access-pool.ts'
+
+export const fileTypes = ['CTF', 'ITF', 'SUB', 'OUT', 'MAN', 'PAY', 'NET', 'ACK', 'STM', 'STS', 'RET'] as const
+export type FileType = (typeof fileTypes)[number]
+
+/**
+ * States of a clearing file. Out: its items are `selected`, it is `written`, `signed`, `released` by two people,
+ * `delivered`, and `acknowledged` or `rejected` by the receiver; `superseded` by a correction. In: `received`, and `processed` or
+ * `rejected` by us.
+ */
+export const fileStates = [
+  'selected',
+  'written',
+  'signed',
+  'released',
+  'delivered',
+  'acknowledged',
+  'rejected',
+  'superseded',
+  'received',
+  'processed',
+] as const
+export type FileState = (typeof fileStates)[number]
+
+/** What tells one file from all others. */
+export interface FileKey {
+  readonly direction: 'out' | 'in'
+  readonly type: FileType
+  /** Capital letters and digits, and behind a hyphen a part of it, such as a programme: `NBE-01`. */
+  readonly institution: string
+  readonly businessDate: CivilDate
+  /** 1 to 99; days have one cycle unless a part of the room has more. */
+  readonly cycle: number
+  /** 1, and one more for each correction. */
+  readonly sequence: number
+}
+
+/** What a file holds, known when it is written or received. */
+export interface FileContent {
+  readonly bytes: number
+  readonly sha256: Buffer
+  readonly records: number
+  readonly items: number
+  readonly grossPiasters: bigint
+  /** What else its trailer says. */
+  readonly totals: Readonly<Record<string, unknown>>
+  /** Of a manifest: the hash of the one before it. */
+  readonly previousSha256?: Buffer
+}
+
+export interface ClearingFile extends FileKey {
+  readonly id: number
+  readonly name: string
+  /** Relative to the clearing folder. */
+  readonly path: string
+  readonly state: FileState
+  /** Undefined until it is written. */
+  readonly bytes: number | undefined
+  readonly sha256: Buffer | undefined
+  readonly records: number | undefined
+  readonly items: number
+  readonly grossPiasters: bigint
+  readonly totals: Readonly<Record<string, unknown>>
+  readonly previousSha256: Buffer | undefined
+  readonly createdAtMs: number
+}
+
+/** A file that begins its life. */
+export interface NewFile extends FileKey {
+  /** @default {@link fileName} */
+  readonly name?: string
+  /** @default {@link outgoingPath} */
+  readonly path?: string
+  readonly state: FileState
+  readonly content?: FileContent
+}
+
+interface Row {
+  readonly id: string
+  readonly direction: 'out' | 'in'
+  readonly type: FileType
+  readonly institution: string
+  readonly business_date: string
+  readonly cycle: number
+  readonly sequence: number
+  readonly name: string
+  readonly path: string
+  readonly state: FileState
+  readonly bytes: string | null
+  readonly sha256: Buffer | null
+  readonly records: string | null
+  readonly items: string
+  readonly gross_piasters: string
+  readonly totals: Record<string, unknown>
+  readonly previous_sha256: Buffer | null
+  readonly created_at: Date
+}
+
+const columns = `id, direction, type, institution, business_date, cycle, sequence, name, path, state, bytes, sha256, records,
+  items, gross_piasters, totals, previous_sha256, created_at`
+const LIST_MAX = 1_000
+
+/** `UC.CTF.400000.20261122.1.001`, with `.xml` behind it where the content is XML. */
+export function fileName({ type, institution, businessDate, cycle, sequence }: FileKey, ending = ''): string {
+  return `UC.${type}.${institution}.${businessDate}.${cycle}.${String(sequence).padStart(3, '0')}${ending}`
+}
+
+/** Where a file of a name stands, relative to the clearing folder. */
+export function outgoingPath(businessDate: CivilDate, name: string): string {
+  return `out/${formatDate(businessDate)}/${name}`
+}
+
+/**
+ * Puts a file into the register, or finds that it is there already: a step that is run again gets the same file.
+ * @param actor who does it: a step, or `user:NAME`
+ * @throws MizanError CONFLICT when the same file was registered with another content or name
+ */
+export async function registerFile(client: Queryable, file: NewFile, actor: string): Promise<ClearingFile> {
+  const name = file.name ?? fileName(file)
+  const { content } = file
+  const inserted = await client.query<Row>(
+    `insert into clearing_file (direction, type, institution, business_date, cycle, sequence, name, path, state, bytes,
+       sha256, records, items, gross_piasters, totals, previous_sha256)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+     on conflict do nothing returning ${columns}`,
+    [
+      file.direction,
+      file.type,
+      file.institution,
+      formatDate(file.businessDate),
+      file.cycle,
+      file.sequence,
+      name,
+      file.path ?? outgoingPath(file.businessDate, name),
+      file.state,
+      content?.bytes ?? null,
+      content?.sha256 ?? null,
+      content?.records ?? null,
+      content?.items ?? 0,
+      String(content?.grossPiasters ?? 0n),
+      JSON.stringify(content?.totals ?? {}),
+      content?.previousSha256 ?? null,
+    ],
+  )
+  const [row] = inserted.rows
+  if (row !== undefined) {
+    const made = fileOf(row)
+    await noteFileEvent(client, made.id, { action: 'registered', actor, to: made.state })
+    return made
+  }
+  const known = (await findFileByKey(client, file)) ?? (await findFile(client, name))
+  if (known === undefined || known.name !== name) {
+    throw new MizanError('CONFLICT', `the file ${name} stands in the register as ${known?.name ?? 'another'}`)
+  }
+  if (content !== undefined && known.sha256?.equals(content.sha256) === false) {
+    throw new MizanError('CONFLICT', `the file ${name} was registered before with another content`)
+  }
+  return known
+}
+
+/**
+ * Notes what was written under a file's name: it goes from `selected` to `written`. A file that was written before keeps its state and
+ * must have the same bytes.
+ * @throws MizanError CONFLICT when they are others; NOT_FOUND
+ */
+export async function recordWritten(
+  client: Queryable,
+  id: number,
+  content: FileContent,
+  actor: string,
+): Promise<ClearingFile> {
+  const { rows } = await client.query<Row>(
+    `update clearing_file set state = 'written', bytes = $2, sha256 = $3, records = $4, items = $5, gross_piasters = $6,
+       totals = $7, previous_sha256 = $8
+     where id = $1 and state = 'selected' returning ${columns}`,
+    [
+      id,
+      content.bytes,
+      content.sha256,
+      content.records,
+      content.items,
+      String(content.grossPiasters),
+      JSON.stringify(content.totals),
+      content.previousSha256 ?? null,
+    ],
+  )
+  const [row] = rows
+  if (row !== undefined) {
+    await noteFileEvent(client, id, { action: 'written', actor, from: 'selected', to: 'written' })
+    return fileOf(row)
+  }
+  const known = await readFile(client, id)
+  if (known.sha256?.equals(content.sha256) !== true) {
+    throw new MizanError('CONFLICT', `the file ${known.name} was written before with other bytes; a file never changes`)
+  }
+  return known
+}
+
+/** A change of a file's state. */
+export interface FileMove {
+  readonly from: readonly FileState[]
+  readonly to: FileState
+  /** What happened, in lower case with hyphens, such as `released`. */
+  readonly action: string
+  readonly actor: string
+  readonly detail?: Readonly<Record<string, unknown>>
+}
+
+/**
+ * Moves a file from one state to another and writes that into its history. A file that is where it should go already stays
+ * so, without another event.
+ * @throws MizanError CONFLICT when it is in a state that the move does not start from; NOT_FOUND
+ */
+export async function moveFile(client: Queryable, id: number, move: FileMove): Promise<ClearingFile> {
+  const before = await readFile(client, id)
+  if (before.state === move.to) return before
+  const { rows } = await client.query<Row>(
+    `update clearing_file set state = $3 where id = $1 and state = any ($2) returning ${columns}`,
+    [id, move.from, move.to],
+  )
+  const [row] = rows
+  if (row === undefined) {
+    const now = await readFile(client, id)
+    if (now.state === move.to) return now
+    throw new MizanError(
+      'CONFLICT',
+      `the file ${now.name} is ${now.state}; ${move.action} needs ${move.from.join(' or ')}`,
+    )
+  }
+  const { action, actor, to, detail } = move
+  await noteFileEvent(client, id, { action, actor, from: before.state, to, detail })
+  return fileOf(row)
+}
+
+/** Something that happened to a file. */
+export interface FileEvent {
+  readonly id: number
+  readonly atMs: number
+  readonly actor: string
+  readonly action: string
+  readonly from: FileState | undefined
+  readonly to: FileState | undefined
+  readonly detail: Readonly<Record<string, unknown>>
+}
+
+/** Adds to a file's history what changes no state, such as an attempt to deliver it. */
+export async function noteFileEvent(
+  client: Queryable,
+  fileId: number,
+  event: {
+    readonly action: string
+    readonly actor: string
+    readonly from?: FileState
+    readonly to?: FileState
+    readonly detail?: Readonly<Record<string, unknown>> | undefined
+  },
+): Promise<void> {
+  await client.query(
+    `insert into clearing_file_event (file_id, actor, action, from_state, to_state, detail) values ($1, $2, $3, $4, $5, $6)`,
+    [fileId, event.actor, event.action, event.from ?? null, event.to ?? null, JSON.stringify(event.detail ?? {})],
+  )
+}
+
+/** A file's history, oldest first. */
+export async function fileEvents(client: Queryable, fileId: number): Promise<FileEvent[]> {
+  const { rows } = await client.query<{
+    id: string
+    at: Date
+    actor: string
+    action: string
+    from_state: FileState | null
+    to_state: FileState | null
+    detail: Record<string, unknown>
+  }>(
+    `select id, at, actor, action, from_state, to_state, detail from clearing_file_event where file_id = $1
+     order by id limit ${LIST_MAX}`,
+    [fileId],
+  )
+  return rows.map((row) => ({
+    id: Number(row.id),
+    atMs: row.at.getTime(),
+    actor: row.actor,
+    action: row.action,
+    from: row.from_state ?? undefined,
+    to: row.to_state ?? undefined,
+    detail: row.detail,
+  }))
+}
+
+/** @throws MizanError NOT_FOUND */
+export async function readFile(client: Queryable, id: number): Promise<ClearingFile> {
+  const { rows } = await client.query<Row>(`select ${columns} from clearing_file where id = $1`, [id])
+  const [row] = rows
+  if (row === undefined) throw new MizanError('NOT_FOUND', `there is no clearing file ${id}`)
+  return fileOf(row)
+}
+
+/** A file by its name. */
+export async function findFile(client: Queryable, name: string): Promise<ClearingFile | undefined> {
+  const { rows } = await client.query<Row>(`select ${columns} from clearing_file where name = $1`, [name])
+  return rows[0] === undefined ? undefined : fileOf(rows[0])
+}
+
+/** A file by what tells it from all others. */
+export async function findFileByKey(client: Queryable, key: FileKey): Promise<ClearingFile | undefined> {
+  const { rows } = await client.query<Row>(
+    `select ${columns} from clearing_file
+     where direction = $1 and type = $2 and institution = $3 and business_date = $4 and cycle = $5 and sequence = $6`,
+    [key.direction, key.type, key.institution, formatDate(key.businessDate), key.cycle, key.sequence],
+  )
+  return rows[0] === undefined ? undefined : fileOf(rows[0])
+}
+
+/** Which files are wanted; what is absent does not matter. */
+export interface FileFilter {
+  readonly businessDate?: CivilDate
+  readonly direction?: 'out' | 'in'
+  readonly types?: readonly FileType[]
+  readonly states?: readonly FileState[]
+  /** Only those with a smaller id, for the next page. */
+  readonly beforeId?: number
+  /** At most 1,000. @default 1000 */
+  readonly limit?: number
+}
+
+/** Files, the newest first. */
+export async function listFiles(client: Queryable, filter: FileFilter = {}): Promise<ClearingFile[]> {
+  const { rows } = await client.query<Row>(
+    `select ${columns} from clearing_file
+     where ($1::date is null or business_date = $1) and ($2::text is null or direction = $2)
+       and ($3::text[] is null or type = any ($3)) and ($4::text[] is null or state = any ($4))
+       and ($5::bigint is null or id < $5)
+     order by id desc limit $6`,
+    [
+      filter.businessDate === undefined ? null : formatDate(filter.businessDate),
+      filter.direction ?? null,
+      filter.types ?? null,
+      filter.states ?? null,
+      filter.beforeId ?? null,
+      Math.min(filter.limit ?? LIST_MAX, LIST_MAX),
+    ],
+  )
+  return rows.map(fileOf)
+}
+
+function fileOf(row: Row): ClearingFile {
+  return {
+    id: Number(row.id),
+    direction: row.direction,
+    type: row.type,
+    institution: row.institution,
+    businessDate: parseDate(row.business_date),
+    cycle: row.cycle,
+    sequence: row.sequence,
+    name: row.name,
+    path: row.path,
+    state: row.state,
+    bytes: row.bytes === null ? undefined : Number(row.bytes),
+    sha256: row.sha256 ?? undefined,
+    records: row.records === null ? undefined : Number(row.records),
+    items: Number(row.items),
+    grossPiasters: BigInt(row.gross_piasters),
+    totals: row.totals,
+    previousSha256: row.previous_sha256 ?? undefined,
+    createdAtMs: row.created_at.getTime(),
+  }
+}
