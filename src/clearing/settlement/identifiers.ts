@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import type { CivilDate } from '../../calendar.ts'
 import { assert } from '../../errors.ts'
 
@@ -45,15 +44,6 @@ export function messageIdOf(
   const id = `UC-${type}-${institution}-${run.businessDate}-${run.cycle}`
   assert(id.length <= ID_MAX, 'a message id has at most 35 characters')
   return id
-}
-
-/** UETR of an instruction: a UUID in the form of version 4, made of its id, so that a run that is made again has the same. */
-export function uetrOf(endToEndId: string): string {
-  const bytes = createHash('sha256').update(`uetr ${endToEndId}`).digest().subarray(0, 16)
-  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40
-  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80
-  const hex = bytes.toString('hex')
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-')
 }
 
 /** Reference under which a run's money is posted (`requestPostings`). */
