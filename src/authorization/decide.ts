@@ -12,6 +12,7 @@ import { decideCover } from './health.ts'
 import { completeHold } from './hold-capture.ts'
 import { sendCode } from './one-time-code.ts'
 import { counterpartyOf, debitPostal, depositPostal, postalAvailable, postalGroup } from './postal.ts'
+import { checkPresentment } from './presentment.ts'
 import { refundPurchase } from './refund.ts'
 import { decideAtHost } from './remote.ts'
 import type { AuthorizationRequest } from './request.ts'
@@ -40,6 +41,8 @@ function decideHere(request: AuthorizationRequest, context: DecisionContext): De
     draft.set({ replay: previous })
     return draft.approve(0, previous.result)
   }
+  const withheld = request.presentment && checkPresentment(request.presentment, draft)
+  if (withheld !== undefined) return withheld
   if (request.fault !== undefined) return draft.decline(request.fault.result, 'message.fault', request.fault.field)
   if (request.messageClass === 'reversal' || request.messageClass === 'reversal-advice') return reverse(request, draft)
   if (context.reversedEarly) return draft.decline('duplicate-other-content', 'reversal.early')

@@ -38,6 +38,22 @@ export interface OriginalReference {
   readonly acquirer: string
 }
 
+/** What of the card network's clearing file a posting stands for, and what it was matched to. */
+export interface PresentmentFacts {
+  /** Acquirer reference number, 23 digits. */
+  readonly arn: string
+  /** 05 sale, 06 credit, 07 cash, 25 to 27 their reversals. */
+  readonly transactionCode: string
+  /** The row of the file, `file:number`. */
+  readonly item: string
+  /** Such as `exact` or `forced`. */
+  readonly outcome: string
+  /** Of the authorization that it matched; undefined for one that matched none. */
+  readonly match: { readonly id: number; readonly rule: string; readonly confidence: number } | undefined
+  /** Such as `late`. */
+  readonly flags: readonly string[]
+}
+
 /**
  * A request for a decision, in the terms of the decision and not of any dialect. Built by `inbound.ts`; text is
  * trimmed, amounts are whole minor units. `fault` is set when the message cannot be decided on its merits.
@@ -114,6 +130,8 @@ export interface AuthorizationRequest {
   /** Key of the original that DE90 names. */
   readonly originalKey: string | undefined
   readonly fault: { readonly result: Result; readonly field: string } | undefined
+  /** Set for what the network's clearing file brought, and no message. */
+  readonly presentment?: PresentmentFacts | undefined
 }
 
 /** An outlet of the master data. */

@@ -80,7 +80,8 @@ export function readPrefetch({ tables }: Ledger, lane: number, query: PrefetchQu
     if (found !== undefined) originals.set(ordinal, describe(tables, found))
   }
   const households = [...wanted].map((entry) => loadHousehold(tables, entry, query.entitlementDate))
-  return { households, previous, reversedEarly, originals }
+  // No presentments of a clearing file come here.
+  return { households, previous, reversedEarly, originals, byId: new Map() }
 }
 
 /** DE90's key first, then the scheme's reference, then card, RRN and outlet; of several the last. */

@@ -169,11 +169,12 @@ export class LaneStore implements LaneJournal {
     if (client === undefined) throw new MizanError('STORE_UNAVAILABLE', 'the lane is not connected')
     try {
       const asksJournal = query.keys.length + query.originals.length > 0
-      const [households, found] = await Promise.all([
+      const [households, found, numbered] = await Promise.all([
         query.panIndexes.length + query.householdIds.length > 0 ? this.#loadHouseholds(client, query) : [],
         asksJournal ? this.#findAuthorizations(client, query) : [],
+        query.byId.length > 0 ? this.#readAuthorizations(client, query) : [],
       ])
-      return readPrefetched(query, households, found)
+      return readPrefetched(query, households, [...found, ...numbered])
     } catch (cause) {
       this.drop()
       throw new MizanError('STORE_UNAVAILABLE', describeError(cause), { cause })
@@ -280,6 +281,15 @@ export class LaneStore implements LaneJournal {
         textArray(originals.map((original) => original.terminal)),
         int8Array(originals.map((original) => original.amount)),
       ],
+    })
+    return rows
+  }
+
+  async #readAuthorizations(client: pg.Client, { byId }: PrefetchQuery): Promise<FoundRow[]> {
+    const { rows } = await client.query<FoundRow>({
+      name: 'authorizations_by_id',
+      text: "select 'numbered' as kind, id::text as reference, payload from authorizations_by_id($1, $2, $3::date[])",
+      values: [this.#options.lane, byId.map(({ id }) => id), byId.map(({ businessDate }) => formatDate(businessDate))],
     })
     return rows
   }

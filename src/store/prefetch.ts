@@ -41,6 +41,14 @@ export interface PrefetchQuery {
   readonly householdIds: readonly number[]
   readonly keys: readonly string[]
   readonly originals: readonly OriginalQuery[]
+  /** Authorizations that are wanted by their numbers. */
+  readonly byId: readonly NumberedQuery[]
+}
+
+/** An authorization by its number and the business date that it stands on. */
+export interface NumberedQuery {
+  readonly id: number
+  readonly businessDate: CivilDate
 }
 
 export interface Prefetched {
@@ -51,6 +59,8 @@ export interface Prefetched {
   readonly reversedEarly: ReadonlySet<string>
   /** By ordinal in the query. */
   readonly originals: ReadonlyMap<number, StoredAuthorization>
+  /** By number. */
+  readonly byId: ReadonlyMap<number, StoredAuthorization>
 }
 
 type HoldJson = readonly [number, number, number, number, number, number, number]
@@ -89,7 +99,7 @@ export interface HouseholdRow {
 
 /** A row of `find_authorizations`. */
 export interface FoundRow {
-  readonly kind: 'previous' | 'early' | 'original'
+  readonly kind: 'previous' | 'early' | 'original' | 'numbered'
   readonly reference: string
   readonly payload: unknown
 }
@@ -154,9 +164,11 @@ export function readPrefetched(
   const previous = new Map<string, StoredAuthorization>()
   const reversedEarly = new Set<string>()
   const originals = new Map<number, StoredAuthorization>()
+  const byId = new Map<number, StoredAuthorization>()
   for (const { kind, reference, payload } of foundRows) {
     if (kind === 'early') reversedEarly.add(uuidBytes(reference))
     else if (kind === 'previous') previous.set(uuidBytes(reference), authorizationOf(payload as AuthorizationJson))
+    else if (kind === 'numbered') byId.set(Number(reference), authorizationOf(payload as AuthorizationJson))
     else originals.set(Number(reference), authorizationOf(payload as AuthorizationJson))
   }
   return {
@@ -164,6 +176,7 @@ export function readPrefetched(
     previous,
     reversedEarly,
     originals,
+    byId,
   }
 }
 

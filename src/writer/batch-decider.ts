@@ -17,6 +17,7 @@ import type { HouseholdCache } from './household-cache.ts'
 import type { LaneRules } from './lane-rules.ts'
 import type { Lookups } from './lookups.ts'
 import { closeMonths } from './month-closing.ts'
+import { decidePresented, isToDecide } from './presentment.ts'
 import { isReversal, type Portion, type Work } from './work.ts'
 
 /** How a request is to be answered once its batch is durable. */
@@ -45,13 +46,14 @@ export interface DecideBy {
  */
 export function decideBatch({ works, chores }: Portion, lookups: Lookups, by: DecideBy): Answer[] {
   const { builder, cache, rules } = by
+  const programmes = rules.programmesOn(builder.head.entitlementDate)
   for (const chore of chores) {
-    if (chore.kind === 'command') carryOut(chore, builder, cache, rules)
+    if (chore.kind === 'command' && isToDecide(chore)) decidePresented(chore, lookups, by, programmes)
+    else if (chore.kind === 'command') carryOut(chore, builder, cache, rules)
     else if (chore.kind === 'expire-hold') expireHold(chore, by)
     else if (chore.kind === 'abandon-host-request') abandonAtHost(chore.request, by)
     else closeMonths(cache.getHousehold(chore.householdKey ?? ''), lookups.past, builder, rules)
   }
-  const programmes = rules.programmesOn(builder.head.entitlementDate)
   return works.map((work) => decideOne(work, lookups, by, programmes))
 }
 

@@ -1,6 +1,9 @@
+import type { AuthorizationRequest } from '../authorization/request.ts'
+import type { CivilDate } from '../calendar.ts'
 import type { InboxCommand } from '../store/command-inbox.ts'
 import type { OpenHostRequest } from '../store/host-requests.ts'
 import { householdKey } from './household-cache.ts'
+import type { UnderWay } from './work.ts'
 
 /**
  * What a lane has to do beside answering requests, in batches like these: nobody waits for an answer, and it may take
@@ -27,7 +30,15 @@ type ChoreKind =
       readonly command: InboxCommand
       /** Why it cannot be carried out, where that was found out before: then it is only ended. */
       readonly refusal: string | undefined
+      /** What a presentment of the network's clearing file asks to be decided. */
+      readonly presentment?: Presented | undefined
     }
+
+/** A presentment as a request, and the authorization that it was matched to. */
+export interface Presented {
+  readonly request: AuthorizationRequest
+  readonly original: { readonly id: number; readonly businessDate: CivilDate } | undefined
+}
 
 export const CHORES_PER_BATCH = 32
 const CHORES_MAX = 4_096
@@ -59,9 +70,21 @@ export class Chores {
     return true
   }
 
-  /** Takes chores for a batch, up to `max`. */
-  take(max: number, nowMs: number): Chore[] {
-    return this.isResting(nowMs) ? [] : this.#waiting.splice(0, max)
+  /**
+   * Takes chores for a batch, up to `max`, and no further than before a presentment that depends on what is under way or
+   * was just taken: as a message would, it finds in the journal what came before it.
+   * @param ahead requests under way; the last of them gets the presentments that are taken
+   */
+  take(max: number, nowMs: number, ahead: readonly UnderWay[] = []): Chore[] {
+    if (this.isResting(nowMs)) return []
+    let count = 0
+    for (; count < max && count < this.#waiting.length; count++) {
+      const request = requestOf(this.#waiting[count])
+      if (request === undefined) continue
+      if (ahead.some((requests) => requests.blocks(request))) break
+      ahead.at(-1)?.add(request)
+    }
+    return this.#waiting.splice(0, count)
   }
 
   /** What was taken waits again: commands in their order, before them the holds. */
@@ -74,6 +97,10 @@ export class Chores {
   rest(nowMs: number): void {
     this.#restUntilMs = nowMs + REST_MS
   }
+}
+
+function requestOf(chore: Chore | undefined): AuthorizationRequest | undefined {
+  return chore?.kind === 'command' ? chore.presentment?.request : undefined
 }
 
 function orderOf(chore: Chore): number {

@@ -90,7 +90,7 @@ export class Intake {
     const late = (work: Work) => this.#isLate(work)
     const works = this.#waiting.take(room.works, nowMs, ahead, late, (work) => this.#desk?.detain(work) === true)
     this.copies.take(works)
-    const chores = this.chores.take(room.chores, nowMs)
+    const chores = this.chores.take(room.chores, nowMs, ahead)
     return works.length + chores.length === 0 ? undefined : { works, chores }
   }
 

@@ -10,6 +10,7 @@ import { BatchPipeline } from './batch-pipeline.ts'
 import { BatchReader } from './batch-reader.ts'
 import { CacheWarmer } from './cache-warmer.ts'
 import { CHORES_PER_BATCH, type Chore, ofHousehold } from './chores.ts'
+import { commandChore } from './command-chore.ts'
 import type { DueHold } from './hold-sweeper.ts'
 import { HouseholdCache } from './household-cache.ts'
 import { Intake } from './intake.ts'
@@ -152,8 +153,7 @@ export class Lane {
 
   /** Queues a command of the inbox. @returns false when there is no room: it is read again */
   takeCommand(command: InboxCommand): boolean {
-    const whose = ofHousehold(command.panIndex, command.householdId)
-    return this.#takeChore({ kind: 'command', ...whose, command, refusal: undefined })
+    return this.#takeChore(commandChore(command, this.#clock.now()))
   }
 
   /** Chores that may be queued now. */

@@ -4,7 +4,7 @@ import { earlyKeysOf } from '../authorization/early-keys.ts'
 import { addDays, type CivilDate, civilDate, monthOf, transmissionInstant } from '../calendar.ts'
 import type { Balance } from '../ledger/transfer.ts'
 import type { LaneJournal } from '../store/lane-journal.ts'
-import type { OriginalQuery, Prefetched } from '../store/prefetch.ts'
+import type { NumberedQuery, OriginalQuery, Prefetched } from '../store/prefetch.ts'
 import type { HouseholdCache } from './household-cache.ts'
 import type { Moment } from './open-batch.ts'
 import type { RecentKeys } from './recent-keys.ts'
@@ -15,6 +15,8 @@ export interface Lookups {
   readonly previous: Prefetched['previous']
   readonly reversedEarly: Prefetched['reversedEarly']
   readonly originals: ReadonlyMap<Work, StoredAuthorization>
+  /** Authorizations that presentments of a clearing file were matched to, by number. */
+  readonly byId: Prefetched['byId']
   /** Of those that bring something to verify. */
   readonly authentications: ReadonlyMap<Work, Authentication>
   /** Wallets of past months that are to be closed first, by household. */
@@ -23,7 +25,7 @@ export interface Lookups {
 
 type Found = Omit<Lookups, 'authentications' | 'past'>
 
-const nothing: Found = { previous: new Map(), reversedEarly: new Set(), originals: new Map() }
+const nothing: Found = { previous: new Map(), reversedEarly: new Set(), originals: new Map(), byId: new Map() }
 
 /** Days by which a sender's clock may be ahead of ours before its earlier messages are no longer found. */
 const CLOCK_AHEAD_DAYS = 3
@@ -72,7 +74,16 @@ export async function lookUp(options: {
   const asking: Work[] = []
   const span = new JournalSpan(options.moment, options.matchingDays)
   const householdIds = new Set<number>()
-  for (const { householdKey: key, cardlessId } of chores) {
+  const byId: NumberedQuery[] = []
+  for (const chore of chores) {
+    const { householdKey: key, cardlessId } = chore
+    if (chore.kind === 'command' && chore.presentment !== undefined) {
+      const { request, original } = chore.presentment
+      // Nobody waits for it: the journal is asked, whatever memory says.
+      keys.push(request.key)
+      span.reach(transmissionInstant(request.transmission, nowMs))
+      if (original !== undefined) byId.push(original)
+    }
     if (key === undefined || cache.has(key, month)) continue
     if (cardlessId === undefined) panIndexes.add(key)
     else householdIds.add(cardlessId)
@@ -97,12 +108,12 @@ export async function lookUp(options: {
   if (panIndexes.size === 0 && householdIds.size === 0 && keys.length === 0 && originals.length === 0) return nothing
   const { since } = span
   const wanted = { panIndexes: [...panIndexes], householdIds: [...householdIds] }
-  const found = await store.prefetch({ entitlementDate, since, ...wanted, keys, originals })
+  const found = await store.prefetch({ entitlementDate, since, ...wanted, keys, originals, byId })
   for (const loaded of found.households) cache.add(loaded, month)
   const originalOf = new Map<Work, StoredAuthorization>()
   for (const [ordinal, work] of asking.entries()) {
     const original = found.originals.get(ordinal)
     if (original !== undefined) originalOf.set(work, original)
   }
-  return { previous: found.previous, reversedEarly: found.reversedEarly, originals: originalOf }
+  return { previous: found.previous, reversedEarly: found.reversedEarly, originals: originalOf, byId: found.byId }
 }

@@ -1,0 +1,275 @@
+-- What the card network sends for clearing, and what becomes of it (docs/network-clearing.md). A row of `network_item` is a
+-- transaction of an incoming file: what it says, what it matched and by which rule, and what was posted for it. The money is
+-- posted by the lane's writer alone (command `presentment`), so that a row here only says what the journal holds.
+
+create table network_item (
+  file_id       bigint not null references clearing_file (id),
+  -- Of the transaction within the file, from 1; and the record that it begins with.
+  number        integer not null check (number > 0),
+  record        bigint not null check (record > 0),
+  transaction_code text not null check (transaction_code ~ '^[0-9]{2}$'),
+  usage         text not null default '1' check (usage ~ '^[0-9]$'),
+  -- Acquirer reference number, 23 digits; '' for transactions that have none.
+  arn           text not null default '' check (arn ~ '^([0-9]{23})?$'),
+  -- Of the card, where it is one of ours.
+  lane          smallint,
+  household_id  bigint,
+  card_id       bigint,
+  pan_masked    text not null default '',
+  transaction_id text not null default '',
+  authorization_code text not null default '',
+  -- Film locator of the ARN: the RRN's last eleven digits, where the acquirer does as ours do.
+  rrn           text not null default '',
+  terminal      text not null default '',
+  acceptor      text not null default '',
+  mcc           text not null default '',
+  amount_piasters bigint not null default 0 check (amount_piasters >= 0),
+  currency      text not null default '',
+  purchase_date date,
+  clearing_sequence smallint not null default 1 check (clearing_sequence between 1 and 99),
+  clearing_count smallint not null default 1 check (clearing_count between 1 and 99),
+  -- The network's reason: of a chargeback, a return, a fee.
+  reason_code   text not null default '',
+  -- How it was matched: name of the rule and how sure it is, per cent; and what it came to.
+  rule          text,
+  confidence    smallint check (confidence between 0 and 100),
+  outcome       text check (outcome in ('exact', 'partial', 'multiple', 'within-tolerance', 'over-tolerance', 'posted-before', 'expired-hold', 'forced',
+                                        'credit', 'reversal', 'representment', 'fee', 'acknowledgement', 'total', 'return')),
+  flags         text[] not null default '{}',
+  -- What it matched: an authorization of the journal, or of a reversal the presentment.
+  authorization_id bigint,
+  authorization_date date,
+  -- The command that posts it, in the inbox of its lane.
+  command_id    bigint,
+  -- The row of the journal that holds its money: its own, or that of the message which had posted it before.
+  posted_id     bigint,
+  -- Postings that are no household's (fees, disputes): their reference.
+  posting_reference text check (length(posting_reference) between 1 and 64),
+  state         text not null check (state in ('posting', 'matched', 'forced', 'exception', 'duplicate', 'rejected', 'disputed', 'noted')),
+  -- Why, by a stable name, and in words.
+  reason        text check (reason ~ '^[a-z][a-z-]{1,39}$'),
+  detail        text check (length(detail) between 1 and 300),
+  -- Business date of the posting; of an item that posts nothing, of the day on which it was dealt with.
+  business_date date,
+  at            timestamptz not null default clock_timestamp(),
+  primary key (file_id, number),
+  constraint network_item_card check (num_nulls(lane, household_id, card_id) in (0, 3)),
+  constraint network_item_rule check ((rule is null) = (confidence is null)),
+  constraint network_item_why check (state not in ('exception', 'duplicate', 'rejected') or reason is not null),
+  constraint network_item_end check (state = 'posting' or business_date is not null)
+);
+-- An item is posted once, whatever file brings it again.
+create unique index network_item_once on network_item (arn, transaction_code, usage, clearing_sequence)
+  where arn <> '' and state not in ('duplicate', 'rejected');
+create index network_item_authorization on network_item (authorization_id) where authorization_id is not null;
+create index network_item_posted on network_item (posted_id) where posted_id is not null;
+create index network_item_open on network_item (file_id, number) where state = 'posting';
+create index network_item_business_date on network_item (business_date, state);
+
+-- What a row says of the network never changes; an end stays, but for a dispute.
+create function network_item_life() returns trigger language plpgsql as $$
+begin
+  if (old.file_id, old.number, old.transaction_code, old.usage, old.arn, old.amount_piasters, old.currency, old.clearing_sequence)
+     is distinct from (new.file_id, new.number, new.transaction_code, new.usage, new.arn, new.amount_piasters, new.currency, new.clearing_sequence)
+     or (old.posted_id is not null and new.posted_id is distinct from old.posted_id)
+     or (old.state <> 'posting' and new.state <> old.state and new.state not in ('disputed', 'posting')
+         and not (old.state = 'disputed' and new.state in ('matched', 'forced', 'exception')))
+     or (new.state = 'posting' and old.state not in ('posting', 'exception')) then
+    raise exception 'item % of file % is % and cannot become %', old.number, old.file_id, old.state, new.state
+      using errcode = 'check_violation', constraint = 'network_item_life';
+  end if;
+  return new;
+end $$;
+create trigger network_item_life before update on network_item for each row execute function network_item_life();
+
+-- The network's own totals (TC 46): what it says it settles.
+create table network_total (
+  file_id       bigint not null references clearing_file (id),
+  number        integer not null,
+  -- V2 = net by mode and amount type; V4 = by dimensions, with counts and amounts of its own.
+  report        text not null check (report in ('V2', 'V4')),
+  settlement_date date,
+  -- acquirer, issuer, other, total
+  mode          text not null,
+  -- interchange, fee, charge, total; of V4 the kind of business.
+  amount_type   text not null,
+  currency      text not null,
+  items         bigint not null default 0,
+  credit_piasters bigint not null,
+  debit_piasters bigint not null,
+  -- Signed: above zero is due to us.
+  net_piasters  bigint not null,
+  -- Fields as they came.
+  detail        jsonb not null default '{}' check (jsonb_typeof(detail) = 'object'),
+  primary key (file_id, number)
+);
+
+-- Our own items that the network sent back (TC 01 to 03).
+create table network_return (
+  file_id       bigint not null references clearing_file (id),
+  number        integer not null,
+  original_transaction_code text not null,
+  -- Of our own file: date and number of the batch, number of the item in it.
+  batch_date    date,
+  batch_number  integer,
+  item_number   integer,
+  reasons       text[] not null,
+  amount_piasters bigint not null,
+  -- The item of ours, where it was found.
+  out_file_id   bigint,
+  out_number    bigint,
+  primary key (file_id, number)
+);
+
+-- Files that were refused whole; nothing of them is anywhere else.
+create table network_file_refusal (
+  id            bigint generated always as identity primary key,
+  name          text not null check (length(name) between 1 and 200),
+  bytes         bigint not null,
+  sha256        text not null check (sha256 ~ '^[0-9a-f]{64}$'),
+  code          text not null check (code in ('unreadable', 'unbalanced', 'repeated', 'out-of-sequence', 'not-for-us', 'too-late')),
+  reason        text not null check (length(reason) between 1 and 500),
+  at            timestamptz not null default clock_timestamp()
+);
+create index network_file_refusal_at on network_file_refusal (at);
+
+-- Disputes ----------------------------------------------------------------------------------------------------------
+
+create table dispute (
+  id            bigint generated always as identity primary key,
+  file_id       bigint not null,
+  number        integer not null,
+  lane          smallint not null,
+  household_id  bigint not null,
+  card_id       bigint not null,
+  arn           text not null check (arn ~ '^[0-9]{23}$'),
+  -- Of the chargeback: 15, 16 or 17.
+  transaction_code text not null check (transaction_code in ('15', '16', '17')),
+  amount_piasters bigint not null check (amount_piasters > 0),
+  reason_code   text not null check (reason_code ~ '^[0-9]{2}$'),
+  reason        text not null check (length(reason) between 1 and 200),
+  -- Whether the disputed item is posted: then the chargeback is too.
+  posted        boolean not null,
+  state         text not null check (state in ('raised', 'represented', 'accepted', 'lost')),
+  -- Whether the household has its money back; a credit is provisional until the dispute is accepted.
+  credited      boolean not null default false,
+  raised_by     text not null check (length(raised_by) between 1 and 64),
+  approved_by   text not null check (length(approved_by) between 1 and 64),
+  raised_at     timestamptz not null,
+  -- The network's last day for an answer; without one the dispute can be accepted.
+  respond_by    date not null,
+  ended_at      timestamptz,
+  foreign key (file_id, number) references network_item (file_id, number),
+  constraint dispute_people check (raised_by <> approved_by),
+  constraint dispute_end check ((state in ('accepted', 'lost')) = (ended_at is not null)),
+  constraint dispute_credit check (state <> 'lost' or not credited)
+);
+create unique index dispute_once on dispute (file_id, number);
+create index dispute_state on dispute (state, id);
+create index dispute_arn on dispute (arn);
+
+create function dispute_life() returns trigger language plpgsql as $$
+begin
+  if old.state in ('accepted', 'lost') or (old.state = 'represented' and new.state in ('raised', 'accepted')) then
+    raise exception 'dispute % is % and cannot become %', old.id, old.state, new.state
+      using errcode = 'check_violation', constraint = 'dispute_life';
+  end if;
+  return new;
+end $$;
+create trigger dispute_life before update on dispute for each row execute function dispute_life();
+
+-- All that happened to a dispute; added to and never changed.
+create table dispute_event (
+  id            bigint generated always as identity primary key,
+  dispute_id    bigint not null references dispute (id),
+  event         text not null check (event in ('raised', 'credited', 'represented', 'accepted', 'lost', 'credit-taken-back', 'written')),
+  actor         text not null check (length(actor) between 1 and 160),
+  detail        text check (length(detail) <= 300),
+  -- Rows of the journal.
+  posted_ids    bigint[] not null default '{}',
+  at            timestamptz not null default clock_timestamp()
+);
+create index dispute_event_dispute on dispute_event (dispute_id, id);
+
+create function dispute_event_history() returns trigger language plpgsql as $$
+begin
+  raise exception 'history is added to, and never changed'
+    using errcode = 'check_violation', constraint = 'history_unchanging';
+end $$;
+create trigger dispute_event_history before update or delete on dispute_event
+  for each row execute function dispute_event_history();
+
+-- Chargebacks for the network: the next clearing file takes those that wait, and says which file that was. Everything else of
+-- the record is that of the presentment (`network_item` and the file it came in).
+create table outgoing_dispute_item (
+  id            bigint generated always as identity primary key,
+  dispute_id    bigint not null unique references dispute (id),
+  transaction_code text not null check (transaction_code in ('15', '16', '17')),
+  lane          smallint not null,
+  card_id       bigint not null,
+  arn           text not null,
+  transaction_id text not null,
+  authorization_code text not null,
+  terminal      text not null,
+  acceptor      text not null,
+  mcc           text not null,
+  amount_piasters bigint not null check (amount_piasters > 0),
+  purchase_date date not null,
+  reason_code   text not null,
+  message_text  text not null default '' check (length(message_text) <= 50),
+  -- Business date on which it was raised: it goes with the file of that date or a later one.
+  business_date date not null,
+  state         text not null default 'waiting' check (state in ('waiting', 'written')),
+  file_id       bigint,
+  item_number   bigint,
+  constraint outgoing_dispute_item_written check ((state = 'written') = (file_id is not null and item_number is not null)),
+  foreign key (lane, card_id) references card (lane, id)
+);
+create index outgoing_dispute_item_waiting on outgoing_dispute_item (business_date, id) where state = 'waiting';
+
+-- What the writer of a lane needs to know of authorizations that it is given by their numbers.
+create function authorizations_by_id(p_lane smallint, p_ids bigint[], p_dates date[])
+  returns table (id bigint, payload jsonb) language sql stable as $$
+  select w.id, describe_authorization(f.row)
+  from unnest(p_ids, p_dates) w(id, business_date)
+  cross join lateral (
+    select a as row from authorization_journal a
+    where a.id = w.id and a.lane = p_lane and a.business_date = w.business_date limit 1) f
+$$;
+
+-- What acquirers are told is what their messages came to: a posting that a clearing file brought is none of them.
+create or replace view acquirer_movement as
+  select a.lane, a.business_date, a.id, a.acquirer, a.transaction_type in ('20', '21') as is_credit,
+         a.mti like '04%' as is_reversal,
+         case when o.held then t.amount else a.approved_amount end as amount
+  from authorization_journal a
+  left join lateral (
+    select o.mti like '01%' as held from authorization_journal o
+    where a.mti like '04%' and o.id = a.original_id and o.lane + 0 = a.lane and o.business_date <= a.business_date limit 1
+  ) o on true
+  left join lateral (
+    select sum(t.amount) as amount from transfer t
+    where o.held and t.lane = a.lane and t.business_date = a.business_date and t.group_id = a.id and t.kind = 17
+  ) t on true
+  where a.result in ('approved', 'partially-approved') and a.approved_amount > 0 and a.link <> 'clearing'
+    and (a.mti like '02%' or a.mti like '04%')
+    and case when o.held then t.amount > 0 else true end;
+
+-- For people.
+create view network_items as
+  select i.file_id, i.number, i.transaction_code, i.usage, i.arn, i.household_id, i.card_id, i.pan_masked, i.transaction_id,
+         i.authorization_code, i.terminal, i.acceptor, i.mcc, i.amount_piasters, i.currency, i.purchase_date, i.clearing_sequence,
+         i.clearing_count, i.reason_code, i.rule, i.confidence, i.outcome, i.flags, i.authorization_id, i.posted_id, i.state, i.reason,
+         i.detail, i.business_date, i.at
+  from network_item i;
+create view network_totals as select * from network_total;
+create view disputes as
+  select d.id, d.arn, d.household_id, d.card_id, d.transaction_code, d.amount_piasters, d.reason_code, d.reason, d.posted, d.state,
+         d.credited, d.raised_by, d.approved_by, d.raised_at, d.respond_by, d.ended_at
+  from dispute d;
+
+grant select, insert, update on network_item, dispute, outgoing_dispute_item to mizan_app;
+grant select, insert on network_total, network_return, network_file_refusal, dispute_event to mizan_app;
+grant select on network_items, network_totals, disputes to mizan_app, mizan_analyst;
+revoke all on function authorizations_by_id(smallint, bigint[], date[]) from public;
+grant execute on function authorizations_by_id(smallint, bigint[], date[]) to mizan_app;

@@ -1,0 +1,240 @@
+import { type CivilDate, daysBetween } from '../../calendar.ts'
+import { EGP } from '../../money.ts'
+import { isCleared, type Match, matchPresentment } from './match.ts'
+import {
+  type Candidate,
+  chargebackCodes,
+  chargebackReversalCodes,
+  type Earlier,
+  firstCodes,
+  type Presentment,
+  reversalCodes,
+} from './presentment.ts'
+import type { Tolerances } from './tolerance.ts'
+
+/** What is done about presentments that are not as they should be (configuration `clearing.incoming`). */
+export interface IncomingPolicy {
+  readonly tolerances: Tolerances
+  /** Days after the purchase from which on a presentment is late. */
+  readonly lateAfterDays: number
+  /** An item without authorization up to this is posted by force; beyond it is an exception. 0 posts none. */
+  readonly forcePostMaxPiasters: number
+  /** An item beyond its tolerance: posted all the same, or left as an exception. */
+  readonly overTolerance: 'exception' | 'post'
+}
+
+/** What is known when an item is judged. */
+export interface Known {
+  readonly today: CivilDate
+  /** Whether the card is one of ours. */
+  readonly card: boolean
+  /** Approved authorizations of the card about the time of the purchase. */
+  readonly candidates: readonly Candidate[]
+  /** Items of the same ARN that came before and stand, by transaction code and usage. */
+  readonly earlier: readonly Earlier[]
+}
+
+export const exceptionReasons = [
+  'unknown-card',
+  'currency',
+  'bad-amount',
+  'bad-date',
+  'no-authorization',
+  'authorization-reversed',
+  'over-tolerance',
+  'amount-differs',
+  'unmatched-reversal',
+  'reversal-amount',
+  'representment-without-dispute',
+  'chargeback-received',
+  'unknown-code',
+  'refused',
+  'returned',
+] as const
+export type ExceptionReason = (typeof exceptionReasons)[number]
+
+/** `late`: beyond the time of presentment. `dispute-right`: there is a ground for a chargeback. */
+export type Flag = 'late' | 'dispute-right' | 'over-authorization'
+
+export type PostOutcome =
+  | 'exact'
+  | 'partial'
+  | 'multiple'
+  | 'within-tolerance'
+  | 'over-tolerance'
+  | 'expired-hold'
+  | 'forced'
+  | 'credit'
+
+/** What is to be done about an item. */
+export type Verdict =
+  | {
+      readonly action: 'post'
+      readonly outcome: PostOutcome
+      readonly match: Match | undefined
+      readonly flags: readonly Flag[]
+    }
+  /** A message posted it before: the item only says so. */
+  | { readonly action: 'settled'; readonly match: Match; readonly flags: readonly Flag[] }
+  | { readonly action: 'reverse'; readonly of: Earlier }
+  | { readonly action: 'represent'; readonly of: Earlier; readonly disputeId: number }
+  | { readonly action: 'duplicate'; readonly words: string; readonly match: Match | undefined }
+  | {
+      readonly action: 'exception'
+      readonly reason: ExceptionReason
+      readonly words: string
+      readonly match: Match | undefined
+      readonly flags: readonly Flag[]
+    }
+
+const isOneOf = (codes: readonly string[], code: string) => codes.includes(code)
+
+/** Judges an item of the network: pure, so that the same item on the same ledger is always dealt with alike. */
+export function judge(item: Presentment, known: Known, policy: IncomingPolicy): Verdict {
+  const { transactionCode: code } = item
+  const fault = faultOf(item, known)
+  if (fault !== undefined) return fault
+  const { sequence } = item.clearing
+  const isSame = (one: Earlier) =>
+    one.transactionCode === code && one.usage === item.usage && one.sequence === sequence
+  if (known.earlier.some(isSame)) {
+    return duplicate(`an item of the same reference ${item.arn} came before`)
+  }
+  if (isOneOf(reversalCodes, code)) return judgeReversal(item, known)
+  if (isOneOf(chargebackReversalCodes, code)) return judgeRepresentment(known)
+  if (isOneOf(chargebackCodes, code)) {
+    return exception('chargeback-received', 'a chargeback of what was never sent from here as an acquirer')
+  }
+  if (item.usage !== '1') return judgeRepresentment(known)
+  return code === '06' ? judgeCredit(item, known, policy) : judgeDebit(item, known, policy)
+}
+
+function faultOf(item: Presentment, known: Known): Verdict | undefined {
+  if (
+    !isOneOf([...firstCodes, ...reversalCodes, ...chargebackCodes, ...chargebackReversalCodes], item.transactionCode)
+  ) {
+    return exception('unknown-code', `transaction code ${item.transactionCode} is not one that is known here`)
+  }
+  if (!known.card) return exception('unknown-card', 'the card is not one of ours')
+  if (item.currency !== EGP)
+    return exception('currency', `the amount is in currency ${item.currency || '(none)'}, accounts are in ${EGP}`)
+  if (!Number.isSafeInteger(item.amountPiasters) || item.amountPiasters <= 0)
+    return exception('bad-amount', 'the amount must be above zero')
+  if (item.purchaseDate === undefined) return exception('bad-date', 'the purchase date is none')
+  if (item.clearing.sequence > item.clearing.count) {
+    return exception('bad-amount', `clearing ${item.clearing.sequence} of ${item.clearing.count} cannot be`)
+  }
+  return undefined
+}
+
+function judgeDebit(item: Presentment, known: Known, policy: IncomingPolicy): Verdict {
+  const flags = lateFlags(item, known, policy)
+  const match = matchPresentment(
+    item,
+    known.candidates.filter(({ transactionType }) => transactionType !== '20'),
+  )
+  if (match === undefined) return judgeForced(item, flags, policy)
+  const { candidate } = match
+  if (isCleared(item, candidate)) return duplicate(`authorization ${candidate.id} was cleared before`, match)
+  const { hold, postedPiasters } = candidate
+  if (hold?.ending === 'voided') {
+    const words = `authorization ${candidate.id} was reversed before it was presented`
+    return exception('authorization-reversed', words, match, [...flags, 'dispute-right'])
+  }
+  const isPosted = hold === undefined || (hold.ending === 'captured' && candidate.cleared.length === 0)
+  if (isPosted) {
+    if (postedPiasters === item.amountPiasters) return { action: 'settled', match, flags }
+    const words = `${item.amountPiasters} piasters were presented, messages posted ${postedPiasters}`
+    return exception('amount-differs', words, match, [...flags, 'dispute-right'])
+  }
+  return judgeAmount(item, match, flags, policy)
+}
+
+/** A hold is cleared by what was authorized, less what came of it before, with the tolerance of the merchant's category. */
+function judgeAmount(item: Presentment, match: Match, flags: readonly Flag[], policy: IncomingPolicy): Verdict {
+  const { candidate } = match
+  const before = candidate.cleared.reduce((sum, { piasters }) => sum + piasters, 0)
+  const total = before + item.amountPiasters
+  const authorized = candidate.approvedPiasters
+  const permille =
+    item.transactionCode === '07' ? 0 : policy.tolerances.permilleOf(item.mcc, item.purchaseDate ?? candidate.date)
+  const limit = authorized + Math.floor((authorized * permille) / 1_000)
+  const post = (outcome: PostOutcome, ...more: readonly Flag[]): Verdict => ({
+    action: 'post',
+    outcome,
+    match,
+    flags: [...flags, ...more],
+  })
+  if (total > limit) {
+    if (policy.overTolerance === 'post') return post('over-tolerance', 'over-authorization', 'dispute-right')
+    const words = `${total} piasters were presented of ${authorized} authorized; ${limit} are within the tolerance`
+    return exception('over-tolerance', words, match, [...flags, 'dispute-right'])
+  }
+  if (candidate.hold?.ending !== undefined) return post('expired-hold')
+  if (total > authorized) return post('within-tolerance', 'over-authorization')
+  if (item.clearing.count > 1) return post('multiple')
+  return post(total < authorized ? 'partial' : 'exact')
+}
+
+function judgeForced(item: Presentment, flags: readonly Flag[], { forcePostMaxPiasters }: IncomingPolicy): Verdict {
+  const marked: readonly Flag[] = [...flags, 'dispute-right']
+  if (item.amountPiasters <= forcePostMaxPiasters)
+    return { action: 'post', outcome: 'forced', match: undefined, flags: marked }
+  const words = `no authorization matches; up to ${forcePostMaxPiasters} piasters are posted without one`
+  return exception('no-authorization', words, undefined, marked)
+}
+
+/** A credit names its purchase where the network's identifier does: the rules of a return then hold it to that. */
+function judgeCredit(item: Presentment, known: Known, policy: IncomingPolicy): Verdict {
+  const flags = lateFlags(item, known, policy)
+  const refunds = known.candidates.filter(({ transactionType }) => transactionType === '20')
+  const told = refunds.find((one) => one.cleared.length === 0 && isSameCredit(item, one))
+  if (told !== undefined) {
+    return { action: 'settled', match: { candidate: told, rule: 'transaction-id', confidence: 100 }, flags }
+  }
+  return { action: 'post', outcome: 'credit', match: undefined, flags }
+}
+
+function isSameCredit(
+  { transactionId, amountPiasters }: Presentment,
+  { networkReference, postedPiasters }: Candidate,
+): boolean {
+  return /[1-9]/.test(transactionId) && transactionId === networkReference && amountPiasters === postedPiasters
+}
+
+/** Money goes back only where the presentment is found that it names. */
+function judgeReversal(item: Presentment, { earlier }: Known): Verdict {
+  const first = `0${item.transactionCode[1]}`
+  const of = earlier.find((one) => one.transactionCode === first && one.usage === item.usage)
+  if (of === undefined) return exception('unmatched-reversal', `no presentment has reference ${item.arn}`)
+  if (of.amountPiasters !== item.amountPiasters) {
+    return exception(
+      'reversal-amount',
+      `the presentment was ${of.amountPiasters} piasters, the reversal says ${item.amountPiasters}`,
+    )
+  }
+  return { action: 'reverse', of }
+}
+
+function judgeRepresentment({ earlier }: Known): Verdict {
+  const of = earlier.find(({ disputeId }) => disputeId !== undefined)
+  if (of?.disputeId === undefined)
+    return exception('representment-without-dispute', 'no open dispute has this reference')
+  return { action: 'represent', of, disputeId: of.disputeId }
+}
+
+function lateFlags(
+  { purchaseDate }: Presentment,
+  { today }: Known,
+  { lateAfterDays }: IncomingPolicy,
+): readonly Flag[] {
+  return purchaseDate !== undefined && daysBetween(purchaseDate, today) > lateAfterDays ? ['late', 'dispute-right'] : []
+}
+
+function duplicate(words: string, match?: Match): Verdict {
+  return { action: 'duplicate', words, match }
+}
+
+function exception(reason: ExceptionReason, words: string, match?: Match, flags: readonly Flag[] = []): Verdict {
+  return { action: 'exception', reason, words, match, flags }
+}
