@@ -95,8 +95,7 @@ export function judge(item: Presentment, known: Known, policy: IncomingPolicy): 
   const fault = faultOf(item, known)
   if (fault !== undefined) return fault
   const { sequence } = item.clearing
-  const isSame = (one: Earlier) =>
-    one.transactionCode === code && one.usage === item.usage && one.sequence === sequence
+  const isSame = (one: Earlier) => one.transactionCode === code && one.usage === item.usage && one.sequence === sequence
   if (known.earlier.some(isSame)) {
     return duplicate(`an item of the same reference ${item.arn} came before`)
   }
