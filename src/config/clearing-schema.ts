@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import { delivery, release } from './clearing-delivery-schema.ts'
 import { group } from './link-schema.ts'
 
 /** Clearing files; each part of the room has a group of its own in here. */
@@ -30,6 +31,8 @@ export const clearing = Type.Object(
         description: 'Whether files for the card scheme are marked as a test. Absent = yes outside production.',
       }),
     ),
+    release,
+    delivery,
   },
   { ...group, description: 'Nightly files for the card scheme and the settlement banks.' },
 )

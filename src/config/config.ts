@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { describeError, MizanError } from '../errors.ts'
 import { maskDatabaseUrl } from '../store/database-url.ts'
+import { type CompleteClearing, completeDelivery } from './clearing-delivery.ts'
 import { type RawEnvironment, readEnvironment } from './environment.ts'
 import type { ListenerConfig, OutboundConfig, TlsConfig } from './link-schema.ts'
 import { crossCheck, cutoverMinutes } from './rules.ts'
@@ -11,7 +12,7 @@ import { type Problem, validateFile } from './validation.ts'
 /** The whole configuration: validated, complete and frozen. Folder and file names in it are absolute. */
 export type Config = DeepReadonly<
   Omit<ConfigFile, '$schema' | 'businessDay' | 'clearing' | 'demo' | 'security' | 'notifications'> & {
-    clearing: ConfigFile['clearing'] & { testFiles: boolean }
+    clearing: CompleteClearing & { testFiles: boolean }
     businessDay: {
       cutover: string
       /** Minutes after Cairo midnight at which the business day ends; for `businessDate` of calendar.ts. */
@@ -185,7 +186,8 @@ function completeClearing(
   absolute: (name: string) => string,
 ): Config['clearing'] {
   const folder = path.resolve(absolute(varDir), clearing.folder)
-  return { ...clearing, folder, testFiles: clearing.testFiles ?? environment !== 'production' }
+  const complete = completeDelivery({ ...clearing, folder }, environment === 'production', absolute)
+  return { ...complete, testFiles: clearing.testFiles ?? environment !== 'production' }
 }
 
 function completeNotifications(

@@ -1,6 +1,7 @@
 import path from 'node:path'
 import { describeError } from '../errors.ts'
 import { databaseServers } from '../store/database-url.ts'
+import { checkDelivery } from './clearing-delivery.ts'
 import type { RawEnvironment } from './environment.ts'
 import type { ConfigFile } from './schema.ts'
 import type { Problem } from './validation.ts'
@@ -26,6 +27,7 @@ const rules: readonly Rule[] = [
   { reads: ['environment', 'notifications'], check: checkNotifications },
   { reads: ['forwarding'], check: checkForwarding },
   { reads: ['varDir', 'backup'], check: checkBackup },
+  { reads: ['clearing'], check: checkDelivery },
 ]
 
 /** Applies every rule whose settings have no problem of their own. */
