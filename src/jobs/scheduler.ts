@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { describeError, MizanError } from '../errors.ts'
 import type { Client } from '../store/connection.ts'
-import { beginRun, endRun, type JobRun, lastRuns, runOfTicket } from '../store/job-runs.ts'
+import { beginRun, endRun, isQueueTaken, type JobRun, lastRuns, runOfTicket } from '../store/job-runs.ts'
 import { type KeptConnection, keptConnection } from '../store/kept-connection.ts'
 import * as events from '../telemetry/job-events.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -51,6 +51,9 @@ const LONGEST_RUN_SECONDS = 12 * 3_600
 const RETRIES = 3
 const RETRY_SECONDS = 60
 const WAIT_POLL_MS = 100
+/** A job is taken off the queue so soon after its run has ended, unless its process died in between. */
+const TAKEN_OFF_MS = 5_000
+const TAKEN_OFF_POLL_MS = 10
 
 /**
  * Takes jobs over: each has a queue of its own that holds one run at most, whoever triggers it. A time that passed while
@@ -148,13 +151,29 @@ export async function triggerJob(
   if (!NAME.test(name) || (await boss.getSchedules(queue)).length === 0) {
     throw new MizanError('NOT_FOUND', `there is no job ${name}; mizan job list names them`)
   }
-  const ticket = await boss.send(queue, { triggeredBy }, { id: randomUUID() })
-  if (ticket === null) throw new MizanError('BAD_INPUT', `job ${name} runs already, or waits to run`)
+  const ticket = await takeTicket(client, boss, queue, triggeredBy)
+  if (ticket === undefined) throw new MizanError('BAD_INPUT', `job ${name} runs already, or waits to run`)
   const deadline = performance.now() + waitMs
   for (;;) {
     const run = await runOfTicket(client, ticket)
     if (run?.end !== undefined || performance.now() >= deadline) return run?.end === undefined ? undefined : run
     await new Promise((resolve) => setTimeout(resolve, WAIT_POLL_MS))
+  }
+}
+
+/** A run that has just ended is still in the way until its job is taken off the queue. @returns undefined when it is taken */
+async function takeTicket(
+  client: Client,
+  boss: JobQueue,
+  queue: string,
+  triggeredBy: string,
+): Promise<string | undefined> {
+  const deadline = performance.now() + TAKEN_OFF_MS
+  for (;;) {
+    const ticket = await boss.send(queue, { triggeredBy }, { id: randomUUID() })
+    if (ticket !== null) return ticket
+    if (performance.now() >= deadline || (await isQueueTaken(client, queue))) return undefined
+    await new Promise((resolve) => setTimeout(resolve, TAKEN_OFF_POLL_MS))
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Client } from './connection.ts'
+import { JOB_SCHEMA } from './job-schema.ts'
 
 /** A run of a scheduled job. */
 export interface JobRun {
@@ -61,6 +62,21 @@ export async function runOfTicket(client: Client, ticket: string): Promise<JobRu
   )
   const [row] = rows
   return row === undefined ? undefined : runOf(row)
+}
+
+/**
+ * Whether a queue that holds one job at a time holds one that waits or runs. A run has ended some moments before its
+ * job is taken off the queue: that one is none.
+ */
+export async function isQueueTaken(client: Client, queue: string): Promise<boolean> {
+  const { rowCount } = await client.query(
+    `select from ${JOB_SCHEMA}.job j
+     where j.name = $1 and j.state in ('created', 'retry', 'active')
+       and not (j.state = 'active'
+                and (select r.ended_at from job_run r where r.ticket = j.id order by r.id desc limit 1) is not null)`,
+    [queue],
+  )
+  return rowCount !== 0
 }
 
 function runOf(row: Row): JobRun {
