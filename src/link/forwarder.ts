@@ -51,6 +51,8 @@ const YIELD_STEP_MS = 20
 /** The queue is looked at this often even when nothing says that there is something new. */
 const POLL_MS = 1_000
 const FAILED_MS = 500
+/** A lease is renewed when one of so many parts of it has passed, whatever else there is to do. */
+const LEASE_PARTS = 3
 /** A look at the queue while something is on its way is worth this much at most. */
 const LOOK_AGAIN_MS = 50
 
@@ -140,7 +142,7 @@ export class Forwarder {
         this.#failing = true
         waitMs = FAILED_MS
       }
-      if (waitMs > 0 && !this.#closed) await this.#sleep(waitMs)
+      if (waitMs > 0 && !this.#closed) await this.#sleep(Math.min(waitMs, this.#options.leaseMs / LEASE_PARTS))
     }
   }
 
@@ -174,7 +176,7 @@ export class Forwarder {
   async #hold(): Promise<number | undefined> {
     const { queue, leaseMs, timing, observer } = this.#options
     const nowMs = timing.monotonicMs()
-    if (this.#epoch !== undefined && nowMs - this.#claimedAtMs < leaseMs / 3) return this.#epoch
+    if (this.#epoch !== undefined && nowMs - this.#claimedAtMs < leaseMs / LEASE_PARTS) return this.#epoch
     const epoch = await queue.claim(this.#destination, leaseMs)
     if (epoch === undefined) {
       this.#lost()

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import type { ForwardPolicy } from '../../src/link/forward-verdict.ts'
-import { Forwarder } from '../../src/link/forwarder.ts'
-import { type NetworkLink, startNetworkLink } from '../../src/link/network-link.ts'
+import { Forwarder, type ForwardLink } from '../../src/link/forwarder.ts'
+import { type NetworkLink, type OwnMessage, startNetworkLink } from '../../src/link/network-link.ts'
 import { connect } from '../../src/store/connection.ts'
 import { prepareDatabase } from '../../src/store/installation.ts'
 import { purgeOutbound, queueMessage } from '../../src/store/outbound-message.ts'
@@ -23,8 +23,22 @@ const policy: ForwardPolicy = {
 const { url } = await createTestDatabase(t)
 await prepareDatabase(url, 1)
 const client = await connect({ url, name: 'test', role: 'mizan_app' })
-t.teardown(() => client.end())
+const owner = await connect({ url, name: 'test' })
+t.teardown(() => Promise.all([client.end(), owner.end()]))
 let worlds = 0
+
+/** Longest wait for what must come, and for an answer that does not. */
+const WAIT_MS = 60_000
+const LOST_MS = 50
+
+interface Opening {
+  readonly window?: number
+  readonly leaseMs?: number
+  readonly timeoutMs?: number
+  readonly maxAttempts?: number
+  /** Whether a sending, by its STAN and its number from 1, is not answered in time. */
+  readonly loses?: (stan: string, nth: number) => boolean
+}
 
 /** A destination of a test's own, and its peer. */
 async function world(t: Test) {
@@ -36,18 +50,43 @@ async function world(t: Test) {
     peer,
     advice: (stan: string, more: Kind = {}) => queue(destination, stan, more),
     /** A process: its link and its forwarder. */
-    async open(options: { window?: number; leaseMs?: number; timeoutMs?: number; maxAttempts?: number } = {}) {
+    async open(options: Opening = {}) {
       const link = openLink(t, destination, peer.port)
+      const { loses } = options
+      let asked = 0
+      // Only where no answer will come in time: a busy machine may be slow with the others.
+      const timeoutFor = ({ fields }: OwnMessage) =>
+        loses?.(fields[11] ?? '', ++asked) === true ? LOST_MS : (options.timeoutMs ?? WAIT_MS)
+      const forwardLink: ForwardLink = {
+        name: link.name,
+        get state() {
+          return link.state
+        },
+        get inFlight() {
+          return link.inFlight
+        },
+        ask: (message) => link.ask(message, timeoutFor(message)),
+        set onLateAnswer(listener: NonNullable<ForwardLink['onLateAnswer']>) {
+          link.onLateAnswer = listener
+        },
+      }
       const queue = new OutboundQueue(url, `process ${++opened}`)
+      const claim = queue.claim.bind(queue)
+      const claimed: { epoch: number | undefined; atMs: number }[] = []
+      queue.claim = async (...asked) => {
+        const epoch = await claim(...asked)
+        claimed.push({ epoch, atMs: performance.now() })
+        return epoch
+      }
       const outcomes: SendOutcome[] = []
       const forwarder = new Forwarder({
-        link,
+        link: forwardLink,
         queue,
         policy: { ...policy, maxAttempts: options.maxAttempts ?? policy.maxAttempts },
         window: options.window ?? 1,
         ratePerSecond: 1_000,
-        timeoutMs: options.timeoutMs ?? 120,
-        leaseMs: options.leaseMs ?? 4_000,
+        timeoutMs: WAIT_MS,
+        leaseMs: options.leaseMs ?? WAIT_MS,
         panOf: () => '4000000000000002',
         observer: { outcome: (_destination, _message, outcome) => outcomes.push(outcome) },
         clock: { now: () => Date.now() },
@@ -61,7 +100,12 @@ async function world(t: Test) {
       })
       await link.whenUp()
       forwarder.wake()
-      return { link, forwarder, queue, outcomes }
+      /** Waits until it has asked for the destination once more. */
+      const looked = async () => {
+        for (const before = claimed.length; claimed.length === before; )
+          await new Promise((resolve) => setTimeout(resolve, 5))
+      }
+      return { link, forwarder, queue, outcomes, claimed, looked }
     },
   }
 }
@@ -113,7 +157,7 @@ interface Row {
 
 /** Waits until a message is in a state. */
 async function reached(id: number, state: string): Promise<Row> {
-  for (let tries = 0; tries < 400; tries++) {
+  for (const deadlineMs = performance.now() + WAIT_MS; performance.now() < deadlineMs; ) {
     const { rows } = await client.query<Row>(
       `select m.state, m.attempts, m.response_code,
               (select array_agg(a.event || coalesce(' ' || a.mti, '') order by a.id) from outbound_attempt a
@@ -143,7 +187,7 @@ t.test('a lost answer: the same message again as its repeat, and nothing overtak
   const { advice, peer, open } = await world(t)
   peer.reaction = (_message, nth) => (nth === 1 ? { do: 'silent' } : approved)
   const [first, second] = [await advice('000001'), await advice('000002')]
-  await open()
+  await open({ loses: (_stan, nth) => nth === 1 })
   t.same((await reached(first, 'acknowledged')).events, ['sent 0220', 'timeout', 'sent 0221', 'acknowledged'])
   await reached(second, 'acknowledged')
   t.same(peer.order, ['0220 000001', '0221 000001', '0220 000002'])
@@ -154,7 +198,7 @@ t.test('a late answer to an earlier sending ends the message', async (t) => {
   const { advice, peer, open } = await world(t)
   peer.reaction = (_message, nth) => (nth === 1 ? { do: 'answer', code: '00', afterMs: 75 } : { do: 'silent' })
   const id = await advice('000001')
-  const { outcomes } = await open({ timeoutMs: 50 })
+  const { outcomes } = await open({ loses: () => true })
   const { events } = await reached(id, 'acknowledged')
   t.ok(events.at(-1) === 'late' || events.at(-1) === 'acknowledged', `${events}`)
   t.ok(
@@ -202,7 +246,7 @@ t.test('a message that nobody answers is given up, and the queue goes on; a late
   peer.reaction = ({ stan }, nth) =>
     stan === '000002' ? approved : nth === 4 ? { do: 'answer', code: '00', afterMs: 130 } : { do: 'silent' }
   const [mute, next] = [await advice('000001'), await advice('000002')]
-  const { outcomes } = await open({ timeoutMs: 60 })
+  const { outcomes } = await open({ loses: (stan) => stan === '000001' })
   await reached(next, 'acknowledged')
   t.same(
     outcomes.slice(0, 4).map(({ event }) => event),
@@ -215,15 +259,16 @@ t.test('two processes: one sends, the other takes over when it is gone, as a rep
   const { destination, advice, peer, open } = await world(t)
   peer.reaction = () => ({ do: 'silent' })
   const ids = [await advice('000001'), await advice('000002')]
-  const first = await open({ leaseMs: 1_000, timeoutMs: 30_000 })
+  const first = await open()
   while (peer.seen.length === 0) await new Promise((resolve) => setTimeout(resolve, 5))
-  const second = await open({ leaseMs: 1_000 })
-  await new Promise((resolve) => setTimeout(resolve, 300))
+  const second = await open()
+  await second.looked()
   t.same(peer.order, ['0220 000001'], 'the second one keeps still')
   // As kill -9 does: the lease is not given back, and what was underway is not written down.
   await first.queue.close()
   first.link.close()
   peer.reaction = () => approved
+  await owner.query('update outbound_destination set lease_until = now() where destination = $1', [destination])
   second.forwarder.wake()
   for (const id of ids) await reached(id, 'acknowledged')
   t.same(peer.order, ['0220 000001', '0221 000001', '0220 000002'], 'one message twice, and no gap')
@@ -231,6 +276,14 @@ t.test('two processes: one sends, the other takes over when it is gone, as a rep
     destination,
   ])
   t.same(rows, [{ owner: 'process 2', epoch: '2' }])
+})
+
+t.test('a lease is kept however short it is, when there is nothing to send for longer', async (t) => {
+  const { open } = await world(t)
+  const { claimed } = await open({ leaseMs: 300 })
+  while (claimed.length < 6) await new Promise((resolve) => setTimeout(resolve, 5))
+  const gaps = claimed.slice(1).map(({ atMs }, at) => atMs - (claimed[at]?.atMs ?? 0))
+  t.ok(Math.min(...gaps) < 300, `renewed after ${gaps.map(Math.round)} ms`)
 })
 
 t.test('what was dropped meanwhile is not sent; a full window sends several', async (t) => {
@@ -256,7 +309,7 @@ t.test('live requests go first, but never alone', async (t) => {
   const { link } = await open()
   const live = Array.from({ length: 40 }, (_, at) => {
     const fields = { 3: '000000', 7: '1122093000', 11: String(at + 101).padStart(6, '0') }
-    return link.ask({ mti: '0200', fields }, 3_000).catch((error: unknown) => error)
+    return link.ask({ mti: '0200', fields }, WAIT_MS).catch((error: unknown) => error)
   })
   while (peer.seen.length < 40) await new Promise((resolve) => setTimeout(resolve, 5))
   const queuedMs = Date.now()
@@ -284,7 +337,7 @@ t.test('whatever the peer and the link do, each message gets there, in its order
         const stans = Array.from({ length: 6 }, (_, at) => String(at + 1).padStart(6, '0'))
         const ids: number[] = []
         for (const stan of stans) ids.push(await advice(stan))
-        const { forwarder, link } = await open({ timeoutMs: 40, maxAttempts: 100 })
+        const { forwarder, link } = await open({ timeoutMs: 40, maxAttempts: 1_000 })
         for (const id of ids) await reached(id, 'acknowledged')
         await forwarder.close()
         link.close()
