@@ -3,15 +3,16 @@ import { FairQueue } from './fair-queue.ts'
 import type { UnderWay, Work } from './work.ts'
 
 /**
- * Requests that wait for a lane, a line for each link: those that somebody waits for, and advices. Advices yield to the
- * others, but when both wait one in a few that are taken is an advice: a backlog of them neither holds up live traffic
- * nor is held up by it for ever.
+ * Requests that wait for a lane, a line for each link: those that somebody waits for, and advices. While all that waits
+ * fits into one batch it is taken as it came. Beyond that advices yield to the others, but one in a few that are taken is
+ * an advice: a backlog of them neither holds up live traffic nor is held up by it for ever.
  */
 export class WaitingWorks {
   readonly #live = new FairQueue<Work>()
   readonly #advices = new FairQueue<Work>()
   /** Live requests taken since the last advice, while advices waited. */
   #liveInTurn = 0
+  #arrivals = 0
 
   get size(): number {
     return this.#live.size + this.#advices.size
@@ -28,6 +29,7 @@ export class WaitingWorks {
   }
 
   push(work: Work): void {
+    work.arrival = ++this.#arrivals
     this.#queueOf(precedenceOf(work.request.messageClass)).push(work.link, work)
   }
 
@@ -51,6 +53,7 @@ export class WaitingWorks {
     late: (work: Work) => void,
     detain: (work: Work) => boolean = () => false,
   ): Work[] {
+    if (this.size <= max) return this.#takeInOrder(nowMs, ahead, late, detain)
     const taken = ahead[ahead.length - 1] as UnderWay
     const works: Work[] = []
     let liveEnds = false
@@ -83,6 +86,42 @@ export class WaitingWorks {
     return works
   }
 
+  /** Takes all as they came, but those that have to wait, and those that came later and are of a card of theirs. */
+  #takeInOrder(
+    nowMs: number,
+    ahead: readonly [...UnderWay[], UnderWay],
+    late: (work: Work) => void,
+    detain: (work: Work) => boolean,
+  ): Work[] {
+    const taken = ahead[ahead.length - 1] as UnderWay
+    const works: Work[] = []
+    const left: Work[] = []
+    /** Queues that end before a request that has to wait, and cards of those that are left. */
+    const ended = new Set<boolean>()
+    const cards = new Set<string>()
+    for (const work of this.takeAll().sort(byArrival)) {
+      if (work.deadlineMs <= nowMs) {
+        late(work)
+        continue
+      }
+      const { request } = work
+      const isAdvice = precedenceOf(request.messageClass) === 'advice'
+      const waits = ended.has(isAdvice) || cards.has(request.panIndex)
+      if (!waits && detain(work)) continue
+      if (waits || ahead.some((requests) => requests.blocks(request))) {
+        if (!waits) ended.add(isAdvice)
+        left.push(work)
+        cards.add(request.panIndex)
+        continue
+      }
+      works.push(work)
+      taken.add(request)
+    }
+    this.putBack(left)
+    this.#liveInTurn = 0
+    return works
+  }
+
   /** Takes those whose time is over. */
   takeLate(nowMs: number): Work[] {
     const isLate = (work: Work) => work.deadlineMs <= nowMs
@@ -98,4 +137,8 @@ export class WaitingWorks {
   #queueOf(precedence: Precedence): FairQueue<Work> {
     return precedence === 'advice' ? this.#advices : this.#live
   }
+}
+
+function byArrival(one: Work, other: Work): number {
+  return (one.arrival ?? 0) - (other.arrival ?? 0)
 }

@@ -17,6 +17,8 @@ export interface Work {
   readonly host?: HostVerdict
   /** Called exactly once. */
   readonly respond: (result: Result, fields: AnswerFields) => void
+  /** Its place in the order of arrival, given when it is queued; one without came before those that have one. */
+  arrival?: number
 }
 
 /** What a lane takes into a batch. */

@@ -87,6 +87,29 @@ t.test('advices yield to what somebody waits for, and get one place in four', as
   t.equal(waiting.size, 14)
 })
 
+t.test('what fits into one batch is taken as it came, whatever it is and whose turn it would be', async (t) => {
+  const waiting = new WaitingWorks()
+  const sent = (
+    [
+      [1, '0220', 'a'],
+      [2, '0200', 'b'],
+      [1, '0400', 'a'],
+      [3, '0220', 'c'],
+      [1, '0200', 'd'],
+      [3, '0420', 'b'],
+    ] as const
+  ).map(([link, mti, card]) => workOf(link, mti, { panIndex: card }))
+  for (const work of sent) waiting.push(work)
+  const first = waiting.take(6, 0, [new UnderWay()], t.fail)
+  // The reversals, of whatever original, wait until what came before of their cards is durable.
+  t.same(first, sent.slice(0, 2).concat(sent[3] as Work))
+  t.same(waiting.take(6, 0, [new UnderWay()], t.fail), [sent[2], sent[4], sent[5]])
+  waiting.push(workOf(1, '0200', { panIndex: 'e' }))
+  waiting.push(workOf(1, '0220', { panIndex: 'f' }))
+  waiting.putBack([sent[5] as Work])
+  t.same(mtis(waiting.take(9, 0, [new UnderWay()], t.fail)), ['0420', '0200', '0220'], 'what was taken comes first')
+})
+
 t.test('a queue ends before a request that depends on one under way; the other goes on', async (t) => {
   const waiting = new WaitingWorks()
   const underWay = new UnderWay()
