@@ -37,10 +37,13 @@ export type Ask = (url: string, asked?: Asked) => Promise<Told>
 
 export const PASSWORD = 'correct horse battery'
 
+/** Longest wait for a command: a busy machine takes its time. */
+const WAIT_MS = 60_000
+
 let keys = 0
 
 /** The API on a database with a small demo world, without a socket; a user of each role, and one who has two. */
-export async function apiWorld(t: TeardownHost, options: { households?: number; commandWaitMs?: number } = {}) {
+export async function apiWorld(t: TeardownHost, options: { households?: number; commandWaitMs?: () => number } = {}) {
   const world = await writerWorld(t, { households: options.households ?? 12 })
   const database = new ApiDatabase({ url: world.url })
   t.teardown(() => database.close())
@@ -60,7 +63,9 @@ export async function apiWorld(t: TeardownHost, options: { households?: number; 
     production: false,
     version: 'test',
     sessions: { idleS: 600, lifeS: 3_600 },
-    commandWaitMs: options.commandWaitMs ?? 5_000,
+    get commandWaitMs() {
+      return options.commandWaitMs?.() ?? WAIT_MS
+    },
   }
   const app = await buildHttpApp({
     health: () => ({ checks: {} }),

@@ -43,7 +43,7 @@ function followed(t: Test, repeats: number) {
 }
 
 async function until(condition: () => boolean): Promise<void> {
-  for (let tried = 0; tried < 200 && !condition(); tried++) await sleep(10)
+  for (let tried = 0; tried < 3_000 && !condition(); tried++) await sleep(10)
 }
 
 t.test('a repeat is the same message with xxx1', async (t) => {

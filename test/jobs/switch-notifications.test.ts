@@ -10,6 +10,7 @@ import { awaitCommand, requestCommand } from '../../src/store/command-requests.t
 import { checkPerson, registerPerson } from '../../src/store/people-register.ts'
 import { peopleWorld, person } from '../people/people-world.ts'
 
+const WAIT_MS = 60_000
 const { world, desk } = await peopleWorld(t, { config: { jobs: { enabled: true } } })
 const { client, clock, databaseUrl, varDir } = world
 const io = (said: string[]): CommandIo => ({
@@ -45,7 +46,7 @@ const linesTo = (mobile: string): Line[] => {
   }
 }
 const eventually = async <T>(look: () => T | undefined | Promise<T | undefined>): Promise<T> => {
-  const deadline = performance.now() + 15_000
+  const deadline = performance.now() + WAIT_MS
   for (;;) {
     const found = await look()
     if (found !== undefined) return found
@@ -53,6 +54,13 @@ const eventually = async <T>(look: () => T | undefined | Promise<T | undefined>)
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
 }
+
+/** What became of a message is written down after it went out. */
+const whenWritten = () =>
+  eventually(async () => {
+    const { rows } = await client.query("select from notifications where state in ('waiting', 'new')")
+    return rows.length === 0 || undefined
+  })
 
 const home = world.household({ members: 4 })
 const checked = checkPerson(desk, person(700))
@@ -94,7 +102,7 @@ t.test('M20 M15: a draw and a block reach the head of household as Arabic messag
     detail: { status: 'restricted', reason: 'a test', lastFour },
     requestedBy: 'test',
   })
-  t.match((await awaitCommand(client, asked, { timeoutMs: 10_000 })).end, { done: true })
+  t.match((await awaitCommand(client, asked, { timeoutMs: WAIT_MS })).end, { done: true })
   const blocked = await eventually(() => linesTo(mobile).find(({ template }) => template === 'card-blocked'))
   t.match(blocked.text, `المنتهية بالرقم \u2066*${arabicDigits(lastFour)}\u2069`)
   const [file = ''] = readdirSync(folder)
@@ -103,6 +111,7 @@ t.test('M20 M15: a draw and a block reach the head of household as Arabic messag
 })
 
 t.test('mizan notification: what became of messages, wishes, sending again', async (t) => {
+  await whenWritten()
   const listed = JSON.parse(await mizan('notification', 'list', '--household', household, '--json'))
   t.match(listed, [
     { template: 'card-blocked', state: 'sent' },

@@ -16,7 +16,7 @@ const hooks: ClientHooks = {
 const signOn: ClientHooks = {
   ...hooks,
   signOn: async (exchange) => {
-    const answer = await exchange(Buffer.from('N001on'), '001', 1_000)
+    const answer = await exchange(Buffer.from('N001on'), '001', 60_000)
     if (answer.toString() !== 'M001on') throw new Error('sign-on refused')
   },
 }
@@ -38,7 +38,7 @@ function dial(t: Test, port: number, used: ClientHooks, overrides: Partial<Clien
     maxFrameBytes: 4_096,
     maxOutboundBytes: 1_048_576,
     maxInFlight: 100,
-    connectTimeoutMs: 5_000,
+    connectTimeoutMs: 60_000,
     backoff: { initialMs: 10, maxMs: 100, jitter: 0.5 },
     ...overrides,
   }
@@ -47,7 +47,7 @@ function dial(t: Test, port: number, used: ClientHooks, overrides: Partial<Clien
   return { client, recorder }
 }
 
-const ask = (client: ClientLink, key: string, timeoutMs = 5_000) =>
+const ask = (client: ClientLink, key: string, timeoutMs = 60_000) =>
   client.request(Buffer.from(`Q${key}text`), key, timeoutMs)
 
 t.test('requests are matched with their answers, whatever their order', async (t) => {
@@ -192,19 +192,22 @@ t.test('a peer that goes silent is found out by the echo', async (t) => {
   const proxy = await startFaultProxy(listener)
   t.teardown(() => proxy.close())
   let echoes = 0
+  let echoMs = 5_000
   const echoing: ClientHooks = {
     ...signOn,
     echo: async (exchange) => {
       echoes += 1
-      await exchange(Buffer.from('N301'), '301', 50)
+      await exchange(Buffer.from('N301'), '301', echoMs)
     },
   }
   const { client, recorder } = dial(t, proxy.port, echoing, { echoIdleMs: 20 })
   await client.whenUp()
   while (echoes < 2) await recorder.next('frameOut')
   t.equal(recorder.count('disconnected'), 0, 'an answered echo keeps the link')
+  echoMs = 30
   proxy.toServer.blackHole = true
   t.equal(await recorder.nextClose(), 'echo-failed')
+  echoMs = 5_000
   delete proxy.toServer.blackHole
   await client.whenUp()
   t.equal(String(await ask(client, '002')), 'A002text')
@@ -257,7 +260,7 @@ t.test('the callback form gives the same outcomes', async (t) => {
   const [listener] = await serve(t)
   const { client } = dial(t, listener.port, hooks)
   const settled = (key: string) =>
-    new Promise((resolve) => client.exchange(Buffer.from(`Q${key}`), key, 1_000, (outcome) => resolve(outcome)))
+    new Promise((resolve) => client.exchange(Buffer.from(`Q${key}`), key, 60_000, (outcome) => resolve(outcome)))
   t.match(await settled('000'), { code: 'LINK_CLOSED' })
   await client.whenUp()
   t.equal(String(await settled('001')), 'A001')
@@ -274,7 +277,7 @@ t.test('a drain awaits what is in flight, signs off and closes', async (t) => {
   const { client, recorder } = dial(t, listener.port, {
     ...signOn,
     signOff: async (exchange) => {
-      await exchange(Buffer.from('N002off'), '002', 1_000)
+      await exchange(Buffer.from('N002off'), '002', 60_000)
     },
   })
   await client.whenUp()

@@ -119,7 +119,7 @@ t.test('a link is served until nothing has come for a while, and only then close
   const [listener, recorder] = await start(t, (request) => request.reply(request.frame))
   const peer = await connectPeer(listener.port)
   await recorder.next('connected')
-  const drained = listener.drain(60_000, 150)
+  const drained = listener.drain(60_000, 400)
   // On their way when the drain began: each pause is shorter than the silence that ends a link.
   for (const text of ['a', 'b', 'c', 'd']) {
     peer.send(text)

@@ -15,7 +15,7 @@ import { startTestSwitch, type TestSwitchOptions } from '../support/switch.ts'
 import { protectionKeyOf } from '../support/writer.ts'
 
 const MASTER_KEY = 'a5'.repeat(32)
-const TIMEOUT_MS = 20_000
+const TIMEOUT_MS = 60_000
 /** Many commands come one after another here. */
 const POLL_MS = 4
 

@@ -22,6 +22,7 @@ import { createTestDatabase } from '../support/database.ts'
 import { startTestSwitch } from '../support/switch.ts'
 
 const TODAY = '2026-11-11'
+const WAIT_MS = 60_000
 
 /** A database with a register; these tests share it, because making one takes half a second. */
 async function openRegister(t: Pick<Test, 'teardown'>) {
@@ -221,7 +222,7 @@ test('what is in memory follows in bounded pieces, and keeps what it has when th
   t.teardown(() => watch.close())
   await watch.poll()
   await client.query(`update outlet set mcc = '5999' where acceptor_id in ('S101', 'S102')`)
-  for (let waited = 0; seen.length === 0 && waited < 100; waited++) await sleep(20)
+  for (let waited = 0; seen.length === 0 && waited < WAIT_MS; waited += 20) await sleep(20)
   t.same(seen, [2], 'a notification brings only what changed')
   t.equal(tables.outletByAcceptor('S101')?.mcc, '5999')
   const owner = await connect({ url, name: 'mizan test owner' })
@@ -249,7 +250,7 @@ test('M19: outlets, terminals and rollout change what a running switch answers t
     await sleep(30)
     let { sent, answer } = await world.pos.ask(intent)
     // A machine that is busy with other tests may need longer.
-    for (let tries = 0; answer.code !== code && tries < 10; tries++) {
+    for (let waited = 0; answer.code !== code && waited < WAIT_MS; waited += 100) {
       await sleep(100)
       ;({ sent, answer } = await world.pos.ask(intent))
     }

@@ -94,7 +94,7 @@ async function hostUp({ ports }: TestSwitch): Promise<boolean> {
 }
 
 /** Waits until something is so. */
-export async function until(holds: () => Promise<boolean>, longestMs = 15_000): Promise<void> {
+export async function until(holds: () => Promise<boolean>, longestMs = 60_000): Promise<void> {
   const deadlineMs = performance.now() + longestMs
   while (!(await holds())) {
     if (performance.now() > deadlineMs) throw new Error('it did not become so in time')

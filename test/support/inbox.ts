@@ -9,7 +9,7 @@ import { writerWorld } from './writer.ts'
 
 type World = Awaited<ReturnType<typeof writerWorld>>
 
-export const TIMEOUT_MS = 30_000
+export const TIMEOUT_MS = 60_000
 
 /** A world, and connections to its inbox and, for arranging, as its owner. */
 export async function inboxWorld(t: Test, options: { households?: number; laneCount?: number } = {}) {

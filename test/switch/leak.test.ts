@@ -24,7 +24,7 @@ import { withClient } from '../../src/store/database-location.ts'
 import { createTestDatabase } from '../support/database.ts'
 
 const cli = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..', '..', 'src', 'cli.ts')
-const READY_MS = 30_000
+const READY_MS = 60_000
 type RailName = keyof typeof rails
 const MARKED = 31
 

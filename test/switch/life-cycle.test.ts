@@ -46,7 +46,7 @@ async function sendAndVanish(world: TestSwitch, sent: Sent): Promise<void> {
   socket.on('error', () => undefined)
   await new Promise((resolve) => socket.once('connect', resolve))
   socket.write(Buffer.concat([head, sent.frame]), () => socket.resetAndDestroy())
-  for (const deadline = Date.now() + 20_000; (await world.ledger(sent)) === undefined; ) {
+  for (const deadline = Date.now() + 60_000; (await world.ledger(sent)) === undefined; ) {
     if (Date.now() > deadline) throw new Error('the message never came to the journal')
     await new Promise((resolve) => setTimeout(resolve, 5))
   }

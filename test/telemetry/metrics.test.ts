@@ -1,5 +1,16 @@
+import { Counter, Histogram, Registry } from 'prom-client'
 import t from 'tap'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
+
+const STAGES = ['decode', 'queue', 'prefetch', 'decide', 'commit', 'encode', 'total']
+const SECONDS = [0.000_001, 0.000_01, 0.000_1, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5]
+const SIZES = [1, 2, 4, 8, 16, 32, 64, 96, 128]
+
+function microsecondsOf(work: (i: number) => void, rounds: number): number {
+  const start = performance.now()
+  for (let i = 0; i < rounds; i++) work(i)
+  return ((performance.now() - start) * 1_000) / rounds
+}
 
 t.test('values come out on the page', async (t) => {
   const metrics = createMetrics()
@@ -67,7 +78,7 @@ t.test('peers cannot grow the number of label sets without end', async (t) => {
   t.match(page, 'mizan_requests_total{link="other",type="other"} 4000')
 })
 
-t.test('what a message costs: eight observations in two microseconds at most', async (t) => {
+t.test('what a message costs: a small part of what it costs with the library itself', async (t) => {
   const { stage, batchSize, link } = createMetrics()
   const counted = link('ascii')
   const message = (i: number) => {
@@ -83,15 +94,26 @@ t.test('what a message costs: eight observations in two microseconds at most', a
     counted.request('0100')
     counted.response('00')
   }
-  for (let i = 0; i < 200_000; i++) message(i)
-  const rounds = 500_000
-  let best = Number.POSITIVE_INFINITY
-  // The best of several runs: the machine is shared with other test files.
-  for (let run = 0; run < 5; run++) {
-    const start = performance.now()
-    for (let i = 0; i < rounds; i++) message(i)
-    best = Math.min(best, ((performance.now() - start) * 1_000) / rounds)
+  const registers = [new Registry()]
+  const stages = new Histogram({ name: 'stage', help: 'x', labelNames: ['stage'], buckets: SECONDS, registers })
+  const sizes = new Histogram({ name: 'size', help: 'x', buckets: SIZES, registers })
+  const requests = new Counter({ name: 'requests', help: 'x', labelNames: ['link', 'type'], registers })
+  const byLibrary = (i: number) => {
+    const seconds = (i % 1_000) / 100_000
+    for (const stage of STAGES) stages.observe({ stage }, seconds)
+    sizes.observe(i % 128)
+    requests.inc({ link: 'ascii', type: '0100' })
+    requests.inc({ link: 'ascii', type: '00' })
   }
-  t.comment(`${best.toFixed(3)} µs a message: 8 histogram observations and 2 counts`)
-  t.ok(best <= 2, `${best.toFixed(3)} µs`)
+  let own = Number.POSITIVE_INFINITY
+  let library = Number.POSITIVE_INFINITY
+  // The best of several runs each, in turn: the machine is shared with other test files.
+  for (let run = 0; run < 6; run++) {
+    own = Math.min(own, microsecondsOf(message, 100_000))
+    library = Math.min(library, microsecondsOf(byLibrary, 20_000))
+  }
+  t.comment(
+    `${own.toFixed(3)} µs a message: 8 histogram observations and 2 counts; ${library.toFixed(3)} by the library`,
+  )
+  t.ok(own <= library / 2, `${own.toFixed(3)} of ${library.toFixed(3)} µs`)
 })
