@@ -26,6 +26,8 @@ export interface Totals {
 /** A customer's credit transfer within pain.001 and pacs.008. */
 export interface CreditTransfer {
   readonly endToEndId: string
+  /** Unique reference (UUID) between banks; not in pain.001. @default one made of the end-to-end id */
+  readonly uetr?: string
   readonly amountPiasters: number
   readonly creditor: Party
   readonly creditorAccount: Account
@@ -69,6 +71,8 @@ export interface CustomerCreditTransfers {
 /** One payment between banks within pacs.009. */
 export interface InstitutionTransfer {
   readonly endToEndId: string
+  /** Unique reference (UUID) between banks; not in pain.001. @default one made of the end-to-end id */
+  readonly uetr?: string
   readonly amountPiasters: number
   readonly debtor: Agent
   readonly debtorAccount?: Account
@@ -142,7 +146,7 @@ async function* customerPieces(message: CustomerCreditTransfers): AsyncGenerator
   for await (const payment of counted(message.payments, message.totals)) {
     yield `${node(
       'CdtTrfTxInf',
-      interbankIdXml(payment.endToEndId),
+      interbankIdXml(payment),
       amountXml('IntrBkSttlmAmt', payment.amountPiasters, payment.endToEndId),
       leaf('ChrgBr', 'SLEV'),
       partyXml('Dbtr', message.debtor),
@@ -168,7 +172,7 @@ async function* institutionPieces(message: InstitutionTransfers): AsyncGenerator
     const { debtorAccount, creditorAccount } = payment
     yield `${node(
       'CdtTrfTxInf',
-      interbankIdXml(payment.endToEndId),
+      interbankIdXml(payment),
       amountXml('IntrBkSttlmAmt', payment.amountPiasters, payment.endToEndId),
       agentXml('Dbtr', payment.debtor),
       debtorAccount === undefined ? undefined : accountXml('DbtrAcct', debtorAccount),
@@ -204,9 +208,10 @@ export function amountXml(name: string, amountPiasters: number | bigint, of: str
   return leaf(name, paidPounds(amountPiasters, `the amount of ${of}`), { Ccy: CURRENCY })
 }
 
-function interbankIdXml(endToEndId: string): Xml {
+function interbankIdXml({ endToEndId, uetr }: { readonly endToEndId: string; readonly uetr?: string }): Xml {
   const id = identifier(endToEndId, 'EndToEndId')
-  return node('PmtId', leaf('InstrId', id), leaf('EndToEndId', id), leaf('TxId', id), leaf('UETR', uetrOf(id)))
+  const reference = uetr ?? uetrOf(id)
+  return node('PmtId', leaf('InstrId', id), leaf('EndToEndId', id), leaf('TxId', id), leaf('UETR', reference))
 }
 
 function trailerXml({ purpose, remittance }: { readonly purpose?: string; readonly remittance?: string }): Xml[] {

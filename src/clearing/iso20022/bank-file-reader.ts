@@ -1,0 +1,241 @@
+import {
+  type BankEvent,
+  type BankProfile,
+  type MessageName,
+  messageElements,
+  messageVersions,
+  strictProfile,
+} from './bank-events.ts'
+import { ReportReader, reportElements } from './camt-reader.ts'
+import { PaymentReader } from './payment-reader.ts'
+import { ReadContext } from './read-context.ts'
+import { type FilePlace, RefusedFile } from './refusal.ts'
+import {
+  defaultLimits,
+  type ElementUse,
+  type Position,
+  textAt,
+  type XmlLimits,
+  type XmlNode,
+  XmlReader,
+  type XmlTaker,
+} from './xml-reader.ts'
+
+/** How a bank's file is read. */
+export interface BankReadOptions {
+  /** Name for messages. */
+  readonly file: string
+  /** @default strict */
+  readonly profile?: BankProfile
+  readonly limits?: Partial<XmlLimits>
+}
+
+const NAMESPACE = /^urn:(?:iso:std:iso:20022:tech:xsd|swift:xsd):((?:camt|pain|pacs)\.\d{3}\.\d{3}\.(\d{2}))$/
+const ID_MAX = 35
+/** Elements around a document: an envelope and a body. */
+const ENVELOPE_MAX = 4
+const BLOCKS = new Set(['OrgnlPmtInfAndSts', 'PmtInf'])
+const SNIFFED = 64
+
+/**
+ * Reads a bank's file of one message, piece by piece: first the message, then its reports with their entries, its answers,
+ * returns or payments, last the end. An envelope around the document is passed over, whatever its name. Memory is bounded,
+ * whatever the size of the file.
+ * @throws RefusedFile naming line, column, element and reason; what came before is then void too
+ */
+export async function* readBankFile(
+  chunks: AsyncIterable<Uint8Array>,
+  options: BankReadOptions,
+): AsyncGenerator<BankEvent, void, undefined> {
+  const taker = new BankFileTaker(options)
+  const reader = new XmlReader(options.file, taker, { ...defaultLimits, ...options.limits })
+  let first = true
+  for await (const chunk of chunks) {
+    if (first && chunk.length > 0) {
+      refuseOthers(options.file, chunk)
+      first = false
+    }
+    reader.write(chunk)
+    yield* taker.take()
+  }
+  reader.end()
+  taker.end(reader.place())
+  yield* taker.take()
+}
+
+/** Tells files that are something else by how they begin. */
+function refuseOthers(file: string, chunk: Uint8Array): void {
+  const head = Buffer.from(chunk.subarray(0, SNIFFED)).toString('latin1')
+  const what = /^(?:101 [ \d]{10}|[56]\d{2}[ \dA-Za-z])/.test(head)
+    ? 'a NACHA (ACH) file of 94-character records'
+    : /^\{1:/.test(head) || /^:20:/.test(head)
+      ? 'a SWIFT MT message'
+      : /^PK/.test(head)
+        ? 'an archive or spreadsheet'
+        : head.charCodeAt(0) === 0x1f
+          ? 'compressed'
+          : undefined
+  if (what === undefined) return
+  throw new RefusedFile(file, 'format', `it is ${what}, not an ISO 20022 message`, {
+    line: 1,
+    column: 1,
+    path: 'the file',
+  })
+}
+
+/** Follows a file's elements, and hands its records to the reader of its message. */
+class BankFileTaker implements XmlTaker {
+  readonly #context: ReadContext
+  #events: BankEvent[] = []
+  /** Depth of `Document`; 0 before it, and after its end. */
+  #document = 0
+  #wasDocument = false
+  #namespace = ''
+  #message: MessageName | undefined
+  #root = ''
+  #businessMessageId: string | undefined
+  #isSaid = false
+  #payments: PaymentReader | undefined
+  #report: ReportReader | undefined
+
+  constructor({ file, profile = strictProfile }: BankReadOptions) {
+    this.#context = new ReadContext(file, profile)
+  }
+
+  /** What was read since the last time. */
+  take(): BankEvent[] {
+    const events = this.#events
+    this.#events = []
+    return events
+  }
+
+  end(place: FilePlace): void {
+    if (!this.#wasDocument)
+      this.#context.refuse(
+        place,
+        this.#businessMessageId === undefined ? 'there is no Document' : 'a business header without its Document',
+      )
+    if (!this.#isSaid) this.#context.refuse(place, 'the message has no GrpHdr')
+    this.#payments?.end()
+    this.#events.push({ type: 'end', forgiven: this.#context.forgiven })
+  }
+
+  use(path: readonly string[], namespace: string, position: Position): ElementUse {
+    const name = path.at(-1) ?? ''
+    if (this.#document === 0) return this.#useOutside(path, namespace, position)
+    const depth = path.length - this.#document
+    if (depth === 1) return this.#useMessage(path, name, position)
+    if (name === 'TxDtls') return path.includes('Ntry') ? 'part' : 'record'
+    if (depth === 2) return name in reportElements || BLOCKS.has(name) ? 'enter' : 'record'
+    return 'record'
+  }
+
+  #useOutside(path: readonly string[], namespace: string, position: Position): ElementUse {
+    const name = path.at(-1) ?? ''
+    const place = placeAt(path, position)
+    if (name === 'AppHdr') return 'record'
+    if (name === 'Document') {
+      if (this.#wasDocument) this.#context.refuse(place, 'a second Document; a file has one')
+      this.#namespace = namespace
+      this.#document = path.length
+      this.#wasDocument = true
+      return 'enter'
+    }
+    if (name in messageElements) this.#context.refuse(place, `${name} stands outside of a Document`)
+    if (path.length >= ENVELOPE_MAX) this.#context.refuse(place, 'there is no Document')
+    return 'enter'
+  }
+
+  #useMessage(path: readonly string[], name: string, position: Position): ElementUse {
+    const place = placeAt(path, position)
+    if (this.#message !== undefined) this.#context.refuse(place, 'a second message; a Document has one')
+    const message = Object.hasOwn(messageElements, name)
+      ? messageElements[name as keyof typeof messageElements]
+      : undefined
+    if (message === undefined) this.#context.refuse(place, `the message ${name} is none that is read: ${readable}`)
+    const match = NAMESPACE.exec(this.#namespace)
+    if (match === null) {
+      this.#context.forgive('namespace', place, `"${this.#namespace.slice(0, 80)}" is no namespace of ISO 20022`)
+    } else if (match[1]?.startsWith(message) !== true) {
+      this.#context.refuse(place, `the namespace is ${match[1]} and the message ${message}`)
+    } else {
+      const [first, last] = messageVersions[message]
+      const version = Number(match[2])
+      if (version < first || version > last) this.#context.forgive('version', place, `version ${match[1]} is not known`)
+    }
+    this.#message = message
+    this.#root = name
+    if (!message.startsWith('camt')) this.#payments = new PaymentReader(this.#context, message)
+    return 'enter'
+  }
+
+  opened(path: readonly string[], position: Position): void {
+    if (this.#document === 0) return
+    const report = path.length === this.#document + 2 ? reportElements[path.at(-1) ?? ''] : undefined
+    if (report === undefined) return
+    if (!this.#isSaid) this.#context.refuse(placeAt(path, position), 'the message has no GrpHdr before it')
+    if (this.#payments !== undefined)
+      this.#context.refuse(placeAt(path, position), `${path.at(-1)} does not belong into ${this.#root}`)
+    this.#report = new ReportReader(this.#context, report, path.join('/'))
+  }
+
+  record(path: readonly string[], node: XmlNode): void {
+    if (this.#document === 0) {
+      this.#businessMessageId = (textAt(node, 'BizMsgIdr') ?? textAt(node, 'MsgRef'))?.slice(0, ID_MAX)
+      return
+    }
+    const depth = path.length - this.#document
+    this.#context.path = path.join('/')
+    if (depth === 2 && node.name === 'GrpHdr') this.#say(node)
+    else if (!this.#isSaid) this.#context.refuse(placeAt(path, node), 'the message has no GrpHdr before it')
+    if (this.#report !== undefined) this.#push(this.#report.part(node))
+    else if (this.#payments !== undefined) {
+      this.#push(depth === 2 ? this.#payments.record(node) : this.#payments.within(node))
+    }
+  }
+
+  part(path: readonly string[], node: XmlNode): void {
+    this.#context.path = path.join('/')
+    this.#report?.transaction(node)
+  }
+
+  closed(path: readonly string[], { line, column }: Position): void {
+    if (this.#document === 0) return
+    const depth = path.length - this.#document
+    this.#context.path = path.join('/')
+    if (depth === 2 && this.#report !== undefined) {
+      this.#push(this.#report.end({ name: path.at(-1) ?? '', line, column }))
+      this.#report = undefined
+    } else if (depth === 2 && this.#payments !== undefined) this.#push(this.#payments.blockEnd())
+    else if (depth === 0) this.#document = 0
+  }
+
+  stray(place: FilePlace, text: string): void {
+    this.#context.forgive('stray-text', place, `the text "${text.slice(0, 40)}" stands where only elements may`)
+  }
+
+  /** The message, once its header is read. */
+  #say(node: XmlNode): void {
+    const name = this.#message
+    if (name === undefined || this.#isSaid) this.#context.refuse(this.#context.placeOf(node), 'a second GrpHdr')
+    this.#isSaid = true
+    this.#events.push({
+      type: 'message',
+      name,
+      schema: NAMESPACE.exec(this.#namespace)?.[1] ?? name,
+      messageId: this.#context.required(node, ID_MAX, 'MsgId'),
+      createdMs: this.#context.instant(node, 'CreDtTm'),
+      businessMessageId: this.#businessMessageId,
+    })
+  }
+
+  #push(events: Iterable<BankEvent>): void {
+    for (const event of events) this.#events.push(event)
+  }
+}
+
+function placeAt(path: readonly string[], { line, column }: Position): FilePlace {
+  return { line, column, path: path.join('/') }
+}
+
+const readable = [...new Set(Object.values(messageElements))].join(', ')

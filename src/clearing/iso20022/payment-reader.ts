@@ -1,0 +1,179 @@
+import type { AnswerEvent, BankEvent, MessageName, PaymentEvent, ReturnEvent } from './bank-events.ts'
+import { accountIdOf, agentOf, remittanceOf } from './camt-reader.ts'
+import type { ReadContext } from './read-context.ts'
+import { all, at, textAt, type XmlNode } from './xml-reader.ts'
+
+const ID_MAX = 35
+const TEXT_MAX = 500
+const NAME_MAX = 140
+
+/** Reads payments, and what became of them, out of the records of one message. */
+export class PaymentReader {
+  readonly #context: ReadContext
+  readonly #message: MessageName
+  #originalMessageId: string | undefined
+  #originalMessageName: string | undefined
+  #block: XmlNode[] = []
+  #answersBefore = false
+  #counted = 0
+  #sum = 0n
+  #header: XmlNode | undefined
+
+  constructor(context: ReadContext, message: MessageName) {
+    this.#context = context
+    this.#message = message
+  }
+
+  /** A record below the message's element, GrpHdr first. */
+  *record(node: XmlNode): Generator<BankEvent> {
+    switch (node.name) {
+      case 'GrpHdr':
+        this.#header = node
+        return
+      case 'OrgnlGrpInfAndSts':
+      case 'OrgnlGrpInf':
+        yield* this.#original(node)
+        return
+      case 'TxInfAndSts':
+        yield* this.#answers()
+        yield this.#answer(node, 'payment')
+        return
+      case 'TxInf':
+        yield this.#returned(node)
+        return
+      case 'CdtTrfTxInf':
+        yield this.#payment(node)
+        return
+      default:
+        return
+    }
+  }
+
+  /** A record within OrgnlPmtInfAndSts or PmtInf. */
+  *within(node: XmlNode): Generator<BankEvent> {
+    if (node.name === 'TxInfAndSts' || node.name === 'CdtTrfTxInf') yield* this.record(node)
+    else if (this.#block.length < 100) this.#block.push(node)
+  }
+
+  /** A payment block ended. */
+  *blockEnd(): Generator<BankEvent> {
+    yield* this.#answers()
+    this.#block = []
+    this.#answersBefore = false
+  }
+
+  /** @throws RefusedFile when the payments are not those of the header */
+  end(): void {
+    const header = this.#header
+    if (header === undefined || this.#counted === 0) return
+    const stated = this.#context.number(header, 'NbOfTxs')
+    if (stated !== undefined && stated !== this.#counted) {
+      const words = `the header says ${stated} payments, and there are ${this.#counted}`
+      this.#context.forgive('counts', this.#context.placeOf(header, 'NbOfTxs'), words)
+    }
+    const total = at(header, 'TtlIntrBkSttlmAmt') ?? at(header, 'TtlRtrdIntrBkSttlmAmt')
+    const sumNode = total ?? at(header, 'CtrlSum')
+    if (sumNode === undefined) return
+    const sum = this.#context.amount({ ...sumNode, currency: sumNode.currency ?? 'XXX' })
+    if (sum.value !== this.#sum) {
+      this.#context.forgive(
+        'counts',
+        this.#context.placeOf(header, sumNode.name),
+        'the sum of the payments is not that of the header',
+      )
+    }
+  }
+
+  *#original(node: XmlNode): Generator<BankEvent> {
+    const context: ReadContext = this.#context
+    this.#originalMessageId = context.text(node, ID_MAX, 'OrgnlMsgId')
+    this.#originalMessageName = context.text(node, ID_MAX, 'OrgnlMsgNmId')
+    if (this.#originalMessageId === undefined) {
+      context.forgive('no-original', context.placeOf(node), 'OrgnlMsgId is missing')
+    }
+    if (textAt(node, 'GrpSts') !== undefined) yield this.#answer(node, 'message')
+  }
+
+  /** What became of the block as a whole, told before its payments. */
+  *#answers(): Generator<BankEvent> {
+    if (this.#answersBefore || this.#block.length === 0 || this.#message !== 'pain.002') return
+    this.#answersBefore = true
+    const first = this.#block[0]
+    if (first === undefined) return
+    const block: XmlNode = { ...first, name: 'OrgnlPmtInfAndSts', children: this.#block }
+    if (textAt(block, 'PmtInfSts') !== undefined) yield this.#answer(block, 'block')
+  }
+
+  #answer(node: XmlNode, level: AnswerEvent['level']): AnswerEvent {
+    const context: ReadContext = this.#context
+    const statusName = { message: 'GrpSts', block: 'PmtInfSts', payment: 'TxSts' }[level]
+    const status = context.text(node, 4, statusName)
+    const reasons = all(node, 'StsRsnInf')
+    const texts = reasons.flatMap((reason) => all(reason, 'AddtlInf')).map(({ text }) => text)
+    const [reason] = reasons
+    const own = at(node, 'OrgnlGrpInf')
+    return {
+      type: 'answer',
+      line: node.line,
+      level,
+      originalMessageId: textAt(own, 'OrgnlMsgId') ?? this.#originalMessageId,
+      originalMessageName: textAt(own, 'OrgnlMsgNmId') ?? this.#originalMessageName,
+      paymentId: this.#block.find(({ name }) => name === 'OrgnlPmtInfId')?.text.slice(0, ID_MAX),
+      endToEndId: level === 'payment' ? context.text(node, ID_MAX, 'OrgnlEndToEndId') : undefined,
+      // A payment without a status of its own shares that of its message or block.
+      status: status ?? '',
+      reason: textAt(reason, 'Rsn', 'Cd') ?? textAt(reason, 'Rsn', 'Prtry'),
+      text: texts.join(' ').slice(0, TEXT_MAX) || undefined,
+      reference: context.text(node, ID_MAX, 'AcctSvcrRef'),
+    }
+  }
+
+  #returned(node: XmlNode): ReturnEvent {
+    const context: ReadContext = this.#context
+    const amount = at(node, 'RtrdIntrBkSttlmAmt')
+    if (amount === undefined) context.refuse(context.placeOf(node), 'RtrdIntrBkSttlmAmt is missing')
+    const reason = at(node, 'RtrRsnInf')
+    const returned = context.amount(amount)
+    this.#counted++
+    this.#sum += returned.value
+    return {
+      type: 'return',
+      line: node.line,
+      originalMessageId: textAt(node, 'OrgnlGrpInf', 'OrgnlMsgId') ?? this.#originalMessageId,
+      endToEndId: context.text(node, ID_MAX, 'OrgnlEndToEndId'),
+      returned,
+      reason: textAt(reason, 'Rsn', 'Cd') ?? textAt(reason, 'Rsn', 'Prtry'),
+      text:
+        all(reason, 'AddtlInf')
+          .map(({ text }) => text)
+          .join(' ')
+          .slice(0, TEXT_MAX) || undefined,
+      reference: context.text(node, ID_MAX, 'RtrId'),
+    }
+  }
+
+  #payment(node: XmlNode): PaymentEvent {
+    const context: ReadContext = this.#context
+    const amountNode = at(node, 'IntrBkSttlmAmt') ?? at(node, 'Amt', 'InstdAmt') ?? at(node, 'Amt', 'EqvtAmt', 'Amt')
+    if (amountNode === undefined) context.refuse(context.placeOf(node), 'a payment without amount')
+    const amount = context.amount(amountNode)
+    this.#counted++
+    this.#sum += amount.value
+    const block = (name: string) => this.#block.find((part) => part.name === name)
+    const date = at(node, 'IntrBkSttlmDt') ?? block('ReqdExctnDt') ?? at(this.#header, 'IntrBkSttlmDt')
+    return {
+      type: 'payment',
+      line: node.line,
+      paymentId: block('PmtInfId')?.text.slice(0, ID_MAX),
+      endToEndId: context.required(node, ID_MAX, 'PmtId', 'EndToEndId'),
+      amount,
+      executionDate: context.date(date),
+      debtorAccount: accountIdOf(at(node, 'DbtrAcct') ?? block('DbtrAcct')),
+      creditorAccount: accountIdOf(at(node, 'CdtrAcct')),
+      creditorName: context.text(node, NAME_MAX, 'Cdtr', 'Nm') ?? agentOf(at(node, 'Cdtr')),
+      debtorAgent: agentOf(at(node, 'DbtrAgt') ?? block('DbtrAgt') ?? at(node, 'Dbtr')),
+      creditorAgent: agentOf(at(node, 'CdtrAgt') ?? at(node, 'Cdtr')),
+      text: remittanceOf(node),
+    }
+  }
+}
