@@ -2,11 +2,10 @@
 -- whole or not at all; its entries are booked once (transfer kinds 46 to 48, 54, 55 and 58 to 62), so that account 8007 of a
 -- bank is its closing balance seen from the other side.
 
--- Files that were read, by what they are; a file that was refused is known by its reason and may come again. `file_id` and
--- `bank` are `clearing_file.id` and `settlement_bank.number`.
+-- Files that were read, by what they are; a file that was refused is known by its reason and may come again.
 create table bank_file (
   id            bigint generated always as identity primary key,
-  file_id       bigint unique,
+  file_id       bigint unique references clearing_file (id),
   name          text not null check (length(name) between 1 and 255),
   bytes         bigint not null check (bytes >= 0),
   sha256        bytea not null check (length(sha256) = 32),
@@ -16,7 +15,7 @@ create table bank_file (
   -- As in `camt.053.001.08`; null when that could not be told.
   schema        text check (length(schema) <= 35),
   message_id    text check (length(message_id) <= 35),
-  bank          integer,
+  bank          integer references settlement_bank (number),
   -- Of a refused one: the line and the reason. duplicate, gap and balance also have a break of reconciliation.
   cause         text check (cause in ('format', 'account', 'duplicate', 'gap', 'balance', 'other')),
   reason        text check (length(reason) between 1 and 500),
@@ -33,11 +32,10 @@ create index bank_file_received on bank_file (received_at);
 -- A page of a statement (camt.053), of a notification (054) or of an intraday report (052). Only statements are booked.
 create table bank_statement (
   id            bigint generated always as identity primary key,
-  -- `bank_file.file_id`, which is `clearing_file.id`; bank_file is the row of this receipt.
-  file_id       bigint,
+  file_id       bigint not null references clearing_file (id),
   bank_file     bigint not null references bank_file (id),
   report        text not null check (report in ('statement', 'notification', 'intraday')),
-  bank          integer not null check (bank > 0),
+  bank          integer not null references settlement_bank (number),
   account       text not null check (length(account) between 1 and 34),
   statement_id  text not null check (length(statement_id) between 1 and 35),
   page          integer not null default 1 check (page > 0),
@@ -142,7 +140,7 @@ create table bank_posting (
 create table bank_entry_rule (
   id            bigint generated always as identity primary key,
   -- Null = of every bank.
-  bank          integer check (bank > 0),
+  bank          integer references settlement_bank (number),
   field         text not null check (field in ('code', 'counterparty', 'reference', 'text')),
   -- How the field begins.
   pattern       text not null check (length(pattern) between 2 and 80),

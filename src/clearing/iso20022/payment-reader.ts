@@ -1,3 +1,4 @@
+import type { CivilDate } from '../../calendar.ts'
 import type { AnswerEvent, BankEvent, MessageName, PaymentEvent, ReturnEvent } from './bank-events.ts'
 import { accountIdOf, agentOf, remittanceOf } from './camt-reader.ts'
 import type { ReadContext } from './read-context.ts'
@@ -6,6 +7,8 @@ import { all, at, textAt, type XmlNode } from './xml-reader.ts'
 const ID_MAX = 35
 const TEXT_MAX = 500
 const NAME_MAX = 140
+/** Elements of a payment block besides its payments. */
+const BLOCK_MAX = 100
 
 /** Reads payments, and what became of them, out of the records of one message. */
 export class PaymentReader {
@@ -18,6 +21,8 @@ export class PaymentReader {
   #counted = 0
   #sum = 0n
   #header: XmlNode | undefined
+  #headerPath = ''
+  #executionDate: CivilDate | undefined
 
   constructor(context: ReadContext, message: MessageName) {
     this.#context = context
@@ -29,6 +34,7 @@ export class PaymentReader {
     switch (node.name) {
       case 'GrpHdr':
         this.#header = node
+        this.#headerPath = this.#context.path
         return
       case 'OrgnlGrpInfAndSts':
       case 'OrgnlGrpInf':
@@ -52,13 +58,15 @@ export class PaymentReader {
   /** A record within OrgnlPmtInfAndSts or PmtInf. */
   *within(node: XmlNode): Generator<BankEvent> {
     if (node.name === 'TxInfAndSts' || node.name === 'CdtTrfTxInf') yield* this.record(node)
-    else if (this.#block.length < 100) this.#block.push(node)
+    else if (this.#block.length < BLOCK_MAX) this.#block.push(node)
+    if (node.name === 'ReqdExctnDt') this.#executionDate = this.#context.date(node)
   }
 
   /** A payment block ended. */
   *blockEnd(): Generator<BankEvent> {
     yield* this.#answers()
     this.#block = []
+    this.#executionDate = undefined
     this.#answersBefore = false
   }
 
@@ -66,6 +74,7 @@ export class PaymentReader {
   end(): void {
     const header = this.#header
     if (header === undefined || this.#counted === 0) return
+    this.#context.path = this.#headerPath
     const stated = this.#context.number(header, 'NbOfTxs')
     if (stated !== undefined && stated !== this.#counted) {
       const words = `the header says ${stated} payments, and there are ${this.#counted}`
@@ -160,14 +169,14 @@ export class PaymentReader {
     this.#counted++
     this.#sum += amount.value
     const block = (name: string) => this.#block.find((part) => part.name === name)
-    const date = at(node, 'IntrBkSttlmDt') ?? block('ReqdExctnDt') ?? at(this.#header, 'IntrBkSttlmDt')
+    const date = at(node, 'IntrBkSttlmDt') ?? at(this.#header, 'IntrBkSttlmDt')
     return {
       type: 'payment',
       line: node.line,
       paymentId: block('PmtInfId')?.text.slice(0, ID_MAX),
       endToEndId: context.required(node, ID_MAX, 'PmtId', 'EndToEndId'),
       amount,
-      executionDate: context.date(date),
+      executionDate: context.date(date) ?? this.#executionDate,
       debtorAccount: accountIdOf(at(node, 'DbtrAcct') ?? block('DbtrAcct')),
       creditorAccount: accountIdOf(at(node, 'CdtrAcct')),
       creditorName: context.text(node, NAME_MAX, 'Cdtr', 'Nm') ?? agentOf(at(node, 'Cdtr')),

@@ -52,6 +52,8 @@ export const defaultLimits: XmlLimits = {
 }
 
 /** Characters that may pass without an element beginning or ending: a text, comment or attribute without end. */
+/** Something else than XML's white space: a no-break space is a text. */
+const TEXT = /[^ \t\r\n]/
 const SILENT_MAX = 1024 * 1024
 const ATTRIBUTES_MAX = 20
 const DECLARED = /^\s*<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']/
@@ -191,7 +193,7 @@ export class XmlReader {
     if (node === undefined) this.#taker.closed(this.#path, this.#parser)
     else {
       if (node.children.length === 0) node.text = node.text.trim()
-      else if (node.text.trim() !== '') this.#taker.stray(this.place(), node.text.trim())
+      else if (TEXT.test(node.text)) this.#taker.stray(this.place(), node.text.trim())
       if (isPart === true) this.#taker.part(this.#path, node)
       else if (this.#open.length === 0) this.#taker.record(this.#path, node)
     }
@@ -202,7 +204,7 @@ export class XmlReader {
     this.#lastEventAt = this.#characters
     const node = this.#open.at(-1)
     if (node === undefined) {
-      if (text.trim() !== '') this.#taker.stray(this.place(), text.trim())
+      if (TEXT.test(text)) this.#taker.stray(this.place(), text.trim())
       return
     }
     node.text += text
