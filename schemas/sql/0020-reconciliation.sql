@@ -1,0 +1,132 @@
+-- Reconciliation: authorizations and ledger (A) against clearing (B) against the bank (C). Runs, matches, exceptions and
+-- their history. What is compared lies in the tables of the migrations before; this part moves no money by itself.
+
+create table reconciliation_run (
+  id            bigint generated always as identity primary key,
+  business_date date not null,
+  started_at    timestamptz not null,
+  ended_at      timestamptz,
+  requested_by  text not null check (length(requested_by) between 1 and 64),
+  state         text not null default 'running' check (state in ('running', 'done', 'failed')),
+  -- By level: what was compared, and by which rule it was matched.
+  levels        jsonb not null default '{}' check (jsonb_typeof(levels) = 'object'),
+  matched       bigint not null default 0 check (matched >= 0),
+  found         bigint not null default 0 check (found >= 0),
+  opened        bigint not null default 0 check (opened >= 0),
+  resolved      bigint not null default 0 check (resolved >= 0),
+  open_after    bigint not null default 0 check (open_after >= 0),
+  value_at_risk_piasters bigint not null default 0 check (value_at_risk_piasters >= 0),
+  words         text,
+  constraint reconciliation_run_end check ((state = 'running') = (ended_at is null))
+);
+create index reconciliation_run_date on reconciliation_run (business_date, id);
+
+-- src/clearing/reconciliation/rules.ts; a test holds the two to each other.
+create table reconciliation_rule (
+  number        smallint primary key,
+  name          text not null unique,
+  level         text not null check (level in ('item', 'file', 'position', 'control', 'subsidy')),
+  confidence    smallint not null check (confidence between 1 and 100)
+);
+insert into reconciliation_rule (number, name, level, confidence) values
+  (1, 'posted-item', 'item', 100), (2, 'posted-presentment', 'item', 100), (3, 'transaction-id', 'item', 98),
+  (4, 'reference-terminal-code', 'item', 95), (5, 'card-code-date', 'item', 85), (6, 'within-tolerance', 'item', 80),
+  (7, 'netted-reversal', 'item', 100), (20, 'file-totals', 'file', 100), (21, 'network-totals', 'file', 100),
+  (30, 'end-to-end', 'position', 100), (31, 'our-reference', 'position', 95), (32, 'batch-booking', 'position', 95),
+  (33, 'returned', 'position', 100);
+
+-- What stands with what: 0 where a leg has no part in a rule. The same inputs give the same rows, whichever run; a row
+-- keeps the run that found it first, and goes when its inputs no longer agree.
+create table reconciliation_match (
+  business_date date not null,
+  rule          smallint not null references reconciliation_rule (number),
+  -- A: the authorization or command whose transfers they are.
+  authorization_id bigint not null default 0,
+  -- B: an item of a file, or (item 0) the file.
+  file_id       bigint not null default 0,
+  item          bigint not null default 0,
+  -- C: what was instructed, and what the bank booked.
+  instruction_id bigint not null default 0,
+  statement_id  bigint not null default 0,
+  entry         integer not null default 0,
+  amount_piasters bigint not null,
+  run_id        bigint not null,
+  primary key (business_date, file_id, item, authorization_id, instruction_id, statement_id, entry)
+);
+create index reconciliation_match_authorization on reconciliation_match (authorization_id) where authorization_id > 0;
+create index reconciliation_match_instruction on reconciliation_match (instruction_id) where instruction_id > 0;
+
+create table reconciliation_exception (
+  id            bigint generated always as identity primary key,
+  break         text not null check (break ~ '^[a-z][a-z-]{2,39}$'),
+  -- Names what is broken: the same break is found again under the same key, and is the same exception.
+  key           text not null check (length(key) between 1 and 120),
+  level         text not null check (level in ('item', 'file', 'position', 'control', 'subsidy')),
+  business_date date not null,
+  -- The banking day on which its age begins.
+  opened_on     date not null,
+  state         text not null default 'open' check (state in ('open', 'assigned', 'waiting', 'resolved', 'written-off')),
+  owner         text check (length(owner) between 1 and 64),
+  wait_until    date,
+  value_at_risk_piasters bigint not null check (value_at_risk_piasters >= 0),
+  -- The account whose balance is wrong for it, and by how much: above zero = a credit too much.
+  account       bigint,
+  difference_piasters bigint not null default 0,
+  -- Both sides, in words and by their numbers; never a card number.
+  summary       text not null check (length(summary) between 1 and 500),
+  detail        jsonb not null default '{}' check (jsonb_typeof(detail) = 'object'),
+  opened_run    bigint not null references reconciliation_run (id),
+  last_run      bigint not null references reconciliation_run (id),
+  opened_at     timestamptz not null,
+  closed_at     timestamptz,
+  closed_by     text check (length(closed_by) between 1 and 160),
+  resolution    text check (length(resolution) between 1 and 500),
+  -- A change request of two people that is to close it, while it waits for its second person.
+  change_id     bigint,
+  constraint reconciliation_exception_key unique (break, key),
+  constraint reconciliation_exception_closed check
+    ((state in ('resolved', 'written-off')) = (closed_at is not null)
+     and num_nulls(closed_at, closed_by, resolution) in (0, 3)),
+  constraint reconciliation_exception_wait check ((state = 'waiting') = (wait_until is not null)),
+  constraint reconciliation_exception_owner check (state <> 'assigned' or owner is not null)
+);
+create index reconciliation_exception_open on reconciliation_exception (break, opened_on)
+  where state in ('open', 'assigned', 'waiting');
+create index reconciliation_exception_date on reconciliation_exception (business_date);
+
+-- Everything that happened to an exception; rows are only added.
+create table reconciliation_event (
+  id            bigint generated always as identity primary key,
+  exception_id  bigint not null references reconciliation_exception (id),
+  at            timestamptz not null,
+  actor         text not null check (length(actor) between 1 and 160),
+  event         text not null check (event in ('opened', 'changed', 'reopened', 'assigned', 'commented', 'waiting',
+                  'due', 'asked', 'posted', 'resolved', 'written-off')),
+  comment       text check (length(comment) between 1 and 500),
+  detail        jsonb not null default '{}' check (jsonb_typeof(detail) = 'object')
+);
+create index reconciliation_event_exception on reconciliation_event (exception_id, id);
+
+-- For people.
+create view reconciliation_exceptions as
+  select id, break, key, level, business_date, opened_on, state, owner, wait_until, value_at_risk_piasters, account,
+         difference_piasters, summary, detail, opened_at, closed_at, closed_by, resolution
+  from reconciliation_exception;
+create view reconciliation_matches as
+  select m.business_date, r.name as rule, r.level, r.confidence, m.authorization_id, m.file_id, m.item, m.instruction_id,
+         m.statement_id, m.entry, m.amount_piasters, m.run_id
+  from reconciliation_match m join reconciliation_rule r on r.number = m.rule;
+create view reconciliation_runs as
+  select id, business_date, started_at, ended_at, requested_by, state, levels, matched, found, opened, resolved,
+         open_after, value_at_risk_piasters, words
+  from reconciliation_run;
+
+grant select on reconciliation_run, reconciliation_rule, reconciliation_match, reconciliation_exception,
+  reconciliation_event, reconciliation_exceptions, reconciliation_matches, reconciliation_runs to mizan_app;
+grant insert on reconciliation_run, reconciliation_exception, reconciliation_event to mizan_app;
+grant insert, delete on reconciliation_match to mizan_app;
+grant update (ended_at, state, levels, matched, found, opened, resolved, open_after, value_at_risk_piasters, words)
+  on reconciliation_run to mizan_app;
+grant update (state, owner, wait_until, value_at_risk_piasters, account, difference_piasters, summary, detail, last_run,
+  opened_on, closed_at, closed_by, resolution, change_id) on reconciliation_exception to mizan_app;
+grant select on reconciliation_exceptions, reconciliation_matches, reconciliation_runs to mizan_analyst;
