@@ -29,8 +29,9 @@ create table reconciliation_rule (
   confidence    smallint not null check (confidence between 1 and 100)
 );
 insert into reconciliation_rule (number, name, level, confidence) values
-  (1, 'posted-item', 'item', 100), (2, 'posted-presentment', 'item', 100), (3, 'transaction-id', 'item', 98),
-  (4, 'reference-terminal-code', 'item', 95), (5, 'card-code-date', 'item', 85), (6, 'within-tolerance', 'item', 80),
+  (1, 'posted-item', 'item', 100), (2, 'posted-presentment', 'item', 100), (3, 'transaction-id', 'item', 100),
+  (4, 'card-rrn-terminal', 'item', 95), (5, 'card-code-amount-date', 'item', 85), (6, 'card-code-date', 'item', 70),
+  (8, 'reference-number', 'item', 100),
   (7, 'netted-reversal', 'item', 100), (20, 'file-totals', 'file', 100), (21, 'network-totals', 'file', 100),
   (30, 'end-to-end', 'position', 100), (31, 'our-reference', 'position', 95), (32, 'batch-booking', 'position', 95),
   (33, 'returned', 'position', 100);
@@ -72,6 +73,8 @@ create table reconciliation_exception (
   -- The account whose balance is wrong for it, and by how much: above zero = a credit too much.
   account       bigint,
   difference_piasters bigint not null default 0,
+  -- Whether two people have moved it to the suspense of its break.
+  suspended     boolean not null default false,
   -- Both sides, in words and by their numbers; never a card number.
   summary       text not null check (length(summary) between 1 and 500),
   detail        jsonb not null default '{}' check (jsonb_typeof(detail) = 'object'),
@@ -110,7 +113,7 @@ create index reconciliation_event_exception on reconciliation_event (exception_i
 -- For people.
 create view reconciliation_exceptions as
   select id, break, key, level, business_date, opened_on, state, owner, wait_until, value_at_risk_piasters, account,
-         difference_piasters, summary, detail, opened_at, closed_at, closed_by, resolution
+         difference_piasters, suspended, summary, detail, opened_at, closed_at, closed_by, resolution
   from reconciliation_exception;
 create view reconciliation_matches as
   select m.business_date, r.name as rule, r.level, r.confidence, m.authorization_id, m.file_id, m.item, m.instruction_id,
@@ -128,5 +131,5 @@ grant insert, delete on reconciliation_match to mizan_app;
 grant update (ended_at, state, levels, matched, found, opened, resolved, open_after, value_at_risk_piasters, words)
   on reconciliation_run to mizan_app;
 grant update (state, owner, wait_until, value_at_risk_piasters, account, difference_piasters, summary, detail, last_run,
-  opened_on, closed_at, closed_by, resolution, change_id) on reconciliation_exception to mizan_app;
+  opened_on, closed_at, closed_by, resolution, change_id, suspended) on reconciliation_exception to mizan_app;
 grant select on reconciliation_exceptions, reconciliation_matches, reconciliation_runs to mizan_analyst;

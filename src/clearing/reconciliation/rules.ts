@@ -7,12 +7,13 @@ import type { Level } from './breaks.ts'
 export const matchingRules = {
   /** The item names the authorization, and all of it is there. */
   'posted-item': rule(1, 'item', 100, 'the item names the authorization, and its amount is what was posted'),
-  /** Network item, by the authorization that posted it. */
+  /** Of the network's items: by the names under which `incoming/match.ts` finds their authorizations. */
   'posted-presentment': rule(2, 'item', 100, 'the journal row that posted the item has its amount'),
-  'transaction-id': rule(3, 'item', 98, 'the network transaction id and the amount'),
-  'reference-terminal-code': rule(4, 'item', 95, 'RRN, terminal, approval code and amount'),
-  'card-code-date': rule(5, 'item', 85, 'card, approval code, amount and a purchase date a day off at most'),
-  'within-tolerance': rule(6, 'item', 80, 'as before, the amount within what shops of this kind may add'),
+  'transaction-id': rule(3, 'item', 100, 'the network transaction id, and the amount is what was posted'),
+  'card-rrn-terminal': rule(4, 'item', 95, 'card, RRN and terminal, and the amount is what was posted'),
+  'card-code-amount-date': rule(5, 'item', 85, 'card, approval code, amount and a purchase date a day off at most'),
+  'card-code-date': rule(6, 'item', 70, 'card, approval code and a purchase date a day off at most'),
+  'reference-number': rule(8, 'item', 100, 'the reference number of an item that came before'),
   'netted-reversal': rule(7, 'item', 100, 'posted and reversed on the same date: nothing to clear'),
   'file-totals': rule(20, 'file', 100, 'count and gross amount of the file are those of its items'),
   'network-totals': rule(21, 'file', 100, 'count and amounts of the network’s report are those of the items'),

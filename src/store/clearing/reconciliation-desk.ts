@@ -20,6 +20,8 @@ export interface ReconciliationException {
   readonly account: number | undefined
   /** Above zero: a credit too much. */
   readonly differencePiasters: number
+  /** Whether two people have moved it to the suspense of its break. */
+  readonly suspended: boolean
   readonly summary: string
   readonly detail: Readonly<Record<string, unknown>>
   readonly openedRun: number
@@ -98,6 +100,7 @@ interface Row {
   readonly value_at_risk_piasters: string
   readonly account: string | null
   readonly difference_piasters: string
+  readonly suspended: boolean
   readonly summary: string
   readonly detail: Record<string, unknown>
   readonly opened_run: string
@@ -235,6 +238,7 @@ export function exceptionOf(row: Row): ReconciliationException {
     valueAtRiskPiasters: Number(row.value_at_risk_piasters),
     account: row.account === null ? undefined : Number(row.account),
     differencePiasters: Number(row.difference_piasters),
+    suspended: row.suspended,
     summary: row.summary,
     detail: row.detail,
     openedRun: Number(row.opened_run),

@@ -20,6 +20,8 @@ export interface ReconciliationScope {
 /** A kind of break, as far as the run needs it. */
 export interface BreakScope {
   readonly name: string
+  /** Owner of its accounts. */
+  readonly number: number
   readonly level: string
   /**
    * By what a run judges it: `dates` = it is compared for business dates, and an exception of another date stays as it
@@ -41,13 +43,19 @@ export async function prepareWork(client: Client, breaks: readonly BreakScope[])
       account bigint, difference_piasters bigint not null default 0, summary text not null, detail jsonb not null default '{}',
       primary key (break, key));
     create temp table if not exists judged_date (level text not null, business_date date not null, primary key (level, business_date));
-    create temp table if not exists judged_break (name text primary key, level text not null, by_date boolean not null);
+    create temp table if not exists judged_break (
+      name text primary key, number integer not null, level text not null, by_date boolean not null);
     truncate found_match, found_break, judged_date, judged_break`)
   await client.query(
-    `insert into judged_break select x.name, x.level, x.judged = 'dates'
-     from jsonb_to_recordset($1::jsonb) as x(name text, level text, judged text)`,
+    `insert into judged_break select x.name, x.number, x.level, x.judged = 'dates'
+     from jsonb_to_recordset($1::jsonb) as x(name text, number integer, level text, judged text)`,
     [JSON.stringify(breaks)],
   )
+}
+
+/** Forgets the breaks found; the levels that come next are merged by themselves. */
+export async function clearFound(client: Client): Promise<void> {
+  await client.query('truncate found_break')
 }
 
 /** Notes for which business dates a level is compared. */
@@ -121,6 +129,14 @@ export interface MergedBreaks {
   readonly resolved: number
 }
 
+/** Which exceptions are brought in line, and as of when. */
+export interface MergeOptions {
+  readonly runId: number
+  readonly asOf: string
+  readonly now: Date
+  readonly levels: readonly string[]
+}
+
 /** Who closes an exception whose other side a run found. */
 export const RUN_ACTOR = 'reconciliation'
 
@@ -129,14 +145,11 @@ export const RUN_ACTOR = 'reconciliation'
  * amount now is opened again, one whose break is gone is resolved. What people closed stays closed while its amount is the
  * same.
  */
-export async function mergeBreaks(
-  client: Client,
-  { runId, asOf, now }: { readonly runId: number; readonly asOf: string; readonly now: Date },
-): Promise<MergedBreaks> {
+export async function mergeBreaks(client: Client, { runId, asOf, now, levels }: MergeOptions): Promise<MergedBreaks> {
   await client.query('analyze found_break')
   const found = await client.query<{ n: string }>('select count(*) as n from found_break')
   await wakeWaiting(client, asOf, now)
-  const resolved = await resolveGone(client, runId, now)
+  const resolved = await resolveGone(client, runId, now, levels)
   const reopened = await reopen(client, runId, asOf, now)
   await updateChanged(client, runId, now)
   const opened = await client.query(
@@ -167,7 +180,7 @@ async function wakeWaiting(client: Client, asOf: string, now: Date): Promise<voi
 }
 
 /** The break is gone: the other side came, or somebody corrected it. The rule that found the other side is named. */
-async function resolveGone(client: Client, runId: number, now: Date): Promise<number> {
+async function resolveGone(client: Client, runId: number, now: Date, levels: readonly string[]): Promise<number> {
   const { rowCount } = await client.query(
     `with gone as (
        update reconciliation_exception e
@@ -187,14 +200,14 @@ async function resolveGone(client: Client, runId: number, now: Date): Promise<nu
              join reconciliation_rule r on r.number = m.rule
              where r.level = e.level order by r.confidence desc, r.number limit 1), format('no longer so in run %s', $1::bigint))
        from judged_break j
-       where j.name = e.break and e.state in ('open', 'assigned', 'waiting')
+       where j.name = e.break and j.level = any ($3) and e.state in ('open', 'assigned', 'waiting')
          and (not j.by_date or exists (
            select from judged_date d where d.level = j.level and d.business_date = e.business_date))
          and not exists (select from found_break f where f.break = e.break and f.key = e.key)
        returning e.id, e.resolution)
      insert into reconciliation_event (exception_id, at, actor, event, comment, detail)
      select id, $2, '${RUN_ACTOR}', 'resolved', resolution, jsonb_build_object('run', $1::bigint) from gone`,
-    [runId, now],
+    [runId, now, levels],
   )
   return rowCount ?? 0
 }

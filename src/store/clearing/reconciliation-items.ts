@@ -1,0 +1,140 @@
+import type { Client } from '../connection.ts'
+import type { LevelCounts } from './reconciliation-work.ts'
+
+/** Piasters of an item of the card scheme's file, from the household's side: above zero it pays. */
+const signed = `case when i.transaction_code in ('05', '07', '26') then i.amount_piasters else -i.amount_piasters end`
+
+/**
+ * What messages of the card scheme's links posted on a date against what stands in files for it (A and B), by the
+ * transaction that they belong to: a reversal and a completion belong to their original, so that what was posted and taken
+ * back on one date is nothing, as it is in the file.
+ */
+const schemeItems = `
+  with day as materialized (
+    select a.id, a.lane, coalesce(oo.original_id, a.original_id, a.id) as family, a.mti
+    from authorization_journal a
+    join clearing_rail l on l.link = a.link
+    left join lateral (
+      select o.original_id from authorization_journal o
+      where a.original_id is not null and o.id = a.original_id and o.lane + 0 = a.lane and o.business_date <= $1::date limit 1
+    ) oo on true
+    where a.business_date = $1::date and a.household_id is not null),
+  posted as (
+    select d.family, min(d.lane) as lane, sum(case when t.debit / 100000000000 = 6001 then t.amount else -t.amount end) as piasters,
+           count(*) as legs, min(d.id) as id, bool_and(d.mti like '04%') as is_reversal
+    from transfer t join day d on d.id = t.group_id and d.lane = t.lane
+    where t.business_date = $1::date and t.kind in (10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20)
+      and (t.debit / 100000000000 = 6001) <> (t.credit / 100000000000 = 6001)
+    group by d.family),
+  filed as (
+    select coalesce(d.family, i.original_id, i.authorization_id) as family, sum(${signed}) as piasters, min(i.file_id) as file_id,
+           min(i.number) as number, min(i.authorization_id) as id, count(*) as items
+    from clearing_item i left join day d on d.id = i.authorization_id
+    where i.business_date = $1::date and i.programme = 0
+    group by 1),
+  both_legs as materialized (
+    select coalesce(p.family, f.family) as family, coalesce(p.id, f.id) as id, p.piasters as posted, f.piasters as filed, f.file_id,
+           f.number, p.is_reversal, p.legs
+    from posted p full join filed f on f.family = p.family
+    where coalesce(p.piasters, 0) <> 0 or coalesce(f.piasters, 0) <> 0 or p.legs > 1),`
+
+const agreed = `
+  matched as (
+    insert into found_match (business_date, rule, authorization_id, file_id, item, instruction_id, statement_id, entry, amount_piasters)
+    select $1::date, case when f.file_id is null then 7 else 1 end, id, coalesce(file_id, 0), coalesce(number, 0), 0, 0, 0,
+           coalesce(posted, 0)
+    from both_legs f where coalesce(posted, 0) = coalesce(filed, 0) returning 1),`
+
+/** Compares what was posted by messages of the card scheme with the items of its files. */
+export async function compareSchemeItems(client: Client, businessDate: string): Promise<LevelCounts['compared']> {
+  const { rows } = await client.query<Record<string, string>>(
+    `${schemeItems} ${agreed}
+     later as (
+       select b.*, x.business_date as other_date, x.file_id as other_file
+       from both_legs b
+       left join lateral (
+         select i.business_date, i.file_id from clearing_item i
+         where i.programme = 0 and i.authorization_id = b.id and i.business_date <> $1::date
+           and case when b.posted is null then i.business_date < $1::date else i.business_date > $1::date end
+         order by i.business_date limit 1) x on true
+       where coalesce(b.posted, 0) <> coalesce(b.filed, 0)),
+     -- Left out of its file, and in the file of a later date.
+     late as (
+       insert into found_match (business_date, rule, authorization_id, file_id, item, instruction_id, statement_id, entry, amount_piasters)
+       select $1::date, 1, id, other_file, 0, 0, 0, 0, posted from later where filed is null and other_file is not null
+       returning 1),
+     -- Left out of its file on an earlier date, which has it by now.
+     made_up as (
+       select l.id from later l where l.posted is null and (
+         exists (select from found_match m where m.authorization_id = l.id and m.file_id = l.file_id and m.business_date < $1::date)
+         or exists (select from reconciliation_match m where m.authorization_id = l.id and m.file_id = l.file_id
+                    and m.business_date < $1::date))),
+     broken as (
+       insert into found_break (break, key, business_date, value_at_risk_piasters, summary, detail)
+       select case
+                when filed is null and is_reversal and posted < 0 then 'reversal-after-clearing'
+                when filed is null then 'missing-item'
+                when posted is null and other_file is not null then 'duplicate-item'
+                when posted is null then 'cleared-not-authorised'
+                when abs(posted - filed) = 1 then 'rounding'
+                else 'amount-differs' end,
+              'item:' || id || ':0', $1::date, abs(coalesce(posted, 0) - coalesce(filed, 0)),
+              case
+                when filed is null then format('authorization %s posted %s piasters, and no file has it', id, posted)
+                when posted is null and other_file is not null then format('authorization %s stands in file %s of %s already', id, other_file, other_date)
+                when posted is null then format('item %s of file %s: authorization %s posted nothing', number, file_id, id)
+                else format('item %s of file %s has %s piasters, authorization %s posted %s', number, file_id, filed, id, posted) end,
+              jsonb_strip_nulls(jsonb_build_object('authorizationId', id, 'fileId', file_id, 'item', number, 'postedPiasters', posted,
+                'filedPiasters', filed))
+       from later where not (filed is null and other_file is not null) and id not in (select id from made_up)
+       on conflict do nothing returning 1)
+     select (select count(*) from posted) as posted, (select count(*) from filed) as filed,
+            (select count(*) from matched) + (select count(*) from late) as matched, (select count(*) from broken) as broken`,
+    [businessDate],
+  )
+  return numbersOf(rows[0])
+}
+
+/** Compares what was redeemed and taken back at outlets with the items of the subsidy files, in units: without tolerance. */
+export async function compareSubsidyItems(client: Client, businessDate: string): Promise<LevelCounts['compared']> {
+  const { rows } = await client.query<Record<string, string>>(
+    `with posted as (
+       select t.group_id as id, (t.debit / 100000000000 % 100)::integer as programme,
+              sum(case when t.kind = 3 then -t.amount else t.amount end) as units
+       from transfer t where t.business_date = $1::date and t.kind in (2, 3, 6)
+       group by 1, 2),
+     filed as (
+       select i.authorization_id as id, i.programme::integer as programme,
+              case when i.transaction_code = 'RT' then -i.quantity else i.quantity end as units,
+              i.file_id, i.number, i.amount_piasters
+       from clearing_item i where i.business_date = $1::date and i.programme > 0),
+     both_legs as materialized (
+       select coalesce(p.id, f.id) as id, coalesce(p.programme, f.programme) as programme, p.units as posted, f.units as filed,
+              f.file_id, f.number, coalesce(f.amount_piasters, 0) as piasters
+       from posted p full join filed f on f.id = p.id and f.programme = p.programme),
+     matched as (
+       insert into found_match (business_date, rule, authorization_id, file_id, item, instruction_id, statement_id, entry, amount_piasters)
+       select $1::date, 1, id, file_id, number, 0, 0, 0, piasters from both_legs where posted = filed returning 1),
+     broken as (
+       insert into found_break (break, key, business_date, value_at_risk_piasters, summary, detail)
+       select case when filed is null then 'missing-item' when posted is null then 'cleared-not-authorised' else 'amount-differs' end,
+              'item:' || id || ':' || programme, $1::date, piasters,
+              case
+                when filed is null then format('authorization %s redeemed %s of programme %s, and no subsidy file has it', id, posted, programme)
+                when posted is null then format('item %s of file %s: authorization %s redeemed nothing of programme %s', number, file_id, id, programme)
+                else format('item %s of file %s has %s of programme %s, authorization %s redeemed %s', number, file_id, filed, programme, id, posted) end,
+              jsonb_strip_nulls(jsonb_build_object('authorizationId', id, 'programme', programme, 'fileId', file_id, 'item', number,
+                'postedUnits', posted, 'filedUnits', filed))
+       from both_legs where posted is distinct from filed
+       on conflict do nothing returning 1)
+     select (select count(*) from posted) as posted, (select count(*) from filed) as filed,
+            (select count(*) from matched) as matched, (select count(*) from broken) as broken`,
+    [businessDate],
+  )
+  return numbersOf(rows[0])
+}
+
+/** Counts of a row, by column. */
+export function numbersOf(row: Readonly<Record<string, string>> | undefined): Record<string, number> {
+  return Object.fromEntries(Object.entries(row ?? {}).map(([name, value]) => [name, Number(value)]))
+}
