@@ -73,6 +73,8 @@ create table clearing_outlet (
   -- Null: nobody knows where its money goes.
   bank          text,
   account       text,
+  -- Whether it is paid through here, so that it stands in a statement; else only the card scheme's file names it.
+  is_paid       boolean not null,
   primary key (business_date, outlet_id)
 );
 
@@ -90,16 +92,20 @@ create table clearing_item (
   programme     smallint not null default 0 check (programme between 0 and 99),
   -- 05, 06, 07 and 25, 26, 27 as the card scheme has them; RD dispensed, RT taken back, RA taking back undone.
   transaction_code text not null check (transaction_code in ('05', '06', '07', '25', '26', '27', 'RD', 'RT', 'RA')),
-  -- Of the card scheme's what is cleared; of a subsidy what is paid to the outlet for it.
+  -- Of the card scheme's what is cleared; of a subsidy nothing, because an outlet is paid for all its quantity of a date.
   amount_piasters bigint not null check (amount_piasters >= 0),
   -- Of the amount, cash that came with goods.
   cashback_piasters bigint not null default 0 check (cashback_piasters between 0 and amount_piasters),
   outlet_id     bigint,
-  -- Units, or piasters of value; and what the household paid from its account.
+  -- Of a subsidy: the date of the draw (of what was taken back that of the draw it was of), units or piasters of value, and
+  -- what the household paid from its account.
+  entitlement_date date,
   quantity      bigint not null default 0 check (quantity >= 0),
   co_payment_piasters bigint not null default 0 check (co_payment_piasters >= 0),
   primary key (authorization_id, programme, business_date),
-  constraint clearing_item_number unique (file_id, number, business_date)
+  constraint clearing_item_number unique (file_id, number, business_date),
+  constraint clearing_item_subsidy check ((programme > 0) = (transaction_code in ('RD', 'RT', 'RA'))
+    and (programme > 0) = (quantity > 0) and (programme = 0 or amount_piasters = 0 and entitlement_date is not null))
 ) partition by range (business_date);
 
 -- Makes the place for a date's items, which come once.
@@ -124,7 +130,7 @@ create view clearing_files as
   from clearing_file;
 create view clearing_items as
   select i.business_date, f.name as file, f.type, i.number, i.lane, i.authorization_id, i.original_id, i.programme,
-         i.transaction_code, i.amount_piasters, i.cashback_piasters, i.outlet_id, i.quantity, i.co_payment_piasters
+         i.transaction_code, i.amount_piasters, i.cashback_piasters, i.outlet_id, i.entitlement_date, i.quantity, i.co_payment_piasters
   from clearing_item i join clearing_file f on f.id = i.file_id;
 
 grant select on clearing_file, clearing_file_event, clearing_rail, clearing_selection, clearing_outlet, clearing_item,
