@@ -211,7 +211,8 @@ class BankFileTaker implements XmlTaker {
   }
 
   stray(place: FilePlace, text: string): void {
-    this.#context.forgive('stray-text', place, `the text "${text.slice(0, 40)}" stands where only elements may`)
+    const words = text === '' ? 'white space that is none in XML' : `the text "${text.slice(0, 40)}"`
+    this.#context.forgive('stray-text', place, `${words} stands where only elements may`)
   }
 
   /** The message, once its header is read. */
