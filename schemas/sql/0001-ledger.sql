@@ -337,7 +337,7 @@ begin
     when 42 then v_debit in (7001, 7005) and v_credit = 7006
     when 43 then v_debit = 7006 and v_credit = 7005
     when 44 then v_debit in (7001, 7002, 7003, 7004, 7005, 7009) and v_credit = 7007
-    when 45 then v_debit = 7007 and v_credit in (7001, 7002, 7003, 7004)
+    when 45 then v_debit = 7007 and v_credit in (7001, 7002, 7003, 7004, 7005)
     when 46 then v_debit = 7007 and v_credit = 8007
     when 47 then v_debit = 8007 and v_credit = 7007
     when 48 then v_debit = 8007 and v_credit in (7002, 7003, 7004, 7009)

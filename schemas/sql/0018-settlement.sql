@@ -246,6 +246,8 @@ create table settlement_instruction (
   our_account   text not null,
   party_name    text not null,
   party_account text,
+  -- Of the bank that is to get it, or to give it.
+  party_bic     text not null,
   amount_piasters bigint not null check (amount_piasters > 0),
   value_date    date not null,
   -- `clearing_file.id`.

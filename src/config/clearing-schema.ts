@@ -1,6 +1,7 @@
 import { Type } from 'typebox'
 import { delivery, release } from './clearing-delivery-schema.ts'
 import { group } from './link-schema.ts'
+import { settlement } from './settlement-schema.ts'
 
 /** Clearing files; each part of the room has a group of its own in here. */
 export const clearing = Type.Object(
@@ -33,6 +34,7 @@ export const clearing = Type.Object(
     ),
     release,
     delivery,
+    settlement,
   },
   { ...group, description: 'Nightly files for the card scheme and the settlement banks.' },
 )

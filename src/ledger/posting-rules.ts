@@ -163,7 +163,7 @@ const moneyRules: Partial<Record<TransferKind, MoneyRule>> = {
     debit: [outletPayable, ...institutions, subsidyPayable, unappliedPayouts],
     credit: [settlementTransit],
   },
-  collectionInstructed: { debit: [settlementTransit], credit: [outletPayable, ...institutions] },
+  collectionInstructed: { debit: [settlementTransit], credit: [outletPayable, subsidyPayable, ...institutions] },
   settlementPaid: { debit: [settlementTransit], credit: [settlementAccount] },
   settlementReceived: { debit: [settlementAccount], credit: [settlementTransit] },
   settlementReturned: { debit: [settlementAccount], credit: [unappliedPayouts, ...institutions] },

@@ -10,6 +10,7 @@ import { writeWholeFile } from '../whole-file.ts'
 import { chipCountersFile } from './chip-counters.ts'
 import { DemoIssuer } from './demo-issuer.ts'
 import { demoKeys } from './demo-keys.ts'
+import { saveDemoSettlement } from './demo-settlement.ts'
 import {
   type DemoHousehold,
   demoAcquirers,
@@ -46,6 +47,7 @@ export async function loadDemoWorld(options: DemoWorldOptions): Promise<void> {
       outlets: demoOutlets(),
       services: demoServices(programmes),
     })
+    await saveDemoSettlement(client)
   } finally {
     await client.end()
   }

@@ -1,0 +1,62 @@
+import type { ClearingFile } from '../../store/clearing/files.ts'
+import { awaitPostings, requestPostings } from '../../store/clearing/postings.ts'
+import { readRunPostings } from '../../store/clearing/settlement-postings.ts'
+import { advanceRun, type RunKey, type SettlementRun } from '../../store/clearing/settlement-write.ts'
+import type { Client } from '../../store/connection.ts'
+import { readCatalogue } from '../../store/programme-reader.ts'
+import { computeRun } from './compute.ts'
+import { ACTOR, type SettlementIdentity, writeRunFiles } from './files.ts'
+import { postingReferenceOf } from './identifiers.ts'
+import { valueDateOf } from './value-date.ts'
+
+/** What a run needs. */
+export interface RunOptions extends RunKey {
+  /** Clearing folder. */
+  readonly folder: string
+  readonly identity: SettlementIdentity
+  /** How long to wait for the writer while nothing moves, in milliseconds. */
+  readonly writerStallMs: number
+  readonly signal?: AbortSignal
+  progress?(words: string, done?: number, total?: number): void
+}
+
+/** What came of a run. */
+export interface RunResult {
+  readonly run: SettlementRun
+  readonly postings: number
+  readonly files: readonly ClearingFile[]
+}
+
+/**
+ * Makes the run of a closed business date, or goes on with one that was cut off: computes it, has it posted, and writes
+ * the instruction files. Made again, it has the same rows, postings and bytes.
+ * @param client not in a transaction
+ * @throws MizanError CONFLICT for a date before the last run; WRITER_SILENT when no switch posts
+ */
+export async function settleRun(client: Client, options: RunOptions): Promise<RunResult> {
+  const { businessDate, cycle, signal } = options
+  const key = { businessDate, cycle }
+  options.progress?.('working out what is payable')
+  const catalogue = await readCatalogue(client)
+  const run = await computeRun(client, key, { catalogue, valueDate: await valueDateOf(client, businessDate) })
+  const postings = await readRunPostings(client, key)
+  if (run.state === 'computed') {
+    const reference = postingReferenceOf(key)
+    const commands = await requestPostings(client, { reference, requestedBy: ACTOR, postings })
+    await awaitPostings(
+      client,
+      { reference, commands },
+      {
+        stallMs: options.writerStallMs,
+        ...(signal === undefined ? {} : { signal }),
+        onProgress: (done) => options.progress?.('posting', done, commands),
+      },
+    )
+    await advanceRun(client, key, 'computed', 'posted')
+  }
+  signal?.throwIfAborted()
+  options.progress?.('writing instructions')
+  const files = await writeRunFiles(client, run, options)
+  await advanceRun(client, key, 'posted', 'written')
+  return { run, postings: postings.length, files }
+}
