@@ -1,0 +1,47 @@
+import { MizanError } from '../../errors.ts'
+import { formatPiasters } from '../../money.ts'
+import { connect } from '../../store/connection.ts'
+import type { DayStep } from '../day/step.ts'
+import type { SettlementIdentity } from './files.ts'
+import { settleRun } from './run.ts'
+
+/** What the step is made of. */
+export interface SettleStepOptions {
+  readonly identity: SettlementIdentity
+  /** How long to wait for the writer while nothing moves, in milliseconds. */
+  readonly writerStallMs: number
+}
+
+/**
+ * Step `settle` of a business day: works out what is payable, posts it and writes the instructions of the day; two people let
+ * them go later.
+ */
+export function settleStep(options: SettleStepOptions): DayStep {
+  return {
+    name: 'settle',
+    description: 'work out what is payable to outlets and institutions, post it, and write the payment instructions',
+    async run({ businessDate, url, folder, signal, progress }) {
+      const client = await connect({ url, name: 'mizan settlement', role: 'mizan_app' })
+      try {
+        const key = { businessDate, cycle: 1 }
+        const { run, postings, files } = await settleRun(client, { ...key, ...options, folder, signal, progress })
+        const { payouts = 0, payoutPiasters = '0', nets = 0 } = run.totals
+        const words =
+          `${payouts} payout(s) of ${formatPiasters(BigInt(String(payoutPiasters)))} EGP and ${nets} net position(s), ` +
+          `${postings} posting(s), ${files.length} file(s) to be released`
+        return {
+          state: 'done',
+          words,
+          detail: { ...(run.totals as Record<string, never>), files: files.map(({ name }) => name) },
+        }
+      } catch (error) {
+        if (error instanceof MizanError && error.code === 'WRITER_SILENT') {
+          return { state: 'waiting', words: `${error.message}: it goes on when a switch runs (mizan start)` }
+        }
+        throw error
+      } finally {
+        await client.end().catch(() => undefined)
+      }
+    },
+  }
+}
