@@ -58,6 +58,15 @@ export function businessDate(instantMs: number, cutoverMinutes: number): CivilDa
   return dateOfDays(Math.floor((localMs + DAY_MS - cutoverMinutes * 60_000) / DAY_MS))
 }
 
+/**
+ * Business date of what happens at an instant where days before `openDate` are closed: a day that was closed early goes on
+ * as the next, whatever the clock says, and a clock that is behind reopens none.
+ */
+export function openBusinessDate(instantMs: number, cutoverMinutes: number, openDate: CivilDate): CivilDate {
+  const byClock = businessDate(instantMs, cutoverMinutes)
+  return byClock < openDate ? openDate : byClock
+}
+
 /** Cairo wall clock of an instant as `{ date: yyyymmdd, time: 'hhmmss' }` (DE12/DE13, programme hours). */
 export function civilTime(instantMs: number): { date: CivilDate; time: string } {
   const local = new Date(instantMs + cairoOffsetMs(instantMs))

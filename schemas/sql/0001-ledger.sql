@@ -15,7 +15,9 @@ create table lane (
   taken_by      uuid,
   last_seq      bigint not null default 0,
   last_hash     bytea not null default decode(repeat('00', 32), 'hex'),
-  next_id       bigint not null
+  next_id       bigint not null,
+  -- The business days before it are closed here: no batch of the lane is of an earlier one.
+  open_date     date not null default '2000-01-01'
 ) with (fillfactor = 10);
 
 create table account_kind (

@@ -3,12 +3,12 @@
 -- Takes a lane over, if `p_expected_epoch` is null or still the lane's. The row lock waits for a commit that is still
 -- running under the old epoch, so what this returns is the truth about it: the batch is in, or it never will be.
 create function take_lane(p_lane smallint, p_expected_epoch bigint, p_taker uuid default null)
-  returns table (epoch bigint, last_seq bigint, last_hash bytea, next_id bigint) language sql as $$
+  returns table (epoch bigint, last_seq bigint, last_hash bytea, next_id bigint, open_date date) language sql as $$
   update lane set epoch = lane.epoch + 1, taken_by = p_taker
   where lane.lane = p_lane
     -- Whoever took it last, and did not hear of it, takes it again.
     and (p_expected_epoch is null or lane.epoch = p_expected_epoch or lane.taken_by = p_taker)
-  returning lane.epoch, lane.last_seq, lane.last_hash, lane.next_id
+  returning lane.epoch, lane.last_seq, lane.last_hash, lane.next_id, lane.open_date
 $$;
 
 -- The rows of a batch, a type for each table: the writer sends each as one array.
@@ -67,10 +67,16 @@ create function commit_batch(
 declare
   v_balances integer;
   v_first integer;
+  v_open date;
 begin
   update lane set last_seq = p_seq, last_hash = p_hash, next_id = p_next_id
-    where lane = p_lane and epoch = p_epoch and last_seq = p_seq - 1 and next_id = p_first_id;
+    where lane = p_lane and epoch = p_epoch and last_seq = p_seq - 1 and next_id = p_first_id
+    returning open_date into v_open;
   if not found then return false; end if;
+  if p_business_date < v_open then
+    raise exception 'lane % has closed %', p_lane, p_business_date
+      using errcode = 'check_violation', constraint = 'lane_day_open';
+  end if;
   insert into batch values (p_lane, p_seq, p_epoch, p_first_id, p_next_id, p_at, p_hash);
   if cardinality(p_authorizations) > 0 then
     insert into authorization_journal

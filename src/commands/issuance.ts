@@ -49,19 +49,26 @@ function holidaysCommand(io: CommandIo): Command {
     atPeopleDesk(io, options, async (desk) => {
       const found = await listHolidays(desk, todayAt(desk))
       if (options.json) io.out(`${JSON.stringify(found)}\n`)
-      else for (const { date, name } of found) io.out(`${dated(date)}  ${name}\n`)
+      else
+        for (const { date, name, bankOnly } of found)
+          io.out(`${dated(date)}  ${name}${bankOnly ? '  (banks only)' : ''}\n`)
     }),
   )
 }
 
 function holidayCommand(io: CommandIo, name: 'add-holiday' | 'withdraw-holiday', description: string): Command {
   const command = withCommonOptions(new Command(name).description(description)).argument('<date>', 'yyyy-mm-dd')
-  if (name === 'add-holiday') command.argument('<name>', 'what is celebrated')
+  if (name === 'add-holiday') {
+    command.argument('<name>', 'what is celebrated')
+    command.option('--bank-only', 'only banks are closed: nothing settles, cards are issued', false)
+  }
   return command.action((...given: unknown[]) => {
     const [date = '', what = ''] = given.filter((one): one is string => typeof one === 'string')
-    const options = command.opts<CommonOptions>()
-    return changeRule(io, options, name, { date, ...(what === '' ? {} : { name: what }) }, async (desk, actor) => {
-      if (name === 'add-holiday') await announceHoliday(desk, { date, name: what }, actor)
+    const options = command.opts<CommonOptions & { readonly bankOnly?: boolean }>()
+    const bankOnly = options.bankOnly === true
+    const detail = { date, ...(what === '' ? {} : { name: what }), ...(bankOnly ? { banks: 'only' } : {}) }
+    return changeRule(io, options, name, detail, async (desk, actor) => {
+      if (name === 'add-holiday') await announceHoliday(desk, { date, name: what, bankOnly }, actor)
       else await withdrawHoliday(desk, date, actor)
     })
   })

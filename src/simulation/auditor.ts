@@ -1,8 +1,8 @@
-import type { AuthorizationRow, Batch, TransferRow } from '../store/batch.ts'
+import type { AuthorizationRow, Batch, CommandRow, TransferRow } from '../store/batch.ts'
 import { rightTo, tails, walletOf } from './accounts.ts'
 import { Books } from './books.ts'
 import { checkClosing } from './books-closing.ts'
-import { cairoBusinessDate, cairoDate } from './cairo.ts'
+import { cairoBusinessDate, cairoDate, daysAfter } from './cairo.ts'
 import type { Coverage } from './coverage.ts'
 import { chainHash } from './ledger.ts'
 import type { LedgerTables } from './ledger-tables.ts'
@@ -33,6 +33,8 @@ export class Auditor {
   readonly #sent = new Map<string, Sent[]>()
   readonly #decided = new Map<string, Decided>()
   readonly #lanes = new Map<number, { seq: number; hash: Buffer; nextId: number; epoch: number }>()
+  /** First business day that is open, by lane. */
+  readonly #openDates = new Map<number, number>()
   /** Answered 91 at their only coming: they must never be in the journal. */
   readonly #unprocessed = new Map<string, Sent>()
   #approvals = 0
@@ -103,10 +105,29 @@ export class Auditor {
     if (entitlementDate !== cairoDate(atMs)) {
       throw new Violation('dates are those of Cairo', `${where}: ${entitlementDate} at ${atMs}`)
     }
-    if (businessDate !== cairoBusinessDate(atMs, this.#swarm.cutoverMinutes)) {
+    const open = this.#openDates.get(lane) ?? 0
+    if (businessDate !== Math.max(open, cairoBusinessDate(atMs, this.#swarm.cutoverMinutes))) {
       throw new Violation('dates are those of Cairo', `${where}: business date ${businessDate} at ${atMs}`)
     }
     this.#lanes.set(lane, { seq, hash, nextId, epoch })
+    for (const command of batch.commands) this.#noteClosed(lane, businessDate, command)
+  }
+
+  /** What comes after the closing of a day is of a later one, whatever the clock says. */
+  #noteClosed(lane: number, businessDate: number, { kind, detail }: CommandRow): void {
+    if (kind !== 'close-day') return
+    const { date, outcome } = JSON.parse(detail) as { date: number; outcome: string }
+    const isDone = outcome.startsWith('done')
+    if (isDone && date > businessDate) {
+      throw new Violation('a day is closed when it has begun', `${date} in lane ${lane} on ${businessDate}`)
+    }
+    if (!isDone && date <= businessDate) {
+      throw new Violation(
+        'a day that has begun can be closed',
+        `${date} in lane ${lane} on ${businessDate}: ${outcome}`,
+      )
+    }
+    if (isDone) this.#openDates.set(lane, Math.max(this.#openDates.get(lane) ?? 0, daysAfter(date, 1)))
   }
 
   #bookAuthorization(batch: Batch, row: AuthorizationRow, transfers: readonly TransferRow[]): void {

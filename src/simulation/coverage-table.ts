@@ -45,10 +45,19 @@ const faults = [
   'day-passes',
   'month-passes',
   'key-rotation',
+  'cutover',
 ] as const
 
 /** Commands and chores that must come up. */
-const commands = ['repeat', 'key-reused', 'month-closed', 'hold-expired', 'card-status', 'pin-reset'] as const
+const commands = [
+  'repeat',
+  'key-reused',
+  'month-closed',
+  'hold-expired',
+  'card-status',
+  'pin-reset',
+  'close-day',
+] as const
 
 /** Answers that terminals must get. */
 const codes = ['00', '10', '13', '25', '51', '55', '57', '61', '62', '63', '75', '91', '94'] as const

@@ -59,6 +59,7 @@ export interface LaneEntry {
   lastSeq: number
   lastHash: Buffer
   nextId: number
+  openDate: CivilDate
 }
 
 export interface CommandEntry {

@@ -1,15 +1,16 @@
 import { createHash } from 'node:crypto'
-import type { CivilMonth } from '../calendar.ts'
+import { addDays, type CivilDate, type CivilMonth, parseDate } from '../calendar.ts'
 import type { Card, HouseholdTerm } from '../card/household.ts'
 import type { HoldEnding } from '../ledger/transfer.ts'
 import type { Batch, HoldEventRow, JournalContent, TransferRow } from '../store/batch.ts'
 import type { CommitOutcome, LanePosition } from '../store/lane-journal.ts'
-import { balanceKey, type HouseholdEntry, LedgerTables, pushTo } from './ledger-tables.ts'
+import { balanceKey, type HouseholdEntry, type LaneEntry, LedgerTables, pushTo } from './ledger-tables.ts'
 
 const OWNER_SPAN = 100_000_000_000
 const DEBT_KIND = 8_004
 const ADVANCED_CLASS = 9
 const LANE_STEP = 64
+const NEVER_CLOSED = 20000101 as CivilDate
 
 /** Why the rows of a batch cannot be: the name of the rule that a database would give. */
 export class Refusal extends Error {
@@ -38,7 +39,13 @@ export class Ledger {
     this.#onBatch = onBatch
     this.#onRefusal = onRefusal
     for (let lane = 0; lane < laneCount; lane++) {
-      this.tables.lanes.set(lane, { epoch: 0, lastSeq: 0, lastHash: Buffer.alloc(32), nextId: LANE_STEP + lane })
+      this.tables.lanes.set(lane, {
+        epoch: 0,
+        lastSeq: 0,
+        lastHash: Buffer.alloc(32),
+        nextId: LANE_STEP + lane,
+        openDate: NEVER_CLOSED,
+      })
     }
   }
 
@@ -77,6 +84,8 @@ export class Ledger {
 
   #check(batch: Batch): void {
     const { tables } = this
+    const open = tables.lanes.get(batch.lane)?.openDate ?? NEVER_CLOSED
+    if (batch.businessDate < open) throw new Refusal('lane_day_open', `${batch.businessDate} is closed before ${open}`)
     const keys = new Set<string>()
     for (const { key } of batch.authorizations) {
       const known = tables.byKey.get(laneKey(batch.lane, key))?.some((one) => one.businessDate === batch.businessDate)
@@ -141,6 +150,7 @@ export class Ledger {
     lane.lastSeq = batch.seq
     lane.lastHash = hash
     lane.nextId = batch.nextId
+    for (const { kind, payload } of batch.changes) if (kind === 'day-closed') closeDay(lane, JSON.parse(payload))
     tables.batches.push({ content: contentOf(batch), batch, hash })
     const groups = new Map<number, TransferRow[]>()
     for (const row of batch.transfers) pushTo(groups, row.groupId, row)
@@ -234,6 +244,12 @@ export class Ledger {
   openMonths(lane: number, until: CivilMonth): HouseholdEntry[] {
     return [...this.tables.households.values()].filter((one) => one.lane === lane && one.closedMonth < until)
   }
+}
+
+/** The lane's day ends: dates as the database would read them. */
+function closeDay(lane: LaneEntry, { date }: { date: string }): void {
+  const next = addDays(parseDate(date), 1)
+  if (next > lane.openDate) lane.openDate = next
 }
 
 export function laneKey(lane: number, key: string): string {

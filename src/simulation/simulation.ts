@@ -2,7 +2,7 @@ import type { ProgrammeCatalogue } from '../benefit/programme-book.ts'
 import type { InboxCommand } from '../store/command-inbox.ts'
 import { Agenda } from './agenda.ts'
 import { Auditor } from './auditor.ts'
-import { cairoDate } from './cairo.ts'
+import { cairoBusinessDate, cairoDate, daysAfter } from './cairo.ts'
 import type { Chance } from './chance.ts'
 import type { Coverage } from './coverage.ts'
 import { Host, type LinkName, policyOf } from './host.ts'
@@ -262,7 +262,8 @@ export class Simulation {
   }
 
   #scheduleFaults(): void {
-    const { crashEveryMs, fenceEveryMs, outageEveryMs, clockEveryMs, skipEveryMs, keyEveryMs } = this.#swarm
+    const { crashEveryMs, fenceEveryMs, outageEveryMs, clockEveryMs, skipEveryMs, keyEveryMs, cutoverEveryMs } =
+      this.#swarm
     this.#often(crashEveryMs, () => {
       const host = this.#current
       if (host === undefined) return
@@ -281,6 +282,7 @@ export class Simulation {
     this.#often(clockEveryMs, () => this.#jump())
     this.#often(skipEveryMs, () => this.#skip())
     this.#often(keyEveryMs, () => this.#rotateKeys())
+    this.#often(cutoverEveryMs, () => this.#closeDay())
   }
 
   #often(everyMs: number, work: () => void): void {
@@ -345,6 +347,28 @@ export class Simulation {
     }
     this.#ledger.tables.inbox.push({ command, outcome: undefined })
     this.record.note(`command ${command.id} ${kind} for card ${card.id}`)
+    if (chance.happens(0.5)) this.#current?.wake()
+  }
+
+  /** The day is closed in all lanes before its time, or late, or once more, or before it has begun. */
+  #closeDay(): void {
+    const chance = this.#faultChance
+    const by = cairoBusinessDate(this.#hostMs, this.#swarm.cutoverMinutes)
+    const date = daysAfter(by, chance.pick([0, 0, -1, -1, -3, 2]))
+    this.#fault('cutover')
+    for (let lane = 0; lane < this.#swarm.laneCount; lane++) {
+      const nobody = { cardId: undefined, householdId: undefined, panIndex: undefined }
+      const command = {
+        lane,
+        id: ++this.#commands,
+        kind: 'close-day',
+        ...nobody,
+        detail: { date },
+        requestedBy: 'desk',
+      }
+      this.#ledger.tables.inbox.push({ command, outcome: undefined })
+      this.record.note(`command ${command.id} closes ${date} in lane ${lane}`)
+    }
     if (chance.happens(0.5)) this.#current?.wake()
   }
 

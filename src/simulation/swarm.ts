@@ -5,7 +5,18 @@ import type { WorkloadKind } from './kinds.ts'
 import type { NetworkFaults } from './wire.ts'
 
 /** Kinds of faults that can be left out, to find which of them a failure needs. */
-export const faultNames = ['network', 'peers', 'journal', 'crash', 'fence', 'outage', 'clock', 'skip', 'keys'] as const
+export const faultNames = [
+  'network',
+  'peers',
+  'journal',
+  'crash',
+  'fence',
+  'outage',
+  'clock',
+  'skip',
+  'keys',
+  'cutover',
+] as const
 export type FaultName = (typeof faultNames)[number]
 
 /** All that differs from one seed to the next: each is drawn anew, so that seeds are unlike each other. */
@@ -51,6 +62,8 @@ export interface Swarm {
   readonly clockJumpMs: number
   readonly skipEveryMs: number
   readonly keyEveryMs: number
+  /** Mean time between days that are closed by hand, early or late. */
+  readonly cutoverEveryMs: number
   readonly weights: Readonly<Partial<Record<WorkloadKind, number>>>
   /** Piasters in a postal account at the start, at most. */
   readonly postalMax: number
@@ -140,5 +153,6 @@ export function drawSwarm(chance: Chance, without: ReadonlySet<FaultName>, kinds
     keyEveryMs: sometimes('keys', 500, 20_000, 0.5),
     weights,
     postalMax: chance.pick([3_000, 30_000, 800_000]),
+    cutoverEveryMs: sometimes('cutover', 800, 30_000, 0.5),
   }
 }

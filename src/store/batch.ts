@@ -192,6 +192,8 @@ export interface Batch {
   readonly changes: readonly ChangeRow[]
   readonly forwards: readonly ForwardRow[]
   readonly codes: readonly CodeRow[]
+  /** The first business day that is open after this batch, where it closes the one before. */
+  readonly openDate?: CivilDate
 }
 
 /** What a batch holds besides its place and its moment, all of it empty: to be laid under what a batch does hold. */

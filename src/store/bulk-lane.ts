@@ -1,4 +1,4 @@
-import { businessDate, formatDate } from '../calendar.ts'
+import { formatDate, openBusinessDate } from '../calendar.ts'
 import { describeError, MizanError } from '../errors.ts'
 import { batchHash } from './batch-hash.ts'
 import { openingBatch } from './bulk-opening.ts'
@@ -7,6 +7,7 @@ import { BatchEncoder, commitText, readRowTypes } from './commit-parameters.ts'
 import { type Client, connect, isOutcomeUnknown, refusalOf } from './connection.ts'
 import type { HouseholdRecord } from './household-loader.ts'
 import type { LanePosition } from './lane-journal.ts'
+import { type PositionRow, positionOf } from './lane-position.ts'
 
 /** When a load takes place. */
 export interface BulkTime {
@@ -48,21 +49,14 @@ export class BulkLane {
       queryTimeoutMs: TIMEOUT_MS + 1_000,
     })
     try {
-      const { rows } = await client.query<{ epoch: string; last_seq: string; last_hash: Buffer; next_id: string }>(
-        'select * from take_lane($1::smallint, null)',
-        [lane],
-      )
+      const { rows } = await client.query<PositionRow>('select * from take_lane($1::smallint, null)', [lane])
       const [row] = rows
       if (row === undefined) throw new MizanError('NOT_FOUND', `lane ${lane} is not in the database`)
-      const from = formatDate(businessDate(time.nowMs, time.cutoverMinutes))
+      const position = positionOf(row)
+      const from = formatDate(openBusinessDate(time.nowMs, time.cutoverMinutes, position.openDate))
       await client.query('select ensure_partitions($1::date, $2::integer)', [from, PARTITION_DAYS])
       const encoder = new BatchEncoder(await readRowTypes(client))
-      return new BulkLane(lane, client, encoder, time, {
-        epoch: Number(row.epoch),
-        lastSeq: Number(row.last_seq),
-        lastHash: row.last_hash,
-        nextId: Number(row.next_id),
-      })
+      return new BulkLane(lane, client, encoder, time, position)
     } catch (cause) {
       await client.end().catch(() => undefined)
       if (cause instanceof MizanError) throw cause

@@ -1,4 +1,4 @@
-import { businessDate, civilDate } from '../calendar.ts'
+import { civilDate, openBusinessDate } from '../calendar.ts'
 import { assert } from '../errors.ts'
 import { type AccountNumber, moneyAccount, OWNER_SPAN, subsidyAccount } from '../ledger/accounts.ts'
 import { transferKinds } from '../ledger/posting-rules.ts'
@@ -43,7 +43,7 @@ export function openingBatch(
     firstId,
     nextId: id,
     atMs: time.nowMs,
-    businessDate: businessDate(time.nowMs, time.cutoverMinutes),
+    businessDate: openBusinessDate(time.nowMs, time.cutoverMinutes, position.openDate),
     entitlementDate: civilDate(time.nowMs),
     ...noRows,
     commands,

@@ -13,6 +13,8 @@ export interface LanePosition {
   readonly lastSeq: number
   readonly lastHash: Buffer
   readonly nextId: number
+  /** The business days before it are closed: no batch may be of an earlier one. */
+  readonly openDate: CivilDate
 }
 
 /** How a commit ended. `refused`: rolled back for a reason of the rows; `unknown`: the connection died on the way. */

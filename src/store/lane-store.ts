@@ -10,6 +10,7 @@ import { byteaArray, int4Array, int8Array, textArray, uuidArray, uuidBytes } fro
 import { BatchEncoder, commitText, readRowTypes } from './commit-parameters.ts'
 import { connect, isOutcomeUnknown, refusalOf } from './connection.ts'
 import type { CommitOutcome, LaneJournal, LanePosition } from './lane-journal.ts'
+import { type PositionRow, positionOf } from './lane-position.ts'
 import {
   type FoundRow,
   type HouseholdRow,
@@ -67,10 +68,11 @@ export class LaneStore implements LaneJournal {
     this.drop()
     const client = await this.#connect(`mizan lane ${this.#options.lane}`)
     try {
-      const { rows } = await client.query<{ epoch: string; last_seq: string; last_hash: Buffer; next_id: string }>(
-        'select * from take_lane($1::smallint, $2::bigint, $3::uuid)',
-        [this.#options.lane, expectedEpoch ?? null, this.#taker],
-      )
+      const { rows } = await client.query<PositionRow>('select * from take_lane($1::smallint, $2::bigint, $3::uuid)', [
+        this.#options.lane,
+        expectedEpoch ?? null,
+        this.#taker,
+      ])
       if (this.#tookCutShort()) throw new Error(NOT_REPLICATED)
       const [row] = rows
       if (row === undefined) {
@@ -80,12 +82,7 @@ export class LaneStore implements LaneJournal {
       this.#encoder ??= new BatchEncoder(await readRowTypes(client))
       this.#reader = await this.#connect(`mizan lane ${this.#options.lane} reads`)
       this.#client = client
-      return {
-        epoch: Number(row.epoch),
-        lastSeq: Number(row.last_seq),
-        lastHash: row.last_hash,
-        nextId: Number(row.next_id),
-      }
+      return positionOf(row)
     } catch (cause) {
       client.end().catch(() => undefined)
       throw new MizanError('STORE_UNAVAILABLE', describeError(cause), { cause })

@@ -205,14 +205,14 @@ export async function replacementTerms({ client }: Reader, date: CivilDate): Pro
   return found
 }
 
-/** Working days as they are known on a date. */
+/** Working days as they are known on a date: those on which only banks are closed are worked on. */
 export async function calendarAsOf({ client }: Reader, date: CivilDate): Promise<WorkingCalendar> {
   const { rows } = await client.query<{
     date: number
     name: string
     announced_on: number
     withdrawn_on: number | null
-  }>('select date, name, announced_on, withdrawn_on from holiday')
+  }>('select date, name, announced_on, withdrawn_on from holiday where not bank_only')
   const holidays: Holiday[] = rows.map((row) => ({
     date: row.date as CivilDate,
     name: row.name,

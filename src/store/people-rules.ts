@@ -43,18 +43,28 @@ export async function listPlaces({ client }: PeopleDesk, governorate?: string): 
   return rows
 }
 
+/** A holiday that is announced. */
+export interface NewHoliday {
+  /** yyyy-mm-dd. */
+  readonly date: string
+  readonly name: string
+  /** Only banks are closed. @default false */
+  readonly bankOnly?: boolean
+}
+
 /** Announces a holiday, known from today on. Announced again, it stays as it was. @throws MizanError BAD_INPUT */
 export async function announceHoliday(
   desk: PeopleDesk,
-  { date, name }: { readonly date: string; readonly name: string },
+  { date, name, bankOnly = false }: NewHoliday,
   actor: PeopleActor,
 ): Promise<void> {
   if (name === '' || name.length > 100) throw new MizanError('BAD_INPUT', 'name: up to 100 characters')
   await desk.client.query(
-    `insert into holiday (date, name, announced_on, noted_by)
-     select $1, $2, $3, $4 where not exists (select from holiday where date = $1 and withdrawn_on is null)
+    `insert into holiday (date, name, announced_on, noted_by, bank_only)
+     select $1, $2, $3, $4, $5
+     where not exists (select from holiday where date = $1 and withdrawn_on is null and bank_only = $5)
      on conflict do nothing`,
-    [dateFrom(date, 'date'), name, todayAt(desk), actor.name],
+    [dateFrom(date, 'date'), name, todayAt(desk), actor.name, bankOnly],
   )
 }
 
@@ -68,13 +78,18 @@ export async function withdrawHoliday(desk: PeopleDesk, date: string, actor: Peo
   if (rowCount === 0) throw new MizanError('NOT_FOUND', 'no holiday on this date was announced before today')
 }
 
+/** A holiday as it is known; dates are yyyymmdd. */
+export interface ListedHoliday {
+  readonly date: number
+  readonly name: string
+  readonly announcedOn: number
+  readonly bankOnly: boolean
+}
+
 /** The holidays that are known and not withdrawn, from a date on. */
-export async function listHolidays(
-  { client }: Pick<PeopleDesk, 'client'>,
-  from: CivilDate,
-): Promise<{ readonly date: number; readonly name: string; readonly announcedOn: number }[]> {
-  const { rows } = await client.query<{ date: number; name: string; announcedOn: number }>(
-    `select date, name, announced_on as "announcedOn" from holiday
+export async function listHolidays({ client }: Pick<PeopleDesk, 'client'>, from: CivilDate): Promise<ListedHoliday[]> {
+  const { rows } = await client.query<ListedHoliday>(
+    `select date, name, announced_on as "announcedOn", bank_only as "bankOnly" from holiday
      where date >= $1 and withdrawn_on is null order by date limit 1000`,
     [from],
   )

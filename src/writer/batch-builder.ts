@@ -5,7 +5,7 @@ import type { Forward } from '../authorization/forward.ts'
 import type { AccountHostPolicy } from '../authorization/host.ts'
 import { debtRecovery } from '../authorization/overdraft.ts'
 import { returnToHost } from '../authorization/remote.ts'
-import type { CivilDate, CivilMonth } from '../calendar.ts'
+import { addDays, type CivilDate, type CivilMonth, formatDate } from '../calendar.ts'
 import { balanceOf, type Card, type Household, type Usage } from '../card/household.ts'
 import { assert } from '../errors.ts'
 import { type AccountNumber, balancePeriodOf, isHouseholdAccount, moneyAccount } from '../ledger/accounts.ts'
@@ -69,6 +69,7 @@ export class BatchBuilder {
   readonly #forwards: ForwardRow[] = []
   /** Households whose one-time code is another than before. */
   readonly #codes = new Set<Household>()
+  #openDate: CivilDate | undefined
 
   constructor(head: BatchHead) {
     this.head = head
@@ -131,6 +132,13 @@ export class BatchBuilder {
   /** A change beyond the ledger for `apply_change` of the same commit; it must never hold a number in clear. */
   change(kind: string, payload: Readonly<Record<string, unknown>>): void {
     this.#changes.push({ kind, payload: JSON.stringify(payload) })
+  }
+
+  /** Closes a business day of the lane, and those before it: the batches after this one are of the next day at the earliest. */
+  closeDay(date: CivilDate): void {
+    const next = addDays(date, 1)
+    if (this.#openDate === undefined || next > this.#openDate) this.#openDate = next
+    this.change('day-closed', { date: formatDate(date) })
   }
 
   /** What a household is to be told, by a template and its figures. */
@@ -259,6 +267,7 @@ export class BatchBuilder {
       codes: [...this.#codes].flatMap(({ id, oneTimeCode: code }) =>
         code === undefined ? [] : [{ householdId: id, code }],
       ),
+      ...(this.#openDate === undefined ? {} : { openDate: this.#openDate }),
     }
   }
 

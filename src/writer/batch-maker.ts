@@ -47,7 +47,7 @@ export class BatchMaker {
     cache.trim()
     const { open, flight } = pipeline
     const nowMs = clock.now()
-    const moment = open?.moment ?? momentOf(nowMs, limits.cutoverMinutes)
+    const moment = open?.moment ?? momentOf(nowMs, limits.cutoverMinutes, pipeline.openDate)
     // With a new month households are read anew: not while a batch of the old one is not in the database yet.
     if (flight !== undefined && flight.batch.entitlementDate !== moment.entitlementDate) return false
     const taken = new UnderWay()
@@ -151,7 +151,7 @@ export class BatchMaker {
       return true
     }
     try {
-      await this.#decide(part, momentOf(nowMs, limits.cutoverMinutes), new UnderWay())
+      await this.#decide(part, momentOf(nowMs, limits.cutoverMinutes, pipeline.openDate), new UnderWay())
       pipeline.send()
     } catch (error) {
       pipeline.takeBack()

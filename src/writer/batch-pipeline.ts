@@ -1,4 +1,4 @@
-import type { Clock } from '../calendar.ts'
+import type { CivilDate, Clock } from '../calendar.ts'
 import { assert, describeError } from '../errors.ts'
 import type { CommitOutcome, LaneJournal, LanePosition } from '../store/lane-journal.ts'
 import type { Timing } from '../timing.ts'
@@ -13,6 +13,9 @@ import type { LaneObserver } from './observer.ts'
 import { type Moment, OpenBatch, type SentBatch } from './open-batch.ts'
 import type { RecentKeys } from './recent-keys.ts'
 import type { Portion, UnderWay, Work } from './work.ts'
+
+/** Before the first day of any installation. */
+const NEVER_CLOSED = 20000101 as CivilDate
 
 export interface PipelineOptions {
   readonly lane: number
@@ -47,7 +50,7 @@ export interface FailedBatch {
  */
 export class BatchPipeline {
   readonly #options: PipelineOptions
-  #position: LanePosition = { epoch: 0, lastSeq: 0, lastHash: Buffer.alloc(32), nextId: 0 }
+  #position: LanePosition = { epoch: 0, lastSeq: 0, lastHash: Buffer.alloc(32), nextId: 0, openDate: NEVER_CLOSED }
   #open: OpenBatch | undefined
   #flight: SentBatch | undefined
   #landing: Promise<void> = Promise.resolve()
@@ -64,6 +67,11 @@ export class BatchPipeline {
 
   set position(position: LanePosition) {
     this.#position = position
+  }
+
+  /** First business day that the batch after the one in flight may be of. */
+  get openDate(): CivilDate {
+    return this.#flight?.batch.openDate ?? this.#position.openDate
   }
 
   /** Being filled. */
@@ -217,7 +225,13 @@ export class BatchPipeline {
 
   #advance({ batch }: SentBatch, hash: Buffer): void {
     const { recent } = this.#options
-    this.#position = { ...this.#position, lastSeq: batch.seq, lastHash: hash, nextId: batch.nextId }
+    this.#position = {
+      ...this.#position,
+      lastSeq: batch.seq,
+      lastHash: hash,
+      nextId: batch.nextId,
+      openDate: batch.openDate ?? this.#position.openDate,
+    }
     for (const row of batch.authorizations) {
       recent.add(row.key, batch.atMs)
       if (row.originalKey !== undefined) recent.add(row.originalKey, batch.atMs)

@@ -43,16 +43,18 @@ export class BatchReader {
 
   /**
    * Fills an empty memory of recent keys, and prepares the day.
+   * @param byClock business date by the clock
+   * @param day business date of the first batch: later where a day was closed early
    * @param keysMax keys to be remembered
    * @throws MizanError STORE_UNAVAILABLE
    */
-  async start(today: CivilDate, keysMax: number): Promise<void> {
+  async start(byClock: CivilDate, day: CivilDate, keysMax: number): Promise<void> {
     const { store, recent, clock } = this.#options
-    const { keys, sinceMs } = await store.recentKeys(addDays(today, -KEY_DAYS), keysMax)
+    const { keys, sinceMs } = await store.recentKeys(addDays(byClock, -KEY_DAYS), keysMax)
     recent.restore(keys, sinceMs)
     // The journal’s instants are those of clocks that may have been wrong: what was sent before the start is asked for.
     recent.distrust(clock.now())
-    await this.#partitions.prepare(today)
+    await this.#partitions.prepare(day)
   }
 
   /**

@@ -1,4 +1,4 @@
-import { businessDate, type Clock, civilDate } from '../calendar.ts'
+import { businessDate, type CivilDate, type Clock, civilDate, openBusinessDate } from '../calendar.ts'
 import { assert, MizanError } from '../errors.ts'
 import type { InboxCommand } from '../store/command-inbox.ts'
 import type { OpenHostRequest } from '../store/host-requests.ts'
@@ -95,6 +95,11 @@ export class Lane {
     return this.#pipeline.position.lastSeq
   }
 
+  /** Of a batch that began now. */
+  get businessDate(): CivilDate {
+    return openBusinessDate(this.#clock.now(), this.#limits.cutoverMinutes, this.#pipeline.openDate)
+  }
+
   /**
    * Takes the lane over and starts deciding.
    * @param expectedEpoch take it only if it is still under this epoch, or whatever it is
@@ -107,8 +112,8 @@ export class Lane {
     }
     if (position === undefined) throw new MizanError('NOT_FOUND', `lane ${this.lane} is not in the database`)
     this.#pipeline.position = position
-    const today = businessDate(this.#clock.now(), this.#limits.cutoverMinutes)
-    await this.#reader.start(today, Math.floor(this.#limits.recentKeys / 2))
+    const byClock = businessDate(this.#clock.now(), this.#limits.cutoverMinutes)
+    await this.#reader.start(byClock, this.businessDate, Math.floor(this.#limits.recentKeys / 2))
     this.#state = 'running'
     this.#lateSweep = this.#timing.every(LATE_SWEEP_MS, () => this.#answerLate())
     this.#loop = this.#run()

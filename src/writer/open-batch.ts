@@ -1,4 +1,4 @@
-import { businessDate, type CivilDate, civilDate } from '../calendar.ts'
+import { type CivilDate, civilDate, openBusinessDate } from '../calendar.ts'
 import type { Household } from '../card/household.ts'
 import type { Batch } from '../store/batch.ts'
 import { BatchBuilder, type BatchHead } from './batch-builder.ts'
@@ -13,9 +13,13 @@ export interface Moment {
   readonly entitlementDate: CivilDate
 }
 
-/** Dates of an instant. */
-export function momentOf(atMs: number, cutoverMinutes: number): Moment {
-  return { atMs, businessDate: businessDate(atMs, cutoverMinutes), entitlementDate: civilDate(atMs) }
+/**
+ * Dates of an instant.
+ * @param openDate business days before it are closed
+ */
+export function momentOf(atMs: number, cutoverMinutes: number, openDate: CivilDate): Moment {
+  const businessDate = openBusinessDate(atMs, cutoverMinutes, openDate)
+  return { atMs, businessDate, entitlementDate: civilDate(atMs) }
 }
 
 /** What is decided while the batch before it is being made durable. */

@@ -55,7 +55,7 @@ t.test(
     t.strictSame((await store.recentKeys(20_261_122 as CivilDate, 10)).keys, [])
     await owner.query('begin')
     await owner.query('select from lane for update')
-    const position = { epoch: 1, lastSeq: 0, lastHash: Buffer.alloc(32), nextId: 64 }
+    const position = { epoch: 1, lastSeq: 0, lastHash: Buffer.alloc(32), nextId: 64, openDate: 20000101 as CivilDate }
     t.match(await store.commit(batchAfter(position), position.lastHash), { kind: 'refused', code: '57014' })
     await owner.query('rollback')
   },

@@ -16,7 +16,12 @@ import { date, shape, words } from '../shapes.ts'
 
 const tag = 'issuance'
 const dateParams = shape({ date: date('The day.') })
-const holidayShape = shape({ date: date('The day.'), name: Type.String(), announcedOn: date('Known since.') })
+const holidayShape = shape({
+  date: date('The day.'),
+  name: Type.String(),
+  announcedOn: date('Known since.'),
+  bankOnly: Type.Boolean(),
+})
 
 const policy = {
   governorate: Type.Optional(
@@ -57,12 +62,18 @@ export const issuanceRuleRoutes: readonly Route[] = [
     tag,
     summary: 'announce a holiday; dates promised before it was known stay',
     params: dateParams,
-    body: shape({ name: words('What is celebrated.', 100) }),
-    answers: { 200: shape({ date: Type.String(), name: Type.String() }) },
+    body: shape({
+      name: words('What is celebrated.', 100),
+      bankOnly: Type.Optional(
+        Type.Boolean({ description: 'Only banks are closed: nothing settles, cards are issued.' }),
+      ),
+    }),
+    answers: { 200: shape({ date: Type.String(), name: Type.String(), bankOnly: Type.Boolean() }) },
     changes: true,
     handler: (call) =>
       changeOnce(call, async (client) => {
-        const holiday = { date: call.params.date, name: call.body.name }
+        const { name, bankOnly = false } = call.body
+        const holiday = { date: call.params.date, name, bankOnly }
         await announceHoliday(deskOf(call, client), holiday, { name: call.actor.id })
         return { answer: ok(holiday), detail: holiday }
       }),

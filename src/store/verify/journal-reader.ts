@@ -144,10 +144,13 @@ interface Range {
   readonly dates: readonly string[]
 }
 
-/** A business date is the civil date of the commit or, after the cutover, the next. */
+/**
+ * A business date is the civil date of the commit or, after the cutover, the next; where that one was closed before its
+ * time, the one after it.
+ */
 function datesOf(heads: readonly Head[]): string[] {
   const instants = heads.map((head) => head.atMs)
-  const last = addDays(civilDate(Math.max(...instants)), 1)
+  const last = addDays(civilDate(Math.max(...instants)), 2)
   const dates: string[] = []
   for (let date: CivilDate = civilDate(Math.min(...instants)); date <= last; date = addDays(date, 1)) {
     dates.push(formatDate(date))

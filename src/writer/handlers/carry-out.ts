@@ -5,6 +5,7 @@ import type { LaneRules } from '../lane-rules.ts'
 import { creditBenefit, grantBenefit, linkAccount, noteFingerprint } from './account-commands.ts'
 import { changeStatus, resetPin } from './card-commands.ts'
 import { type Handler, type Outcome, refused } from './command.ts'
+import { closeDay } from './day-commands.ts'
 import {
   addPerson,
   changeClasses,
@@ -60,6 +61,7 @@ const handlers: Readonly<Record<string, Handler | undefined>> = {
   'exception-add': addException,
   'exception-end': endException,
   'settlement-post': postSettlement,
+  'close-day': closeDay,
 }
 
 /**
