@@ -1,4 +1,4 @@
-import { transferKinds, type TransferKind } from '../../src/ledger/posting-rules.ts'
+import { type TransferKind, transferKinds } from '../../src/ledger/posting-rules.ts'
 import type { Client } from '../../src/store/connection.ts'
 
 /**
@@ -41,7 +41,10 @@ export async function writeDay(client: Client): Promise<void> {
   await client.query(`insert into batch (lane, seq, epoch, first_id, next_id, committed_at, hash)
     values (0, 1, 1, 64, 100000, '${DAY} 10:00+02', decode(repeat('ab', 32), 'hex'))`)
   await client.query(`insert into acquirer (id, name) values ('400001', 'Test acquirer') on conflict do nothing`)
-  for (const [id, category] of [[901, 'bakery'], [902, 'bakery']] as const) {
+  for (const [id, category] of [
+    [901, 'bakery'],
+    [902, 'bakery'],
+  ] as const) {
     await client.query(
       `insert into outlet (id, acceptor_id, name, category, mcc, governorate) values ($1, $2, $3, $4, '5462', 'PTS')`,
       [id, `OUTLET${id}`, `Bakery ${id}`, category],
@@ -60,16 +63,40 @@ async function writeLedger(client: Client): Promise<void> {
   await authorization(client, { id: ids.purchase, ...visa, mti: '0200', amount: 5_000 })
   await post(client, { id: ids.purchase, kind: 'purchase', debit: postal, credit: account(7004), amount: 5_000 })
   await authorization(client, { id: ids.cash, ...visa, mti: '0200', amount: 20_000 })
-  await post(client, { id: ids.cash, kind: 'cashWithdrawal', debit: postal, credit: account(7004 - 1, 400_001), amount: 20_000 })
+  await post(client, {
+    id: ids.cash,
+    kind: 'cashWithdrawal',
+    debit: postal,
+    credit: account(7004 - 1, 400_001),
+    amount: 20_000,
+  })
   await authorization(client, { id: ids.undone, ...visa, mti: '0200', amount: 3_000 })
   await post(client, { id: ids.undone, kind: 'purchase', debit: postal, credit: account(7004), amount: 3_000 })
   await authorization(client, { id: ids.undoing, ...visa, mti: '0400', amount: 3_000, originalId: ids.undone })
   await post(client, { id: ids.undoing, kind: 'moneyReversal', debit: account(7004), credit: postal, amount: 3_000 })
   // Bread of two bakeries: 20 and 15 loaves.
-  for (const [id, outlet, loaves] of [[ids.bread, 901, 20], [ids.moreBread, 902, 15]] as const) {
+  for (const [id, outlet, loaves] of [
+    [ids.bread, 901, 20],
+    [ids.moreBread, 902, 15],
+  ] as const) {
     await authorization(client, { id, link: 'ascii', mti: '0200', amount: loaves * 20, outletId: outlet })
-    await post(client, { id, kind: 'entitlementIssue', debit: breadFunding, credit: breadWallet, amount: loaves, period: 20261119 })
-    await post(client, { id, leg: 1, kind: 'subsidyRedemption', debit: breadWallet, credit: redeemedAt(outlet), amount: loaves, period: 20261119 })
+    await post(client, {
+      id,
+      kind: 'entitlementIssue',
+      debit: breadFunding,
+      credit: breadWallet,
+      amount: loaves,
+      period: 20261119,
+    })
+    await post(client, {
+      id,
+      leg: 1,
+      kind: 'subsidyRedemption',
+      debit: breadWallet,
+      credit: redeemedAt(outlet),
+      amount: loaves,
+      period: 20261119,
+    })
   }
   // Held by a message, posted by the network's presentment.
   await authorization(client, { id: ids.hold, ...visa, mti: '0100', amount: 7_000 })
@@ -91,11 +118,36 @@ async function writeClearing(client: Client): Promise<void> {
   await client.query(`select prepare_clearing_items('${DAY}')`)
   await file(client, 1, { type: 'CTF', institution: 'SCHEME', items: 2, gross: 25_000 })
   await file(client, 2, { type: 'SUB', institution: 'TESTBANK', items: 2, gross: 35 * 180 })
-  await file(client, 3, { direction: 'in', type: 'ITF', institution: 'SCHEME', items: 1, gross: 7_000, state: 'processed' })
+  await file(client, 3, {
+    direction: 'in',
+    type: 'ITF',
+    institution: 'SCHEME',
+    items: 1,
+    gross: 7_000,
+    state: 'processed',
+  })
   await item(client, { fileId: 1, number: 1, id: ids.purchase, code: '05', amount: 5_000 })
   await item(client, { fileId: 1, number: 2, id: ids.cash, code: '07', amount: 20_000 })
-  await item(client, { fileId: 2, number: 1, id: ids.bread, code: 'RD', programme: 1, amount: 20 * 180, quantity: 20, outlet: 901 })
-  await item(client, { fileId: 2, number: 2, id: ids.moreBread, code: 'RD', programme: 1, amount: 15 * 180, quantity: 15, outlet: 902 })
+  await item(client, {
+    fileId: 2,
+    number: 1,
+    id: ids.bread,
+    code: 'RD',
+    programme: 1,
+    amount: 0,
+    quantity: 20,
+    outlet: 901,
+  })
+  await item(client, {
+    fileId: 2,
+    number: 2,
+    id: ids.moreBread,
+    code: 'RD',
+    programme: 1,
+    amount: 0,
+    quantity: 15,
+    outlet: 902,
+  })
   await networkItem(client, { number: 1, amount: 7_000, posted: ids.presented, authorization: ids.hold })
   await client.query(
     `insert into network_total (file_id, number, report, settlement_date, mode, amount_type, currency, items, credit_piasters,
@@ -110,7 +162,10 @@ async function writeSettlement(client: Client): Promise<void> {
     `insert into settlement_run (business_date, cycle, covers_from, value_date, state, released_at, released_by)
      values ('${DAY}', 1, '${DAY}', '${VALUE_DATE}', 'released', now(), 'user:a + user:b')`,
   )
-  for (const [outlet, loaves] of [[901, 20], [902, 15]] as const) {
+  for (const [outlet, loaves] of [
+    [901, 20],
+    [902, 15],
+  ] as const) {
     const payable = loaves * 180
     await client.query(
       `insert into settlement_payable (business_date, cycle, outlet_id, programme, entitlement_date, unit, quantity, tariff_version,
@@ -119,22 +174,93 @@ async function writeSettlement(client: Client): Promise<void> {
       [outlet, loaves, loaves * 20, payable],
     )
     await due(client, account(7005, outlet), payable)
-    await instruction(client, { reference: `UC-O-${outlet}`, outlet, amount: payable, direction: 'pay', lines: [[account(7005, outlet), payable]] })
-    await post(client, { id: ids.settlement, leg: outlet, kind: 'subsidyPayable', debit: account(8006, 1), credit: account(7005, outlet), amount: payable, date: '2026-11-20' })
-    await post(client, { id: ids.settlement, leg: outlet + 10, kind: 'settlementInstructed', debit: account(7005, outlet), credit: account(7007, BANK), amount: payable, date: '2026-11-20' })
+    await instruction(client, {
+      reference: `UC-O-${outlet}`,
+      outlet,
+      amount: payable,
+      direction: 'pay',
+      lines: [[account(7005, outlet), payable]],
+    })
+    await post(client, {
+      id: ids.settlement,
+      leg: outlet,
+      kind: 'subsidyPayable',
+      debit: account(8006, 1),
+      credit: account(7005, outlet),
+      amount: payable,
+      date: '2026-11-20',
+    })
+    await post(client, {
+      id: ids.settlement,
+      leg: outlet + 10,
+      kind: 'settlementInstructed',
+      debit: account(7005, outlet),
+      credit: account(7007, BANK),
+      amount: payable,
+      date: '2026-11-20',
+    })
   }
   // The scheme gets what was bought; the network of the machines gets its cash.
   await due(client, account(7004), 12_000)
-  await instruction(client, { reference: 'UC-N-SCHEME', institution: ['scheme', 0], amount: 12_000, direction: 'pay', lines: [[account(7004), 12_000]] })
-  await post(client, { id: ids.settlement, leg: 1, kind: 'settlementInstructed', debit: account(7004), credit: account(7007, BANK), amount: 12_000, date: '2026-11-20' })
+  await instruction(client, {
+    reference: 'UC-N-SCHEME',
+    institution: ['scheme', 0],
+    amount: 12_000,
+    direction: 'pay',
+    lines: [[account(7004), 12_000]],
+  })
+  await post(client, {
+    id: ids.settlement,
+    leg: 1,
+    kind: 'settlementInstructed',
+    debit: account(7004),
+    credit: account(7007, BANK),
+    amount: 12_000,
+    date: '2026-11-20',
+  })
   await due(client, account(7003, 400_001), 20_000)
-  await instruction(client, { reference: 'UC-N-CASH', institution: ['acquirer', 400_001], amount: 20_000, direction: 'pay', lines: [[account(7003, 400_001), 20_000]] })
-  await post(client, { id: ids.settlement, leg: 2, kind: 'settlementInstructed', debit: account(7003, 400_001), credit: account(7007, BANK), amount: 20_000, date: '2026-11-20' })
+  await instruction(client, {
+    reference: 'UC-N-CASH',
+    institution: ['acquirer', 400_001],
+    amount: 20_000,
+    direction: 'pay',
+    lines: [[account(7003, 400_001), 20_000]],
+  })
+  await post(client, {
+    id: ids.settlement,
+    leg: 2,
+    kind: 'settlementInstructed',
+    debit: account(7003, 400_001),
+    credit: account(7007, BANK),
+    amount: 20_000,
+    date: '2026-11-20',
+  })
   // An acquirer owes us a refund.
   await due(client, account(7002, 400_001), -2_500)
-  await instruction(client, { reference: 'UC-N-REFUND', institution: ['acquirer', 400_001], amount: 2_500, direction: 'collect', lines: [[account(7002, 400_001), -2_500]] })
-  await post(client, { id: ids.deposit, leg: 5, kind: 'refund', debit: account(7002, 400_001), credit: postal, amount: 2_500 })
-  await post(client, { id: ids.settlement, leg: 3, kind: 'collectionInstructed', debit: account(7007, BANK), credit: account(7002, 400_001), amount: 2_500, date: '2026-11-20' })
+  await instruction(client, {
+    reference: 'UC-N-REFUND',
+    institution: ['acquirer', 400_001],
+    amount: 2_500,
+    direction: 'collect',
+    lines: [[account(7002, 400_001), -2_500]],
+  })
+  await post(client, {
+    id: ids.deposit,
+    leg: 5,
+    kind: 'refund',
+    debit: account(7002, 400_001),
+    credit: postal,
+    amount: 2_500,
+  })
+  await post(client, {
+    id: ids.settlement,
+    leg: 3,
+    kind: 'collectionInstructed',
+    debit: account(7007, BANK),
+    credit: account(7002, 400_001),
+    amount: 2_500,
+    date: '2026-11-20',
+  })
 }
 
 /** What the bank books for the instructions of the day, by reference. */
@@ -148,7 +274,16 @@ export const bookings: Readonly<Record<string, number>> = {
 const OPENING = 500_000
 
 async function writeBank(client: Client): Promise<void> {
-  await post(client, { id: ids.bank, leg: 900, kind: 'poolTransfer', debit: account(8007, BANK), credit: account(8001), amount: OPENING, date: '2026-11-20' })
+  await file(client, 4, { direction: 'in', type: 'STM', institution: 'TESTBANK', items: 0, gross: 0, state: 'processed' })
+  await post(client, {
+    id: ids.bank,
+    leg: 900,
+    kind: 'poolTransfer',
+    debit: account(8007, BANK),
+    credit: account(8001),
+    amount: OPENING,
+    date: '2026-11-20',
+  })
   await client.query(
     `insert into bank_file (id, name, bytes, sha256, received_at, received_by, state, schema, message_id, bank) overriding system value
      values (1, 'STM1.xml', 10, decode(repeat('01', 32), 'hex'), '${VALUE_DATE} 08:00+02', 'test', 'read', 'camt.053.001.08', 'M1', ${BANK})`,
@@ -157,9 +292,9 @@ async function writeBank(client: Client): Promise<void> {
   const credits = movements.filter((amount) => amount > 0).reduce((sum, amount) => sum + amount, 0)
   const debits = -movements.filter((amount) => amount < 0).reduce((sum, amount) => sum + amount, 0)
   await client.query(
-    `insert into bank_statement (id, bank_file, report, bank, account, statement_id, sequence, statement_date, opening_piasters,
+    `insert into bank_statement (id, file_id, bank_file, report, bank, account, statement_id, sequence, statement_date, opening_piasters,
        closing_piasters, entries, credit_piasters, debit_piasters, state, booked_at, ledger_piasters) overriding system value
-     values (1, 1, 'statement', ${BANK}, 'OURS', 'S1', 1, '${VALUE_DATE}', ${OPENING}, $1, $2, $3, $4, 'booked', now(), $1)`,
+     values (1, 4, 1, 'statement', ${BANK}, 'OURS', 'S1', 1, '${VALUE_DATE}', ${OPENING}, $1, $2, $3, $4, 'booked', now(), $1)`,
     [OPENING + credits - debits, movements.length, credits, debits],
   )
   let number = 0
@@ -193,12 +328,21 @@ export async function post(client: Client, row: Row): Promise<void> {
      values (0, $1, $2, $3, 1, $4, $5, $6, $7, $8)`,
     [date, id, leg, transferKinds[kind], debit, credit, amount, period],
   )
-  for (const [number, delta] of [[credit, amount], [debit, -amount]] as const) {
+  for (const [number, delta] of [
+    [credit, amount],
+    [debit, -amount],
+  ] as const) {
     const accountClass = Math.floor(number / SPAN / 1_000)
+    const owner = accountClass === 1 || accountClass === 6 ? number % SPAN : 0
+    const key = [owner, accountClass === 1 ? period : 0, number]
+    const { rowCount } = await client.query(
+      'update balance set posted = posted + $4 where household_id = $1 and period = $2 and account = $3',
+      [...key, delta],
+    )
+    if (rowCount === 1) continue
     await client.query(
-      `insert into balance (lane, household_id, period, account, posted, held, batch_seq) values (0, $1, $2, $3, $4, 0, 1)
-       on conflict (lane, household_id, period, account) do update set posted = balance.posted + $4`,
-      [accountClass === 1 || accountClass === 6 ? number % SPAN : 0, accountClass === 1 ? period : 0, number, delta],
+      `insert into balance (lane, household_id, period, account, posted, held, batch_seq) values (0, $1, $2, $3, $4, 0, 1)`,
+      [...key, delta],
     )
   }
 }
@@ -240,7 +384,7 @@ async function file(client: Client, id: number, row: FileRow): Promise<void> {
   const name = `UC.${type}.${institution}.${DAY.replaceAll('-', '')}.1.001`
   await client.query(
     `insert into clearing_file (id, direction, type, institution, business_date, name, path, state, bytes, sha256, records, items, gross_piasters)
-     overriding system value values ($1, $2, $3, $4, '${DAY}', $5, $5, $6, 100, decode(repeat('0' || $1::text, 32), 'hex'), 9, $7, $8)`,
+     overriding system value values ($1::bigint, $2, $3, $4, '${DAY}', $5, $5, $6, 100, decode(lpad($1::bigint::text, 64, '0'), 'hex'), 9, $7, $8)`,
     [id, direction, type, institution, name, state, items, gross],
   )
 }
@@ -261,8 +405,8 @@ export async function item(client: Client, row: ItemRow): Promise<void> {
   const { fileId, number, id, code, amount, programme = 0, quantity = 0, outlet } = row
   await client.query(
     `insert into clearing_item (business_date, file_id, number, lane, authorization_id, programme, transaction_code, amount_piasters,
-       outlet_id, quantity) values ('${DAY}', $1, $2, 0, $3, $4, $5, $6, $7, $8)`,
-    [fileId, number, id, programme, code, amount, outlet ?? null, quantity],
+       outlet_id, quantity, entitlement_date) values ('${DAY}', $1, $2, 0, $3, $4, $5, $6, $7, $8, $9)`,
+    [fileId, number, id, programme, code, amount, outlet ?? null, quantity, programme === 0 ? null : DAY],
   )
 }
 
@@ -280,11 +424,21 @@ export interface NetworkRow {
 
 /** An item of the network's file. */
 export async function networkItem(client: Client, row: NetworkRow): Promise<void> {
-  const { number, amount, code = '05', posted, authorization: matched, state = 'matched', reason, outcome = 'exact', flags = [] } = row
+  const {
+    number,
+    amount,
+    code = '05',
+    posted,
+    authorization: matched,
+    state = 'matched',
+    reason,
+    outcome = 'exact',
+    flags = [],
+  } = row
   await client.query(
     `insert into network_item (file_id, number, record, transaction_code, arn, amount_piasters, currency, purchase_date, rule,
        confidence, outcome, flags, authorization_id, authorization_date, posted_id, state, reason, business_date)
-     values (3, $1, $1, $2, lpad($1::text, 23, '7'), $3, '818', '${DAY}', $4, $5, $6, $7, $8, '${DAY}', $9, $10, $11, '${DAY}')`,
+     values (3, $1::integer, $1::integer, $2, lpad($1::integer::text, 23, '7'), $3, '818', '${DAY}', $4, $5, $6, $7, $8, '${DAY}', $9, $10, $11, '${DAY}')`,
     [
       number,
       code,
@@ -321,8 +475,8 @@ async function instruction(client: Client, row: InstructionRow): Promise<void> {
   const { reference, outlet, institution, amount, direction, lines } = row
   const { rows } = await client.query<{ id: string }>(
     `insert into settlement_instruction (business_date, cycle, end_to_end_id, uetr, kind, purpose, direction, bank, outlet_id,
-       institution_kind, institution, bank_code, bank_bic, bank_name, our_account, party_name, amount_piasters, value_date, state)
-     values ('${DAY}', 1, $1, gen_random_uuid(), $2, $3, $4, ${BANK}, $5, $6, $7, 'TESTBANK', 'TESTEGCX', 'Test bank', 'OURS', 'Party', $8,
+       institution_kind, institution, bank_code, bank_bic, bank_name, our_account, party_name, party_bic, amount_piasters, value_date, state)
+     values ('${DAY}', 1, $1, gen_random_uuid(), $2, $3, $4, ${BANK}, $5, $6, $7, 'TESTBANK', 'TESTEGCX', 'Test bank', 'OURS', 'Party', 'TESTEGCX', $8,
        '${VALUE_DATE}', 'settled') returning id`,
     [
       reference,
@@ -336,11 +490,10 @@ async function instruction(client: Client, row: InstructionRow): Promise<void> {
     ],
   )
   for (const [number, piasters] of lines) {
-    await client.query('insert into settlement_instruction_line (instruction_id, account, piasters) values ($1, $2, $3)', [
-      rows[0]?.id,
-      number,
-      piasters,
-    ])
+    await client.query(
+      'insert into settlement_instruction_line (instruction_id, account, piasters) values ($1, $2, $3)',
+      [rows[0]?.id, number, piasters],
+    )
   }
 }
 
@@ -364,7 +517,7 @@ export async function entry(client: Client, row: EntryRow): Promise<void> {
   await client.query(
     `insert into bank_entry (statement_id, number, entry, amount_piasters, status, booking_date, value_date, end_to_end_id, code,
        return_reason, state, rule, matched_instruction, kind, counter_account, suspense_piasters, suspense_account, note)
-     values (1, $1, $1, $2, 'BOOK', '${VALUE_DATE}', '${VALUE_DATE}', $3, $4, $5, $6, $7,
+     values (1, $1::integer, $1::integer, $2, 'BOOK', '${VALUE_DATE}', '${VALUE_DATE}', $3, $4, $5, $6, $7,
        (select id from settlement_instruction where end_to_end_id = $3), $8, $9, $10, $11, $12)`,
     [
       number,

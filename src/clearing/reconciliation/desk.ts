@@ -4,15 +4,10 @@ import { type AccountNumber, kindOf, moneyAccount, moneyKinds } from '../../ledg
 import { isPostingAllowed } from '../../ledger/posting-rules.ts'
 import type { Role } from '../../store/access-users.ts'
 import { requestPostings } from '../../store/clearing/postings.ts'
-import {
-  type Author,
-  closeException,
-  lockOpen,
-  noteSuspended,
-} from '../../store/clearing/reconciliation-change.ts'
+import { type Author, closeException, lockOpen, noteSuspended } from '../../store/clearing/reconciliation-change.ts'
 import { type ReconciliationException, readEvents } from '../../store/clearing/reconciliation-desk.ts'
 import type { Client } from '../../store/connection.ts'
-import { ageBucketOf, ageOf, type AgeBucket, type BankingDays } from './ageing.ts'
+import { type AgeBucket, ageBucketOf, ageOf, type BankingDays } from './ageing.ts'
 import { type BreakName, type BreakType, breakTypes, isBreakName } from './breaks.ts'
 import { type CorrectingPosting, type Difference, proposeCorrection, proposeWriteOff } from './correction.ts'
 
@@ -165,7 +160,10 @@ export async function writeOff(
   const limit = writeOffLimitOf(breakOf(open).name, wanted.roles, wanted.limits)
   const amount = Math.abs(open.differencePiasters)
   if (amount > limit) {
-    throw new MizanError('FORBIDDEN', `${amount} piasters are beyond the limit of ${limit} for ${wanted.roles.join(', ') || 'no role'}`)
+    throw new MizanError(
+      'FORBIDDEN',
+      `${amount} piasters are beyond the limit of ${limit} for ${wanted.roles.join(', ') || 'no role'}`,
+    )
   }
   const { reference, commands } = await post(client, id, postings, author)
   const { resolution } = wanted
