@@ -274,7 +274,14 @@ export const bookings: Readonly<Record<string, number>> = {
 const OPENING = 500_000
 
 async function writeBank(client: Client): Promise<void> {
-  await file(client, 4, { direction: 'in', type: 'STM', institution: 'TESTBANK', items: 0, gross: 0, state: 'processed' })
+  await file(client, 4, {
+    direction: 'in',
+    type: 'STM',
+    institution: 'TESTBANK',
+    items: 0,
+    gross: 0,
+    state: 'processed',
+  })
   await post(client, {
     id: ids.bank,
     leg: 900,
