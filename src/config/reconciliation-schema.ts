@@ -7,7 +7,8 @@ export const reconciliation = Type.Object(
     cron: Type.String({
       pattern: '^\\S+( \\S+){4}$',
       default: '30 9 * * *',
-      description: 'When the last closed business date is reconciled, in Cairo time: after the statements of the banks.',
+      description:
+        'When the last closed business date is reconciled, in Cairo time: after the statements of the banks.',
     }),
     presentmentDays: Type.Integer({
       minimum: 1,
@@ -33,7 +34,11 @@ export const reconciliation = Type.Object(
               description: 'Kind of break; absent = all that have no limit of their own.',
             }),
           ),
-          piasters: Type.Integer({ minimum: 0, maximum: 100_000_000_000, description: 'What one exception may come to.' }),
+          piasters: Type.Integer({
+            minimum: 0,
+            maximum: 100_000_000_000,
+            description: 'What one exception may come to.',
+          }),
         },
         { additionalProperties: false },
       ),
