@@ -18,12 +18,7 @@ export interface OpenedEnvelope {
   readonly recipient: Recipient
   /** Whether the cipher vouches for the content; what has only AES-CBC needs a signature. */
   readonly isAuthenticated: boolean
-  /** All that it was encrypted for, as they are named. */
-  readonly named: readonly RecipientName[]
 }
-
-/** How a recipient is named: issuer, DER, and serial number. */
-export type RecipientName = Pick<Certificate, 'issuer' | 'serial'>
 
 const PART_BYTES_MAX = 262_144
 const SEQUENCE_TAG = 0x30
@@ -63,7 +58,7 @@ export async function readEnvelope(
   const data = await content.begin(SEQUENCE_TAG)
   await content.value(INTEGER_TAG)
   const recipients = await content.valueAfter(CONTEXT_0, SET_TAG)
-  const { recipient, key, named } = contentKey(decode(recipients), ours)
+  const { recipient, key } = contentKey(decode(recipients), ours)
   const info = await content.begin(SEQUENCE_TAG)
   await content.value(OID_TAG)
   const decipher = decipherOf(
@@ -80,7 +75,7 @@ export async function readEnvelope(
   await write(finish(decipher.cipher))
   for (const frame of [data, explicit, outer]) await content.end(frame)
   if (!(await reader.isAtEnd())) throw new ProtectionRefusal('trailing-bytes', `after ${reader.position} bytes`)
-  return { recipient, isAuthenticated, named }
+  return { recipient, isAuthenticated }
 }
 
 /** A value as the one member of a sequence, to step through. */
@@ -181,16 +176,9 @@ class FrameReader {
   }
 }
 
-interface ContentKey {
-  readonly recipient: Recipient
-  readonly key: Buffer
-  readonly named: readonly RecipientName[]
-}
-
 /** Finds who of ours it is for, and opens the key of the content. */
-function contentKey(infos: Node, ours: readonly Recipient[]): ContentKey {
-  const named: RecipientName[] = []
-  let found: Omit<ContentKey, 'named'> | undefined
+function contentKey(infos: Node, ours: readonly Recipient[]): { readonly recipient: Recipient; readonly key: Buffer } {
+  const named: string[] = []
   for (const one of new Members(infos, 'the recipients').rest) {
     // Those of other kinds are tagged; they are not for us.
     if (one.tagClass !== 0) continue
@@ -199,17 +187,15 @@ function contentKey(infos: Node, ours: readonly Recipient[]): ContentKey {
     const name = info.sequence()
     const issuer = encode(name.next())
     const serial = name.integerBytes()
-    named.push({ issuer, serial })
+    named.push(serial.toString('hex'))
     const recipient = ours.find(
       ({ certificate }) => certificate.issuer.equals(issuer) && certificate.serial.equals(serial),
     )
-    if (recipient === undefined || found !== undefined) continue
+    if (recipient === undefined) continue
     requireOaep(info.sequence())
-    found = { recipient, key: unwrap(recipient, info.octets()) }
+    return { recipient, key: unwrap(recipient, info.octets()) }
   }
-  if (found !== undefined) return { ...found, named }
-  const serials = named.map(({ serial }) => serial.toString('hex')).join(', ')
-  throw new ProtectionRefusal('not-for-us', named.length === 0 ? 'no recipient' : `for serial ${serials}`)
+  throw new ProtectionRefusal('not-for-us', named.length === 0 ? 'no recipient' : `for serial ${named.join(', ')}`)
 }
 
 function requireOaep(algorithm: Members): void {
