@@ -1,6 +1,5 @@
 import type { CivilDate, Clock } from '../calendar.ts'
 import { assert, describeError } from '../errors.ts'
-import type { Batch } from '../store/batch.ts'
 import type { CommitOutcome, LaneJournal, LanePosition } from '../store/lane-journal.ts'
 import type { Timing } from '../timing.ts'
 import type { Admission } from './admission.ts'
@@ -72,13 +71,7 @@ export class BatchPipeline {
 
   /** First business day that the batch after the one in flight may be of. */
   get openDate(): CivilDate {
-    return this.#openDateAfter(this.#flight?.batch)
-  }
-
-  /** A day that is closed late, or once more, opens none that is closed. */
-  #openDateAfter(batch: Batch | undefined): CivilDate {
-    const { openDate } = this.#position
-    return batch?.openDate === undefined || batch.openDate < openDate ? openDate : batch.openDate
+    return this.#flight?.batch.openDate ?? this.#position.openDate
   }
 
   /** Being filled. */
@@ -237,7 +230,7 @@ export class BatchPipeline {
       lastSeq: batch.seq,
       lastHash: hash,
       nextId: batch.nextId,
-      openDate: this.#openDateAfter(batch),
+      openDate: batch.openDate ?? this.#position.openDate,
     }
     for (const row of batch.authorizations) {
       recent.add(row.key, batch.atMs)

@@ -136,8 +136,7 @@ function judgeDebit(item: Presentment, known: Known, policy: IncomingPolicy): Ve
   const { candidate } = match
   if (isCleared(item, candidate)) return duplicate(`authorization ${candidate.id} was cleared before`, match)
   const { hold, postedPiasters } = candidate
-  const isTakenBack = hold?.ending === 'captured' && candidate.cleared.length === 0 && postedPiasters === 0
-  if (hold?.ending === 'voided' || isTakenBack) {
+  if (hold?.ending === 'voided') {
     const words = `authorization ${candidate.id} was reversed before it was presented`
     return exception('authorization-reversed', words, match, [...flags, 'dispute-right'])
   }

@@ -18,7 +18,12 @@ export interface OpenedEnvelope {
   readonly recipient: Recipient
   /** Whether the cipher vouches for the content; what has only AES-CBC needs a signature. */
   readonly isAuthenticated: boolean
+  /** All that it was encrypted for, as they are named. */
+  readonly named: readonly RecipientName[]
 }
+
+/** How a recipient is named: issuer, DER, and serial number. */
+export type RecipientName = Pick<Certificate, 'issuer' | 'serial'>
 
 const PART_BYTES_MAX = 262_144
 const SEQUENCE_TAG = 0x30
@@ -58,7 +63,7 @@ export async function readEnvelope(
   const data = await content.begin(SEQUENCE_TAG)
   await content.value(INTEGER_TAG)
   const recipients = await content.valueAfter(CONTEXT_0, SET_TAG)
-  const { recipient, key } = contentKey(decode(recipients), ours)
+  const { recipient, key, named } = contentKey(decode(recipients), ours)
   const info = await content.begin(SEQUENCE_TAG)
   await content.value(OID_TAG)
   const decipher = decipherOf(
@@ -75,7 +80,7 @@ export async function readEnvelope(
   await write(finish(decipher.cipher))
   for (const frame of [data, explicit, outer]) await content.end(frame)
   if (!(await reader.isAtEnd())) throw new ProtectionRefusal('trailing-bytes', `after ${reader.position} bytes`)
-  return { recipient, isAuthenticated }
+  return { recipient, isAuthenticated, named }
 }
 
 /** A value as the one member of a sequence, to step through. */
@@ -176,9 +181,16 @@ class FrameReader {
   }
 }
 
+interface ContentKey {
+  readonly recipient: Recipient
+  readonly key: Buffer
+  readonly named: readonly RecipientName[]
+}
+
 /** Finds who of ours it is for, and opens the key of the content. */
-function contentKey(infos: Node, ours: readonly Recipient[]): { readonly recipient: Recipient; readonly key: Buffer } {
-  const named: string[] = []
+function contentKey(infos: Node, ours: readonly Recipient[]): ContentKey {
+  const named: RecipientName[] = []
+  let found: Omit<ContentKey, 'named'> | undefined
   for (const one of new Members(infos, 'the recipients').rest) {
     // Those of other kinds are tagged; they are not for us.
     if (one.tagClass !== 0) continue
@@ -187,15 +199,17 @@ function contentKey(infos: Node, ours: readonly Recipient[]): { readonly recipie
     const name = info.sequence()
     const issuer = encode(name.next())
     const serial = name.integerBytes()
-    named.push(serial.toString('hex'))
+    named.push({ issuer, serial })
     const recipient = ours.find(
       ({ certificate }) => certificate.issuer.equals(issuer) && certificate.serial.equals(serial),
     )
-    if (recipient === undefined) continue
+    if (recipient === undefined || found !== undefined) continue
     requireOaep(info.sequence())
-    return { recipient, key: unwrap(recipient, info.octets()) }
+    found = { recipient, key: unwrap(recipient, info.octets()) }
   }
-  throw new ProtectionRefusal('not-for-us', named.length === 0 ? 'no recipient' : `for serial ${named.join(', ')}`)
+  if (found !== undefined) return { ...found, named }
+  const serials = named.map(({ serial }) => serial.toString('hex')).join(', ')
+  throw new ProtectionRefusal('not-for-us', named.length === 0 ? 'no recipient' : `for serial ${serials}`)
 }
 
 function requireOaep(algorithm: Members): void {

@@ -140,6 +140,25 @@ export async function decryptFile(
 }
 
 /**
+ * Opens an encrypted file without writing it anywhere: what it holds, and for whom it is.
+ * @throws ProtectionRefusal
+ */
+export async function digestEncrypted(file: string, ours: readonly Recipient[]): Promise<DecryptedFile> {
+  const source = await open(file, 'r')
+  try {
+    const hash = createHash('sha256')
+    let bytes = 0
+    const opened = await readEnvelope(source, ours, async (clear) => {
+      hash.update(clear)
+      bytes += clear.length
+    })
+    return { ...opened, bytes, sha256: hash.digest() }
+  } finally {
+    await source.close()
+  }
+}
+
+/**
  * Verifies the detached signature of a file.
  * @param digest SHA-256 of the file when it is known already
  * @returns the certificate that signed

@@ -14,6 +14,8 @@ export const refusalReasons = {
   expired: 'the certificate is past its time',
   'not-yet-valid': 'the certificate is not valid yet',
   'key-usage': 'the certificate is for another use',
+  'not-encrypted': 'a file with card numbers came in clear',
+  'no-signature': 'it is not signed',
 } as const
 
 export type RefusalReason = keyof typeof refusalReasons

@@ -214,7 +214,10 @@ async function* netsOf(instructions: AsyncIterable<Instruction>, us: Agent): Asy
       ...(debtor.account === undefined ? {} : { debtorAccount: debtor.account }),
       creditor: creditor.agent,
       ...(creditor.account === undefined ? {} : { creditorAccount: creditor.account }),
-      remittance: `NET OF ${one.institutionKind} ${one.institution} ${one.partyName} ${one.businessDate}`,
+      remittance:
+        one.purpose === 'cover'
+          ? `COVER OF PAYMENTS OF ${one.businessDate}`
+          : `NET OF ${one.institutionKind} ${one.institution} ${one.partyName} ${one.businessDate}`,
     }
   }
 }

@@ -313,6 +313,16 @@ export async function findFileByKey(client: Queryable, key: FileKey): Promise<Cl
   return rows[0] === undefined ? undefined : fileOf(rows[0])
 }
 
+/** The last manifest of an earlier date; undefined when there is none. */
+export async function manifestBefore(client: Queryable, date: CivilDate): Promise<ClearingFile | undefined> {
+  const { rows } = await client.query<Row>(
+    `select ${columns} from clearing_file where direction = 'out' and type = 'MAN' and business_date < $1
+     order by business_date desc, cycle desc, sequence desc limit 1`,
+    [formatDate(date)],
+  )
+  return rows[0] === undefined ? undefined : fileOf(rows[0])
+}
+
 /** Which files are wanted; what is absent does not matter. */
 export interface FileFilter {
   readonly businessDate?: CivilDate

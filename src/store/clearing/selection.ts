@@ -36,7 +36,7 @@ const INCOMING_LINK = 'clearing'
  * paid. Purchases stand on 7004 whatever brings them; cash stands on 7003 with all other cash, and is the scheme's when
  * its own message, or that of what it takes back, came by one of the scheme's links.
  */
-const moved = `
+export const clearedMoney = `
   moved as (
     select t.lane, t.group_id as id,
            sum(t.amount) filter (where t.kind in (10, 11, 12, 14, 15)) as debit,
@@ -66,7 +66,7 @@ const moved = `
  * then it takes from the captures of the date first, the last one before the others.
  */
 const networkItems = `
-  with ${moved},
+  with ${clearedMoney},
   posted as (
     select c.lane, c.id, c.original_id, c.outlet_id, coalesce(c.debit, 0) + coalesce(c.credit, 0) as amount,
            coalesce(c.cashback, 0) as cashback,

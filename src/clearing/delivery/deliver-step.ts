@@ -1,0 +1,214 @@
+import { formatDate } from '../../calendar.ts'
+import { describeError, MizanError } from '../../errors.ts'
+import {
+  type AttemptEnd,
+  beginDelivery,
+  type Delivery,
+  type FileProtection,
+  giveDeliveryLock,
+  noteAttempt,
+  readProtection,
+  takeDeliveryLock,
+} from '../../store/clearing/deliver.ts'
+import { type ClearingFile, moveFile } from '../../store/clearing/files.ts'
+import type { Client } from '../../store/connection.ts'
+import * as events from '../../telemetry/delivery-events.ts'
+import type { DayStep, DayStepOutcome } from '../day/step.ts'
+import { digestFile, ENCRYPTED_SUFFIX, SIGNATURE_SUFFIX } from '../protection/files.ts'
+import { fileAt, onConnection, outgoingFiles, type StepWork } from './day-files.ts'
+import { type DeliveryOptions, type Destination, destinationOf, openPlace } from './options.ts'
+import { DeliveryRefusal, type Place, type PutOutcome } from './place.ts'
+import { releaseByPolicy } from './release.ts'
+
+const ACTOR = 'deliver'
+const MINUTE_MS = 60_000
+
+/** The step that brings released files to their receivers; it waits for the two people who release them. */
+export function deliverStep(options: DeliveryOptions): DayStep {
+  return {
+    name: 'deliver',
+    description: 'deliver the files that are released, each to its destination',
+    run: (context) =>
+      onConnection(context.url, 'mizan clearing deliver', (client) => deliverFiles(client, options, context)),
+  }
+}
+
+/** How eagerly files are delivered. */
+export interface DeliverWork extends StepWork {
+  /** Tries at once what waits for its next attempt, or was given up. */
+  readonly isAsked?: boolean
+  /** @default deliver */
+  readonly actor?: string
+}
+
+/**
+ * Releases what needs nobody's agreement, and delivers what is released of a date. One process does so at a time.
+ * @throws MizanError CONFLICT when another one is at it
+ */
+export async function deliverFiles(
+  client: Client,
+  options: DeliveryOptions,
+  work: DeliverWork,
+): Promise<DayStepOutcome> {
+  if (!(await takeDeliveryLock(client))) throw new MizanError('CONFLICT', 'another process is delivering files')
+  const places = new Map<string, Place>()
+  try {
+    const signed = await outgoingFiles(client, work.businessDate, ['signed'])
+    const free = signed.filter(({ type }) => !options.releaseRequired.includes(type))
+    await releaseByPolicy(client, formatDate(work.businessDate), free)
+    const files = await outgoingFiles(client, work.businessDate, ['released', 'delivered', 'acknowledged', 'rejected'])
+    const tally: Tally = { done: 0, waiting: [], stuck: [], toRelease: signed.length - free.length }
+    for (const [at, file] of files.entries()) {
+      work.signal.throwIfAborted()
+      work.progress(`delivering ${file.name}`, at, files.length)
+      await deliverOne({ client, options, work, places, tally }, file)
+    }
+    return outcomeOf(tally, files.length, formatDate(work.businessDate))
+  } finally {
+    await Promise.all([...places.values()].map((place) => place.close()))
+    await giveDeliveryLock(client)
+  }
+}
+
+interface Tally {
+  done: number
+  readonly waiting: string[]
+  readonly stuck: string[]
+  readonly toRelease: number
+}
+
+interface Round {
+  readonly client: Client
+  readonly options: DeliveryOptions
+  readonly work: DeliverWork
+  readonly places: Map<string, Place>
+  readonly tally: Tally
+}
+
+const NAMED_MAX = 3
+
+function outcomeOf({ done, waiting, stuck, toRelease }: Tally, files: number, date: string): DayStepOutcome {
+  const some = (list: readonly string[]) => {
+    const more = list.length > NAMED_MAX ? `; and ${list.length - NAMED_MAX} more` : ''
+    return list.slice(0, NAMED_MAX).join('; ') + more
+  }
+  if (stuck.length > 0) {
+    return { state: 'blocked', words: `${some(stuck)}; mizan clearing deliver ${date} tries again` }
+  }
+  if (toRelease > 0) {
+    const words = `${toRelease} files wait to be released by two people: mizan clearing release ${date}`
+    return { state: 'waiting', words }
+  }
+  if (waiting.length > 0) return { state: 'waiting', words: some(waiting) }
+  return { state: 'done', words: `${done} of ${files} files delivered`, detail: { delivered: done, files } }
+}
+
+async function deliverOne(round: Round, file: ClearingFile): Promise<void> {
+  const { client, options, work, tally } = round
+  const destination = destinationOf(file, options)
+  if (destination === undefined) {
+    // The manifest goes where somebody wants it; anything else has a receiver.
+    if (file.type === 'MAN') return
+    tally.stuck.push(`${file.name} has no destination: add one to clearing.delivery.destinations`)
+    return
+  }
+  const delivery = await beginDelivery(client, file.id, destination.name, work.nowMs())
+  const isAnswered = file.state === 'acknowledged' || file.state === 'rejected'
+  if (isAnswered && delivery.state !== 'delivered') {
+    // The answer came before it was noted that the file is there.
+    const end = { event: 'was-there', acknowledgeByMs: undefined, detail: `it is ${file.state}` } as const
+    await noteAttempt(client, delivery.id, end, { actor: ACTOR, nowMs: work.nowMs() })
+  }
+  if (isAnswered || delivery.state === 'delivered') {
+    if (!isAnswered) await markDelivered(client, file)
+    tally.done++
+    return
+  }
+  if (work.isAsked !== true && delivery.state === 'failed') {
+    tally.stuck.push(`${file.name} was not delivered to ${destination.name}: ${delivery.error ?? 'it failed'}`)
+    return
+  }
+  if (work.isAsked !== true && delivery.nextAtMs > work.nowMs()) {
+    tally.waiting.push(againInWords(file, delivery))
+    return
+  }
+  await attempt(round, file, destination, delivery)
+}
+
+function againInWords({ name }: ClearingFile, { nextAtMs, error }: Pick<Delivery, 'nextAtMs' | 'error'>): string {
+  return `${name} is tried again at ${new Date(nextAtMs).toISOString()}${error === undefined ? '' : `: ${error}`}`
+}
+
+async function attempt(round: Round, file: ClearingFile, destination: Destination, delivery: Delivery): Promise<void> {
+  const { client, work, tally } = round
+  const { actor = ACTOR } = work
+  const fields = { file: file.name, destination: destination.name, attempt: delivery.attempts + 1 }
+  const note = (end: AttemptEnd) => noteAttempt(client, delivery.id, end, { actor, nowMs: work.nowMs() })
+  try {
+    const outcome = await putAll(round, file, destination)
+    const minutes = destination.acknowledgeWithinMinutes
+    const acknowledgeByMs = minutes === undefined ? undefined : work.nowMs() + minutes * MINUTE_MS
+    await note({ event: outcome, acknowledgeByMs, detail: outcome })
+    await markDelivered(client, file)
+    events.fileDelivered(work.log, { ...fields, outcome })
+    tally.done++
+  } catch (error) {
+    if (work.signal.aborted) throw error
+    const words = describeError(error)
+    events.deliveryFailed(work.log, fields, error)
+    if (error instanceof DeliveryRefusal || (error instanceof MizanError && error.code === 'CONFIG_INVALID')) {
+      await note({ event: 'refused', error: words })
+      tally.stuck.push(`${file.name} is refused by ${destination.name}: ${words}`)
+      return
+    }
+    const nextAtMs = work.nowMs() + waitOf(delivery, round.options)
+    const isLast = delivery.attempts + 1 - delivery.attemptsBefore >= round.options.attempts
+    await note({ event: 'failed', error: words, nextAtMs, isLast })
+    if (isLast) tally.stuck.push(`${file.name} was not delivered to ${destination.name}: ${words}`)
+    else tally.waiting.push(againInWords(file, { nextAtMs, error: words }))
+  }
+}
+
+const DOUBLINGS_MAX = 30
+
+function waitOf(
+  { attempts, attemptsBefore }: Delivery,
+  { firstRetryMs, longestRetryMs }: Pick<DeliveryOptions, 'firstRetryMs' | 'longestRetryMs'>,
+): number {
+  return Math.min(firstRetryMs * 2 ** Math.min(attempts - attemptsBefore, DOUBLINGS_MAX), longestRetryMs)
+}
+
+async function markDelivered(client: Client, { id }: ClearingFile): Promise<void> {
+  // The receiver may have answered before this was noted.
+  const from = ['released', 'delivered'] as const
+  await moveFile(client, id, { from, to: 'delivered', action: 'delivered', actor: ACTOR })
+}
+
+/** Puts a file's parts, the signature first: whoever sees the file finds what vouches for it. */
+async function putAll({ client, options, work, places }: Round, file: ClearingFile, destination: Destination) {
+  const protection = await readProtection(client, file.id)
+  if (protection === undefined) throw new MizanError('CONFLICT', `${file.name} is not protected: it was never signed`)
+  const key = `${destination.name} ${destination.folder}`
+  let place = places.get(key)
+  if (place === undefined) {
+    place = openPlace(destination)
+    places.set(key, place)
+  }
+  let outcome: PutOutcome = 'was-there'
+  for (const { file: local, name, expected } of partsOf(file, protection, fileAt(options.folder, file))) {
+    const digest = await digestFile(local, work)
+    if (!digest.sha256.equals(expected)) throw new DeliveryRefusal(`${local} is not the file that was protected`)
+    outcome = await place.put(local, name, digest, work.signal)
+  }
+  return outcome
+}
+
+function partsOf(file: ClearingFile, { signatureSha256, encrypted }: FileProtection, at: string) {
+  const { name, sha256 } = file
+  const signature = { file: at + SIGNATURE_SUFFIX, name: name + SIGNATURE_SUFFIX, expected: signatureSha256 }
+  const content =
+    encrypted === undefined
+      ? { file: at, name, expected: sha256 ?? Buffer.alloc(0) }
+      : { file: at + ENCRYPTED_SUFFIX, name: name + ENCRYPTED_SUFFIX, expected: encrypted.sha256 }
+  return [signature, content]
+}

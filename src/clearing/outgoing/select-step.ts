@@ -1,0 +1,51 @@
+import { formatDate } from '../../calendar.ts'
+import { selectionObstacle } from '../../store/clearing/file-totals.ts'
+import { findSelection, type SelectionSummary, selectItems } from '../../store/clearing/selection.ts'
+import { connect } from '../../store/connection.ts'
+import type { DayStep, DayStepContext, DayStepOutcome } from '../day/step.ts'
+import type { FileStepOptions } from './file-steps.ts'
+
+/**
+ * The step that takes the items of a closed business date into files: one transaction of the database. What it finds done it leaves.
+ */
+export function selectStep(options: Pick<FileStepOptions, 'processingBin' | 'railLinks'>): DayStep {
+  return {
+    name: 'select',
+    description: 'the items of the day are taken into files',
+    run: (context) => select(context, options),
+  }
+}
+
+async function select(
+  { url, businessDate, progress }: DayStepContext,
+  { processingBin, railLinks }: Pick<FileStepOptions, 'processingBin' | 'railLinks'>,
+): Promise<DayStepOutcome> {
+  const client = await connect({ url, name: 'mizan clearing select', role: 'mizan_app' })
+  try {
+    progress('taking the items of the day into files')
+    const plan = { businessDate, processingBin, railLinks, actor: 'select' }
+    const isTaken = (await findSelection(client, businessDate)) !== undefined
+    const obstacle = isTaken ? undefined : await selectionObstacle(client, businessDate)
+    if (obstacle !== undefined) return { state: 'blocked', words: obstacle }
+    const { summary } = await selectItems(client, plan)
+    return {
+      state: 'done',
+      words: selectionInWords(summary),
+      detail: { ...detailOf(summary), date: formatDate(businessDate) },
+    }
+  } finally {
+    await client.end().catch(() => undefined)
+  }
+}
+
+/** What was selected, for people. */
+export function selectionInWords({ network, subsidy, statements, ...rest }: SelectionSummary): string {
+  const items = `${network.items} for the card scheme, ${subsidy.items} in ${subsidy.files} subsidy file(s), ${statements} statement(s)`
+  if (rest.withoutBank === 0) return items
+  const more = rest.withoutBank > rest.withoutBankExamples.length ? ' and others' : ''
+  return `${items}; no settlement bank is known of ${rest.withoutBank} outlet(s): ${rest.withoutBankExamples.join(', ')}${more}`
+}
+
+function detailOf({ network, subsidy, statements, withoutBank }: SelectionSummary) {
+  return { network: { ...network }, subsidy: { ...subsidy }, statements, withoutBank }
+}

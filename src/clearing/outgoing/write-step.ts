@@ -1,0 +1,135 @@
+import { stat } from 'node:fs/promises'
+import path from 'node:path'
+import type { ProgrammeCatalogue } from '../../benefit/programme-book.ts'
+import { type CivilDate, formatDate } from '../../calendar.ts'
+import { type ClearingFile, type FileContent, listFiles, recordWritten } from '../../store/clearing/files.ts'
+import {
+  readClearingOutlets,
+  readNetworkItems,
+  readStatementLines,
+  readSubsidyItems,
+} from '../../store/clearing/items.ts'
+import { inSnapshot } from '../../store/clearing/row-stream.ts'
+import { NO_BANK } from '../../store/clearing/selection.ts'
+import { type Client, connect } from '../../store/connection.ts'
+import { readCatalogue } from '../../store/programme-reader.ts'
+import { type FileSink, writeAtomically } from '../atomic-file.ts'
+import type { DayStep, DayStepContext, DayStepOutcome } from '../day/step.ts'
+import { FILE_TYPES, type FileStepOptions } from './file-steps.ts'
+import { writeManifest } from './manifest-step.ts'
+import { writeNetworkFile } from './network-file.ts'
+import { digestFile } from './read-back.ts'
+import { writeStatementFile } from './statement-file.ts'
+import { writeSubsidyFile } from './subsidy-file.ts'
+
+type WrittenContent = Omit<FileContent, 'bytes' | 'sha256'>
+
+/** What the writing of one file is given. */
+interface Writing {
+  readonly client: Client
+  readonly options: FileStepOptions
+  readonly catalogue: ProgrammeCatalogue
+  readonly context: Pick<DayStepContext, 'businessDate' | 'folder' | 'signal' | 'progress'>
+}
+
+/**
+ * The step that writes the files of a business date, and their manifest. A file that was written before is looked at: when it is as it
+ * was it stays, and when it is gone or damaged it is written again and must come out the same.
+ */
+export function writeStep(options: FileStepOptions): DayStep {
+  return {
+    name: 'write',
+    description: 'the files of the day are written, with their manifest',
+    run: (context) => writeFiles(context, options),
+  }
+}
+
+async function writeFiles(context: DayStepContext, options: FileStepOptions): Promise<DayStepOutcome> {
+  const client = await connect({ url: context.url, name: 'mizan clearing write', role: 'mizan_app' })
+  try {
+    const files = await ownFiles(client, context.businessDate)
+    if (files.length === 0) {
+      const day = formatDate(context.businessDate)
+      return { state: 'blocked', words: `no items of ${day} were taken; run mizan clearing build ${day}` }
+    }
+    const catalogue = await readCatalogue(client)
+    let bytes = 0
+    for (const file of files) {
+      const written = await writeOne(file, { client, options, catalogue, context })
+      bytes += written.bytes ?? 0
+    }
+    const manifest = await writeManifest(client, { centre: options.centre, actor: 'write', ...context })
+    const words = `${files.length} file(s), ${bytes} bytes; manifest ${manifest.name}`
+    return { state: 'done', words, detail: { files: files.length, bytes, manifest: manifest.name } }
+  } finally {
+    await client.end().catch(() => undefined)
+  }
+}
+
+/** The files of a date that are made of its items, in the order in which they are written. */
+export async function ownFiles(client: Client, businessDate: CivilDate): Promise<ClearingFile[]> {
+  const files = await listFiles(client, { businessDate, direction: 'out', types: FILE_TYPES })
+  return files.filter(({ state }) => state !== 'superseded').toReversed()
+}
+
+/** Writes a file unless it stands there as it was written. @throws MizanError CONFLICT when it comes out another */
+async function writeOne(file: ClearingFile, writing: Writing): Promise<ClearingFile> {
+  const { client, context } = writing
+  context.signal.throwIfAborted()
+  const place = path.join(context.folder, file.path)
+  // What is signed and on its way is protection's; its clear form may be gone on purpose.
+  if (file.state !== 'selected' && file.state !== 'written') return file
+  if (file.state === 'written' && (await isAsWritten(place, file))) return file
+  let content: WrittenContent | undefined
+  const written = await writeAtomically(place, async (sink) => {
+    content = await inSnapshot(client, () => fill(sink, file, writing))
+  })
+  return await recordWritten(client, file.id, { ...(content as WrittenContent), ...written }, 'write')
+}
+
+async function isAsWritten(place: string, { bytes, sha256 }: ClearingFile): Promise<boolean> {
+  const found = await stat(place).catch(() => undefined)
+  if (found === undefined || found.size !== bytes || sha256 === undefined) return false
+  return (await digestFile(place)).sha256.equals(sha256)
+}
+
+async function fill(sink: FileSink, file: ClearingFile, writing: Writing): Promise<WrittenContent> {
+  if (file.type === 'CTF') return await fillNetwork(sink, file, writing)
+  const [bank = '', programme = ''] = file.institution.split('-')
+  const { client, options, catalogue } = writing
+  const { name, businessDate, cycle, sequence } = file
+  const outlets = await readClearingOutlets(client, businessDate, bank === NO_BANK ? undefined : bank)
+  const head = { name, centre: options.centre, bank, businessDate, cycle, sequence, catalogue, outlets }
+  if (file.type === 'OUT') {
+    const lines = readStatementLines(client, businessDate, bank === NO_BANK ? undefined : bank)
+    return await writeStatementFile(sink, { ...head, lines })
+  }
+  const items = readSubsidyItems(client, file)
+  return await writeSubsidyFile(sink, {
+    ...head,
+    programme: Number(programme),
+    items,
+    onItems: (done) => report(writing, file, done),
+  })
+}
+
+async function fillNetwork(sink: FileSink, file: ClearingFile, writing: Writing): Promise<WrittenContent> {
+  const { client, options } = writing
+  return await writeNetworkFile(sink, {
+    head: {
+      processingBin: options.processingBin,
+      businessDate: file.businessDate,
+      sequence: file.sequence,
+      isTest: options.testFiles,
+    },
+    batchItems: options.batchItems,
+    protection: options.protection,
+    items: readNetworkItems(client, file),
+    onItems: (done) => report(writing, file, done),
+  })
+}
+
+function report({ context }: Writing, file: ClearingFile, done: number): void {
+  context.signal.throwIfAborted()
+  context.progress(`writing ${file.name}`, done)
+}

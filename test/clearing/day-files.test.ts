@@ -1,0 +1,278 @@
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import t from 'tap'
+import type { AuthorizationRequest } from '../../src/authorization/request.ts'
+import type { CivilDate } from '../../src/calendar.ts'
+import type { DayStepContext } from '../../src/clearing/day/step.ts'
+import { balanceStep } from '../../src/clearing/outgoing/balance-step.ts'
+import { selectStep } from '../../src/clearing/outgoing/select-step.ts'
+import { writeStep } from '../../src/clearing/outgoing/write-step.ts'
+import { approvalCode } from '../../src/identifiers.ts'
+import { listFiles } from '../../src/store/clearing/files.ts'
+import { verifyLedger } from '../../src/store/verify.ts'
+import { createLogger } from '../../src/telemetry/logger.ts'
+import { type LiveLedger, openLedger } from '../ledger/live-ledger.ts'
+import { FIRST_ID, messageOf, naming, SECOND_ID } from '../ledger/scenario.ts'
+import { panProtectionOf } from '../support/pan-keys.ts'
+import { luhnHolds, type PlainRecord, plainRecords, plainTotals } from './independent-reader.ts'
+
+const DAY_MS = 86_400_000
+const [first, second, third] = [20261118, 20261119, 20261120] as CivilDate[] as [CivilDate, CivilDate, CivilDate]
+const options = {
+  processingBin: '400000',
+  centre: 'MIZAN',
+  batchItems: 3,
+  testFiles: true,
+  railLinks: ['visa'],
+  protection: panProtectionOf('ledger tests'),
+}
+const visa = { link: 'visa', schemeRail: true, networkReference: '426326000000001', acquirer: '400001' } as const
+const [hold, completion, reversal] = [
+  { messageClass: 'authorization', mti: '0100' },
+  { messageClass: 'financial-advice', mti: '0220' },
+  { messageClass: 'reversal', mti: '0400' },
+] as const
+
+/** Two days with something of everything on the card scheme's rails, at home and of the subsidies. */
+async function play(ledger: LiveLedger): Promise<void> {
+  const sent = new Map<string, AuthorizationRequest>()
+  const say = async (
+    name: string,
+    place: 'bakery' | 'grocer' | 'shop' | 'atm',
+    fields: Partial<AuthorizationRequest>,
+    original?: string,
+    who = FIRST_ID,
+  ) => {
+    const named = original === undefined ? {} : naming(sent.get(original) as AuthorizationRequest)
+    const message = messageOf(ledger, who, place, { ...fields, ...named })
+    sent.set(name, message)
+    const { result } = await ledger.submit(message)
+    if (result !== 'approved') throw new Error(`${name}: ${result}`)
+  }
+  await say('purchase', 'shop', { ...visa, amountPiasters: 1_000 })
+  await say('cash', 'atm', { ...visa, transactionType: '01', amountPiasters: 20_000 })
+  await say('hold', 'shop', { ...visa, ...hold, amountPiasters: 5_000 })
+  await say('capture', 'shop', { ...visa, ...completion, amountPiasters: 4_500 }, 'hold')
+  await say('undone', 'shop', { ...visa, amountPiasters: 2_000 })
+  await say('its reversal', 'shop', { ...visa, ...reversal, amountPiasters: 2_000 }, 'undone')
+  await say('shrunk', 'shop', { ...visa, amountPiasters: 3_000 })
+  const partly = { ...visa, ...reversal, amountPiasters: 3_000, replacementPiasters: 1_200 }
+  await say('its shrinking', 'shop', partly, 'shrunk')
+  await say('with cash', 'shop', { ...visa, transactionType: '09', amountPiasters: 900, cashbackPiasters: 400 })
+  await say('refunded', 'shop', { ...visa, amountPiasters: 700 })
+  await say('refund', 'shop', { ...visa, transactionType: '20', amountPiasters: 700 }, 'refunded')
+  // At home: nothing of it is the card scheme's.
+  await say('home', 'shop', { amountPiasters: 1_100 })
+  await say('home cash', 'atm', { transactionType: '01', amountPiasters: 5_000 })
+  const bread = { fromAccount: '92', quantity: 5, amountPiasters: 100, tender: 'postal' as const }
+  await say('bread', 'bakery', bread)
+  await say(
+    'bread over the rails',
+    'bakery',
+    { ...visa, ...bread, quantity: 2, amountPiasters: 40 },
+    undefined,
+    SECOND_ID,
+  )
+  await say('ration', 'grocer', { fromAccount: '91', amountPiasters: 1_500 })
+  await say('ration back', 'grocer', { ...reversal, amountPiasters: 1_500 }, 'ration')
+  await say('second ration', 'grocer', { fromAccount: '91', amountPiasters: 900 })
+
+  ledger.clock.nowMs += DAY_MS
+  await say('late reversal', 'shop', { ...visa, ...reversal, amountPiasters: 1_000 }, 'purchase')
+  await say('cash back', 'atm', { ...visa, ...reversal, amountPiasters: 20_000 }, 'cash')
+  await say('reversal of the capture', 'shop', { ...visa, ...reversal, amountPiasters: 4_500 }, 'capture')
+  await say('refund undone', 'shop', { ...visa, ...reversal, amountPiasters: 700 }, 'refund')
+  await say('bread back', 'bakery', { ...reversal, amountPiasters: 100 }, 'bread')
+  await say('next bread', 'bakery', { ...bread, quantity: 1, amountPiasters: 20 })
+}
+
+t.test('the files of three days', async (t) => {
+  const ledger = await openLedger(t)
+  await ledger.client.query(
+    `insert into outlet_detail (outlet_id, settlement_bank, settlement_account)
+     select id, case when category in ('bakery', 'shop') then 'NBE' else 'MISR' end, 'EG' || lpad(id::text, 20, '0')
+     from outlet where category <> 'grocer' on conflict (outlet_id) do update set
+       settlement_bank = excluded.settlement_bank, settlement_account = excluded.settlement_account`,
+  )
+  await ledger.client.query(
+    `update outlet_detail set settlement_bank = null, settlement_account = null
+     where outlet_id in (select id from outlet where category = 'grocer')`,
+  )
+  await play(ledger)
+  const folder = t.testdir()
+  const contextOf = (businessDate: CivilDate): DayStepContext => ({
+    businessDate,
+    folder,
+    url: ledger.url,
+    signal: new AbortController().signal,
+    log: createLogger({ level: 'silent' }),
+    nowMs: () => ledger.clock.nowMs,
+    progress: () => undefined,
+  })
+  const run = async (date: CivilDate, step = selectStep(options)) => await step.run(contextOf(date))
+  const read = (name: string) => readFileSync(path.join(folder, 'out', name))
+  const all = () =>
+    Object.fromEntries(
+      ['2026-11-18', '2026-11-19', '2026-11-20'].flatMap((day) =>
+        readdirSync(path.join(folder, 'out', day)).map((name) => [name, read(`${day}/${name}`).toString('latin1')]),
+      ),
+    )
+  t.match(await run(first), { state: 'blocked', words: /not closed in all lanes; close it with mizan cutover/ })
+  await ledger.client.query(
+    `insert into business_day (business_date, state, asked_by, asked_at, lanes_closed_at)
+     select d::date, 'closing', 'test', now(), now() from generate_series('2026-11-18'::date, '2026-11-20', '1 day') d
+     on conflict (business_date) do update set state = 'closing', asked_by = 'test', asked_at = now(), lanes_closed_at = now()`,
+  )
+  t.match(await run(second), { state: 'blocked', words: /2026-11-18 comes first/ })
+  t.match(await run(first, writeStep(options)), { state: 'blocked', words: /no items of 2026-11-18 were taken/ })
+  t.match(await run(first), {
+    state: 'done',
+    words:
+      /^7 for the card scheme, 5 in 2 subsidy file\(s\), 2 statement\(s\); no settlement bank is known of 1 outlet/,
+  })
+  for (const date of [second, third]) t.match(await run(date), { state: 'done' })
+  for (const date of [first, second, third]) t.match(await run(date, writeStep(options)), { state: 'done' })
+  for (const date of [first, second, third]) {
+    const { state, words } = await run(date, balanceStep())
+    t.equal(state, 'done', words)
+  }
+
+  t.test('the card scheme gets what was posted, by an independent reader', async (t) => {
+    const records = plainRecords(read('2026-11-18/UC.CTF.400000.20261118.1.001'))
+    const itemsOf = (list: readonly PlainRecord[]) =>
+      list
+        .filter(({ layout }) => layout === '05.0')
+        .map(({ fields }) => `${fields.transactionCode} ${Number(fields.destinationAmount)}`)
+    t.same(itemsOf(records), ['05 1000', '07 20000', '05 4500', '05 1200', '05 900', '05 700', '06 700'])
+    const header = records[0]?.fields
+    t.match(header, { processingBin: '400000', processingDate: '26322', testOption: 'TEST', outgoingFileId: '001' })
+    const totals = plainTotals(records)
+    t.equal(totals.batches, 3)
+    const last = records.at(-1)?.fields ?? {}
+    t.equal(last.transactionCode, '92')
+    t.equal(BigInt(last.destinationAmount ?? 0), totals.destination)
+    t.equal(BigInt(last.sourceAmount ?? 0), totals.source)
+    t.equal(Number(last.componentCount), totals.behindHeader)
+    t.equal(Number(last.transactionCount), totals.drafts + totals.batches + 1)
+    t.equal(Number(last.monetaryTransactionCount), totals.drafts)
+    const drafts = records.filter(({ layout }) => layout === '05.0').map(({ fields }) => fields)
+    const references = drafts.map((fields) =>
+      ['arnFormatCode', 'arnAcquiringId', 'arnDate', 'arnFilmLocator', 'arnCheckDigit']
+        .map((name) => fields[name])
+        .join(''),
+    )
+    t.equal(new Set(references).size, 7)
+    t.ok(references.every(luhnHolds))
+    t.ok(drafts.every(({ accountNumber }) => luhnHolds(accountNumber ?? '')))
+    const { rows } = await ledger.client.query<{ id: string }>(
+      `select id from authorization_journal where mti = '0100' and business_date = '2026-11-18'`,
+    )
+    t.equal(drafts[2]?.authorizationCode, approvalCode(Number(rows[0]?.id)), 'a completion has the code of its hold')
+    const part = (layout: string, index: number) => records.filter((one) => one.layout === layout)[index]?.fields
+    t.match(part('05.5', 2), { authorizedAmount: '000000005000', transactionIdentifier: '426326000000001' })
+    t.match(part('05.1', 4), { cashback: '000000400' })
+
+    const next = plainRecords(read('2026-11-19/UC.CTF.400000.20261119.1.001'))
+    t.same(itemsOf(next), ['25 1000', '27 20000', '25 4500', '26 700'])
+    const back = next.filter(({ layout }) => layout === '05.0').map(({ fields }) => fields)
+    t.equal(`${back[0]?.arnDate}${back[0]?.arnFilmLocator}`, `${drafts[0]?.arnDate}${drafts[0]?.arnFilmLocator}`)
+    t.equal(back[2]?.arnFilmLocator, drafts[2]?.arnFilmLocator, 'a reversal bears the reference of what it takes back')
+    t.equal(back[0]?.purchaseDate, '1118')
+    const empty = plainRecords(read('2026-11-20/UC.CTF.400000.20261120.1.001'))
+    t.same(
+      empty.map(({ layout }) => layout),
+      ['90', '92'],
+    )
+  })
+
+  t.test('banks get what outlets dispensed and what is payable for it', async (t) => {
+    const lines = (name: string) =>
+      read(name)
+        .toString()
+        .trimEnd()
+        .split('\n')
+        .map((line) => line.split(','))
+    const bread = lines('2026-11-18/UC.SUB.NBE-01.20261118.1.001')
+    t.same(bread[0]?.slice(0, 10), [
+      'H',
+      'SUB',
+      '1',
+      'UC.SUB.NBE-01.20261118.1.001',
+      'MIZAN',
+      'NBE',
+      '1',
+      'bread',
+      'LOAF',
+      '2026-11-18',
+    ])
+    const items = bread.filter(([kind]) => kind === 'I').map((cells) => [cells[3], cells[6], cells[7]].join(' '))
+    t.same(items.toSorted(), ['RD 2 40', 'RD 5 100'])
+    const trailer = bread.at(-1) ?? []
+    t.same([trailer[2], trailer[5], trailer[10]], ['2', '7', String(7 * 105)])
+    const back = lines('2026-11-19/UC.SUB.NBE-01.20261119.1.001')
+    const subtotals = back.filter(([kind]) => kind === 'S')
+    t.same(
+      subtotals.map((cells) => [cells[4], cells[12], cells[15]]),
+      [
+        ['2026-11-18', '-5', '-525'],
+        ['2026-11-19', '1', '105'],
+      ],
+      'what is taken back counts by the tariff of the day on which it was given',
+    )
+    const ration = lines('2026-11-18/UC.SUB.NOBANK-04.20261118.1.001')
+    t.same(
+      ration.filter(([kind]) => kind === 'I').map((cells) => cells[3]),
+      ['RD', 'RT', 'RD'],
+    )
+    t.equal(ration.at(-1)?.[10], '900')
+    const statement = lines('2026-11-18/UC.OUT.NBE.20261118.1.001')
+    const money = statement.filter(([kind]) => kind === 'M').map((cells) => cells.slice(3).join(' '))
+    t.same(money.toSorted(), ['coPayment 2 140 0', 'purchase 1 1100 0'])
+    t.same(statement.at(-1)?.slice(4, 9), ['1240', '0', '1240', '735', '1975'])
+  })
+
+  t.test('manifests make a chain', async (t) => {
+    const manifests = (await listFiles(ledger.client, { types: ['MAN'] })).toReversed()
+    let previous: string | null = null
+    for (const { path: place, sha256 } of manifests) {
+      const content = JSON.parse(readFileSync(path.join(folder, place), 'utf8'))
+      t.equal(content.previousSha256, previous)
+      t.ok(content.files.every(({ sha256: hash }: { sha256: string }) => /^[0-9a-f]{64}$/.test(hash)))
+      previous = sha256?.toString('hex') ?? ''
+    }
+    t.equal(manifests.length, 3)
+  })
+
+  t.test('whatever is run again, or lost, comes out the same', async (t) => {
+    const before = all()
+    rmSync(path.join(folder, 'out', '2026-11-18'), { recursive: true })
+    writeFileSync(path.join(folder, 'out', '2026-11-19', 'UC.CTF.400000.20261119.1.001'), 'damaged')
+    for (const step of [selectStep(options), writeStep(options), balanceStep()]) {
+      for (const date of [first, second, third]) t.match(await run(date, step), { state: 'done' })
+    }
+    t.strictSame(all(), before)
+  })
+
+  t.test('a difference blocks the day and says where it is', async (t) => {
+    const file = path.join(folder, 'out', '2026-11-18', 'UC.SUB.NBE-01.20261118.1.001')
+    const text = readFileSync(file, 'utf8')
+    writeFileSync(file, text.replace('RD,', 'RT,'))
+    t.match(await run(first, balanceStep()), { state: 'blocked', words: /UC.SUB.NBE-01.20261118.1.001, line \d+ says/ })
+    writeFileSync(file, text)
+    const change = `update clearing_item set amount_piasters = amount_piasters + $1 where transaction_code = '07'`
+    await ledger.client.query(change, [1])
+    t.match(await run(first, balanceStep()), {
+      state: 'blocked',
+      words: /UC.CTF.400000.20261118.1.001: gross amount 29000, the items 29001/,
+    })
+    await ledger.client.query(change, [-1])
+    t.match(await run(first, balanceStep()), { state: 'done' })
+  })
+
+  const checks = await verifyLedger(ledger.url)
+  t.same(
+    checks.filter(({ ok }) => !ok),
+    [],
+  )
+  t.same(ledger.faults, [])
+})
