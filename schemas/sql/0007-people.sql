@@ -451,6 +451,7 @@ begin
     when 'host-ending' then perform change_host_ending(p_lane, p_seq, p_payload);
     when 'host-advice' then perform change_host_advice(p_lane, p_seq, p_payload);
     when 'day-closed' then perform change_day_closed(p_lane, p_payload);
+    when 'dispute-credit' then perform change_dispute_credit(p_lane, p_at, p_payload);
     else
       raise exception 'there is no change %', p_kind using errcode = 'check_violation', constraint = 'change_known';
   end case;

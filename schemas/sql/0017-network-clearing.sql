@@ -127,7 +127,7 @@ create table network_file_refusal (
   name          text not null check (length(name) between 1 and 200),
   bytes         bigint not null,
   sha256        text not null check (sha256 ~ '^[0-9a-f]{64}$'),
-  code          text not null check (code in ('unreadable', 'unbalanced', 'repeated', 'out-of-sequence', 'not-for-us', 'too-late')),
+  code          text not null check (code in ('unreadable', 'unbalanced', 'repeated', 'out-of-sequence', 'not-for-us')),
   reason        text not null check (length(reason) between 1 and 500),
   at            timestamptz not null default clock_timestamp()
 );
@@ -198,6 +198,31 @@ begin
 end $$;
 create trigger dispute_event_history before update or delete on dispute_event
   for each row execute function dispute_event_history();
+
+-- Of `apply_change`, in the commit that posts it: the household has the disputed money, provisionally or for good, or it is
+-- taken back because the dispute is lost.
+create function change_dispute_credit(p_lane smallint, p_at timestamptz, p_payload jsonb) returns void language plpgsql as $$
+declare
+  v_id bigint := (p_payload ->> 'dispute')::bigint;
+  v_what text := p_payload ->> 'what';
+  v_events text[] := case v_what when 'credit' then array['credited'] when 'accept' then array['credited', 'accepted']
+                                 when 'lose' then array['credit-taken-back', 'lost'] end;
+begin
+  update dispute set
+      credited = v_what <> 'lose',
+      state = case v_what when 'accept' then 'accepted' when 'lose' then 'lost' else state end,
+      ended_at = case when v_what in ('accept', 'lose') then p_at end
+    where id = v_id and lane = p_lane and household_id = (p_payload ->> 'household')::bigint and posted
+      and amount_piasters = (p_payload ->> 'amount')::bigint and credited = (v_what = 'lose')
+      and state = case v_what when 'lose' then 'represented' else 'raised' end;
+  if not found or v_events is null then
+    raise exception 'dispute % has had its credit, or none', v_id
+      using errcode = 'check_violation', constraint = 'dispute_credit_once';
+  end if;
+  insert into dispute_event (dispute_id, event, actor, posted_ids, at)
+    select v_id, e.event, p_payload ->> 'actor', case when e.ordinal = 1 then array[(p_payload ->> 'id')::bigint] else '{}' end, p_at
+    from unnest(v_events) with ordinality e(event, ordinal);
+end $$;
 
 -- Chargebacks for the network: the next clearing file takes those that wait, and says which file that was. Everything else of
 -- the record is that of the presentment (`network_item` and the file it came in).
@@ -272,4 +297,6 @@ grant select, insert, update on network_item, dispute, outgoing_dispute_item to 
 grant select, insert on network_total, network_return, network_file_refusal, dispute_event to mizan_app;
 grant select on network_items, network_totals, disputes to mizan_app, mizan_analyst;
 revoke all on function authorizations_by_id(smallint, bigint[], date[]) from public;
+revoke all on function change_dispute_credit(smallint, timestamptz, jsonb) from public;
 grant execute on function authorizations_by_id(smallint, bigint[], date[]) to mizan_app;
+grant execute on function change_dispute_credit(smallint, timestamptz, jsonb) to mizan_app;

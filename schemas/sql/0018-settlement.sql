@@ -19,8 +19,6 @@ create table settlement_bank_term (
   name          text not null check (name ~ '^[A-Za-z0-9/?:().,''+ -]{1,70}$'),
   -- Ours there: what its statement is of.
   account       text not null check (account ~ '^[A-Z0-9]{4,34}$'),
-  -- The bank from whose account ours here is covered for what it pays out: a net pacs.009 besides; null = not by us.
-  funded_by     integer references settlement_bank (number) check (funded_by <> bank),
   reason        text not null check (length(reason) between 1 and 500),
   actor         text not null check (length(actor) between 1 and 64),
   at            timestamptz not null default now()
@@ -69,9 +67,9 @@ create table payout_cycle_term (
 create index payout_cycle_term_key on payout_cycle_term (category, governorate, from_date, id);
 
 create function settlement_banks_on(p_date date)
-  returns table (number integer, code text, bic text, name text, account text, funded_by integer)
+  returns table (number integer, code text, bic text, name text, account text)
   language sql stable as $$
-  select b.number, b.code, t.bic, t.name, t.account, t.funded_by
+  select b.number, b.code, t.bic, t.name, t.account
   from settlement_bank b
   cross join lateral (select * from settlement_bank_term t where t.bank = b.number and t.from_date <= p_date
                       order by t.from_date desc, t.id desc limit 1) t;
@@ -230,9 +228,8 @@ create table settlement_instruction (
   end_to_end_id text not null unique check (end_to_end_id ~ '^[A-Z0-9-]{1,35}$'),
   uetr          uuid not null unique,
   kind          text not null check (kind in ('pain.001', 'pacs.009')),
-  -- repayment: what came back goes once more; cover: money for our account at the bank, of which the journal takes note
-  -- when it is seen at both banks.
-  purpose       text not null check (purpose in ('payout', 'repayment', 'offset', 'net', 'cover')),
+  -- repayment: what came back goes once more; offset: to a wholesaler for its outlets; net: of an institution.
+  purpose       text not null check (purpose in ('payout', 'repayment', 'offset', 'net')),
   direction     text not null check (direction in ('pay', 'collect')),
   -- Whose account of ours is debited or credited.
   bank          integer not null references settlement_bank (number),
@@ -265,7 +262,7 @@ create table settlement_instruction (
   constraint settlement_instruction_party check (
     (outlet_id is not null) = (purpose in ('payout', 'repayment'))
     and (institution is null) = (institution_kind is null)
-    and (purpose = 'cover' or num_nonnulls(outlet_id, institution) = 1)),
+    and num_nonnulls(outlet_id, institution) = 1),
   constraint settlement_instruction_direction check (direction = 'pay' or purpose = 'net'),
   constraint settlement_instruction_restored check ((restored_date is null) = (restored_cycle is null))
 );
@@ -303,10 +300,33 @@ create table settlement_instruction_event (
 );
 create index settlement_instruction_event_instruction on settlement_instruction_event (instruction_id, id);
 
+-- An instruction file is released and delivered as every clearing file; what stands in it goes along.
+create function settlement_file_moved() returns trigger language plpgsql as $$
+declare
+  v_state text := case when new.state = 'released' then 'released' else 'sent' end;
+begin
+  with moved as (
+    update settlement_instruction i set state = v_state
+    where i.file_id = new.id and (i.state = 'prepared' or (v_state = 'sent' and i.state = 'released')) returning i.id)
+  insert into settlement_instruction_event (instruction_id, state, source)
+    select id, v_state, 'file ' || new.name from moved;
+  update settlement_run r set state = 'released', released_at = clock_timestamp(),
+    released_by = left(coalesce((select c.maker || ' + ' || c.checker from clearing_release c
+                                 where new.id = any (c.file_ids) order by c.id desc limit 1), session_user), 200)
+  where r.business_date = new.business_date and r.cycle = new.cycle and r.state = 'written'
+    and not exists (select from settlement_instruction i where i.business_date = r.business_date and i.cycle = r.cycle
+                    and i.state = 'prepared');
+  return null;
+end $$;
+create trigger settlement_file_moved after update of state on clearing_file
+  for each row when (new.direction = 'out' and new.type in ('PAY', 'NET') and old.state <> new.state
+                     and new.state in ('released', 'delivered', 'acknowledged'))
+  execute function settlement_file_moved();
+
 -- For people and reports --------------------------------------------------------------------------------------------
 
 create view settlement_banks as
-  select b.number, b.code, t.bic, t.name, t.account, t.funded_by,
+  select b.number, b.code, t.bic, t.name, t.account,
          exists (select from settlement_institution_term i where i.bank = b.number) as serves_institutions
   from settlement_bank b
   cross join lateral (select * from settlement_bank_term t where t.bank = b.number
@@ -337,7 +357,7 @@ grant update (ended_at, ended_by) on payout_suspension to mizan_app;
 grant update (state, totals, released_at, released_by) on settlement_run to mizan_app;
 grant update (released_date, released_cycle) on settlement_holdback to mizan_app;
 grant update (state, file_id, reason_code, reason, restored_date, restored_cycle) on settlement_instruction to mizan_app;
-revoke all on function settlement_banks_on(date), settlement_institutions_on(date), payout_cycles_on(date) from public;
-grant execute on function settlement_banks_on(date), settlement_institutions_on(date), payout_cycles_on(date) to mizan_app;
+revoke all on function settlement_file_moved(), settlement_banks_on(date), settlement_institutions_on(date), payout_cycles_on(date) from public;
+grant execute on function settlement_file_moved(), settlement_banks_on(date), settlement_institutions_on(date), payout_cycles_on(date) to mizan_app;
 grant select on settlement_banks, settlement_runs, settlement_payables, settlement_dues, settlement_positions,
   settlement_instructions to mizan_analyst;

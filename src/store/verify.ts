@@ -14,6 +14,7 @@ import { commandChecks } from './verify/commands.ts'
 import { entitlementChecks } from './verify/entitlements.ts'
 import { hashChainCheck } from './verify/hash-chain.ts'
 import { idempotencyChecks } from './verify/idempotency.ts'
+import { networkClearingChecks } from './verify/network-clearing.ts'
 import { outboundChecks } from './verify/outbound.ts'
 import { postingChecks } from './verify/postings.ts'
 import { type VerificationRules, verificationRules } from './verify/rules.ts'
@@ -42,6 +43,7 @@ export const ledgerChecks: readonly LedgerCheck[] = [
   ...basketChecks,
   ...outboundChecks,
   ...accountHostChecks,
+  ...networkClearingChecks,
 ]
 
 /**

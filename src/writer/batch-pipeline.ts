@@ -1,5 +1,6 @@
 import type { CivilDate, Clock } from '../calendar.ts'
 import { assert, describeError } from '../errors.ts'
+import type { Batch } from '../store/batch.ts'
 import type { CommitOutcome, LaneJournal, LanePosition } from '../store/lane-journal.ts'
 import type { Timing } from '../timing.ts'
 import type { Admission } from './admission.ts'
@@ -71,7 +72,13 @@ export class BatchPipeline {
 
   /** First business day that the batch after the one in flight may be of. */
   get openDate(): CivilDate {
-    return this.#flight?.batch.openDate ?? this.#position.openDate
+    return this.#openDateAfter(this.#flight?.batch)
+  }
+
+  /** A day that is closed late, or once more, opens none that is closed. */
+  #openDateAfter(batch: Batch | undefined): CivilDate {
+    const { openDate } = this.#position
+    return batch?.openDate === undefined || batch.openDate < openDate ? openDate : batch.openDate
   }
 
   /** Being filled. */
@@ -230,7 +237,7 @@ export class BatchPipeline {
       lastSeq: batch.seq,
       lastHash: hash,
       nextId: batch.nextId,
-      openDate: batch.openDate ?? this.#position.openDate,
+      openDate: this.#openDateAfter(batch),
     }
     for (const row of batch.authorizations) {
       recent.add(row.key, batch.atMs)

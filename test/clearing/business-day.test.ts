@@ -138,6 +138,16 @@ t.test('a day ends before its time, in lanes with and without traffic, once whoe
   )
   t.match(await refusalOf(late), { constraint: 'lane_day_open' })
   await owner.end()
+  // A day that is closed once more, late, opens none.
+  const again = await requestCommand(client, {
+    lane: 0,
+    kind: 'close-day',
+    detail: { date: addDays(day, -3) },
+    requestedBy: 'test',
+  })
+  t.match(await awaitCommand(client, again, { timeoutMs: 30_000 }), { end: { done: true } })
+  t.equal(second.lanes[0]?.businessDate, next)
+  t.equal(await buy(second, 2), next)
   // Its own evening has come: the clock says the same as the lanes.
   clock.advance(DAY_MS)
   t.equal(await buy(second, 1), next)

@@ -26,6 +26,15 @@ const repeat = `(select id from command_journal where kind = 'repeat')`
 const wallet = (householdId: number) => 100_400_000_000_000 + householdId
 const postal = (householdId: number) => 600_100_000_000_000 + householdId
 
+const networkFile = (state: string) =>
+  `insert into clearing_file (direction, type, institution, business_date, name, path, state, items, bytes, sha256)
+     values ('in', 'ITF', '400000', '2026-11-18', 'PLANTED', 'in/done/PLANTED', '${state}', 1, 0, decode(repeat('00', 32), 'hex'))`
+const networkItem = (state: string, posted: string) =>
+  `insert into network_item (file_id, number, record, transaction_code, lane, household_id, card_id, pan_masked, amount_piasters,
+       state, business_date, outcome, posted_id)
+     select f.id, 1, 2, '05', a.lane, a.household_id, a.card_id, a.pan_masked, a.amount, '${state}', a.business_date, ${posted}
+     from authorization_journal a, clearing_file f where a.id = ${purchase} and f.name = 'PLANTED'`
+
 const plants: readonly Plant[] = [
   {
     what: 'accounts of two units in one transfer',
@@ -351,6 +360,28 @@ const plants: readonly Plant[] = [
           insert into host_request_ending select lane, 1, batch_seq, id, 'unanswered', false, false, 0, ''
             from authorization_journal where id = ${purchase}`,
     fails: ['host-requests-end-once'],
+    forge: [],
+  },
+  {
+    what: 'an item of a network file that a message had posted, as if it had posted it itself',
+    sql: `${networkFile('received')}; ${networkItem('matched', `'exact', a.id`)}`,
+    fails: ['network-items-posted'],
+    forge: [],
+  },
+  {
+    what: 'a network file of which an item is lost',
+    sql: networkFile('processed'),
+    fails: ['network-files-whole'],
+    forge: [],
+  },
+  {
+    what: 'a dispute whose chargeback was never posted',
+    sql: `${networkFile('received')}; ${networkItem('disputed', `'exact', null`)};
+          insert into dispute (file_id, number, lane, household_id, card_id, arn, transaction_code, amount_piasters, reason_code,
+              reason, posted, state, raised_by, approved_by, raised_at, respond_by)
+            select n.file_id, n.number, n.lane, n.household_id, n.card_id, '24000006326000000000015', '15', n.amount_piasters, '83',
+              'planted', true, 'raised', 'one', 'two', now(), current_date from network_item n`,
+    fails: ['disputes-accounted'],
     forge: [],
   },
   {

@@ -136,7 +136,8 @@ function judgeDebit(item: Presentment, known: Known, policy: IncomingPolicy): Ve
   const { candidate } = match
   if (isCleared(item, candidate)) return duplicate(`authorization ${candidate.id} was cleared before`, match)
   const { hold, postedPiasters } = candidate
-  if (hold?.ending === 'voided') {
+  const isTakenBack = hold?.ending === 'captured' && candidate.cleared.length === 0 && postedPiasters === 0
+  if (hold?.ending === 'voided' || isTakenBack) {
     const words = `authorization ${candidate.id} was reversed before it was presented`
     return exception('authorization-reversed', words, match, [...flags, 'dispute-right'])
   }

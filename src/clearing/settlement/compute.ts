@@ -37,7 +37,6 @@ import {
 } from '../../store/clearing/settlement-write.ts'
 import type { Client } from '../../store/connection.ts'
 import { uetrOf } from '../iso20022/values.ts'
-import { coversOf } from './cover.ts'
 import { endToEndIdOf, purposeLetters } from './identifiers.ts'
 import { latinName } from './latin-name.ts'
 import { type Plan, type PlannedInstruction, planSettlement } from './plan.ts'
@@ -193,8 +192,7 @@ async function store(client: Client, { key, valueDate, plan, outlets, master }: 
   await addDues(client, key, plan.dues)
   await addHoldbacks(client, key, plan.holdbacks)
   await addPositions(client, key, positionsOf(plan.instructions))
-  const covers = coversOf(key, instructions, master.banks)
-  await addInstructions(client, { ...key, valueDate }, [...instructions, ...covers])
+  await addInstructions(client, { ...key, valueDate }, instructions)
 }
 
 function instructionOf(

@@ -214,10 +214,7 @@ async function* netsOf(instructions: AsyncIterable<Instruction>, us: Agent): Asy
       ...(debtor.account === undefined ? {} : { debtorAccount: debtor.account }),
       creditor: creditor.agent,
       ...(creditor.account === undefined ? {} : { creditorAccount: creditor.account }),
-      remittance:
-        one.purpose === 'cover'
-          ? `COVER OF PAYMENTS OF ${one.businessDate}`
-          : `NET OF ${one.institutionKind} ${one.institution} ${one.partyName} ${one.businessDate}`,
+      remittance: `NET OF ${one.institutionKind} ${one.institution} ${one.partyName} ${one.businessDate}`,
     }
   }
 }

@@ -2,7 +2,7 @@ import type { CivilDate } from '../../calendar.ts'
 import { assert } from '../../errors.ts'
 
 /** What an instruction is for; its letter stands in its id. */
-export const purposeLetters = { payout: 'O', repayment: 'R', offset: 'W', net: 'N', cover: 'V' } as const
+export const purposeLetters = { payout: 'O', repayment: 'R', offset: 'W', net: 'N' } as const
 export type InstructionPurpose = keyof typeof purposeLetters
 
 /** Letters of institutions in ids. */

@@ -1,6 +1,7 @@
 import type { OutletCategory } from '../../benefit/programme-schema.ts'
 import { addDays, type CivilDate } from '../../calendar.ts'
 import { type AccountNumber, kindOf, moneyAccount, moneyKinds, ownerOf } from '../../ledger/accounts.ts'
+import { failureLines } from '../../store/clearing/settlement-failure.ts'
 import { cycleOf, holdbackOf, type PayoutCycle, type PayoutCycleRule, paysWithin } from './payout-cycle.ts'
 
 /** Why something stays due. */
@@ -140,7 +141,8 @@ function accountsOf({ openings, added, released, failed }: PlanInput): Map<numbe
   for (const [outlet, piasters] of released) at(moneyAccount('subsidyPayable', outlet)).released += piasters
   // What was to clear the accounts of an institution is due there again; an outlet's stands on an account of its own.
   for (const { purpose, lines } of failed) {
-    if (purpose === 'net') for (const { account, piasters } of lines) at(account).restored += piasters
+    if (purpose !== 'net') continue
+    for (const { account, piasters } of failureLines({ purpose, lines })) at(account).restored += piasters
   }
   return accounts
 }
@@ -279,7 +281,7 @@ function repaymentsByOutlet(failed: readonly FailedPayment[]): Map<number, Faile
 
 /** What a payment to an outlet was to clear stands on its account of payouts that came back. */
 function repaymentOf(outlet: PlanOutlet, way: Way, { endToEndId, lines }: FailedPayment): PlannedInstruction {
-  const unapplied = unappliedOf(lines)
+  const unapplied = failureLines({ purpose: 'payout', lines })
   const made =
     way.kind === 'bank'
       ? payoutOf('repayment', outlet, way, unapplied)
@@ -291,18 +293,6 @@ function offsetOf({ kind, institution, bank, name, account }: PlanInstitution) {
   return { purpose: 'offset' as const, party: { kind, number: institution }, bank, name, account }
 }
 
-/** What came back, on each outlet's account of unapplied payouts. */
-export function unappliedOf(lines: readonly PlannedLine[]): PlannedLine[] {
-  const sums = new Map<number, bigint>()
-  for (const { account, piasters } of lines) {
-    const outlet = ownerOf(account)
-    sums.set(outlet, (sums.get(outlet) ?? 0n) + piasters)
-  }
-  return linesOf(
-    Array.from(sums, ([outlet, piasters]) => ({ account: moneyAccount('unappliedPayouts', outlet), piasters })),
-  )
-}
-
 function offsetsOf(input: PlanInput, offsets: ReadonlyMap<number, readonly PlannedLine[]>): PlannedInstruction[] {
   const instructions: PlannedInstruction[] = []
   for (const wholesaler of input.institutions) {
@@ -312,7 +302,11 @@ function offsetsOf(input: PlanInput, offsets: ReadonlyMap<number, readonly Plann
     if (lines.length > 0) instructions.push({ ...made, lines, replaces: undefined })
     for (const failed of input.failed) {
       if (failed.purpose !== 'offset' || failed.party.number !== wholesaler.institution) continue
-      instructions.push({ ...made, lines: unappliedOf(failed.lines), replaces: failed.endToEndId })
+      instructions.push({
+        ...made,
+        lines: failureLines({ purpose: 'offset', lines: failed.lines }),
+        replaces: failed.endToEndId,
+      })
     }
   }
   return instructions

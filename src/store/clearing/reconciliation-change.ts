@@ -113,6 +113,19 @@ export async function closeException(
   })
 }
 
+/** Notes that the difference was moved to the suspense of its break; the exception stays open. @throws MizanError as above */
+export async function noteSuspended(
+  client: Client,
+  id: number,
+  moved: Omit<Closing, 'state'>,
+  author: Author,
+): Promise<ReconciliationException> {
+  const comment = required(moved.resolution, 'say why')
+  await lockOpen(client, id)
+  await client.query('update reconciliation_exception set suspended = true, change_id = null where id = $1', [id])
+  return noted(client, id, author, 'posted', comment, { reference: moved.reference, postings: moved.postings })
+}
+
 /** @throws MizanError NOT_FOUND; CONFLICT when it is closed */
 export async function lockOpen(client: Client, id: number): Promise<ReconciliationException> {
   const exception = await lockException(client, id)

@@ -11,9 +11,11 @@ export async function compareFiles(client: Client, businessDate: string): Promis
     `with sums as (
        select i.file_id, count(*) as items, sum(i.amount_piasters) as gross from clearing_item i
        where i.business_date = $1::date group by i.file_id),
+     -- A subsidy file is paid by what outlets dispensed in all: its items have no amounts.
      files as materialized (
-       select coalesce(f.id, s.file_id) as id, f.id is not null as known, f.name, f.state, f.items, f.gross_piasters as gross,
-              coalesce(s.items, 0) as items_there, coalesce(s.gross, 0) as gross_there
+       select coalesce(f.id, s.file_id) as id, f.id is not null as known, f.name, f.state, f.items,
+              case when f.type = 'SUB' then 0 else f.gross_piasters end as gross, coalesce(s.items, 0) as items_there,
+              coalesce(s.gross, 0) as gross_there
        from (select * from clearing_file where direction = 'out' and type in ('CTF', 'SUB') and business_date = $1::date
                and state <> 'superseded') f
        full join sums s on s.file_id = f.id),

@@ -5,27 +5,33 @@ import type { LevelCounts } from './reconciliation-work.ts'
 const signed = `case when i.transaction_code in ('05', '07', '26') then i.amount_piasters else -i.amount_piasters end`
 
 /**
- * What messages of the card scheme's links posted on a date against what stands in files for it (A and B), by the
- * transaction that they belong to: a reversal and a completion belong to their original, so that what was posted and taken
- * back on one date is nothing, as it is in the file.
+ * What was posted on a date between households and the card scheme against what stands in files for it (A and B), by the
+ * transaction that it belongs to: a reversal and a completion belong to their original, so that what was posted and taken
+ * back on one date is nothing, as it is in the file. Purchases stand on 7004 whatever brings them; cash on 7003 is the
+ * scheme's when a link of its own brought it. What the network presented never goes out again.
  */
 const schemeItems = `
-  with day as materialized (
-    select a.id, a.lane, coalesce(oo.original_id, a.original_id, a.id) as family, a.mti
-    from authorization_journal a
-    join clearing_rail l on l.link = a.link
+  with moved as materialized (
+    select t.lane, t.group_id as id, sum(case when t.debit / 100000000000 = 6001 then t.amount else -t.amount end) as piasters,
+           bool_or(7003 in (t.debit / 100000000000, t.credit / 100000000000)) as is_cash, bool_or(t.kind in (17, 19, 20)) as is_back
+    from transfer t
+    where t.business_date = $1::date and t.kind between 10 and 20 and t.kind <> 13
+      and (t.debit / 100000000000 in (7003, 7004) or t.credit / 100000000000 in (7003, 7004))
+    group by t.lane, t.group_id),
+  day as materialized (
+    select m.id, m.lane, m.piasters, m.is_back, coalesce(o.original_id, a.original_id, a.id) as family
+    from moved m
+    join authorization_journal a on a.id = m.id and a.lane = m.lane and a.business_date = $1::date
     left join lateral (
-      select o.original_id from authorization_journal o
+      select o.original_id, o.link from authorization_journal o
       where a.original_id is not null and o.id = a.original_id and o.lane + 0 = a.lane and o.business_date <= $1::date limit 1
-    ) oo on true
-    where a.business_date = $1::date and a.household_id is not null),
+    ) o on true
+    where a.link <> 'clearing' and not (m.is_back and coalesce(o.link, '') = 'clearing')
+      and (not m.is_cash or (case when m.is_back then coalesce(o.link, a.link) else a.link end) in (select r.link from clearing_rail r))),
   posted as (
-    select d.family, min(d.lane) as lane, sum(case when t.debit / 100000000000 = 6001 then t.amount else -t.amount end) as piasters,
-           count(*) as legs, min(d.id) as id, bool_and(d.mti like '04%') as is_reversal
-    from transfer t join day d on d.id = t.group_id and d.lane = t.lane
-    where t.business_date = $1::date and t.kind in (10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20)
-      and (t.debit / 100000000000 = 6001) <> (t.credit / 100000000000 = 6001)
-    group by d.family),
+    select d.family, min(d.lane) as lane, sum(d.piasters) as piasters, count(*) as legs, min(d.id) as id,
+           bool_and(d.is_back) as is_reversal
+    from day d group by d.family),
   filed as (
     select coalesce(d.family, i.original_id, i.authorization_id) as family, sum(${signed}) as piasters, min(i.file_id) as file_id,
            min(i.number) as number, min(i.authorization_id) as id, count(*) as items
@@ -100,21 +106,32 @@ export async function compareSubsidyItems(client: Client, businessDate: string):
   const { rows } = await client.query<Record<string, string>>(
     `with posted as (
        select t.group_id as id, (t.debit / 100000000000 % 100)::integer as programme,
-              sum(case when t.kind = 3 then -t.amount else t.amount end) as units
+              sum(case when t.kind = 3 then -t.amount else t.amount end) as units,
+              min(case when t.kind = 3 then t.debit else t.credit end) % 100000000000 as outlet_id
        from transfer t where t.business_date = $1::date and t.kind in (2, 3, 6)
        group by 1, 2),
      filed as (
        select i.authorization_id as id, i.programme::integer as programme,
               case when i.transaction_code = 'RT' then -i.quantity else i.quantity end as units,
-              i.file_id, i.number, i.amount_piasters
+              i.file_id, i.number, i.outlet_id
        from clearing_item i where i.business_date = $1::date and i.programme > 0),
      both_legs as materialized (
        select coalesce(p.id, f.id) as id, coalesce(p.programme, f.programme) as programme, p.units as posted, f.units as filed,
-              f.file_id, f.number, coalesce(f.amount_piasters, 0) as piasters
+              f.file_id, f.number, coalesce(p.outlet_id, f.outlet_id) as outlet_id
        from posted p full join filed f on f.id = p.id and f.programme = p.programme),
      matched as (
        insert into found_match (business_date, rule, authorization_id, file_id, item, instruction_id, statement_id, entry, amount_piasters)
-       select $1::date, 1, id, file_id, number, 0, 0, 0, piasters from both_legs where posted = filed returning 1),
+       select $1::date, 1, id, file_id, number, 0, 0, 0, 0 from both_legs where posted = filed returning 1),
+     -- At risk is what the outlet would be paid for the difference.
+     astray as (
+       select b.*, round(abs(coalesce(b.posted, 0) - coalesce(b.filed, 0))
+                * coalesce(p.piasters_per_unit, p.permille_of_value::numeric / 1000, 0)) as piasters
+       from both_legs b
+       left join lateral (
+         select p.piasters_per_unit, p.permille_of_value from settlement_payable p
+         where p.business_date = $1::date and p.outlet_id = b.outlet_id and p.programme = b.programme
+         order by p.cycle, p.entitlement_date desc limit 1) p on true
+       where b.posted is distinct from b.filed),
      broken as (
        insert into found_break (break, key, business_date, value_at_risk_piasters, summary, detail)
        select case when filed is null then 'missing-item' when posted is null then 'cleared-not-authorised' else 'amount-differs' end,
@@ -123,10 +140,9 @@ export async function compareSubsidyItems(client: Client, businessDate: string):
                 when filed is null then format('authorization %s redeemed %s of programme %s, and no subsidy file has it', id, posted, programme)
                 when posted is null then format('item %s of file %s: authorization %s redeemed nothing of programme %s', number, file_id, id, programme)
                 else format('item %s of file %s has %s of programme %s, authorization %s redeemed %s', number, file_id, filed, programme, id, posted) end,
-              jsonb_strip_nulls(jsonb_build_object('authorizationId', id, 'programme', programme, 'fileId', file_id, 'item', number,
-                'postedUnits', posted, 'filedUnits', filed))
-       from both_legs where posted is distinct from filed
-       on conflict do nothing returning 1)
+              jsonb_strip_nulls(jsonb_build_object('authorizationId', id, 'programme', programme, 'outletId', outlet_id, 'fileId', file_id,
+                'item', number, 'postedUnits', posted, 'filedUnits', filed))
+       from astray on conflict do nothing returning 1)
      select (select count(*) from posted) as posted, (select count(*) from filed) as filed,
             (select count(*) from matched) as matched, (select count(*) from broken) as broken`,
     [businessDate],

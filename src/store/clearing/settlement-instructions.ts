@@ -23,7 +23,7 @@ export interface Instruction extends RunKey {
   readonly endToEndId: string
   readonly uetr: string
   readonly kind: InstructionKind
-  readonly purpose: 'payout' | 'repayment' | 'offset' | 'net' | 'cover'
+  readonly purpose: 'payout' | 'repayment' | 'offset' | 'net'
   readonly direction: 'pay' | 'collect'
   /** Whose account of ours is debited or credited. */
   readonly bank: number

@@ -13,8 +13,6 @@ export interface SettlementBank {
   readonly name: string
   /** Ours there. */
   readonly account: string
-  /** Number of the bank whose account covers what ours here pays out; undefined = we do not. */
-  readonly fundedBy: number | undefined
 }
 
 export const institutionKinds = ['acquirer', 'scheme', 'post', 'wholesaler'] as const
@@ -61,8 +59,8 @@ export interface SettlementMaster {
 /** The settlement banks, institutions and payout cycles as they hold on a date. */
 export async function readSettlementMaster(client: Queryable, date: CivilDate): Promise<SettlementMaster> {
   const day = formatDate(date)
-  const banks = await client.query<Omit<SettlementBank, 'fundedBy'> & { funded_by: number | null }>(
-    'select number, code, bic, name, account, funded_by from settlement_banks_on($1) order by number',
+  const banks = await client.query<SettlementBank>(
+    'select number, code, bic, name, account from settlement_banks_on($1) order by number',
     [day],
   )
   const institutions = await client.query<{
@@ -88,7 +86,7 @@ export async function readSettlementMaster(client: Queryable, date: CivilDate): 
     [day],
   )
   return {
-    banks: banks.rows.map(({ funded_by: fundedBy, ...bank }) => ({ ...bank, fundedBy: fundedBy ?? undefined })),
+    banks: banks.rows,
     institutions: institutions.rows.map((row) => ({
       ...row,
       institution: Number(row.institution),
@@ -107,9 +105,7 @@ export async function readSettlementMaster(client: Queryable, date: CivilDate): 
 }
 
 /** A bank from a date on. */
-export interface BankTerm extends Omit<SettlementBank, 'fundedBy'> {
-  /** Number of the bank whose account covers ours here. */
-  readonly fundedBy?: number | undefined
+export interface BankTerm extends SettlementBank {
   readonly from: CivilDate
 }
 
@@ -118,7 +114,7 @@ export interface BankTerm extends Omit<SettlementBank, 'fundedBy'> {
  * @throws MizanError CONFLICT when number or code belong to another bank; BAD_INPUT
  */
 export async function setSettlementBank(client: Queryable, term: BankTerm, by: SettlementAuthor): Promise<void> {
-  const { number, code, bic, name, account, fundedBy, from } = term
+  const { number, code, bic, name, account, from } = term
   await refusing(async () => {
     await client.query('insert into settlement_bank (number, code) values ($1, $2) on conflict do nothing', [
       number,
@@ -130,9 +126,9 @@ export async function setSettlementBank(client: Queryable, term: BankTerm, by: S
     ])
     if (rowCount !== 1) throw new MizanError('CONFLICT', `another bank has the number ${number} or the code ${code}`)
     await client.query(
-      `insert into settlement_bank_term (bank, from_date, bic, name, account, funded_by, reason, actor)
-       values ($1, $2, $3, $4, $5, $6, $7, $8)`,
-      [number, formatDate(from), bic, name, account, fundedBy ?? null, by.reason, by.actor],
+      `insert into settlement_bank_term (bank, from_date, bic, name, account, reason, actor)
+       values ($1, $2, $3, $4, $5, $6, $7)`,
+      [number, formatDate(from), bic, name, account, by.reason, by.actor],
     )
   })
 }

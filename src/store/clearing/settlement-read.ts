@@ -172,7 +172,7 @@ export interface FailedInstruction {
   readonly lines: readonly { readonly account: AccountNumber; readonly piasters: bigint }[]
 }
 
-/** Payments that were cancelled, rejected or returned and wait to be made again, in the order of their ids. */
+/** Payments that were cancelled, rejected, or returned and seen back at the bank, that wait to be made again, in the order of their ids. */
 export async function readFailed(client: Queryable): Promise<FailedInstruction[]> {
   const { rows } = await client.query<{
     end_to_end_id: string
@@ -186,7 +186,10 @@ export async function readFailed(client: Queryable): Promise<FailedInstruction[]
             (select jsonb_agg(jsonb_build_object('account', l.account, 'piasters', l.piasters::text) order by l.account)
              from settlement_instruction_line l where l.instruction_id = i.id) as lines
      from settlement_instruction i
-     where i.state in ('rejected', 'returned', 'cancelled') and i.restored_date is null and i.purpose <> 'cover'
+     where i.state in ('rejected', 'returned', 'cancelled') and i.restored_date is null
+       -- What comes back is only there when the bank shows it.
+       and (i.state <> 'returned' or exists (select from settlement_instruction_event e
+             where e.instruction_id = i.id and e.state = 'returned' and e.piasters is not null))
      order by i.end_to_end_id`,
   )
   return rows.map((row) => ({

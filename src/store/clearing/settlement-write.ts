@@ -269,7 +269,7 @@ export interface NewInstruction {
   readonly endToEndId: string
   readonly uetr: string
   readonly kind: 'pain.001' | 'pacs.009'
-  readonly purpose: 'payout' | 'repayment' | 'offset' | 'net' | 'cover'
+  readonly purpose: 'payout' | 'repayment' | 'offset' | 'net'
   readonly direction: 'pay' | 'collect'
   readonly bank: number
   readonly bankCode: string

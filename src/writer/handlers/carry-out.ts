@@ -6,6 +6,7 @@ import { creditBenefit, grantBenefit, linkAccount, noteFingerprint } from './acc
 import { changeStatus, resetPin } from './card-commands.ts'
 import { type Handler, type Outcome, refused } from './command.ts'
 import { closeDay } from './day-commands.ts'
+import { creditDispute } from './dispute-commands.ts'
 import {
   addPerson,
   changeClasses,
@@ -62,6 +63,7 @@ const handlers: Readonly<Record<string, Handler | undefined>> = {
   'exception-end': endException,
   'settlement-post': postSettlement,
   'close-day': closeDay,
+  'dispute-credit': creditDispute,
 }
 
 /**

@@ -1,0 +1,362 @@
+import { addDays, type CivilDate, formatDate } from '../../calendar.ts'
+import { MizanError } from '../../errors.ts'
+import { type AccountNumber, moneyAccount, ownerOf } from '../../ledger/accounts.ts'
+import type { Queryable } from '../access-pool.ts'
+import { type NewCommand, requestCommand } from '../command-requests.ts'
+import type { Client } from '../connection.ts'
+import { requestPostings } from './postings.ts'
+
+/**
+ * A dispute is `raised` when the chargeback goes out; `represented` when the acquirer presented the item again; and ends
+ * `accepted` (the household keeps its money) or `lost` (what it was credited is taken back).
+ */
+export const disputeStates = ['raised', 'represented', 'accepted', 'lost'] as const
+export type DisputeState = (typeof disputeStates)[number]
+
+/** A dispute of an item that the network presented. */
+export interface Dispute {
+  readonly id: number
+  readonly fileId: number
+  readonly number: number
+  readonly lane: number
+  readonly householdId: number
+  readonly cardId: number
+  readonly arn: string
+  readonly transactionCode: string
+  readonly amountPiasters: number
+  readonly reasonCode: string
+  readonly reason: string
+  readonly posted: boolean
+  readonly state: DisputeState
+  readonly credited: boolean
+  readonly raisedBy: string
+  readonly approvedBy: string
+  readonly raisedAtMs: number
+  readonly respondBy: string
+  readonly endedAtMs: number | undefined
+}
+
+/** What happened to a dispute. */
+export interface DisputeEvent {
+  readonly event: string
+  readonly actor: string
+  readonly detail: string | undefined
+  readonly postedIds: readonly number[]
+  readonly atMs: number
+}
+
+interface Row {
+  readonly id: string
+  readonly file_id: string
+  readonly number: number
+  readonly lane: number
+  readonly household_id: string
+  readonly card_id: string
+  readonly arn: string
+  readonly transaction_code: string
+  readonly amount_piasters: string
+  readonly reason_code: string
+  readonly reason: string
+  readonly posted: boolean
+  readonly state: DisputeState
+  readonly credited: boolean
+  readonly raised_by: string
+  readonly approved_by: string
+  readonly raised_at: Date
+  readonly respond_by: string
+  readonly ended_at: Date | null
+}
+
+const columns = `id, file_id, number, lane, household_id, card_id, arn, transaction_code, amount_piasters, reason_code, reason,
+  posted, state, credited, raised_by, approved_by, raised_at, respond_by, ended_at`
+
+/** What is asked for when a dispute is raised. */
+export interface NewDispute {
+  readonly fileId: number
+  readonly number: number
+  /** The network's reason, two digits. */
+  readonly reasonCode: string
+  readonly reason: string
+  /** Part of the item that is disputed. @default all of it */
+  readonly amountPiasters?: number | undefined
+  /** Two people: who asks, and who agrees. */
+  readonly raisedBy: string
+  readonly approvedBy: string
+  readonly nowMs: number
+  readonly businessDate: CivilDate
+}
+
+/** Days in which the acquirer may present the item again. */
+export const RESPONSE_DAYS = 30
+
+interface ItemRow {
+  readonly lane: number | null
+  readonly household_id: string
+  readonly card_id: string
+  readonly arn: string
+  readonly transaction_code: string
+  readonly amount_piasters: string
+  readonly transaction_id: string
+  readonly authorization_code: string
+  readonly terminal: string
+  readonly acceptor: string
+  readonly mcc: string
+  readonly purchase_date: string | null
+  readonly state: string
+  readonly outcome: string | null
+  readonly posted_id: string | null
+  readonly flags: string[]
+}
+
+/**
+ * Raises a dispute: the chargeback waits for the next file to the network, and is posted where the item is. Run it in a
+ * transaction.
+ * @throws MizanError NOT_FOUND, CONFLICT when the item cannot be disputed, BAD_INPUT
+ */
+export async function raiseDispute(client: Client, wanted: NewDispute): Promise<Dispute> {
+  const { fileId, number, raisedBy, approvedBy, nowMs, businessDate, reasonCode, reason } = wanted
+  if (raisedBy === approvedBy) throw new MizanError('BAD_INPUT', 'a dispute needs two people')
+  const found = await client.query<ItemRow>(
+    `select lane, household_id, card_id, arn, transaction_code, amount_piasters, transaction_id, authorization_code, terminal,
+            acceptor, mcc, purchase_date, state, outcome, posted_id, flags
+     from network_item where file_id = $1 and number = $2 for update`,
+    [fileId, number],
+  )
+  const [item] = found.rows
+  if (item === undefined) throw new MizanError('NOT_FOUND', `file ${fileId} has no item ${number}`)
+  requireDisputable(item, fileId, number)
+  const amount = wanted.amountPiasters ?? Number(item.amount_piasters)
+  if (amount > Number(item.amount_piasters)) throw new MizanError('BAD_INPUT', 'more than the item cannot be disputed')
+  const code = `1${item.transaction_code[1]}`
+  const posted = item.posted_id !== null
+  const respondBy = formatDate(addDays(businessDate, RESPONSE_DAYS))
+  const added = await client.query<Row>(
+    `insert into dispute (file_id, number, lane, household_id, card_id, arn, transaction_code, amount_piasters, reason_code,
+       reason, posted, state, raised_by, approved_by, raised_at, respond_by)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'raised', $12, $13, $14, $15)
+     on conflict (file_id, number) do nothing returning ${columns}`,
+    [
+      fileId,
+      number,
+      item.lane,
+      item.household_id,
+      item.card_id,
+      item.arn,
+      code,
+      amount,
+      reasonCode,
+      reason,
+      posted,
+      raisedBy,
+      approvedBy,
+      new Date(nowMs),
+      respondBy,
+    ],
+  )
+  const [row] = added.rows
+  if (row === undefined) throw new MizanError('CONFLICT', `item ${number} of file ${fileId} was disputed before`)
+  const dispute = disputeOf(row)
+  await client.query(
+    `insert into outgoing_dispute_item (dispute_id, transaction_code, lane, card_id, arn, transaction_id, authorization_code,
+       terminal, acceptor, mcc, amount_piasters, purchase_date, reason_code, message_text, business_date)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
+    [
+      dispute.id,
+      code,
+      item.lane,
+      item.card_id,
+      item.arn,
+      item.transaction_id,
+      item.authorization_code,
+      item.terminal,
+      item.acceptor,
+      item.mcc,
+      amount,
+      item.purchase_date,
+      reasonCode,
+      `DISPUTE ${dispute.id}`,
+      formatDate(businessDate),
+    ],
+  )
+  await client.query("update network_item set state = 'disputed' where file_id = $1 and number = $2", [fileId, number])
+  await noteDisputeEvent(client, dispute.id, 'raised', `${raisedBy} + ${approvedBy}`, reason)
+  if (posted) {
+    const network = await schemeAccountOf(client, dispute)
+    await requestPostings(client, {
+      reference: `dispute:${dispute.id}:raised`,
+      requestedBy: approvedBy,
+      postings: [{ kind: 'chargeback', debit: network, credit: moneyAccount('disputes', 0), amountPiasters: amount }],
+    })
+  }
+  return dispute
+}
+
+function requireDisputable(item: ItemRow, fileId: number, number: number): void {
+  const what = `item ${number} of file ${fileId}`
+  if (item.transaction_code !== '05' && item.transaction_code !== '07') {
+    throw new MizanError(
+      'CONFLICT',
+      `${what} has code ${item.transaction_code}: sales (05) and cash (07) can be disputed`,
+    )
+  }
+  if (item.lane === null || item.purchase_date === null)
+    throw new MizanError('CONFLICT', `${what} is on no card of ours`)
+  if (!['matched', 'forced', 'exception'].includes(item.state) || item.flags.includes('reversed')) {
+    throw new MizanError('CONFLICT', `${what} is ${item.flags.includes('reversed') ? 'reversed' : item.state}`)
+  }
+}
+
+/** The account of the network that holds an item's money: that of its posting, else that of its acquirer. */
+export async function schemeAccountOf(
+  client: Queryable,
+  { fileId, number, arn }: Pick<Dispute, 'fileId' | 'number' | 'arn'>,
+): Promise<AccountNumber> {
+  const { rows } = await client.query<{ credit: string }>(
+    `select t.credit from network_item n
+     join lateral (
+       select t.credit from authorization_journal a
+       join transfer t on t.lane = a.lane and t.business_date = a.business_date and t.group_id = a.id
+       where a.id = n.posted_id and a.lane + 0 = n.lane and t.kind between 10 and 15 order by t.leg limit 1) t on true
+     where n.file_id = $1 and n.number = $2`,
+    [fileId, number],
+  )
+  const owner = rows[0] === undefined ? Number(arn.slice(1, 7)) : ownerOf(Number(rows[0].credit) as AccountNumber)
+  return moneyAccount('schemeClearing', owner)
+}
+
+/** Adds to the history of a dispute. */
+export async function noteDisputeEvent(
+  client: Queryable,
+  disputeId: number,
+  event: string,
+  actor: string,
+  detail?: string,
+  postedIds: readonly number[] = [],
+): Promise<void> {
+  await client.query(
+    'insert into dispute_event (dispute_id, event, actor, detail, posted_ids) values ($1, $2, $3, $4, $5)',
+    [disputeId, event, actor.slice(0, 160), detail?.slice(0, 300) ?? null, postedIds],
+  )
+}
+
+/**
+ * What pays disputed money to its household (`credit`, provisionally; `accept`, for good) or takes it back (`lose`), as a
+ * command of the household's own lane. Undefined where no money moves: then the state has changed already.
+ * @throws MizanError NOT_FOUND, CONFLICT
+ */
+export async function moveDispute(
+  client: Client,
+  id: number,
+  what: 'credit' | 'accept' | 'lose',
+  by: { readonly actor: string; readonly nowMs: number },
+): Promise<Omit<NewCommand, 'requestedBy' | 'idempotencyKey'> | undefined> {
+  const dispute = await readDispute(client, id)
+  const { state, credited, posted, lane, householdId, amountPiasters } = dispute
+  const from: DisputeState = what === 'lose' ? 'represented' : 'raised'
+  if (state !== from) throw new MizanError('CONFLICT', `dispute ${id} is ${state}; this needs one that is ${from}`)
+  if (what === 'credit' && (credited || !posted)) {
+    throw new MizanError(
+      'CONFLICT',
+      credited ? `dispute ${id} is credited` : `the item of dispute ${id} was never posted`,
+    )
+  }
+  const moves = posted && (what === 'lose' ? credited : !credited)
+  if (moves) {
+    const detail = { dispute: id, piasters: amountPiasters, what }
+    return { lane, householdId, kind: 'dispute-credit', detail }
+  }
+  const [to, event] = what === 'accept' ? (['accepted', 'accepted'] as const) : (['lost', 'lost'] as const)
+  const { rowCount } = await client.query(
+    'update dispute set state = $2, ended_at = $3 where id = $1 and state = $4 and credited = $5',
+    [id, to, new Date(by.nowMs), from, credited],
+  )
+  if (rowCount !== 1) throw new MizanError('CONFLICT', `dispute ${id} has changed meanwhile`)
+  await noteDisputeEvent(client, id, event, by.actor)
+  return undefined
+}
+
+/** Asks the writer to move disputed money; see {@link moveDispute}. */
+export async function requestDisputeMove(
+  client: Client,
+  id: number,
+  what: 'credit' | 'accept' | 'lose',
+  by: { readonly actor: string; readonly nowMs: number },
+) {
+  const command = await moveDispute(client, id, what, by)
+  return command === undefined
+    ? undefined
+    : requestCommand(client, {
+        ...command,
+        requestedBy: by.actor.slice(0, 64),
+        idempotencyKey: `dispute:${id}:${what}:${by.nowMs}`,
+      })
+}
+
+/** @throws MizanError NOT_FOUND */
+export async function readDispute(client: Queryable, id: number): Promise<Dispute> {
+  const { rows } = await client.query<Row>(`select ${columns} from dispute where id = $1`, [id])
+  const [row] = rows
+  if (row === undefined) throw new MizanError('NOT_FOUND', `there is no dispute ${id}`)
+  return disputeOf(row)
+}
+
+/** Disputes, the newest first. */
+export async function listDisputes(
+  client: Queryable,
+  filter: {
+    readonly state?: DisputeState | undefined
+    readonly householdId?: number | undefined
+    readonly beforeId?: number | undefined
+    readonly limit: number
+  },
+): Promise<Dispute[]> {
+  const { rows } = await client.query<Row>(
+    `select ${columns} from dispute
+     where ($1::text is null or state = $1) and ($2::bigint is null or household_id = $2) and ($3::bigint is null or id < $3)
+     order by id desc limit $4`,
+    [filter.state ?? null, filter.householdId ?? null, filter.beforeId ?? null, filter.limit],
+  )
+  return rows.map(disputeOf)
+}
+
+/** What happened to a dispute, oldest first. */
+export async function disputeEvents(client: Queryable, id: number): Promise<DisputeEvent[]> {
+  const { rows } = await client.query<{
+    event: string
+    actor: string
+    detail: string | null
+    posted_ids: string[]
+    at: Date
+  }>('select event, actor, detail, posted_ids, at from dispute_event where dispute_id = $1 order by id limit 100', [id])
+  return rows.map(({ event, actor, detail, posted_ids: ids, at }) => ({
+    event,
+    actor,
+    detail: detail ?? undefined,
+    postedIds: ids.map(Number),
+    atMs: at.getTime(),
+  }))
+}
+
+function disputeOf(row: Row): Dispute {
+  return {
+    id: Number(row.id),
+    fileId: Number(row.file_id),
+    number: row.number,
+    lane: row.lane,
+    householdId: Number(row.household_id),
+    cardId: Number(row.card_id),
+    arn: row.arn,
+    transactionCode: row.transaction_code,
+    amountPiasters: Number(row.amount_piasters),
+    reasonCode: row.reason_code,
+    reason: row.reason,
+    posted: row.posted,
+    state: row.state,
+    credited: row.credited,
+    raisedBy: row.raised_by,
+    approvedBy: row.approved_by,
+    raisedAtMs: row.raised_at.getTime(),
+    respondBy: row.respond_by,
+    endedAtMs: row.ended_at?.getTime(),
+  }
+}

@@ -1,0 +1,147 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { MizanError } from '../../errors.ts'
+import type { Queryable } from '../access-pool.ts'
+
+/** An item whose posting was asked for and not noted yet. */
+export interface OpenItem {
+  readonly number: number
+  readonly transactionCode: string
+  readonly outcome: string | undefined
+  readonly amountPiasters: number
+  /** Of postings that are no household's. */
+  readonly postingReference: string | undefined
+}
+
+const POLL_MS = 20
+
+/** Items of a file whose postings are under way, up to a number of them. */
+export async function openItems(client: Queryable, fileId: number, limit: number): Promise<OpenItem[]> {
+  const { rows } = await client.query<{
+    number: number
+    transaction_code: string
+    outcome: string | null
+    amount_piasters: string
+    posting_reference: string | null
+  }>(
+    `select number, transaction_code, outcome, amount_piasters, posting_reference from network_item
+     where file_id = $1 and state = 'posting' order by number limit $2`,
+    [fileId, limit],
+  )
+  return rows.map((row) => ({
+    number: row.number,
+    transactionCode: row.transaction_code,
+    outcome: row.outcome ?? undefined,
+    amountPiasters: Number(row.amount_piasters),
+    postingReference: row.posting_reference ?? undefined,
+  }))
+}
+
+/**
+ * Waits until the writers have carried out what a file's items asked for, and notes what came of each: its row of the
+ * journal, or why it was refused.
+ * @throws MizanError WRITER_SILENT when nothing was carried out for `stallMs`: a switch must run; the file goes on from here
+ */
+export async function noteOutcomes(
+  client: Queryable,
+  fileId: number,
+  { stallMs, signal }: { readonly stallMs: number; readonly signal?: AbortSignal | undefined },
+): Promise<number> {
+  let noted = 0
+  let movedMs = performance.now()
+  for (;;) {
+    signal?.throwIfAborted()
+    const { rows } = await client.query<{ done: string; waiting: string }>(outcomeSql, [fileId])
+    const done = Number(rows[0]?.done ?? 0)
+    noted += done
+    if (Number(rows[0]?.waiting ?? 0) === 0) return noted
+    if (done > 0) movedMs = performance.now()
+    else if (performance.now() - movedMs > stallMs) {
+      throw new MizanError('WRITER_SILENT', `no item of file ${fileId} was posted for ${stallMs} ms`)
+    }
+    await sleep(POLL_MS)
+  }
+}
+
+// The journal's row of a command says what was decided; the row that it made stands on the same business date.
+const outcomeSql = `
+  with ended as (
+    select n.file_id, n.number, n.outcome, i.outcome like 'done:%' as done, i.outcome as words,
+           (j.detail::jsonb ->> 'authorization')::bigint as posted_id, j.detail::jsonb ->> 'result' as result, j.business_date
+    from network_item n
+    join command_inbox i on i.lane = n.lane and i.id = n.command_id
+    join command_journal j on j.lane = i.lane and j.id = i.done_id
+    where n.file_id = $1 and n.state = 'posting' and n.command_id is not null),
+  noted as (
+    update network_item n set
+      posted_id = case when e.done then e.posted_id end, business_date = e.business_date,
+      state = case when not e.done then 'exception' when e.outcome = 'forced' then 'forced' else 'matched' end,
+      reason = case when e.done then n.reason else 'refused' end,
+      detail = case when e.done then n.detail else left(regexp_replace(e.words, '^refused: ', ''), 300) end
+    from ended e where n.file_id = e.file_id and n.number = e.number
+    returning n.number, n.state, n.outcome, n.arn, n.transaction_code, n.usage),
+  undone as (
+    -- What a reversal took back is no clearing of its authorization any more.
+    update network_item p set flags = array_append(p.flags, 'reversed')
+    from noted r
+    where r.outcome = 'reversal' and r.state = 'matched' and p.arn = r.arn and p.usage = r.usage
+      and p.transaction_code = '0' || right(r.transaction_code, 1) and p.state in ('matched', 'forced', 'disputed')
+      and not p.flags @> array['reversed'])
+  select (select count(*) from noted) as done,
+         (select count(*) from network_item n where n.file_id = $1 and n.state = 'posting' and n.command_id is not null)
+           - (select count(*) from noted) as waiting`
+
+/** The last item of a file that is registered; 0 before the first. */
+export async function lastItem(client: Queryable, fileId: number): Promise<number> {
+  const { rows } = await client.query<{ last: number | null }>(
+    'select max(number) as last from network_item where file_id = $1',
+    [fileId],
+  )
+  return rows[0]?.last ?? 0
+}
+
+/** Counts and amounts of a file's items by state. */
+export interface ItemTotals {
+  readonly state: string
+  readonly items: number
+  readonly piasters: bigint
+}
+
+/** What became of a file's items. */
+export async function itemTotals(client: Queryable, fileId: number): Promise<ItemTotals[]> {
+  const { rows } = await client.query<{ state: string; items: string; piasters: string }>(
+    `select state, count(*) as items, sum(amount_piasters) as piasters from network_item where file_id = $1
+     group by state order by state`,
+    [fileId],
+  )
+  return rows.map(({ state, items, piasters }) => ({ state, items: Number(items), piasters: BigInt(piasters) }))
+}
+
+/** Notes that a fee of a file is posted. @param journalId undefined for one of nothing */
+export async function noteFeePosted(
+  client: Queryable,
+  fileId: number,
+  number: number,
+  journalId: number | undefined,
+): Promise<void> {
+  await client.query(
+    `update network_item n set state = 'matched', posted_id = $3,
+       business_date = coalesce((select j.business_date from command_journal j where j.lane = 0 and j.id = $3), current_date)
+     where n.file_id = $1 and n.number = $2 and n.state = 'posting'`,
+    [fileId, number, journalId ?? null],
+  )
+}
+
+/** Notes that an item answers a dispute. @param journalId undefined where nothing was posted */
+export async function noteRepresented(
+  client: Queryable,
+  fileId: number,
+  number: number,
+  journalId: number | undefined,
+): Promise<void> {
+  await client.query(
+    `update network_item n set state = 'disputed', posted_id = $3,
+       business_date = coalesce((select j.business_date from command_journal j where j.lane = 0 and j.id = $3), current_date)
+     where n.file_id = $1 and n.number = $2 and n.state = 'posting'`,
+    [fileId, number, journalId ?? null],
+  )
+}

@@ -1,0 +1,319 @@
+import { MizanError } from '../../errors.ts'
+import type { AccountNumber } from '../../ledger/accounts.ts'
+import type { Queryable } from '../access-pool.ts'
+import type { Client } from '../connection.ts'
+import { moveFile } from './files.ts'
+import { requestPostings } from './postings.ts'
+import { type InstructionLine, rejectionPostings } from './settlement-failure.ts'
+import { findInstruction, type Instruction, type InstructionState } from './settlement-instructions.ts'
+
+/** Statuses of payments that banks tell (pain.002, pacs.002). */
+export const paymentStatuses = ['ACTC', 'ACCP', 'ACSP', 'ACSC', 'ACWC', 'PART', 'PDNG', 'RJCT'] as const
+export type PaymentStatus = (typeof paymentStatuses)[number]
+
+/** What a message or a statement says of one of our instructions. */
+export interface InstructionNews {
+  readonly endToEndId: string
+  /** ISO reason code, such as AC04. */
+  readonly reasonCode?: string | undefined
+  readonly reason?: string | undefined
+  /** Which message or entry says so, up to 128 characters: `pain.002 MSG-1`. */
+  readonly source: string
+}
+
+/**
+ * What came of it. `unknown`: no instruction of ours; `unchanged`: known before; `unexpected`: it does not go with the
+ * instruction's state, and nothing was done: somebody has to look.
+ */
+export interface NewsOutcome {
+  readonly outcome: 'applied' | 'unchanged' | 'unexpected' | 'unknown'
+  readonly before: InstructionState | undefined
+  readonly after: InstructionState | undefined
+}
+
+const UNKNOWN: NewsOutcome = { outcome: 'unknown', before: undefined, after: undefined }
+const OPEN: readonly InstructionState[] = ['released', 'sent', 'accepted']
+
+/**
+ * Takes a status of a bank. A rejection posts what never left (49), stops the payouts of an outlet until its bank data are
+ * others, and lets a later run pay again. In the caller's transaction.
+ */
+export async function applyStatus(
+  client: Client,
+  news: InstructionNews & { readonly status: PaymentStatus },
+): Promise<NewsOutcome> {
+  const instruction = await findInstruction(client, news.endToEndId, { lock: true })
+  if (instruction === undefined) return UNKNOWN
+  const { state } = instruction
+  const settled = state === 'settled' || state === 'returned'
+  if (news.status === 'RJCT') {
+    if (state === 'rejected') return same(instruction)
+    if (!OPEN.includes(state)) return unexpected(instruction)
+    return reject(client, instruction, news)
+  }
+  // Of a group: it says nothing of this payment.
+  if (news.status === 'PART') return same(instruction)
+  const after: InstructionState = news.status === 'PDNG' ? 'sent' : 'accepted'
+  if (settled || state === after || state === 'accepted') return same(instruction)
+  if (!OPEN.includes(state)) return unexpected(instruction)
+  await move(client, instruction, after, news)
+  return applied(instruction, after)
+}
+
+/**
+ * Takes a status of a whole message (group status of pain.002 or pacs.002).
+ * @param messageId MsgId of our file
+ * @returns how many instructions it changed; undefined when no file of ours has this id
+ */
+export async function applyFileStatus(
+  client: Client,
+  news: Omit<InstructionNews, 'endToEndId'> & { readonly messageId: string; readonly status: PaymentStatus },
+): Promise<number | undefined> {
+  const { rows: files } = await client.query<{ id: string }>(
+    `select id from clearing_file where direction = 'out' and type in ('PAY', 'NET') and totals ->> 'messageId' = $1`,
+    [news.messageId],
+  )
+  const [file] = files
+  if (file === undefined) return undefined
+  const { rows } = await client.query<{ end_to_end_id: string }>(
+    'select end_to_end_id from settlement_instruction where file_id = $1 order by end_to_end_id',
+    [file.id],
+  )
+  let changed = 0
+  for (const { end_to_end_id: endToEndId } of rows) {
+    if ((await applyStatus(client, { ...news, endToEndId })).outcome === 'applied') changed++
+  }
+  return changed
+}
+
+/**
+ * Takes word that a payment came back (pacs.004, or an entry of a statement). With `bookedPiasters`, that the bank shows it
+ * on our account: the caller posts that (48, `returnPostings`), and a later run pays again. In the caller's transaction.
+ */
+export async function applyReturn(
+  client: Client,
+  news: InstructionNews & { readonly bookedPiasters?: number },
+): Promise<NewsOutcome> {
+  const instruction = await findInstruction(client, news.endToEndId, { lock: true })
+  if (instruction === undefined) return UNKNOWN
+  const { state, direction } = instruction
+  const { bookedPiasters } = news
+  const isBooked = bookedPiasters !== undefined
+  if (state === 'returned') {
+    if (!isBooked || (await isSeenBack(client, instruction.id))) return same(instruction)
+  } else if (direction !== 'pay' || !(OPEN.includes(state) || state === 'settled')) return unexpected(instruction)
+  if (isBooked && bookedPiasters !== instruction.amountPiasters) return unexpected(instruction)
+  await move(client, instruction, 'returned', { ...news, ...(isBooked ? { piasters: bookedPiasters } : {}) })
+  if (state !== 'returned') await suspend(client, instruction, 'returned', news)
+  return applied(instruction, 'returned')
+}
+
+async function isSeenBack(client: Queryable, id: number): Promise<boolean> {
+  const { rowCount } = await client.query(
+    `select from settlement_instruction_event where instruction_id = $1 and state = 'returned' and piasters is not null`,
+    [id],
+  )
+  return (rowCount ?? 0) > 0
+}
+
+/** What a booked entry of a statement shows of one of our instructions. */
+export interface SeenEntry {
+  readonly endToEndId: string
+  /** Signed: below zero it left our account. */
+  readonly piasters: number
+  /** Which entry, up to 128 characters. */
+  readonly source: string
+}
+
+/** An instruction that an entry was held against. */
+export interface SeenInstruction {
+  readonly endToEndId: string
+  readonly state: InstructionState
+  /** Signed: what was expected at the bank, less what was seen before. */
+  readonly openPiasters: number
+}
+
+/**
+ * Notes that booked entries show instructions: one is settled when all of it was seen; the caller posts 46 and 47. Set-wise; in the caller's transaction. Entries of the same source are noted once.
+ * @returns the instructions that are settled by it
+ */
+export async function settleInstructions(client: Client, entries: readonly SeenEntry[]): Promise<string[]> {
+  if (entries.length === 0) return []
+  const { rows } = await client.query<{ end_to_end_id: string }>(
+    `with given as (
+       select i.id, i.amount_piasters, r.piasters, r.source
+       from jsonb_to_recordset($1) r("endToEndId" text, piasters bigint, source text)
+       join settlement_instruction i on i.end_to_end_id = r."endToEndId"
+       where not exists (select from settlement_instruction_event e
+                         where e.instruction_id = i.id and e.source = r.source and e.piasters is not null)
+     ), seen as (
+       insert into settlement_instruction_event (instruction_id, state, source, piasters)
+       select id, 'settled', source, piasters
+       from given returning instruction_id, piasters
+     ), summed as (
+       select g.id, g.amount_piasters,
+              (select coalesce(sum(abs(e.piasters)), 0) from settlement_instruction_event e
+               where e.instruction_id = g.id and e.state = 'settled' and e.piasters is not null)
+              + (select coalesce(sum(abs(s.piasters)), 0) from seen s where s.instruction_id = g.id) as piasters
+       from given g group by 1, 2)
+     update settlement_instruction i set state = 'settled'
+     from summed s
+     where i.id = s.id and i.state in ('prepared', 'released', 'sent', 'accepted')
+       and s.piasters >= s.amount_piasters
+     returning i.end_to_end_id`,
+    [JSON.stringify(entries)],
+  )
+  return rows.map(({ end_to_end_id }) => end_to_end_id)
+}
+
+/** {@link settleInstructions} for one entry. */
+export async function settleInstruction(
+  client: Client,
+  endToEndId: string,
+  entry: Omit<SeenEntry, 'endToEndId'>,
+): Promise<NewsOutcome> {
+  const instruction = await findInstruction(client, endToEndId, { lock: true })
+  if (instruction === undefined) return UNKNOWN
+  const settled = await settleInstructions(client, [{ endToEndId, ...entry }])
+  return settled.length > 0 ? applied(instruction, 'settled') : same(instruction)
+}
+
+/** Who cancels or holds an instruction, and why. */
+export interface CancelOrder {
+  /** `cancel`: a later run pays again. `hold`: not before people lift the suspension of the outlet. */
+  readonly how: 'cancel' | 'hold'
+  /** Up to 64 characters. */
+  readonly actor: string
+  readonly reason: string
+}
+
+/**
+ * Takes an instruction back before its file is released: what it was to clear is payable again, and the file of the others is
+ * written anew. In the caller's transaction.
+ * @throws MizanError NOT_FOUND; CONFLICT when its file was released
+ */
+export async function cancelInstruction(client: Client, endToEndId: string, order: CancelOrder): Promise<Instruction> {
+  const instruction = await findInstruction(client, endToEndId, { lock: true })
+  if (instruction === undefined) throw new MizanError('NOT_FOUND', `there is no instruction ${endToEndId}`)
+  const { state, fileId, outletId } = instruction
+  if (state !== 'prepared')
+    throw new MizanError('CONFLICT', `${endToEndId} is ${state}: only what is not released can be taken back`)
+  if (order.how === 'hold' && outletId === undefined)
+    throw new MizanError('BAD_INPUT', 'only payouts to outlets are held')
+  await requirePosted(client, instruction)
+  const news = { endToEndId, reason: order.reason, source: order.actor }
+  const postingReference = await postRejection(client, instruction, `settlement-cancelled:${endToEndId}`, order.actor)
+  await move(client, instruction, 'cancelled', { ...news, postingReference })
+  if (order.how === 'hold') await suspend(client, instruction, 'held', news)
+  if (fileId !== undefined) {
+    const detail = { cancelled: endToEndId }
+    const from = ['written', 'signed'] as const
+    await moveFile(client, fileId, { from, to: 'superseded', action: 'superseded', actor: order.actor, detail })
+    await client.query('update settlement_instruction set file_id = null where file_id = $1', [fileId])
+    await client.query(
+      `update settlement_run set state = 'posted' where business_date = $1 and cycle = $2 and state = 'written'`,
+      [runDate(instruction), instruction.cycle],
+    )
+  }
+  return { ...instruction, state: 'cancelled', fileId: undefined }
+}
+
+const runDate = ({ businessDate }: Instruction) => String(businessDate).replace(/^(\d{4})(\d{2})(\d{2})$/, '$1-$2-$3')
+
+/** What was not posted yet cannot be posted back. */
+async function requirePosted(client: Queryable, instruction: Instruction): Promise<void> {
+  const { rowCount } = await client.query(
+    `select from settlement_run where business_date = $1 and cycle = $2 and state <> 'computed'`,
+    [runDate(instruction), instruction.cycle],
+  )
+  if (rowCount !== 1) throw new MizanError('CONFLICT', 'its run is not posted yet: wait for it to end')
+}
+
+/** Lets an outlet be paid again. @throws MizanError NOT_FOUND when nothing stops its payouts */
+export async function liftSuspension(
+  client: Queryable,
+  outletId: number,
+  by: { readonly actor: string },
+): Promise<number> {
+  const { rowCount } = await client.query(
+    'update payout_suspension set ended_at = now(), ended_by = $2 where outlet_id = $1 and ended_at is null',
+    [outletId, by.actor],
+  )
+  if (rowCount === 0) throw new MizanError('NOT_FOUND', `nothing stops the payouts of outlet ${outletId}`)
+  return rowCount ?? 0
+}
+
+async function reject(client: Client, instruction: Instruction, news: InstructionNews): Promise<NewsOutcome> {
+  const reference = `settlement-rejected:${instruction.endToEndId}`
+  const postingReference = await postRejection(client, instruction, reference, 'settlement')
+  await move(client, instruction, 'rejected', { ...news, postingReference })
+  await suspend(client, instruction, 'rejected', news)
+  return applied(instruction, 'rejected')
+}
+
+async function postRejection(
+  client: Client,
+  instruction: Instruction,
+  reference: string,
+  requestedBy: string,
+): Promise<string> {
+  const lines = await readLines(client, instruction.id)
+  const postings = rejectionPostings({ purpose: instruction.purpose, lines }, instruction.bank)
+  if (postings.length > 0) await requestPostings(client, { reference, requestedBy, postings })
+  return reference
+}
+
+/** The accounts that an instruction clears. */
+export async function readLines(client: Queryable, id: number): Promise<InstructionLine[]> {
+  const { rows } = await client.query<{ account: string; piasters: string }>(
+    'select account, piasters from settlement_instruction_line where instruction_id = $1 order by account',
+    [id],
+  )
+  return rows.map(({ account, piasters }) => ({
+    account: Number(account) as AccountNumber,
+    piasters: BigInt(piasters),
+  }))
+}
+
+async function move(
+  client: Queryable,
+  { id }: Instruction,
+  state: InstructionState,
+  news: Omit<InstructionNews, 'endToEndId'> & { readonly postingReference?: string; readonly piasters?: number },
+): Promise<void> {
+  const { reasonCode, source, postingReference, piasters } = news
+  const reason = news.reason?.slice(0, 500)
+  await client.query(
+    `update settlement_instruction set state = $2, reason_code = coalesce($3, reason_code), reason = coalesce($4, reason)
+     where id = $1`,
+    [id, state, reasonCode ?? null, reason ?? null],
+  )
+  await client.query(
+    `insert into settlement_instruction_event (instruction_id, state, source, reason_code, reason, posting_reference,
+       piasters) values ($1, $2, $3, $4, $5, $6, $7)`,
+    [id, state, source, reasonCode ?? null, reason ?? null, postingReference ?? null, piasters ?? null],
+  )
+}
+
+async function suspend(
+  client: Queryable,
+  { outletId, endToEndId, bankCode, partyAccount }: Instruction,
+  cause: 'returned' | 'rejected' | 'held',
+  { reason, reasonCode, source }: Omit<InstructionNews, 'endToEndId'>,
+): Promise<void> {
+  if (outletId === undefined) return
+  const words = [reasonCode, reason ?? `${cause} by the bank`].filter((word) => word !== undefined).join(' ')
+  await client.query(
+    `insert into payout_suspension (outlet_id, cause, end_to_end_id, bank_code, account, reason, actor)
+     values ($1, $2, $3, $4, $5, $6, $7) on conflict (outlet_id, cause) where ended_at is null do nothing`,
+    [outletId, cause, endToEndId, bankCode, partyAccount ?? null, words.slice(0, 500), source.slice(0, 64)],
+  )
+}
+
+const applied = ({ state }: Instruction, after: InstructionState): NewsOutcome => ({
+  outcome: 'applied',
+  before: state,
+  after,
+})
+const same = ({ state }: Instruction): NewsOutcome => ({ outcome: 'unchanged', before: state, after: state })
+const unexpected = ({ state }: Instruction): NewsOutcome => ({ outcome: 'unexpected', before: state, after: state })
