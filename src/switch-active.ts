@@ -123,6 +123,7 @@ async function open(base: SwitchBase, httpPort: number, options: ActivateOptions
     programmesOn: programmes.on,
     clock,
     metrics: metrics.notifications,
+    networkClearing: metrics.networkClearing,
     log,
   })
   parts.add(() => jobs?.close())

@@ -5,6 +5,7 @@ import { describeError, MizanError } from './errors.ts'
 import type { NotificationAdapter } from './jobs/adapter.ts'
 import type { DeliveryOptions } from './jobs/delivery-options.ts'
 import { fileAdapter } from './jobs/file-adapter.ts'
+import { networkReceiveJob } from './jobs/network-receive-job.ts'
 import { noticeExpiryJob } from './jobs/notice-expiry-job.ts'
 import { outboundPurgeJob } from './jobs/outbound-purge-job.ts'
 import { type ReminderOptions, reminderJob } from './jobs/reminder-job.ts'
@@ -17,7 +18,9 @@ import { readSecretFile } from './security/secret-file.ts'
 import { type KeptConnection, keptConnection } from './store/kept-connection.ts'
 import { recipientOf } from './store/people-register.ts'
 import type { OpenKeys } from './switch-keys.ts'
+import { networkReceiving } from './switch-network-clearing.ts'
 import type { Logger } from './telemetry/logger.ts'
+import type { NetworkClearingMetrics } from './telemetry/network-clearing-metrics.ts'
 import type { NotificationMetrics } from './telemetry/notification-metrics.ts'
 
 /** What the switch gives to jobs. */
@@ -31,6 +34,7 @@ export interface JobsWiring {
   readonly programmesOn: ReminderOptions['programmesOn']
   readonly clock: Clock
   readonly metrics: NotificationMetrics
+  readonly networkClearing: NetworkClearingMetrics
   readonly log: Logger
 }
 
@@ -42,7 +46,8 @@ const SECRET_MAX = 256
  * them.
  * @throws MizanError CONFIG_INVALID when a template or a file of the webhook is not in order
  */
-export function openJobs({ config, url, keys, programmesOn, jobs, clock, metrics, log }: JobsWiring): Jobs | undefined {
+export function openJobs(wiring: JobsWiring): Jobs | undefined {
+  const { config, url, keys, programmesOn, jobs, clock, metrics, log } = wiring
   // A fault in the templates shows at the start of every process, not only in that which sends.
   const catalogue = compileTemplates()
   if (!config.jobs.enabled) return undefined
@@ -70,7 +75,8 @@ export function openJobs({ config, url, keys, programmesOn, jobs, clock, metrics
   const desk = { personal, pans: keys.protection, now: () => clock.now() }
   const reminder = { url, clock, programmesOn, daysBefore: notifications.remindDays }
   const purge = outboundPurgeJob({ url, clock, keepDays: config.forwarding.keepDays })
-  const all = [...jobs, noticeExpiryJob(url, desk), reminderJob(reminder), purge]
+  const network = networkReceiveJob(networkReceiving(wiring))
+  const all = [...jobs, noticeExpiryJob(url, desk), reminderJob(reminder), purge, network]
   return closing(startJobs({ url, jobs: all, delivery, log }), recipients)
 }
 

@@ -123,6 +123,10 @@ export const accessMatrix: Readonly<Record<string, Access>> = {
   'GET /account-host': readsJournal,
   'GET /account-host/exceptions': readsJournal,
   'POST /account-host/exceptions/{exceptionId}/resolve': ['settlement'],
+  'GET /network-items': readsJournal,
+  'GET /network-totals': readsJournal,
+  'GET /disputes': ['operator', 'settlement', 'auditor'],
+  'GET /disputes/{disputeId}': ['operator', 'settlement', 'auditor'],
   'POST /outbound-messages/{messageId}/resend': ['operator', 'settlement'],
   'POST /outbound-messages/{messageId}/drop': ['operator', 'settlement'],
 

@@ -21,6 +21,7 @@ import { householdRoutes } from './routes/households.ts'
 import { issuanceRuleRoutes } from './routes/issuance-rules.ts'
 import { ledgerRoutes } from './routes/ledger.ts'
 import { membershipRoutes } from './routes/membership.ts'
+import { networkClearingRoutes } from './routes/network-clearing.ts'
 import { notificationRoutes } from './routes/notifications.ts'
 import { orderRoutes } from './routes/orders.ts'
 import { outboundRoutes } from './routes/outbound-messages.ts'
@@ -66,6 +67,7 @@ export const apiRoutes: readonly Route[] = [
   ...notificationRoutes,
   ...outboundRoutes,
   ...accountHostRoutes,
+  ...networkClearingRoutes,
   ...changeRoutes,
   ...auditRoutes,
 ]

@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
 import { delivery, release } from './clearing-delivery-schema.ts'
+import { incoming } from './clearing-incoming-schema.ts'
 import { group } from './link-schema.ts'
 import { settlement } from './settlement-schema.ts'
 
@@ -32,6 +33,7 @@ export const clearing = Type.Object(
         description: 'Whether files for the card scheme are marked as a test. Absent = yes outside production.',
       }),
     ),
+    incoming,
     release,
     delivery,
     settlement,

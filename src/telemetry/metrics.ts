@@ -4,6 +4,7 @@ import { createBackupMetrics } from './backup-metrics.ts'
 import { type CounterChild, FastCounter, FastHistogram, type HistogramChild } from './counters.ts'
 import { createForwardMetrics } from './forward-metrics.ts'
 import { createHostMetrics } from './host-metrics.ts'
+import { createNetworkClearingMetrics } from './network-clearing-metrics.ts'
 import { createNotificationMetrics } from './notification-metrics.ts'
 
 /** Stages of a request, in order; `total` runs from the frame's last byte to the answer's first. */
@@ -112,6 +113,7 @@ export function createMetrics() {
     /** Answers that no link was left for: kept, and found by the repeat or reversal that follows. */
     undelivered: counter('mizan_undelivered_answers_total', 'Answers that could not be delivered', ['link']),
     forwards: createForwardMetrics(registry),
+    networkClearing: createNetworkClearingMetrics(registry),
     notifications: createNotificationMetrics(registry),
     availability: createAvailabilityMetrics(registry),
     backups: createBackupMetrics(registry),

@@ -9,6 +9,7 @@ import { panProtection } from '../../src/security/pan-protection.ts'
 import { SoftwareModule } from '../../src/security/software-module.ts'
 import { openJobs } from '../../src/switch-jobs.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
+import { createNetworkClearingMetrics } from '../../src/telemetry/network-clearing-metrics.ts'
 import { createNotificationMetrics } from '../../src/telemetry/notification-metrics.ts'
 import { bytesOf, panKeysOf } from '../support/pan-keys.ts'
 
@@ -36,6 +37,7 @@ const open = (settings: object, write: (line: string) => void = () => undefined)
     jobs: [],
     clock: { now: () => 0 },
     metrics: createNotificationMetrics(new Registry()),
+    networkClearing: createNetworkClearingMetrics(new Registry()),
     log: createLogger({ level: 'error', destination: { write } }),
   })
 }
