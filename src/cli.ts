@@ -32,6 +32,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   decode: async () => (await import('./commands/decode.ts')).decodeCommand(),
   encode: async () => (await import('./commands/encode.ts')).encodeCommand(),
   vectors: async () => (await import('./commands/vectors.ts')).vectorsCommand(),
+  clearing: async () => (await import('./commands/clearing.ts')).clearingCommand(),
   dispute: async () => (await import('./commands/dispute.ts')).disputeCommand(),
   programme: async () => (await import('./commands/programme.ts')).programmeCommand(),
   config: async () => (await import('./commands/config.ts')).configCommand(),

@@ -58,7 +58,11 @@ function contextOf(io: CommandIo, { config, client, ring, nowMs }: OpenKeyDesk) 
   })
 }
 
-function say(io: CommandIo, { json }: CommonOptions, { file, transactions, grossPiasters, totals, resumed }: Received): void {
+function say(
+  io: CommandIo,
+  { json }: CommonOptions,
+  { file, transactions, grossPiasters, totals, resumed }: Received,
+): void {
   if (json) {
     const states = Object.fromEntries(
       totals.map(({ state, items, piasters }) => [state, { items, piasters: String(piasters) }]),
@@ -84,7 +88,13 @@ export function clearingItemsCommand(io: CommandIo = processIo): Command {
     .option('--reason <name>', 'only for this reason, such as no-authorization')
     .option('--arn <number>', 'only with this acquirer reference number')
     .option('--limit <count>', 'how many', '50')
-  type Options = CommonOptions & { file?: string; state?: NetworkItemState; reason?: string; arn?: string; limit: string }
+  type Options = CommonOptions & {
+    file?: string
+    state?: NetworkItemState
+    reason?: string
+    arn?: string
+    limit: string
+  }
   return withCommonOptions(command).action((options: Options) =>
     atDatabase(io, options, 'mizan clearing items', async ({ client }) => {
       const { file, state, reason, arn } = options
@@ -105,7 +115,9 @@ export function clearingItemsCommand(io: CommandIo = processIo): Command {
 
 function lineOf(one: ListedItem): string {
   const amount = `${formatPiasters(one.amountPiasters).padStart(14)} ${one.currency === '818' ? 'EGP' : one.currency}`
-  const how = [one.outcome, one.rule, one.flags.join(' ')].filter((part) => part !== undefined && part !== '').join(', ')
+  const how = [one.outcome, one.rule, one.flags.join(' ')]
+    .filter((part) => part !== undefined && part !== '')
+    .join(', ')
   const why = one.reason === undefined ? '' : `: ${one.reason} (${one.detail ?? ''})`
   const place = `${one.fileId}:${one.number}`.padEnd(12)
   return `${place} ${one.transactionCode} ${one.arn.padEnd(23)} ${one.panMasked.padEnd(16)} ${amount}  ${one.state}${how === '' ? '' : ` (${how})`}${why}`
