@@ -21,6 +21,8 @@ create table bank_file (
   reason        text check (length(reason) between 1 and 500),
   -- What was forgiven, by kind, with how often and where first.
   forgiven      jsonb not null default '[]' check (jsonb_typeof(forgiven) = 'array'),
+  -- Null until all that it posts is in the journal.
+  posted_at     timestamptz,
   -- How often the same bytes came again, and when last; they changed nothing.
   repeats       integer not null default 0 check (repeats >= 0),
   repeated_at   timestamptz,
@@ -28,11 +30,13 @@ create table bank_file (
 );
 create unique index bank_file_once on bank_file (sha256) where state = 'read';
 create index bank_file_received on bank_file (received_at);
+create index bank_file_open on bank_file (id) where state = 'read' and posted_at is null;
 
 -- A page of a statement (camt.053), of a notification (054) or of an intraday report (052). Only statements are booked.
 create table bank_statement (
   id            bigint generated always as identity primary key,
-  file_id       bigint not null references clearing_file (id),
+  -- Null within the transaction that takes it.
+  file_id       bigint references clearing_file (id),
   bank_file     bigint not null references bank_file (id),
   report        text not null check (report in ('statement', 'notification', 'intraday')),
   bank          integer not null references settlement_bank (number),
@@ -55,17 +59,18 @@ create table bank_statement (
   credit_piasters numeric(20) not null check (credit_piasters >= 0),
   debit_piasters numeric(20) not null check (debit_piasters >= 0),
   not_booked    integer not null default 0 check (not_booked >= 0),
-  -- stored: its postings were asked for or will be; booked: they are in the journal. Others than statements are announced.
-  state         text not null check (state in ('stored', 'booked', 'announced')),
+  -- reading: within the transaction that takes it; stored: its postings were asked for or will be; booked: they are in the
+  -- journal. Others than statements are announced.
+  state         text not null check (state in ('reading', 'stored', 'booked', 'announced')),
   booked_at     timestamptz,
   -- What account 8007 had then, from the bank's side; another than the closing balance is a break.
   ledger_piasters bigint,
   constraint bank_statement_once unique (bank, account, report, statement_id, page),
-  constraint bank_statement_adds_up check (closing_piasters = opening_piasters + credit_piasters - debit_piasters),
-  constraint bank_statement_balances check ((report = 'statement') = (num_nulls(opening_piasters, closing_piasters) = 0)
-    or report = 'intraday'),
+  constraint bank_statement_adds_up check (
+    state = 'reading' or report <> 'statement' or closing_piasters = opening_piasters + credit_piasters - debit_piasters),
+  constraint bank_statement_balances check (report <> 'statement' or num_nulls(opening_piasters, closing_piasters) = 0),
   constraint bank_statement_booked check ((state = 'booked') = (num_nulls(booked_at, ledger_piasters) = 0)
-    and (state = 'announced') = (report <> 'statement'))
+    and (state <> 'announced' or report <> 'statement') and (state not in ('stored', 'booked') or report = 'statement'))
 );
 create index bank_statement_account on bank_statement (bank, account, report, id desc);
 create index bank_statement_date on bank_statement (statement_date);
@@ -123,16 +128,18 @@ create index bank_entry_instruction on bank_entry (matched_instruction) where ma
 create index bank_entry_suspense on bank_entry (statement_id) where state = 'suspense';
 create index bank_entry_announced on bank_entry (end_to_end_id) where state = 'announced' and booked_statement is null;
 
--- What a statement posts, summed by kind and accounts; `reference` of the postings is `bank:<statement>`.
+-- What a statement posts (reference `bank:<statement>`), or a file of answers (`bank-file:<file>`), summed by kind and accounts.
 create table bank_posting (
-  statement_id  bigint not null references bank_statement (id),
+  bank_file     bigint not null references bank_file (id),
+  -- 0 of answers.
+  statement_id  bigint not null,
   number        integer not null check (number > 0),
   kind          smallint not null,
   debit         bigint not null,
   credit        bigint not null,
   amount_piasters bigint not null check (amount_piasters > 0),
   entries       integer not null check (entries > 0),
-  primary key (statement_id, number)
+  primary key (bank_file, statement_id, number)
 );
 
 -- What entries without an instruction of ours are, by who sent them or how they are called: never by their amount. Rows are
@@ -176,11 +183,13 @@ create table bank_answer (
   primary key (bank_file, number)
 );
 create index bank_answer_end_to_end on bank_answer (end_to_end_id) where end_to_end_id is not null;
+create index bank_answer_reference on bank_answer (reference) where reference is not null;
+create index bank_answer_instruction on bank_answer (matched_instruction) where answer = 'return';
 
 -- For people.
 create view bank_files as
   select id, file_id, name, bytes, encode(sha256, 'hex') as sha256, received_at, received_by, state, schema, message_id, bank,
-         cause, reason, forgiven, repeats, repeated_at
+         cause, reason, forgiven, posted_at, repeats, repeated_at
   from bank_file;
 create view bank_statements as select * from bank_statement;
 create view bank_entries as
@@ -192,7 +201,8 @@ create view bank_answers as
 grant select on bank_file, bank_statement, bank_entry, bank_posting, bank_entry_rule, bank_answer, bank_files,
   bank_statements, bank_entries, bank_answers to mizan_app;
 grant insert on bank_file, bank_statement, bank_entry, bank_posting, bank_entry_rule, bank_answer to mizan_app;
-grant update (repeats, repeated_at) on bank_file to mizan_app;
-grant update (state, booked_at, ledger_piasters) on bank_statement to mizan_app;
+grant update (repeats, repeated_at, file_id, bank, forgiven, posted_at) on bank_file to mizan_app;
+grant update (state, file_id, statement_date, entries, credit_piasters, debit_piasters, not_booked, booked_at, ledger_piasters)
+  on bank_statement to mizan_app;
 grant update (booked_statement, booked_number) on bank_entry to mizan_app;
 grant select on bank_files, bank_statements, bank_entries, bank_answers to mizan_analyst;

@@ -1,0 +1,348 @@
+import { type AccountNumber, moneyAccount } from '../../ledger/accounts.ts'
+import type { TransferKind } from '../../ledger/posting-rules.ts'
+import { breakTypes } from '../reconciliation/breaks.ts'
+
+/** What is known of one of our instructions when the bank books something for it. */
+export interface KnownInstruction {
+  readonly id: number
+  readonly endToEndId: string
+  readonly amountPiasters: bigint
+  /** At the bank of the statement: -1 it leaves our account there, 1 it comes in. */
+  readonly side: -1 | 1
+  /** Owner of the transit account (7007) in which it stands. */
+  readonly transitBank: number
+  /** Whether it can come back: a payment to somebody else, not one between accounts of ours nor a collection. */
+  readonly returnable: boolean
+  /** What a return restores, by account: 7009 of outlets, 7002 to 7004 of institutions; their sum is the amount. */
+  readonly restores: readonly AccountShare[]
+}
+
+export interface AccountShare {
+  readonly account: AccountNumber
+  readonly piasters: bigint
+}
+
+/** What the bank booked for an instruction up to now, on its account: signed as the bank books. */
+export interface BookedBefore {
+  /** Without what came back. */
+  readonly bookedPiasters: bigint
+  readonly returnedPiasters: bigint
+  /** The bank told that it comes back (pacs.004). */
+  readonly returnAnnounced: boolean
+}
+
+/** A file of ours whose payments the bank booked as one. */
+export interface KnownBatch {
+  readonly side: -1 | 1
+  readonly transitBank: number
+  /** Of its payments that were not rejected, nor booked one by one. */
+  readonly amountPiasters: bigint
+}
+
+/** A booking, as far as it matters for what it is. */
+export interface BookedEntry {
+  readonly amountPiasters: bigint
+  readonly endToEndId?: string | undefined
+  readonly code?: string | undefined
+  readonly returnReason?: string | undefined
+  readonly reversal: boolean
+  readonly counterpartyAccount?: string | undefined
+  readonly reference?: string | undefined
+  readonly text?: string | undefined
+}
+
+export const entryMeanings = [
+  'bank-fee',
+  'bank-interest',
+  'subsidy-funds',
+  'state-funds',
+  'postal-pool',
+  'none',
+] as const
+export type EntryMeaning = (typeof entryMeanings)[number]
+export const entryFields = ['code', 'counterparty', 'reference', 'text'] as const
+export type EntryField = (typeof entryFields)[number]
+
+/** What entries without an instruction are, by how a field begins. */
+export interface EntryRule {
+  readonly id: number
+  readonly field: EntryField
+  readonly pattern: string
+  readonly direction: 'credit' | 'debit'
+  readonly meaning: EntryMeaning
+  /** Of funds. */
+  readonly programme: number
+}
+
+/** What an entry is, and what is posted for it. */
+export interface Classified {
+  readonly state: 'matched' | 'known' | 'suspense'
+  readonly rule: string | undefined
+  readonly note: string | undefined
+  /** Transfer kind and account besides 8007 of what does not go to suspense. */
+  readonly kind: TransferKind | undefined
+  readonly counterAccount: AccountNumber | undefined
+  /** Signed like the entry. */
+  readonly suspensePiasters: bigint
+  readonly suspenseAccount: AccountNumber | undefined
+  /** All postings of the entry; together they move 8007 by its amount. */
+  readonly postings: readonly EntryPosting[]
+}
+
+export interface EntryPosting {
+  readonly kind: TransferKind
+  readonly debit: AccountNumber
+  readonly credit: AccountNumber
+  readonly piasters: bigint
+}
+
+/** Families and sub-families of ISO's transaction codes for fees and interest. */
+const FEES = new Set(['CHRG', 'FEES', 'COMM', 'COME', 'COMI', 'COMT', 'CAJT'])
+const INTEREST = new Set(['INTR', 'INTE', 'INTP'])
+
+/**
+ * What a booking for an instruction is. The sum of what the bank booked counts: what of it is within the instruction's
+ * amount goes through transit, what is beyond it or on the wrong side is held in suspense until the bank mends it. A booking
+ * that mends an earlier one therefore takes out of suspense what that one put there.
+ */
+export function classifyForInstruction(
+  bank: number,
+  entry: BookedEntry,
+  instruction: KnownInstruction,
+  before: BookedBefore,
+  rule: 'end-to-end' | 'our-reference',
+): Classified {
+  if (isReturn(entry, instruction, before)) return returned(bank, entry, instruction, before)
+  const side = BigInt(instruction.side)
+  const from = before.bookedPiasters * side
+  const to = (before.bookedPiasters + entry.amountPiasters) * side
+  const throughTransit = within(to, instruction.amountPiasters) - within(from, instruction.amountPiasters)
+  const main = throughTransit * side
+  const beyond = entry.amountPiasters - main
+  const brokenTo = to - within(to, instruction.amountPiasters)
+  const breakName = (brokenTo === 0n ? from : brokenTo) < 0n ? 'wrong-sign' : 'position-over'
+  return compose(bank, {
+    state: main === 0n ? 'suspense' : 'matched',
+    rule,
+    note: noteOf(entry, instruction, { from, beyond, breakName }),
+    main,
+    transitBank: instruction.transitBank,
+    beyond,
+    suspense: moneyAccount('suspense', breakTypes[breakName].number),
+  })
+}
+
+function noteOf(
+  entry: BookedEntry,
+  { amountPiasters }: KnownInstruction,
+  { from, beyond, breakName }: { from: bigint; beyond: bigint; breakName: string },
+): string | undefined {
+  if (beyond === 0n) return entry.amountPiasters === 0n ? 'zero' : undefined
+  if (breakName === 'wrong-sign') return 'wrong-sign'
+  return from >= amountPiasters ? 'again' : 'over'
+}
+
+/** What of an amount lies between nothing and the whole. */
+function within(amount: bigint, whole: bigint): bigint {
+  if (amount < 0n) return 0n
+  return amount > whole ? whole : amount
+}
+
+function isReturn(entry: BookedEntry, instruction: KnownInstruction, before: BookedBefore): boolean {
+  if (!instruction.returnable || entry.amountPiasters <= 0n || entry.reversal) return false
+  const paid = -before.bookedPiasters - before.returnedPiasters
+  if (paid <= 0n) return false
+  return entry.returnReason !== undefined || before.returnAnnounced || paid >= instruction.amountPiasters
+}
+
+/** What came back goes where a run finds it again; more than was paid is nobody's. */
+function returned(bank: number, entry: BookedEntry, instruction: KnownInstruction, before: BookedBefore): Classified {
+  const paid = -before.bookedPiasters - before.returnedPiasters
+  const back = entry.amountPiasters < paid ? entry.amountPiasters : paid
+  const beyond = entry.amountPiasters - back
+  const ours = moneyAccount('settlementAccount', bank)
+  const suspense = moneyAccount('suspense', breakTypes['position-over'].number)
+  const postings = returnPostings(bank, sharesOf(instruction, back))
+  if (beyond > 0n) postings.push({ kind: 'toSuspense', debit: ours, credit: suspense, piasters: beyond })
+  return {
+    state: 'matched',
+    rule: 'returned',
+    note: entry.returnReason === undefined ? 'no-reason' : undefined,
+    kind: 'settlementReturned',
+    counterAccount: postings[0]?.credit,
+    suspensePiasters: beyond,
+    suspenseAccount: beyond > 0n ? suspense : undefined,
+    postings,
+  }
+}
+
+/** The shares of a part of an instruction: of all of it they are its own; of less, the largest ones first. */
+export function sharesOf(
+  { amountPiasters, restores }: Pick<KnownInstruction, 'amountPiasters' | 'restores'>,
+  piasters: bigint,
+): AccountShare[] {
+  if (piasters === amountPiasters) return [...restores]
+  const shares: AccountShare[] = []
+  let rest = piasters
+  for (const share of restores.toSorted((a, b) => Number(b.piasters - a.piasters))) {
+    const part = share.piasters < rest ? share.piasters : rest
+    if (part <= 0n) break
+    shares.push({ account: share.account, piasters: part })
+    rest -= part
+  }
+  return shares
+}
+
+/**
+ * Puts an amount that came back to our account on the accounts that an instruction had cleared. One of them that had been on
+ * the other side is debited again, through transit (kinds 44 and 46).
+ */
+export function returnPostings(bank: number, shares: readonly AccountShare[]): EntryPosting[] {
+  const ours = moneyAccount('settlementAccount', bank)
+  const transit = moneyAccount('settlementTransit', bank)
+  return shares.flatMap(({ account, piasters }): EntryPosting[] => {
+    if (piasters > 0n) return [{ kind: 'settlementReturned', debit: ours, credit: account, piasters }]
+    return [
+      { kind: 'settlementInstructed', debit: account, credit: transit, piasters: -piasters },
+      { kind: 'settlementPaid', debit: transit, credit: ours, piasters: -piasters },
+    ]
+  })
+}
+
+/** The same for an instruction that the bank rejected: what stands in transit goes back. */
+export function rejectionPostings(transitBank: number, shares: readonly AccountShare[]): EntryPosting[] {
+  const transit = moneyAccount('settlementTransit', transitBank)
+  return shares.map(({ account, piasters }) =>
+    piasters > 0n
+      ? { kind: 'settlementRejected', debit: transit, credit: account, piasters }
+      : { kind: 'settlementInstructed', debit: account, credit: transit, piasters: -piasters },
+  )
+}
+
+/** What a booking of a whole file of ours is. */
+export function classifyBatch(bank: number, entry: BookedEntry, batch: KnownBatch): Classified {
+  const side = BigInt(batch.side)
+  const main = within(entry.amountPiasters * side, batch.amountPiasters) * side
+  const beyond = entry.amountPiasters - main
+  const breakName = entry.amountPiasters * side < 0n ? 'wrong-sign' : 'position-over'
+  return compose(bank, {
+    state: main === 0n ? 'suspense' : 'matched',
+    rule: 'batch-booking',
+    note: beyond === 0n ? undefined : breakName === 'wrong-sign' ? 'wrong-sign' : 'over',
+    main,
+    transitBank: batch.transitBank,
+    beyond,
+    suspense: moneyAccount('suspense', breakTypes[breakName].number),
+  })
+}
+
+interface Composition {
+  readonly state: Classified['state']
+  readonly rule: string
+  readonly note: string | undefined
+  readonly main: bigint
+  readonly transitBank: number
+  readonly beyond: bigint
+  readonly suspense: AccountNumber
+}
+
+function compose(bank: number, { state, rule, note, main, transitBank, beyond, suspense }: Composition): Classified {
+  const transit = moneyAccount('settlementTransit', transitBank)
+  const kind = main < 0n ? 'settlementPaid' : 'settlementReceived'
+  const postings = [...posting(bank, kind, transit, main), ...suspensePosting(bank, suspense, beyond)]
+  return {
+    state,
+    rule,
+    note,
+    kind: main === 0n ? undefined : kind,
+    counterAccount: main === 0n ? undefined : transit,
+    suspensePiasters: beyond,
+    suspenseAccount: beyond === 0n ? undefined : suspense,
+    postings,
+  }
+}
+
+/** 8007 takes a credit of the bank as a debit, and the other way round. */
+function posting(bank: number, kind: TransferKind, other: AccountNumber, piasters: bigint): EntryPosting[] {
+  const ours = moneyAccount('settlementAccount', bank)
+  if (piasters === 0n) return []
+  return piasters > 0n
+    ? [{ kind, debit: ours, credit: other, piasters }]
+    : [{ kind, debit: other, credit: ours, piasters: -piasters }]
+}
+
+function suspensePosting(bank: number, suspense: AccountNumber, piasters: bigint): EntryPosting[] {
+  return posting(bank, piasters > 0n ? 'toSuspense' : 'fromSuspense', suspense, piasters)
+}
+
+/** What a booking without an instruction is: by the rules that people made, then by ISO's codes; else nobody knows. */
+export function classifyOther(bank: number, entry: BookedEntry, rules: readonly EntryRule[]): Classified {
+  const rule = rules.find((one) => fits(one, entry))
+  const meaning = rule !== undefined ? rule.meaning : meaningOfCode(entry.code)
+  const how = rule !== undefined && rule.meaning !== 'none' ? `rule ${rule.id}` : 'code'
+  const known =
+    meaning === undefined || meaning === 'none'
+      ? undefined
+      : knownKind(meaning, entry.amountPiasters, rule?.programme ?? 0)
+  if (entry.amountPiasters === 0n) return other('known', undefined, 'zero')
+  if (known !== undefined) {
+    const postings = posting(bank, known.kind, known.account, entry.amountPiasters)
+    return { ...other('known', how, undefined), kind: known.kind, counterAccount: known.account, postings }
+  }
+  const suspense = moneyAccount('suspense', breakTypes['unknown-bank-entry'].number)
+  return {
+    ...other('suspense', undefined, 'unknown'),
+    suspensePiasters: entry.amountPiasters,
+    suspenseAccount: suspense,
+    postings: suspensePosting(bank, suspense, entry.amountPiasters),
+  }
+}
+
+function other(state: Classified['state'], rule: string | undefined, note: string | undefined): Classified {
+  return {
+    state,
+    rule,
+    note,
+    kind: undefined,
+    counterAccount: undefined,
+    suspensePiasters: 0n,
+    suspenseAccount: undefined,
+    postings: [],
+  }
+}
+
+function fits({ field, pattern, direction }: EntryRule, entry: BookedEntry): boolean {
+  if (entry.amountPiasters >= 0n !== (direction === 'credit')) return false
+  if (field === 'text') return entry.text?.toUpperCase().startsWith(pattern.toUpperCase()) === true
+  if (field === 'code') return entry.code?.startsWith(pattern) === true
+  if (field === 'counterparty') return entry.counterpartyAccount?.startsWith(pattern) === true
+  return entry.endToEndId?.startsWith(pattern) === true || entry.reference?.startsWith(pattern) === true
+}
+
+function meaningOfCode(code: string | undefined): EntryMeaning | undefined {
+  const [, family, subFamily] = code?.split('/') ?? []
+  if (FEES.has(subFamily ?? '') || FEES.has(family ?? '')) return 'bank-fee'
+  return INTEREST.has(subFamily ?? '') || INTEREST.has(family ?? '') ? 'bank-interest' : undefined
+}
+
+/** Kind and account of a meaning; undefined when money of that meaning cannot go that way. */
+function knownKind(
+  meaning: EntryMeaning,
+  piasters: bigint,
+  programme: number,
+): { readonly kind: TransferKind; readonly account: AccountNumber } | undefined {
+  const isCredit = piasters > 0n
+  switch (meaning) {
+    case 'bank-fee':
+    case 'bank-interest':
+      return { kind: isCredit ? 'bankInterest' : 'bankFee', account: moneyAccount('networkAndBankFees', 0) }
+    case 'postal-pool':
+      return { kind: isCredit ? 'poolTransfer' : 'poolReturn', account: moneyAccount('postalPool', 0) }
+    case 'subsidy-funds':
+      return isCredit ? { kind: 'stateFunding', account: moneyAccount('subsidyFunds', programme) } : undefined
+    case 'state-funds':
+      return isCredit ? { kind: 'stateFunding', account: moneyAccount('stateFunds', programme) } : undefined
+    default:
+      return undefined
+  }
+}

@@ -1,0 +1,161 @@
+import { type AccountNumber, kindOf, moneyAccount, moneyKinds, ownerOf } from '../../ledger/accounts.ts'
+import {
+  batchSums,
+  bookedOf,
+  endToEndByReference,
+  type InstructionRow,
+  instructionsByEndToEnd,
+} from '../../store/clearing/bank-instructions.ts'
+import type { Client } from '../../store/connection.ts'
+import type { AccountShare, BookedBefore, KnownBatch, KnownInstruction } from './classify.ts'
+
+/** How an entry names an instruction of ours. */
+export interface EntryNames {
+  readonly endToEndId: string | undefined
+  readonly reference: string | undefined
+  readonly entryReference: string | undefined
+  readonly messageId: string | undefined
+  readonly paymentId: string | undefined
+  readonly text: string | undefined
+}
+
+/** What is known of the instruction of an entry. */
+export interface Found {
+  readonly instruction: KnownInstruction
+  readonly valueDate: string
+  readonly rule: 'end-to-end' | 'our-reference'
+}
+
+/** Our references in a text: `UC-20261121-1-OO-00000000042`. */
+const OUR_REFERENCE = /\bUC-\d{8}-\d{1,2}-[A-Z]{2}-\d{11}(?:-\d{1,5})?\b/
+
+const NOTHING: BookedBefore = { bookedPiasters: 0n, returnedPiasters: 0n, returnAnnounced: false }
+
+/** The instructions that a chunk of a statement's entries may be of, and what was booked for each up to the entry at hand. */
+export class InstructionBook {
+  readonly #bank: number
+  readonly #byId = new Map<string, InstructionRow>()
+  readonly #byReference: Map<string, string>
+  readonly #before: Map<number, BookedBefore>
+  readonly #batches: Map<string, bigint>
+
+  private constructor(
+    bank: number,
+    instructions: readonly InstructionRow[],
+    known: { references: Map<string, string>; before: Map<number, BookedBefore>; batches: Map<string, bigint> },
+  ) {
+    this.#bank = bank
+    for (const one of instructions) this.#byId.set(one.endToEndId, one)
+    this.#byReference = known.references
+    this.#before = known.before
+    this.#batches = known.batches
+  }
+
+  /** Looks up what the entries of a chunk name, with a query for each kind of name. */
+  static async of(client: Client, bank: number, entries: readonly EntryNames[]): Promise<InstructionBook> {
+    const references = await endToEndByReference(client, present(entries.map(({ reference }) => reference)))
+    const ids = entries.flatMap((entry) => [
+      entry.endToEndId,
+      ourReference(entry),
+      references.get(entry.reference ?? ''),
+    ])
+    const instructions = await instructionsByEndToEnd(client, present(ids))
+    const numbers = instructions.map(({ id }) => id)
+    const before = await bookedOf(client, bank, numbers)
+    const messages = present(
+      entries.flatMap((entry) => (entry.endToEndId === undefined ? [entry.messageId, entry.paymentId] : [])),
+    )
+    const batches = await batchSums(client, bank, messages)
+    return new InstructionBook(bank, instructions, { references, before: new Map(before), batches })
+  }
+
+  /** The instruction that an entry names: by its end-to-end id, the bank's reference, or ours in its words. */
+  find(entry: EntryNames): Found | undefined {
+    const direct = this.#byId.get(entry.endToEndId ?? '')
+    const named =
+      direct ??
+      this.#byId.get(this.#byReference.get(entry.reference ?? '') ?? '') ??
+      this.#byId.get(ourReference(entry) ?? '')
+    if (named === undefined) return undefined
+    const instruction = knownInstruction(this.#bank, named)
+    if (instruction === undefined) return undefined
+    return { instruction, valueDate: named.valueDate, rule: direct === undefined ? 'our-reference' : 'end-to-end' }
+  }
+
+  beforeOf(instruction: KnownInstruction): BookedBefore {
+    return this.#before.get(instruction.id) ?? NOTHING
+  }
+
+  /** Notes what an entry booked, for those behind it. */
+  note(instruction: KnownInstruction, piasters: bigint, isReturn: boolean): void {
+    const before = this.beforeOf(instruction)
+    this.#before.set(instruction.id, {
+      ...before,
+      bookedPiasters: before.bookedPiasters + (isReturn ? 0n : piasters),
+      returnedPiasters: before.returnedPiasters + (isReturn ? piasters : 0n),
+    })
+  }
+
+  /** The message of ours that an entry books as a whole. */
+  takeBatch(entry: EntryNames): (KnownBatch & { readonly messageId: string }) | undefined {
+    if (entry.endToEndId !== undefined) return undefined
+    for (const messageId of [entry.messageId, entry.paymentId]) {
+      const sum = messageId === undefined ? undefined : this.#batches.get(messageId)
+      if (messageId === undefined || sum === undefined || sum === 0n) continue
+      this.#batches.delete(messageId)
+      return {
+        messageId,
+        side: sum < 0n ? -1 : 1,
+        transitBank: this.#bank,
+        amountPiasters: sum < 0n ? -sum : sum,
+      }
+    }
+    return undefined
+  }
+}
+
+/** An instruction as it concerns our account at a bank; undefined when it does not. */
+export function knownInstruction(bank: number, row: InstructionRow): KnownInstruction | undefined {
+  const { id, endToEndId, amountPiasters, purpose, institution } = row
+  const base = { id, endToEndId, amountPiasters }
+  if (purpose === 'cover') {
+    // Between two accounts of ours: it leaves one bank and comes in at the other, through the transit account of the latter.
+    const covered = institution ?? 0
+    if (bank !== row.bank && bank !== covered) return undefined
+    return { ...base, side: bank === row.bank ? -1 : 1, transitBank: covered, returnable: false, restores: [] }
+  }
+  if (bank !== row.bank) return undefined
+  const isPayment = row.direction === 'pay'
+  return {
+    ...base,
+    side: isPayment ? -1 : 1,
+    transitBank: bank,
+    returnable: isPayment,
+    restores: restoresOf(row),
+  }
+}
+
+/** Where an instruction's money goes when it comes to nothing: an institution's to its accounts, an outlet's to 7009. */
+export function restoresOf({ purpose, lines }: Pick<InstructionRow, 'purpose' | 'lines'>): AccountShare[] {
+  const shares = new Map<AccountNumber, bigint>()
+  for (const { account, piasters } of lines) {
+    const own = account as AccountNumber
+    const isOutlet =
+      purpose !== 'net' || [moneyKinds.outletPayable, moneyKinds.subsidyPayable].some((kind) => kind === kindOf(own))
+    const to = isOutlet ? moneyAccount('unappliedPayouts', ownerOf(own)) : own
+    shares.set(to, (shares.get(to) ?? 0n) + piasters)
+  }
+  return [...shares].filter(([, piasters]) => piasters !== 0n).map(([account, piasters]) => ({ account, piasters }))
+}
+
+function ourReference({ text, entryReference, messageId }: EntryNames): string | undefined {
+  return (
+    OUR_REFERENCE.exec(text ?? '')?.[0] ??
+    OUR_REFERENCE.exec(entryReference ?? '')?.[0] ??
+    OUR_REFERENCE.exec(messageId ?? '')?.[0]
+  )
+}
+
+function present(values: readonly (string | undefined)[]): string[] {
+  return [...new Set(values.filter((value) => value !== undefined))]
+}

@@ -1,0 +1,67 @@
+import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { describeError } from '../../errors.ts'
+import { RefusedFile } from '../iso20022/refusal.ts'
+import { type BankReceiveContext, type ReceivedBankFile, receiveBankFile } from './receive.ts'
+
+/** What became of the files of a folder. */
+export interface ReceivedFolder {
+  readonly received: readonly ReceivedBankFile[]
+  readonly refused: readonly { readonly file: string; readonly reason: string }[]
+}
+
+/** What banks send; other kinds of files in the folder are for other parts of the program. */
+const BANK_FILE = /^[^.].*\.xml$/i
+const FILES_MAX = 1_000
+
+/**
+ * Receives the bank files of `in` in the clearing folder, the oldest first. One that only came too early is tried again behind
+ * the others. What was taken stands in `in/done`, what was refused in `in/rejected` with its reason beside it; one that came
+ * before is removed.
+ * @throws MizanError WRITER_SILENT, STORE_UNAVAILABLE: the file at hand and those behind it stay
+ */
+export async function receiveBankFolder(context: BankReceiveContext): Promise<ReceivedFolder> {
+  const folder = path.join(context.folder, 'in')
+  const received: ReceivedBankFile[] = []
+  const refused: { file: string; reason: string }[] = []
+  let waiting = await bankFilesIn(folder)
+  let isLastTry = false
+  while (waiting.length > 0) {
+    const early: string[] = []
+    const takenBefore = received.length
+    const isEarly = (refusal: RefusedFile) => !isLastTry && refusal.refusal === 'gap'
+    for (const name of waiting) {
+      const file = path.join(folder, name)
+      try {
+        received.push(await receiveBankFile(file, { ...context, keepsRefusal: (refusal) => !isEarly(refusal) }))
+        await rm(file)
+      } catch (error) {
+        if (!(error instanceof RefusedFile)) throw error
+        if (isEarly(error)) early.push(name)
+        else {
+          refused.push({ file: name, reason: error.message })
+          await putAside(folder, name, error)
+        }
+      }
+    }
+    isLastTry = received.length === takenBefore
+    waiting = early
+  }
+  return { received, refused }
+}
+
+async function bankFilesIn(folder: string): Promise<string[]> {
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  const names = (await readdir(folder)).filter((name) => BANK_FILE.test(name)).slice(0, FILES_MAX)
+  const files = await Promise.all(
+    names.map(async (name) => ({ name, ms: (await stat(path.join(folder, name))).mtimeMs })),
+  )
+  return files.toSorted((a, b) => a.ms - b.ms || (a.name < b.name ? -1 : 1)).map(({ name }) => name)
+}
+
+async function putAside(folder: string, name: string, error: RefusedFile): Promise<void> {
+  const rejected = path.join(folder, 'rejected')
+  await mkdir(rejected, { recursive: true, mode: 0o700 })
+  await writeFile(path.join(rejected, `${name}.reason`), `${describeError(error)}\n`, { mode: 0o600 })
+  await rename(path.join(folder, name), path.join(rejected, name))
+}
