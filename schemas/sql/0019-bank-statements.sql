@@ -21,8 +21,6 @@ create table bank_file (
   reason        text check (length(reason) between 1 and 500),
   -- What was forgiven, by kind, with how often and where first.
   forgiven      jsonb not null default '[]' check (jsonb_typeof(forgiven) = 'array'),
-  -- Null until all that it posts is in the journal.
-  posted_at     timestamptz,
   -- How often the same bytes came again, and when last; they changed nothing.
   repeats       integer not null default 0 check (repeats >= 0),
   repeated_at   timestamptz,
@@ -30,7 +28,6 @@ create table bank_file (
 );
 create unique index bank_file_once on bank_file (sha256) where state = 'read';
 create index bank_file_received on bank_file (received_at);
-create index bank_file_open on bank_file (id) where state = 'read' and posted_at is null;
 
 -- A page of a statement (camt.053), of a notification (054) or of an intraday report (052). Only statements are booked.
 create table bank_statement (
@@ -128,18 +125,16 @@ create index bank_entry_instruction on bank_entry (matched_instruction) where ma
 create index bank_entry_suspense on bank_entry (statement_id) where state = 'suspense';
 create index bank_entry_announced on bank_entry (end_to_end_id) where state = 'announced' and booked_statement is null;
 
--- What a statement posts (reference `bank:<statement>`), or a file of answers (`bank-file:<file>`), summed by kind and accounts.
+-- What a statement posts, summed by kind and accounts; the reference of its postings is `bank:<statement>`.
 create table bank_posting (
-  bank_file     bigint not null references bank_file (id),
-  -- 0 of answers.
-  statement_id  bigint not null,
+  statement_id  bigint not null references bank_statement (id),
   number        integer not null check (number > 0),
   kind          smallint not null,
   debit         bigint not null,
   credit        bigint not null,
   amount_piasters bigint not null check (amount_piasters > 0),
   entries       integer not null check (entries > 0),
-  primary key (bank_file, statement_id, number)
+  primary key (statement_id, number)
 );
 
 -- What entries without an instruction of ours are, by who sent them or how they are called: never by their amount. Rows are
@@ -189,7 +184,7 @@ create index bank_answer_instruction on bank_answer (matched_instruction) where 
 -- For people.
 create view bank_files as
   select id, file_id, name, bytes, encode(sha256, 'hex') as sha256, received_at, received_by, state, schema, message_id, bank,
-         cause, reason, forgiven, posted_at, repeats, repeated_at
+         cause, reason, forgiven, repeats, repeated_at
   from bank_file;
 create view bank_statements as select * from bank_statement;
 create view bank_entries as
@@ -201,7 +196,7 @@ create view bank_answers as
 grant select on bank_file, bank_statement, bank_entry, bank_posting, bank_entry_rule, bank_answer, bank_files,
   bank_statements, bank_entries, bank_answers to mizan_app;
 grant insert on bank_file, bank_statement, bank_entry, bank_posting, bank_entry_rule, bank_answer to mizan_app;
-grant update (repeats, repeated_at, file_id, bank, forgiven, posted_at) on bank_file to mizan_app;
+grant update (repeats, repeated_at, file_id, bank, forgiven) on bank_file to mizan_app;
 grant update (state, file_id, statement_date, entries, credit_piasters, debit_piasters, not_booked, booked_at, ledger_piasters)
   on bank_statement to mizan_app;
 grant update (booked_statement, booked_number) on bank_entry to mizan_app;

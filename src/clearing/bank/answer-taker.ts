@@ -1,35 +1,34 @@
+import { type AnswerRow, addAnswers } from '../../store/clearing/bank-answers.ts'
+import { type InstructionRow, instructionsByEndToEnd } from '../../store/clearing/bank-instructions.ts'
 import {
-  type AnswerRow,
-  addAnswers,
-  changeInstructions,
-  type InstructionChange,
-} from '../../store/clearing/bank-answers.ts'
-import {
-  type InstructionRow,
-  instructionsByEndToEnd,
-  instructionsOfMessage,
-} from '../../store/clearing/bank-instructions.ts'
-import { addBankPostings, PostingSums } from '../../store/clearing/bank-postings.ts'
+  applyFileStatus,
+  applyReturn,
+  applyStatus,
+  type NewsOutcome,
+  type PaymentStatus,
+  paymentStatuses,
+} from '../../store/clearing/settlement-outcomes.ts'
 import type { Client } from '../../store/connection.ts'
 import type { AnswerEvent, ReturnEvent } from '../iso20022/bank-events.ts'
 import { piastersOf } from '../iso20022/read-context.ts'
-import { rejectionPostings } from './classify.ts'
-import { knownInstruction, restoresOf } from './instruction-book.ts'
 
-/** What a file of answers came to, in payments. */
+/** What a file of answers came to. */
 export interface TakenAnswers {
+  /** Payments, and messages as a whole, of which it tells. */
   readonly answers: number
-  readonly accepted: number
-  readonly rejected: number
-  readonly returned: number
-  /** Of no instruction of ours. */
+  /** That brought an instruction on. */
+  readonly applied: number
+  /** Rejections and returns among them. */
+  readonly failed: number
+  /** Of no instruction or message of ours. */
   readonly unknown: number
-  /** Bank whose instructions they are; undefined when there is none. */
+  /** That do not go with how the instruction stands: somebody has to look. */
+  readonly unexpected: number
+  /** Bank whose instructions they are; undefined when it is not known. */
   readonly bank: number | undefined
 }
 
 const CHUNK = 500
-const OPEN = ['prepared', 'released', 'sent', 'accepted']
 
 type Told = AnswerEvent | ReturnEvent
 
@@ -39,8 +38,7 @@ export class AnswerTaker {
   readonly #bankFile: number
   /** As in `pain.002 MSG-1`. */
   readonly #source: string
-  readonly #postings = new PostingSums()
-  readonly #counts = { answers: 0, accepted: 0, rejected: 0, returned: 0, unknown: 0 }
+  readonly #counts = { answers: 0, applied: 0, failed: 0, unknown: 0, unexpected: 0 }
   #waiting: Told[] = []
   #number = 0
   #bank: number | undefined
@@ -54,7 +52,7 @@ export class AnswerTaker {
   async take(event: Told): Promise<void> {
     if (event.type === 'answer' && event.level !== 'payment') {
       await this.#flush()
-      await this.#takeAll(event)
+      await addAnswers(this.#client, this.#bankFile, [await this.#takeMessage(event)])
       return
     }
     this.#waiting.push(event)
@@ -63,8 +61,6 @@ export class AnswerTaker {
 
   async end(): Promise<TakenAnswers> {
     await this.#flush()
-    const postings = this.#postings.list()
-    await addBankPostings(this.#client, { bankFile: this.#bankFile, statement: 0 }, postings)
     return { ...this.#counts, bank: this.#bank }
   }
 
@@ -73,60 +69,60 @@ export class AnswerTaker {
     this.#waiting = []
     const ids = events.map(({ endToEndId }) => endToEndId).filter((id) => id !== undefined)
     const found = new Map((await instructionsByEndToEnd(this.#client, ids)).map((one) => [one.endToEndId, one]))
-    const changes: InstructionChange[] = []
-    const rows = events.map((event) => this.#judge(event, found.get(event.endToEndId ?? ''), changes))
-    await this.#keep(rows, changes)
-  }
-
-  /** An answer to a message or a payment block is one to each of its payments, unless they are told one by one. */
-  async #takeAll(event: AnswerEvent): Promise<void> {
-    const messageId = event.level === 'block' ? event.paymentId : event.originalMessageId
-    const isForAll = event.status !== 'PART' && messageId !== undefined
-    const instructions = isForAll ? await instructionsOfMessage(this.#client, messageId) : []
-    if (instructions.length === 0) {
-      await this.#keep([this.#rowOf(event, undefined, isForAll ? 'unknown' : 'see its payments')], [])
-      return
-    }
-    for (let from = 0; from < instructions.length; from += CHUNK) {
-      const changes: InstructionChange[] = []
-      const rows = instructions.slice(from, from + CHUNK).map((one) => this.#judge(event, one, changes))
-      await this.#keep(rows, changes)
-    }
-  }
-
-  #judge(event: Told, instruction: InstructionRow | undefined, changes: InstructionChange[]): AnswerRow {
-    this.#counts.answers++
-    if (instruction === undefined) {
-      this.#counts.unknown++
-      return this.#rowOf(event, undefined, 'unknown')
-    }
-    this.#bank ??= instruction.bank
-    if (event.type === 'return') {
-      this.#counts.returned++
-      return this.#rowOf(event, instruction, 'booked when the statement shows it')
-    }
-    if (event.status === '' || event.status === 'PART') return this.#rowOf(event, instruction, 'no status')
-    const isRejected = event.status === 'RJCT'
-    const state = isRejected ? 'rejected' : 'accepted'
-    const isToldAgain = changes.some(({ id }) => id === instruction.id)
-    const isNews = OPEN.includes(instruction.state) && instruction.state !== state && !isToldAgain
-    if (!isNews) return this.#rowOf(event, instruction, `stays ${instruction.state}`)
-    changes.push({ id: instruction.id, state, reasonCode: event.reason, reason: event.text })
-    this.#counts[state]++
-    if (isRejected) this.#reject(instruction)
-    return this.#rowOf(event, instruction, state)
-  }
-
-  /** What stands in transit goes back to the accounts; a payment between accounts of ours had posted nothing. */
-  #reject(row: InstructionRow): void {
-    const instruction = knownInstruction(row.bank, row)
-    if (instruction === undefined || row.purpose === 'cover') return
-    for (const posting of rejectionPostings(instruction.transitBank, restoresOf(row))) this.#postings.add(posting)
-  }
-
-  async #keep(rows: readonly AnswerRow[], changes: readonly InstructionChange[]): Promise<void> {
+    const rows: AnswerRow[] = []
+    for (const event of events) rows.push(await this.#takePayment(event, found.get(event.endToEndId ?? '')))
     await addAnswers(this.#client, this.#bankFile, rows)
-    await changeInstructions(this.#client, changes, { source: this.#source, reference: `bank-file:${this.#bankFile}` })
+  }
+
+  /** An answer to a message or to its payment block is one to each of its payments. */
+  async #takeMessage(event: AnswerEvent): Promise<AnswerRow> {
+    this.#counts.answers++
+    const messageId = event.level === 'block' ? event.paymentId : event.originalMessageId
+    const status = statusOf(event)
+    if (status === undefined) return this.#rowOf(event, undefined, `the status ${event.status} is not known`)
+    if (messageId === undefined) return this.#unknown(event)
+    const changed = await applyFileStatus(this.#client, { ...this.#news(event), messageId, status })
+    if (changed === undefined) return this.#unknown(event)
+    this.#counts.applied += changed
+    if (status === 'RJCT') this.#counts.failed += changed
+    return this.#rowOf(event, undefined, `${changed} instruction(s) changed`)
+  }
+
+  async #takePayment(event: Told, instruction: InstructionRow | undefined): Promise<AnswerRow> {
+    this.#counts.answers++
+    if (instruction === undefined) return this.#unknown(event)
+    this.#bank ??= instruction.bank
+    const news = { ...this.#news(event), endToEndId: instruction.endToEndId }
+    if (event.type === 'return') {
+      return this.#judged(event, instruction, await applyReturn(this.#client, news))
+    }
+    const status = statusOf(event)
+    if (status === undefined) return this.#rowOf(event, instruction, `the status ${event.status} is not known`)
+    return this.#judged(event, instruction, await applyStatus(this.#client, { ...news, status }))
+  }
+
+  #judged(event: Told, instruction: InstructionRow, { outcome, before, after }: NewsOutcome): AnswerRow {
+    if (outcome === 'applied') {
+      this.#counts.applied++
+      if (after === 'rejected' || after === 'returned') this.#counts.failed++
+      return this.#rowOf(event, instruction, `${before} to ${after}`)
+    }
+    if (outcome === 'unexpected') this.#counts.unexpected++
+    return this.#rowOf(event, instruction, outcome === 'unexpected' ? `unexpected: it is ${before}` : `stays ${before}`)
+  }
+
+  #unknown(event: Told): AnswerRow {
+    this.#counts.unknown++
+    return this.#rowOf(event, undefined, 'unknown')
+  }
+
+  #news({ reason, text }: Told) {
+    const isCode = reason !== undefined && /^[A-Z0-9]{1,4}$/.test(reason)
+    return {
+      reasonCode: isCode ? reason : undefined,
+      reason: text ?? (isCode ? undefined : reason),
+      source: this.#source,
+    }
   }
 
   #rowOf(event: Told, instruction: InstructionRow | undefined, outcome: string): AnswerRow {
@@ -136,14 +132,18 @@ export class AnswerTaker {
       answer: isReturn ? 'return' : 'status',
       message_id: event.originalMessageId?.slice(0, 35),
       payment_id: isReturn ? undefined : event.paymentId,
-      end_to_end_id: event.endToEndId ?? instruction?.endToEndId,
+      end_to_end_id: event.endToEndId,
       status: isReturn ? undefined : event.status,
       reason_code: event.reason?.slice(0, 35),
       reason: event.text,
       amount_piasters: isReturn ? String(piastersOf(event.returned.value)) : undefined,
       reference: event.reference,
       matched_instruction: instruction?.id,
-      outcome,
+      outcome: outcome.slice(0, 80),
     }
   }
+}
+
+function statusOf({ status }: AnswerEvent): PaymentStatus | undefined {
+  return paymentStatuses.find((known) => known === status)
 }

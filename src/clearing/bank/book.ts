@@ -1,11 +1,5 @@
-import { settleInstructions } from '../../store/clearing/bank-instructions.ts'
-import {
-  markBooked,
-  markFilePosted,
-  openBankFiles,
-  type PostingSet,
-  readPostingSets,
-} from '../../store/clearing/bank-postings.ts'
+import { noteBookedInstructions } from '../../store/clearing/bank-instructions.ts'
+import { markBooked, readBankPostings, storedStatements } from '../../store/clearing/bank-postings.ts'
 import { awaitPostings, requestPostings } from '../../store/clearing/postings.ts'
 import type { Client } from '../../store/connection.ts'
 
@@ -31,40 +25,37 @@ export interface BookedStatement {
 const ACTOR = 'bank'
 
 /**
- * Posts what files of banks have left to post, the oldest first, and ends their statements. Run again after whatever cut it off,
- * it goes on where it was: postings are made once for their reference.
+ * Posts what statements have left to post, the oldest first, and ends them. Run again after whatever cut it off, it goes on where
+ * it was: postings are made once for their reference.
  * @throws MizanError WRITER_SILENT when no switch posts; what was taken stays taken and is booked the next time
  */
-export async function bookOpenFiles(context: BookContext): Promise<BookedStatement[]> {
+export async function bookStatements(context: BookContext): Promise<BookedStatement[]> {
+  const { client, signal, onDifference } = context
   const booked: BookedStatement[] = []
-  for (const bankFile of await openBankFiles(context.client)) {
-    for (const set of await readPostingSets(context.client, bankFile)) {
-      context.signal?.throwIfAborted()
-      await post(set, context)
-      if (set.statement > 0) booked.push(await endStatement(set, context))
-    }
-    await markFilePosted(context.client, bankFile)
+  for (const statement of await storedStatements(client)) {
+    signal?.throwIfAborted()
+    await post(statement, context)
+    const end = await endStatement(statement, client)
+    if (end.closingPiasters !== end.ledgerPiasters) onDifference?.(end)
+    booked.push(end)
   }
   return booked
 }
 
-async function post({ reference, postings }: PostingSet, { client, stallMs, signal }: BookContext): Promise<void> {
+async function post(statement: number, { client, stallMs, signal }: BookContext): Promise<void> {
+  const postings = await readBankPostings(client, statement)
   if (postings.length === 0) return
+  const reference = `bank:${statement}`
   const commands = await requestPostings(client, { reference, requestedBy: ACTOR, postings })
-  const options = signal === undefined ? { stallMs } : { stallMs, signal }
-  await awaitPostings(client, { reference, commands }, options)
+  await awaitPostings(client, { reference, commands }, signal === undefined ? { stallMs } : { stallMs, signal })
 }
 
-async function endStatement(
-  { statement }: PostingSet,
-  { client, onDifference }: BookContext,
-): Promise<BookedStatement> {
+async function endStatement(statement: number, client: Client): Promise<BookedStatement> {
   await client.query('begin')
   try {
-    await settleInstructions(client, statement, `statement ${statement}`)
+    await noteBookedInstructions(client, statement, `statement ${statement}`)
     const booked = { statement, ...(await markBooked(client, statement)) }
     await client.query('commit')
-    if (booked.closingPiasters !== booked.ledgerPiasters) onDifference?.(booked)
     return booked
   } catch (error) {
     await client.query('rollback').catch(() => undefined)

@@ -9,15 +9,13 @@ export interface KnownInstruction {
   readonly amountPiasters: bigint
   /** At the bank of the statement: -1 it leaves our account there, 1 it comes in. */
   readonly side: -1 | 1
-  /** Owner of the transit account (7007) in which it stands. */
-  readonly transitBank: number
-  /** Whether it can come back: a payment to somebody else, not one between accounts of ours nor a collection. */
+  /** Whether it can come back: a payment, not a collection. */
   readonly returnable: boolean
   /** What a return restores, by account: 7009 of outlets, 7002 to 7004 of institutions; their sum is the amount. */
   readonly restores: readonly AccountShare[]
 }
 
-export interface AccountShare {
+interface AccountShare {
   readonly account: AccountNumber
   readonly piasters: bigint
 }
@@ -34,7 +32,6 @@ export interface BookedBefore {
 /** A file of ours whose payments the bank booked as one. */
 export interface KnownBatch {
   readonly side: -1 | 1
-  readonly transitBank: number
   /** Of its payments that were not rejected, nor booked one by one. */
   readonly amountPiasters: bigint
 }
@@ -126,7 +123,6 @@ export function classifyForInstruction(
     rule,
     note: noteOf(entry, instruction, { from, beyond, breakName }),
     main,
-    transitBank: instruction.transitBank,
     beyond,
     suspense: moneyAccount('suspense', breakTypes[breakName].number),
   })
@@ -177,7 +173,7 @@ function returned(bank: number, entry: BookedEntry, instruction: KnownInstructio
 }
 
 /** The shares of a part of an instruction: of all of it they are its own; of less, the largest ones first. */
-export function sharesOf(
+function sharesOf(
   { amountPiasters, restores }: Pick<KnownInstruction, 'amountPiasters' | 'restores'>,
   piasters: bigint,
 ): AccountShare[] {
@@ -197,7 +193,7 @@ export function sharesOf(
  * Puts an amount that came back to our account on the accounts that an instruction had cleared. One of them that had been on
  * the other side is debited again, through transit (kinds 44 and 46).
  */
-export function returnPostings(bank: number, shares: readonly AccountShare[]): EntryPosting[] {
+function returnPostings(bank: number, shares: readonly AccountShare[]): EntryPosting[] {
   const ours = moneyAccount('settlementAccount', bank)
   const transit = moneyAccount('settlementTransit', bank)
   return shares.flatMap(({ account, piasters }): EntryPosting[] => {
@@ -207,16 +203,6 @@ export function returnPostings(bank: number, shares: readonly AccountShare[]): E
       { kind: 'settlementPaid', debit: transit, credit: ours, piasters: -piasters },
     ]
   })
-}
-
-/** The same for an instruction that the bank rejected: what stands in transit goes back. */
-export function rejectionPostings(transitBank: number, shares: readonly AccountShare[]): EntryPosting[] {
-  const transit = moneyAccount('settlementTransit', transitBank)
-  return shares.map(({ account, piasters }) =>
-    piasters > 0n
-      ? { kind: 'settlementRejected', debit: transit, credit: account, piasters }
-      : { kind: 'settlementInstructed', debit: account, credit: transit, piasters: -piasters },
-  )
 }
 
 /** What a booking of a whole file of ours is. */
@@ -230,7 +216,6 @@ export function classifyBatch(bank: number, entry: BookedEntry, batch: KnownBatc
     rule: 'batch-booking',
     note: beyond === 0n ? undefined : breakName === 'wrong-sign' ? 'wrong-sign' : 'over',
     main,
-    transitBank: batch.transitBank,
     beyond,
     suspense: moneyAccount('suspense', breakTypes[breakName].number),
   })
@@ -241,13 +226,12 @@ interface Composition {
   readonly rule: string
   readonly note: string | undefined
   readonly main: bigint
-  readonly transitBank: number
   readonly beyond: bigint
   readonly suspense: AccountNumber
 }
 
-function compose(bank: number, { state, rule, note, main, transitBank, beyond, suspense }: Composition): Classified {
-  const transit = moneyAccount('settlementTransit', transitBank)
+function compose(bank: number, { state, rule, note, main, beyond, suspense }: Composition): Classified {
+  const transit = moneyAccount('settlementTransit', bank)
   const kind = main < 0n ? 'settlementPaid' : 'settlementReceived'
   const postings = [...posting(bank, kind, transit, main), ...suspensePosting(bank, suspense, beyond)]
   return {

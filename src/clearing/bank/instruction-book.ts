@@ -1,4 +1,3 @@
-import { type AccountNumber, kindOf, moneyAccount, moneyKinds, ownerOf } from '../../ledger/accounts.ts'
 import {
   batchSums,
   bookedOf,
@@ -6,8 +5,9 @@ import {
   type InstructionRow,
   instructionsByEndToEnd,
 } from '../../store/clearing/bank-instructions.ts'
+import { failureLines } from '../../store/clearing/settlement-failure.ts'
 import type { Client } from '../../store/connection.ts'
-import type { AccountShare, BookedBefore, KnownBatch, KnownInstruction } from './classify.ts'
+import type { BookedBefore, KnownBatch, KnownInstruction } from './classify.ts'
 
 /** How an entry names an instruction of ours. */
 export interface EntryNames {
@@ -106,7 +106,6 @@ export class InstructionBook {
       return {
         messageId,
         side: sum < 0n ? -1 : 1,
-        transitBank: this.#bank,
         amountPiasters: sum < 0n ? -sum : sum,
       }
     }
@@ -114,38 +113,19 @@ export class InstructionBook {
   }
 }
 
-/** An instruction as it concerns our account at a bank; undefined when it does not. */
+/** An instruction as it concerns our account at a bank; undefined when it is of another one. */
 export function knownInstruction(bank: number, row: InstructionRow): KnownInstruction | undefined {
-  const { id, endToEndId, amountPiasters, purpose, institution } = row
-  const base = { id, endToEndId, amountPiasters }
-  if (purpose === 'cover') {
-    // Between two accounts of ours: it leaves one bank and comes in at the other, through the transit account of the latter.
-    const covered = institution ?? 0
-    if (bank !== row.bank && bank !== covered) return undefined
-    return { ...base, side: bank === row.bank ? -1 : 1, transitBank: covered, returnable: false, restores: [] }
-  }
   if (bank !== row.bank) return undefined
+  const { id, endToEndId, amountPiasters } = row
   const isPayment = row.direction === 'pay'
   return {
-    ...base,
+    id,
+    endToEndId,
+    amountPiasters,
     side: isPayment ? -1 : 1,
-    transitBank: bank,
     returnable: isPayment,
-    restores: restoresOf(row),
+    restores: isPayment ? failureLines(row) : [],
   }
-}
-
-/** Where an instruction's money goes when it comes to nothing: an institution's to its accounts, an outlet's to 7009. */
-export function restoresOf({ purpose, lines }: Pick<InstructionRow, 'purpose' | 'lines'>): AccountShare[] {
-  const shares = new Map<AccountNumber, bigint>()
-  for (const { account, piasters } of lines) {
-    const own = account as AccountNumber
-    const isOutlet =
-      purpose !== 'net' || [moneyKinds.outletPayable, moneyKinds.subsidyPayable].some((kind) => kind === kindOf(own))
-    const to = isOutlet ? moneyAccount('unappliedPayouts', ownerOf(own)) : own
-    shares.set(to, (shares.get(to) ?? 0n) + piasters)
-  }
-  return [...shares].filter(([, piasters]) => piasters !== 0n).map(([account, piasters]) => ({ account, piasters }))
 }
 
 function ourReference({ text, entryReference, messageId }: EntryNames): string | undefined {

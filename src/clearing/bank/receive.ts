@@ -24,7 +24,7 @@ import type { BankProfile, Forgiven, MessageEvent } from '../iso20022/bank-event
 import { readBankFile } from '../iso20022/bank-file-reader.ts'
 import { RefusedFile } from '../iso20022/refusal.ts'
 import { AnswerTaker, type TakenAnswers } from './answer-taker.ts'
-import { type BookContext, type BookedStatement, bookOpenFiles } from './book.ts'
+import { type BookContext, type BookedStatement, bookStatements } from './book.ts'
 import { ReportTaker, type TakenReport } from './report-taker.ts'
 
 /** With what files of banks are received. */
@@ -83,11 +83,11 @@ export async function receiveBankFile(file: string, context: BankReceiveContext)
     const before = await findBankFile(client, facts.sha256)
     if (before !== undefined) {
       await noteRepeat(client, before.id)
-      const booked = await bookOpenFiles(context)
+      const booked = await bookStatements(context)
       return { ...nothing(facts), outcome: 'repeated', before, booked }
     }
     const taken = await take(file, facts, context)
-    const booked = await bookOpenFiles(context)
+    const booked = await bookStatements(context)
     return { ...taken, booked }
   } finally {
     await unlockBankFiles(client).catch(() => undefined)
@@ -95,10 +95,10 @@ export async function receiveBankFile(file: string, context: BankReceiveContext)
 }
 
 /** Books what was taken and not booked yet, such as after no switch was running. */
-export async function bookBankFiles(context: BookContext): Promise<BookedStatement[]> {
+export async function bookTaken(context: BookContext): Promise<BookedStatement[]> {
   await lockBankFiles(context.client)
   try {
-    return await bookOpenFiles(context)
+    return await bookStatements(context)
   } finally {
     await unlockBankFiles(context.client).catch(() => undefined)
   }

@@ -186,7 +186,7 @@ export class ReportTaker {
     const state = isStatement ? 'stored' : 'announced'
     await closeReport(client, this.#id, { ...sums, entries, notBooked, date: this.#date, state })
     if (isStatement) {
-      await addBankPostings(client, { bankFile: this.#options.bankFile, statement: this.#id }, this.#postings.list())
+      await addBankPostings(client, this.#id, this.#postings.list())
       await linkAnnouncements(client, this.#id)
     }
     return {

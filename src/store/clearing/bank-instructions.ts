@@ -1,4 +1,6 @@
+import type { AccountNumber } from '../../ledger/accounts.ts'
 import type { Queryable } from '../access-pool.ts'
+import type { InstructionLine, InstructionShape } from './settlement-failure.ts'
 
 /** An instruction as it stands when a bank says something about it. */
 export interface InstructionRow {
@@ -6,12 +8,11 @@ export interface InstructionRow {
   readonly endToEndId: string
   readonly bank: number
   readonly direction: 'pay' | 'collect'
-  readonly purpose: string
-  readonly institution: number | undefined
+  readonly purpose: InstructionShape['purpose']
   readonly amountPiasters: bigint
   readonly state: string
   readonly valueDate: string
-  readonly lines: readonly { readonly account: number; readonly piasters: bigint }[]
+  readonly lines: readonly InstructionLine[]
 }
 
 interface Row {
@@ -19,15 +20,14 @@ interface Row {
   readonly end_to_end_id: string
   readonly bank: number
   readonly direction: 'pay' | 'collect'
-  readonly purpose: string
-  readonly institution: string | null
+  readonly purpose: InstructionShape['purpose']
   readonly amount_piasters: string
   readonly state: string
   readonly value_date: string
   readonly lines: { account: number; piasters: string }[] | null
 }
 
-const columns = `i.id, i.end_to_end_id, i.bank, i.direction, i.purpose, i.institution, i.amount_piasters, i.state, i.value_date,
+const columns = `i.id, i.end_to_end_id, i.bank, i.direction, i.purpose, i.amount_piasters, i.state, i.value_date,
   (select jsonb_agg(jsonb_build_object('account', l.account, 'piasters', l.piasters::text) order by l.account)
    from settlement_instruction_line l where l.instruction_id = i.id) as lines`
 
@@ -42,16 +42,6 @@ export async function instructionsByEndToEnd(client: Queryable, ids: readonly st
   return rows.map(instructionOf)
 }
 
-/** The instructions that stand in the file of a message of ours. */
-export async function instructionsOfMessage(client: Queryable, messageId: string): Promise<InstructionRow[]> {
-  const { rows } = await client.query<Row>(
-    `select ${columns} from settlement_instruction i join clearing_file f on f.id = i.file_id
-     where f.direction = 'out' and f.type in ('PAY', 'NET') and f.totals ->> 'messageId' = $1 order by i.end_to_end_id`,
-    [messageId],
-  )
-  return rows.map(instructionOf)
-}
-
 function instructionOf(row: Row): InstructionRow {
   return {
     id: Number(row.id),
@@ -59,11 +49,13 @@ function instructionOf(row: Row): InstructionRow {
     bank: row.bank,
     direction: row.direction,
     purpose: row.purpose,
-    institution: row.institution === null ? undefined : Number(row.institution),
     amountPiasters: BigInt(row.amount_piasters),
     state: row.state,
     valueDate: row.value_date,
-    lines: (row.lines ?? []).map(({ account, piasters }) => ({ account, piasters: BigInt(piasters) })),
+    lines: (row.lines ?? []).map(({ account, piasters }) => ({
+      account: account as AccountNumber,
+      piasters: BigInt(piasters),
+    })),
   }
 }
 
@@ -147,10 +139,11 @@ export async function batchSums(
 }
 
 /**
- * Says of instructions what a booked statement made of them: settled once all of their amount is booked, returned once all of it
- * came back; in transit again when the bank took a booking back. In the transaction that ends the statement.
+ * Notes at instructions what a statement booked for them: settled once all of an amount is booked, returned once all of it
+ * came back, under way again when the bank took a booking back. In the transaction that ends the statement. One of which the
+ * bank said that it comes back (pacs.004) stays returned while the statement shows only that it left.
  */
-export async function settleInstructions(client: Queryable, statement: number, source: string): Promise<void> {
+export async function noteBookedInstructions(client: Queryable, statement: number, source: string): Promise<void> {
   await client.query(
     `with touched as (
        select distinct e.matched_instruction as id from bank_entry e
@@ -173,25 +166,25 @@ export async function settleInstructions(client: Queryable, statement: number, s
          on e.matched_instruction = i.id and s.bank = i.bank and e.status = 'BOOK'
        group by t.id),
      judged as (
-       select i.id, s.here, s.reason, case
-           when s.returned >= i.amount_piasters then 'returned'
-           when s.bookings = 0 then 'settled'
-           when (case i.direction when 'pay' then -s.booked else s.booked end) >= i.amount_piasters then 'settled'
-           when i.state in ('settled', 'returned') then 'accepted'
-           else i.state end as state
-       from sums s join settlement_instruction i on i.id = s.id),
+       select i.id, i.state as before,
+              case when s.bookings > 0 then s.here when i.direction = 'pay' then -i.amount_piasters else i.amount_piasters end as here,
+              case when s.reason ~ '^[A-Z0-9]{1,4}$' then s.reason end as reason,
+              case when s.returned >= i.amount_piasters then 'returned'
+                when s.bookings = 0 or (case i.direction when 'pay' then -s.booked else s.booked end) >= i.amount_piasters then 'settled'
+                when i.state in ('settled', 'returned') then 'accepted' else i.state end as state
+       from sums s join settlement_instruction i on i.id = s.id where i.state not in ('rejected', 'cancelled')),
      changed as (
        update settlement_instruction i set state = j.state,
-         reason_code = case when j.state = 'returned' and j.reason ~ '^[A-Z0-9]{1,4}$' then j.reason else i.reason_code end
-       from judged j where j.id = i.id and i.state <> j.state and i.state not in ('rejected', 'cancelled')
-       returning i.id, i.state, i.reason_code, i.outlet_id, i.end_to_end_id, i.bank_code, i.party_account, j.here),
+         reason_code = case when j.state = 'returned' then coalesce(j.reason, i.reason_code) else i.reason_code end
+       from judged j where j.id = i.id and i.state <> j.state and not (i.state = 'returned' and j.state = 'settled')
+       returning i.id, i.state, i.reason_code, i.outlet_id, i.end_to_end_id, i.bank_code, i.party_account),
      suspended as (
        insert into payout_suspension (outlet_id, cause, end_to_end_id, bank_code, account, reason, actor)
        select distinct on (c.outlet_id) c.outlet_id, 'returned', c.end_to_end_id, c.bank_code, c.party_account,
               'the payment ' || c.end_to_end_id || ' came back' || coalesce(' (' || c.reason_code || ')', ''), 'bank'
        from changed c where c.state = 'returned' and c.outlet_id is not null on conflict do nothing)
      insert into settlement_instruction_event (instruction_id, state, source, reason_code, posting_reference, piasters)
-     select id, state, $2, case when state = 'returned' then reason_code end, 'bank:' || $1, here from changed`,
+     select id, state, $2, case when state = 'returned' then reason end, 'bank:' || $1, here from judged`,
     [statement, source],
   )
 }
