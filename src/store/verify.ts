@@ -10,6 +10,7 @@ import { balanceChecks } from './verify/balances.ts'
 import { basketChecks } from './verify/baskets.ts'
 import { batchChecks } from './verify/batches.ts'
 import type { CheckResult, Finding, LedgerCheck } from './verify/check.ts'
+import { clearingChecks } from './verify/clearing-files.ts'
 import { commandChecks } from './verify/commands.ts'
 import { entitlementChecks } from './verify/entitlements.ts'
 import { hashChainCheck } from './verify/hash-chain.ts'
@@ -43,6 +44,7 @@ export const ledgerChecks: readonly LedgerCheck[] = [
   ...basketChecks,
   ...outboundChecks,
   ...accountHostChecks,
+  ...clearingChecks,
   ...networkClearingChecks,
 ]
 

@@ -269,6 +269,34 @@ t.test('the files of three days', async (t) => {
     t.match(await run(first, balanceStep()), { state: 'done' })
   })
 
+  t.test('mizan verify finds what does not belong', async (t) => {
+    const failed = async () =>
+      (await verifyLedger(ledger.url)).filter(({ ok }) => !ok).map(({ name, detail }) => `${name} ${detail}`)
+    const planted: [string, string, RegExp][] = [
+      [
+        `update clearing_item set amount_piasters = amount_piasters + 1 where transaction_code = '07'`,
+        `update clearing_item set amount_piasters = amount_piasters - 1 where transaction_code = '07'`,
+        /^cleared-once .*UC.CTF.400000.20261118.1.001: 7 items up to number 7 of 29001 piasters.*,files-equal-ledger .*card scheme: the files have 27601, the ledger 27600/,
+      ],
+      [
+        `update clearing_item set transaction_code = 'RD' where transaction_code = 'RT' and business_date = '2026-11-19'`,
+        `update clearing_item set transaction_code = 'RT' where original_id is not null and transaction_code = 'RD' and business_date = '2026-11-19'`,
+        /^files-equal-ledger .*2026-11-19, programme 1: the files have 6, the ledger -4/,
+      ],
+      [
+        'update clearing_item set authorization_id = authorization_id + 1 where number = 7 and programme = 0',
+        'update clearing_item set authorization_id = authorization_id - 1 where number = 7 and programme = 0',
+        /^cleared-once .*is in a file and posted nothing/,
+      ],
+    ]
+    for (const [plant, mend, message] of planted) {
+      await ledger.client.query(plant)
+      t.match((await failed()).join(), message)
+      await ledger.client.query(mend)
+    }
+    t.same(await failed(), [])
+  })
+
   const checks = await verifyLedger(ledger.url)
   t.same(
     checks.filter(({ ok }) => !ok),

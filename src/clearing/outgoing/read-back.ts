@@ -20,11 +20,18 @@ export interface ReadFile extends FileContent {
  * @throws MizanError BAD_INPUT at the first thing that is not right; NOT_FOUND when it cannot be read
  */
 export async function readBack(file: string, type?: FileType): Promise<ReadFile> {
-  const name = path.basename(file)
   const kind = type ?? (await tellType(file))
-  const digest = new Digest(file)
-  const content = await readAs(kind, digest.chunks(), name)
-  return { ...content, type: kind as ReadFile['type'], bytes: digest.bytes, sha256: digest.hash() }
+  return await readContent(streamOf(file, CHUNK_BYTES), { type: kind, name: path.basename(file) })
+}
+
+/** The same for bytes from anywhere. @throws MizanError BAD_INPUT */
+export async function readContent(
+  chunks: AsyncIterable<Uint8Array>,
+  { type, name }: { readonly type: FileType; readonly name: string },
+): Promise<ReadFile> {
+  const digest = new Digest(chunks)
+  const content = await readAs(type, digest.chunks(), name)
+  return { ...content, type: type as ReadFile['type'], bytes: digest.bytes, sha256: digest.hash() }
 }
 
 async function readAs(kind: FileType, chunks: AsyncIterable<Uint8Array>, name: string): Promise<ReadContent> {
@@ -75,23 +82,23 @@ const creditCodes: readonly string[] = ['06', '25', '27']
 
 /** SHA-256 and length of a file's bytes. @throws MizanError NOT_FOUND when it cannot be read */
 export async function digestFile(file: string): Promise<{ readonly bytes: number; readonly sha256: Buffer }> {
-  const digest = new Digest(file)
+  const digest = new Digest(streamOf(file, CHUNK_BYTES))
   for await (const _ of digest.chunks());
   return { bytes: digest.bytes, sha256: digest.hash() }
 }
 
-/** Hashes a file while somebody reads it. */
+/** Hashes bytes while somebody reads them. */
 class Digest {
-  readonly #file: string
+  readonly #chunks: AsyncIterable<Uint8Array>
   readonly #hash = createHash('sha256')
   bytes = 0
 
-  constructor(file: string) {
-    this.#file = file
+  constructor(chunks: AsyncIterable<Uint8Array>) {
+    this.#chunks = chunks
   }
 
-  async *chunks(): AsyncGenerator<Buffer> {
-    for await (const chunk of streamOf(this.#file, CHUNK_BYTES)) {
+  async *chunks(): AsyncGenerator<Uint8Array> {
+    for await (const chunk of this.#chunks) {
       this.#hash.update(chunk)
       this.bytes += chunk.length
       yield chunk

@@ -25,7 +25,7 @@ import { writeSubsidyFile } from './subsidy-file.ts'
 type WrittenContent = Omit<FileContent, 'bytes' | 'sha256'>
 
 /** What the writing of one file is given. */
-interface Writing {
+export interface Writing {
   readonly client: Client
   readonly options: FileStepOptions
   readonly catalogue: ProgrammeCatalogue
@@ -82,7 +82,7 @@ async function writeOne(file: ClearingFile, writing: Writing): Promise<ClearingF
   if (file.state === 'written' && (await isAsWritten(place, file))) return file
   let content: WrittenContent | undefined
   const written = await writeAtomically(place, async (sink) => {
-    content = await inSnapshot(client, () => fill(sink, file, writing))
+    content = await inSnapshot(client, () => fillFile(sink, file, writing))
   })
   return await recordWritten(client, file.id, { ...(content as WrittenContent), ...written }, 'write')
 }
@@ -93,7 +93,8 @@ async function isAsWritten(place: string, { bytes, sha256 }: ClearingFile): Prom
   return (await digestFile(place)).sha256.equals(sha256)
 }
 
-async function fill(sink: FileSink, file: ClearingFile, writing: Writing): Promise<WrittenContent> {
+/** Puts the content of a file of a date's items into a sink, in the transaction that the caller has begun. @returns its totals */
+export async function fillFile(sink: FileSink, file: ClearingFile, writing: Writing): Promise<WrittenContent> {
   if (file.type === 'CTF') return await fillNetwork(sink, file, writing)
   const [bank = '', programme = ''] = file.institution.split('-')
   const { client, options, catalogue } = writing

@@ -1,6 +1,6 @@
 import { type CivilDate, formatDate } from '../../calendar.ts'
+import { clearedMoney } from '../cleared-money.ts'
 import type { Client } from '../connection.ts'
-import { clearedMoney } from './selection.ts'
 
 /** What the items of a file come to in the database. */
 export interface ItemTotals {
@@ -57,7 +57,7 @@ export interface LedgerTotals {
 export async function ledgerTotals(client: Client, businessDate: CivilDate): Promise<LedgerTotals> {
   const date = formatDate(businessDate)
   const network = await client.query<{ net: string | null }>(
-    `with ${clearedMoney}
+    `with ${clearedMoney('= $1')}
      select sum(coalesce(debit, 0) + coalesce(credit_back, 0) - coalesce(credit, 0) - coalesce(debit_back, 0)) as net
      from cleared`,
     [date],

@@ -1,4 +1,5 @@
 import { type CivilDate, formatDate } from '../../calendar.ts'
+import { clearedMoney } from '../cleared-money.ts'
 import type { Client } from '../connection.ts'
 import { type ClearingFile, registerFile } from './files.ts'
 
@@ -28,45 +29,13 @@ export interface SelectionSummary {
   readonly withoutBankExamples: readonly string[]
 }
 
-/** The link by which presentments of the network reach the ledger: they never go out again. */
-const INCOMING_LINK = 'clearing'
-
-/**
- * What authorizations of a date moved between households and the card scheme, signed as the household sees it: below zero it
- * paid. Purchases stand on 7004 whatever brings them; cash stands on 7003 with all other cash, and is the scheme's when
- * its own message, or that of what it takes back, came by one of the scheme's links.
- */
-export const clearedMoney = `
-  moved as (
-    select t.lane, t.group_id as id,
-           sum(t.amount) filter (where t.kind in (10, 11, 12, 14, 15)) as debit,
-           sum(t.amount) filter (where t.kind = 12) as cashback,
-           sum(t.amount) filter (where t.kind in (16, 18)) as credit,
-           sum(t.amount) filter (where t.kind = 17) as debit_back,
-           sum(t.amount) filter (where t.kind in (19, 20)) as credit_back,
-           bool_or(7003 in (t.debit / 100000000000, t.credit / 100000000000)) as is_cash
-    from transfer t
-    where t.business_date = $1 and t.kind between 10 and 20 and t.kind <> 13
-      and (t.debit / 100000000000 in (7003, 7004) or t.credit / 100000000000 in (7003, 7004))
-    group by 1, 2),
-  cleared as (
-    select m.*, a.original_id, a.outlet_id, a.mti
-    from moved m
-    join authorization_journal a on a.id = m.id and a.lane = m.lane and a.business_date = $1
-    left join lateral (
-      select o.link from authorization_journal o
-      where (m.debit_back > 0 or m.credit_back > 0) and o.id = a.original_id and o.lane + 0 = a.lane
-        and o.business_date <= a.business_date limit 1) o on true
-    where a.link <> '${INCOMING_LINK}' and o.link is distinct from '${INCOMING_LINK}'
-      and (not m.is_cash or coalesce(o.link, a.link) in (select r.link from clearing_rail r)))`
-
 /**
  * The items of the card scheme's file: what was posted, less what was taken back on the same date. What a reversal takes
  * back of an earlier file is an item of its own. A reversal may name a purchase, or the hold of which captures were made:
  * then it takes from the captures of the date first, the last one before the others.
  */
 const networkItems = `
-  with ${clearedMoney},
+  with ${clearedMoney('= $1')},
   posted as (
     select c.lane, c.id, c.original_id, c.outlet_id, coalesce(c.debit, 0) + coalesce(c.credit, 0) as amount,
            coalesce(c.cashback, 0) as cashback,

@@ -1,0 +1,72 @@
+import { clearedMoney } from '../cleared-money.ts'
+import { type LedgerCheck, sqlCheck } from './check.ts'
+
+/** The key of an item sees to it that an authorization is in one file of its date; this, that files are what they say. */
+const clearedOnce = sqlCheck({
+  name: 'cleared-once',
+  holds: 'every item of a file is of an authorization of its date, stands there once, and none is missing in the count',
+  lookFurther:
+    'Compare the views "clearing_items" and "clearing_files"; mizan clearing verify reads the files themselves.',
+  with: `
+    sums as (
+      select i.file_id, i.business_date, count(*) as items, max(i.number) as last_number, sum(i.amount_piasters) as gross
+      from clearing_item i group by 1, 2),
+    bad as (
+      select format('file %s: %s items up to number %s of %s piasters, the register has %s of %s', f.name,
+                    coalesce(s.items, 0), coalesce(s.last_number, 0), coalesce(s.gross, 0), f.items, f.gross_piasters) as what
+      from clearing_file f
+      left join sums s on s.file_id = f.id
+      where f.direction = 'out' and f.type in ('CTF', 'SUB') and f.state not in ('selected', 'superseded')
+        and (coalesce(s.items, 0) <> f.items or coalesce(s.last_number, 0) <> f.items
+          or s.business_date <> f.business_date or (f.type = 'CTF' and coalesce(s.gross, 0) <> f.gross_piasters))
+      union all
+      select format('items of %s stand in file %s, which is not of it', s.business_date, s.file_id)
+      from sums s
+      where not exists (
+        select from clearing_file f where f.id = s.file_id and f.business_date = s.business_date and f.direction = 'out')
+      union all
+      select format('authorization %s of %s is in a file and posted nothing', i.authorization_id, i.business_date)
+      from clearing_item i
+      where not exists (
+        select from transfer t
+        where t.lane = i.lane and t.group_id = i.authorization_id and t.business_date = i.business_date)
+      union all
+      select format('authorization %s is in files of two dates', i.authorization_id)
+      from clearing_item i group by i.authorization_id, i.programme having count(*) > 1)`,
+  checked: 'select count(*) from clearing_item',
+})
+
+/** What is sent is what was posted, no more and no less. */
+const filesEqualLedger = sqlCheck({
+  name: 'files-equal-ledger',
+  holds: 'the files of a date come to what the ledger posted on it: to the card scheme, and of each programme',
+  lookFurther: 'mizan clearing verify DATE names the file; the views "transfers" and "clearing_items" have both sides.',
+  with: `
+    ${clearedMoney('in (select s.business_date from clearing_selection s)')},
+    item as (
+      select business_date, programme,
+             sum(case when transaction_code in ('05', '07', '26') then amount_piasters
+                      when transaction_code in ('06', '25', '27') then -amount_piasters
+                      when transaction_code = 'RT' then -quantity else quantity end) as net
+      from clearing_item group by 1, 2),
+    posted as (
+      select business_date, 0 as programme,
+             sum(coalesce(debit, 0) + coalesce(credit_back, 0) - coalesce(credit, 0) - coalesce(debit_back, 0)) as net
+      from cleared group by 1
+      union all
+      select t.business_date, (t.debit / 100000000000 % 100)::integer,
+             sum(case t.kind when 3 then -t.amount else t.amount end)
+      from transfer t
+      where t.kind in (2, 3, 6) and t.business_date in (select s.business_date from clearing_selection s) group by 1, 2),
+    bad as (
+      select format('%s, %s: the files have %s, the ledger %s', business_date,
+                    case programme when 0 then 'card scheme' else 'programme ' || programme end, coalesce(i.net, 0),
+                    coalesce(p.net, 0)) as what
+      from item i full join posted p using (business_date, programme)
+      where coalesce(i.net, 0) <> coalesce(p.net, 0))`,
+  checked: 'select count(*) from item',
+  note: `select format('%s date(s), card scheme %s piasters net', (select count(*) from clearing_selection),
+                coalesce(sum(net) filter (where programme = 0), 0)) from item`,
+})
+
+export const clearingChecks: readonly LedgerCheck[] = [clearedOnce, filesEqualLedger]
