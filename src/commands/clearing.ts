@@ -1,4 +1,11 @@
 import { Command } from 'commander'
+import {
+  clearingBuildCommand,
+  clearingListCommand,
+  clearingResendCommand,
+  clearingShowCommand,
+  clearingVerifyCommand,
+} from './clearing-files.ts'
 import { clearingItemsCommand, clearingReceiveCommand } from './clearing-receive.ts'
 import { type CommandIo, processIo } from './command-io.ts'
 
@@ -6,6 +13,11 @@ import { type CommandIo, processIo } from './command-io.ts'
 export function clearingCommand(io: CommandIo = processIo): Command {
   return new Command('clearing')
     .description('clearing files of a business day, and those of the card network')
+    .addCommand(clearingBuildCommand(io))
+    .addCommand(clearingVerifyCommand(io))
+    .addCommand(clearingListCommand(io))
+    .addCommand(clearingShowCommand(io))
+    .addCommand(clearingResendCommand(io))
     .addCommand(clearingReceiveCommand(io))
     .addCommand(clearingItemsCommand(io))
 }

@@ -1,18 +1,23 @@
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
 import type { AuthorizationRequest } from '../../src/authorization/request.ts'
 import type { CivilDate } from '../../src/calendar.ts'
 import type { DayStepContext } from '../../src/clearing/day/step.ts'
 import { balanceStep } from '../../src/clearing/outgoing/balance-step.ts'
+import { contentOf } from '../../src/clearing/outgoing/file-content.ts'
+import { viewFile } from '../../src/clearing/outgoing/file-view.ts'
 import { selectStep } from '../../src/clearing/outgoing/select-step.ts'
+import { verifyFile } from '../../src/clearing/outgoing/verify-files.ts'
 import { writeStep } from '../../src/clearing/outgoing/write-step.ts'
+import { clearingCommand } from '../../src/commands/clearing.ts'
 import { approvalCode } from '../../src/identifiers.ts'
-import { listFiles } from '../../src/store/clearing/files.ts'
+import { type ClearingFile, listFiles } from '../../src/store/clearing/files.ts'
 import { verifyLedger } from '../../src/store/verify.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { type LiveLedger, openLedger } from '../ledger/live-ledger.ts'
 import { FIRST_ID, messageOf, naming, SECOND_ID } from '../ledger/scenario.ts'
+import { commandRunner } from '../support/command.ts'
 import { panProtectionOf } from '../support/pan-keys.ts'
 import { luhnHolds, type PlainRecord, plainRecords, plainTotals } from './independent-reader.ts'
 
@@ -268,6 +273,52 @@ t.test('the files of three days', async (t) => {
     await ledger.client.query(change, [-1])
     t.match(await run(first, balanceStep()), { state: 'done' })
   })
+
+  t.test(
+    'files are shown to people without card numbers, and written anew where their clear form is gone',
+    async (t) => {
+      const files = await listFiles(ledger.client, { businessDate: first })
+      const source = { client: ledger.client, folder, options }
+      const network = files.find(({ type }) => type === 'CTF') as ClearingFile
+      const place = path.join(folder, network.path)
+      const bytes = readFileSync(place)
+      rmSync(place)
+      const anew: Uint8Array[] = []
+      for await (const chunk of contentOf(network, source)) anew.push(chunk)
+      t.ok(Buffer.concat(anew).equals(bytes))
+      for (const file of files) t.match(await verifyFile(file, source), { ok: true }, file.name)
+      t.notOk(existsSync(place))
+      const view = await viewFile(contentOf(network, source), network, { from: 2, limit: 2 })
+      t.equal(view.next, 4)
+      t.match(view.records[0], {
+        number: 2,
+        fields: { accountNumber: /^4000\d\d\*{6}\d{4}$/, destinationAmount: '000000001000' },
+      })
+      t.notMatch(JSON.stringify(view), /\d{16}/)
+      writeFileSync(place, Buffer.concat([bytes.subarray(0, 168 * 4), bytes.subarray(168 * 5)]))
+      t.match(await verifyFile(network, source), {
+        ok: false,
+        words: /record 5, TC 07 TCR 1: stands without part 0/,
+      })
+      writeFileSync(place, bytes)
+
+      const run = commandRunner({ DATABASE_URL: ledger.url, MIZAN_VAR: folder })
+      const alone = await run(clearingCommand, ['verify', '--file', place])
+      t.match(alone, { status: 0, out: /ok +UC.CTF.400000.20261118.1.001: CTF, \d+ records, 7 items/ })
+      const shown = await run(clearingCommand, ['show', '--file', place, '--limit', '2', '--json'])
+      t.match(JSON.parse(shown.out), { records: [{ title: /TC 90/ }, { title: /TC 05 TCR 0/ }], next: 3 })
+      const sub = path.join(folder, 'out', '2026-11-18', 'UC.SUB.NBE-01.20261118.1.001')
+      t.match(await run(clearingCommand, ['show', '--file', sub]), {
+        out: /Subtotal of an outlet[\s\S]*payablePiasters +\d+/,
+      })
+      t.match(await run(clearingCommand, ['list', '2026-11-18']), { out: /UC.MAN.MIZAN.20261118.1.001 +written/ })
+      const early = await run(clearingCommand, ['resend', network.name, '--reason', 'lost'])
+      t.match(early, { status: 1, errors: /is written and was not given to delivery yet/ })
+      t.match(await run(clearingCommand, ['verify']), { status: 1, errors: /name a business date, or a file/ })
+      const none = await run(clearingCommand, ['resend', 'UC.CTF.1', '--reason', 'lost'])
+      t.match(none, { status: 1, errors: /there is no clearing file UC.CTF.1/ })
+    },
+  )
 
   t.test('mizan verify finds what does not belong', async (t) => {
     const failed = async () =>

@@ -1,4 +1,5 @@
 import { MizanError } from '../../errors.ts'
+import { isMonetary } from './base2.ts'
 import { type ClearingRecord, type RecordReading, readRecords } from './record-reader.ts'
 import { amountsOf, differenceOf, Tally, type Totals, totalsOf } from './tally.ts'
 
@@ -114,6 +115,9 @@ class FileAssembler {
       return
     }
     this.#close(to)
+    if (isMonetary(record.transactionCode) && record.component !== '0') {
+      throw record.problem('stands without part 0 of its transaction')
+    }
     this.#open = new Transaction(++this.#count, this.#batch, record)
   }
 
