@@ -35,6 +35,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   clearing: async () => (await import('./commands/clearing.ts')).clearingCommand(),
   dispute: async () => (await import('./commands/dispute.ts')).disputeCommand(),
   programme: async () => (await import('./commands/programme.ts')).programmeCommand(),
+  settlement: async () => (await import('./commands/settlement.ts')).settlementCommand(),
   config: async () => (await import('./commands/config.ts')).configCommand(),
 }
 

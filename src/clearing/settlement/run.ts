@@ -1,3 +1,6 @@
+import { type CivilDate, formatDate } from '../../calendar.ts'
+import { MizanError } from '../../errors.ts'
+import { laneOpenDates } from '../../store/clearing/business-day.ts'
 import type { ClearingFile } from '../../store/clearing/files.ts'
 import { awaitPostings, requestPostings } from '../../store/clearing/postings.ts'
 import { readRunPostings } from '../../store/clearing/settlement-postings.ts'
@@ -7,7 +10,7 @@ import { readCatalogue } from '../../store/programme-reader.ts'
 import { computeRun } from './compute.ts'
 import { ACTOR, type SettlementIdentity, writeRunFiles } from './files.ts'
 import { postingReferenceOf } from './identifiers.ts'
-import { valueDateOf } from './value-date.ts'
+import { readValueDate } from './value-date.ts'
 
 /** What a run needs. */
 export interface RunOptions extends RunKey {
@@ -31,14 +34,15 @@ export interface RunResult {
  * Makes the run of a closed business date, or goes on with one that was cut off: computes it, has it posted, and writes
  * the instruction files. Made again, it has the same rows, postings and bytes.
  * @param client not in a transaction
- * @throws MizanError CONFLICT for a date before the last run; WRITER_SILENT when no switch posts
+ * @throws MizanError CONFLICT for a date that is not closed, or before the last run; WRITER_SILENT when no switch posts
  */
 export async function settleRun(client: Client, options: RunOptions): Promise<RunResult> {
   const { businessDate, cycle, signal } = options
   const key = { businessDate, cycle }
   options.progress?.('working out what is payable')
+  await requireClosed(client, businessDate)
   const catalogue = await readCatalogue(client)
-  const run = await computeRun(client, key, { catalogue, valueDate: await valueDateOf(client, businessDate) })
+  const run = await computeRun(client, key, { catalogue, valueDate: await readValueDate(client, businessDate) })
   const postings = await readRunPostings(client, key)
   if (run.state === 'computed') {
     const reference = postingReferenceOf(key)
@@ -59,4 +63,11 @@ export async function settleRun(client: Client, options: RunOptions): Promise<Ru
   const files = await writeRunFiles(client, run, options)
   await advanceRun(client, key, 'posted', 'written')
   return { run, postings: postings.length, files }
+}
+
+/** Whatever is posted from now on is of a later date. */
+async function requireClosed(client: Client, businessDate: CivilDate): Promise<void> {
+  const open = [...(await laneOpenDates(client)).values()].some((date) => date <= businessDate)
+  if (!open) return
+  throw new MizanError('CONFLICT', `${formatDate(businessDate)} is not closed in every lane: mizan cutover ends a day`)
 }

@@ -1,5 +1,6 @@
 import type { OutletCategory } from '../../benefit/programme-schema.ts'
 import { type CivilDate, formatDate, parseDate } from '../../calendar.ts'
+import type { Holiday } from '../../card/working-days.ts'
 import type { AccountNumber } from '../../ledger/accounts.ts'
 import type { Unit } from '../../money.ts'
 import { unitCodes } from '../../money.ts'
@@ -202,5 +203,24 @@ export async function readFailed(client: Queryable): Promise<FailedInstruction[]
       account: account as AccountNumber,
       piasters: BigInt(piasters),
     })),
+  }))
+}
+
+/** Holidays, public ones and those of banks only. */
+export async function readBankHolidays(client: Queryable): Promise<Holiday[]> {
+  const { rows } = await client.query<{
+    date: number
+    name: string
+    announced_on: number
+    withdrawn_on: number | null
+  }>(
+    `select date, name, announced_on, withdrawn_on from holiday
+     union all select date, name, announced_on, withdrawn_on from bank_holiday`,
+  )
+  return rows.map((row) => ({
+    date: row.date as CivilDate,
+    name: row.name,
+    announcedOn: row.announced_on as CivilDate,
+    withdrawnOn: (row.withdrawn_on ?? undefined) as CivilDate | undefined,
   }))
 }

@@ -31,6 +31,16 @@ export interface VerificationRules {
     readonly high: number
   }[]
   readonly tariffs: readonly { readonly tail: number; readonly from: string; readonly piasters: number }[]
+  /** What outlets are paid, with the dates on which the version decides; `high` is the first on which it does no more. */
+  readonly settlements: readonly {
+    readonly programme: number
+    readonly version: number
+    readonly low: string
+    readonly high: string | undefined
+    readonly from: string
+    readonly unit: number | undefined
+    readonly permille: number | undefined
+  }[]
   /** Programmes of which a household has one in a month. */
   readonly exclusive: readonly { readonly tail: number; readonly other: number }[]
   /** DE39 that each result may carry, over all dialects. */
@@ -57,6 +67,7 @@ export function verificationRules({ versions }: Pick<ProgrammeCatalogue, 'versio
     })),
     entitlements: wallets.flatMap((programme) => entitlementsOf(programme, successorOf(programme, wallets))),
     tariffs: wallets.flatMap((programme) => tariffOf(programme, successorOf(programme, wallets))),
+    settlements: wallets.flatMap((programme) => settlementsOf(programme, successorOf(programme, wallets))),
     exclusive: [...latest.values()].flatMap((programme) => {
       const other = tails.get(programme.exclusiveWith ?? '')
       return other === undefined ? [] : [{ tail: tailOf(programme), other }]
@@ -95,4 +106,20 @@ function tariffOf(programme: WalletProgramme, successor: WalletProgramme | undef
   const later = programme.tariff.filter(({ from }) => from > effectiveFrom && from < end)
   const steps = atStart === undefined ? later : [{ from: effectiveFrom, piasters: atStart }, ...later]
   return steps.map(({ from, piasters }) => ({ tail: tailOf(programme), from: formatDate(from), piasters }))
+}
+
+function settlementsOf(
+  { number: programme, version, effectiveFrom, settlement }: WalletProgramme,
+  successor: WalletProgramme | undefined,
+): VerificationRules['settlements'] {
+  const high = successor === undefined ? undefined : formatDate(successor.effectiveFrom)
+  return settlement.map(({ from, piastersPerUnit: unit, permilleOfValue: permille }) => ({
+    programme,
+    version,
+    low: formatDate(effectiveFrom),
+    high,
+    from: formatDate(from),
+    unit,
+    permille,
+  }))
 }

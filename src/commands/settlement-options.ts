@@ -1,0 +1,43 @@
+import type { Command } from 'commander'
+import { type CivilDate, isCivilDate } from '../calendar.ts'
+import { MizanError } from '../errors.ts'
+import type { CommandIo } from './command-io.ts'
+import { type CommonOptions, withCommonOptions } from './common-options.ts'
+
+export const NAME = 'mizan settlement'
+export const ROWS_MAX = 1_000
+const CYCLES_MAX = 99
+
+/** Options of commands that concern a run. */
+export interface CycleOptions extends CommonOptions {
+  readonly cycle: string
+}
+
+/** Adds the option that tells runs of a date apart. */
+export function withCycle(command: Command): Command {
+  return withCommonOptions(command).option('--cycle <number>', 'run of the date', '1')
+}
+
+/** A run as it is named on the command line. @throws MizanError BAD_INPUT */
+export function runKey(date: string, { cycle }: { readonly cycle: string }) {
+  return { businessDate: dateOption(date), cycle: numberOption(cycle, '--cycle', CYCLES_MAX) }
+}
+
+/** Reads yyyy-mm-dd. @throws MizanError BAD_INPUT */
+export function dateOption(text: string): CivilDate {
+  const value = Number(text.replaceAll('-', ''))
+  if (/^\d{4}-\d{2}-\d{2}$/.test(text) && isCivilDate(value)) return value
+  throw new MizanError('BAD_INPUT', `${text} is no date: write yyyy-mm-dd`)
+}
+
+/** Reads a whole number. @throws MizanError BAD_INPUT */
+export function numberOption(text: string, what: string, max = Number.MAX_SAFE_INTEGER, min = 1): number {
+  const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN
+  if (value >= min && value <= max) return value
+  throw new MizanError('BAD_INPUT', `${what} must be a whole number from ${min} to ${max}`)
+}
+
+/** Prints a value as JSON, or as lines for people. */
+export function printed(io: CommandIo, { json }: CommonOptions, value: unknown, lines: () => readonly string[]): void {
+  io.out(json ? `${JSON.stringify(value)}\n` : `${lines().join('\n')}\n`)
+}
