@@ -19,6 +19,7 @@ import { networkClearingChecks } from './verify/network-clearing.ts'
 import { outboundChecks } from './verify/outbound.ts'
 import { postingChecks } from './verify/postings.ts'
 import { type VerificationRules, verificationRules } from './verify/rules.ts'
+import { settlementChecks } from './verify/settlement.ts'
 
 export type { CheckResult } from './verify/check.ts'
 
@@ -46,6 +47,7 @@ export const ledgerChecks: readonly LedgerCheck[] = [
   ...accountHostChecks,
   ...clearingChecks,
   ...networkClearingChecks,
+  ...settlementChecks,
 ]
 
 /**

@@ -4,45 +4,273 @@ import path from 'node:path'
 import t from 'tap'
 import type { CivilDate } from '../../src/calendar.ts'
 import { settleRun } from '../../src/clearing/settlement/run.ts'
-import { verifyLedger } from '../../src/store/verify.ts'
-import { openLedger } from '../ledger/live-ledger.ts'
-import { playScenario } from '../ledger/scenario.ts'
+import { moneyAccount } from '../../src/ledger/accounts.ts'
+import { demoIban } from '../../src/simulator/demo-settlement.ts'
+import { moveFile } from '../../src/store/clearing/files.ts'
+import { awaitPostings, type Posting, requestPostings } from '../../src/store/clearing/postings.ts'
+import { returnPostings } from '../../src/store/clearing/settlement-failure.ts'
+import { findInstruction } from '../../src/store/clearing/settlement-instructions.ts'
+import { setPayoutCycle, setSettlementInstitution } from '../../src/store/clearing/settlement-master.ts'
+import {
+  applyFileStatus,
+  applyReturn,
+  applyStatus,
+  cancelInstruction,
+  readLines,
+  settleInstruction,
+} from '../../src/store/clearing/settlement-outcomes.ts'
+import { readRunFiles, releaseInstructions } from '../../src/store/clearing/settlement-release.ts'
+import { listPositions, listSuspensions } from '../../src/store/clearing/settlement-views.ts'
+import { awaitCommand, requestCommand } from '../../src/store/command-requests.ts'
+import { verifyLedger, verifyWithin } from '../../src/store/verify.ts'
+import { type LiveLedger, openLedger } from '../ledger/live-ledger.ts'
+import { messageOf, playScenario, SECOND_ID } from '../ledger/scenario.ts'
 
-t.test('a run', async (t) => {
+const [DAY, NEXT] = [20261118 as CivilDate, 20261119 as CivilDate]
+const AUTHOR = { actor: 'test', reason: 'test' }
+/** Outlets of the scenario, and their payments. */
+const [BAKERY, GROCER, SHOP] = [2, 62, 142]
+const idOf = (outlet: number, date = DAY, letters = 'OO') =>
+  `UC-${date}-1-${letters}-${String(outlet).padStart(11, '0')}`
+const identity = { name: 'UNIFIED CARD SETTLEMENT', centre: 'MIZAN', purpose: 'SUPP' }
+
+async function closeDay({ client }: LiveLedger, date: CivilDate): Promise<void> {
+  const command = { lane: 0, kind: 'close-day', detail: { date }, requestedBy: 'test', idempotencyKey: `close ${date}` }
+  await awaitCommand(client, await requestCommand(client, command), { timeoutMs: 60_000 })
+}
+
+async function balancesOf({ client }: LiveLedger): Promise<Record<string, number>> {
+  const { rows } = await client.query<{ account: string; piasters: string }>(
+    `select account, sum(posted) as piasters from balance where account / 100000000000 between 7001 and 8007
+     group by 1 having sum(posted) <> 0`,
+  )
+  return Object.fromEntries(rows.map(({ account, piasters }) => [account, Number(piasters)]))
+}
+
+t.test('a day is settled, its payments answered, and what failed is paid again', async (t) => {
   const ledger = await openLedger(t)
+  const { client } = ledger
   await playScenario(ledger)
   const folder = mkdtempSync(path.join(os.tmpdir(), 'settlement-'))
   t.teardown(() => rmSync(folder, { recursive: true }))
-  const identity = { name: 'UNIFIED CARD SETTLEMENT', centre: 'MIZAN', purpose: 'SUPP' }
-  const done = await settleRun(ledger.client, {
-    businessDate: 20261118 as CivilDate,
-    cycle: 1,
-    folder,
-    identity,
-    writerStallMs: 30_000,
+  const run = (businessDate: CivilDate) =>
+    settleRun(client, { businessDate, cycle: 1, folder, identity, writerStallMs: 60_000 })
+  const post = async (reference: string, postings: Posting[]) => {
+    const commands = await requestPostings(client, { reference, requestedBy: 'test', postings })
+    await awaitPostings(client, { reference, commands }, { stallMs: 60_000 })
+  }
+  const within = async <T>(work: () => Promise<T>): Promise<T> => {
+    await client.query('begin')
+    const result = await work()
+    await client.query('commit')
+    return result
+  }
+  const transit = moneyAccount('settlementTransit', 1)
+  const ours = moneyAccount('settlementAccount', 1)
+
+  await t.test('only what is closed is settled', async (t) => {
+    await t.rejects(run(DAY), { code: 'CONFLICT' }, 'the day is open')
+    await closeDay(ledger, DAY)
+    const done = await run(DAY)
+    t.match(done.run.totals, { payouts: 3, payoutPiasters: '4025', payablePiasters: '2925', withoutTariff: 0 })
+    t.same([done.run.valueDate, done.files.length], [20261119, 1])
+    const balances = await balancesOf(ledger)
+    t.equal(balances[transit], 4_025, 'all that was instructed is in transit')
+    for (const outlet of [BAKERY, GROCER]) t.equal(balances[moneyAccount('subsidyPayable', outlet)], undefined)
+    t.same(await listPositions(client, { businessDate: DAY, cycle: 1 }), [
+      {
+        kind: 'bank',
+        institution: 1,
+        bank: 1,
+        bankCode: 'STBA',
+        creditPiasters: 4_025,
+        debitPiasters: 0,
+        netPiasters: 4_025,
+        parts: 3,
+      },
+    ])
   })
-  t.match(done.run.totals, { payouts: 3, payoutPiasters: '4025', payablePiasters: '2925' })
-  const [file] = done.files
-  t.equal(file?.name, 'UC.PAY.STBA.20261118.1.001.xml')
-  const bytes = () => readFileSync(path.join(folder, file?.path ?? ''), 'utf8')
-  const written = bytes()
-  t.match(written, '<EndToEndId>UC-20261118-1-OO-00000000002</EndToEndId>')
-  const { rows } = await ledger.client.query<{ kind: string; piasters: string }>(
-    `select account / 100000000000 as kind, sum(posted) as piasters from balance
-     where account / 100000000000 in (7005, 7007, 8006) group by 1 order by 1`,
-  )
-  t.same(
-    rows.map(({ kind, piasters }) => [kind, piasters]),
-    [
-      ['7005', '0'],
-      ['7007', '4025'],
-      ['8006', '-2925'],
-    ],
-  )
-  const checks = await verifyLedger(ledger.url)
-  t.same(
-    checks.filter(({ ok }) => !ok),
-    [],
-  )
-  t.end()
+
+  await t.test('made again it is the same, also where it was cut off', async (t) => {
+    const file = path.join(folder, 'out/2026-11-18/UC.PAY.STBA.20261118.1.001.xml')
+    const bytes = readFileSync(file)
+    rmSync(file)
+    await client.query(`update settlement_run set state = 'computed'`)
+    t.equal((await run(DAY)).files[0]?.name, 'UC.PAY.STBA.20261118.1.001.xml')
+    t.same(readFileSync(file), bytes)
+    t.equal((await balancesOf(ledger))[transit], 4_025, 'nothing is posted again')
+    await t.rejects(run(20261117 as CivilDate), { code: 'CONFLICT' }, 'dates come in order')
+  })
+
+  await t.test('an instruction is cancelled before release, and the others get a file of their own', async (t) => {
+    await within(() => cancelInstruction(client, idOf(SHOP), { how: 'cancel', actor: 'a + b', reason: 'wrong shop' }))
+    const { files } = await run(DAY)
+    t.match(files, [{ name: 'UC.PAY.STBA.20261118.1.002.xml', items: 2, grossPiasters: 3_025n }])
+    const balances = await balancesOf(ledger)
+    t.same([balances[transit], balances[moneyAccount('unappliedPayouts', SHOP)]], [3_025, 1_000])
+  })
+
+  await t.test('two people release; what is sent is answered by the bank', async (t) => {
+    const key = { businessDate: DAY, cycle: 1 }
+    const { files, digest } = await readRunFiles(client, key)
+    const people = { maker: 'system:a', checker: 'user:b' }
+    await t.rejects(releaseInstructions(client, key, digest, people), { code: 'CONFLICT' }, 'not signed yet')
+    const [file] = files
+    const fileId = file?.id ?? 0
+    await moveFile(client, fileId, { from: ['written'], to: 'signed', action: 'signed', actor: 'test' })
+    await t.rejects(
+      within(() => releaseInstructions(client, key, digest, { maker: 'a', checker: 'a' })),
+      {
+        code: 'FORBIDDEN',
+      },
+    )
+    await client.query('rollback')
+    await t.rejects(releaseInstructions(client, key, 'f'.repeat(64), people), { code: 'CONFLICT' }, 'other files')
+    await within(() => releaseInstructions(client, key, digest, people))
+    const released = await readRunFiles(client, key)
+    t.match(released.run, { state: 'released', releasedBy: 'system:a + user:b' })
+    t.equal((await findInstruction(client, idOf(BAKERY)))?.state, 'released')
+    await t.rejects(
+      within(() => cancelInstruction(client, idOf(BAKERY), { how: 'cancel', actor: 'a + b', reason: 'late' })),
+      { code: 'CONFLICT' },
+    )
+    await client.query('rollback')
+    await moveFile(client, fileId, { from: ['released'], to: 'delivered', action: 'delivered', actor: 'test' })
+    t.equal((await findInstruction(client, idOf(BAKERY)))?.state, 'sent')
+
+    const source = 'pain.002 M-1'
+    const status = (endToEndId: string, code: 'ACSP' | 'RJCT', reasonCode?: string) =>
+      within(() => applyStatus(client, { endToEndId, status: code, reasonCode, source }))
+    const group = await within(() =>
+      applyFileStatus(client, { messageId: 'UC-PAY-STBA-20261118-1-2', status: 'ACCP', source }),
+    )
+    t.equal(group, 2)
+    t.match(await status(idOf(GROCER), 'RJCT', 'AC04'), { outcome: 'applied', after: 'rejected' })
+    t.match(await status(idOf(GROCER), 'RJCT', 'AC04'), { outcome: 'unchanged' })
+    t.match(await status(idOf(GROCER), 'ACSP'), { outcome: 'unexpected' })
+    t.match(await status('NOT-OURS', 'ACSP'), { outcome: 'unknown' })
+    const seen = { piasters: -625, source: 'STMT-1/1' }
+    t.match(await within(() => settleInstruction(client, idOf(BAKERY), seen)), { after: 'settled' })
+    t.match(await within(() => settleInstruction(client, idOf(BAKERY), seen)), { outcome: 'unchanged' })
+    await post('bank:1', [{ kind: 'settlementPaid', debit: transit, credit: ours, amountPiasters: 625 }])
+  })
+
+  await t.test('what came back waits for other bank data, and is paid again when it is there', async (t) => {
+    const paid = await findInstruction(client, idOf(BAKERY))
+    const news = { endToEndId: idOf(BAKERY), reasonCode: 'AC01', source: 'pacs.004 R-1' }
+    t.match(await within(() => applyReturn(client, news)), { after: 'returned' })
+    t.same(
+      (await listSuspensions(client, 10)).map(({ outletId, cause }) => [outletId, cause]),
+      [
+        [GROCER, 'rejected'],
+        [BAKERY, 'returned'],
+      ],
+    )
+    await client.query(`update outlet_detail set settlement_account = $2 where outlet_id = $1`, [
+      GROCER,
+      demoIban('9901', 777),
+    ])
+    const ration = { fromAccount: '91', amountPiasters: 600 }
+    await ledger.submit(messageOf(ledger, SECOND_ID, 'grocer', { ...ration, stan: '900001', rrn: '900001900001' }))
+    await closeDay(ledger, NEXT)
+    await setPayoutCycle(
+      client,
+      {
+        category: 'grocer',
+        governorate: '',
+        frequency: 'daily',
+        day: 0,
+        holdbackPermille: 100,
+        releaseDays: 1,
+        wholesaler: undefined,
+        from: NEXT,
+      },
+      AUTHOR,
+    )
+    const { run: made } = await run(NEXT)
+    t.match(made.totals, { heldBack: 1, heldBackPiasters: '60', payablePiasters: '600' })
+    const again = await findInstruction(client, `${idOf(GROCER, NEXT, 'RO')}-1`)
+    t.match(again, { purpose: 'repayment', amountPiasters: 2_400, replaces: idOf(GROCER), state: 'prepared' })
+    t.equal((await findInstruction(client, idOf(GROCER)))?.replacedBy, again?.endToEndId)
+    t.match(await findInstruction(client, `${idOf(SHOP, NEXT, 'RO')}-1`), { amountPiasters: 1_000 })
+    t.equal(await findInstruction(client, `${idOf(BAKERY, NEXT, 'RO')}-1`), undefined, 'nobody has seen it back yet')
+
+    const shape = { purpose: 'payout', lines: await readLines(client, paid?.id ?? 0) } as const
+    t.match(await within(() => applyReturn(client, { ...news, bookedPiasters: 625, source: 'STMT-2/1' })), {
+      outcome: 'applied',
+    })
+    await post('bank:2', returnPostings(shape, 1))
+    const balances = await balancesOf(ledger)
+    t.equal(balances[moneyAccount('unappliedPayouts', BAKERY)], 625)
+    t.equal(balances[ours], undefined, 'what came back is at the bank again')
+    t.equal(balances[moneyAccount('holdback', GROCER)], 60)
+  })
+
+  await t.test('a further day releases what was held back, and sets off against a wholesaler', async (t) => {
+    const third = 20261120 as CivilDate
+    ledger.clock.nowMs += 86_400_000
+    await closeDay(ledger, third)
+    const wholesaler = { kind: 'wholesaler', institution: 5, name: 'WHOLESALER', bank: 2 } as const
+    await setSettlementInstitution(client, { ...wholesaler, account: demoIban('9902', 5), from: third }, AUTHOR)
+    await setPayoutCycle(
+      client,
+      {
+        category: 'grocer',
+        governorate: '',
+        frequency: 'weekly',
+        day: 5,
+        holdbackPermille: 0,
+        releaseDays: 0,
+        wholesaler: 5,
+        from: third,
+      },
+      AUTHOR,
+    )
+    const { run: made, files } = await run(third)
+    t.equal(made.valueDate, 20261122, 'Friday and Saturday are no banking days')
+    t.match(await findInstruction(client, idOf(5, third, 'WW')), { amountPiasters: 60, bank: 2, purpose: 'offset' })
+    t.same(
+      files.map(({ name }) => name),
+      ['UC.PAY.STBB.20261120.1.001.xml'],
+    )
+    t.same((await balancesOf(ledger))[moneyAccount('holdback', GROCER)], undefined)
+  })
+
+  await t.test('every check holds, and sees what is planted', async (t) => {
+    const failed = async () => (await verifyWithin(client)).filter(({ ok }) => !ok).map(({ name }) => name)
+    t.same(
+      (await verifyLedger(ledger.url)).filter(({ ok }) => !ok),
+      [],
+    )
+    const plants: readonly (readonly [string, string, readonly string[]])[] = [
+      [
+        'a loaf more than was given out',
+        'update settlement_payable set quantity = quantity + 1 where piasters_per_unit is not null',
+        ['settlement-payables-exact'],
+      ],
+      [
+        'another tariff',
+        `update settlement_payable set piasters_per_unit = piasters_per_unit + 1,
+           payable_piasters = payable_piasters + quantity where piasters_per_unit is not null`,
+        ['settlement-payables-exact', 'settlement-dues-carried', 'settlement-posted'],
+      ],
+      [
+        'a due that is forgotten',
+        'update settlement_due set opening = opening + 1, closing = closing + 1 where business_date = (select min(business_date) from settlement_due)',
+        ['settlement-dues-carried'],
+      ],
+      [
+        'a payment that nobody instructed',
+        "update settlement_instruction set amount_piasters = amount_piasters + 1 where purpose = 'offset'",
+        ['settlement-dues-carried', 'settlement-posted'],
+      ],
+    ]
+    for (const [what, sql, fails] of plants) {
+      await client.query('begin')
+      await client.query(sql)
+      t.same(await failed(), fails, what)
+      await client.query('rollback')
+    }
+  })
+  t.same(ledger.faults, [])
 })

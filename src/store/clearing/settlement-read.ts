@@ -214,8 +214,7 @@ export async function readBankHolidays(client: Queryable): Promise<Holiday[]> {
     announced_on: number
     withdrawn_on: number | null
   }>(
-    `select date, name, announced_on, withdrawn_on from holiday
-     union all select date, name, announced_on, withdrawn_on from bank_holiday`,
+    'select date, name, announced_on, withdrawn_on from holiday',
   )
   return rows.map((row) => ({
     date: row.date as CivilDate,

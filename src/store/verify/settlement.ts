@@ -4,7 +4,8 @@ import { type LedgerCheck, sqlCheck } from './check.ts'
 const payablesExact = sqlCheck({
   name: 'settlement-payables-exact',
   holds: 'what outlets are owed for subsidies is what they gave out by the tariff of its date, to the piaster',
-  lookFurther: 'Compare the views "settlement_payables" and "transfers" of the outlet (mizan settlement payables DATE).',
+  lookFurther:
+    'Compare the views "settlement_payables" and "transfers" of the outlet (mizan settlement payables DATE).',
   with: `
     step as (
       select * from jsonb_to_recordset($1::jsonb -> 'settlements') s(programme integer, version integer, low date, high date,
@@ -58,8 +59,10 @@ const payablesExact = sqlCheck({
 /** Each amount that is due goes on to the next run, or is in one instruction, or held back. */
 const duesCarried = sqlCheck({
   name: 'settlement-dues-carried',
-  holds: 'what is due goes from run to run: opened as it closed, and each piaster in one instruction, held back or left over',
-  lookFurther: 'Compare the views "settlement_dues" and "settlement_instructions" of the run (mizan settlement show DATE).',
+  holds:
+    'what is due goes from run to run: opened as it closed, and each piaster in one instruction, held back or left over',
+  lookFurther:
+    'Compare the views "settlement_dues" and "settlement_instructions" of the run (mizan settlement show DATE).',
   with: `
     run as (
       select r.*, lag(business_date) over w as last_date, lag(cycle) over w as last_cycle
@@ -117,12 +120,15 @@ const duesCarried = sqlCheck({
 /** The journal has what the runs say, and transit what was instructed and did not fail. */
 const settlementPosted = sqlCheck({
   name: 'settlement-posted',
-  holds: 'the journal has what settlement says: payables, holdbacks, and in transit what was instructed less what was rejected',
-  lookFurther: 'Compare kinds 40 to 49 of the view "transfers" with the tables of settlement (mizan settlement show DATE).',
+  holds:
+    'the journal has what settlement says: payables, holdbacks, and in transit what was instructed less what was rejected',
+  lookFurther:
+    'Compare kinds 40 to 49 of the view "transfers" with the tables of settlement (mizan settlement show DATE).',
   with: `
     under_way as (
       select exists (select from command_inbox where kind = 'settlement-post' and done_id is null)
-             or exists (select from settlement_run where state = 'computed') as so),
+             or exists (select from settlement_run where state = 'computed')
+             or not exists (select from settlement_run) as so),
     part as (
       select 'payables' as part, case kind when 40 then credit else debit end as account,
              case kind when 40 then amount else -amount end as piasters
@@ -145,7 +151,7 @@ const settlementPosted = sqlCheck({
       select format('%s of account %s: the journal is off by %s', part, account, sum(piasters)) as what
       from part where not (select so from under_way) group by part, account having sum(piasters) <> 0)`,
   checked: 'select count(*) from settlement_instruction',
-  note: `select case when so then 'postings are under way; looked at again when they are done' end from under_way`,
+  note: `select case when so then 'no run, or its postings are under way: nothing to compare yet' end from under_way`,
 })
 
 export const settlementChecks: readonly LedgerCheck[] = [payablesExact, duesCarried, settlementPosted]
