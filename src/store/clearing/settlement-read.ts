@@ -213,9 +213,7 @@ export async function readBankHolidays(client: Queryable): Promise<Holiday[]> {
     name: string
     announced_on: number
     withdrawn_on: number | null
-  }>(
-    'select date, name, announced_on, withdrawn_on from holiday',
-  )
+  }>('select date, name, announced_on, withdrawn_on from holiday')
   return rows.map((row) => ({
     date: row.date as CivilDate,
     name: row.name,
