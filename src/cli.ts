@@ -11,6 +11,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   demo: async () => (await import('./commands/demo.ts')).demoCommand(),
   explain: async () => (await import('./commands/explain.ts')).explainCommand(),
   'acquirer-totals': async () => (await import('./commands/acquirer-totals.ts')).acquirerTotalsCommand(),
+  reconcile: async () => (await import('./commands/reconcile.ts')).reconcileCommand(),
   verify: async () => (await import('./commands/verify.ts')).verifyCommand(),
   sim: async () => (await import('./commands/sim.ts')).simCommand(),
   card: async () => (await import('./commands/card.ts')).cardCommand(),

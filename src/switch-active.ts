@@ -15,6 +15,7 @@ import { NetworkCutovers } from './store/network-cutover.ts'
 import type { ReferenceData } from './store/reference-data.ts'
 import { accountHostPolicy, type OpenAccountHost, openAccountHost } from './switch-account-host.ts'
 import type { SwitchBase } from './switch-base.ts'
+import { openClearingReconciliation } from './switch-clearing-reconciliation.ts'
 import { type Forwarding, openForwarding } from './switch-forward.ts'
 import { openJobs } from './switch-jobs.ts'
 import { type LinkWiring, openListeners, openNetworkLinks } from './switch-links.ts'
@@ -118,7 +119,7 @@ async function open(base: SwitchBase, httpPort: number, options: ActivateOptions
   const jobs = openJobs({
     config,
     url: database.url,
-    jobs: base.backups.jobs,
+    jobs: [...base.backups.jobs, ...openClearingReconciliation(base, parts)],
     keys,
     programmesOn: programmes.on,
     clock,

@@ -84,8 +84,6 @@ create table reconciliation_exception (
   closed_at     timestamptz,
   closed_by     text check (length(closed_by) between 1 and 160),
   resolution    text check (length(resolution) between 1 and 500),
-  -- A change request of two people that is to close it, while it waits for its second person.
-  change_id     bigint,
   constraint reconciliation_exception_key unique (break, key),
   constraint reconciliation_exception_closed check
     ((state in ('resolved', 'written-off')) = (closed_at is not null)
@@ -104,7 +102,7 @@ create table reconciliation_event (
   at            timestamptz not null,
   actor         text not null check (length(actor) between 1 and 160),
   event         text not null check (event in ('opened', 'changed', 'reopened', 'assigned', 'commented', 'waiting',
-                  'due', 'asked', 'posted', 'resolved', 'written-off')),
+                  'due', 'posted', 'resolved', 'written-off')),
   comment       text check (length(comment) between 1 and 500),
   detail        jsonb not null default '{}' check (jsonb_typeof(detail) = 'object')
 );
@@ -131,5 +129,5 @@ grant insert, delete on reconciliation_match to mizan_app;
 grant update (ended_at, state, levels, matched, found, opened, resolved, open_after, value_at_risk_piasters, words)
   on reconciliation_run to mizan_app;
 grant update (state, owner, wait_until, value_at_risk_piasters, account, difference_piasters, summary, detail, last_run,
-  opened_on, closed_at, closed_by, resolution, change_id, suspended) on reconciliation_exception to mizan_app;
+  opened_on, closed_at, closed_by, resolution, suspended) on reconciliation_exception to mizan_app;
 grant select on reconciliation_exceptions, reconciliation_matches, reconciliation_runs to mizan_analyst;

@@ -130,5 +130,15 @@ export const accessMatrix: Readonly<Record<string, Access>> = {
   'POST /outbound-messages/{messageId}/resend': ['operator', 'settlement'],
   'POST /outbound-messages/{messageId}/drop': ['operator', 'settlement'],
 
+  'GET /reconciliation/runs': readsJournal,
+  'GET /reconciliation/breaks': readsJournal,
+  'GET /reconciliation/exceptions': readsJournal,
+  'GET /reconciliation/exceptions/{exceptionId}': readsJournal,
+  'GET /reconciliation/ageing': readsJournal,
+  'POST /reconciliation/exceptions/{exceptionId}/assign': ['settlement'],
+  'POST /reconciliation/exceptions/{exceptionId}/wait': ['settlement'],
+  'POST /reconciliation/exceptions/{exceptionId}/comment': ['settlement'],
+  'POST /reconciliation/exceptions/{exceptionId}/resolve': ['settlement'],
+
   'GET /audit': ['auditor'],
 }

@@ -29,6 +29,7 @@ import { outletRoutes } from './routes/outlets.ts'
 import { peopleRoutes } from './routes/people.ts'
 import { placeRoutes } from './routes/places.ts'
 import { programmeRoutes } from './routes/programmes.ts'
+import { reconciliationRoutes } from './routes/reconciliation.ts'
 import { userRoutes } from './routes/users.ts'
 import { verificationRoutes } from './routes/verification.ts'
 import type { ApiServices } from './services.ts'
@@ -66,6 +67,7 @@ export const apiRoutes: readonly Route[] = [
   ...outletRoutes,
   ...notificationRoutes,
   ...outboundRoutes,
+  ...reconciliationRoutes,
   ...accountHostRoutes,
   ...networkClearingRoutes,
   ...changeRoutes,

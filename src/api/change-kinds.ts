@@ -14,6 +14,7 @@ import { setRollout } from '../store/reference-rollout.ts'
 import { readHousehold } from '../store/search-households.ts'
 import type { ApprovedChange, ChangeKind, Execution } from './changes.ts'
 import { dayOf } from './days.ts'
+import { reconciliationKinds } from './reconciliation-kinds.ts'
 import { settlementChanges } from './settlement-changes.ts'
 import { date, id, ownerId, shape } from './shapes.ts'
 
@@ -356,6 +357,7 @@ export const changeKinds: Readonly<Record<string, ChangeKind>> = {
   'dispute-accept': disputeMove('accept', 'end a dispute as won: the household keeps its money'),
   'dispute-lose': disputeMove('lose', 'end a dispute as lost: a credit is taken back'),
   ...settlementChanges,
+  ...reconciliationKinds,
   'membership-file': {
     what: 'apply a file that changes who is a member of which household',
     makers: ['enrolment'],

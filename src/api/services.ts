@@ -1,4 +1,5 @@
 import type { Clock } from '../calendar.ts'
+import type { WriteOffLimit } from '../clearing/reconciliation/desk.ts'
 import type { PanProtection } from '../security/pan-protection.ts'
 import type { PersonalData } from '../security/personal-data.ts'
 import type { ApiDatabase } from '../store/access-pool.ts'
@@ -22,6 +23,8 @@ export interface ApiServices {
     programmes(): Promise<void>
     reference(): Promise<void>
   }
+  /** Up to how much a second person may agree to write off; nothing where it is absent. */
+  readonly writeOffLimits?: readonly WriteOffLimit[]
   /** How long a route waits for a command before it answers 202, in milliseconds. */
   readonly commandWaitMs: number
 }

@@ -2,6 +2,7 @@ import { Type } from 'typebox'
 import { delivery, release } from './clearing-delivery-schema.ts'
 import { incoming } from './clearing-incoming-schema.ts'
 import { group } from './link-schema.ts'
+import { reconciliation } from './reconciliation-schema.ts'
 import { settlement } from './settlement-schema.ts'
 
 /** Clearing files; each part of the room has a group of its own in here. */
@@ -36,6 +37,7 @@ export const clearing = Type.Object(
     incoming,
     release,
     delivery,
+    reconciliation,
     settlement,
   },
   { ...group, description: 'Nightly files for the card scheme and the settlement banks.' },

@@ -1,6 +1,7 @@
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import { createAvailabilityMetrics } from './availability-metrics.ts'
 import { createBackupMetrics } from './backup-metrics.ts'
+import { createReconciliationMetrics } from './clearing-reconciliation-metrics.ts'
 import { type CounterChild, FastCounter, FastHistogram, type HistogramChild } from './counters.ts'
 import { createForwardMetrics } from './forward-metrics.ts'
 import { createHostMetrics } from './host-metrics.ts'
@@ -118,6 +119,7 @@ export function createMetrics() {
     availability: createAvailabilityMetrics(registry),
     backups: createBackupMetrics(registry),
     host: createHostMetrics(registry),
+    reconciliation: createReconciliationMetrics(registry),
     /** The page in Prometheus' text format. */
     render: () => registry.metrics(),
     contentType: registry.contentType,

@@ -69,18 +69,6 @@ export async function commentException(
   return noted(client, id, author, 'commented', required(comment, 'say something'), {})
 }
 
-/** Notes that a second person is asked to agree to how it is closed. @throws MizanError NOT_FOUND; CONFLICT */
-export async function askedForException(
-  client: Client,
-  id: number,
-  asked: { readonly changeId: number; readonly what: string; readonly comment: Comment },
-  author: Author,
-): Promise<ReconciliationException> {
-  await lockOpen(client, id)
-  await client.query('update reconciliation_exception set change_id = $2 where id = $1', [id, asked.changeId])
-  return noted(client, id, author, 'asked', asked.comment, { change: asked.changeId, what: asked.what })
-}
-
 /** How an exception is closed by people. */
 export interface Closing {
   readonly state: 'resolved' | 'written-off'
@@ -104,7 +92,7 @@ export async function closeException(
   await lockOpen(client, id)
   await client.query(
     `update reconciliation_exception
-     set state = $2, wait_until = null, closed_at = $3, closed_by = $4, resolution = $5, change_id = null where id = $1`,
+     set state = $2, wait_until = null, closed_at = $3, closed_by = $4, resolution = $5 where id = $1`,
     [id, closing.state, new Date(author.nowMs), author.actor, resolution],
   )
   const { reference, postings = [] } = closing
@@ -122,7 +110,7 @@ export async function noteSuspended(
 ): Promise<ReconciliationException> {
   const comment = required(moved.resolution, 'say why')
   await lockOpen(client, id)
-  await client.query('update reconciliation_exception set suspended = true, change_id = null where id = $1', [id])
+  await client.query('update reconciliation_exception set suspended = true where id = $1', [id])
   return noted(client, id, author, 'posted', comment, { reference: moved.reference, postings: moved.postings })
 }
 

@@ -30,7 +30,6 @@ export interface ReconciliationException {
   readonly closedAtMs: number | undefined
   readonly closedBy: string | undefined
   readonly resolution: string | undefined
-  readonly changeId: number | undefined
 }
 
 /** What happened to an exception. */
@@ -109,7 +108,6 @@ interface Row {
   readonly closed_at: Date | null
   readonly closed_by: string | null
   readonly resolution: string | null
-  readonly change_id: string | null
 }
 
 /** Exceptions, the newest first. */
@@ -247,6 +245,5 @@ export function exceptionOf(row: Row): ReconciliationException {
     closedAtMs: row.closed_at?.getTime(),
     closedBy: row.closed_by ?? undefined,
     resolution: row.resolution ?? undefined,
-    changeId: row.change_id === null ? undefined : Number(row.change_id),
   }
 }

@@ -1,0 +1,303 @@
+import { Command } from 'commander'
+import { civilDate, formatDate } from '../calendar.ts'
+import {
+  type Corrected,
+  correct,
+  correctionOf,
+  requireWriteOff,
+  resolveByWords,
+  type WriteOffLimit,
+  writeOff,
+} from '../clearing/reconciliation/desk.ts'
+import { bankingDaysOn, type ExceptionView, exceptionView } from '../clearing/reconciliation/view.ts'
+import { MizanError } from '../errors.ts'
+import { formatPiasters } from '../money.ts'
+import { type Role, readLogin, requireAccessTables } from '../store/access-users.ts'
+import { awaitPostings } from '../store/clearing/postings.ts'
+import {
+  type Author,
+  assignException,
+  commentException,
+  waitException,
+} from '../store/clearing/reconciliation-change.ts'
+import {
+  type ExceptionEvent,
+  type ReconciliationException,
+  readEvents,
+  readException,
+  readRelatedMatches,
+  type StoredMatch,
+} from '../store/clearing/reconciliation-desk.ts'
+import type { Client } from '../store/connection.ts'
+import { changeNoted, systemActor } from './access-desk.ts'
+import type { CommandIo } from './command-io.ts'
+import { type CommonOptions, withCommonOptions } from './common-options.ts'
+import { atDatabase, type DatabaseDesk } from './database-desk.ts'
+import { dateOption, numberOption } from './reconcile-text.ts'
+import { logInSecondPerson } from './second-person.ts'
+
+const NAME = 'mizan reconcile'
+/** Who may agree to what moves money. */
+const CHECKERS: readonly Role[] = ['settlement', 'operator']
+/** The writer posts within moments; without a switch it never does. */
+const POSTING_STALL_MS = 5_000
+
+/** The commands that look at one exception and work on it. */
+export function deskCommands(io: CommandIo): Command[] {
+  return [
+    explainCommand(io),
+    assignCommand(io),
+    waitCommand(io),
+    commentCommand(io),
+    resolveCommand(io),
+    writeOffCommand(io),
+  ]
+}
+
+function explainCommand(io: CommandIo): Command {
+  const command = new Command('explain')
+    .description('show an exception: both sides, what it means, what to do, its matches and its history')
+    .argument('<id>', 'number of the exception')
+  return withCommonOptions(command).action((text: string, options: CommonOptions) =>
+    atDatabase(io, options, NAME, async ({ client }) => {
+      const exception = await readException(client, idOf(text))
+      const events = await readEvents(client, exception.id)
+      const matches = await readRelatedMatches(client, exception)
+      const view = await viewOf(client, exception)
+      if (options.json) io.out(`${JSON.stringify({ ...view, events, matches })}\n`)
+      else io.out(`${explainLines(view, events, matches).join('\n')}\n`)
+    }),
+  )
+}
+
+function assignCommand(io: CommandIo): Command {
+  const command = new Command('assign')
+    .description('give an exception to somebody')
+    .argument('<id>')
+    .argument('<owner>')
+    .option('--comment <text>', 'what to know')
+  return withCommonOptions(command).action(
+    (text: string, owner: string, options: CommonOptions & { comment?: string }) =>
+      change(io, options, text, 'assign', ({ client }, id, author) =>
+        assignException(client, id, owner, options.comment, author),
+      ),
+  )
+}
+
+function waitCommand(io: CommandIo): Command {
+  const command = new Command('wait')
+    .description('let an exception rest until a date, such as one that the bank named')
+    .argument('<id>')
+    .requiredOption('--until <yyyy-mm-dd>', 'from then on it is open again')
+    .requiredOption('--comment <text>', 'what is waited for')
+  return withCommonOptions(command).action(
+    (text: string, options: CommonOptions & { until: string; comment: string }) =>
+      change(io, options, text, 'wait', ({ client }, id, author) =>
+        waitException(client, id, formatDate(dateOption(options.until)), options.comment, author),
+      ),
+  )
+}
+
+function commentCommand(io: CommandIo): Command {
+  const command = new Command('comment')
+    .description('say something of an exception')
+    .argument('<id>')
+    .argument('<text>')
+  return withCommonOptions(command).action((text: string, comment: string, options: CommonOptions) =>
+    change(io, options, text, 'comment', ({ client }, id, author) => commentException(client, id, comment, author)),
+  )
+}
+
+interface ResolveOptions extends CommonOptions {
+  readonly comment: string
+  readonly post: boolean
+  readonly to?: string
+}
+
+function resolveCommand(io: CommandIo): Command {
+  const command = new Command('resolve')
+    .description('close an exception with words, or correct it by a posting that a second person agrees to')
+    .argument('<id>')
+    .requiredOption('--comment <text>', 'how it was settled')
+    .option(
+      '--post',
+      'post what is proposed: the difference goes into the suspense of its break, and it stays open',
+      false,
+    )
+    .option('--to <account>', 'post what is in suspense to this account, and close it')
+    .addHelpText(
+      'after',
+      '\nA posting needs a second person: a user with the role settlement or operator logs in, by name and password.',
+    )
+  return withCommonOptions(command).action((text: string, options: ResolveOptions) => {
+    const { comment, post, to } = options
+    if (!post && to === undefined) {
+      return change(io, options, text, 'resolve', ({ client }, id, author) =>
+        resolveByWords(client, id, comment, author),
+      )
+    }
+    const target = to === undefined ? undefined : numberOption(to, '--to')
+    return changeByTwo(io, options, text, 'correct', {
+      check: (exception) => void correctionOf(exception, target),
+      work: ({ client }, id, { author }) => correct(client, id, { target, resolution: comment }, author),
+    })
+  })
+}
+
+function writeOffCommand(io: CommandIo): Command {
+  const command = new Command('write-off')
+    .description(
+      'give a difference up: a second person agrees, up to what the role may (clearing.reconciliation.writeOffLimits)',
+    )
+    .argument('<id>')
+    .requiredOption('--comment <text>', 'why')
+  return withCommonOptions(command).action((text: string, options: CommonOptions & { comment: string }) =>
+    changeByTwo(io, options, text, 'write-off', {
+      check: (exception) => void requireWriteOff(exception),
+      work: ({ client, config }, id, { author, roles }) => {
+        // The names of breaks were checked when the configuration was read.
+        const limits = config.clearing.reconciliation.writeOffLimits as readonly WriteOffLimit[]
+        return writeOff(client, id, { resolution: options.comment, roles, limits }, author)
+      },
+    }),
+  )
+}
+
+async function change(
+  io: CommandIo,
+  options: CommonOptions,
+  text: string,
+  action: string,
+  work: (desk: DatabaseDesk, id: number, author: Author) => Promise<ReconciliationException>,
+): Promise<void> {
+  await atDatabase(io, options, NAME, async (desk) => {
+    await requireAccessTables(desk.client)
+    const id = idOf(text)
+    const author = { actor: systemActor(io), nowMs: Date.now() }
+    const changed = await changeNoted(
+      io,
+      desk.client,
+      { action: `reconcile ${action}`, detail: { exception: id } },
+      () => work(desk, id, author),
+    )
+    await tell(io, desk.client, options, changed)
+  })
+}
+
+interface WorkOfTwo {
+  /** Refuses before anybody has to log in. */
+  check(exception: ReconciliationException): void
+  work(
+    desk: DatabaseDesk,
+    id: number,
+    by: { readonly author: Author; readonly roles: readonly Role[] },
+  ): Promise<Corrected>
+}
+
+async function changeByTwo(
+  io: CommandIo,
+  options: CommonOptions,
+  text: string,
+  action: string,
+  { check, work }: WorkOfTwo,
+): Promise<void> {
+  await atDatabase(io, options, NAME, async (desk) => {
+    const { client } = desk
+    await requireAccessTables(client)
+    const id = idOf(text)
+    check(await readException(client, id))
+    const second = await logInSecondPerson(io, client, {
+      prompt: 'second person who agrees',
+      roles: CHECKERS,
+      what: 'agreeing to a posting',
+    })
+    const { roles = [] } = (await readLogin(client, second.slice('user:'.length))) ?? {}
+    const author = { actor: `${systemActor(io)} + ${second}`, nowMs: Date.now() }
+    const detail = { exception: id, secondPerson: second }
+    const done = await changeNoted(io, client, { action: `reconcile ${action}`, detail }, () =>
+      work(desk, id, { author, roles }),
+    )
+    await waitForWriter(io, client, done)
+    await tell(io, client, options, done.exception)
+  })
+}
+
+/** The postings are durable as asked for; without a switch they are made when one runs. */
+async function waitForWriter(io: CommandIo, client: Client, { reference, commands }: Corrected): Promise<void> {
+  try {
+    await awaitPostings(client, { reference, commands }, { stallMs: POSTING_STALL_MS })
+  } catch (error) {
+    if (!(error instanceof MizanError) || error.code !== 'WRITER_SILENT') throw error
+    io.note(`${reference} is asked for; it is posted as soon as a switch runs\n`)
+  }
+}
+
+async function tell(
+  io: CommandIo,
+  client: Client,
+  options: CommonOptions,
+  exception: ReconciliationException,
+): Promise<void> {
+  const view = await viewOf(client, exception)
+  if (options.json) io.out(`${JSON.stringify(view)}\n`)
+  else
+    io.out(
+      `exception ${view.exceptionId} (${view.break}) is ${view.state}${view.owner === null ? '' : `, owner ${view.owner}`}\n`,
+    )
+}
+
+async function viewOf(client: Client, exception: ReconciliationException): Promise<ExceptionView> {
+  const today = civilDate(Date.now())
+  return exceptionView(exception, today, await bankingDaysOn(client, today))
+}
+
+function idOf(text: string): number {
+  return numberOption(text, 'the number of the exception')
+}
+
+function explainLines(
+  view: ExceptionView,
+  events: readonly ExceptionEvent[],
+  matches: readonly StoredMatch[],
+): string[] {
+  const lines = [
+    `exception ${view.exceptionId}: ${view.break} of ${view.businessDate} (${view.level} level)`,
+    `  ${view.summary}`,
+    `  state ${view.state}, owner ${view.owner ?? 'nobody'}, ${view.ageDays} day(s) old (${view.lateness}), at risk ${formatPiasters(view.valueAtRiskPiasters)} EGP`,
+    `  means: ${view.meaning}`,
+    `  to do: ${view.action}`,
+  ]
+  if (view.account !== null) {
+    const where = view.inSuspense ? 'in the suspense of its break' : `on account ${view.account}`
+    lines.push(`  ${formatPiasters(view.differencePiasters)} EGP stand ${where}`)
+  }
+  for (const { kind, debit, credit, amountPiasters } of view.proposedPostings) {
+    lines.push(`  proposed: ${kind} ${formatPiasters(amountPiasters)} EGP, debit ${debit}, credit ${credit}`)
+  }
+  lines.push(...Object.entries(view.detail).map(([name, value]) => `  ${name}: ${String(value)}`))
+  if (matches.length > 0) lines.push('matches of the same:')
+  for (const {
+    rule,
+    confidence,
+    businessDate,
+    fileId,
+    item,
+    authorizationId,
+    instructionId,
+    amountPiasters,
+  } of matches) {
+    const parts = [
+      authorizationId > 0 ? `authorization ${authorizationId}` : '',
+      fileId > 0 ? `file ${fileId} item ${item}` : '',
+      instructionId > 0 ? `instruction ${instructionId}` : '',
+    ].filter((part) => part !== '')
+    lines.push(
+      `  ${businessDate} ${rule} (${confidence} %): ${parts.join(', ')}, ${formatPiasters(amountPiasters)} EGP`,
+    )
+  }
+  lines.push('history:')
+  for (const { atMs, actor, event, comment } of events) {
+    lines.push(`  ${new Date(atMs).toISOString()} ${event} by ${actor}${comment === undefined ? '' : `: ${comment}`}`)
+  }
+  return lines
+}

@@ -1,0 +1,263 @@
+import fc from 'fast-check'
+import { type Test, test } from 'tap'
+import { addDays, type CivilDate, civilDate, formatDate } from '../../src/calendar.ts'
+import { ageBucketOf, ageBuckets, ageOf, openedWithin } from '../../src/clearing/reconciliation/ageing.ts'
+import { breakNames, breakTypes } from '../../src/clearing/reconciliation/breaks.ts'
+import { proposeCorrection, proposeWriteOff } from '../../src/clearing/reconciliation/correction.ts'
+import { writeOffLimitOf } from '../../src/clearing/reconciliation/desk.ts'
+import { reconcileCommand } from '../../src/commands/reconcile.ts'
+import { type AccountNumber, moneyAccount } from '../../src/ledger/accounts.ts'
+import { isPostingAllowed } from '../../src/ledger/posting-rules.ts'
+import { hashSecret } from '../../src/security/keys/custodian-secret.ts'
+import { addUser } from '../../src/store/access-users.ts'
+import { awaitPostings, type Posting, requestPostings } from '../../src/store/clearing/postings.ts'
+import { type Client, connect } from '../../src/store/connection.ts'
+import { verifyLedger } from '../../src/store/verify.ts'
+import { commandRunner } from '../support/command.ts'
+import { writerWorld } from '../support/writer.ts'
+
+const BANK = 3
+const ACQUIRER = 400_001
+const today = civilDate(Date.now())
+const transit = moneyAccount('settlementTransit', BANK)
+const clearing = moneyAccount('acquirerClearing', ACQUIRER)
+const PASSWORD = 'a long second password'
+
+async function deskWorld(t: Test) {
+  const world = await writerWorld(t, { households: 1 })
+  const client = await connect({ url: world.url, name: 'mizan test', role: 'mizan_app' })
+  t.teardown(() => client.end())
+  const hash = await hashSecret(Buffer.from(PASSWORD), 10)
+  for (const [name, roles] of [
+    ['clerk', ['settlement']],
+    ['chief', ['operator']],
+  ] as const) {
+    await addUser(client, { name, roles, mustChange: false }, hash, 'system:test')
+  }
+  const run = commandRunner({ DATABASE_URL: world.url })
+  const mizan = (args: readonly string[], input = '') => run(reconcileCommand, args, input)
+  const json = async (args: readonly string[], input = '') => {
+    const { out, errors } = await mizan([...args, '--json'], input)
+    if (out === '') throw new Error(errors)
+    return JSON.parse(out)
+  }
+  return { ...world, client, mizan, json }
+}
+
+/** A collection of which the bank booked too little: the rest stands on the transit account. */
+async function shortCredit(client: Client, key: string, piasters: number): Promise<number> {
+  const postings: Posting[] = [
+    { kind: 'collectionInstructed', debit: transit, credit: clearing, amountPiasters: piasters },
+  ]
+  const commands = await requestPostings(client, { reference: `test:${key}`, requestedBy: 'test', postings })
+  await awaitPostings(client, { reference: `test:${key}`, commands }, { stallMs: 30_000 })
+  const { rows } = await client.query<{ id: string }>(
+    `with run as (
+       insert into reconciliation_run (business_date, started_at, requested_by, state, ended_at)
+       values ($1, now(), 'test', 'done', now()) returning id),
+     made as (
+       insert into reconciliation_exception (break, key, level, business_date, opened_on, value_at_risk_piasters, account,
+         difference_piasters, summary, opened_run, last_run, opened_at)
+       select 'position-short', $2, 'position', $1, $1, $3::bigint, $4, -$3::bigint, 'the bank booked less', id, id, now() from run returning id),
+     noted as (
+       insert into reconciliation_event (exception_id, at, actor, event) select id, now(), 'reconciliation', 'opened' from made)
+     select id from made`,
+    [formatDate(addDays(today, -9)), key, piasters, transit],
+  )
+  return Number(rows[0]?.id)
+}
+
+async function balances(client: Client): Promise<Record<string, number>> {
+  const { rows } = await client.query<{ kind: string; posted: string }>(
+    `select account / 100000000000 as kind, sum(posted) as posted from balance where account / 100000000000 in (7007, 7010, 8008)
+     group by 1`,
+  )
+  return Object.fromEntries(rows.map(({ kind, posted }) => [kind, Number(posted)]))
+}
+
+test('an exception from its opening to its end', async (t) => {
+  const { url, start, client, mizan, json } = await deskWorld(t)
+  await start()
+  const id = await shortCredit(client, 'instruction:A', 500)
+  const name = String(id)
+
+  await t.test('looked at', async (t) => {
+    const [view] = await json(['exceptions'])
+    t.match(view, { exceptionId: id, break: 'position-short', state: 'open', lateness: 'overdue', holdsMoney: true })
+    t.match(view.proposedPostings, [{ kind: 'fromSuspense', credit: transit, amountPiasters: 500 }])
+    const { age } = view
+    t.equal((await json(['exceptions', '--age', age])).length, 1)
+    t.equal((await json(['exceptions', '--age', '0-1'])).length, 0)
+    t.equal((await json(['exceptions', '--owner', 'none', '--break', 'position-short'])).length, 1)
+    t.match(await json(['ageing']), [
+      { break: 'position-short', exceptions: 1, overdue: 1, valueAtRiskPiasters: '500' },
+    ])
+    t.match((await mizan(['ageing'])).out, /position-short/)
+    const { out } = await mizan(['explain', name])
+    t.match(out, /proposed: fromSuspense 5\.00 EGP/)
+    t.match(out, /to do: Ask the bank for the rest/)
+    t.match((await mizan(['exceptions'])).out, /the bank booked less/)
+    t.match(await mizan(['explain', '999']), { status: 1, errors: /there is no exception 999/ })
+    t.match(await mizan(['explain', 'x']), { status: 1, errors: /whole number/ })
+  })
+
+  await t.test('worked on', async (t) => {
+    t.match(await json(['assign', name, 'Amira', '--comment', 'calls the bank']), { state: 'assigned', owner: 'Amira' })
+    t.equal((await json(['exceptions', '--owner', 'Amira'])).length, 1)
+    const until = formatDate(addDays(today, 3))
+    t.match(await json(['wait', name, '--until', until, '--comment', 'the bank looks']), {
+      state: 'waiting',
+      waitUntil: until,
+    })
+    t.match(await mizan(['wait', name, '--until', 'soon', '--comment', 'x']), { status: 1, errors: /yyyy-mm-dd/ })
+    t.match(await mizan(['comment', name, ' ']), { status: 1, errors: /say something/ })
+    t.match(await json(['comment', name, 'they called back']), { state: 'waiting' })
+  })
+
+  await t.test('money is never closed by words, nor by one person', async (t) => {
+    t.match(await mizan(['resolve', name, '--comment', 'fine']), {
+      status: 1,
+      errors: /-500 piasters stand on account/,
+    })
+    t.match(await mizan(['resolve', name, '--comment', 'fine', '--to', String(clearing)]), {
+      status: 1,
+      errors: /nothing of it is in suspense/,
+    })
+    const wrong = await mizan(['resolve', name, '--comment', 'x', '--post'], 'clerk\nnot the password\n')
+    t.match(wrong, { status: 1 })
+    t.same(await balances(client), { 7007: -500 }, 'nothing was posted')
+  })
+
+  await t.test('into suspense, where it stays open; and written off', async (t) => {
+    const second = `clerk\n${PASSWORD}\n`
+    t.match(await json(['resolve', name, '--comment', 'held', '--post'], second), {
+      inSuspense: true,
+      state: 'waiting',
+    })
+    t.same(await balances(client), { 7007: 0, 7010: -500 })
+    t.match(await mizan(['resolve', name, '--comment', 'again', '--post'], second), {
+      status: 1,
+      errors: /in suspense already/,
+    })
+    t.match(
+      await mizan(['resolve', name, '--comment', 'x', '--to', String(moneyAccount('outletPayable', 1))], second),
+      { status: 1, errors: /suspense goes to accounts/ },
+      'never to an outlet',
+    )
+    t.match(await json(['write-off', name, '--comment', 'too small to pursue'], second), {
+      state: 'written-off',
+      proposedPostings: [],
+    })
+    t.same(await balances(client), { 7007: 0, 7010: 0, 8008: -500 })
+    t.match(await mizan(['assign', name, 'Amira']), { status: 1, errors: /is written-off already/ })
+    const { events } = await json(['explain', name])
+    t.same(
+      events.map((event: { event: string }) => event.event),
+      ['opened', 'assigned', 'waiting', 'commented', 'posted', 'written-off'],
+    )
+    t.match(events.at(-1).actor, /^system:.+ \+ user:clerk$/)
+  })
+
+  await t.test('beyond the limit of the second person', async (t) => {
+    const large = String(await shortCredit(client, 'instruction:B', 20_000))
+    t.match(await mizan(['write-off', large, '--comment', 'x'], `clerk\n${PASSWORD}\n`), {
+      status: 1,
+      errors: /beyond the limit of 10000/,
+    })
+    t.match(await json(['write-off', large, '--comment', 'agreed'], `chief\n${PASSWORD}\n`), { state: 'written-off' })
+    t.same(await balances(client), { 7007: 0, 7010: 0, 8008: -20_500 })
+  })
+
+  await t.test('out of suspense to where it belongs', async (t) => {
+    const other = String(await shortCredit(client, 'instruction:C', 300))
+    const second = `clerk\n${PASSWORD}\n`
+    await json(['resolve', other, '--comment', 'held', '--post'], second)
+    t.match(await json(['resolve', other, '--comment', 'the acquirer owes it', '--to', String(clearing)], second), {
+      state: 'resolved',
+    })
+    t.same(await balances(client), { 7007: 0, 7010: 0, 8008: -20_500 })
+  })
+  t.same(
+    (await verifyLedger(url)).filter(({ ok }) => !ok),
+    [],
+    'the ledger is sound',
+  )
+})
+
+test('ages and postings', async (t) => {
+  const weekday = (date: CivilDate) => new Date(`${formatDate(date)}T00:00:00Z`).getUTCDay()
+  const banking = { isBankingDay: (date: CivilDate) => weekday(date) < 5 }
+
+  await t.test('a date is in the range of the bucket of its age, and of no other', async () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 0, max: 90 }),
+        fc.integer({ min: 0, max: 400 }),
+        fc.constantFrom('banking', 'calendar'),
+        (back, start, count) => {
+          const now = addDays(20260101 as CivilDate, start)
+          const opened = addDays(now, -back)
+          const bucket = ageBucketOf(ageOf(opened, now, { count }, banking))
+          for (const one of ageBuckets) {
+            const { from, to } = openedWithin(one, now, count, banking)
+            const isWithin = (from === undefined || opened >= from) && (to === undefined || opened <= to)
+            if (isWithin !== (one === bucket)) return false
+          }
+          return true
+        },
+      ),
+    )
+  })
+
+  await t.test('what is proposed may be posted, and takes the whole difference away', async () => {
+    const kinds = [
+      'acquirerClearing',
+      'cashClearing',
+      'schemeClearing',
+      'settlementTransit',
+      'settlementAccount',
+      'suspense',
+      'outletPayable',
+      'subsidyPayable',
+    ] as const
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...breakNames),
+        fc.constantFrom(...kinds),
+        fc.integer({ min: -1_000_000, max: 1_000_000 }),
+        (name, kind, differencePiasters) => {
+          const account = moneyAccount(kind, kind === 'suspense' ? breakTypes[name].number : 9)
+          const difference = { break: name, account, differencePiasters }
+          for (const postings of [proposeCorrection(difference), proposeWriteOff(difference)]) {
+            const moved = new Map<AccountNumber, number>()
+            for (const { kind: posted, debit, credit, amountPiasters } of postings) {
+              if (amountPiasters <= 0 || !isPostingAllowed(posted, debit, credit)) return false
+              moved.set(debit, (moved.get(debit) ?? 0) - amountPiasters)
+              moved.set(credit, (moved.get(credit) ?? 0) + amountPiasters)
+            }
+            if (postings.length > 0 && moved.get(account) !== -differencePiasters) return false
+          }
+          return true
+        },
+      ),
+    )
+  })
+
+  await t.test('limits by role and break', async (t) => {
+    const limits = [
+      { role: 'settlement', piasters: 10_000 },
+      { role: 'settlement', break: 'rounding', piasters: 100 },
+      { role: 'operator', piasters: 1_000_000 },
+    ] as const
+    t.equal(writeOffLimitOf('position-short', ['settlement'], limits), 10_000)
+    t.equal(writeOffLimitOf('rounding', ['settlement'], limits), 100)
+    t.equal(writeOffLimitOf('rounding', ['settlement', 'operator'], limits), 1_000_000)
+    t.equal(writeOffLimitOf('rounding', ['enrolment'], limits), 0)
+  })
+
+  await t.test('numbers of breaks are their own', async (t) => {
+    const numbers = breakNames.map((name) => breakTypes[name].number)
+    t.equal(new Set(numbers).size, numbers.length)
+    t.ok(numbers.every((number) => number >= 1 && number <= 99))
+  })
+})
