@@ -1,13 +1,16 @@
+import path from 'node:path'
 import { Command } from 'commander'
 import { type Result, responseCodes } from '../authorization/result.ts'
 import { traceInWords } from '../authorization/trace.ts'
-import { loadConfig } from '../config/config.ts'
+import { businessDate, formatDate } from '../calendar.ts'
+import { type Config, loadConfig } from '../config/config.ts'
 import { maskPan } from '../identifiers.ts'
 import type { AdditionalAmount } from '../iso8583/composites.ts'
 import { COUNTED_UNITS, formatPiasters, formatQuantity } from '../money.ts'
 import { Counterparty } from '../simulator/counterparty.ts'
 import { readListeners, readWorld } from '../simulator/demo-files.ts'
 import { entryInWords, type LedgerAuthorization, readAuthorizations } from '../simulator/ledger-reader.ts'
+import { leaveNetworkFile } from '../simulator/network-outbox.ts'
 import { type Rail, rails } from '../simulator/rails.ts'
 import { isAsExpected, playTour, type TourStep } from '../simulator/tour.ts'
 import { type Client, connect } from '../store/connection.ts'
@@ -50,7 +53,8 @@ async function runDemo(options: DemoOptions): Promise<void> {
           if (options.json !== true) print(stepInWords(steps.length, step))
         }
       })
-      await conclude(client, steps, options.json === true)
+      const left = await leaveForClearing(config, client, steps)
+      await conclude(client, steps, options.json === true, left)
     } finally {
       await client.end()
     }
@@ -78,16 +82,37 @@ async function withCounterparties(
   }
 }
 
+/** The network's side: what stays held at the end of the tour is in its next file. */
+async function leaveForClearing(
+  { varDir, clearing, businessDay }: Config,
+  client: Client,
+  steps: readonly TourStep[],
+): Promise<string | undefined> {
+  const records = steps.flatMap((step) => (step.clearing === undefined || !isAsExpected(step) ? [] : [step.clearing]))
+  if (records.length === 0) return undefined
+  const date = businessDate(clock.now(), businessDay.cutoverMinutes)
+  const { rows } = await client.query<{ last: number | null }>(
+    "select max(sequence) as last from clearing_files where direction = 'in' and type = 'ITF' and business_date = $1",
+    [formatDate(date)],
+  )
+  const folder = path.resolve(varDir, clearing.folder, 'in')
+  const { processingBin } = clearing
+  return leaveNetworkFile(records, { folder, processingBin, date, lastTaken: rows[0]?.last ?? 0 })
+}
+
 /** Shows what the tour left in the ledger, and whether all came out as it should. */
-async function conclude(client: Client, steps: readonly TourStep[], json: boolean): Promise<void> {
+async function conclude(client: Client, steps: readonly TourStep[], json: boolean, left?: string): Promise<void> {
   const messages = steps.flatMap((step) => (step.stamps === undefined ? [] : [step.stamps]))
   const authorizations = await readAuthorizations(client, messages)
   const unexpected = steps.filter((step) => !isAsExpected(step)).length
-  if (json) print(JSON.stringify({ passed: unexpected === 0, steps: steps.map(stepAsJson), authorizations }))
-  else {
+  if (json) {
+    const network = left === undefined ? {} : { networkFile: left }
+    print(JSON.stringify({ passed: unexpected === 0, steps: steps.map(stepAsJson), authorizations, ...network }))
+  } else {
     print('What the ledger says of it\n')
     for (const authorization of authorizations) print(authorizationInWords(authorization))
     const verdict = unexpected === 0 ? 'every answer is the expected one' : `${unexpected} not as expected`
+    if (left !== undefined) print(`\nThe network left ${left} in clearing/in: mizan clearing receive takes it now`)
     print(`\n${steps.length} exchanges: ${verdict}`)
   }
   if (unexpected > 0) process.exitCode = 1
@@ -155,7 +180,7 @@ function authorizationInWords(authorization: LedgerAuthorization): string {
 }
 
 function stepAsJson(step: TourStep): Record<string, unknown> {
-  const { answer, pan, stamps, ...rest } = step
+  const { answer, pan, stamps, clearing: _, ...rest } = step
   return {
     ...rest,
     ...(pan === undefined ? {} : { card: maskPan(pan) }),

@@ -1,9 +1,11 @@
 import { type Result, responseCodes } from '../authorization/result.ts'
+import type { CivilDate } from '../calendar.ts'
 import { assert, MizanError } from '../errors.ts'
 import type { ChipCard } from './chip-card.ts'
 import type { Answer, Counterparty, Exchanged } from './counterparty.ts'
 import type { World, WorldOutlet } from './demo-files.ts'
 import type { Stamps, TestTerminal } from './messages.ts'
+import type { TerminalRecord } from './network-clearing.ts'
 import { isAuthentic } from './presentment.ts'
 
 /** One exchange of the tour, with what it should have come to. */
@@ -24,6 +26,8 @@ export interface TourStep {
   readonly expectedCode: string
   /** What is checked beyond the code, and whether it held; undefined when the code says it all. */
   readonly check: { readonly what: string; readonly holds: boolean } | undefined
+  /** What the shop sends for clearing, of a purchase that stays held until the network presents it. */
+  readonly clearing?: TerminalRecord
 }
 
 /** Whether a step came out as it should. */
@@ -100,6 +104,28 @@ function chipCheck(chip: ChipCard, answer: Answer): Check {
       ? 'the card gets no answer'
       : `the card knows its issuer's answer (ATC ${chip.atc})`
   return { what, holds: isAuthentic(taken, answer) }
+}
+
+/** What a place's terminal knows of a purchase, and its acquirer sends to the network. */
+export function clearingOf(
+  { sent, answer }: Exchanged,
+  { terminal }: Place,
+  { rail }: Counterparty,
+  date: CivilDate,
+): TerminalRecord {
+  return {
+    pan: sent.intent.card.pan,
+    type: 'purchase',
+    amountPiasters: sent.intent.amountPiasters ?? 0,
+    date,
+    approvalCode: answer.text(38) ?? '',
+    transactionId: '',
+    rrn: sent.stamps.rrn,
+    terminal: terminal.terminalId,
+    acceptor: terminal.acceptorId,
+    mcc: terminal.mcc,
+    acquirer: rail.acquirer.slice(-6).padStart(6, '0'),
+  }
 }
 
 /** The first outlet of a category in a governorate. */

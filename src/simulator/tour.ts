@@ -22,7 +22,7 @@ import {
 } from './messages.ts'
 import { DukptPinPad, type PinPad, ZonePinPad } from './pin-pad.ts'
 import { withChip } from './presentment.ts'
-import { networkStep, type Place, placeOf, stepOf, type TourStep } from './tour-step.ts'
+import { clearingOf, networkStep, type Place, placeOf, stepOf, type TourStep } from './tour-step.ts'
 
 export { isAsExpected, type TourStep } from './tour-step.ts'
 
@@ -51,6 +51,8 @@ const UNLISTED_PIASTERS = 4_500
 const WITHDRAWAL_PIASTERS = 20_000
 const PURCHASE_PIASTERS = 15_075
 const CLEARED_PIASTERS = 12_000
+/** Held, and presented by the network later. */
+const HELD_PIASTERS = 4_250
 const VISIT_COST_PIASTERS = 50_000
 /** The most that the household pays of it: 5 per cent. */
 const VISIT_PIASTERS_MAX = 2_500
@@ -64,6 +66,7 @@ const RATION_PIASTERS = basketTotalPiasters(GOODS) + LISTED_PIASTERS
 const POSTAL_PIASTERS_MIN =
   WITHDRAWAL_PIASTERS +
   2 * PURCHASE_PIASTERS +
+  HELD_PIASTERS +
   VISIT_PIASTERS_MAX +
   UNLISTED_PIASTERS +
   BILL_PIASTERS +
@@ -219,6 +222,9 @@ async function* cardSteps(stage: Stage, { household }: Start): AsyncGenerator<To
   yield stepOf('Another purchase is held', visa, shop, second, { chip })
   const cleared = await visa.ask(completionOf(second.sent, CLEARED_PIASTERS))
   yield stepOf('It completes for less: the rest of the hold is released', visa, shop, cleared)
+  const later = await visa.ask(chipAndPin(stage, household, { ...purchase, amountPiasters: HELD_PIASTERS }))
+  const step = stepOf('A purchase that stays held: the network clears it', visa, shop, later, { chip })
+  yield { ...step, clearing: clearingOf(later, shop, visa, civilDate(stage.clock.now())) }
 }
 
 /** A copy of the card by someone who has all that is printed on it and in its track, and not its keys. */
@@ -242,10 +248,11 @@ async function lastStep(stage: Stage, { household, wallets, paid }: Start): Prom
   const ask = transaction('inquiry', { card: household.card, terminal: machine.terminal })
   const inquiry = await atm.ask(chipAndPin(stage, household, ask))
   const left = walletsOf(inquiry.answer)
+  const taken = WITHDRAWAL_PIASTERS + CLEARED_PIASTERS + HELD_PIASTERS
   const onTop = UNLISTED_PIASTERS + BILL_PIASTERS + BILL_FEE_PIASTERS
   const holds =
     left.ration === wallets.ration - RATION_PIASTERS &&
-    left.postal === wallets.postal - WITHDRAWAL_PIASTERS - CLEARED_PIASTERS - onTop - paid.visitPiasters &&
+    left.postal === wallets.postal - taken - onTop - paid.visitPiasters &&
     left.bread === 0
   const check = { what: 'the balances add up', holds }
   return stepOf('What is left', atm, machine, inquiry, { check, chip: cards.of(household) })

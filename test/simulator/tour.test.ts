@@ -8,7 +8,7 @@ import { programmeCatalogue } from '../../src/benefit/programme-book.ts'
 import { shippedProgrammes } from '../../src/benefit/shipped-programmes.ts'
 import { isAsExpected, playTour, type TourStep } from '../../src/simulator/tour.ts'
 import { expectSoundLedger } from '../support/exchange-cases.ts'
-import { startTestSwitch, type TestSwitch } from '../support/switch.ts'
+import { MASTER_KEY, startTestSwitch, type TestSwitch } from '../support/switch.ts'
 
 const programmes = programmeCatalogue(shippedProgrammes)
 const cli = path.resolve(import.meta.dirname, '..', '..', 'src', 'cli.ts')
@@ -36,10 +36,10 @@ test('the tour', async (t) => {
       const cards = new Set<string>()
       for (let round = 1; round <= 2; round++) {
         const steps = await play(t, world)
-        t.equal(steps.length, 20)
+        t.equal(steps.length, 21)
         cards.add(steps.find((step) => step.quantity !== undefined)?.pan ?? '')
         const proven = steps.filter(({ check }) => check?.what.includes("the card knows its issuer's answer") === true)
-        t.equal(proven.length, 13, 'approvals and refusals of genuine chips prove themselves to the card')
+        t.equal(proven.length, 14, 'approvals and refusals of genuine chips prove themselves to the card')
         const refusals = steps.filter(({ expected }) => expected !== 'approved')
         t.same(
           refusals.map(({ answer }) => answer.code),
@@ -84,10 +84,28 @@ test('mizan demo', async (t) => {
     const { stdout } = await demo('--json', '--var', world.varDir)
     const report = JSON.parse(stdout)
     t.equal(report.passed, true)
-    t.equal(report.steps.length, 20)
+    t.equal(report.steps.length, 21)
     t.match(report.steps[9], { responseCode: '57', meaning: 'subsidy not cash', asExpected: true })
     t.ok(report.authorizations.length >= 10)
     for (const { card } of world.world.households) t.notOk(stdout.includes(card.pan))
+  })
+  await t.test('what stays held is in a file of the network, which clears it', async (t) => {
+    const receiving = { env: { ...env, MIZAN_MASTER_KEY: MASTER_KEY } }
+    const { stdout } = await exec(process.execPath, [cli, 'clearing', 'receive', '--json'], receiving)
+    const files = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    t.match(files, [
+      { transactions: 2, grossPiasters: '4250', states: { matched: { items: 1 }, noted: { items: 1 } } },
+      { transactions: 2, grossPiasters: '4250', states: { matched: { items: 1 }, noted: { items: 1 } } },
+    ])
+    const { rows } = await world.client.query("select rule, outcome from network_item where state = 'matched'")
+    t.same(
+      rows,
+      [0, 1].map(() => ({ rule: 'card-rrn-terminal', outcome: 'exact' })),
+    )
+    await expectSoundLedger(t, world)
   })
   await t.test('an answer that is not the expected one fails it', async (t) => {
     await world.client.query("update service_rollout set live_from = '2099-01-01' where service = 'ration'")

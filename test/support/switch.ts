@@ -73,7 +73,7 @@ export interface TestSwitch {
 
 const NOON = '2026-11-11T12:00:00+02:00'
 /** A key for tests and nothing else. */
-const MASTER_KEY = 'a5'.repeat(32)
+export const MASTER_KEY = 'a5'.repeat(32)
 
 /** Starts a switch for a test file and stops it at teardown, after checking what must always hold. */
 export async function startTestSwitch(t: TeardownHost, options: TestSwitchOptions = {}): Promise<TestSwitch> {
