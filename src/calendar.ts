@@ -59,6 +59,15 @@ export function businessDate(instantMs: number, cutoverMinutes: number): CivilDa
 }
 
 /**
+ * The instant at which a business date ends by the clock, in milliseconds since 1970 UTC.
+ * @param cutoverMinutes not within an hour that a change of the clocks leaves out or repeats
+ */
+export function businessDayEnd(date: CivilDate, cutoverMinutes: number): number {
+  const local = daysOfDate(date) * DAY_MS + cutoverMinutes * 60_000
+  return local - cairoOffsetMs(local - 2 * HOUR_MS)
+}
+
+/**
  * Business date of what happens at an instant where days before `openDate` are closed: a day that was closed early goes on
  * as the next, whatever the clock says, and a clock that is behind reopens none.
  */

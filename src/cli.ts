@@ -9,6 +9,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   start: async () => (await import('./commands/start.ts')).startCommand(),
   handover: async () => (await import('./commands/handover.ts')).handoverCommand(),
   demo: async () => (await import('./commands/demo.ts')).demoCommand(),
+  cutover: async () => (await import('./commands/cutover.ts')).cutoverCommand(),
   explain: async () => (await import('./commands/explain.ts')).explainCommand(),
   'acquirer-totals': async () => (await import('./commands/acquirer-totals.ts')).acquirerTotalsCommand(),
   reconcile: async () => (await import('./commands/reconcile.ts')).reconcileCommand(),

@@ -15,6 +15,7 @@ import { NetworkCutovers } from './store/network-cutover.ts'
 import type { ReferenceData } from './store/reference-data.ts'
 import { accountHostPolicy, type OpenAccountHost, openAccountHost } from './switch-account-host.ts'
 import type { SwitchBase } from './switch-base.ts'
+import { openDays } from './switch-clearing.ts'
 import { openClearingReconciliation } from './switch-clearing-reconciliation.ts'
 import { type Forwarding, openForwarding } from './switch-forward.ts'
 import { openJobs } from './switch-jobs.ts'
@@ -88,7 +89,8 @@ async function open(base: SwitchBase, httpPort: number, options: ActivateOptions
   const writer = await startWriter(base, accountHost, options, parts)
   const cutovers = new NetworkCutovers(database.url)
   parts.add(() => cutovers.close())
-  const reconcile = openReconciliation(base, parts)
+  const reconcile = openReconciliation(base, () => writer.businessDate, parts)
+  const days = openDays(base, parts)
   let forwarding: Forwarding | undefined
   const wiring: LinkWiring = {
     config,
@@ -100,8 +102,9 @@ async function open(base: SwitchBase, httpPort: number, options: ActivateOptions
     security: keys.module,
     onKeyExchange: base.keyService.takeZoneKey,
     onCutover: async (cutover) => {
-      if (!(await cutovers.note(cutover))) return
-      networkCutover(log, { link: cutover.link, settlementDate: cutover.settlementDate ?? '' })
+      const isNew = await cutovers.note(cutover)
+      await days.onNetworkCutover(cutover)
+      if (isNew) networkCutover(log, { link: cutover.link, settlementDate: cutover.settlementDate ?? '' })
     },
     onReconciliation: reconcile,
     onLinkChange: (name) => forwarding?.linkChanged(name),
@@ -119,7 +122,7 @@ async function open(base: SwitchBase, httpPort: number, options: ActivateOptions
   const jobs = openJobs({
     config,
     url: database.url,
-    jobs: [...base.backups.jobs, ...openClearingReconciliation(base, parts)],
+    jobs: [...base.backups.jobs, ...days.jobs, ...openClearingReconciliation(base, parts)],
     keys,
     programmesOn: programmes.on,
     clock,
@@ -132,7 +135,7 @@ async function open(base: SwitchBase, httpPort: number, options: ActivateOptions
   const announcement = announce(config.varDir, ports)
   const withdraw = () => rmSync(announcement, { force: true })
   parts.add(withdraw)
-  const helpers = [() => sending.close(), async () => jobs?.close()]
+  const helpers = [() => sending.close(), () => days.close(), async () => jobs?.close()]
   let draining: Promise<void> | undefined
   const drain = (drainMs?: number) => {
     const hurried = drainMs === undefined ? {} : { noticeMs: 0, drainMs }

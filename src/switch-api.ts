@@ -44,6 +44,7 @@ export function openApi({ config, url, keys, ...wiring }: ApiWiring): {
     pans: keys.protection,
     personal: personalData(keys.ring, () => wiring.clock.now()),
     laneCount: config.lanes.count,
+    cutoverMinutes: config.businessDay.cutoverMinutes,
     production: config.environment === 'production',
     sessions: { idleS: config.http.sessionIdleMinutes * MINUTE_S, lifeS: config.http.sessionHours * HOUR_S },
     // The names of breaks were checked when the configuration was read.

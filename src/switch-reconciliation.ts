@@ -1,20 +1,22 @@
-import { businessDate, type CivilDate, civilDate, civilInstant } from './calendar.ts'
+import { type CivilDate, civilDate, civilInstant } from './calendar.ts'
 import type { OnReconciliation } from './link/reconciliation.ts'
 import { AcquirerReconciliations } from './store/acquirer-totals.ts'
 import type { SwitchBase } from './switch-base.ts'
 import type { Parts } from './switch-parts.ts'
 import { acquirerTotalsDiffer } from './telemetry/reconciliation-events.ts'
 
-/** Answers the reconciliation messages of acquirers from the journal, apart from the lanes. */
-export function openReconciliation(base: SwitchBase, parts: Parts): OnReconciliation {
-  const { database, clock, config, metrics, log } = base
+/**
+ * Answers the reconciliation messages of acquirers from the journal, apart from the lanes.
+ * @param current business date of what is decided now
+ */
+export function openReconciliation(base: SwitchBase, current: () => CivilDate, parts: Parts): OnReconciliation {
+  const { database, clock, metrics, log } = base
   const reconciliations = new AcquirerReconciliations(database.url)
   parts.add(() => reconciliations.close())
   return async (request) => {
     const { settlementDate, ...rest } = request
     const nowMs = clock.now()
-    const current = businessDate(nowMs, config.businessDay.cutoverMinutes)
-    const asked = settlementDate === undefined ? current : nearestDate(settlementDate, nowMs)
+    const asked = settlementDate === undefined ? current() : nearestDate(settlementDate, nowMs)
     try {
       const found = await reconciliations.reconcile({ ...rest, businessDate: asked })
       metrics.reconciliations.child(request.link, outcomeOf(found.agrees)).inc()

@@ -37,6 +37,14 @@ begin
 end $$;
 create trigger business_day_life before update on business_day for each row execute function business_day_life();
 
+create function business_day_asked() returns trigger language plpgsql as $$
+begin
+  perform pg_notify('mizan_cutover', '');
+  return null;
+end $$;
+create trigger business_day_asked after update on business_day
+  for each row when (old.state = 'open' and new.state = 'closing') execute function business_day_asked();
+
 -- A step of a day, as it stands. What is done stays done.
 create table business_day_step (
   business_date date not null references business_day,
@@ -197,4 +205,4 @@ begin
     execute format('revoke all on function %s from public; grant execute on function %s to mizan_app', v_name, v_name);
   end loop;
 end $$;
-revoke all on function business_day_life(), business_day_step_once() from public;
+revoke all on function business_day_life(), business_day_asked(), business_day_step_once() from public;

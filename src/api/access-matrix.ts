@@ -50,6 +50,10 @@ export const accessMatrix: Readonly<Record<string, Access>> = {
   'GET /ledger/balances': settles,
   'GET /ledger/trial-balance': settles,
 
+  'GET /business-days': readsMasterData,
+  'GET /business-days/{date}': readsMasterData,
+  'POST /business-days/{date}/cutover': ['operator', 'settlement'],
+
   'GET /change-requests': ['enrolment', 'operator', 'settlement', 'auditor'],
   'GET /change-requests/{changeId}': ['enrolment', 'operator', 'settlement', 'auditor'],
   'POST /change-requests': proposes,

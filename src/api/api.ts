@@ -14,6 +14,7 @@ import { keyRoutes } from './routes/api-keys.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { authRoutes } from './routes/auth.ts'
 import { authorizationRoutes } from './routes/authorizations.ts'
+import { businessDayRoutes } from './routes/business-days.ts'
 import { cardRoutes } from './routes/cards.ts'
 import { changeRoutes } from './routes/change-requests.ts'
 import { commandRoutes } from './routes/commands.ts'
@@ -57,6 +58,7 @@ export const apiRoutes: readonly Route[] = [
   ...commandRoutes,
   ...authorizationRoutes,
   ...ledgerRoutes,
+  ...businessDayRoutes,
   ...peopleRoutes,
   ...membershipRoutes,
   ...orderRoutes,

@@ -15,6 +15,8 @@ export interface ApiServices {
   readonly personal: PersonalData
   readonly clock: Clock
   readonly laneCount: number
+  /** Minutes after Cairo midnight at which the business day ends. */
+  readonly cutoverMinutes: number
   readonly production: boolean
   readonly version: string
   readonly sessions: SessionLimits

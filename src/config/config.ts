@@ -13,8 +13,7 @@ import { type Problem, validateFile } from './validation.ts'
 export type Config = DeepReadonly<
   Omit<ConfigFile, '$schema' | 'businessDay' | 'clearing' | 'demo' | 'security' | 'notifications'> & {
     clearing: CompleteClearing & { testFiles: boolean }
-    businessDay: {
-      cutover: string
+    businessDay: ConfigFile['businessDay'] & {
       /** Minutes after Cairo midnight at which the business day ends; for `businessDate` of calendar.ts. */
       cutoverMinutes: number
     }

@@ -16,6 +16,7 @@ const rules: readonly Rule[] = [
   { reads: ['availability', 'database', 'security'], check: checkAvailability },
   { reads: ['database'], check: checkDatabase },
   { reads: ['businessDay'], check: checkCutover },
+  { reads: ['businessDay', 'listeners', 'outbound'], check: checkCutoverLinks },
   { reads: ['listeners', 'http'], check: checkPorts },
   { reads: ['outbound'], check: checkOutbound },
   { reads: ['lanes'], check: checkLanes },
@@ -87,6 +88,20 @@ function checkCutover(file: ConfigFile): Problem[] {
   const message =
     'must not lie from 23:00 to 01:00: Cairo changes its clocks there, so one night a year the hour from 23:00 comes twice and another night the hour from 00:00 is missing'
   return [{ path: 'businessDay.cutover', message }]
+}
+
+function checkCutoverLinks({ businessDay, listeners, outbound }: ConfigFile): Problem[] {
+  const { cutoverOnMessageOf: from, tellCutover } = businessDay
+  const opened = outbound.map(({ name }) => name)
+  const problems: Problem[] = []
+  if (from !== undefined && !Object.keys(listeners).includes(from) && !opened.includes(from)) {
+    problems.push({ path: 'businessDay.cutoverOnMessageOf', message: `there is no link called ${from}` })
+  }
+  tellCutover.forEach((name, index) => {
+    if (opened.includes(name)) return
+    problems.push({ path: `businessDay.tellCutover.${index}`, message: `there is no outbound link called ${name}` })
+  })
+  return problems
 }
 
 function checkPorts(file: ConfigFile): Problem[] {

@@ -2,6 +2,7 @@ import { type Static, Type } from 'typebox'
 import { accountHost } from './account-host-schema.ts'
 import { availability } from './availability-schema.ts'
 import { backup } from './backup-schema.ts'
+import { businessDay } from './business-day-schema.ts'
 import { clearing } from './clearing-schema.ts'
 import { forwarding } from './forwarding-schema.ts'
 import { lanes, limits } from './lane-schema.ts'
@@ -130,16 +131,7 @@ export const configFileSchema = Type.Object(
     lanes,
     availability,
     shutdown,
-    businessDay: Type.Object(
-      {
-        cutover: Type.String({
-          pattern: '^([01][0-9]|2[0-3]):[0-5][0-9]$',
-          default: '22:30',
-          description: 'Cairo time (HH:MM) at which the business day ends; not from 23:00 to 01:00.',
-        }),
-      },
-      { ...group, description: 'The business day.' },
-    ),
+    businessDay,
     clearing,
     limits,
     demo: Type.Object(

@@ -3,6 +3,7 @@ import { createAvailabilityMetrics } from './availability-metrics.ts'
 import { createBackupMetrics } from './backup-metrics.ts'
 import { createReconciliationMetrics } from './clearing-reconciliation-metrics.ts'
 import { type CounterChild, FastCounter, FastHistogram, type HistogramChild } from './counters.ts'
+import { createDayMetrics } from './day-metrics.ts'
 import { createForwardMetrics } from './forward-metrics.ts'
 import { createHostMetrics } from './host-metrics.ts'
 import { createNetworkClearingMetrics } from './network-clearing-metrics.ts'
@@ -118,6 +119,7 @@ export function createMetrics() {
     notifications: createNotificationMetrics(registry),
     availability: createAvailabilityMetrics(registry),
     backups: createBackupMetrics(registry),
+    days: createDayMetrics(registry),
     host: createHostMetrics(registry),
     reconciliation: createReconciliationMetrics(registry),
     /** The page in Prometheus' text format. */

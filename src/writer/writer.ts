@@ -1,7 +1,7 @@
 import type { AnswerFields } from '../authorization/answer.ts'
 import type { AuthorizationRequest, MessageClass } from '../authorization/request.ts'
 import type { Result } from '../authorization/result.ts'
-import { type Clock, civilDate, monthOf, previousMonth } from '../calendar.ts'
+import { type CivilDate, type Clock, civilDate, monthOf, previousMonth } from '../calendar.ts'
 import { assert } from '../errors.ts'
 import type { CommandInbox } from '../store/command-inbox.ts'
 import type { OpenHostRequestQuery } from '../store/host-requests.ts'
@@ -112,6 +112,14 @@ export class Writer {
       timing,
     })
     options.inbox.onArrival(() => this.#poller.poll())
+  }
+
+  /** Business date of what is decided now: the latest of the lanes. */
+  get businessDate(): CivilDate {
+    return this.lanes.reduce(
+      (latest, { businessDate }) => (businessDate > latest ? businessDate : latest),
+      0 as CivilDate,
+    )
   }
 
   get ready(): boolean {

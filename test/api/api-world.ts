@@ -60,6 +60,7 @@ export async function apiWorld(t: TeardownHost, options: { households?: number; 
     personal: personalData(ring, () => world.clock.now()),
     clock: world.clock,
     laneCount: 1,
+    cutoverMinutes: 1_350,
     production: false,
     version: 'test',
     sessions: { idleS: 600, lifeS: 3_600 },

@@ -53,7 +53,7 @@ async function makeWorld(root: Test) {
 
 const realSteps = [closeDayStep(), trialBalanceStep()]
 /** Soon enough for a test to see that nobody is there. */
-const impatientSteps = [closeDayStep(100), trialBalanceStep()]
+const impatientSteps = [closeDayStep({ patienceMs: 100 }), trialBalanceStep()]
 
 /** What the database says of a statement that it refuses. */
 async function refusalOf(statement: Promise<unknown>): Promise<unknown> {

@@ -4,6 +4,7 @@ import { listProcesses } from '../../store/availability.ts'
 import { laneOpenDates, noteLanesClosed } from '../../store/clearing/business-day.ts'
 import { type CommandState, readCommand, requestCommand } from '../../store/command-requests.ts'
 import { type Client, connect } from '../../store/connection.ts'
+import { enqueueCutover } from '../../store/outbound-message.ts'
 import type { DayStep, DayStepContext, DayStepOutcome } from './step.ts'
 
 /** A writer that was not heard of for so long does not run. */
@@ -13,19 +14,30 @@ const PATIENCE_MS = 5_000
 const LONGEST_MS = 60_000
 const POLL_MS = 25
 
+/** How the step is made. */
+export interface CloseDayOptions {
+  /** How long a lane has before it is asked whether any switch writes it. */
+  readonly patienceMs?: number
+  /** Outbound links that are told of the cutover. */
+  readonly tell?: readonly string[]
+}
+
 /**
  * Closes the day in every lane, by a command that the lane's writer takes into a batch: what comes after it is of the next
  * day, so that no row of this one can ever come again. A lane without traffic closes as well.
- * @param patienceMs how long a lane has before it is asked whether any switch writes it
  */
-export function closeDayStep(patienceMs = PATIENCE_MS): DayStep {
+export function closeDayStep({ patienceMs = PATIENCE_MS, tell = [] }: CloseDayOptions = {}): DayStep {
   return {
     name: 'close-day',
     description: 'no lane writes on the day any more',
     async run(context) {
       const client = await connect({ url: context.url, name: 'mizan close day', role: 'mizan_app' })
       try {
-        return await closeLanes(client, context, patienceMs)
+        const outcome = await closeLanes(client, context, patienceMs)
+        if (outcome.state !== 'done') return outcome
+        const day = formatDate(context.businessDate)
+        for (const link of tell) await enqueueCutover(client, link, day, context.nowMs())
+        return outcome
       } finally {
         await client.end()
       }

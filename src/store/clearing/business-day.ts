@@ -108,6 +108,15 @@ export async function askCutoverWithin(client: Pick<Client, 'query'>, options: C
   return { date, asked: due.map(({ businessDate }) => businessDate), state: due.length > 0 ? 'closing' : day.state }
 }
 
+/** Makes the days up to the clock's date known. @returns the first that is not closed; undefined when none is open */
+export function knowBusinessDays(client: Client, byClock: CivilDate): Promise<CivilDate | undefined> {
+  return whole(client, async () => {
+    await client.query(ASK_LOCK, ['business-day'])
+    await knowDays(client, byClock)
+    return (await lookAtDays(client)).firstOpen
+  })
+}
+
 /** Makes the days up to the clock's date known, from the first of the installation on. */
 async function knowDays(client: Reader, byClock: CivilDate): Promise<void> {
   const { rows } = await client.query<{ last: string | null; first: string | null }>(
@@ -389,6 +398,45 @@ export async function closeBusinessDay(client: Client, date: CivilDate, by: stri
     )
     if (rowCount === 1) await noteDayEvent(client, { businessDate: date, event: 'closed', by })
   })
+}
+
+/** How days stand, at a glance. */
+export interface DaysSeen {
+  /** Days whose end was asked for and that are not closed. */
+  readonly closing: number
+  /** The oldest of them, and where it is. */
+  readonly oldest: { readonly businessDate: CivilDate; readonly askedAtMs: number } | undefined
+  readonly step: { readonly name: string; readonly state: StepState } | undefined
+  /** The oldest day that is not closed, whether its end was asked for or not. */
+  readonly firstOpen: CivilDate | undefined
+}
+
+/** Looks at how days stand. */
+export async function lookAtDays(client: Reader): Promise<DaysSeen> {
+  const { rows } = await client.query<{
+    closing: string
+    oldest: string | null
+    asked_at: Date | null
+    step: string | null
+    step_state: StepState | null
+    first_open: string | null
+  }>(
+    `select c.closing, d.business_date as oldest, d.asked_at, d.step, d.step_state,
+            (select min(business_date) from business_day where state <> 'closed') as first_open
+     from (select count(*) as closing, min(business_date) as oldest from business_day where state = 'closing') c
+     left join business_days d on d.business_date = c.oldest`,
+  )
+  const [row] = rows
+  const { oldest = null, asked_at: askedAt = null, step = null, step_state: state = null } = row ?? {}
+  return {
+    closing: Number(row?.closing ?? 0),
+    oldest:
+      oldest === null || askedAt === null
+        ? undefined
+        : { businessDate: parseDate(oldest), askedAtMs: askedAt.getTime() },
+    step: step === null || state === null ? undefined : { name: step, state },
+    firstOpen: row?.first_open == null ? undefined : parseDate(row.first_open),
+  }
 }
 
 /** First business day that is open in each lane, by lane. */

@@ -1,0 +1,118 @@
+import {
+  addDays,
+  businessDate,
+  businessDayEnd,
+  type CivilDate,
+  type Clock,
+  civilDate,
+  civilInstant,
+} from './calendar.ts'
+import { closeDayStep } from './clearing/day/close-day-step.ts'
+import { type DayWatch, watchDays } from './clearing/day/day-watch.ts'
+import type { DayStep } from './clearing/day/step.ts'
+import { trialBalanceStep } from './clearing/day/trial-balance-step.ts'
+import { settleStep } from './clearing/settlement/step.ts'
+import type { Config } from './config/config.ts'
+import { MizanError } from './errors.ts'
+import { cutoverJob } from './jobs/cutover-job.ts'
+import type { NamedJob } from './jobs/scheduler.ts'
+import type { PeerCutover } from './link/cutover.ts'
+import { askCutover, type DaysSeen } from './store/clearing/business-day.ts'
+import { type KeptConnection, keptConnection } from './store/kept-connection.ts'
+import type { SwitchBase } from './switch-base.ts'
+import type { Parts } from './switch-parts.ts'
+import * as events from './telemetry/day-events.ts'
+import type { DayMetrics } from './telemetry/day-metrics.ts'
+
+/** What steps need besides the configuration. */
+export interface DayStepWiring {
+  readonly config: Pick<Config, 'businessDay' | 'clearing'>
+}
+
+/** The steps of a business day, for the switch and the command line alike. */
+export function daySteps({ config: { businessDay, clearing } }: DayStepWiring): DayStep[] {
+  const { name, bic, purpose, writerStallMs } = clearing.settlement
+  return [
+    closeDayStep({ tell: businessDay.tellCutover }),
+    trialBalanceStep(),
+    settleStep({ identity: { name, bic, centre: clearing.centre, purpose }, writerStallMs }),
+  ]
+}
+
+/** Business days of a running switch. */
+export interface OpenDays {
+  /** The job that ends the day at its time, unless the configuration says that people do. */
+  readonly jobs: readonly NamedJob[]
+  /** A network says that it ended its day: ends ours too, if the configuration says so. Durable when it resolves. */
+  onNetworkCutover(cutover: PeerCutover): Promise<void>
+  close(): Promise<void>
+}
+
+/** Opens the closing of days; a process without jobs takes messages of networks and leaves the rest to others. */
+export function openDays(base: SwitchBase, parts: Parts): OpenDays {
+  const { config, clock, log, metrics, database } = base
+  const { cutoverMinutes, automatic, lookAgainSeconds } = config.businessDay
+  const { url } = database
+  const asking = keptConnection({ url, name: 'mizan network cutover', role: 'mizan_app', queryTimeoutMs: 5_000 })
+  parts.add(() => asking.close())
+  const onNetworkCutover = networkCutovers(base, asking)
+  if (!config.jobs.enabled) return { jobs: [], onNetworkCutover, close: async () => undefined }
+  const watch: DayWatch = watchDays({
+    url,
+    folder: config.clearing.folder,
+    steps: daySteps(base),
+    log,
+    nowMs: () => clock.now(),
+    lookAgainMs: lookAgainSeconds * 1_000,
+    onSeen: (seen) => measure(metrics.days, seen, { clock, cutoverMinutes }),
+    onClosed: (dates) => metrics.days.closed.inc(dates.length),
+  })
+  parts.add(() => watch.close())
+  const job = cutoverJob({ url, clock, cutoverMinutes, goOn: () => watch.poll() })
+  return { jobs: automatic ? [job] : [], onNetworkCutover, close: () => watch.close() }
+}
+
+/** What a cutover message of a network does, where one ends the day. */
+function networkCutovers({ config, clock, log }: SwitchBase, asking: KeptConnection): OpenDays['onNetworkCutover'] {
+  const { cutoverOnMessageOf, cutoverMessageDate, cutoverMinutes } = config.businessDay
+  return async (cutover) => {
+    if (cutover.link !== cutoverOnMessageOf) return
+    const nowMs = clock.now()
+    const byClock = businessDate(nowMs, cutoverMinutes)
+    const named = dateNamed(cutover, cutoverMessageDate, nowMs)
+    const by = `message:${cutover.link}`
+    try {
+      const { date, asked } = await asking.use((client) => askCutover(client, { date: named, byClock, by }))
+      if (asked.length > 0) events.cutoverAsked(log, { businessDate: date, days: asked.length, by })
+    } catch (error) {
+      // The network has closed its day whatever ours is at: its message is answered as noted.
+      if (!(error instanceof MizanError) || error.code !== 'CONFLICT') throw error
+      events.cutoverRefused(log, { by }, error)
+    }
+  }
+}
+
+/** The day that has ended by a message's DE15; undefined where it has none. */
+function dateNamed(
+  { settlementDate }: PeerCutover,
+  names: Config['businessDay']['cutoverMessageDate'],
+  nearMs: number,
+): CivilDate | undefined {
+  const noon = settlementDate === undefined ? undefined : civilInstant(`${settlementDate}120000`, nearMs)
+  if (noon === undefined) return undefined
+  return addDays(civilDate(noon), names === 'next' ? -1 : 0)
+}
+
+function measure(
+  metrics: DayMetrics,
+  { closing, oldest, step, firstOpen }: DaysSeen,
+  { clock, cutoverMinutes }: { readonly clock: Clock; readonly cutoverMinutes: number },
+): void {
+  metrics.closing.set(closing)
+  metrics.step.reset()
+  if (step !== undefined) metrics.step.set({ step: step.name, state: step.state }, 1)
+  const nowMs = clock.now()
+  const ends = [oldest?.askedAtMs, firstOpen === undefined ? undefined : businessDayEnd(firstOpen, cutoverMinutes)]
+  const first = Math.min(...ends.filter((one) => one !== undefined))
+  metrics.overdueSeconds.set(first < nowMs ? (nowMs - first) / 1_000 : 0)
+}
