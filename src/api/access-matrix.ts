@@ -143,6 +143,14 @@ export const accessMatrix: Readonly<Record<string, Access>> = {
   'POST /reconciliation/exceptions/{exceptionId}/wait': ['settlement'],
   'POST /reconciliation/exceptions/{exceptionId}/comment': ['settlement'],
   'POST /reconciliation/exceptions/{exceptionId}/resolve': ['settlement'],
+  'GET /settlement/runs': settles,
+  'GET /settlement/runs/{date}': settles,
+  'GET /settlement/runs/{date}/positions': settles,
+  'GET /settlement/runs/{date}/payables': settles,
+  'GET /settlement/instructions': settles,
+  'GET /settlement/instructions/{endToEndId}': settles,
+  'GET /settlement/suspensions': settles,
+  'GET /settlement/master/{date}': settles,
 
   'GET /audit': ['auditor'],
 }

@@ -31,6 +31,7 @@ import { peopleRoutes } from './routes/people.ts'
 import { placeRoutes } from './routes/places.ts'
 import { programmeRoutes } from './routes/programmes.ts'
 import { reconciliationRoutes } from './routes/reconciliation.ts'
+import { settlementRoutes } from './routes/settlement.ts'
 import { userRoutes } from './routes/users.ts'
 import { verificationRoutes } from './routes/verification.ts'
 import type { ApiServices } from './services.ts'
@@ -72,6 +73,7 @@ export const apiRoutes: readonly Route[] = [
   ...reconciliationRoutes,
   ...accountHostRoutes,
   ...networkClearingRoutes,
+  ...settlementRoutes,
   ...changeRoutes,
   ...auditRoutes,
 ]

@@ -8,7 +8,6 @@ import { moneyAccount } from '../../src/ledger/accounts.ts'
 import { demoIban } from '../../src/simulator/demo-settlement.ts'
 import { moveFile } from '../../src/store/clearing/files.ts'
 import { awaitPostings, type Posting, requestPostings } from '../../src/store/clearing/postings.ts'
-import { returnPostings } from '../../src/store/clearing/settlement-failure.ts'
 import { findInstruction } from '../../src/store/clearing/settlement-instructions.ts'
 import { setPayoutCycle, setSettlementInstitution } from '../../src/store/clearing/settlement-master.ts'
 import {
@@ -16,8 +15,6 @@ import {
   applyReturn,
   applyStatus,
   cancelInstruction,
-  readLines,
-  settleInstruction,
 } from '../../src/store/clearing/settlement-outcomes.ts'
 import { readRunFiles, releaseInstructions } from '../../src/store/clearing/settlement-release.ts'
 import { listPositions, listSuspensions } from '../../src/store/clearing/settlement-views.ts'
@@ -64,6 +61,14 @@ t.test('a day is settled, its payments answered, and what failed is paid again',
     const result = await work()
     await client.query('commit')
     return result
+  }
+  /** As a statement's booking is noted. */
+  const booked = async (endToEndId: string, state: string, piasters: number) => {
+    await client.query(
+      `with i as (update settlement_instruction set state = $2 where end_to_end_id = $1 returning id)
+       insert into settlement_instruction_event (instruction_id, state, source, piasters) select id, $2, 'bank:1', $3 from i`,
+      [endToEndId, state, piasters],
+    )
   }
   const transit = moneyAccount('settlementTransit', 1)
   const ours = moneyAccount('settlementAccount', 1)
@@ -149,14 +154,11 @@ t.test('a day is settled, its payments answered, and what failed is paid again',
     t.match(await status(idOf(GROCER), 'RJCT', 'AC04'), { outcome: 'unchanged' })
     t.match(await status(idOf(GROCER), 'ACSP'), { outcome: 'unexpected' })
     t.match(await status('NOT-OURS', 'ACSP'), { outcome: 'unknown' })
-    const seen = { piasters: -625, source: 'STMT-1/1' }
-    t.match(await within(() => settleInstruction(client, idOf(BAKERY), seen)), { after: 'settled' })
-    t.match(await within(() => settleInstruction(client, idOf(BAKERY), seen)), { outcome: 'unchanged' })
+    await booked(idOf(BAKERY), 'settled', -625)
     await post('bank:1', [{ kind: 'settlementPaid', debit: transit, credit: ours, amountPiasters: 625 }])
   })
 
   await t.test('what came back waits for other bank data, and is paid again when it is there', async (t) => {
-    const paid = await findInstruction(client, idOf(BAKERY))
     const news = { endToEndId: idOf(BAKERY), reasonCode: 'AC01', source: 'pacs.004 R-1' }
     t.match(await within(() => applyReturn(client, news)), { after: 'returned' })
     t.same(
@@ -195,13 +197,11 @@ t.test('a day is settled, its payments answered, and what failed is paid again',
     t.match(await findInstruction(client, `${idOf(SHOP, NEXT, 'RO')}-1`), { amountPiasters: 1_000 })
     t.equal(await findInstruction(client, `${idOf(BAKERY, NEXT, 'RO')}-1`), undefined, 'nobody has seen it back yet')
 
-    const shape = { purpose: 'payout', lines: await readLines(client, paid?.id ?? 0) } as const
-    t.match(await within(() => applyReturn(client, { ...news, bookedPiasters: 625, source: 'STMT-2/1' })), {
-      outcome: 'applied',
-    })
-    await post('bank:2', returnPostings(shape, 1))
+    await booked(idOf(BAKERY), 'returned', 625)
+    const unapplied = moneyAccount('unappliedPayouts', BAKERY)
+    await post('bank:2', [{ kind: 'settlementReturned', debit: ours, credit: unapplied, amountPiasters: 625 }])
     const balances = await balancesOf(ledger)
-    t.equal(balances[moneyAccount('unappliedPayouts', BAKERY)], 625)
+    t.equal(balances[unapplied], 625)
     t.equal(balances[ours], undefined, 'what came back is at the bank again')
     t.equal(balances[moneyAccount('holdback', GROCER)], 60)
   })

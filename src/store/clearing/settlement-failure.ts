@@ -48,12 +48,3 @@ export function rejectionPostings(shape: InstructionShape, bank: number): Postin
       : { kind: 'settlementInstructed', debit: account, credit: transit, amountPiasters: -Number(piasters) },
   )
 }
-
-/** The postings of what was paid and came back to our account at the bank (48). */
-export function returnPostings(shape: InstructionShape, bank: number): Posting[] {
-  const ours = moneyAccount('settlementAccount', bank)
-  return failureLines(shape).map(({ account, piasters }) => {
-    assert(piasters > 0n, 'what is returned was paid')
-    return { kind: 'settlementReturned', debit: ours, credit: account, amountPiasters: Number(piasters) }
-  })
-}

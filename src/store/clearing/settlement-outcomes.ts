@@ -87,95 +87,18 @@ export async function applyFileStatus(
 }
 
 /**
- * Takes word that a payment came back (pacs.004, or an entry of a statement). With `bookedPiasters`, that the bank shows it
- * on our account: the caller posts that (48, `returnPostings`), and a later run pays again. In the caller's transaction.
+ * Takes word that a payment comes back (pacs.004): no payout of the outlet until its bank data are others. The money is there
+ * when a statement shows it, which is posted then (48), and a later run pays again. In the caller's transaction.
  */
-export async function applyReturn(
-  client: Client,
-  news: InstructionNews & { readonly bookedPiasters?: number },
-): Promise<NewsOutcome> {
+export async function applyReturn(client: Client, news: InstructionNews): Promise<NewsOutcome> {
   const instruction = await findInstruction(client, news.endToEndId, { lock: true })
   if (instruction === undefined) return UNKNOWN
   const { state, direction } = instruction
-  const { bookedPiasters } = news
-  const isBooked = bookedPiasters !== undefined
-  if (state === 'returned') {
-    if (!isBooked || (await isSeenBack(client, instruction.id))) return same(instruction)
-  } else if (direction !== 'pay' || !(OPEN.includes(state) || state === 'settled')) return unexpected(instruction)
-  if (isBooked && bookedPiasters !== instruction.amountPiasters) return unexpected(instruction)
-  await move(client, instruction, 'returned', { ...news, ...(isBooked ? { piasters: bookedPiasters } : {}) })
-  if (state !== 'returned') await suspend(client, instruction, 'returned', news)
+  if (state === 'returned') return same(instruction)
+  if (direction !== 'pay' || !(OPEN.includes(state) || state === 'settled')) return unexpected(instruction)
+  await move(client, instruction, 'returned', news)
+  await suspend(client, instruction, 'returned', news)
   return applied(instruction, 'returned')
-}
-
-async function isSeenBack(client: Queryable, id: number): Promise<boolean> {
-  const { rowCount } = await client.query(
-    `select from settlement_instruction_event where instruction_id = $1 and state = 'returned' and piasters is not null`,
-    [id],
-  )
-  return (rowCount ?? 0) > 0
-}
-
-/** What a booked entry of a statement shows of one of our instructions. */
-export interface SeenEntry {
-  readonly endToEndId: string
-  /** Signed: below zero it left our account. */
-  readonly piasters: number
-  /** Which entry, up to 128 characters. */
-  readonly source: string
-}
-
-/** An instruction that an entry was held against. */
-export interface SeenInstruction {
-  readonly endToEndId: string
-  readonly state: InstructionState
-  /** Signed: what was expected at the bank, less what was seen before. */
-  readonly openPiasters: number
-}
-
-/**
- * Notes that booked entries show instructions: one is settled when all of it was seen; the caller posts 46 and 47. Set-wise; in the caller's transaction. Entries of the same source are noted once.
- * @returns the instructions that are settled by it
- */
-export async function settleInstructions(client: Client, entries: readonly SeenEntry[]): Promise<string[]> {
-  if (entries.length === 0) return []
-  const { rows } = await client.query<{ end_to_end_id: string }>(
-    `with given as (
-       select i.id, i.amount_piasters, r.piasters, r.source
-       from jsonb_to_recordset($1) r("endToEndId" text, piasters bigint, source text)
-       join settlement_instruction i on i.end_to_end_id = r."endToEndId"
-       where not exists (select from settlement_instruction_event e
-                         where e.instruction_id = i.id and e.source = r.source and e.piasters is not null)
-     ), seen as (
-       insert into settlement_instruction_event (instruction_id, state, source, piasters)
-       select id, 'settled', source, piasters
-       from given returning instruction_id, piasters
-     ), summed as (
-       select g.id, g.amount_piasters,
-              (select coalesce(sum(abs(e.piasters)), 0) from settlement_instruction_event e
-               where e.instruction_id = g.id and e.state = 'settled' and e.piasters is not null)
-              + (select coalesce(sum(abs(s.piasters)), 0) from seen s where s.instruction_id = g.id) as piasters
-       from given g group by 1, 2)
-     update settlement_instruction i set state = 'settled'
-     from summed s
-     where i.id = s.id and i.state in ('prepared', 'released', 'sent', 'accepted')
-       and s.piasters >= s.amount_piasters
-     returning i.end_to_end_id`,
-    [JSON.stringify(entries)],
-  )
-  return rows.map(({ end_to_end_id }) => end_to_end_id)
-}
-
-/** {@link settleInstructions} for one entry. */
-export async function settleInstruction(
-  client: Client,
-  endToEndId: string,
-  entry: Omit<SeenEntry, 'endToEndId'>,
-): Promise<NewsOutcome> {
-  const instruction = await findInstruction(client, endToEndId, { lock: true })
-  if (instruction === undefined) return UNKNOWN
-  const settled = await settleInstructions(client, [{ endToEndId, ...entry }])
-  return settled.length > 0 ? applied(instruction, 'settled') : same(instruction)
 }
 
 /** Who cancels or holds an instruction, and why. */
@@ -279,9 +202,9 @@ async function move(
   client: Queryable,
   { id }: Instruction,
   state: InstructionState,
-  news: Omit<InstructionNews, 'endToEndId'> & { readonly postingReference?: string; readonly piasters?: number },
+  news: Omit<InstructionNews, 'endToEndId'> & { readonly postingReference?: string },
 ): Promise<void> {
-  const { reasonCode, source, postingReference, piasters } = news
+  const { reasonCode, source, postingReference } = news
   const reason = news.reason?.slice(0, 500)
   await client.query(
     `update settlement_instruction set state = $2, reason_code = coalesce($3, reason_code), reason = coalesce($4, reason)
@@ -289,9 +212,9 @@ async function move(
     [id, state, reasonCode ?? null, reason ?? null],
   )
   await client.query(
-    `insert into settlement_instruction_event (instruction_id, state, source, reason_code, reason, posting_reference,
-       piasters) values ($1, $2, $3, $4, $5, $6, $7)`,
-    [id, state, source, reasonCode ?? null, reason ?? null, postingReference ?? null, piasters ?? null],
+    `insert into settlement_instruction_event (instruction_id, state, source, reason_code, reason, posting_reference)
+     values ($1, $2, $3, $4, $5, $6)`,
+    [id, state, source, reasonCode ?? null, reason ?? null, postingReference ?? null],
   )
 }
 

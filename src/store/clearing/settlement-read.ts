@@ -190,7 +190,7 @@ export async function readFailed(client: Queryable): Promise<FailedInstruction[]
      where i.state in ('rejected', 'returned', 'cancelled') and i.restored_date is null
        -- What comes back is only there when the bank shows it.
        and (i.state <> 'returned' or exists (select from settlement_instruction_event e
-             where e.instruction_id = i.id and e.state = 'returned' and e.piasters is not null))
+             where e.instruction_id = i.id and e.state = 'returned' and e.piasters > 0))
      order by i.end_to_end_id`,
   )
   return rows.map((row) => ({
