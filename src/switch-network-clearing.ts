@@ -16,6 +16,8 @@ export function receiveContext(
     readonly actor: string
     readonly panIndexOf: (pan: string) => string
     readonly signal?: AbortSignal
+    /** Whether the same file may be given again; see {@link ReceiveContext}. */
+    readonly acceptsAgain?: boolean
     readonly onProgress?: (done: number, total: number) => void
   },
 ): ReceiveContext {

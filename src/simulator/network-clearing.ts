@@ -145,7 +145,7 @@ export function faulty(transaction: NetworkTransaction, fault: NetworkFault, dat
       return [withFields(transaction, '0', { purchaseDate })]
     }
     case 'forced':
-      return [withReference(unknown(transaction), '77777777777')]
+      return [withReference(unknown(transaction), '7')]
     case 'currency':
       return [withFields(transaction, '0', { destinationCurrency: '840' })]
     case 'other-card':
@@ -153,7 +153,7 @@ export function faulty(transaction: NetworkTransaction, fault: NetworkFault, dat
     case 'reversed':
       return [transaction, { ...transaction, code: `2${transaction.code[1]}` }]
     case 'unmatched-reversal':
-      return [transaction, withReference({ ...transaction, code: `2${transaction.code[1]}` }, '88888888888')]
+      return [transaction, withReference({ ...transaction, code: `2${transaction.code[1]}` }, '8')]
   }
 }
 
@@ -163,8 +163,10 @@ function unknown(transaction: NetworkTransaction): NetworkTransaction {
   return withFields(bare, '5', { transactionIdentifier: '0' })
 }
 
-function withReference(transaction: NetworkTransaction, locator: string): NetworkTransaction {
+/** Under another reference number: its film locator begins with another digit. */
+function withReference(transaction: NetworkTransaction, digit: string): NetworkTransaction {
   const head = transaction.parts['0'] ?? {}
+  const locator = `${digit}${head.arnFilmLocator?.slice(1)}`
   const body = `${head.arnFormatCode}${head.arnAcquiringId}${head.arnDate}${locator}`
   return withFields(transaction, '0', { arnFilmLocator: locator, arnCheckDigit: luhnDigit(body) })
 }

@@ -14,6 +14,7 @@ import {
   acquirerReference,
   faulty,
   type NetworkTransaction,
+  networkFaults,
   networkFee,
   networkFileBytes,
   networkTotal,
@@ -305,6 +306,37 @@ t.test('incoming clearing', async (suite) => {
     test.equal(rows.length, 6)
     await receiveNetworkFile(good, context)
     await refused(good, 'repeated', /came before/)
+    const again = await receiveNetworkFile(good, { ...context, acceptsAgain: true })
+    test.match(
+      again,
+      { resumed: true, file: { state: 'processed' } },
+      'who hands files on may not know what came of one',
+    )
+    const other = await connect({ url: world.url, name: 'test', role: 'mizan_app' })
+    await other.query("select pg_advisory_lock(hashtext('network_receiving'))")
+    await test.rejects(receiveNetworkFile(good, context), { code: 'CONFLICT' })
+    await other.end()
+  })
+
+  await suite.test('each fault of the network is told apart', async (test) => {
+    const told: Record<string, string> = {}
+    for (const [index, fault] of networkFaults.entries()) {
+      const item = presentmentOf(await scheme(writer, 24 + (index % 6), now, { piasters: 7_000 + index }))
+      const { file } = await receiveNetworkFile(write(faulty(item, fault, today)), context)
+      told[fault] = inWords(await itemsOf(world, file.id)).join('; ')
+    }
+    test.same(told, {
+      missing: '',
+      duplicate: '05 matched exact transaction-id; 05 duplicate duplicate',
+      'altered-amount': '05 exception transaction-id over-tolerance',
+      'wrong-sign': '06 matched credit',
+      late: '05 matched exact transaction-id',
+      forced: '05 forced forced',
+      currency: '05 exception currency',
+      'other-card': '05 exception unknown-card',
+      reversed: '05 matched exact transaction-id; 25 matched reversal reference-number',
+      'unmatched-reversal': '05 matched exact transaction-id; 25 exception unmatched-reversal',
+    })
   })
 
   await suite.test('a reversal takes a presentment back, once', async (test) => {

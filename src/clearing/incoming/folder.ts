@@ -1,4 +1,4 @@
-import { mkdir, readdir, rename, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { CLEARING_FILE_MODE, CLEARING_FOLDER_MODE } from '../atomic-file.ts'
 import { FileRefused } from './inspect.ts'
@@ -24,7 +24,7 @@ export async function waitingFiles(folder: string): Promise<string[]> {
 }
 
 /**
- * Receives the files that wait in a folder, one after another. A file that is done goes to `done`, one that is refused to
+ * Receives the files that wait in a folder, one after another. A file that is done goes to `done` (in production it is removed), one that is refused to
  * `rejected` with the reason beside it; a file that was begun before the program died is taken up again.
  * @param folder such as `clearing/in`
  */
@@ -34,7 +34,9 @@ export async function* receiveFolder(folder: string, context: ReceiveContext): A
     const file = path.join(folder, name)
     try {
       const received = await receiveNetworkFile(file, context)
-      await moveTo(path.join(folder, 'done'), file, received.file.name)
+      // It holds card numbers in the clear: what is kept for good is the encrypted form that it came in.
+      if (context.isProduction) await rm(file)
+      else await moveTo(path.join(folder, 'done'), file, received.file.name)
       yield { name, received }
     } catch (error) {
       if (!(error instanceof FileRefused)) throw error
@@ -52,6 +54,7 @@ async function moveTo(folder: string, file: string, name: string): Promise<strin
   let free = name
   for (let number = 2; taken.has(free); number++) free = `${name}.${number}`
   const to = path.join(folder, free)
+  await chmod(file, CLEARING_FILE_MODE)
   await rename(file, to)
   return to
 }

@@ -4,11 +4,13 @@ import { MizanError } from '../../errors.ts'
 import type { Queryable } from '../../store/access-pool.ts'
 import { type ClearingFile, fileName, moveFile, registerFile } from '../../store/clearing/files.ts'
 import {
+  giveReceiving,
   lastNetworkFile,
   lockNetworkFiles,
   networkFileByHash,
   networkFileByKey,
   noteRefusal,
+  takeReceiving,
 } from '../../store/clearing/network-files.ts'
 import { addItems } from '../../store/clearing/network-items.ts'
 import { type ItemTotals, itemTotals, lastItem, noteOutcomes } from '../../store/clearing/network-outcomes.ts'
@@ -35,6 +37,11 @@ export interface ReceiveContext {
   readonly batchItems: number
   /** Who receives, up to 64 characters. */
   readonly actor: string
+  /**
+   * Whether the same file under the same name, given again when it is done, is answered as it was: whoever hands files on may
+   * not know what came of one.
+   */
+  readonly acceptsAgain?: boolean | undefined
   /** How long the writers may carry out nothing before it is given up; the file goes on later from where it stands. */
   readonly stallMs: number
   readonly signal?: AbortSignal | undefined
@@ -63,15 +70,26 @@ const CHUNK = 500
  * @throws MizanError WRITER_SILENT when no switch posts; STORE_UNAVAILABLE
  */
 export async function receiveNetworkFile(path_: string, context: ReceiveContext): Promise<Received> {
+  const { client } = context
+  // Two that take the same file up would judge the same items.
+  if (!(await takeReceiving(client))) {
+    throw new MizanError('CONFLICT', 'another process receives files of the network at this moment')
+  }
+  try {
+    return await receive(path_, context)
+  } finally {
+    await giveReceiving(client).catch(() => undefined)
+  }
+}
+
+async function receive(path_: string, context: ReceiveContext): Promise<Received> {
   const inspected = await inspect(path_, context)
   const { file, resumed } = await register(inspected, context)
-  await processItems(path_, inspected, file, context)
-  await moveFile(context.client, file.id, {
-    from: ['received'],
-    to: 'processed',
-    action: 'processed',
-    actor: context.actor,
-  })
+  if (file.state === 'received') {
+    await processItems(path_, inspected, file, context)
+    const { actor } = context
+    await moveFile(context.client, file.id, { from: ['received'], to: 'processed', action: 'processed', actor })
+  }
   const totals = await itemTotals(context.client, file.id)
   const { transactions, grossPiasters } = inspected
   return { file: { ...file, state: 'processed' }, transactions, grossPiasters, totals, resumed }
@@ -109,6 +127,8 @@ async function register(
     await lockNetworkFiles(client)
     const known = await networkFileByHash(client, inspected.sha256)
     if (known?.state === 'received') return { file: known, resumed: true }
+    const isSame = context.acceptsAgain === true && known?.totals.source === inspected.name
+    if (known !== undefined && isSame) return { file: known, resumed: true }
     const refused = known === undefined ? await refusalOf(inspected, context) : repeated(inspected, known.name)
     if (refused !== undefined) {
       const { name, bytes, sha256 } = inspected

@@ -11,6 +11,19 @@ export interface LastFile {
   readonly isOpen: boolean
 }
 
+/** Makes this connection the one that receives files of the network. @returns false when another one does */
+export async function takeReceiving(client: Queryable): Promise<boolean> {
+  const { rows } = await client.query<{ taken: boolean }>(
+    "select pg_try_advisory_lock(hashtext('network_receiving')) as taken",
+  )
+  return rows[0]?.taken === true
+}
+
+/** Ends what {@link takeReceiving} began; so does the end of the connection. */
+export async function giveReceiving(client: Queryable): Promise<void> {
+  await client.query("select pg_advisory_unlock(hashtext('network_receiving'))")
+}
+
 /** Nobody else registers a file of the network until the transaction ends. */
 export async function lockNetworkFiles(client: Queryable): Promise<void> {
   await client.query("select pg_advisory_xact_lock(hashtext('network_file'))")
