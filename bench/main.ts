@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { describeError } from '../src/errors.ts'
 import { mixNames } from '../src/simulator/load-mix.ts'
 import { runBaseline } from './baseline.ts'
+import { runClearingBench } from './clearing.ts'
 import { benchCodec } from './codec.ts'
 import { benchCrypto } from './crypto.ts'
 import { runMax } from './max.ts'
@@ -15,6 +16,7 @@ import { runBench } from './run.ts'
 const RATE_MAX = 200_000
 const SECONDS_MAX = 3_600
 const CARDS_MAX = 10_000_000
+const ITEMS_MAX = 100_000_000
 
 function whole(low: number, high: number) {
   return (text: string) => {
@@ -106,6 +108,22 @@ program.addCommand(
   withOptions(new Command('restart'), 'none')
     .description('restart the switch in order under load, and count what a well-behaved client notices')
     .action(action(runRestartBench)),
+)
+program.addCommand(
+  new Command('clearing')
+    .description('make the files of a day in a database of its own: select, write, read back, sign; time and memory')
+    .option('--items <n>', 'transactions of the day', whole(1, ITEMS_MAX), 1_000_000)
+    .option('--network <percent>', "how many in a hundred are the card scheme's", whole(0, 100), 50)
+    .option('--cards <n>', 'cards in the database', whole(100, CARDS_MAX), 20_000)
+    .option('--seed <n>', 'seed of the cards', whole(1, 0xffff_ffff), 1)
+    .option('--var <folder>', 'folder of the bench; default: var/bench', (folder) => path.resolve(folder))
+    .option('--json', 'one JSON object on stdout', false)
+    .action(
+      async (options: { items: number; network: number; cards: number; seed: number; var?: string; json: boolean }) => {
+        const { var: varDir, ...rest } = options
+        if (!(await runClearingBench(varDir === undefined ? rest : { ...rest, varDir }))) process.exitCode = 1
+      },
+    ),
 )
 program.addCommand(codec).addCommand(verbs)
 
