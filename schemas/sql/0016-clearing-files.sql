@@ -124,6 +124,14 @@ begin
   end if;
 end $$;
 
+-- Without figures on what was selected, whoever reads it would be planned as if there were a handful.
+create function analyze_clearing_items(p_date date) returns void
+  language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+  execute format('analyze %I', 'clearing_item_' || to_char(p_date, 'YYYYMMDD'));
+  analyze clearing_outlet;
+end $$;
+
 create view clearing_files as
   select id, direction, type, institution, business_date, cycle, sequence, name, state, bytes, encode(sha256, 'hex') as sha256,
          records, items, gross_piasters, totals, encode(previous_sha256, 'hex') as previous_sha256, created_at
@@ -138,5 +146,5 @@ grant select on clearing_file, clearing_file_event, clearing_rail, clearing_sele
 grant insert on clearing_file, clearing_file_event, clearing_rail, clearing_selection, clearing_outlet, clearing_item to mizan_app;
 grant update (state, bytes, sha256, records, items, gross_piasters, totals, previous_sha256) on clearing_file to mizan_app;
 grant select on clearing_files, clearing_items to mizan_analyst;
-revoke all on function prepare_clearing_items(date) from public;
-grant execute on function prepare_clearing_items(date) to mizan_app;
+revoke all on function prepare_clearing_items(date), analyze_clearing_items(date) from public;
+grant execute on function prepare_clearing_items(date), analyze_clearing_items(date) to mizan_app;

@@ -15,10 +15,19 @@ export async function* streamRows<T extends object>(
 ): AsyncGenerator<T[]> {
   const name = `clearing_rows_${++streams}`
   await client.query(`declare ${name} no scroll cursor for ${text}`, [...values])
-  for (;;) {
-    const { rows } = await client.query<T>(`fetch ${ROWS} from ${name}`)
+  const fetch = () => {
+    const coming = client.query<T>(`fetch ${ROWS} from ${name}`)
+    // Whoever stops reading early does not hear of it.
+    coming.catch(() => undefined)
+    return coming
+  }
+  // The database looks for the next rows while these are worked on.
+  for (let coming = fetch(); ; ) {
+    const { rows } = await coming
+    const isLast = rows.length < ROWS
+    if (!isLast) coming = fetch()
     if (rows.length > 0) yield rows
-    if (rows.length < ROWS) break
+    if (isLast) break
   }
   await client.query(`close ${name}`)
 }

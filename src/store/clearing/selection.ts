@@ -115,12 +115,15 @@ export async function findSelection(client: Client, date: CivilDate): Promise<Se
 async function select(client: Client, plan: SelectionPlan): Promise<SelectionSummary> {
   const date = formatDate(plan.businessDate)
   await client.query(`set local work_mem = '64MB'`)
+  // The planner knows nothing of how many rows the parts of these statements have: by loops, a million would never end.
+  await client.query('set local enable_nestloop = off')
   await client.query('select prepare_clearing_items($1)', [date])
   await client.query('insert into clearing_rail select unnest($1::text[]) on conflict do nothing', [plan.railLinks])
   await keepOutlets(client, date)
   const network = await selectNetwork(client, plan)
   const subsidy = await selectSubsidies(client, plan)
   const statements = await selectStatements(client, plan)
+  await client.query('select analyze_clearing_items($1)', [date])
   const without = await client.query<{ acceptor: string }>(
     'select acceptor from clearing_outlet where business_date = $1 and bank is null and is_paid order by acceptor',
     [date],
