@@ -4,7 +4,8 @@ import { describeMessage, describeVisaHeader, shownValue } from '../iso8583/desc
 import type { Message } from '../iso8583/message.ts'
 import type { VisaHeaderResult } from '../iso8583/visa-header.ts'
 import { parseVisaHeader } from '../iso8583/visa-header.ts'
-import { readStandardInput, shippedDialect } from './dialect-files.ts'
+import { type CommandIo, processIo } from './command-io.ts'
+import { shippedDialect } from './dialect-files.ts'
 
 const TPDU_BYTES = 5
 const framings = ['none', 'len2', 'ascii4', 'visa'] as const
@@ -20,7 +21,7 @@ interface DecodeOptions {
 }
 
 /** `mizan decode`: shows a message that is given in hex. Exit status 1 when it is malformed. */
-export function decodeCommand(): Command {
+export function decodeCommand(io: CommandIo = processIo): Command {
   return new Command('decode')
     .description('show a message given in hex, masked')
     .argument('[hex]', 'the message; read from standard input when absent')
@@ -30,9 +31,9 @@ export function decodeCommand(): Command {
     .option('--tpdu', 'a 5-byte TPDU precedes the message', false)
     .option('--json', 'print {mti, fields, offsets}', false)
     .option('--clear', 'do not mask anything', false)
-    .action(async (hex: string | undefined, options: DecodeOptions) => {
-      const text = (hex ?? (await readStandardInput())).replace(/\s+/g, '')
-      if (!decode(parseHex(text), options)) process.exitCode = 1
+    .action((hex: string | undefined, options: DecodeOptions) => {
+      const text = (hex ?? io.readText('-')).replace(/\s+/g, '')
+      if (!decode(io, parseHex(text), options)) process.exitCode = 1
     })
 }
 
@@ -46,7 +47,7 @@ function parseHex(text: string): Buffer {
 }
 
 /** Prints a message; returns whether it is well-formed. */
-function decode(bytes: Buffer, options: DecodeOptions): boolean {
+function decode(io: CommandIo, bytes: Buffer, options: DecodeOptions): boolean {
   const dialect = shippedDialect(options.dialect)
   let start = frameEnd(bytes, options.framing)
   let visa: VisaHeaderResult | undefined
@@ -58,9 +59,7 @@ function decode(bytes: Buffer, options: DecodeOptions): boolean {
   if (options.tpdu) start += TPDU_BYTES
   if (start > bytes.length) throw new MizanError('BAD_INPUT', 'the TPDU is cut off')
   const message = dialect.decode(bytes, start)
-  process.stdout.write(
-    `${options.json ? asJson(message, visa, options.clear) : asText(message, visa, options.clear)}\n`,
-  )
+  io.out(`${options.json ? asJson(message, visa, options.clear) : asText(message, visa, options.clear)}\n`)
   return message.failure === undefined
 }
 

@@ -16,6 +16,7 @@ import { isAsExpected, playTour, type TourStep } from '../simulator/tour.ts'
 import { type Client, connect } from '../store/connection.ts'
 import { openDatabase } from '../store/database-location.ts'
 import { readCatalogue } from '../store/programme-reader.ts'
+import { type CommandIo, processIo } from './command-io.ts'
 
 interface DemoOptions {
   readonly host: string
@@ -26,17 +27,17 @@ interface DemoOptions {
 const clock = { now: () => Date.now() }
 
 /** `mizan demo`: plays the tour against a running switch; fails unless every answer is the expected one. */
-export function demoCommand(): Command {
+export function demoCommand(io: CommandIo = processIo): Command {
   return new Command('demo')
     .description('play a scripted tour against a running switch')
     .option('--host <address>', 'where the switch listens', '127.0.0.1')
     .option('--var <folder>', 'data folder of the switch (default: MIZAN_VAR, else var)')
     .option('--json', 'print one JSON object')
-    .action(runDemo)
+    .action((options: DemoOptions) => runDemo(io, options))
 }
 
-async function runDemo(options: DemoOptions): Promise<void> {
-  const env = options.var === undefined ? process.env : { ...process.env, MIZAN_VAR: options.var }
+async function runDemo(io: CommandIo, options: DemoOptions): Promise<void> {
+  const env = options.var === undefined ? io.env : { ...io.env, MIZAN_VAR: options.var }
   const config = loadConfig({ env })
   const ports = readListeners(config.varDir)
   const world = readWorld(config.varDir)
@@ -50,11 +51,11 @@ async function runDemo(options: DemoOptions): Promise<void> {
         const tour = playTour({ world, programmes, clock, ...counterparties })
         for await (const step of tour) {
           steps.push(step)
-          if (options.json !== true) print(stepInWords(steps.length, step))
+          if (options.json !== true) print(io, stepInWords(steps.length, step))
         }
       })
       const left = await leaveForClearing(config, client, steps)
-      await conclude(client, steps, options.json === true, left)
+      await conclude(io, client, steps, options.json === true, left)
     } finally {
       await client.end()
     }
@@ -101,25 +102,31 @@ async function leaveForClearing(
 }
 
 /** Shows what the tour left in the ledger, and whether all came out as it should. */
-async function conclude(client: Client, steps: readonly TourStep[], json: boolean, left?: string): Promise<void> {
+async function conclude(
+  io: CommandIo,
+  client: Client,
+  steps: readonly TourStep[],
+  json: boolean,
+  left?: string,
+): Promise<void> {
   const messages = steps.flatMap((step) => (step.stamps === undefined ? [] : [step.stamps]))
   const authorizations = await readAuthorizations(client, messages)
   const unexpected = steps.filter((step) => !isAsExpected(step)).length
   if (json) {
     const network = left === undefined ? {} : { networkFile: left }
-    print(JSON.stringify({ passed: unexpected === 0, steps: steps.map(stepAsJson), authorizations, ...network }))
+    print(io, JSON.stringify({ passed: unexpected === 0, steps: steps.map(stepAsJson), authorizations, ...network }))
   } else {
-    print('What the ledger says of it\n')
-    for (const authorization of authorizations) print(authorizationInWords(authorization))
+    print(io, 'What the ledger says of it\n')
+    for (const authorization of authorizations) print(io, authorizationInWords(authorization))
     const verdict = unexpected === 0 ? 'every answer is the expected one' : `${unexpected} not as expected`
-    if (left !== undefined) print(`\nThe network left ${left} in clearing/in: mizan clearing receive takes it now`)
-    print(`\n${steps.length} exchanges: ${verdict}`)
+    if (left !== undefined) print(io, `\nThe network left ${left} in clearing/in: mizan clearing receive takes it now`)
+    print(io, `\n${steps.length} exchanges: ${verdict}`)
   }
   if (unexpected > 0) process.exitCode = 1
 }
 
-function print(text: string): void {
-  process.stdout.write(`${text}\n`)
+function print(io: CommandIo, text: string): void {
+  io.out(`${text}\n`)
 }
 
 function stepInWords(number: number, step: TourStep): string {

@@ -57,10 +57,3 @@ export function readForeignDialects(file: string): Map<string, Dialect> {
   }
   return compiled
 }
-
-/** What is on standard input, without white space at its ends. */
-export async function readStandardInput(): Promise<string> {
-  const chunks: Buffer[] = []
-  for await (const chunk of process.stdin) chunks.push(chunk as Buffer)
-  return Buffer.concat(chunks).toString('utf8').trim()
-}

@@ -2,20 +2,21 @@ import { Command } from 'commander'
 import { MizanError } from '../errors.ts'
 import type { FieldValues } from '../iso8583/dialect.ts'
 import { FIELD_MAX } from '../iso8583/dialect-spec.ts'
-import { parseJson, readStandardInput, shippedDialect } from './dialect-files.ts'
+import { type CommandIo, processIo } from './command-io.ts'
+import { parseJson, shippedDialect } from './dialect-files.ts'
 
 /** `mizan encode`: writes a message given as JSON and prints it in hex. */
-export function encodeCommand(): Command {
+export function encodeCommand(io: CommandIo = processIo): Command {
   return new Command('encode')
     .description('write a message given as JSON, in hex')
     .argument('[json]', '{"mti": "0800", "fields": {"70": "301"}}; read from standard input when absent')
     .requiredOption('--dialect <name>', 'dialect of the message')
     .option('--json', 'print {hex}', false)
-    .action(async (json: string | undefined, options: { dialect: string; json: boolean }) => {
+    .action((json: string | undefined, options: { dialect: string; json: boolean }) => {
       const dialect = shippedDialect(options.dialect)
-      const { mti, fields, bitmaps } = messageInput(parseJson(json ?? (await readStandardInput()), 'the message'))
+      const { mti, fields, bitmaps } = messageInput(parseJson(json ?? io.readText('-'), 'the message'))
       const hex = dialect.encode(mti, fields, bitmaps).toString('hex')
-      process.stdout.write(`${options.json ? JSON.stringify({ hex }) : hex}\n`)
+      io.out(`${options.json ? JSON.stringify({ hex }) : hex}\n`)
     })
 }
 

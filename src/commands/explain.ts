@@ -4,6 +4,7 @@ import { loadConfig } from '../config/config.ts'
 import { formatPiasters, formatQuantity } from '../money.ts'
 import { openDatabase } from '../store/database-location.ts'
 import { type Explanation, explainAuthorizations, explainKey } from '../store/explain.ts'
+import { type CommandIo, processIo } from './command-io.ts'
 
 const typeNames: Readonly<Record<string, string>> = {
   '00': 'purchase',
@@ -21,7 +22,7 @@ const typeNames: Readonly<Record<string, string>> = {
 }
 
 /** `mizan explain`: everything that the journal knows of an authorization, in words. */
-export function explainCommand(): Command {
+export function explainCommand(io: CommandIo = processIo): Command {
   return new Command('explain')
     .description(
       'explain an authorization: request, decision, postings, answer, repeats, reversals; of the newest day that has the key',
@@ -32,12 +33,12 @@ export function explainCommand(): Command {
     .option('--json', 'print a JSON array', false)
     .action(async (key: string, terminal: string | undefined, options: { config?: string; json: boolean }) => {
       const wanted = explainKey(key, terminal)
-      const config = loadConfig({ env: process.env, ...(options.config === undefined ? {} : { file: options.config }) })
+      const config = loadConfig({ env: io.env, ...(options.config === undefined ? {} : { file: options.config }) })
       const database = await openDatabase(config, { create: false })
       try {
         const explanations = await explainAuthorizations(database.url, wanted)
         const text = options.json ? JSON.stringify(explanations) : explanations.map(inWords).join('\n\n')
-        process.stdout.write(`${text}\n`)
+        io.out(`${text}\n`)
       } finally {
         await database.close()
       }

@@ -7,17 +7,18 @@ import type { KnownAnswer } from '../iso8583/known-answers.ts'
 import { checkKnownAnswer } from '../iso8583/known-answers.ts'
 import type { FailedAnswer } from '../security/known-answers/runner.ts'
 import { runKnownAnswers } from '../security/known-answers/runner.ts'
+import { type CommandIo, processIo } from './command-io.ts'
 import { readForeignDialects, readJsonFile } from './dialect-files.ts'
 
 /** `mizan vectors`: runs files of known answers. */
-export function vectorsCommand(): Command {
+export function vectorsCommand(io: CommandIo = processIo): Command {
   return new Command('vectors')
     .description('run a file of known answers')
-    .addCommand(iso8583Command())
-    .addCommand(cryptoCommand())
+    .addCommand(iso8583Command(io))
+    .addCommand(cryptoCommand(io))
 }
 
-function iso8583Command(): Command {
+function iso8583Command(io: CommandIo): Command {
   return new Command('iso8583')
     .description('read the messages of a known-answer file and write them again')
     .argument('<file>', 'known answers (JSON)')
@@ -29,11 +30,11 @@ function iso8583Command(): Command {
     .action((file: string, options: { dialects?: string; json: boolean }) => {
       const added = options.dialects === undefined ? new Map<string, Dialect>() : readForeignDialects(options.dialects)
       const answers = readAnswers(file)
-      report(answers.length, failedAnswers(answers as KnownAnswer[], added), options.json)
+      report(io, answers.length, failedAnswers(answers as KnownAnswer[], added), options.json)
     })
 }
 
-function cryptoCommand(): Command {
+function cryptoCommand(io: CommandIo): Command {
   return new Command('crypto')
     .description('compute the cryptographic values of a known-answer file')
     .argument('<file>', 'known answers (JSON); an algorithm that is not implemented is a failure')
@@ -42,7 +43,7 @@ function cryptoCommand(): Command {
       const answers = readAnswers(file)
       // Loaded only here: the ciphers and their tables would hold up the start of every other command.
       const { knownAlgorithms } = await import('../security/known-answers/algorithms.ts')
-      report(answers.length, runKnownAnswers(answers, knownAlgorithms), options.json)
+      report(io, answers.length, runKnownAnswers(answers, knownAlgorithms), options.json)
     })
 }
 
@@ -80,13 +81,13 @@ function chipDataOf(de: number): SubfieldSpec | undefined {
   return de === 55 ? { form: 'ber' } : undefined
 }
 
-function report(total: number, failed: readonly FailedAnswer[], json: boolean): void {
+function report(io: CommandIo, total: number, failed: readonly FailedAnswer[], json: boolean): void {
   if (json) {
     const failures = failed.map(({ id, problems }) => ({ id, problems }))
-    process.stdout.write(`${JSON.stringify({ passed: total - failed.length, failed: failed.length, failures })}\n`)
+    io.out(`${JSON.stringify({ passed: total - failed.length, failed: failed.length, failures })}\n`)
   } else {
-    for (const { id, problems } of failed) process.stdout.write(`${id}: ${problems.join('; ')}\n`)
-    process.stdout.write(`${total - failed.length} passed, ${failed.length} failed\n`)
+    for (const { id, problems } of failed) io.out(`${id}: ${problems.join('; ')}\n`)
+    io.out(`${total - failed.length} passed, ${failed.length} failed\n`)
   }
   if (failed.length > 0) process.exitCode = 1
 }

@@ -1,79 +1,76 @@
-import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { Command } from 'commander'
 import t from 'tap'
+import type { CommandIo } from '../../src/commands/command-io.ts'
+import { decodeCommand } from '../../src/commands/decode.ts'
+import { encodeCommand } from '../../src/commands/encode.ts'
+import { vectorsCommand } from '../../src/commands/vectors.ts'
+import { commandRunner } from '../support/command.ts'
 
-const program = fileURLToPath(new URL('./cli-under-test.ts', import.meta.url))
-
-interface Run {
-  readonly status: number | null
-  readonly out: string
-  readonly errors: string
-}
-
-function mizan(args: readonly string[], input = ''): Run {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], { input, encoding: 'utf8' })
-  return { status, out: stdout, errors: stderr }
-}
+const run = commandRunner({})
+const program = (io: CommandIo) =>
+  new Command('mizan').addCommand(decodeCommand(io)).addCommand(encodeCommand(io)).addCommand(vectorsCommand(io))
+const mizan = (args: readonly string[], input = '') => run(program, args, input)
 
 const visaAnswers = JSON.parse(readFileSync(new URL('../vectors/iso8583-visa.json', import.meta.url), 'utf8'))
 const chip = visaAnswers[3] as { frame: string; header: string; message: string }
 const framed = chip.frame + chip.header + chip.message
 
-t.test('decode', (t) => {
-  const text = mizan(['decode', '--dialect', 'visa-base1', '--framing', 'visa', framed])
+t.test('decode', async (t) => {
+  const text = await mizan(['decode', '--dialect', 'visa-base1', '--framing', 'visa', framed])
   t.equal(text.status, 0)
   t.match(text.out, /^header: to 000000.*\n0 {3}message type 0100\n2 {3}primary account number = 403456\*{6}3456\n/)
   t.notMatch(text.out, /4034567890123456|62faf4e84b13d45d/)
-  const json = mizan(['decode', '--dialect', 'visa-base1', '--header', '--json'], `${chip.header}\n${chip.message}\n`)
+  const json = await mizan(
+    ['decode', '--dialect', 'visa-base1', '--header', '--json'],
+    `${chip.header}\n${chip.message}\n`,
+  )
   t.equal(json.status, 0)
   const parsed = JSON.parse(json.out)
   t.match(parsed, { mti: '0100', bitmaps: 3, header: { totalLength: 364 } })
   t.equal(parsed.fields['52'], '*'.repeat(16))
   t.same(parsed.offsets[2], { field: '2', offset: 26, lengthBytes: 1, dataBytes: 8 })
-  const clear = mizan(['decode', '--dialect', 'visa-base1', '--json', '--clear', chip.message])
+  const clear = await mizan(['decode', '--dialect', 'visa-base1', '--json', '--clear', chip.message])
   t.equal(JSON.parse(clear.out).fields['52'], '62faf4e84b13d45d')
-  const again = mizan(['encode', '--dialect', 'visa-base1'], clear.out)
+  const again = await mizan(['encode', '--dialect', 'visa-base1'], clear.out)
   t.equal(again.out.trim(), chip.message)
-  t.end()
 })
 
-t.test('decode: framings and TPDU', (t) => {
-  const message = mizan(['encode', '--dialect', 'iso87-bcd', '--json', '{"mti":"0800","fields":{"70":"301"}}'])
+t.test('decode: framings and TPDU', async (t) => {
+  const message = await mizan(['encode', '--dialect', 'iso87-bcd', '--json', '{"mti":"0800","fields":{"70":"301"}}'])
   const { hex } = JSON.parse(message.out) as { hex: string }
   t.equal(hex, '0800800000000000000004000000000000000301')
   const tpdu = `6000010002${hex}`
   const len2 = (tpdu.length / 2).toString(16).padStart(4, '0')
-  const run = mizan(['decode', '--dialect', 'iso87-bcd', '--framing', 'len2', '--tpdu', len2 + tpdu])
-  t.equal(run.status, 0)
-  t.match(run.out, /70 {2}network management information code = 301/)
+  const ran = await mizan(['decode', '--dialect', 'iso87-bcd', '--framing', 'len2', '--tpdu', len2 + tpdu])
+  t.equal(ran.status, 0)
+  t.match(ran.out, /70 {2}network management information code = 301/)
   const ascii4 = Buffer.from(String(hex.length / 2).padStart(4, '0')).toString('hex')
-  t.equal(mizan(['decode', '--dialect', 'iso87-bcd', '--framing', 'ascii4', ascii4 + hex]).status, 0)
+  t.equal((await mizan(['decode', '--dialect', 'iso87-bcd', '--framing', 'ascii4', ascii4 + hex])).status, 0)
   t.match(
-    mizan(['decode', '--dialect', 'iso87-bcd', '--framing', 'len2', `0001${hex}`]).errors,
+    (await mizan(['decode', '--dialect', 'iso87-bcd', '--framing', 'len2', `0001${hex}`])).errors,
     /says 1 bytes, 20 follow/,
   )
-  t.match(mizan(['decode', '--dialect', 'iso87-bcd', '--framing', 'ascii4', hex]).errors, /not four digits/)
-  t.match(mizan(['decode', '--dialect', 'iso87-bcd', '--framing', 'len2', '00']).errors, /cut off/)
-  t.match(mizan(['decode', '--dialect', 'iso87-bcd', '--tpdu', '0011']).errors, /TPDU is cut off/)
-  t.match(mizan(['decode', '--dialect', 'visa-base1', '--header', hex]).errors, /the Visa header/)
-  t.end()
+  t.match((await mizan(['decode', '--dialect', 'iso87-bcd', '--framing', 'ascii4', hex])).errors, /not four digits/)
+  t.match((await mizan(['decode', '--dialect', 'iso87-bcd', '--framing', 'len2', '00'])).errors, /cut off/)
+  t.match((await mizan(['decode', '--dialect', 'iso87-bcd', '--tpdu', '0011'])).errors, /TPDU is cut off/)
+  t.match((await mizan(['decode', '--dialect', 'visa-base1', '--header', hex])).errors, /the Visa header/)
 })
 
-t.test('decode: a malformed message is shown as far as it goes, with exit status 1', (t) => {
+t.test('decode: a malformed message is shown as far as it goes, with exit status 1', async (t) => {
   const cut = chip.message.slice(0, 120)
-  const text = mizan(['decode', '--dialect', 'visa-base1', cut])
+  const text = await mizan(['decode', '--dialect', 'visa-base1', cut])
   t.equal(text.status, 1)
   t.match(text.out, /message type 0100/)
   t.match(text.out, /malformed: field 23 at offset 60: needs 2 bytes, 0 are left/)
-  const json = mizan(['decode', '--dialect', 'visa-base1', '--json', cut])
+  const json = await mizan(['decode', '--dialect', 'visa-base1', '--json', cut])
   t.equal(json.status, 1)
   t.match(JSON.parse(json.out), { mti: '0100', failure: { kind: 'short' } })
-  t.end()
 })
 
-t.test('bad input is one clear line and exit status 1', (t) => {
+t.test('bad input is one clear line and exit status 1', async (t) => {
   const cases: [string[], RegExp][] = [
     [['decode', '--dialect', 'visa', '00'], /no dialect visa; there are iso87-ascii, iso87-bcd, visa-base1/],
     [['decode', '--dialect', 'toString', '00'], /no dialect toString/],
@@ -92,19 +89,18 @@ t.test('bad input is one clear line and exit status 1', (t) => {
     [['encode', '--dialect', 'visa-base1', '{"mti":"0100","fields":{"4":1}}'], /field 4: the value must be a text/],
     [['encode', '--dialect', 'visa-base1', '{"mti":"0100","fields":{"4":"12x"}}'], /field 4: a character/],
     [['vectors', 'iso8583', '/no/such/file'], /cannot read \/no\/such\/file/],
-    [['vectors', 'iso8583', program], /is not JSON/],
+    [['vectors', 'iso8583', fileURLToPath(import.meta.url)], /is not JSON/],
     [['vectors', 'crypt'], /unknown command|too many arguments|error/],
   ]
   for (const [args, message] of cases) {
-    const { status, errors } = mizan(args)
+    const { status, errors } = await mizan(args)
     t.equal(status, 1, args.join(' '))
     t.match(errors, message)
     t.notMatch(errors, /\n {4}at /, 'no stack trace')
   }
-  t.end()
 })
 
-t.test('vectors', (t) => {
+t.test('vectors', async (t) => {
   const folder = t.testdir()
   const file = path.join(folder, 'answers.json')
   const tables = path.join(folder, 'tables.json')
@@ -128,9 +124,9 @@ t.test('vectors', (t) => {
   ]
   writeFileSync(file, JSON.stringify(answers))
   writeFileSync(tables, JSON.stringify({ own: { mti: 'bcd', bitmap: 'bin8', fields: { 3: ['F', 6, 'bcd'] } } }))
-  const run = mizan(['vectors', 'iso8583', file, '--dialects', tables])
-  t.equal(run.status, 1)
-  const lines = run.out.trim().split('\n')
+  const ran = await mizan(['vectors', 'iso8583', file, '--dialects', tables])
+  t.equal(ran.status, 1)
+  const lines = ran.out.trim().split('\n')
   t.equal(lines.at(-1), '3 passed, 11 failed')
   for (const [index, start] of [
     'other type: message type: 0100, expected 0200',
@@ -147,21 +143,27 @@ t.test('vectors', (t) => {
   ].entries()) {
     t.ok(lines[index]?.startsWith(start), `${lines[index]}`)
   }
-  const json = mizan(['vectors', 'iso8583', file, '--dialects', tables, '--json'])
+  const json = await mizan(['vectors', 'iso8583', file, '--dialects', tables, '--json'])
   t.match(JSON.parse(json.out), { passed: 3, failed: 11 })
   writeFileSync(file, '{}')
-  t.match(mizan(['vectors', 'iso8583', file]).errors, /list of known answers/)
+  t.match((await mizan(['vectors', 'iso8583', file])).errors, /list of known answers/)
   writeFileSync(tables, '[]')
-  t.match(mizan(['vectors', 'iso8583', file, '--dialects', tables]).errors, /object of field tables/)
-  t.end()
+  t.match((await mizan(['vectors', 'iso8583', file, '--dialects', tables])).errors, /object of field tables/)
 })
 
 const shared = fileURLToPath(new URL('../../../shared/vectors/', import.meta.url))
 
-t.test('the shared known answers', { skip: existsSync(shared) ? false : 'the shared folder is not here' }, (t) => {
-  const files = ['iso8583.json', '--dialects', 'iso8583-dialects.json']
-  const run = mizan(['vectors', 'iso8583', ...files.map((name) => (name.startsWith('--') ? name : shared + name))])
-  t.equal(run.status, 0)
-  t.match(run.out.trim(), /^\d+ passed, 0 failed$/)
-  t.end()
-})
+t.test(
+  'the shared known answers',
+  { skip: existsSync(shared) ? false : 'the shared folder is not here' },
+  async (t) => {
+    const files = ['iso8583.json', '--dialects', 'iso8583-dialects.json']
+    const ran = await mizan([
+      'vectors',
+      'iso8583',
+      ...files.map((name) => (name.startsWith('--') ? name : shared + name)),
+    ])
+    t.equal(ran.status, 0)
+    t.match(ran.out.trim(), /^\d+ passed, 0 failed$/)
+  },
+)

@@ -1,18 +1,16 @@
-import { spawnSync } from 'node:child_process'
-import path from 'node:path'
+import { Command } from 'commander'
 import t from 'tap'
-import { inWords } from '../../src/commands/explain.ts'
+import type { CommandIo } from '../../src/commands/command-io.ts'
+import { explainCommand, inWords } from '../../src/commands/explain.ts'
+import { verifyCommand } from '../../src/commands/verify.ts'
 import { explainAuthorizations, explainKey } from '../../src/store/explain.ts'
 import { ledgerChecks } from '../../src/store/verify.ts'
+import { commandRunner } from '../support/command.ts'
 import { openLedger } from './live-ledger.ts'
 import { playScenario } from './scenario.ts'
 
-const repository = path.resolve(import.meta.dirname, '../..')
-
-function mizan(url: string, ...parameters: string[]) {
-  const env = { PATH: process.env.PATH ?? '', DATABASE_URL: url }
-  return spawnSync(process.execPath, ['src/cli.ts', ...parameters], { cwd: repository, env, encoding: 'utf8' })
-}
+const program = (io: CommandIo) => new Command('mizan').addCommand(explainCommand(io)).addCommand(verifyCommand(io))
+const mizan = (url: string, ...parameters: string[]) => commandRunner({ DATABASE_URL: url })(program, parameters)
 
 t.test('an authorization explains itself', async (t) => {
   const ledger = await openLedger(t)
@@ -90,24 +88,24 @@ t.test('the commands', async (t) => {
   const ledger = await openLedger(t)
   const sent = await playScenario(ledger)
   const rrn = sent.bread?.rrn ?? ''
-  const explained = mizan(ledger.url, 'explain', rrn)
-  t.equal(explained.status, 0, explained.stderr)
-  t.match(explained.stdout, /^authorization \d+ {2}business date 2026-11-18/)
-  const listed = mizan(ledger.url, 'explain', rrn, '--json')
-  t.match(JSON.parse(listed.stdout), [{ result: 'approved' }])
-  const missing = mizan(ledger.url, 'explain', '999999999999')
+  const explained = await mizan(ledger.url, 'explain', rrn)
+  t.equal(explained.status, 0, explained.errors)
+  t.match(explained.out, /^authorization \d+ {2}business date 2026-11-18/)
+  const listed = await mizan(ledger.url, 'explain', rrn, '--json')
+  t.match(JSON.parse(listed.out), [{ result: 'approved' }])
+  const missing = await mizan(ledger.url, 'explain', '999999999999')
   t.equal(missing.status, 1)
-  t.match(missing.stderr, /^mizan: there is no such record: no authorization has RRN or number 999999999999\n$/)
+  t.match(missing.errors, /^there is no such record: no authorization has RRN or number 999999999999\n$/)
 
-  const sound = mizan(ledger.url, 'verify')
-  t.equal(sound.status, 0, sound.stderr)
-  t.match(sound.stdout, /hash-chain +ok +\d+ {2}heads: lane 0 [0-9a-f]{16}/)
-  t.match(sound.stdout, new RegExp(`${ledgerChecks.length} ok, 0 failed\\n$`))
+  const sound = await mizan(ledger.url, 'verify')
+  t.equal(sound.status, 0, sound.errors)
+  t.match(sound.out, /hash-chain +ok +\d+ {2}heads: lane 0 [0-9a-f]{16}/)
+  t.match(sound.out, new RegExp(`${ledgerChecks.length} ok, 0 failed\\n$`))
   await ledger.client.query('update lane set last_seq = last_seq + 1')
-  const broken = mizan(ledger.url, 'verify', '--json')
+  const broken = await mizan(ledger.url, 'verify', '--json')
   t.equal(broken.status, 1)
   t.same(
-    (JSON.parse(broken.stdout) as { name: string; ok: boolean }[]).filter(({ ok }) => !ok).map(({ name }) => name),
+    (JSON.parse(broken.out) as { name: string; ok: boolean }[]).filter(({ ok }) => !ok).map(({ name }) => name),
     ['batches-without-gap'],
   )
 })

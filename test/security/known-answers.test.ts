@@ -1,8 +1,8 @@
-import { spawnSync } from 'node:child_process'
 import { existsSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { vectorsCommand } from '../../src/commands/vectors.ts'
 import { assert, MizanError } from '../../src/errors.ts'
 import { knownAlgorithms } from '../../src/security/known-answers/algorithms.ts'
 import { cvvAlgorithms } from '../../src/security/known-answers/cvv.ts'
@@ -22,6 +22,7 @@ import {
   toHex,
 } from '../../src/security/known-answers/runner.ts'
 import { tr31Algorithms } from '../../src/security/known-answers/tr31.ts'
+import { commandRunner } from '../support/command.ts'
 
 const input = { code: 'BAD_INPUT' }
 
@@ -167,18 +168,13 @@ const more = [
   ['cvv.cvv2', { cvk: '0123456789ABCDEFFEDCBA9876543210', pan: '4111111111111111', expiry: '2512' }, { cvv: '765' }],
 ] as const
 
-const program = fileURLToPath(new URL('../iso8583/cli-under-test.ts', import.meta.url))
-
-function mizan(...args: string[]): { status: number | null; out: string; errors: string } {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], { encoding: 'utf8' })
-  return { status, out: stdout, errors: stderr }
-}
+const mizan = (...args: string[]) => commandRunner({})(vectorsCommand, ['crypto', ...args])
 
 t.test('the command', async (t) => {
   const answers = more.map(([algorithm, inputs, expected], at) => ({ id: `more ${at}`, algorithm, inputs, expected }))
   const file = path.join(t.testdir(), 'answers.json')
   writeFileSync(file, JSON.stringify(answers))
-  const good = mizan('vectors', 'crypto', file)
+  const good = await mizan(file)
   t.equal(good.out, `${answers.length} passed, 0 failed\n`)
   t.equal(good.status, 0)
   const secret = { key: 'FA36E44278DB3AB5F298F9F7DA8F1F88' }
@@ -190,11 +186,11 @@ t.test('the command', async (t) => {
       { id: 'right', algorithm: 'kcv.aes_cmac', inputs: secret, expected: { kcv: 'D77F007724' } },
     ]),
   )
-  const bad = mizan('vectors', 'crypto', file)
+  const bad = await mizan(file)
   t.equal(bad.status, 1)
   t.equal(bad.out, 'wrong: kcv: differs\nunknown: no algorithm kcv.none\n1 passed, 2 failed\n')
   t.notMatch(bad.out + bad.errors, /FA36E4|D77F00/)
-  const json = mizan('vectors', 'crypto', file, '--json')
+  const json = await mizan(file, '--json')
   t.equal(json.status, 1)
   t.same(JSON.parse(json.out), {
     passed: 1,
@@ -205,7 +201,7 @@ t.test('the command', async (t) => {
     ],
   })
   writeFileSync(file, '{}')
-  const noList = mizan('vectors', 'crypto', file)
+  const noList = await mizan(file)
   t.equal(noList.status, 1)
   t.match(noList.errors, /list of known answers/)
 })
@@ -216,7 +212,7 @@ t.test(
   'the shared known answers',
   { skip: existsSync(shared) ? false : 'the shared folder is not here' },
   async (t) => {
-    const run = mizan('vectors', 'crypto', shared)
+    const run = await mizan(shared)
     t.match(run.out, /^\d+ passed, 0 failed\n$/)
     t.equal(run.status, 0)
   },

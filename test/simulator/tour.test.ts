@@ -6,7 +6,9 @@ import type { Test } from 'tap'
 import { test } from 'tap'
 import { programmeCatalogue } from '../../src/benefit/programme-book.ts'
 import { shippedProgrammes } from '../../src/benefit/shipped-programmes.ts'
+import { demoCommand } from '../../src/commands/demo.ts'
 import { isAsExpected, playTour, type TourStep } from '../../src/simulator/tour.ts'
+import { commandRunner } from '../support/command.ts'
 import { expectSoundLedger } from '../support/exchange-cases.ts'
 import { MASTER_KEY, startTestSwitch, type TestSwitch } from '../support/switch.ts'
 
@@ -61,14 +63,19 @@ test('the tour', async (t) => {
 test('mizan demo', async (t) => {
   const world = await startTestSwitch(t, { households: 20, at: new Date().toISOString() })
   const env = { ...process.env, DATABASE_URL: world.databaseUrl, MIZAN_VAR: world.varDir, MIZAN_LOG_LEVEL: 'silent' }
-  const demo = (...args: string[]) => {
-    // The demo runs by the machine's clock, and its fingerprint reader signs when.
+  // The demo runs by the machine's clock, and its fingerprint reader signs when.
+  const setClock = () => {
     world.clock.nowMs = Date.now()
-    return exec(process.execPath, [cli, 'demo', ...args], { env })
+  }
+  const run = commandRunner(env)
+  const demo = (...args: string[]) => {
+    setClock()
+    return run(demoCommand, args)
   }
 
   await t.test('prints each exchange, masked, and the entries', async (t) => {
-    const { stdout, stderr } = await demo()
+    setClock()
+    const { stdout, stderr } = await exec(process.execPath, [cli, 'demo'], { env })
     t.equal(stderr, '')
     t.match(stdout, 'every answer is the expected one')
     t.match(stdout, /57 subsidy not cash {2}\d+\.\d ms/)
@@ -81,13 +88,14 @@ test('mizan demo', async (t) => {
     for (const { card } of world.world.households) t.notOk(stdout.includes(card.pan))
   })
   await t.test('--json prints one object', async (t) => {
-    const { stdout } = await demo('--json', '--var', world.varDir)
-    const report = JSON.parse(stdout)
+    const { out, status, errors } = await demo('--json', '--var', world.varDir)
+    t.same([status, errors], [0, ''])
+    const report = JSON.parse(out)
     t.equal(report.passed, true)
     t.equal(report.steps.length, 21)
     t.match(report.steps[9], { responseCode: '57', meaning: 'subsidy not cash', asExpected: true })
     t.ok(report.authorizations.length >= 10)
-    for (const { card } of world.world.households) t.notOk(stdout.includes(card.pan))
+    for (const { card } of world.world.households) t.notOk(out.includes(card.pan))
   })
   await t.test('what stays held is in a file of the network, which clears it', async (t) => {
     const receiving = { env: { ...env, MIZAN_MASTER_KEY: MASTER_KEY } }
@@ -110,12 +118,9 @@ test('mizan demo', async (t) => {
   await t.test('an answer that is not the expected one fails it', async (t) => {
     await world.client.query("update service_rollout set live_from = '2099-01-01' where service = 'ration'")
     await world.restart()
-    const failed = await demo('--json').then(
-      () => undefined,
-      (error: { code: number; stdout: string }) => error,
-    )
-    t.equal(failed?.code, 1)
-    const report = JSON.parse(failed?.stdout ?? '{}')
+    const failed = await demo('--json')
+    t.equal(failed.status, 1)
+    const report = JSON.parse(failed.out)
     t.match(report, { passed: false })
     t.match(report.steps[5], {
       responseCode: '57',
@@ -124,9 +129,11 @@ test('mizan demo', async (t) => {
     })
   })
   await t.test('without a switch it says what to do', async (t) => {
-    await t.rejects(demo('--host', '127.0.0.3'), { code: 1, stderr: /connect-failed .*is a switch running there/ })
+    const refused = async (message: RegExp, ...args: string[]) =>
+      t.match(await demo(...args), { status: 1, out: '', errors: message })
+    await refused(/connect-failed .*is a switch running there/, '--host', '127.0.0.3')
     rmSync(path.join(world.varDir, 'run', 'listeners.json'))
-    await t.rejects(demo(), { code: 1, stderr: /no switch runs in .*npm start/ })
-    await t.rejects(demo('--nonsense'), { code: 1, stderr: /unknown option/ })
+    await refused(/no switch runs in .*npm start/)
+    await refused(/unknown option/, '--nonsense')
   })
 })

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import type { Command } from 'commander'
+import { type Command, CommanderError } from 'commander'
 import { type CommandIo, processIo } from '../../src/commands/command-io.ts'
 import { LineInput } from '../../src/commands/line-input.ts'
 import { describeError } from '../../src/errors.ts'
@@ -41,12 +41,22 @@ export function commandRunner(basis: Environment) {
     const statusBefore = process.exitCode
     process.exitCode = 0
     try {
-      await make(io).parseAsync(args, { from: 'user' })
+      const command = make(io)
+      // What a command line does wrong ends the command, not this process.
+      for (const one of withSubcommands(command)) {
+        one.exitOverride().configureOutput({ writeOut: io.out, writeErr: io.note })
+      }
+      await command.parseAsync(args, { from: 'user' })
       return { status: Number(process.exitCode), out, errors }
     } catch (error) {
+      if (error instanceof CommanderError) return { status: error.exitCode, out, errors }
       return { status: 1, out, errors: `${errors}${describeError(error)}\n` }
     } finally {
       process.exitCode = statusBefore
     }
   }
+}
+
+function withSubcommands(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(withSubcommands)]
 }
