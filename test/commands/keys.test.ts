@@ -13,12 +13,13 @@ import { SoftwareModule } from '../../src/security/software-module.ts'
 import { installDemoKeys } from '../../src/simulator/demo-key-store.ts'
 import { demoKeys } from '../../src/simulator/demo-keys.ts'
 import { type Client, connect } from '../../src/store/connection.ts'
-import { prepareDatabase } from '../../src/store/installation.ts'
 import { readKeyEvents, readKeys } from '../../src/store/key-store.ts'
 import { type CommandRun, commandRunner } from '../support/command.ts'
-import { createTestDatabase, type TeardownHost } from '../support/database.ts'
+import { createTestDatabase, sharedKeyStore, type TeardownHost } from '../support/database.ts'
 
 const MASTER_KEY = '5a'.repeat(32)
+
+const openStore = await sharedKeyStore(t)
 
 interface Installation {
   readonly url: string
@@ -29,10 +30,7 @@ interface Installation {
 
 /** A key store of its own, and the commands on it. */
 async function install(t: TeardownHost): Promise<Installation> {
-  const { url } = await createTestDatabase(t)
-  await prepareDatabase(url, 1)
-  const app = await connect({ url, name: 'mizan test', role: 'mizan_app' })
-  t.teardown(() => app.end())
+  const { url, app } = await openStore(t)
   const folder = mkdtempSync(path.join(tmpdir(), 'mizan-keys-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   const basis = { DATABASE_URL: url, MIZAN_VAR: folder, MIZAN_MASTER_KEY: MASTER_KEY }

@@ -7,7 +7,6 @@ import { SoftwareModule } from '../../src/security/software-module.ts'
 import { assertNoDemoKeys, demoLinks, installDemoKeys } from '../../src/simulator/demo-key-store.ts'
 import { type Client, connect } from '../../src/store/connection.ts'
 import { addCustodian, disableCustodian, readCustodians, readSecretHash } from '../../src/store/custodian-store.ts'
-import { prepareDatabase } from '../../src/store/installation.ts'
 import {
   type KeyChange,
   type KeySnapshot,
@@ -17,7 +16,7 @@ import {
   saveKeys,
 } from '../../src/store/key-store.ts'
 import { watchKeys } from '../../src/store/key-watch.ts'
-import { createTestDatabase, type TeardownHost } from '../support/database.ts'
+import { createTestDatabase, sharedKeyStore } from '../support/database.ts'
 
 const DENIED = '42501'
 const CHECK = '23514'
@@ -25,14 +24,7 @@ const author = { user: 'tester', detail: 'a test' }
 const ring = new KeyRing(Buffer.alloc(32, 0x5a))
 const security = new SoftwareModule(ring, () => 0)
 
-async function openStore(t: TeardownHost): Promise<{ url: string; owner: Client; app: Client }> {
-  const { url } = await createTestDatabase(t)
-  await prepareDatabase(url, 1)
-  const owner = await connect({ url, name: 'mizan test' })
-  const app = await connect({ url, name: 'mizan test', role: 'mizan_app' })
-  t.teardown(() => Promise.all([owner.end(), app.end()]))
-  return { url, owner, app }
-}
+const openStore = await sharedKeyStore(t)
 
 function newKey(name: string, version: number, changes: Partial<KeyRecord> = {}): KeyRecord {
   const made = security.generateKey({ usage: 'P0', algorithm: 'T', modeOfUse: 'B', exportability: 'E', keyBytes: 16 })

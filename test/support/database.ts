@@ -4,11 +4,12 @@ import { mkdirSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Client } from '../../src/store/connection.ts'
+import { type Client, connect } from '../../src/store/connection.ts'
 import { withClient } from '../../src/store/database-location.ts'
 import { isOwnerAlive, readOwner } from '../../src/store/embedded/lock-file.ts'
 import { isProcessAlive } from '../../src/store/embedded/processes.ts'
 import { startEmbeddedPostgres } from '../../src/store/embedded-postgres.ts'
+import { prepareDatabase } from '../../src/store/installation.ts'
 import { migrate, readMigrations } from '../../src/store/migrations.ts'
 
 /** A database of a test's own. */
@@ -69,6 +70,26 @@ export function testServerFolder(): string {
 
 /** Sizes of the shared test server; durability is as everywhere. */
 export const testServerOptions = { sharedBuffersMb: 64, maxWalSizeMb: 512 }
+
+/**
+ * A set-up database that the tests of a file share, where making one for each would cost more than the tests do.
+ * @returns empties its key store, and gives connections of one test
+ */
+export async function sharedKeyStore(
+  t: TeardownHost,
+): Promise<(t: TeardownHost) => Promise<{ url: string; owner: Client; app: Client }>> {
+  const { url } = await createTestDatabase(t)
+  await prepareDatabase(url, 1)
+  return async (t) => {
+    const owner = await connect({ url, name: 'mizan test' })
+    await owner.query(
+      'truncate security_key, custodian, key_event, key_announcement, household restart identity cascade',
+    )
+    const app = await connect({ url, name: 'mizan test', role: 'mizan_app' })
+    t.teardown(() => Promise.all([owner.end(), app.end()]))
+    return { url, owner, app }
+  }
+}
 
 interface TestServer {
   /** Whether it is the one of this checkout; another server's databases are not ours to clean up. */
