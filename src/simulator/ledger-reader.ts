@@ -41,8 +41,9 @@ export async function readAuthorizations(
 ): Promise<LedgerAuthorization[]> {
   const { rows } = await client.query<{
     row: Omit<LedgerAuthorization, 'entries'> & { entries: LedgerEntry[] | null }
-  }>(
-    `select jsonb_build_object(
+  }>({
+    name: 'read_authorizations',
+    text: `select jsonb_build_object(
        'id', a.id, 'link', a.link, 'mti', a.mti, 'rrn', a.rrn, 'stan', a.stan, 'householdId', a.household_id,
        'result', a.result, 'responseCode', a.response_code, 'amountPiasters', a.amount,
        'approvedPiasters', a.approved_amount, 'originalId', a.original_id, 'trace', a.trace,
@@ -54,12 +55,12 @@ export async function readAuthorizations(
      from authorizations a
      where (a.acquirer, a.stan, a.transmission) in (select * from unnest($1::text[], $2::text[], $3::text[]))
      order by a.id`,
-    [
+    values: [
       messages.map((message) => institutionKey(message.acquirer)),
       messages.map((message) => message.stan),
       messages.map((message) => message.transmission),
     ],
-  )
+  })
   return rows.map(({ row }) => ({
     ...row,
     householdId: row.householdId ?? undefined,

@@ -32,9 +32,9 @@ t.test('access to the API', async (t) => {
         (await as(user)(url, { method, ...(method === 'POST' ? { body: { nothing: 1 } } : {}) })).status
       if (access === 'open') continue
       t.equal(await call(), 401, `nobody: ${action}`)
-      for (const role of roles) {
+      const statuses = await Promise.all(roles.map(async (role) => [role, await call(role)] as const))
+      for (const [role, status] of statuses) {
         const isOpen = access === 'logged-in' || access?.includes(role)
-        const status = await call(role)
         if (isOpen) t.ok(![401, 403].includes(status), `${role} may ${action}`)
         else t.equal(status, 403, `${role} may not ${action}`)
       }

@@ -12,7 +12,7 @@ export interface CommandRun {
   readonly errors: string
 }
 
-type Environment = Readonly<Record<string, string>>
+type Environment = Readonly<Record<string, string | undefined>>
 
 /**
  * Runs commands in this process, for a process each would cost minutes of the suite: with an environment, with text for
