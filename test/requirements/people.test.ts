@@ -266,7 +266,7 @@ test('people, their cards and what they are told', async (t) => {
   })
 
   await t.test(
-    'M11, M20: where a programme asks for it, a code from the telephone or an exception verifies',
+    'M9, M20: where a programme asks for it, a code from the telephone or an exception verifies who buys its goods',
     async (t) => {
       const { householdId, card, mobile } = await issue(t, 800, 2)
       const ration = (await user('operator').get('/programmes/ration')).body
