@@ -20,7 +20,7 @@ import { openClearingReconciliation } from './switch-clearing-reconciliation.ts'
 import { type Forwarding, openForwarding } from './switch-forward.ts'
 import { openJobs } from './switch-jobs.ts'
 import { type LinkWiring, openListeners, openNetworkLinks } from './switch-links.ts'
-import { Parts } from './switch-parts.ts'
+import { Parts, within } from './switch-parts.ts'
 import { openReconciliation } from './switch-reconciliation.ts'
 import * as events from './telemetry/events.ts'
 import { networkCutover } from './telemetry/forward-events.ts'
@@ -55,9 +55,10 @@ export interface ActiveSwitch {
   drain(drainMs?: number): Promise<void>
   /**
    * Drains, then stops all this. Idempotent.
+   * @param hurry how long links may take to fall silent, and all of it together. @default as long as it takes
    * @returns whether everything stopped as it should
    */
-  stop(drainMs?: number): Promise<boolean>
+  stop(hurry?: { readonly drainMs: number; readonly allMs: number }): Promise<boolean>
 }
 
 /** How the lanes are taken. */
@@ -153,15 +154,17 @@ async function open(base: SwitchBase, httpPort: number, options: ActivateOptions
     },
     lanes: () => writer.lanes.map(({ lane, epoch, state }) => ({ lane, epoch, running: state === 'running' })),
     drain,
-    stop: async (drainMs) => {
-      const isDrained = await drain(drainMs).then(
+    stop: async (hurry) => {
+      const endMs = performance.now() + (hurry?.allMs ?? Number.POSITIVE_INFINITY)
+      const drained = drain(hurry?.drainMs)
+      const isDrained = await (hurry === undefined ? drained : within(hurry.allMs, () => drained)).then(
         () => true,
         (error: unknown) => {
           events.unexpectedError(log, { where: 'drain' }, error)
           return false
         },
       )
-      return (await parts.stop()) && isDrained
+      return (await parts.stop(endMs - performance.now())) && isDrained
     },
   }
 }

@@ -21,15 +21,18 @@ export class Parts {
   /**
    * Stops everything, the last first. What cannot be stopped, or takes too long, is logged and the rest goes on.
    * Idempotent.
+   * @param allMs time for all together; what has not stopped by then is told to, and not waited for
    * @returns whether everything stopped as it should
    */
-  async stop(): Promise<boolean> {
+  async stop(allMs = Number.POSITIVE_INFINITY): Promise<boolean> {
+    const endMs = performance.now() + allMs
     let isClean = true
     for (;;) {
       const part = this.#stops.pop()
       if (part === undefined) return isClean
+      const timeoutMs = Math.max(0, Math.min(part.timeoutMs, endMs - performance.now()))
       try {
-        if ((await within(part.timeoutMs, part.stop)) === false) isClean = false
+        if ((await within(timeoutMs, part.stop)) === false) isClean = false
       } catch (error) {
         isClean = false
         unexpectedError(this.#log, { where: 'stop' }, error)
@@ -38,10 +41,11 @@ export class Parts {
   }
 }
 
-async function within(timeoutMs: number, work: () => unknown): Promise<unknown> {
+/** Waits for work, and no longer than so. */
+export async function within(timeoutMs: number, work: () => unknown): Promise<unknown> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`a part has not stopped in ${timeoutMs} ms`)), timeoutMs)
+    timer = setTimeout(() => reject(new Error(`a part has not stopped in ${Math.round(timeoutMs)} ms`)), timeoutMs)
   })
   try {
     return await Promise.race([work(), late])

@@ -26,6 +26,8 @@ export type EndReason = 'fenced' | 'handed-over'
 
 /** A fenced process answers what it has, which is refusals, and then closes its links. */
 const FENCED_DRAIN_MS = 500
+/** There is nothing to save in it: what it still holds up may be a connection that is dead. */
+const FENCED_STOP_MS = 5_000
 const QUERY_TIMEOUT_MIN_MS = 1_000
 
 /**
@@ -159,7 +161,7 @@ export class SwitchRoles {
     events.writerFenced(log, { lanes: active.lanes().map(({ lane }) => lane), next: exits ? 'exit' : 'standby' })
     this.#play('stopping')
     await this.#watch?.close()
-    await active.stop(FENCED_DRAIN_MS)
+    await active.stop({ drainMs: FENCED_DRAIN_MS, allMs: FENCED_STOP_MS })
     this.#active = undefined
     if (exits) this.#end('fenced')
     else this.#standBy()

@@ -11,6 +11,8 @@ import { version } from './version.ts'
  * would take the lanes from each other in turn.
  */
 const FENCED_STATUS = 3
+/** It has nothing to lose any more, and whoever watches it waits for its end. */
+const FENCED_FORCE_MS = 10_000
 const STOP_SIGNALS = ['SIGTERM', 'SIGINT'] as const
 /** A signal sent to a group of processes comes twice: from the terminal, and passed on by the program that started us. */
 const SAME_SIGNAL_MS = 1_000
@@ -43,14 +45,17 @@ export function startCommand(): Command {
 
 /**
  * Stops a switch and ends the process: with the given status when everything stopped as it should, else 1, as when it
- * takes too long.
+ * takes too long. A process that was fenced says so however it stopped.
  */
 function stopper(running: Switch, forceMs: number): (reason: string, status?: number) => void {
   return (reason, status = 0) => {
-    setTimeout(() => giveUp(`not stopped in ${forceMs} ms; ended`, 1), forceMs).unref()
+    const isFenced = status === FENCED_STATUS
+    const failed = isFenced ? FENCED_STATUS : 1
+    const limitMs = isFenced ? Math.min(forceMs, FENCED_FORCE_MS) : forceMs
+    setTimeout(() => giveUp(`not stopped in ${limitMs} ms; ended`, failed), limitMs).unref()
     running.stop(reason).then(
-      (isClean) => process.exit(isClean ? status : 1),
-      (error: unknown) => giveUp(describeError(error), 1),
+      (isClean) => process.exit(isClean ? status : failed),
+      (error: unknown) => giveUp(describeError(error), failed),
     )
   }
 }

@@ -9,7 +9,22 @@ export type ClientSettings = Omit<pg.ClientConfig, 'connectionString' | 'host' |
 const CONNECT_TIMEOUT_MS = 5_000
 /** A server that has not answered by then may hang: the next one is tried beside it. */
 const NEXT_AFTER_MS = 250
-const { Client: PgClient } = pg
+/** How long the end of a connection waits for the server to close its side: one that is gone never does. */
+const END_MS = 1_000
+
+/** A connection whose end does not depend on the other side. */
+export class PgClient extends pg.Client {
+  override end(): Promise<void>
+  override end(callback: (error: Error) => void): void
+  override end(callback?: (error: Error) => void): Promise<void> | undefined {
+    const { connection } = this as unknown as { readonly connection: { readonly stream: Socket } }
+    const cut = setTimeout(() => connection.stream.destroy(), END_MS)
+    const ended = super.end().finally(() => clearTimeout(cut))
+    if (callback === undefined) return ended
+    ended.then(() => callback(undefined as unknown as Error), callback)
+    return undefined
+  }
+}
 
 /**
  * Opens a connection to the server that a URL names; of several, to the first that answers and can be written. A server
@@ -96,15 +111,21 @@ function firstOf(urls: readonly string[], open: (url: string) => Promise<OpenSer
   })
 }
 
+interface PoolTarget {
+  readonly connectionString: string
+  readonly Client: typeof PgClient
+  readonly stream?: () => Socket
+}
+
 /**
  * Where a pool connects: each connection of it looks for the server that can be written. Spread it into the settings of
  * a pool, or of a package that opens pools and connections itself.
  */
-export function poolTarget(url: string): { connectionString: string; stream?: () => Socket } {
+export function poolTarget(url: string): PoolTarget {
   const { urls, mustBeWritable } = databaseServers(url)
-  const connectionString = urls[0] ?? url
-  if (urls.length === 1 && !mustBeWritable) return { connectionString }
-  return { connectionString, stream: () => new PrimarySocket(url) }
+  const target = { connectionString: urls[0] ?? url, Client: PgClient }
+  if (urls.length === 1 && !mustBeWritable) return target
+  return { ...target, stream: () => new PrimarySocket(url) }
 }
 
 /** A socket that connects to the server that can be written, whatever address it is given. */
