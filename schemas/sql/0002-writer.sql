@@ -312,20 +312,18 @@ create function load_past_wallets(p_lane smallint, p_ids bigint[], p_closed inte
   ) b
 $$;
 
--- Keys of the newest authorizations of a lane, and those that reversals without an original named, the oldest first; with
--- the instant from which on they are all there are.
-create function recent_keys(p_lane smallint, p_since date, p_limit integer)
-  returns table (keys uuid[], since timestamptz) language sql stable as $$
-  with newest as (
-    select a.id, a.dedupe_key, a.original_key from authorization_journal a
-      where a.lane + 0 = p_lane and a.business_date >= p_since order by a.id desc limit p_limit)
-  select coalesce(array_agg(k.key order by n.id), '{}'),
-         case when count(distinct n.id) < p_limit then p_since::timestamptz + interval '1 day'
-              else (select b.committed_at + interval '1 millisecond' from batch b where b.lane = p_lane and b.first_id <= min(n.id)
-                      order by b.seq desc limit 1) end
-    from newest n
-    cross join lateral unnest(array[n.dedupe_key, n.original_key]) k(key)
-    where k.key is not null
+-- Keys that authorizations of a lane were taken under, or that reversals named and nobody had sent yet, of a range: the
+-- first bytes of a key are the time that its sender stamped on it (DE7).
+create function keys_within(p_lane smallint, p_since date, p_from uuid, p_to uuid, p_limit integer)
+  returns setof uuid language sql stable as $$
+  (select a.dedupe_key from authorization_journal a
+    where a.dedupe_key between p_from and p_to and a.lane = p_lane and a.business_date >= p_since
+    order by a.dedupe_key limit p_limit)
+  union all
+  (select a.original_key from authorization_journal a
+    where a.original_key between p_from and p_to and a.original_id is null and a.lane + 0 = p_lane
+      and a.business_date >= p_since
+    order by a.original_key limit p_limit)
 $$;
 
 -- Refunds of an authorization that were not reversed again.

@@ -5,6 +5,12 @@ import type { AuthorizationRequest } from './request.ts'
 const MARK = 0xff
 const HASH_BYTES = 15
 
+/** The first and the last that there can be. */
+export const EARLY_KEYS: readonly [string, string] = [
+  String.fromCharCode(MARK) + '\0'.repeat(HASH_BYTES),
+  String.fromCharCode(MARK).repeat(1 + HASH_BYTES),
+]
+
 type Named = Pick<
   AuthorizationRequest,
   'panIndex' | 'networkReference' | 'amountPiasters' | 'rrn' | 'terminal' | 'acceptor'

@@ -244,8 +244,16 @@ export function keyOf(acquirer: string, terminal: string, stan: string, transmis
   const digest = hash('sha256', text, 'binary')
   const time = Number(transmission) || 0
   return (
-    String.fromCharCode((time >>> 24) & 255, (time >>> 16) & 255, (time >>> 8) & 255, time & 255) + digest.slice(0, 12)
+    String.fromCharCode((time >>> 24) & 255, (time >>> 16) & 255, (time >>> 8) & 255, time & 255) +
+    digest.slice(0, HASH_CHARACTERS)
   )
+}
+
+/** First and last key of messages with a DE7, of ten digits. */
+export function keysOfTransmission(transmission: string): readonly [string, string] {
+  const time = Number(transmission)
+  const start = String.fromCharCode((time >>> 24) & 255, (time >>> 16) & 255, (time >>> 8) & 255, time & 255)
+  return [start + '\0'.repeat(HASH_CHARACTERS), start + '\xff'.repeat(HASH_CHARACTERS)]
 }
 
 /** DE7 of the message that a key is of, as {@link keyOf} wrote it down; no date for one that had none. */
@@ -255,6 +263,8 @@ export function transmissionOfKey(key: string): string {
   return String(time).padStart(10, '0')
 }
 
+/** Of the hash in a key, behind its time. */
+const HASH_CHARACTERS = 12
 const STAN = /^\d{6}$/
 const TRANSMISSION = /^(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])([01]\d|2[0-3])([0-5]\d){2}$/
 

@@ -8,7 +8,7 @@ import type { Prefetched, PrefetchQuery } from '../store/prefetch.ts'
 import type { Agenda } from './agenda.ts'
 import type { Chance } from './chance.ts'
 import { chainHash, type Ledger } from './ledger.ts'
-import { loadHousehold, readPastWallets, readPrefetch, readRecentKeys } from './ledger-reads.ts'
+import { loadHousehold, readKeysWithin, readPastWallets, readPrefetch } from './ledger-reads.ts'
 
 /** How a database treats what it is asked. Milliseconds and chances. */
 export interface JournalFaults {
@@ -165,8 +165,8 @@ export class SimulatedJournal implements LaneJournal {
     )
   }
 
-  recentKeys(since: CivilDate, limit: number): Promise<{ keys: string[]; sinceMs: number }> {
-    return this.#read(() => readRecentKeys(this.#server.ledger, this.#lane, since, limit))
+  keysWithin(since: CivilDate, from: string, to: string, limit: number): Promise<readonly string[]> {
+    return this.#read(() => readKeysWithin(this.#server.ledger, this.#lane, since, { from, to, limit }))
   }
 
   async hasBatch(seq: number, hash: Buffer): Promise<boolean> {

@@ -275,24 +275,19 @@ export function readPastWallets(
   return past
 }
 
-/** Keys of the newest authorizations: as `recent_keys` does. */
-export function readRecentKeys(
+/** Keys from one to another: as `keys_within` does. */
+export function readKeysWithin(
   { tables }: Ledger,
   lane: number,
   since: CivilDate,
-  limit: number,
-): { keys: string[]; sinceMs: number } {
+  { from, to, limit }: { readonly from: string; readonly to: string; readonly limit: number },
+): string[] {
   const own = tables.authorizations.filter((one) => one.lane === lane && one.businessDate >= since)
-  const newest = own.sort((a, b) => b.row.id - a.row.id).slice(0, limit)
-  const keys = newest
-    .reverse()
-    .flatMap(({ row }) => (row.originalKey === undefined ? [row.key] : [row.key, row.originalKey]))
-  const oldest = newest[0]
-  if (newest.length < limit || oldest === undefined) {
-    const [year, month, day] = [Math.floor(since / 10_000), Math.floor(since / 100) % 100, since % 100]
-    // Midnight of the day after, UTC: the database's time zone.
-    return { keys, sinceMs: globalThis.Date.UTC(year, month - 1, day + 1) }
-  }
-  const batch = tables.batches.findLast(({ batch: one }) => one.lane === lane && one.firstId <= oldest.row.id)
-  return { keys, sinceMs: (batch?.batch.atMs ?? 0) + 1 }
+  const within = (keys: (string | undefined)[]) =>
+    keys
+      .filter((key) => key !== undefined && key >= from && key <= to)
+      .sort()
+      .slice(0, limit) as string[]
+  const orphans = own.filter(({ row }) => row.originalId === undefined)
+  return [...within(own.map(({ row }) => row.key)), ...within(orphans.map(({ row }) => row.originalKey))]
 }

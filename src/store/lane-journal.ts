@@ -66,11 +66,13 @@ export interface LaneJournal {
   loadAfter(householdId: number, limit: number, entitlementDate: CivilDate): Promise<readonly Household[]>
 
   /**
-   * Keys of the lane's newest authorizations, the oldest first.
-   * @returns the keys as 16 bytes of latin1, and the instant from which on they are complete
+   * Keys from one to another, 16 bytes of latin1 each: those that authorizations of the lane were taken under, and those
+   * of originals that reversals named and that have not come.
+   * @param since first business date that is looked at
+   * @param limit most of each
    * @throws MizanError STORE_UNAVAILABLE
    */
-  recentKeys(since: CivilDate, limit: number): Promise<{ keys: string[]; sinceMs: number }>
+  keysWithin(since: CivilDate, from: string, to: string, limit: number): Promise<readonly string[]>
 
   /**
    * Whether a batch is in the journal, asked over a connection of its own: for a writer that has lost the lane.

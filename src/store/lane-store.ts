@@ -2,11 +2,11 @@ import { randomUUID } from 'node:crypto'
 import type pg from 'pg'
 import { type CivilDate, type CivilMonth, formatDate } from '../calendar.ts'
 import type { Household } from '../card/household.ts'
-import { assert, describeError, MizanError } from '../errors.ts'
+import { describeError, MizanError } from '../errors.ts'
 import type { Balance } from '../ledger/transfer.ts'
 import type { Batch } from './batch.ts'
 import { batchHash } from './batch-hash.ts'
-import { byteaArray, int4Array, int8Array, textArray, uuidArray, uuidBytes } from './binary-arrays.ts'
+import { byteaArray, int4Array, int8Array, textArray, uuidArray, uuidBytes, uuidText } from './binary-arrays.ts'
 import { BatchEncoder, commitText, readRowTypes } from './commit-parameters.ts'
 import { connect, isOutcomeUnknown, refusalOf } from './connection.ts'
 import type { CommitOutcome, LaneJournal, LanePosition } from './lane-journal.ts'
@@ -222,28 +222,22 @@ export class LaneStore implements LaneJournal {
     }
   }
 
-  /**
-   * Keys of the lane's newest authorizations, the oldest first.
-   * @returns the keys as 16 bytes of latin1, and the instant from which on they are complete
-   * @throws MizanError STORE_UNAVAILABLE
-   */
-  async recentKeys(since: CivilDate, limit: number): Promise<{ keys: string[]; sinceMs: number }> {
+  /** See {@link LaneJournal.keysWithin}. */
+  async keysWithin(since: CivilDate, from: string, to: string, limit: number): Promise<readonly string[]> {
     const client = this.#reader
     if (client === undefined) throw new MizanError('STORE_UNAVAILABLE', 'the lane is not connected')
     try {
       const { commitTimeoutMs } = this.#options
-      // Read once, at the start, and as many as memory holds: what a commit may take says nothing about it.
+      // Read at the start alone: what a commit may take says nothing about it.
       await client.query(`set statement_timeout = ${Math.max(commitTimeoutMs, START_TIMEOUT_MS)}`)
       const query = {
-        text: 'select * from recent_keys($1, $2, $3)',
-        values: [this.#options.lane, formatDate(since), limit],
+        text: 'select keys_within($1, $2, $3, $4, $5) as key',
+        values: [this.#options.lane, formatDate(since), uuidText(from), uuidText(to), limit],
         query_timeout: Math.max(commitTimeoutMs, START_TIMEOUT_MS) + 1_000,
       }
-      const { rows } = await client.query<{ keys: string[]; since: Date }>(query)
+      const { rows } = await client.query<{ key: string }>(query)
       await client.query(`set statement_timeout = ${commitTimeoutMs}`)
-      const [found] = rows
-      assert(found !== undefined, 'recent_keys returns one row')
-      return { keys: found.keys.map(uuidBytes), sinceMs: found.since.getTime() }
+      return rows.map(({ key }) => uuidBytes(key))
     } catch (cause) {
       this.drop()
       throw new MizanError('STORE_UNAVAILABLE', describeError(cause), { cause })

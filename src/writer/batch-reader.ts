@@ -12,8 +12,8 @@ import { Partitions } from './partitions.ts'
 import type { RecentKeys } from './recent-keys.ts'
 import type { Portion } from './work.ts'
 
-/** Business days in which the keys to be remembered at a start are looked for. */
-const KEY_DAYS = 2
+/** Business days in which keys of senders that are ahead are looked for at a start: as far as a clock may be ahead. */
+const KEY_DAYS = 3
 const nothingPast: Lookups['past'] = new Map()
 
 export interface BatchReaderOptions {
@@ -42,18 +42,15 @@ export class BatchReader {
   }
 
   /**
-   * Fills an empty memory of recent keys, and prepares the day.
+   * Begins the memory of recent keys, and prepares the day.
    * @param byClock business date by the clock
    * @param day business date of the first batch: later where a day was closed early
-   * @param keysMax keys to be remembered
    * @throws MizanError STORE_UNAVAILABLE
    */
-  async start(byClock: CivilDate, day: CivilDate, keysMax: number): Promise<void> {
+  async start(byClock: CivilDate, day: CivilDate): Promise<void> {
     const { store, recent, clock } = this.#options
-    const { keys, sinceMs } = await store.recentKeys(addDays(byClock, -KEY_DAYS), keysMax)
-    recent.restore(keys, sinceMs)
-    // The journal’s instants are those of clocks that may have been wrong: what was sent before the start is asked for.
-    recent.distrust(clock.now())
+    const since = addDays(byClock, -KEY_DAYS)
+    await recent.recall(clock.now(), (from, to, limit) => store.keysWithin(since, from, to, limit))
     await this.#partitions.prepare(day)
   }
 

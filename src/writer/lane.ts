@@ -113,7 +113,7 @@ export class Lane {
     if (position === undefined) throw new MizanError('NOT_FOUND', `lane ${this.lane} is not in the database`)
     this.#pipeline.position = position
     const byClock = businessDate(this.#clock.now(), this.#limits.cutoverMinutes)
-    await this.#reader.start(byClock, this.businessDate, Math.floor(this.#limits.recentKeys / 2))
+    await this.#reader.start(byClock, this.businessDate)
     this.#state = 'running'
     this.#lateSweep = this.#timing.every(LATE_SWEEP_MS, () => this.#answerLate())
     this.#loop = this.#run()

@@ -1,5 +1,5 @@
-import { isEarlyKey } from '../authorization/early-keys.ts'
-import { transmissionOfKey } from '../authorization/inbound.ts'
+import { EARLY_KEYS, isEarlyKey } from '../authorization/early-keys.ts'
+import { keysOfTransmission, transmissionOfKey } from '../authorization/inbound.ts'
 import { transmissionInstant } from '../calendar.ts'
 import { KeyTable } from './key-table.ts'
 
@@ -10,6 +10,8 @@ const AHEAD_ONE_IN = 16
 const AHEAD_MIN = 64
 /** A DE7 further ahead than this is no time of any clock, such as one of another year. */
 const AHEAD_MAX_MS = 2 * 86_400_000
+const FIRST_OF_YEAR = '0101000000'
+const LAST_OF_YEAR = '1231235959'
 
 interface Generation {
   readonly keys: KeyTable
@@ -96,18 +98,40 @@ export class RecentKeys {
     return this.#younger.keys.has(key) || this.#older.keys.has(key)
   }
 
+  /**
+   * Begins with what the journal knows and the clock does not tell: keys of senders that are ahead of it, and early
+   * reversals. Of what was sent before, the journal is asked.
+   * @param read keys of the journal from one to another, so many at most
+   */
+  async recall(
+    nowMs: number,
+    read: (from: string, to: string, limit: number) => Promise<readonly string[]>,
+  ): Promise<void> {
+    this.distrust(nowMs)
+    const untilMs = nowMs + AHEAD_MAX_MS
+    for (const [from, to] of [...keyRanges(nowMs + SKEW_MS, untilMs), EARLY_KEYS]) {
+      const keys = await read(from, to, this.#aheadMax)
+      for (const key of keys) this.add(key, nowMs)
+      if (keys.length >= this.#aheadMax && from !== EARLY_KEYS[0]) {
+        this.#askedUntilMs = Math.max(this.#askedUntilMs, untilMs)
+      }
+    }
+  }
+
   /** Vouches for nothing that was sent before an instant: the clock that it went by was wrong. */
   distrust(untilMs: number): void {
     for (const generation of [this.#younger, this.#older]) generation.sinceMs = Math.max(generation.sinceMs, untilMs)
   }
+}
 
-  /** Begins anew with keys of the journal, the oldest first. @param sinceMs from when on these are all there are */
-  restore(keys: readonly string[], sinceMs: number): void {
-    for (const generation of [this.#younger, this.#older]) {
-      generation.keys.clear()
-      generation.sinceMs = sinceMs
-      generation.earlyKeys = 0
-    }
-    for (const key of keys) this.add(key, sinceMs)
-  }
+/** Keys of all times from one to another; a DE7 has no year. */
+function keyRanges(fromMs: number, toMs: number): (readonly [string, string])[] {
+  const [from, to] = [de7Of(fromMs), de7Of(toMs)]
+  const range = (first: string, last: string) => [keysOfTransmission(first)[0], keysOfTransmission(last)[1]] as const
+  return from <= to ? [range(from, to)] : [range(from, LAST_OF_YEAR), range(FIRST_OF_YEAR, to)]
+}
+
+/** DE7 of an instant: MMDDhhmmss, UTC. */
+function de7Of(ms: number): string {
+  return new Date(ms).toISOString().replaceAll(/\D/g, '').slice(4, 14)
 }

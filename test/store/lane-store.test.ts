@@ -1,4 +1,5 @@
 import t from 'tap'
+import { keysOfTransmission } from '../../src/authorization/inbound.ts'
 import type { CivilDate } from '../../src/calendar.ts'
 import { moneyAccount } from '../../src/ledger/accounts.ts'
 import type { Batch } from '../../src/store/batch.ts'
@@ -42,17 +43,18 @@ t.test(
     const { url } = await openStores(t, 0)
     const owner = await connect({ url, name: 'test' })
     await owner.query(`
-    alter function recent_keys(smallint, date, integer) rename to recent_keys_at_once;
-    create function recent_keys(p_lane smallint, p_since date, p_limit integer)
-      returns table (keys uuid[], since timestamptz) language plpgsql as $$
+    alter function keys_within(smallint, date, uuid, uuid, integer) rename to keys_within_at_once;
+    create function keys_within(p_lane smallint, p_since date, p_from uuid, p_to uuid, p_limit integer)
+      returns setof uuid language plpgsql as $$
       begin
-        perform pg_sleep(0.4);
-        return query select * from recent_keys_at_once(p_lane, p_since, p_limit);
+        perform pg_sleep(1);
+        return query select * from keys_within_at_once(p_lane, p_since, p_from, p_to, p_limit);
       end $$`)
-    const store = new LaneStore({ url, lane: 0, commitTimeoutMs: 150 })
+    const store = new LaneStore({ url, lane: 0, commitTimeoutMs: 500 })
     t.teardown(() => Promise.all([store.close(), owner.end()]))
     await store.take()
-    t.strictSame((await store.recentKeys(20_261_122 as CivilDate, 10)).keys, [])
+    const [from, to] = keysOfTransmission('1122100000')
+    t.strictSame(await store.keysWithin(20_261_122 as CivilDate, from, to, 10), [])
     await owner.query('begin')
     await owner.query('select from lane for update')
     const position = { epoch: 1, lastSeq: 0, lastHash: Buffer.alloc(32), nextId: 64, openDate: 20000101 as CivilDate }

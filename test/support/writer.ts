@@ -18,6 +18,7 @@ import { dueClosingQuery } from '../../src/store/due-closings.ts'
 import { dueHoldQuery } from '../../src/store/due-holds.ts'
 import { prepareDatabase } from '../../src/store/installation.ts'
 import { loadReferenceData } from '../../src/store/reference-data.ts'
+import { systemTiming, type Timing } from '../../src/timing.ts'
 import { Authenticator } from '../../src/writer/authenticator.ts'
 import type { LaneLimits } from '../../src/writer/lane-options.ts'
 import type { LaneObserver } from '../../src/writer/observer.ts'
@@ -28,13 +29,23 @@ import { bytesOf, keyRecordOf, panKeysOf, panProtectionOf } from './pan-keys.ts'
 /** A clock that a test moves. */
 export class TestClock {
   #offsetMs = 0
+  #passedMs = 0
+  /** Timers of the machine, by whose clock that time has passed too that a test let pass. */
+  readonly timing: Timing = { ...systemTiming, monotonicMs: () => systemTiming.monotonicMs() + this.#passedMs }
 
   now(): number {
     return Date.now() + this.#offsetMs
   }
 
+  /** Sets the clock. */
   advance(ms: number): void {
     this.#offsetMs += ms
+  }
+
+  /** Lets time pass: no clock is set. */
+  pass(ms: number): void {
+    this.#offsetMs += ms
+    this.#passedMs += ms
   }
 }
 
@@ -137,6 +148,7 @@ export async function writerWorld(t: TeardownHost, options: { households?: numbe
           },
         },
         clock,
+        timing: clock.timing,
         observer: overrides.observer ?? {},
         timeBudgetMs: overrides.timeBudgetMs ?? 10_000,
         commitTimeoutMs: 20_000,

@@ -8,17 +8,8 @@ import { ask, purchaseOf, writerWorld } from '../support/writer.ts'
 const BUDGET_MS = 500
 const TRIES_MAX = 20
 
-/** What a sender's clock may be ahead; see src/writer/recent-keys.ts. */
-const SKEW_MS = 10_000
-
-/**
- * A purchase that no journal is asked about: sent, as far as its DE7 says, so long after the start that memory vouches
- * for its key.
- */
-function vouchedFor(clock: { now(): number }) {
-  const nowMs = clock.now()
-  return purchaseOf(1, nowMs + SKEW_MS, { receivedAtMs: nowMs })
-}
+/** So long after the start memory vouches for a key, and no journal is asked; see src/writer/recent-keys.ts. */
+const VOUCHED_FOR_MS = 20_000
 
 /** A busy machine may take longer than the budget. */
 async function untilApproved(writer: Writer, clock: { now(): number }): Promise<boolean> {
@@ -36,12 +27,11 @@ test('a copy of a request whose fate is open is never answered 91: it gets the a
   const writer = await world.start({ laneUrl, timeBudgetMs: BUDGET_MS })
   // In memory, the household of the request needs no reading.
   t.ok(await untilApproved(writer, world.clock))
-  // DE7 has whole seconds.
-  await sleep(1_000)
+  world.clock.pass(VOUCHED_FOR_MS)
 
   // The batch is made durable, and nobody says so.
   proxy.toClient.blackHole = true
-  const request = vouchedFor(world.clock)
+  const request = purchaseOf(1, world.clock.now())
   const first = ask(writer, request)
   await sleep(20)
   const repeats = [ask(writer, { ...request, repeat: true }), ask(writer, { ...request, repeat: true })]

@@ -41,15 +41,46 @@ t.test('it is bounded, and forgetting shrinks the cover', async (t) => {
   t.equal(recent.mustAsk(key('e'), startMs + 55_000, startMs + 61_000), true)
 })
 
-t.test('it begins with what the journal knows', async (t) => {
-  const recent = new RecentKeys(4, startMs)
-  recent.add(key('z'), startMs)
-  recent.restore([key('a'), key('b'), key('c')], startMs - 60_000)
-  t.equal(recent.size, 3)
-  t.equal(recent.mustAsk(key('x'), startMs - 50_001, startMs), true, 'before the time that was read')
-  t.equal(recent.mustAsk(key('x'), startMs - 50_000, startMs), false)
-  for (const name of ['a', 'b', 'c']) t.equal(recent.mustAsk(key(name), startMs, startMs), true)
-})
+t.test(
+  'it begins with what the journal knows of senders that are ahead, and asks about all that was sent before',
+  async (t) => {
+    const ahead = (ms: number, name: string) =>
+      keyOf(
+        '81800001',
+        name,
+        '000001',
+        new Date(endOfYearMs + ms).toISOString().replaceAll(/\D/g, '').slice(4, 14),
+        '0200',
+      )
+    const endOfYearMs = Date.UTC(2026, 11, 31, 23, 59)
+    const minuteMs = 60_000
+    const [past, near, soon, nextYear, far] = [-minuteMs, 5_000, 30_000, 5 * minuteMs, 3 * 86_400_000].map((ms, at) =>
+      ahead(ms, `T000000${at}`),
+    ) as [string, string, string, string, string]
+    const early = `\xff${'e'.repeat(15)}`
+    const journal = [past, near, soon, nextYear, far, early]
+    const recent = new RecentKeys(100, endOfYearMs)
+    await recent.recall(endOfYearMs, async (from, to, limit) =>
+      journal.filter((one) => one >= from && one <= to).slice(0, limit),
+    )
+    t.equal(recent.size, 3, 'one of this year, one of the next, and an early reversal')
+    t.equal(recent.mustAsk(soon, endOfYearMs + 30_000, endOfYearMs + 30_000), true)
+    t.equal(recent.mustAsk(ahead(30_000, 'T0000009'), endOfYearMs + 30_000, endOfYearMs + 30_000), false)
+    t.equal(recent.mustAsk(nextYear, endOfYearMs + 5 * minuteMs, endOfYearMs + 5 * minuteMs), true)
+    t.equal(recent.mustAsk(past, endOfYearMs - minuteMs, endOfYearMs), true)
+    t.ok(recent.hasAny(() => [early]))
+
+    const full = new RecentKeys(4, endOfYearMs)
+    await full.recall(endOfYearMs, async (_from, _to, limit) =>
+      Array.from({ length: limit }, (_, at) => ahead(minuteMs, `T${String(at).padStart(7, '0')}`)),
+    )
+    t.equal(
+      full.mustAsk(ahead(minuteMs, 'T9999999'), endOfYearMs + minuteMs, endOfYearMs + minuteMs),
+      true,
+      'more than it keeps',
+    )
+  },
+)
 
 t.test('a clock that was set is noticed, and what it vouched for is asked again', async (t) => {
   let nowMs = startMs
