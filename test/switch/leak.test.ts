@@ -78,6 +78,8 @@ class Installation {
     for (const name of readdirSync(folder)) {
       const file = path.join(folder, name)
       if (name === 'demo' || name === 'keys') continue
+      // A file of the network as the network left it, which names cards in clear until it is taken.
+      if (file === path.join(this.folder, 'clearing', 'in')) continue
       text += statSync(file).isDirectory() ? this.files(file) : readFileSync(file, 'latin1')
     }
     return text
