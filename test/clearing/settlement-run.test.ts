@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import t from 'tap'
+import type { AuthorizationRequest } from '../../src/authorization/request.ts'
 import type { CivilDate } from '../../src/calendar.ts'
 import { settleRun } from '../../src/clearing/settlement/run.ts'
 import { moneyAccount } from '../../src/ledger/accounts.ts'
@@ -21,7 +22,8 @@ import { listPositions, listSuspensions } from '../../src/store/clearing/settlem
 import { awaitCommand, requestCommand } from '../../src/store/command-requests.ts'
 import { verifyLedger, verifyWithin } from '../../src/store/verify.ts'
 import { type LiveLedger, openLedger } from '../ledger/live-ledger.ts'
-import { messageOf, playScenario, SECOND_ID } from '../ledger/scenario.ts'
+import { FIRST_ID, messageOf, playScenario, SECOND_ID } from '../ledger/scenario.ts'
+import { schemaFolder, schemaProblem, skipWithout } from './iso20022-schemas.ts'
 
 const [DAY, NEXT] = [20261118 as CivilDate, 20261119 as CivilDate]
 const AUTHOR = { actor: 'test', reason: 'test' }
@@ -174,6 +176,12 @@ t.test('a day is settled, its payments answered, and what failed is paid again',
     ])
     const ration = { fromAccount: '91', amountPiasters: 600 }
     await ledger.submit(messageOf(ledger, SECOND_ID, 'grocer', { ...ration, stan: '900001', rrn: '900001900001' }))
+    const more = (category: 'atm' | 'shop', stan: string, fields: Partial<AuthorizationRequest>) =>
+      ledger.submit(messageOf(ledger, FIRST_ID, category, { stan, rrn: `${stan}${stan}`, ...fields }))
+    const cash = { transactionType: '01', amountPiasters: 50_000, acquirer: '81800002' } as const
+    t.equal((await more('atm', '900002', cash)).result, 'approved')
+    const onRail = { schemeRail: true, amountPiasters: 7_000, acquirer: '40000001' } as const
+    t.equal((await more('shop', '900003', onRail)).result, 'approved')
     await closeDay(ledger, NEXT)
     await setPayoutCycle(
       client,
@@ -189,8 +197,25 @@ t.test('a day is settled, its payments answered, and what failed is paid again',
       },
       AUTHOR,
     )
-    const { run: made } = await run(NEXT)
+    const { run: made, files } = await run(NEXT)
     t.match(made.totals, { heldBack: 1, heldBackPiasters: '60', payablePiasters: '600' })
+    t.match(
+      (await listPositions(client, { businessDate: NEXT, cycle: 1 })).map(({ kind, institution, netPiasters }) => [
+        kind,
+        institution,
+        netPiasters,
+      ]),
+      [
+        ['acquirer', 81_800_002, 50_000],
+        ['bank', 1, Number],
+        ['scheme', 0, 7_000],
+      ],
+    )
+    const skip = skipWithout(schemaFolder)
+    for (const { type, path: place } of skip === false ? files : []) {
+      const text = readFileSync(path.join(folder, place), 'utf8')
+      t.equal(schemaProblem(type === 'PAY' ? 'pain.001.001.09' : 'pacs.009.001.08', text), undefined, place)
+    }
     const again = await findInstruction(client, `${idOf(GROCER, NEXT, 'RO')}-1`)
     t.match(again, { purpose: 'repayment', amountPiasters: 2_400, replaces: idOf(GROCER), state: 'prepared' })
     t.equal((await findInstruction(client, idOf(GROCER)))?.replacedBy, again?.endToEndId)

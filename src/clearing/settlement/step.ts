@@ -1,6 +1,9 @@
+import { formatDate } from '../../calendar.ts'
 import { MizanError } from '../../errors.ts'
 import { formatPiasters } from '../../money.ts'
 import { connect } from '../../store/connection.ts'
+import type { Logger } from '../../telemetry/logger.ts'
+import { settlementDone, settlementNeedsData } from '../../telemetry/settlement-events.ts'
 import type { DayStep } from '../day/step.ts'
 import type { SettlementIdentity } from './files.ts'
 import { settleRun } from './run.ts'
@@ -20,11 +23,12 @@ export function settleStep(options: SettleStepOptions): DayStep {
   return {
     name: 'settle',
     description: 'work out what is payable to outlets and institutions, post it, and write the payment instructions',
-    async run({ businessDate, url, folder, signal, progress }) {
+    async run({ businessDate, url, folder, signal, log, progress }) {
       const client = await connect({ url, name: 'mizan settlement', role: 'mizan_app' })
       try {
         const key = { businessDate, cycle: 1 }
         const { run, postings, files } = await settleRun(client, { ...key, ...options, folder, signal, progress })
+        report(log, formatDate(businessDate), { totals: run.totals, postings, files: files.length })
         const { payouts = 0, payoutPiasters = '0', nets = 0 } = run.totals
         const words =
           `${payouts} payout(s) of ${formatPiasters(BigInt(String(payoutPiasters)))} EGP and ${nets} net position(s), ` +
@@ -43,5 +47,25 @@ export function settleStep(options: SettleStepOptions): DayStep {
         await client.end().catch(() => undefined)
       }
     },
+  }
+}
+
+interface Made {
+  readonly totals: Readonly<Record<string, unknown>>
+  readonly postings: number
+  readonly files: number
+}
+
+function report(log: Logger, businessDate: string, { totals, postings, files }: Made): void {
+  const [payouts, nets] = [Number(totals.payouts ?? 0), Number(totals.nets ?? 0)]
+  settlementDone(log, { businessDate, payouts, nets, postings, files })
+  const withoutTariff = Number(totals.withoutTariff ?? 0)
+  const waiting = (totals.waiting ?? {}) as Readonly<Record<string, { readonly accounts: number }>>
+  const accountsWithoutBank = ['no-account', 'no-bank', 'no-institution'].reduce(
+    (sum, note) => sum + (waiting[note]?.accounts ?? 0),
+    0,
+  )
+  if (withoutTariff + accountsWithoutBank > 0) {
+    settlementNeedsData(log, { businessDate, withoutTariff, accountsWithoutBank })
   }
 }
