@@ -12,7 +12,7 @@ export interface OpenItem {
   readonly postingReference: string | undefined
 }
 
-const POLL_MS = 20
+const POLL_MS = 60
 
 /** Items of a file whose postings are under way, up to a number of them. */
 export async function openItems(client: Queryable, fileId: number, limit: number): Promise<OpenItem[]> {
