@@ -9,12 +9,14 @@ import { benchCrypto } from './crypto.ts'
 import { runMax } from './max.ts'
 import { type BenchOptions, type CryptoKind, cryptoKinds } from './options.ts'
 import { runOverload } from './overload.ts'
+import { runProtect } from './protect.ts'
 import { runRestartBench } from './restart.ts'
 import { runRollover } from './rollover.ts'
 import { runBench } from './run.ts'
 
 const RATE_MAX = 200_000
 const SECONDS_MAX = 3_600
+const PROTECT_BYTES_MAX = 100_000_000_000
 const CARDS_MAX = 10_000_000
 const ITEMS_MAX = 100_000_000
 
@@ -123,6 +125,17 @@ program.addCommand(
         const { var: varDir, ...rest } = options
         if (!(await runClearingBench(varDir === undefined ? rest : { ...rest, varDir }))) process.exitCode = 1
       },
+    ),
+)
+program.addCommand(
+  new Command('protect')
+    .description('time signing, encrypting, opening and verifying a clearing file, with the memory it takes')
+    .option('--bytes <n>', 'size of the file', whole(1, PROTECT_BYTES_MAX), 1_000_000_000)
+    .option('--var <folder>', 'folder of the bench; default: var/bench', (folder) => path.resolve(folder))
+    .option('--json', 'one JSON object on stdout', false)
+    .action(
+      ({ bytes, json, var: varDir = path.resolve('var/bench') }: { bytes: number; json: boolean; var?: string }) =>
+        runProtect({ bytes, varDir, json }),
     ),
 )
 program.addCommand(codec).addCommand(verbs)

@@ -129,6 +129,7 @@ async function open(base: SwitchBase, httpPort: number, options: ActivateOptions
     clock,
     metrics: metrics.notifications,
     networkClearing: metrics.networkClearing,
+    deliveries: metrics.deliveries,
     log,
   })
   parts.add(() => jobs?.close())

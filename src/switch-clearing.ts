@@ -20,22 +20,25 @@ import type { PeerCutover } from './link/cutover.ts'
 import { askCutover, type DaysSeen } from './store/clearing/business-day.ts'
 import { type KeptConnection, keptConnection } from './store/kept-connection.ts'
 import type { SwitchBase } from './switch-base.ts'
+import { deliveryOptions, deliverySteps } from './switch-delivery.ts'
 import type { Parts } from './switch-parts.ts'
 import * as events from './telemetry/day-events.ts'
 import type { DayMetrics } from './telemetry/day-metrics.ts'
 
 /** What steps need besides the configuration. */
 export interface DayStepWiring {
-  readonly config: Pick<Config, 'businessDay' | 'clearing'>
+  readonly config: Config
 }
 
 /** The steps of a business day, for the switch and the command line alike. */
-export function daySteps({ config: { businessDay, clearing } }: DayStepWiring): DayStep[] {
+export function daySteps({ config }: DayStepWiring): DayStep[] {
+  const { businessDay, clearing } = config
   const { name, bic, purpose, writerStallMs } = clearing.settlement
   return [
     closeDayStep({ tell: businessDay.tellCutover }),
     trialBalanceStep(),
     settleStep({ identity: { name, bic, centre: clearing.centre, purpose }, writerStallMs }),
+    ...deliverySteps(deliveryOptions(config)),
   ]
 }
 

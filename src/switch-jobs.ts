@@ -3,6 +3,7 @@ import type { Clock } from './calendar.ts'
 import type { Config } from './config/config.ts'
 import { describeError, MizanError } from './errors.ts'
 import type { NotificationAdapter } from './jobs/adapter.ts'
+import { clearingInboxJob } from './jobs/clearing-inbox-job.ts'
 import type { DeliveryOptions } from './jobs/delivery-options.ts'
 import { fileAdapter } from './jobs/file-adapter.ts'
 import { networkReceiveJob } from './jobs/network-receive-job.ts'
@@ -17,8 +18,10 @@ import { personalData } from './security/personal-data.ts'
 import { readSecretFile } from './security/secret-file.ts'
 import { type KeptConnection, keptConnection } from './store/kept-connection.ts'
 import { recipientOf } from './store/people-register.ts'
+import { inboxFetching } from './switch-delivery.ts'
 import type { OpenKeys } from './switch-keys.ts'
 import { networkReceiving } from './switch-network-clearing.ts'
+import type { DeliveryMetrics } from './telemetry/delivery-metrics.ts'
 import type { Logger } from './telemetry/logger.ts'
 import type { NetworkClearingMetrics } from './telemetry/network-clearing-metrics.ts'
 import type { NotificationMetrics } from './telemetry/notification-metrics.ts'
@@ -35,6 +38,7 @@ export interface JobsWiring {
   readonly clock: Clock
   readonly metrics: NotificationMetrics
   readonly networkClearing: NetworkClearingMetrics
+  readonly deliveries: DeliveryMetrics
   readonly log: Logger
 }
 
@@ -76,7 +80,8 @@ export function openJobs(wiring: JobsWiring): Jobs | undefined {
   const reminder = { url, clock, programmesOn, daysBefore: notifications.remindDays }
   const purge = outboundPurgeJob({ url, clock, keepDays: config.forwarding.keepDays })
   const network = networkReceiveJob(networkReceiving(wiring))
-  const all = [...jobs, noticeExpiryJob(url, desk), reminderJob(reminder), purge, network]
+  const inbox = clearingInboxJob(inboxFetching(wiring))
+  const all = [...jobs, noticeExpiryJob(url, desk), reminderJob(reminder), purge, network, inbox]
   return closing(startJobs({ url, jobs: all, delivery, log }), recipients)
 }
 

@@ -127,6 +127,13 @@ export const accessMatrix: Readonly<Record<string, Access>> = {
   'GET /account-host': readsJournal,
   'GET /account-host/exceptions': readsJournal,
   'POST /account-host/exceptions/{exceptionId}/resolve': ['settlement'],
+  'GET /clearing/deliveries': readsMasterData,
+  'GET /clearing/deliveries/{deliveryId}': readsMasterData,
+  'POST /clearing/deliveries/{deliveryId}/resend': ['operator', 'settlement'],
+  'GET /clearing/releases/{date}': ['operator', 'settlement', 'auditor'],
+  'GET /clearing/fetches': readsMasterData,
+  'GET /clearing/keys': ['operator', 'settlement', 'auditor'],
+
   'GET /network-items': readsJournal,
   'GET /network-totals': readsJournal,
   'GET /disputes': ['operator', 'settlement', 'auditor'],

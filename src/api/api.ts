@@ -18,6 +18,7 @@ import { businessDayRoutes } from './routes/business-days.ts'
 import { cardRoutes } from './routes/cards.ts'
 import { changeRoutes } from './routes/change-requests.ts'
 import { commandRoutes } from './routes/commands.ts'
+import { deliveryRoutes } from './routes/delivery.ts'
 import { householdRoutes } from './routes/households.ts'
 import { issuanceRuleRoutes } from './routes/issuance-rules.ts'
 import { ledgerRoutes } from './routes/ledger.ts'
@@ -74,6 +75,7 @@ export const apiRoutes: readonly Route[] = [
   ...accountHostRoutes,
   ...networkClearingRoutes,
   ...settlementRoutes,
+  ...deliveryRoutes,
   ...changeRoutes,
   ...auditRoutes,
 ]

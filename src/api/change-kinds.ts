@@ -13,6 +13,7 @@ import { publishProgrammes, withdrawProgramme } from '../store/programme-store.t
 import { setRollout } from '../store/reference-rollout.ts'
 import { readHousehold } from '../store/search-households.ts'
 import type { ApprovedChange, ChangeKind, Execution } from './changes.ts'
+import { clearingChangeKinds } from './clearing-change-kinds.ts'
 import { dayOf } from './days.ts'
 import { reconciliationKinds } from './reconciliation-kinds.ts'
 import { settlementChanges } from './settlement-changes.ts'
@@ -358,6 +359,7 @@ export const changeKinds: Readonly<Record<string, ChangeKind>> = {
   'dispute-lose': disputeMove('lose', 'end a dispute as lost: a credit is taken back'),
   ...settlementChanges,
   ...reconciliationKinds,
+  ...clearingChangeKinds,
   'membership-file': {
     what: 'apply a file that changes who is a member of which household',
     makers: ['enrolment'],

@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { clearingDeliverCommand, clearingDeliveriesCommand } from './clearing-deliver.ts'
 import {
   clearingBuildCommand,
   clearingListCommand,
@@ -6,7 +7,11 @@ import {
   clearingShowCommand,
   clearingVerifyCommand,
 } from './clearing-files.ts'
+import { clearingInboxCommand } from './clearing-inbox.ts'
+import { clearingKeysCommand } from './clearing-keys.ts'
+import { clearingOpenCommand } from './clearing-open.ts'
 import { clearingItemsCommand, clearingReceiveCommand } from './clearing-receive.ts'
+import { clearingReleaseCommand } from './clearing-release.ts'
 import { type CommandIo, processIo } from './command-io.ts'
 
 /** `mizan clearing`: files that go out to the card network and the banks, and files that come from the network. */
@@ -20,4 +25,10 @@ export function clearingCommand(io: CommandIo = processIo): Command {
     .addCommand(clearingResendCommand(io))
     .addCommand(clearingReceiveCommand(io))
     .addCommand(clearingItemsCommand(io))
+    .addCommand(clearingReleaseCommand(io))
+    .addCommand(clearingDeliverCommand(io))
+    .addCommand(clearingDeliveriesCommand(io))
+    .addCommand(clearingInboxCommand(io))
+    .addCommand(clearingOpenCommand(io))
+    .addCommand(clearingKeysCommand(io))
 }

@@ -4,6 +4,7 @@ import { createBackupMetrics } from './backup-metrics.ts'
 import { createReconciliationMetrics } from './clearing-reconciliation-metrics.ts'
 import { type CounterChild, FastCounter, FastHistogram, type HistogramChild } from './counters.ts'
 import { createDayMetrics } from './day-metrics.ts'
+import { createDeliveryMetrics } from './delivery-metrics.ts'
 import { createForwardMetrics } from './forward-metrics.ts'
 import { createHostMetrics } from './host-metrics.ts'
 import { createNetworkClearingMetrics } from './network-clearing-metrics.ts'
@@ -122,6 +123,7 @@ export function createMetrics() {
     days: createDayMetrics(registry),
     host: createHostMetrics(registry),
     reconciliation: createReconciliationMetrics(registry),
+    deliveries: createDeliveryMetrics(registry),
     /** The page in Prometheus' text format. */
     render: () => registry.metrics(),
     contentType: registry.contentType,

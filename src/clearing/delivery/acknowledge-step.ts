@@ -19,13 +19,13 @@ const NAMED_MAX = 5
 /** The step that waits until receivers have answered for each file of which an answer is expected. */
 export function acknowledgeStep(
   /** Looks for answers that have arrived, before it is judged what is missing. */
-  fetch: (work: StepWork) => Promise<void> = async () => undefined,
+  fetch: (work: StepWork, url: string) => Promise<void> = async () => undefined,
 ): DayStep {
   return {
     name: 'acknowledge',
     description: 'wait for the answers of the receivers of files',
     run: async (context) => {
-      await fetch(context)
+      await fetch(context, context.url)
       return onConnection(context.url, 'mizan clearing acknowledge', (client) => judgeAnswers(client, context))
     },
   }

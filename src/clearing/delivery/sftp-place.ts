@@ -24,6 +24,7 @@ type Session = Awaited<ReturnType<SftpClient['connect']>>
 
 const KEEPALIVE_MS = 10_000
 const KEEPALIVES = 3
+const FAREWELL_MS = 1_000
 /** Requests under way at a time, and their size: 2 MiB hide the latency of any line. */
 const CONCURRENCY = 64
 const CHUNK_BYTES = 32_768
@@ -95,7 +96,7 @@ class Connection {
       })
       return new Connection(client, session, settings)
     } catch (cause) {
-      await client.end().catch(ignore)
+      await farewell(client)
       if (shown !== undefined && shown !== hostKeySha256.replace(/=+$/, '')) {
         const detail = `${host}:${port} shows the key ${shown}, which is not the pinned one: nothing was sent`
         throw new DeliveryRefusal(detail, { cause })
@@ -170,8 +171,9 @@ class Connection {
     )
   }
 
+  /** Says goodbye; a server that does not answer to that is left. */
   async close(): Promise<void> {
-    await this.#client.end().catch(() => undefined)
+    await farewell(this.#client)
   }
 
   /** @throws DeliveryRefusal when a file of this name has other bytes */
@@ -214,6 +216,22 @@ class Connection {
       }
     })
   }
+}
+
+/** The client below, which ends a connection without asking the server. */
+interface Below {
+  readonly client: { destroy(): void }
+}
+
+async function farewell(client: SftpClient): Promise<void> {
+  const { client: below } = client as unknown as Below
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, FAREWELL_MS)
+  })
+  await Promise.race([client.end().catch(() => undefined), late])
+  clearTimeout(timer)
+  below.destroy()
 }
 
 function secretOf({ keyFile, passwordFile }: SftpSettings): { privateKey: string } | { password: string } {

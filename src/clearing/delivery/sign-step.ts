@@ -42,8 +42,9 @@ export async function protectFiles(client: Client, options: DeliveryOptions, wor
   if (unwritten !== undefined) return { state: 'blocked', words: `${unwritten.name} is not written yet` }
   const written = files.filter(({ state }) => state === 'written')
   try {
-    const room = await openRoom(client, options, written, work.nowMs())
+    const room = written.length === 0 ? undefined : await openRoom(client, options, written, work.nowMs())
     for (const [at, file] of written.entries()) {
+      if (room === undefined) break
       work.signal.throwIfAborted()
       work.progress(`signing ${file.name}`, at, written.length)
       await protect(client, { options, room, work }, file)
@@ -66,7 +67,7 @@ async function openRoom(
 ): Promise<KeyRoom> {
   const { isProduction } = options
   const seal = await options.openSeal()
-  if (!isProduction && files.length > 0) {
+  if (!isProduction) {
     const partners = files.flatMap((file) => {
       const destination = destinationOf(file, options)
       return destination !== undefined && isEncrypted(file, destination) ? [partnerAt(destination, file)] : []

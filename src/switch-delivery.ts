@@ -1,0 +1,81 @@
+import path from 'node:path'
+import type { DayStep } from './clearing/day/step.ts'
+import { acknowledgeStep } from './clearing/delivery/acknowledge-step.ts'
+import { acknowledgementReceiver } from './clearing/delivery/acknowledgement-file.ts'
+import { onConnection } from './clearing/delivery/day-files.ts'
+import { deliverStep } from './clearing/delivery/deliver-step.ts'
+import { fetchFiles } from './clearing/delivery/fetch-run.ts'
+import type { FileReceiver, FileReceivers } from './clearing/delivery/inbox.ts'
+import type { DeliveryOptions } from './clearing/delivery/options.ts'
+import { signStep } from './clearing/delivery/sign-step.ts'
+import { receiveNetworkFile } from './clearing/incoming/receive.ts'
+import { type KeySeal, keySeal } from './clearing/protection/key-seal.ts'
+import type { Config } from './config/config.ts'
+import { masterKeySource } from './config/master-key-source.ts'
+import type { ClearingInboxJobOptions } from './jobs/clearing-inbox-job.ts'
+import { loadMasterKey } from './security/master-key.ts'
+import type { JobsWiring } from './switch-jobs.ts'
+import { receiveContext } from './switch-network-clearing.ts'
+
+/** What protection and delivery of clearing files go by, of the configuration. */
+export function deliveryOptions(config: Config): DeliveryOptions {
+  const { clearing, environment, varDir } = config
+  const { delivery } = clearing
+  let seal: Promise<KeySeal> | undefined
+  return {
+    ...delivery,
+    folder: clearing.folder,
+    isProduction: environment === 'production',
+    releaseRequired: clearing.release.required,
+    openSeal() {
+      seal ??= loadMasterKey(masterKeySource(config)).then(keySeal)
+      seal.catch(() => {
+        seal = undefined
+      })
+      return seal
+    },
+    demoFolder: path.join(varDir, 'demo', 'clearing'),
+  }
+}
+
+/** What the receivers of partners' files work with. */
+export interface ReceiverTools {
+  readonly config: Config
+  readonly url: string
+  readonly nowMs: () => number
+  readonly panIndexOf: (pan: string) => string
+}
+
+/** Who takes which files of partners: answers in our own format, and files of the card network. */
+export function fileReceivers(options: DeliveryOptions, tools: ReceiverTools): FileReceivers {
+  const { config, url, nowMs, panIndexOf } = tools
+  const open = <T>(work: Parameters<typeof onConnection<T>>[2]) => onConnection(url, 'mizan clearing receiver', work)
+  const network: FileReceiver = ({ path: file, signal }) =>
+    open(async (client) => {
+      const by = { client, nowMs: nowMs(), actor: 'job clearing-inbox', panIndexOf, signal }
+      const { transactions } = await receiveNetworkFile(file, receiveContext(config, by))
+      return `${transactions} transactions of the network`
+    })
+  return { ACK: acknowledgementReceiver(options, open), CTF: network, ITF: network }
+}
+
+/** What the job needs that fetches files of partners. */
+export function inboxFetching({ config, url, keys, clock, log, deliveries }: JobsWiring): ClearingInboxJobOptions {
+  const delivery = deliveryOptions(config)
+  const nowMs = () => clock.now()
+  const panIndexOf = (pan: string) => keys.protection.index(pan)
+  const receivers = fileReceivers(delivery, { config, url, nowMs, panIndexOf })
+  return { url, delivery, receivers, metrics: deliveries, nowMs, log }
+}
+
+/**
+ * The steps of a business day that protect its files and bring them to their receivers. The last one takes answers in our
+ * own format itself; whatever else has arrived is the job's.
+ */
+export function deliverySteps(options: DeliveryOptions): readonly DayStep[] {
+  const acknowledge = acknowledgeStep(async (work, url) => {
+    const open = <T>(work: Parameters<typeof onConnection<T>>[2]) => onConnection(url, 'mizan clearing receiver', work)
+    await fetchFiles(url, options, { ACK: acknowledgementReceiver(options, open) }, work)
+  })
+  return [signStep(options), deliverStep(options), acknowledge]
+}
