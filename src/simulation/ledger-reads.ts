@@ -6,6 +6,7 @@ import type { Household } from '../card/household.ts'
 import type { AccountNumber } from '../ledger/accounts.ts'
 import { transferKindOf } from '../ledger/posting-rules.ts'
 import type { Balance, Hold, OpenHold, Transfer } from '../ledger/transfer.ts'
+import { type BasketLineJson, basketLineOf } from '../store/authorization-json.ts'
 import type { AuthorizationRow, HoldRow, TransferRow } from '../store/batch.ts'
 import type { OriginalQuery, Prefetched, PrefetchQuery } from '../store/prefetch.ts'
 import { type Ledger, laneKey } from './ledger.ts'
@@ -151,22 +152,8 @@ function isUndone(tables: LedgerTables, id: number): boolean {
   return (tables.byOriginal.get(id) ?? []).some(({ row }) => row.mti.startsWith('04') && row.result === 'approved')
 }
 
-type LineJson = [number, string, number | null, number, number, number, number, string]
-
 function linesOf(basket: string | undefined): Omit<StoredLine, 'returned'>[] {
-  if (basket === undefined) return []
-  return (JSON.parse(basket) as LineJson[]).map(
-    ([line, product, counter, quantity, unitPricePiasters, granted, grantedPiasters, reason]) => ({
-      line,
-      product,
-      counter: counter ?? undefined,
-      quantity,
-      unitPricePiasters,
-      granted,
-      grantedPiasters,
-      reason,
-    }),
-  )
+  return basket === undefined ? [] : (JSON.parse(basket) as BasketLineJson[]).map(basketLineOf)
 }
 
 function returnedOf(line: number, refunds: readonly AuthorizationEntry[]): StoredLine['returned'] {

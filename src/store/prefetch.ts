@@ -1,6 +1,4 @@
-import type { StoredAuthorization, StoredCapture, StoredLine } from '../authorization/decision.ts'
-import type { Result } from '../authorization/result.ts'
-import { usagesIn } from '../authorization/trace.ts'
+import type { StoredAuthorization } from '../authorization/decision.ts'
 import type { CivilDate, CivilMonth } from '../calendar.ts'
 import type {
   Card,
@@ -16,8 +14,8 @@ import type {
   VerificationException,
 } from '../card/household.ts'
 import type { AccountNumber } from '../ledger/accounts.ts'
-import { transferKindOf } from '../ledger/posting-rules.ts'
-import type { Balance, Hold, HoldEnding, OpenHold, Transfer } from '../ledger/transfer.ts'
+import type { Balance, OpenHold } from '../ledger/transfer.ts'
+import { type AuthorizationJson, authorizationOf, holdOf } from './authorization-json.ts'
 import { uuidBytes } from './binary-arrays.ts'
 
 /** How a message names its original: DE90's key, else the scheme's reference, else 2, 4, 37, 41 and 42. */
@@ -63,10 +61,6 @@ export interface Prefetched {
   readonly byId: ReadonlyMap<number, StoredAuthorization>
 }
 
-type HoldJson = readonly [number, number, number, number, number, number, number]
-/** kind, debit, credit, amount, period */
-type TransfersJson = readonly (readonly [number, number, number, number, number])[] | null
-
 /** A row of `load_households`. */
 export interface HouseholdRow {
   readonly id: string
@@ -102,57 +96,6 @@ export interface FoundRow {
   readonly kind: 'previous' | 'early' | 'original' | 'numbered'
   readonly reference: string
   readonly payload: unknown
-}
-
-interface AuthorizationJson {
-  readonly id: number
-  readonly contentHash: string
-  readonly mti: string
-  readonly transactionType: string
-  readonly result: string
-  readonly householdId: number | null
-  readonly cardId: number | null
-  readonly acceptor: string
-  readonly amount: number
-  readonly approved: number
-  readonly answer: string
-  readonly entitlementDate: number
-  readonly transfers: TransfersJson
-  readonly hold: HoldJson | null
-  readonly holdEnding: HoldEnding | null
-  /** Of a hold: captures with their ids, what each posted, and what came back of it. */
-  readonly taken: {
-    readonly captures: readonly (readonly [number, TransfersJson, TransfersJson])[] | null
-    readonly returned: TransfersJson
-  } | null
-  readonly capture: { readonly heldOn: number; readonly reversedWithHold: 'all' | 'part' | null } | null
-  readonly reversed: number | null
-  /** What refunds that stand gave back. */
-  readonly refunds:
-    | readonly {
-        readonly approved: number
-        readonly transfers: TransfersJson
-      }[]
-    | null
-  /** line, product, counter, quantity, price, granted, its piasters, reason; then returned: quantity, granted, piasters, those of the subsidy */
-  readonly lines:
-    | readonly (readonly [
-        number,
-        string,
-        number | null,
-        number,
-        number,
-        number,
-        number,
-        string,
-        number,
-        number,
-        number,
-        number,
-      ])[]
-    | null
-  /** Trace, where it counted against caps. */
-  readonly counted: readonly (readonly (string | number)[])[] | null
 }
 
 /** Turns what was read into what decisions work on. */
@@ -288,93 +231,8 @@ function balanceOfItem(item: string): Balance {
   return { account: account as AccountNumber, period, posted, held }
 }
 
-function holdOf([id, kind, debit, credit, amount, cashback, expiresAtMs]: HoldJson): Hold {
-  return {
-    id,
-    kind: transferKindOf(kind),
-    debit: debit as AccountNumber,
-    credit: credit as AccountNumber,
-    amount,
-    cashback,
-    expiresAtMs,
-  }
-}
-
 function openHoldOf(item: string): OpenHold {
   const [id = 0, kind = 0, debit = 0, credit = 0, amount = 0, cashback = 0, ...rest] = numbersOf(item)
   const [openAmount = 0, openCashback = 0, expiresAtMs = 0] = rest
   return { ...holdOf([id, kind, debit, credit, amount, cashback, expiresAtMs]), openAmount, openCashback }
-}
-
-function authorizationOf(json: AuthorizationJson): StoredAuthorization {
-  return {
-    id: json.id,
-    contentHash: uuidBytes(json.contentHash),
-    mti: json.mti,
-    transactionType: json.transactionType,
-    result: json.result as Result,
-    householdId: json.householdId ?? undefined,
-    cardId: json.cardId ?? undefined,
-    acceptor: json.acceptor,
-    amountPiasters: json.amount,
-    approvedPiasters: json.approved,
-    answer: JSON.parse(json.answer) as Record<string, string>,
-    transfers: transfersOf(json.transfers),
-    hold: json.hold === null ? undefined : holdOf(json.hold),
-    holdEnding: json.holdEnding ?? undefined,
-    captures: (json.taken?.captures ?? []).map(captureOf),
-    returned: transfersOf(json.taken?.returned ?? null),
-    capture:
-      json.capture === null
-        ? undefined
-        : {
-            heldOn: json.capture.heldOn as CivilDate,
-            reversedWithHold: json.capture.reversedWithHold ?? undefined,
-          },
-    reversedPiasters: json.reversed ?? undefined,
-    refundedPiasters: (json.refunds ?? []).reduce((sum, { approved }) => sum + approved, 0),
-    refunds: (json.refunds ?? []).flatMap(({ transfers }) => transfersOf(transfers)),
-    lines: (json.lines ?? []).map(lineOf),
-    usages: usagesIn(json.counted ?? []),
-    entitlementDate: json.entitlementDate as CivilDate,
-  }
-}
-
-function captureOf([id, transfers, returned]: readonly [number, TransfersJson, TransfersJson]): StoredCapture {
-  return { id, transfers: transfersOf(transfers), returned: transfersOf(returned) }
-}
-
-function transfersOf(rows: TransfersJson): Transfer[] {
-  return (rows ?? []).map(([kind, debit, credit, amount, period]) => ({
-    kind: transferKindOf(kind),
-    debit: debit as AccountNumber,
-    credit: credit as AccountNumber,
-    amount,
-    period,
-  }))
-}
-
-function lineOf([
-  line,
-  product,
-  counter,
-  quantity,
-  unitPricePiasters,
-  granted,
-  grantedPiasters,
-  reason,
-  ...returned
-]: NonNullable<AuthorizationJson['lines']>[number]): StoredLine {
-  const [back, grantedBack, piasters, grantedPiastersBack] = returned
-  return {
-    line,
-    product,
-    counter: counter ?? undefined,
-    quantity,
-    unitPricePiasters,
-    granted,
-    grantedPiasters,
-    reason,
-    returned: { quantity: back, granted: grantedBack, piasters, grantedPiasters: grantedPiastersBack },
-  }
 }
