@@ -55,14 +55,19 @@ export async function compareNetworkTotals(client: Client, businessDate: string)
     `with files as (
        select f.id, f.name from clearing_file f
        where f.direction = 'in' and f.business_date = $1::date and exists (select from network_total t where t.file_id = f.id)),
+     -- What it settles with us as an issuer: the interchange where it is told apart, else the total.
      said as (
-       select t.file_id, sum(t.items) as items, sum(t.debit_piasters) as debits, sum(t.credit_piasters) as credits
-       from network_total t join files f on f.id = t.file_id
-       where t.report = 'V2' and t.mode = 'issuer' and t.amount_type = 'interchange' and t.currency in ('818', 'EGP', '') group by t.file_id),
+       select distinct on (t.file_id) t.file_id, t.items, t.debits, t.credits
+       from (
+         select t.file_id, t.amount_type, sum(t.items) as items, sum(t.debit_piasters) as debits, sum(t.credit_piasters) as credits
+         from network_total t join files f on f.id = t.file_id
+         where t.report = 'V2' and t.mode = 'issuer' and t.amount_type in ('interchange', 'total') and t.currency in ('818', 'EGP', '')
+         group by t.file_id, t.amount_type) t
+       order by t.file_id, t.amount_type),
      there as (
        select n.file_id, count(*) as items,
-              sum(case when n.transaction_code in ('05', '07', '26', '35', '37') then n.amount_piasters else 0 end) as debits,
-              sum(case when n.transaction_code in ('06', '25', '27', '15', '17') then n.amount_piasters else 0 end) as credits
+              sum(case when n.transaction_code in ('05', '07', '16', '26', '35', '37') then n.amount_piasters else 0 end) as debits,
+              sum(case when n.transaction_code in ('06', '15', '17', '25', '27', '36') then n.amount_piasters else 0 end) as credits
        from network_item n join files f on f.id = n.file_id
        where n.transaction_code in ('05', '06', '07', '25', '26', '27', '15', '16', '17', '35', '36', '37') group by n.file_id),
      both_legs as materialized (
