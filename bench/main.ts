@@ -10,6 +10,7 @@ import { runMax } from './max.ts'
 import { type BenchOptions, type CryptoKind, cryptoKinds } from './options.ts'
 import { runOverload } from './overload.ts'
 import { runProtect } from './protect.ts'
+import { runReconcileBench } from './reconcile.ts'
 import { runRestartBench } from './restart.ts'
 import { runRollover } from './rollover.ts'
 import { runBench } from './run.ts'
@@ -137,6 +138,18 @@ program.addCommand(
       ({ bytes, json, var: varDir = path.resolve('var/bench') }: { bytes: number; json: boolean; var?: string }) =>
         runProtect({ bytes, varDir, json }),
     ),
+)
+program.addCommand(
+  new Command('reconcile')
+    .description('reconcile a business date of many items, twice, and report time and memory')
+    .option('--items <n>', 'items of the date', whole(1_000, 100_000_000), 1_000_000)
+    .option('--var <folder>', 'folder of the bench, with its databases; default: var/bench', (folder) =>
+      path.resolve(folder),
+    )
+    .option('--json', 'one JSON object on stdout', false)
+    .action(async (options: { items: number; json: boolean; var?: string }) => {
+      if (!(await runReconcileBench(options))) process.exitCode = 1
+    }),
 )
 program.addCommand(codec).addCommand(verbs)
 

@@ -100,6 +100,8 @@ export async function mergeMatches(
   runId: number,
 ): Promise<{ total: number; added: number; removed: number }> {
   await client.query('analyze found_match')
+  // What stands may have grown since anybody counted it: a loop over a million rows is never the way.
+  await client.query('set local enable_nestloop = off')
   const removed = await client.query(
     `delete from reconciliation_match m using reconciliation_rule r, judged_date j
      where r.number = m.rule and j.level = r.level and j.business_date = m.business_date
@@ -113,10 +115,18 @@ export async function mergeMatches(
   const added = await client.query(
     `insert into reconciliation_match (business_date, rule, authorization_id, file_id, item, instruction_id, statement_id, entry,
        amount_piasters, run_id)
-     select business_date, rule, authorization_id, file_id, item, instruction_id, statement_id, entry, amount_piasters, $1
-     from found_match on conflict do nothing`,
+     select f.business_date, f.rule, f.authorization_id, f.file_id, f.item, f.instruction_id, f.statement_id, f.entry,
+            f.amount_piasters, $1
+     from found_match f
+     where not exists (
+       select from reconciliation_match m
+       where m.business_date = f.business_date and m.file_id = f.file_id and m.item = f.item
+         and m.authorization_id = f.authorization_id and m.instruction_id = f.instruction_id
+         and m.statement_id = f.statement_id and m.entry = f.entry)
+     on conflict do nothing`,
     [runId],
   )
+  await client.query('set local enable_nestloop = on')
   const { rows } = await client.query<{ n: string }>('select count(*) as n from found_match')
   return { total: Number(rows[0]?.n ?? 0), added: added.rowCount ?? 0, removed: removed.rowCount ?? 0 }
 }

@@ -1,0 +1,196 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import t from 'tap'
+import { addDays, type CivilDate, formatDate } from '../../src/calendar.ts'
+import { receiveBankFile } from '../../src/clearing/bank/receive.ts'
+import type { DayStepContext } from '../../src/clearing/day/step.ts'
+import { strictProfile } from '../../src/clearing/iso20022/bank-events.ts'
+import { balanceStep } from '../../src/clearing/outgoing/balance-step.ts'
+import { selectStep } from '../../src/clearing/outgoing/select-step.ts'
+import { writeStep } from '../../src/clearing/outgoing/write-step.ts'
+import type { BreakName } from '../../src/clearing/reconciliation/breaks.ts'
+import { reconcile } from '../../src/clearing/reconciliation/reconcile.ts'
+import { settleRun } from '../../src/clearing/settlement/run.ts'
+import { MizanError } from '../../src/errors.ts'
+import { SimulatedBank } from '../../src/simulator/bank.ts'
+import type { BankFault } from '../../src/simulator/bank-faults.ts'
+import { awaitCommand, requestCommand } from '../../src/store/command-requests.ts'
+import { connect } from '../../src/store/connection.ts'
+import { createLogger } from '../../src/telemetry/logger.ts'
+import { openLedger } from '../ledger/live-ledger.ts'
+import { FIRST_ID, messageOf, playScenario } from '../ledger/scenario.ts'
+import { panProtectionOf } from '../support/pan-keys.ts'
+
+const DAY_MS = 86_400_000
+/** Wednesday; the scenario's business date. */
+const FIRST = 20261118 as CivilDate
+const options = {
+  processingBin: '400000',
+  centre: 'MIZAN',
+  batchItems: 950,
+  testFiles: true,
+  railLinks: ['visa'],
+  protection: panProtectionOf('ledger tests'),
+}
+const identity = { name: 'UNIFIED CARD SETTLEMENT', centre: 'MIZAN', purpose: 'SUPP' }
+const visa = { link: 'visa', schemeRail: true, networkReference: '426326000000001', acquirer: '400001' } as const
+
+/** What each fault of the bank is found as, on a day of its own: date, days until its value date, fault, breaks. */
+const faults: readonly (readonly [
+  days: number,
+  value: number,
+  fault: BankFault | undefined,
+  finds: readonly BreakName[],
+])[] = [
+  [4, 1, undefined, []],
+  [1, 1, 'short-booking', ['position-short']],
+  [1, 1, 'over-booking', ['position-over']],
+  [1, 1, 'wrong-sign', ['wrong-sign']],
+  [4, 1, 'missing-entry', ['missing-bank-entry']],
+  [1, 1, 'unknown-entry', ['unknown-bank-entry']],
+  [1, 1, 'bank-fee', ['bank-fee']],
+  [1, 1, 'returned-payment', ['bank-return']],
+  [4, 1, 'rejected-payment', ['instruction-rejected']],
+  [1, 1, 'duplicate-statement', ['duplicate-file']],
+  [1, 1, 'sequence-gap', ['statement-gap']],
+]
+
+t.test('days of the real parts agree, and each fault of the bank is found as what it is', async (t) => {
+  const ledger = await openLedger(t)
+  const client = await connect({ url: ledger.url, name: 'mizan test', role: 'mizan_app' })
+  t.teardown(() => client.end())
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'reconciled-parts-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const { rows: banks } = await ledger.client.query<{ number: number; code: string; bic: string; account: string }>(
+    `select number, code, bic, account from settlement_banks order by code`,
+  )
+  await playScenario(ledger)
+  const say = async (
+    who: number,
+    place: 'bakery' | 'grocer' | 'shop' | 'atm',
+    fields: Parameters<typeof messageOf>[3],
+  ) => {
+    const { result } = await ledger.submit(messageOf(ledger, who, place, fields))
+    if (result !== 'approved') throw new Error(result)
+  }
+  await say(FIRST_ID, 'shop', { ...visa, amountPiasters: 130 })
+
+  let lastFile = 0
+  const endOf = async (date: CivilDate, valueDate: CivilDate, fault: BankFault | undefined) => {
+    const nowMs = () =>
+      Date.UTC(Math.floor(valueDate / 10_000), (Math.floor(valueDate / 100) % 100) - 1, valueDate % 100, 18)
+    const command = {
+      lane: 0,
+      kind: 'close-day',
+      detail: { date },
+      requestedBy: 'test',
+      idempotencyKey: `close ${date}`,
+    }
+    await awaitCommand(client, await requestCommand(client, command), { timeoutMs: 60_000 })
+    await ledger.client.query(
+      `insert into business_day (business_date, state, asked_by, asked_at, lanes_closed_at) values ($1, 'closing', 'test', now(), now())
+       on conflict (business_date) do update set state = 'closing', asked_by = 'test', asked_at = now(), lanes_closed_at = now()`,
+      [formatDate(date)],
+    )
+    const context: DayStepContext = {
+      businessDate: date,
+      folder,
+      url: ledger.url,
+      signal: new AbortController().signal,
+      log: createLogger({ level: 'silent' }),
+      nowMs,
+      progress: () => undefined,
+    }
+    for (const step of [selectStep(options), writeStep(options), balanceStep()]) {
+      const { state, words } = await step.run(context)
+      if (state !== 'done') throw new Error(`${step.name}: ${words}`)
+    }
+    const { run, files } = await settleRun(client, {
+      businessDate: date,
+      cycle: 1,
+      folder,
+      identity,
+      writerStallMs: 60_000,
+    })
+    if (run.valueDate !== valueDate) throw new Error(`value date ${run.valueDate}`)
+    const receive = (names: readonly string[]) => receiveAll(names, nowMs)
+    for (const bank of banks) {
+      const outFolder = path.join(folder, 'answers', bank.code)
+      const state = path.join(folder, 'bank', bank.code)
+      const simulated = new SimulatedBank({
+        ...bank,
+        stateFolder: state,
+        outFolder,
+        faults: fault === undefined || bank.code !== 'STBA' ? [] : [fault],
+        nowMs,
+      })
+      for (const { id, path: file } of files) {
+        await ledger.client.query(`update clearing_file set state = 'released' where id = $1`, [id])
+        await receive((await simulated.take(path.join(folder, file)))?.files ?? [])
+      }
+      await receive(await simulated.endDay(valueDate))
+    }
+    // The database notes its own time; the days of this test are others.
+    const { rows } = await ledger.client.query<{ id: string }>(
+      `update bank_file set received_at = $1::date + time '18:00' where id > $2 returning id`,
+      [formatDate(valueDate), lastFile],
+    )
+    lastFile = Math.max(lastFile, ...rows.map(({ id }) => Number(id)))
+  }
+  const receiveAll = async (names: readonly string[], nowMs: () => number) => {
+    const context = { client, folder, actor: 'test', profile: strictProfile, nowMs, stallMs: 60_000 }
+    for (const name of names) {
+      await receiveBankFile(name, context).catch((error: unknown) => {
+        if (!(error instanceof MizanError) || error.code !== 'BAD_INPUT') throw error
+      })
+    }
+  }
+  let at = Date.UTC(2026, 11, 31)
+  const run = (businessDate: CivilDate, asOf: CivilDate) =>
+    reconcile({
+      url: ledger.url,
+      businessDate,
+      asOf,
+      requestedBy: 'test',
+      nowMs: () => ++at,
+      settings: { presentmentDays: 30, lookBackDays: 60 },
+    })
+  const openedBy = async (runId: number) => {
+    const { rows } = await client.query<{ break: string; summary: string }>(
+      'select break, summary from reconciliation_exception where opened_run = $1 order by break',
+      [runId],
+    )
+    return rows
+  }
+
+  await endOf(FIRST, addDays(FIRST, 1), undefined)
+  const first = await run(FIRST, addDays(FIRST, 1))
+  t.same(await openedBy(first.id), [], 'a day that goes well has no exceptions')
+  t.match(first, { openAfter: 0 })
+  t.ok(first.matched > 5, `${first.matched} matched`)
+
+  let date = FIRST
+  for (const [days, value, fault, finds] of faults) {
+    date = addDays(date, days)
+    ledger.clock.nowMs += days * DAY_MS
+    const stan = String(date).slice(2)
+    await say(FIRST_ID, 'shop', { amountPiasters: 300, stan, rrn: `${stan}000001` })
+    await say(FIRST_ID, 'shop', {
+      ...visa,
+      amountPiasters: 20,
+      stan: String(Number(stan) + 1),
+      rrn: `${stan}000002`,
+      networkReference: `42632600${stan}0`,
+    })
+    await endOf(date, addDays(date, value), fault)
+    const done = await run(date, addDays(date, value))
+    const opened = await openedBy(done.id)
+    t.same(
+      opened.map((row) => row.break),
+      finds,
+      `${formatDate(date)} ${fault ?? 'no fault'}`,
+    )
+    if (opened.length !== finds.length) t.comment(opened)
+  }
+})
