@@ -58,7 +58,8 @@ export interface EmbeddedPostgres {
 const DEFAULT_RELOCATION_ROOT = '/var/lib/mizan'
 const LOCK_WAIT_MS = 120_000
 const STOP_TIMEOUT_MS = 60_000
-const CONNECT_TIMEOUT_MS = 5_000
+/** A server that has just been started on a machine that is busy may take long to answer for the first time. */
+const CONNECT_TIMEOUT_MS = 60_000
 
 /**
  * Starts the PostgreSQL server of a data folder, or attaches to the one that runs. Safe to call from several
