@@ -11,35 +11,69 @@ import { closeDayStep } from './clearing/day/close-day-step.ts'
 import { type DayWatch, watchDays } from './clearing/day/day-watch.ts'
 import type { DayStep } from './clearing/day/step.ts'
 import { trialBalanceStep } from './clearing/day/trial-balance-step.ts'
+import { balanceStep } from './clearing/outgoing/balance-step.ts'
+import { writeManifest } from './clearing/outgoing/manifest-step.ts'
+import { selectStep } from './clearing/outgoing/select-step.ts'
+import { writeStep } from './clearing/outgoing/write-step.ts'
 import { settleStep } from './clearing/settlement/step.ts'
 import type { Config } from './config/config.ts'
 import { MizanError } from './errors.ts'
 import { cutoverJob } from './jobs/cutover-job.ts'
 import type { NamedJob } from './jobs/scheduler.ts'
 import type { PeerCutover } from './link/cutover.ts'
+import type { PanProtection } from './security/pan-protection.ts'
 import { askCutover, type DaysSeen } from './store/clearing/business-day.ts'
+import { connect } from './store/connection.ts'
 import { type KeptConnection, keptConnection } from './store/kept-connection.ts'
 import type { SwitchBase } from './switch-base.ts'
+import { fileStepOptions } from './switch-clearing-files.ts'
 import { deliveryOptions, deliverySteps } from './switch-delivery.ts'
 import type { Parts } from './switch-parts.ts'
 import * as events from './telemetry/day-events.ts'
 import type { DayMetrics } from './telemetry/day-metrics.ts'
 
-/** What steps need besides the configuration. */
+/** What steps are made of. */
 export interface DayStepWiring {
   readonly config: Config
+  /** Reads card numbers for the card scheme's file. */
+  readonly protection: Pick<PanProtection, 'decrypt'>
 }
 
 /** The steps of a business day, for the switch and the command line alike. */
-export function daySteps({ config }: DayStepWiring): DayStep[] {
+export function daySteps({ config, protection }: DayStepWiring): DayStep[] {
   const { businessDay, clearing } = config
   const { name, bic, purpose, writerStallMs } = clearing.settlement
+  const files = fileStepOptions(config, protection)
   return [
     closeDayStep({ tell: businessDay.tellCutover }),
     trialBalanceStep(),
-    settleStep({ identity: { name, bic, centre: clearing.centre, purpose }, writerStallMs }),
+    selectStep(files),
+    writeStep(files),
+    balanceStep(),
+    withManifest(
+      settleStep({ identity: { name, bic, centre: clearing.centre, purpose }, writerStallMs }),
+      clearing.centre,
+    ),
     ...deliverySteps(deliveryOptions(config)),
   ]
+}
+
+/** The instructions of settlement are files of the day as well: another manifest names them. */
+function withManifest(step: DayStep, centre: string): DayStep {
+  return {
+    ...step,
+    async run(context) {
+      const outcome = await step.run(context)
+      if (outcome.state !== 'done') return outcome
+      const client = await connect({ url: context.url, name: 'mizan clearing manifest', role: 'mizan_app' })
+      try {
+        await writeManifest(client, { centre, actor: step.name, ...context })
+      } finally {
+        await client.end().catch(() => undefined)
+      }
+      return outcome
+    },
+  }
 }
 
 /** Business days of a running switch. */
@@ -63,7 +97,7 @@ export function openDays(base: SwitchBase, parts: Parts): OpenDays {
   const watch: DayWatch = watchDays({
     url,
     folder: config.clearing.folder,
-    steps: daySteps(base),
+    steps: daySteps({ config, protection: base.keys.protection }),
     log,
     nowMs: () => clock.now(),
     lookAgainMs: lookAgainSeconds * 1_000,

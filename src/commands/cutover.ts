@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { businessDate, type CivilDate, formatDate, isCivilDate } from '../calendar.ts'
 import { type DayProgress, type DayRun, runDays } from '../clearing/day/machine.ts'
 import { MizanError } from '../errors.ts'
+import { panProtection } from '../security/pan-protection.ts'
 import { noteAudit } from '../store/audit-store.ts'
 import {
   askCutover,
@@ -15,13 +16,15 @@ import {
   readDayEvents,
   readSteps,
 } from '../store/clearing/business-day.ts'
+import type { Client } from '../store/connection.ts'
 import { daySteps } from '../switch-clearing.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { systemActor } from './access-desk.ts'
 import { type CommandIo, processIo } from './command-io.ts'
 import { type CommonOptions, withCommonOptions } from './common-options.ts'
 import { dayLines, dayView, eventLine, eventView, progressInWords } from './cutover-view.ts'
-import { atDatabase, type DatabaseDesk } from './database-desk.ts'
+import { atDatabase } from './database-desk.ts'
+import { atOpenKeyDesk, type OpenKeyDesk } from './keys-desk.ts'
 
 interface CutoverOptions extends CommonOptions {
   readonly date?: string
@@ -49,7 +52,7 @@ export function cutoverCommand(io: CommandIo = processIo): Command {
     .addCommand(statusCommand(io))
     .addCommand(historyCommand(io))
   return withCommonOptions(command).action((options: CutoverOptions) =>
-    atDatabase(io, options, 'mizan cutover', (desk) => cutOver(io, desk, options)),
+    atOpenKeyDesk(io, options, (desk) => cutOver(io, desk, options)),
   )
 }
 
@@ -58,7 +61,7 @@ It works beside a running switch, whose lanes close the day, and goes on where a
 runs at once one does the work, and the others follow it. Exit code 1: a step is blocked or failed, and its words
 say the way out. docs/business-day.md`
 
-async function cutOver(io: CommandIo, desk: DatabaseDesk, options: CutoverOptions): Promise<void> {
+async function cutOver(io: CommandIo, desk: OpenKeyDesk, options: CutoverOptions): Promise<void> {
   const { config, client } = desk
   const byClock = businessDate(Date.now(), config.businessDay.cutoverMinutes)
   const by = systemActor(io)
@@ -94,8 +97,9 @@ function askedInWords({ asked, state }: CutoverAnswer, day: string): string {
 }
 
 /** Does what there is to do, or follows whoever does it. */
-async function carryOut(io: CommandIo, desk: DatabaseDesk, date: CivilDate, options: CutoverOptions): Promise<DayRun> {
-  const { config, url, client } = desk
+async function carryOut(io: CommandIo, desk: OpenKeyDesk, date: CivilDate, options: CutoverOptions): Promise<DayRun> {
+  const { config, url, client, ring } = desk
+  const protection = panProtection(ring, () => Date.now())
   const stopping = new AbortController()
   const stop = () => stopping.abort(new MizanError('CONFLICT', 'stopped; the next run goes on where this one was'))
   process.once('SIGINT', stop).once('SIGTERM', stop)
@@ -103,7 +107,7 @@ async function carryOut(io: CommandIo, desk: DatabaseDesk, date: CivilDate, opti
   const machine = {
     url,
     folder: config.clearing.folder,
-    steps: daySteps({ config }),
+    steps: daySteps({ config, protection }),
     log: createLogger({ level: 'silent' }),
     nowMs: () => Date.now(),
     signal: stopping.signal,
@@ -126,11 +130,7 @@ async function carryOut(io: CommandIo, desk: DatabaseDesk, date: CivilDate, opti
 }
 
 /** Says what another process is at. */
-async function follow(
-  client: DatabaseDesk['client'],
-  date: CivilDate,
-  say: (said: DayProgress) => void,
-): Promise<void> {
+async function follow(client: Client, date: CivilDate, say: (said: DayProgress) => void): Promise<void> {
   const running = (await readSteps(client, date)).find(({ state }) => state === 'running')
   if (running === undefined) return
   const { businessDate: of, step, progress } = running
@@ -151,7 +151,7 @@ function progressTeller(io: CommandIo, silent: boolean): (said: DayProgress) => 
 function statusCommand(io: CommandIo): Command {
   const command = new Command('status')
     .description('how far the end of the day is, step by step')
-    .option('--date <yyyy-mm-dd>', 'one day; default: those being closed, or else the newest')
+    .option('--date <yyyy-mm-dd>', 'one day; default: those being closed, or else the newest two')
   return withCommonOptions(command).action((own: CommonOptions & { readonly date?: string }, self: Command) => {
     const options = { ...own, ...self.optsWithGlobals<CommonOptions & { readonly date?: string }>() }
     return atDatabase(io, options, 'mizan cutover status', async ({ client }) => {
@@ -166,10 +166,10 @@ function statusCommand(io: CommandIo): Command {
   })
 }
 
-async function daysToShow(client: DatabaseDesk['client'], date: CivilDate | undefined): Promise<BusinessDay[]> {
+async function daysToShow(client: Client, date: CivilDate | undefined): Promise<BusinessDay[]> {
   if (date !== undefined) return [(await readOne(client, date))[0]]
   const closing = await listClosingDays(client)
-  return closing.length > 0 ? closing : listDays(client, 1)
+  return closing.length > 0 ? closing : listDays(client, 2)
 }
 
 function historyCommand(io: CommandIo): Command {
@@ -195,7 +195,7 @@ function historyCommand(io: CommandIo): Command {
   })
 }
 
-async function readOne(client: DatabaseDesk['client'], date: CivilDate): Promise<[BusinessDay, DayStepRow[]]> {
+async function readOne(client: Client, date: CivilDate): Promise<[BusinessDay, DayStepRow[]]> {
   const day = await readDay(client, date)
   if (day === undefined) throw new MizanError('NOT_FOUND', `business day ${formatDate(date)} is not known`)
   return [day, await readSteps(client, date)]
