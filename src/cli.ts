@@ -35,6 +35,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   encode: async () => (await import('./commands/encode.ts')).encodeCommand(),
   vectors: async () => (await import('./commands/vectors.ts')).vectorsCommand(),
   clearing: async () => (await import('./commands/clearing.ts')).clearingCommand(),
+  bank: async () => (await import('./commands/bank.ts')).bankCommand(),
   dispute: async () => (await import('./commands/dispute.ts')).disputeCommand(),
   programme: async () => (await import('./commands/programme.ts')).programmeCommand(),
   settlement: async () => (await import('./commands/settlement.ts')).settlementCommand(),

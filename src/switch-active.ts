@@ -130,6 +130,7 @@ async function open(base: SwitchBase, httpPort: number, options: ActivateOptions
     metrics: metrics.notifications,
     networkClearing: metrics.networkClearing,
     deliveries: metrics.deliveries,
+    bank: metrics.bank,
     log,
   })
   parts.add(() => jobs?.close())

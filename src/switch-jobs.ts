@@ -3,6 +3,7 @@ import type { Clock } from './calendar.ts'
 import type { Config } from './config/config.ts'
 import { describeError, MizanError } from './errors.ts'
 import type { NotificationAdapter } from './jobs/adapter.ts'
+import { bankReceiveJob } from './jobs/bank-receive-job.ts'
 import { clearingInboxJob } from './jobs/clearing-inbox-job.ts'
 import type { DeliveryOptions } from './jobs/delivery-options.ts'
 import { fileAdapter } from './jobs/file-adapter.ts'
@@ -18,9 +19,11 @@ import { personalData } from './security/personal-data.ts'
 import { readSecretFile } from './security/secret-file.ts'
 import { type KeptConnection, keptConnection } from './store/kept-connection.ts'
 import { recipientOf } from './store/people-register.ts'
+import { bankReceiving } from './switch-bank.ts'
 import { inboxFetching } from './switch-delivery.ts'
 import type { OpenKeys } from './switch-keys.ts'
 import { networkReceiving } from './switch-network-clearing.ts'
+import type { BankMetrics } from './telemetry/bank-metrics.ts'
 import type { DeliveryMetrics } from './telemetry/delivery-metrics.ts'
 import type { Logger } from './telemetry/logger.ts'
 import type { NetworkClearingMetrics } from './telemetry/network-clearing-metrics.ts'
@@ -39,6 +42,7 @@ export interface JobsWiring {
   readonly metrics: NotificationMetrics
   readonly networkClearing: NetworkClearingMetrics
   readonly deliveries: DeliveryMetrics
+  readonly bank: BankMetrics
   readonly log: Logger
 }
 
@@ -81,7 +85,8 @@ export function openJobs(wiring: JobsWiring): Jobs | undefined {
   const purge = outboundPurgeJob({ url, clock, keepDays: config.forwarding.keepDays })
   const network = networkReceiveJob(networkReceiving(wiring))
   const inbox = clearingInboxJob(inboxFetching(wiring))
-  const all = [...jobs, noticeExpiryJob(url, desk), reminderJob(reminder), purge, network, inbox]
+  const banks = bankReceiveJob(bankReceiving(wiring))
+  const all = [...jobs, noticeExpiryJob(url, desk), reminderJob(reminder), purge, network, inbox, banks]
   return closing(startJobs({ url, jobs: all, delivery, log }), recipients)
 }
 

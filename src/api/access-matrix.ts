@@ -5,6 +5,8 @@ export type Access = 'open' | 'logged-in' | readonly Role[]
 
 const readsCitizens: Access = ['enrolment', 'operator', 'auditor']
 const readsJournal: Access = ['operator', 'settlement', 'analyst', 'auditor']
+/** What banks booked is for those who settle and those who look after them. */
+const readsBanks: Access = ['operator', 'settlement', 'auditor']
 const enrols: Access = ['enrolment']
 const readsProgrammes: Access = ['enrolment', 'operator', 'settlement', 'analyst', 'auditor']
 const readsMasterData: Access = ['operator', 'settlement', 'analyst', 'auditor']
@@ -134,6 +136,10 @@ export const accessMatrix: Readonly<Record<string, Access>> = {
   'GET /clearing/fetches': readsMasterData,
   'GET /clearing/keys': ['operator', 'settlement', 'auditor'],
 
+  'GET /bank-files': readsBanks,
+  'GET /bank-statements': readsBanks,
+  'GET /bank-statements/{statementId}': readsBanks,
+  'GET /bank-entries': readsBanks,
   'GET /network-items': readsJournal,
   'GET /network-totals': readsJournal,
   'GET /disputes': ['operator', 'settlement', 'auditor'],

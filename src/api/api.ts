@@ -14,6 +14,7 @@ import { keyRoutes } from './routes/api-keys.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { authRoutes } from './routes/auth.ts'
 import { authorizationRoutes } from './routes/authorizations.ts'
+import { bankRoutes } from './routes/bank.ts'
 import { businessDayRoutes } from './routes/business-days.ts'
 import { cardRoutes } from './routes/cards.ts'
 import { changeRoutes } from './routes/change-requests.ts'
@@ -76,6 +77,7 @@ export const apiRoutes: readonly Route[] = [
   ...networkClearingRoutes,
   ...settlementRoutes,
   ...deliveryRoutes,
+  ...bankRoutes,
   ...changeRoutes,
   ...auditRoutes,
 ]

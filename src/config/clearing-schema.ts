@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import { bank } from './clearing-bank-schema.ts'
 import { delivery, release } from './clearing-delivery-schema.ts'
 import { incoming } from './clearing-incoming-schema.ts'
 import { group } from './link-schema.ts'
@@ -34,6 +35,7 @@ export const clearing = Type.Object(
         description: 'Whether files for the card scheme are marked as a test. Absent = yes outside production.',
       }),
     ),
+    bank,
     incoming,
     release,
     delivery,

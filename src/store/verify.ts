@@ -7,6 +7,7 @@ import { acquirerChecks } from './verify/acquirers.ts'
 import { advanceChecks } from './verify/advances.ts'
 import { authorizationChecks } from './verify/authorizations.ts'
 import { balanceChecks } from './verify/balances.ts'
+import { bankChecks } from './verify/bank.ts'
 import { basketChecks } from './verify/baskets.ts'
 import { batchChecks } from './verify/batches.ts'
 import type { CheckResult, Finding, LedgerCheck } from './verify/check.ts'
@@ -48,6 +49,7 @@ export const ledgerChecks: readonly LedgerCheck[] = [
   ...clearingChecks,
   ...networkClearingChecks,
   ...settlementChecks,
+  ...bankChecks,
 ]
 
 /**

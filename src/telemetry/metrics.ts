@@ -1,6 +1,7 @@
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import { createAvailabilityMetrics } from './availability-metrics.ts'
 import { createBackupMetrics } from './backup-metrics.ts'
+import { createBankMetrics } from './bank-metrics.ts'
 import { createReconciliationMetrics } from './clearing-reconciliation-metrics.ts'
 import { type CounterChild, FastCounter, FastHistogram, type HistogramChild } from './counters.ts'
 import { createDayMetrics } from './day-metrics.ts'
@@ -116,6 +117,7 @@ export function createMetrics() {
     /** Answers that no link was left for: kept, and found by the repeat or reversal that follows. */
     undelivered: counter('mizan_undelivered_answers_total', 'Answers that could not be delivered', ['link']),
     forwards: createForwardMetrics(registry),
+    bank: createBankMetrics(registry),
     networkClearing: createNetworkClearingMetrics(registry),
     notifications: createNotificationMetrics(registry),
     availability: createAvailabilityMetrics(registry),

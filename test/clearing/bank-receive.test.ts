@@ -5,7 +5,7 @@ import t, { type Test } from 'tap'
 import { addDays, type CivilDate, formatDate } from '../../src/calendar.ts'
 import { type ReceivedBankFile, receiveBankFile } from '../../src/clearing/bank/receive.ts'
 import { receiveBankFolder } from '../../src/clearing/bank/receive-folder.ts'
-import { strictProfile } from '../../src/clearing/iso20022/bank-events.ts'
+import type { Forgivable } from '../../src/clearing/iso20022/bank-events.ts'
 import { writePaymentInitiation } from '../../src/clearing/iso20022/credit-transfer.ts'
 import { accountOf } from '../../src/clearing/iso20022/parties.ts'
 import { settleRun } from '../../src/clearing/settlement/run.ts'
@@ -16,6 +16,7 @@ import { bookedOf } from '../../src/store/clearing/bank-instructions.ts'
 import { addEntryRule } from '../../src/store/clearing/bank-rules.ts'
 import { registerFile } from '../../src/store/clearing/files.ts'
 import { awaitPostings, requestPostings } from '../../src/store/clearing/postings.ts'
+import { awaitCommand, requestCommand } from '../../src/store/command-requests.ts'
 import { connect } from '../../src/store/connection.ts'
 import { verifyLedger } from '../../src/store/verify.ts'
 import { openLedger } from '../ledger/live-ledger.ts'
@@ -33,6 +34,8 @@ t.test('what banks send is taken, matched and booked', async (t) => {
   t.teardown(() => client.end())
   const folder = mkdtempSync(path.join(os.tmpdir(), 'bank-receive-'))
   t.teardown(() => rmSync(folder, { recursive: true }))
+  const order = { lane: 0, kind: 'close-day', detail: { date: DATE }, requestedBy: 'test', idempotencyKey: 'close' }
+  await awaitCommand(client, await requestCommand(client, order), { timeoutMs: 60_000 })
   const identity = { name: 'UNIFIED CARD SETTLEMENT', centre: 'MIZAN', purpose: 'SUPP' }
   const { run, files } = await settleRun(client, {
     businessDate: DATE,
@@ -54,7 +57,7 @@ t.test('what banks send is taken, matched and booked', async (t) => {
     return rows[0]?.posted as number
   }
   const nowMs = () => Date.UTC(2026, 10, 19, 18)
-  const context = { client, folder, actor: 'test', profile: strictProfile, nowMs, stallMs: 30_000 }
+  const context = { client, folder, actor: 'test', forgives: () => new Set<Forgivable>(), nowMs, stallMs: 30_000 }
   const outFolder = path.join(folder, 'answers')
   const stateFolder = path.join(folder, 'bank')
   let day = run.valueDate
@@ -351,6 +354,26 @@ t.test('what banks send is taken, matched and booked', async (t) => {
     await sound(t)
   })
 
-  const failed = (await verifyLedger(ledger.url)).filter(({ ok }) => !ok)
-  t.same(failed, [])
+  await t.test('mizan verify holds statements against the journal', async (t) => {
+    const failed = async () => (await verifyLedger(ledger.url)).filter(({ ok }) => !ok).map(({ name }) => name)
+    t.same(await failed(), [])
+    const tampered: [string, string, string[]][] = [
+      [
+        'update bank_entry set amount_piasters = amount_piasters - 1 where (statement_id, number) = (select max(statement_id), 1 from bank_entry where kind = 46)',
+        'update bank_entry set amount_piasters = amount_piasters + 1 where (statement_id, number) = (select max(statement_id), 1 from bank_entry where kind = 46)',
+        ['bank-statements-add-up'],
+      ],
+      [
+        'update bank_posting set amount_piasters = amount_piasters + 1 where statement_id = (select max(statement_id) from bank_posting)',
+        'update bank_posting set amount_piasters = amount_piasters - 1 where statement_id = (select max(statement_id) from bank_posting)',
+        ['bank-statements-posted'],
+      ],
+    ]
+    for (const [tamper, mend, found] of tampered) {
+      await owner.query(tamper)
+      t.same(await failed(), found)
+      await owner.query(mend)
+    }
+    t.same(await failed(), [])
+  })
 })

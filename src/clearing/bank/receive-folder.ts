@@ -1,13 +1,13 @@
 import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { describeError } from '../../errors.ts'
-import { RefusedFile } from '../iso20022/refusal.ts'
+import { type RefusalCause, RefusedFile } from '../iso20022/refusal.ts'
 import { type BankReceiveContext, type ReceivedBankFile, receiveBankFile } from './receive.ts'
 
 /** What became of the files of a folder. */
 export interface ReceivedFolder {
   readonly received: readonly ReceivedBankFile[]
-  readonly refused: readonly { readonly file: string; readonly reason: string }[]
+  readonly refused: readonly { readonly file: string; readonly reason: string; readonly refusal: RefusalCause }[]
 }
 
 /** What banks send; other kinds of files in the folder are for other parts of the program. */
@@ -23,7 +23,7 @@ const FILES_MAX = 1_000
 export async function receiveBankFolder(context: BankReceiveContext): Promise<ReceivedFolder> {
   const folder = path.join(context.folder, 'in')
   const received: ReceivedBankFile[] = []
-  const refused: { file: string; reason: string }[] = []
+  const refused: { file: string; reason: string; refusal: RefusalCause }[] = []
   let waiting = await bankFilesIn(folder)
   let isLastTry = false
   while (waiting.length > 0) {
@@ -39,7 +39,7 @@ export async function receiveBankFolder(context: BankReceiveContext): Promise<Re
         if (!(error instanceof RefusedFile)) throw error
         if (isEarly(error)) early.push(name)
         else {
-          refused.push({ file: name, reason: error.message })
+          refused.push({ file: name, reason: error.message, refusal: error.refusal })
           await putAside(folder, name, error)
         }
       }

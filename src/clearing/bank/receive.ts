@@ -20,7 +20,7 @@ import { readEntryRules } from '../../store/clearing/bank-rules.ts'
 import { type FileType, fileName, registerFile } from '../../store/clearing/files.ts'
 import type { Client } from '../../store/connection.ts'
 import { writeAtomically } from '../atomic-file.ts'
-import type { BankProfile, Forgiven, MessageEvent } from '../iso20022/bank-events.ts'
+import { type Forgivable, type Forgiven, type MessageEvent, tolerantProfile } from '../iso20022/bank-events.ts'
 import { readBankFile } from '../iso20022/bank-file-reader.ts'
 import { RefusedFile } from '../iso20022/refusal.ts'
 import { AnswerTaker, type TakenAnswers } from './answer-taker.ts'
@@ -33,7 +33,8 @@ export interface BankReceiveContext extends Omit<BookContext, 'client'> {
   /** Clearing folder; a file that was taken is kept in its `in/done`. */
   readonly folder: string
   readonly actor: string
-  readonly profile: BankProfile
+  /** What is forgiven of a bank's files; the code is undefined when it is not known which bank sent it. */
+  readonly forgives: (bankCode: string | undefined) => ReadonlySet<Forgivable>
   readonly nowMs: () => number
   /** Whether a refusal is kept; a file that may only have come too early is tried again first. @default all are */
   readonly keepsRefusal?: (refusal: RefusedFile) => boolean
@@ -172,7 +173,7 @@ async function take(file: string, facts: BankFileFacts, context: BankReceiveCont
 }
 
 async function takeContent(file: string, facts: BankFileFacts, context: BankReceiveContext, soFar: SoFar) {
-  const { client, profile, nowMs } = context
+  const { client, nowMs } = context
   const reports: TakenReport[] = []
   let bankFile = 0
   let report: ReportTaker | undefined
@@ -183,7 +184,7 @@ async function takeContent(file: string, facts: BankFileFacts, context: BankRece
   const onBank = (bank: number) => {
     soFar.bank = bank
   }
-  for await (const event of readBankFile(chunksOf(file), { file: facts.name, profile })) {
+  for await (const event of readBankFile(chunksOf(file), { file: facts.name, profile: tolerantProfile })) {
     context.signal?.throwIfAborted()
     if (event.type === 'message') {
       soFar.message = event
@@ -209,6 +210,8 @@ async function takeContent(file: string, facts: BankFileFacts, context: BankRece
   }
   const told = await answers?.end()
   soFar.bank ??= told?.bank
+  requireForgiven(facts.name, forgiven, context.forgives((await bankCode(client, soFar.bank)) ?? undefined))
+  const { schema, messageId } = soFar.message ?? {}
   const registered = await register(client, facts, {
     soFar,
     bankFile,
@@ -218,8 +221,15 @@ async function takeContent(file: string, facts: BankFileFacts, context: BankRece
     actor: context.actor,
     forgiven,
   })
-  const { schema, messageId } = soFar.message ?? {}
   return { registered, schema, messageId, reports, answers: told, forgiven }
+}
+
+/** The bank is known only once its file is read: what was passed over may not be forgiven of it. */
+function requireForgiven(file: string, forgiven: readonly Forgiven[], allowed: ReadonlySet<Forgivable>): void {
+  const first = forgiven.find(({ kind }) => !allowed.has(kind))
+  if (first === undefined) return
+  const { line, column, path: where, detail, kind } = first
+  throw new RefusedFile(file, 'format', `${detail} (${kind})`, { line, column, path: where })
 }
 
 function refusedMessage(file: string, { name }: MessageEvent): RefusedFile {

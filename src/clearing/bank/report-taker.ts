@@ -115,7 +115,17 @@ export class ReportTaker {
     const key = { kind, bank: bank.number, account: head.account, id: head.id, page: head.page }
     const before = await findReport(client, key)
     if (before !== undefined) refuse(options, head, 'duplicate', `${kind} ${head.id} came before, in ${before.file}`)
-    if (kind === 'statement') await checkOrder(options, head, bank)
+    if (kind === 'statement') {
+      if (head.opening === undefined || head.closing === undefined) {
+        refuse(
+          options,
+          head,
+          'balance',
+          `statement ${head.id} has no opening or no closing balance; it cannot be booked`,
+        )
+      }
+      await checkOrder(options, head, bank)
+    }
     const date = head.closing?.date ?? head.opening?.date ?? fallbackDate
     const id = await openReport(client, {
       ...head,

@@ -200,6 +200,7 @@ export interface Forgiven {
   readonly kind: Forgivable
   readonly times: number
   readonly line: number
+  readonly column: number
   readonly path: string
   readonly detail: string
 }

@@ -48,7 +48,7 @@ export class ReadContext {
   forgive(kind: Forgivable, place: FilePlace, detail: string): void {
     if (!this.#profile.forgive.has(kind)) this.refuse(place, detail)
     const before = this.#forgiven.get(kind)
-    const first = before ?? { kind, line: place.line, path: place.path, detail, times: 0 }
+    const first = before ?? { kind, line: place.line, column: place.column, path: place.path, detail, times: 0 }
     this.#forgiven.set(kind, { ...first, times: first.times + 1 })
   }
 

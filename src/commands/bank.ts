@@ -1,0 +1,231 @@
+import { Command, Option } from 'commander'
+import { entryFields, entryMeanings } from '../clearing/bank/classify.ts'
+import { bookTaken, type ReceivedBankFile, receiveBankFile } from '../clearing/bank/receive.ts'
+import { receiveBankFolder } from '../clearing/bank/receive-folder.ts'
+import { RefusedFile } from '../clearing/iso20022/refusal.ts'
+import { formatPiasters } from '../money.ts'
+import {
+  type EntryState,
+  entryStates,
+  type ListedEntry,
+  type ListedStatement,
+  listEntries,
+  listStatements,
+  readStatement,
+} from '../store/clearing/bank-desk.ts'
+import { addEntryRule, readEntryRules, type StoredEntryRule } from '../store/clearing/bank-rules.ts'
+import { bankContext } from '../switch-bank.ts'
+import { changeNoted, systemActor } from './access-desk.ts'
+import { bankSimulateCommand } from './bank-simulate.ts'
+import { wholeNumber } from './clearing-receive.ts'
+import { type CommandIo, processIo } from './command-io.ts'
+import { type CommonOptions, withCommonOptions } from './common-options.ts'
+import { atDatabase } from './database-desk.ts'
+
+const LIMIT_MAX = 1_000
+
+/** `mizan bank`: what settlement banks send, and what became of it. */
+export function bankCommand(io: CommandIo = processIo): Command {
+  return new Command('bank')
+    .description('statements and answers of settlement banks; see docs/bank.md')
+    .addCommand(receiveCommand(io))
+    .addCommand(statementsCommand(io))
+    .addCommand(showCommand(io))
+    .addCommand(entriesCommand(io))
+    .addCommand(rulesCommand(io))
+    .addCommand(bankSimulateCommand(io))
+}
+
+function receiveCommand(io: CommandIo): Command {
+  const command = new Command('receive')
+    .description(
+      'receive files of settlement banks, or all that wait in clearing/in; a running switch posts; exit status 1 if any is refused',
+    )
+    .argument(
+      '[files...]',
+      'camt.052/053/054, pain.002, pacs.002 or pacs.004; absent = those that wait in the clearing folder',
+    )
+  return withCommonOptions(command).action((files: string[], options: CommonOptions) =>
+    atDatabase(io, options, 'mizan bank receive', async ({ config, client }) => {
+      const context = bankContext(config, { client, actor: systemActor(io), nowMs: () => Date.now() })
+      const refuse = (file: string, reason: string) => {
+        process.exitCode = 1
+        io.out(options.json ? `${JSON.stringify({ name: file, refused: reason })}\n` : `${file} refused: ${reason}\n`)
+      }
+      if (files.length === 0) {
+        await bookTaken(context)
+        const { received, refused } = await receiveBankFolder(context)
+        for (const one of received) say(io, options, one)
+        for (const { file, reason } of refused) refuse(file, reason)
+        if (received.length + refused.length === 0 && !options.json) io.out('no file of a bank waits\n')
+        return
+      }
+      for (const file of files) {
+        try {
+          say(io, options, await receiveBankFile(file, context))
+        } catch (error) {
+          if (!(error instanceof RefusedFile)) throw error
+          refuse(file, error.message)
+        }
+      }
+    }),
+  )
+}
+
+function say(io: CommandIo, { json }: CommonOptions, one: ReceivedBankFile): void {
+  if (json) {
+    io.out(`${JSON.stringify(one, (_, value) => (typeof value === 'bigint' ? String(value) : value))}\n`)
+    return
+  }
+  if (one.outcome === 'repeated') {
+    const { name = '', receivedAt, receivedBy = '' } = one.before ?? {}
+    io.out(
+      `${one.name} came before, as ${name}, at ${receivedAt?.toISOString()} by ${receivedBy}; nothing has changed\n`,
+    )
+    return
+  }
+  io.out(`${one.name}: ${one.schema} ${one.messageId}, kept as ${one.registered}\n`)
+  for (const { kind, bank, statementId, date, entries, matched, known, suspense } of one.reports) {
+    const what = kind === 'statement' ? `: ${matched} matched, ${known} known, ${suspense} in suspense` : ''
+    io.out(`  ${kind} ${statementId} of ${bank.code} for ${date}: ${entries} entries${what}\n`)
+  }
+  if (one.answers !== undefined) {
+    const { answers, applied, failed, unknown, unexpected } = one.answers
+    io.out(
+      `  ${answers} answer(s): ${applied} applied, of which ${failed} failed; ${unknown} unknown, ${unexpected} unexpected\n`,
+    )
+  }
+  for (const { statement, closingPiasters, ledgerPiasters } of one.booked) {
+    const same =
+      closingPiasters === ledgerPiasters ? 'as the ledger has it' : `the ledger has ${formatPiasters(ledgerPiasters)}`
+    io.out(`  statement ${statement} is booked; it closes with ${formatPiasters(closingPiasters)} EGP, ${same}\n`)
+  }
+  for (const { kind, times, line, detail } of one.forgiven)
+    io.out(`  forgiven: ${kind}, ${times} time(s), first in line ${line}: ${detail}\n`)
+}
+
+function statementsCommand(io: CommandIo): Command {
+  const command = new Command('statements')
+    .description('list statements and notifications of our accounts, the newest first')
+    .option('--bank <number>', 'only those of this settlement bank')
+    .addOption(new Option('--report <kind>', 'only these').choices(['statement', 'notification', 'intraday']))
+    .option('--limit <count>', 'how many', '50')
+  type Options = CommonOptions & { bank?: string; report?: string; limit: string }
+  return withCommonOptions(command).action((options: Options) =>
+    atDatabase(io, options, 'mizan bank statements', async ({ client }) => {
+      const bank = options.bank === undefined ? undefined : wholeNumber(options.bank, '--bank')
+      const limit = wholeNumber(options.limit, '--limit', LIMIT_MAX)
+      const found = await listStatements(client, { bank, report: options.report, limit })
+      if (options.json) io.out(`${JSON.stringify(found)}\n`)
+      else if (found.length === 0) io.out('there are no statements\n')
+      else for (const one of found) io.out(`${statementLine(one)}\n`)
+    }),
+  )
+}
+
+function statementLine(one: ListedStatement): string {
+  const balance = one.closingPiasters === undefined ? '' : `${formatPiasters(one.closingPiasters)} EGP`
+  const open = one.suspense === 0 ? '' : `, ${one.suspense} in suspense`
+  const number = String(one.sequence ?? '').padStart(5)
+  return `${String(one.id).padStart(8)}  ${one.date}  bank ${one.bank}  ${one.report.padEnd(12)} ${number}  ${one.statementId.padEnd(35)} ${balance.padStart(22)}  ${one.entries} entries${open}  ${one.state}`
+}
+
+function showCommand(io: CommandIo): Command {
+  const command = new Command('show')
+    .description('show a statement and its entries')
+    .argument('<statement>', 'its number')
+  return withCommonOptions(command).action((statement: string, options: CommonOptions) =>
+    atDatabase(io, options, 'mizan bank show', async ({ client }) => {
+      const found = await readStatement(client, wholeNumber(statement, 'a statement'))
+      const entries = await listEntries(client, { statement: found.id, limit: LIMIT_MAX })
+      if (options.json) {
+        io.out(`${JSON.stringify({ ...found, list: entries })}\n`)
+        return
+      }
+      io.out(`${statementLine(found)}\n`)
+      if (found.openingPiasters !== undefined) io.out(`opening ${formatPiasters(found.openingPiasters)} EGP\n`)
+      for (const one of entries) io.out(`${entryLine(one)}\n`)
+      if (found.entries + found.notBooked > entries.length) io.out(`... the first ${entries.length}\n`)
+    }),
+  )
+}
+
+function entriesCommand(io: CommandIo): Command {
+  const command = new Command('entries')
+    .description('list what banks booked, and what each entry is')
+    .option('--statement <number>', 'only those of this statement')
+    .addOption(new Option('--state <state>', 'only in this state').choices(entryStates))
+    .option('--end-to-end <id>', 'only with this end-to-end id')
+    .option('--limit <count>', 'how many', '50')
+  type Options = CommonOptions & { statement?: string; state?: EntryState; endToEnd?: string; limit: string }
+  return withCommonOptions(command).action((options: Options) =>
+    atDatabase(io, options, 'mizan bank entries', async ({ client }) => {
+      const { state, endToEnd: endToEndId } = options
+      const statement = options.statement === undefined ? undefined : wholeNumber(options.statement, '--statement')
+      const limit = wholeNumber(options.limit, '--limit', LIMIT_MAX)
+      const found = await listEntries(client, { statement, state, endToEndId, limit })
+      if (options.json) io.out(`${JSON.stringify(found)}\n`)
+      else if (found.length === 0) io.out('there are no such entries\n')
+      else for (const one of found) io.out(`${entryLine(one)}\n`)
+    }),
+  )
+}
+
+function entryLine(one: ListedEntry): string {
+  const what = [one.kind, one.rule, one.note].filter((part) => part !== undefined).join(', ')
+  const place = `${one.statement}:${one.number}`.padEnd(12)
+  const reference = one.endToEndId ?? one.reference ?? ''
+  return `${place} ${one.bookingDate}  ${formatPiasters(one.amountPiasters).padStart(18)} EGP  ${reference.padEnd(35)} ${one.state}${what === '' ? '' : ` (${what})`}${one.text === undefined ? '' : `  ${one.text.slice(0, 60)}`}`
+}
+
+function rulesCommand(io: CommandIo): Command {
+  const list = new Command('list').description('list the rules that hold')
+  const add = new Command('add')
+    .description('say what entries are that no instruction of ours asked for; the newest rule that fits holds')
+    .requiredOption('--pattern <text>', 'how the field begins')
+    .addOption(new Option('--field <field>', 'of the entry').choices(entryFields).makeOptionMandatory())
+    .addOption(new Option('--direction <side>', 'as the bank books').choices(['credit', 'debit']).makeOptionMandatory())
+    .addOption(new Option('--meaning <meaning>', 'none ends such a rule').choices(entryMeanings).makeOptionMandatory())
+    .option('--programme <number>', 'whose funds they are', '0')
+    .option('--bank <number>', 'only at this settlement bank')
+    .requiredOption('--reason <text>', 'why')
+  type Options = CommonOptions &
+    Pick<StoredEntryRule, 'field' | 'direction' | 'meaning' | 'pattern' | 'reason'> & {
+      programme: string
+      bank?: string
+    }
+  withCommonOptions(list).action((options: CommonOptions) =>
+    atDatabase(io, options, 'mizan bank rules', async ({ client }) => {
+      const found = await readEntryRules(client)
+      if (options.json) io.out(`${JSON.stringify(found)}\n`)
+      else if (found.length === 0) io.out('there are no rules; fees and interest are known by their codes\n')
+      else for (const one of found) io.out(`${ruleLine(one)}\n`)
+    }),
+  )
+  withCommonOptions(add).action((options: Options) =>
+    atDatabase(io, options, 'mizan bank rules', async ({ client }) => {
+      const { field, direction, meaning, pattern, reason } = options
+      const bank = options.bank === undefined ? undefined : wholeNumber(options.bank, '--bank')
+      const programme = wholeNumber(options.programme, '--programme', 99)
+      const rule = { bank, field, direction, meaning, pattern, reason, programme, actor: systemActor(io) }
+      const detail = { field, direction, meaning, pattern, programme, ...(bank === undefined ? {} : { bank }) }
+      const made = await changeNoted(io, client, { action: 'bank-entry-rule', detail: { ...detail, reason } }, () =>
+        addEntryRule(client, rule),
+      )
+      io.out(
+        options.json
+          ? `${JSON.stringify({ id: made })}\n`
+          : `rule ${made} holds for statements that come from now on\n`,
+      )
+    }),
+  )
+  return new Command('rules')
+    .description('what entries are that no instruction of ours asked for')
+    .addCommand(list)
+    .addCommand(add)
+}
+
+function ruleLine({ id, bank, field, pattern, direction, meaning, programme, reason }: StoredEntryRule): string {
+  const where = bank === undefined ? 'every bank' : `bank ${bank}`
+  return `${String(id).padStart(6)}  ${where}: ${direction} whose ${field} begins with "${pattern}" is ${meaning}${programme === 0 ? '' : ` of programme ${programme}`}  (${reason})`
+}

@@ -1,0 +1,70 @@
+import { type BankReceiveContext, bookTaken, type ReceivedBankFile } from '../clearing/bank/receive.ts'
+import { receiveBankFolder } from '../clearing/bank/receive-folder.ts'
+import { describeError } from '../errors.ts'
+import { type Client, connect } from '../store/connection.ts'
+import * as events from '../telemetry/bank-events.ts'
+import type { BankMetrics } from '../telemetry/bank-metrics.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { NamedJob } from './scheduler.ts'
+
+export interface BankReceiveJob {
+  readonly url: string
+  readonly log: Logger
+  readonly metrics: BankMetrics
+  /** What receiving goes by now. */
+  contextOf(client: Client, signal: AbortSignal): BankReceiveContext
+}
+
+/** The job that receives what settlement banks put into the clearing folder, and books what was not booked yet. */
+export function bankReceiveJob({ url, log, metrics, contextOf }: BankReceiveJob): NamedJob {
+  return {
+    name: 'bank-files',
+    cron: '*/5 * * * *',
+    description: 'receive statements and answers of settlement banks from clearing/in, and book them',
+    async run(signal) {
+      const client = await connect({ url, name: 'mizan bank files', role: 'mizan_app' })
+      const context = contextOf(client, signal)
+      try {
+        await bookTaken(context)
+        const { received, refused } = await receiveBankFolder(context)
+        for (const one of received) noteReceived(one, log, metrics)
+        for (const { file, reason, refusal } of refused) {
+          metrics.files.child(refusal).inc()
+          events.bankFileRefused(log, { file, reason })
+        }
+        return `${received.length} file(s) of banks received, ${refused.length} refused`
+      } catch (error) {
+        if (!signal.aborted) events.bankFilesWait(log, { folder: context.folder }, error)
+        throw new Error(`stopped: ${describeError(error)}`, { cause: error })
+      } finally {
+        await client.end()
+      }
+    },
+  }
+}
+
+function noteReceived(one: ReceivedBankFile, log: Logger, metrics: BankMetrics): void {
+  metrics.files.child(one.outcome).inc()
+  if (one.outcome === 'repeated') {
+    events.bankFileRepeated(log, { file: one.name, before: one.before?.name ?? '' })
+    return
+  }
+  for (const { matched, known, suspense } of one.reports) {
+    metrics.entries.child('matched').inc(matched)
+    metrics.entries.child('known').inc(known)
+    metrics.entries.child('suspense').inc(suspense)
+  }
+  const { answers = 0, applied = 0, unknown = 0, unexpected = 0 } = one.answers ?? {}
+  metrics.answers.child('applied').inc(applied)
+  metrics.answers.child('unknown').inc(unknown)
+  metrics.answers.child('unexpected').inc(unexpected)
+  events.bankFileTaken(log, {
+    file: one.name,
+    schema: one.schema ?? '',
+    registered: one.registered ?? '',
+    entries: one.reports.reduce((sum, { entries }) => sum + entries, 0),
+    suspense: one.reports.reduce((sum, { suspense }) => sum + suspense, 0),
+    answers,
+    unexpected,
+  })
+}
