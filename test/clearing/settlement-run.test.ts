@@ -1,10 +1,12 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import t from 'tap'
 import type { AuthorizationRequest } from '../../src/authorization/request.ts'
 import type { CivilDate } from '../../src/calendar.ts'
 import { settleRun } from '../../src/clearing/settlement/run.ts'
+import { settlementCommand } from '../../src/commands/settlement.ts'
+import { userCommand } from '../../src/commands/user.ts'
 import { moneyAccount } from '../../src/ledger/accounts.ts'
 import { demoIban } from '../../src/simulator/demo-settlement.ts'
 import { moveFile } from '../../src/store/clearing/files.ts'
@@ -23,6 +25,7 @@ import { awaitCommand, requestCommand } from '../../src/store/command-requests.t
 import { verifyLedger, verifyWithin } from '../../src/store/verify.ts'
 import { type LiveLedger, openLedger } from '../ledger/live-ledger.ts'
 import { FIRST_ID, messageOf, playScenario, SECOND_ID } from '../ledger/scenario.ts'
+import { commandRunner } from '../support/command.ts'
 import { schemaFolder, schemaProblem, skipWithout } from './iso20022-schemas.ts'
 
 const [DAY, NEXT] = [20261118 as CivilDate, 20261119 as CivilDate]
@@ -259,6 +262,74 @@ t.test('a day is settled, its payments answered, and what failed is paid again',
       ['UC.PAY.STBB.20261120.1.001.xml'],
     )
     t.same((await balancesOf(ledger))[moneyAccount('holdback', GROCER)], undefined)
+  })
+
+  await t.test('on the command line: figures for people and programs, and changes by two people', async (t) => {
+    const command = commandRunner({ DATABASE_URL: ledger.url, MIZAN_VAR: folder })
+    const show = (...args: string[]) => command(settlementCommand, args)
+    t.match((await show('show', '2026-11-18')).out, /payable for subsidies 29.25 EGP.*UC.PAY.STBA.20261118.1.002.xml/s)
+    t.match(JSON.parse((await show('show', '2026-11-19', '--json')).out), { state: 'written', totals: { heldBack: 1 } })
+    t.match((await show('positions', '2026-11-19')).out, /acquirer 81800002 +STBB? +500.00 +0.00 +500.00/)
+    t.match((await show('payables', '2026-11-18')).out, /MZB000000000002 +1 +2026-11-18 +5 LOAF +105 pt/)
+    t.match(
+      (await show('instructions', '--state', 'rejected')).out,
+      /UC-20261118-1-OO-00000000062 .* rejected \(AC04\)/,
+    )
+    t.match((await show('instruction', idOf(GROCER))).out, /UC-20261119-1-RO-00000000062-1 stands for it/)
+    t.match((await show('suspensions')).out, /MZB000000000002 +returned/)
+    t.match((await show('list')).out, /2026-11-20 +1 +2026-11-22 +written/)
+    t.match(await show('show', '2026-11-17'), { status: 1, errors: /has no run 1 of settlement/ })
+    t.match(await show('run', '18 November'), { status: 1, errors: /write yyyy-mm-dd/ })
+    t.match(await show('run', '2026-11-21'), { status: 1, errors: /not closed in every lane/ })
+
+    const password = 'a long clerk password'
+    const made = await command(userCommand, ['add', 'clerk', '--role', 'settlement'], `${password}\n`)
+    t.equal(made.status, 0)
+    const file = path.join(folder, 'password')
+    writeFileSync(file, `${password}, again\n`, { mode: 0o600 })
+    await command(userCommand, ['password', 'clerk', '--password-file', file, '--keep'])
+    const login = `clerk\n${password}, again\n`
+    const weekly = [
+      'cycle',
+      'set',
+      '--category',
+      'bakery',
+      '--frequency',
+      'weekly',
+      '--day',
+      '4',
+      '--from',
+      '2026-12-01',
+    ]
+    const agreed = await command(settlementCommand, [...weekly, '--reason', 'decree'], login)
+    t.match(agreed, { status: 0, out: /bakery are paid weekly from 2026-12-01/ })
+    t.match((await show('cycle', 'list', '--date', '2026-12-02')).out, /bakery +all +weekly +4/)
+    t.match((await show('bank', 'list')).out, /1 +STBA +STBAEGC0/)
+    const wrong = [
+      'institution',
+      'set',
+      '9',
+      '--kind',
+      'post',
+      '--name',
+      'POST',
+      '--bank',
+      '77',
+      '--from',
+      '2026-12-01',
+    ]
+    t.match(await command(settlementCommand, [...wrong, '--reason', 'x'], login), { status: 1, errors: /does not fit/ })
+    const acceptor = 'MZB000000000002'
+    t.match((await command(settlementCommand, ['resume', acceptor, '--reason', 'mended'], login)).out, /is paid again/)
+    t.equal((await listSuspensions(client, 10)).length, 0)
+    const id = `${idOf(SHOP, NEXT, 'RO')}-1`
+    t.match(await command(settlementCommand, ['hold', id, '--reason', 'look'], login), { status: 0 })
+    t.match((await show('suspensions')).out, /held/)
+    t.match(await command(settlementCommand, ['release', '2026-11-19'], login), {
+      status: 1,
+      errors: /goes on with it/,
+    })
+    await run(NEXT)
   })
 
   await t.test('every check holds, and sees what is planted', async (t) => {
