@@ -19,6 +19,7 @@ import { idempotencyChecks } from './verify/idempotency.ts'
 import { networkClearingChecks } from './verify/network-clearing.ts'
 import { outboundChecks } from './verify/outbound.ts'
 import { postingChecks } from './verify/postings.ts'
+import { reconciliationChecks } from './verify/reconciliation.ts'
 import { type VerificationRules, verificationRules } from './verify/rules.ts'
 import { settlementChecks } from './verify/settlement.ts'
 
@@ -50,6 +51,7 @@ export const ledgerChecks: readonly LedgerCheck[] = [
   ...networkClearingChecks,
   ...settlementChecks,
   ...bankChecks,
+  ...reconciliationChecks,
 ]
 
 /**

@@ -3,8 +3,10 @@ import { parseDate } from '../../src/calendar.ts'
 import { type BreakName, breakTypes } from '../../src/clearing/reconciliation/breaks.ts'
 import { reconcile } from '../../src/clearing/reconciliation/reconcile.ts'
 import { matchingRules } from '../../src/clearing/reconciliation/rules.ts'
+import { reconcileCommand } from '../../src/commands/reconcile.ts'
 import { type Client, connect } from '../../src/store/connection.ts'
 import { prepareDatabase } from '../../src/store/installation.ts'
+import { commandRunner } from '../support/command.ts'
 import { createTestDatabase } from '../support/database.ts'
 import {
   AS_OF,
@@ -528,7 +530,7 @@ async function unpost(client: Client): Promise<void> {
 }
 
 test('a day that agrees has no exceptions, and a second run changes nothing', async (t) => {
-  const { client, run } = await world(t)
+  const { url, client, run } = await world(t)
   const first = await run()
   t.same(await openBreaks(client), [], 'nothing is wrong')
   t.match(first, { state: 'done', found: 0, openAfter: 0 })
@@ -538,6 +540,19 @@ test('a day that agrees has no exceptions, and a second run changes nothing', as
   t.equal(before.rowCount, 4 + 1 + 1 + 3 + 5)
   t.match(await run(), { matched: first.matched, found: 0, opened: 0 })
   t.same((await client.query(matches)).rows, before.rows, 'the same matches, of the run that found them')
+
+  const mizan = commandRunner({ DATABASE_URL: url })
+  const args = ['run', '--date', DAY, '--as-of', AS_OF]
+  t.match(await mizan(reconcileCommand, args), { status: 0, out: /nothing is open/ })
+  await client.query('update settlement_payable set payable_piasters = payable_piasters + 1 where outlet_id = 901')
+  t.match(
+    await mizan(reconcileCommand, args),
+    { status: 1, out: /subsidy-payable-differs/ },
+    'what is open shows in the exit status',
+  )
+  t.match(await mizan(reconcileCommand, ['run', '--date', 'today']), { status: 1, errors: /yyyy-mm-dd/ })
+  t.match(await mizan(reconcileCommand, ['run']), { status: 1, errors: /no business day was closed/ })
+  t.match(await mizan(reconcileCommand, ['show']), { status: 0, out: /by end-to-end/ })
 
   const rules = await client.query('select number, name, level, confidence from reconciliation_rule order by number')
   const known = Object.entries(matchingRules).map(([name, { number, level, confidence }]) => ({

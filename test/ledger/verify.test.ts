@@ -385,6 +385,17 @@ const plants: readonly Plant[] = [
     forge: [],
   },
   {
+    what: 'an exception that was written off, and nothing was posted for it',
+    sql: `insert into reconciliation_run (business_date, started_at, requested_by, state, ended_at)
+            values ('2026-11-18', now(), 'test', 'done', now());
+          insert into reconciliation_exception (break, key, level, business_date, opened_on, state, value_at_risk_piasters, summary,
+            opened_run, last_run, opened_at, closed_at, closed_by, resolution)
+          select 'position-short', 'a', 'position', '2026-11-18', '2026-11-18', 'written-off', 5, 'short', id, id, now(), now(), 'a + b', 'small'
+          from reconciliation_run`,
+    fails: ['exceptions-explained'],
+    forge: [],
+  },
+  {
     what: 'a business date in the default partition',
     sql: `create table moved as select * from transfer_20261118;
           drop table transfer_20261118;
