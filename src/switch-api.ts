@@ -12,6 +12,7 @@ import { personalData } from './security/personal-data.ts'
 import { ApiDatabase } from './store/access-pool.ts'
 import { addUser, type Role, roles } from './store/access-users.ts'
 import { withClient } from './store/database-location.ts'
+import { fileStepOptions } from './switch-clearing-files.ts'
 import type { OpenKeys } from './switch-keys.ts'
 
 const MINUTE_S = 60
@@ -49,6 +50,10 @@ export function openApi({ config, url, keys, ...wiring }: ApiWiring): {
     sessions: { idleS: config.http.sessionIdleMinutes * MINUTE_S, lifeS: config.http.sessionHours * HOUR_S },
     // The names of breaks were checked when the configuration was read.
     writeOffLimits: config.clearing.reconciliation.writeOffLimits as readonly WriteOffLimit[],
+    clearing: {
+      folder: config.clearing.folder,
+      options: fileStepOptions(config, keys.protection),
+    },
     commandWaitMs: COMMAND_WAIT_MS,
   })
   return { plugin, close: () => database.close() }

@@ -18,6 +18,7 @@ import { bankRoutes } from './routes/bank.ts'
 import { businessDayRoutes } from './routes/business-days.ts'
 import { cardRoutes } from './routes/cards.ts'
 import { changeRoutes } from './routes/change-requests.ts'
+import { clearingFileRoutes } from './routes/clearing-files.ts'
 import { commandRoutes } from './routes/commands.ts'
 import { deliveryRoutes } from './routes/delivery.ts'
 import { householdRoutes } from './routes/households.ts'
@@ -76,6 +77,7 @@ export const apiRoutes: readonly Route[] = [
   ...accountHostRoutes,
   ...networkClearingRoutes,
   ...settlementRoutes,
+  ...clearingFileRoutes,
   ...deliveryRoutes,
   ...bankRoutes,
   ...changeRoutes,

@@ -1,4 +1,5 @@
 import type { Clock } from '../calendar.ts'
+import type { ContentSource } from '../clearing/outgoing/file-content.ts'
 import type { WriteOffLimit } from '../clearing/reconciliation/desk.ts'
 import type { PanProtection } from '../security/pan-protection.ts'
 import type { PersonalData } from '../security/personal-data.ts'
@@ -27,6 +28,8 @@ export interface ApiServices {
   }
   /** Up to how much a second person may agree to write off; nothing where it is absent. */
   readonly writeOffLimits?: readonly WriteOffLimit[]
+  /** Where clearing files stand, and how those are made again whose clear form is gone. */
+  readonly clearing?: Omit<ContentSource, 'client'>
   /** How long a route waits for a command before it answers 202, in milliseconds. */
   readonly commandWaitMs: number
 }
