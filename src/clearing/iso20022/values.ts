@@ -10,6 +10,7 @@ export const IDENTIFIER_MAX = 35
 
 /** The Latin set that payment networks carry in FIN and therefore in ISO 20022 payments too. */
 const OUTSIDE_LATIN = /[^A-Za-z0-9/\-?:().,'+ ]/g
+const LATIN = /^[A-Za-z0-9/\-?:().,'+ ]*$/
 const IDENTIFIER = /^[A-Za-z0-9\-?:().,'+ ]+(?:\/[A-Za-z0-9\-?:().,'+ ]+)*$/
 const DECIMAL_DIGITS_MAX = 18
 const MINUTE_MS = 60_000
@@ -32,15 +33,16 @@ export function identifier(value: string, what: string): string {
  * @throws MizanError BAD_INPUT when nothing is left
  */
 export function latinText(value: string, max: number, what: string): string {
-  const marksOff = latinOfArabic(value).normalize('NFKD').replaceAll(/\p{M}/gu, '')
-  const latin = marksOff
-    .replaceAll('&', '+')
-    .replaceAll('_', '-')
-    .replaceAll(/\s+/g, ' ')
-    .replaceAll(OUTSIDE_LATIN, '.')
+  // Most of what is written is Latin already.
+  const latin = LATIN.test(value) ? value.replaceAll(/ {2,}/g, ' ') : spelt(value)
   const cut = latin.trim().slice(0, max).trim()
   if (!/[A-Za-z0-9]/.test(cut)) throw new MizanError('BAD_INPUT', `${what} has no letters or digits to write`)
   return cut
+}
+
+function spelt(value: string): string {
+  const marksOff = latinOfArabic(value).normalize('NFKD').replaceAll(/\p{M}/gu, '')
+  return marksOff.replaceAll('&', '+').replaceAll('_', '-').replaceAll(/\s+/g, ' ').replaceAll(OUTSIDE_LATIN, '.')
 }
 
 /** Checks a code of ISO 20022's external lists: 1 to 4 capitals and digits. @throws MizanError BAD_INPUT */
