@@ -17,6 +17,7 @@ import { type Client, connect } from '../store/connection.ts'
 import { openDatabase } from '../store/database-location.ts'
 import { readCatalogue } from '../store/programme-reader.ts'
 import { type CommandIo, processIo } from './command-io.ts'
+import { demoDayCommand } from './demo-day.ts'
 
 interface DemoOptions {
   readonly host: string
@@ -33,6 +34,7 @@ export function demoCommand(io: CommandIo = processIo): Command {
     .option('--host <address>', 'where the switch listens', '127.0.0.1')
     .option('--var <folder>', 'data folder of the switch (default: MIZAN_VAR, else var)')
     .option('--json', 'print one JSON object')
+    .addCommand(demoDayCommand())
     .action((options: DemoOptions) => runDemo(io, options))
 }
 
