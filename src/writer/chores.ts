@@ -41,6 +41,8 @@ export interface Presented {
 }
 
 export const CHORES_PER_BATCH = 32
+/** Of settlement; a common chore posts a few. */
+const POSTINGS_PER_CHORE = 16
 const CHORES_MAX = 4_096
 const REST_MS = 1_000
 
@@ -73,13 +75,17 @@ export class Chores {
   /**
    * Takes chores for a batch, up to `max`, and no further than before a presentment that depends on what is under way or
    * was just taken: as a message would, it finds in the journal what came before it.
+   * A command with many postings takes the room of many chores: what waits for the same commit must not wait long for it.
    * @param ahead requests under way; the last of them gets the presentments that are taken
    */
   take(max: number, nowMs: number, ahead: readonly UnderWay[] = []): Chore[] {
-    if (this.isResting(nowMs)) return []
+    if (max <= 0 || this.isResting(nowMs)) return []
     let count = 0
-    for (; count < max && count < this.#waiting.length; count++) {
-      const request = requestOf(this.#waiting[count])
+    for (let size = 0; count < this.#waiting.length; count++) {
+      const chore = this.#waiting[count]
+      size += sizeOf(chore)
+      if (size > max && count > 0) break
+      const request = requestOf(chore)
       if (request === undefined) continue
       if (ahead.some((requests) => requests.blocks(request))) break
       ahead.at(-1)?.add(request)
@@ -101,6 +107,13 @@ export class Chores {
 
 function requestOf(chore: Chore | undefined): AuthorizationRequest | undefined {
   return chore?.kind === 'command' ? chore.presentment?.request : undefined
+}
+
+/** How many common chores it amounts to. */
+function sizeOf(chore: Chore | undefined): number {
+  if (chore?.kind !== 'command') return 1
+  const { postings } = chore.command.detail
+  return Array.isArray(postings) ? Math.max(1, Math.ceil(postings.length / POSTINGS_PER_CHORE)) : 1
 }
 
 function orderOf(chore: Chore): number {

@@ -25,6 +25,26 @@ t.test('chores are taken in order, some at a time', async (t) => {
   t.same(chores.take(MAX, 0), [])
 })
 
+t.test('commands with many postings fill a batch sooner, and one alone goes whatever it holds', async (t) => {
+  const chores = new Chores()
+  const posting = (id: number, count: number) => {
+    const plain = commandChore(id)
+    const detail = { postings: Array.from({ length: count }, () => [40, 1, 2, 3]) }
+    return { ...plain, command: { ...plain.command, kind: 'settlement-post', detail } }
+  }
+  for (const id of [1, 2, 3]) chores.push(posting(id, 200))
+  for (const id of [4, 5]) chores.push(commandChore(id))
+  chores.push(posting(6, 5_000))
+  t.same(chores.take(MAX, 0).length, 2)
+  t.same(inWords(chores.take(MAX, 0)), [
+    'command 3 (settlement-post)',
+    'command 4 (pin-reset)',
+    'command 5 (pin-reset)',
+  ])
+  t.same(inWords(chores.take(MAX, 0)), ['command 6 (settlement-post)'])
+  t.same(chores.take(0, 0), [], 'no room, nothing is taken')
+})
+
 t.test('there is an end to the room', async (t) => {
   const chores = new Chores()
   const { room } = chores
