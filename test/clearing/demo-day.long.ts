@@ -1,0 +1,121 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Test, test } from 'tap'
+import { luhnHolds, plainRecords, plainTotals } from './independent-reader.ts'
+
+const cli = path.resolve(import.meta.dirname, '..', '..', 'src', 'cli.ts')
+const START_MS = 120_000
+
+/** A demo as somebody has it who starts one: the program itself, on the embedded database. */
+class Demo {
+  readonly varDir = mkdtempSync(path.join(tmpdir(), 'mizan-demo-day-'))
+  readonly #env = {
+    PATH: process.env.PATH,
+    MIZAN_VAR: this.varDir,
+    ...Object.fromEntries(['ASCII', 'VISA', 'BCD', 'HTTP'].map((name) => [`MIZAN_PORT_${name}`, '0'])),
+  }
+  #child: ChildProcess | undefined
+
+  async start(): Promise<void> {
+    const child = spawn(process.execPath, [cli, 'start'], { env: this.#env, stdio: 'ignore' })
+    this.#child = child
+    const ready = path.join(this.varDir, 'run', 'listeners.json')
+    for (const endMs = Date.now() + START_MS; !existsSync(ready); await sleep(50)) {
+      if (child.exitCode !== null || Date.now() > endMs) throw new Error('the switch did not start')
+    }
+  }
+
+  run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+    return new Promise((resolve) => {
+      execFile(process.execPath, [cli, ...args], { env: this.#env, maxBuffer: 1 << 26 }, (error, out, err) => {
+        resolve({ code: error === null ? 0 : typeof error.code === 'number' ? error.code : -1, out, err })
+      })
+    })
+  }
+
+  async stop(): Promise<void> {
+    const child = this.#child
+    if (child !== undefined && child.exitCode === null) {
+      const ended = new Promise((resolve) => child.once('exit', resolve))
+      child.kill('SIGTERM')
+      await ended
+    }
+    rmSync(this.varDir, { recursive: true, force: true })
+  }
+}
+
+async function succeeds(t: Test, demo: Demo, ...args: string[]): Promise<string> {
+  const { code, out, err } = await demo.run(...args)
+  if (code !== 0) t.comment(`${out}\n${err}`)
+  t.equal(code, 0, `mizan ${args.join(' ')}`)
+  return out
+}
+
+interface ManifestFile {
+  readonly name: string
+  readonly bytes: number
+  readonly sha256: string
+}
+
+test('the demo ends its day: files, banks and reconciliation, with nothing open', async (t) => {
+  const demo = new Demo()
+  t.teardown(() => demo.stop())
+  await demo.start()
+  await succeeds(t, demo, 'demo')
+  const said = await succeeds(t, demo, 'demo', 'day')
+  t.match(said, / 0 break\(s\): 0 new, 0 resolved/)
+  t.match(said, /nothing is open/)
+
+  const delivered = path.join(demo.varDir, 'clearing', 'delivered')
+  const all = readdirSync(delivered, { recursive: true, encoding: 'utf8' }).map((name) => path.join(delivered, name))
+  const named = (pattern: RegExp) => all.filter((name) => pattern.test(path.basename(name)))
+  t.same(named(/\.CTF\..*\d$/), [], 'card numbers leave encrypted alone')
+
+  // The last manifest names every file of the day, and the files are what it says.
+  const [manifest] = named(/^UC\.MAN\..*\d$/)
+    .sort()
+    .reverse()
+  const { files } = JSON.parse(readFileSync(manifest ?? '', 'utf8')) as { files: readonly ManifestFile[] }
+  t.ok(files.length >= 6, `${files.length} files`)
+  for (const { name, bytes, sha256 } of files) {
+    const [file] = all.filter((one) => path.basename(one) === name)
+    if (file === undefined) {
+      t.match(name, /\.CTF\./)
+      continue
+    }
+    const read = readFileSync(file)
+    t.same([read.length, createHash('sha256').update(read).digest('hex')], [bytes, sha256], name)
+  }
+
+  // The scheme's file, opened, by a reader that shares no code with the writer.
+  const ctf = files.find(({ name }) => name.includes('.CTF.'))
+  const clear = path.join(demo.varDir, 'opened')
+  await succeeds(t, demo, 'clearing', 'open', ctf?.name ?? '', '--out', clear)
+  const bytes = readFileSync(clear)
+  t.equal(createHash('sha256').update(bytes).digest('hex'), ctf?.sha256)
+  const text = bytes.includes('\r\n') ? Buffer.from(bytes.toString('latin1').replaceAll('\r\n', ''), 'latin1') : bytes
+  const records = plainRecords(text)
+  const totals = plainTotals(records)
+  t.ok(totals.drafts >= 1)
+  for (const { fields, layout } of records) if (layout === '05.0') t.ok(luhnHolds(fields.accountNumber?.trim() ?? ''))
+  const shown = JSON.parse(await succeeds(t, demo, 'verify', '--json')) as { name: string; ok: boolean }[]
+  t.same(
+    shown.filter(({ ok }) => !ok),
+    [],
+  )
+
+  // Once more: the day is closed, and nothing is made twice.
+  const again = await succeeds(
+    t,
+    demo,
+    'cutover',
+    '--date',
+    files[0]?.name.split('.')[3]?.replace(/(....)(..)(..)/, '$1-$2-$3') ?? '',
+  )
+  t.match(again, /closed/)
+  await succeeds(t, demo, 'reconcile', 'run')
+})
