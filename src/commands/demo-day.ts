@@ -81,5 +81,6 @@ async function step(say: string, args: readonly string[], env: NodeJS.ProcessEnv
   process.stdout.write(`\n${say}\n$ mizan ${args.join(' ')}\n`)
   const child = spawn(process.execPath, [CLI, ...args], { env, stdio: 'inherit' })
   const code = await new Promise<number | null>((resolve, reject) => child.once('error', reject).once('exit', resolve))
-  if (code !== 0) throw new MizanError('CONFLICT', `mizan ${args.slice(0, 2).join(' ')} ended with ${code ?? 'a signal'}`)
+  if (code !== 0)
+    throw new MizanError('CONFLICT', `mizan ${args.slice(0, 2).join(' ')} ended with ${code ?? 'a signal'}`)
 }
