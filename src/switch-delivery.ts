@@ -12,6 +12,7 @@ import { receiveNetworkFile } from './clearing/incoming/receive.ts'
 import { type KeySeal, keySeal } from './clearing/protection/key-seal.ts'
 import type { Config } from './config/config.ts'
 import { masterKeySource } from './config/master-key-source.ts'
+import { MizanError } from './errors.ts'
 import type { ClearingInboxJobOptions } from './jobs/clearing-inbox-job.ts'
 import { loadMasterKey } from './security/master-key.ts'
 import type { JobsWiring } from './switch-jobs.ts'
@@ -52,11 +53,21 @@ export function fileReceivers(options: DeliveryOptions, tools: ReceiverTools): F
   const open = <T>(work: Parameters<typeof onConnection<T>>[2]) => onConnection(url, 'mizan clearing receiver', work)
   const network: FileReceiver = ({ path: file, signal }) =>
     open(async (client) => {
-      const by = { client, nowMs: nowMs(), actor: 'job clearing-inbox', panIndexOf, signal }
-      const { transactions } = await receiveNetworkFile(file, receiveContext(config, by))
+      // A fetch that was cut off gives a file again that is processed: it is answered as it was, and not refused as repeated.
+      const by = { client, nowMs: nowMs(), actor: 'job clearing-inbox', panIndexOf, signal, acceptsAgain: true }
+      const { transactions } = await receiveNetworkFile(file, receiveContext(config, by)).catch(offerAgain)
       return `${transactions} transactions of the network`
     })
   return { ACK: acknowledgementReceiver(options, open), CTF: network, ITF: network }
+}
+
+/**
+ * Another process that receives, or a file before this one that is not done, is no fault of this file: it is offered again.
+ * What lies in the file itself is told as `FileRefused`.
+ */
+function offerAgain(error: unknown): never {
+  if (error instanceof MizanError && error.code === 'CONFLICT') throw new Error(error.message, { cause: error })
+  throw error
 }
 
 /** What the job needs that fetches files of partners. */

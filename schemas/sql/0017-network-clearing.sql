@@ -150,7 +150,7 @@ create table dispute (
   reason        text not null check (length(reason) between 1 and 200),
   -- Whether the disputed item is posted: then the chargeback is too.
   posted        boolean not null,
-  state         text not null check (state in ('raised', 'represented', 'accepted', 'lost')),
+  state         text not null check (state in ('raised', 'sent', 'represented', 'accepted', 'lost')),
   -- Whether the household has its money back; a credit is provisional until the dispute is accepted.
   credited      boolean not null default false,
   raised_by     text not null check (length(raised_by) between 1 and 64),
@@ -170,7 +170,8 @@ create index dispute_arn on dispute (arn);
 
 create function dispute_life() returns trigger language plpgsql as $$
 begin
-  if old.state in ('accepted', 'lost') or (old.state = 'represented' and new.state in ('raised', 'accepted')) then
+  if old.state in ('accepted', 'lost') or (old.state = 'represented' and new.state in ('raised', 'sent', 'accepted'))
+     or (old.state = 'sent' and new.state = 'raised') then
     raise exception 'dispute % is % and cannot become %', old.id, old.state, new.state
       using errcode = 'check_violation', constraint = 'dispute_life';
   end if;
@@ -182,7 +183,7 @@ create trigger dispute_life before update on dispute for each row execute functi
 create table dispute_event (
   id            bigint generated always as identity primary key,
   dispute_id    bigint not null references dispute (id),
-  event         text not null check (event in ('raised', 'credited', 'represented', 'accepted', 'lost', 'credit-taken-back', 'written')),
+  event         text not null check (event in ('raised', 'credited', 'represented', 'accepted', 'lost', 'credit-taken-back', 'sent')),
   actor         text not null check (length(actor) between 1 and 160),
   detail        text check (length(detail) <= 300),
   -- Rows of the journal.
@@ -214,7 +215,7 @@ begin
       ended_at = case when v_what in ('accept', 'lose') then p_at end
     where id = v_id and lane = p_lane and household_id = (p_payload ->> 'household')::bigint and posted
       and amount_piasters = (p_payload ->> 'amount')::bigint and credited = (v_what = 'lose')
-      and state = case v_what when 'lose' then 'represented' else 'raised' end;
+      and state = any (case v_what when 'lose' then array['represented'] else array['raised', 'sent'] end);
   if not found or v_events is null then
     raise exception 'dispute % has had its credit, or none', v_id
       using errcode = 'check_violation', constraint = 'dispute_credit_once';
@@ -242,15 +243,32 @@ create table outgoing_dispute_item (
   purchase_date date not null,
   reason_code   text not null,
   message_text  text not null default '' check (length(message_text) <= 50),
-  -- Business date on which it was raised: it goes with the file of that date or a later one.
+  -- Business date on which it was raised: it goes with the file of that date or a later one. One that is posted goes with the
+  -- file of the date of its posting.
   business_date date not null,
   state         text not null default 'waiting' check (state in ('waiting', 'written')),
-  file_id       bigint,
-  item_number   bigint,
-  constraint outgoing_dispute_item_written check ((state = 'written') = (file_id is not null and item_number is not null)),
+  -- The file that it stands in, the business date of that, and its number there: behind the items of authorizations.
+  file_id       bigint references clearing_file (id),
+  file_date     date,
+  item_number   integer check (item_number > 0),
+  constraint outgoing_dispute_item_written check (num_nulls(file_id, file_date, item_number) = case state when 'written' then 0 else 3 end),
+  constraint outgoing_dispute_item_number unique (file_id, item_number),
   foreign key (lane, card_id) references card (lane, id)
 );
 create index outgoing_dispute_item_waiting on outgoing_dispute_item (business_date, id) where state = 'waiting';
+create index outgoing_dispute_item_file_date on outgoing_dispute_item (file_date) where file_date is not null;
+
+-- What is in a file stays as it is there: the file can be written anew.
+create function outgoing_dispute_item_life() returns trigger language plpgsql as $$
+begin
+  if old.state = 'written' and new is distinct from old then
+    raise exception 'the chargeback of dispute % stands in file % and cannot be changed', old.dispute_id, old.file_id
+      using errcode = 'check_violation', constraint = 'outgoing_dispute_item_life';
+  end if;
+  return new;
+end $$;
+create trigger outgoing_dispute_item_life before update on outgoing_dispute_item
+  for each row execute function outgoing_dispute_item_life();
 
 -- What the writer of a lane needs to know of authorizations that it is given by their numbers.
 create function authorizations_by_id(p_lane smallint, p_ids bigint[], p_dates date[])
@@ -279,6 +297,17 @@ create or replace view acquirer_movement as
   where a.result in ('approved', 'partially-approved') and a.approved_amount > 0 and a.link <> 'clearing'
     and (a.mti like '02%' or a.mti like '04%')
     and case when o.held then t.amount > 0 else true end;
+
+-- Chargebacks stand in the card scheme's file behind its other items: they are of a dispute, and of no authorization.
+create or replace view clearing_items as
+  select i.business_date, f.name as file, f.type, i.number, i.lane, i.authorization_id, i.original_id, i.programme,
+         i.transaction_code, i.amount_piasters, i.cashback_piasters, i.outlet_id, i.entitlement_date, i.quantity, i.co_payment_piasters,
+         null::bigint as dispute_id
+  from clearing_item i join clearing_file f on f.id = i.file_id
+  union all
+  select o.file_date, f.name, f.type, o.item_number, o.lane, null, null, 0::smallint, o.transaction_code, o.amount_piasters, 0, null,
+         null, 0, 0, o.dispute_id
+  from outgoing_dispute_item o join clearing_file f on f.id = o.file_id;
 
 -- For people.
 create view network_items as

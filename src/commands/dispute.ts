@@ -150,6 +150,6 @@ function showCommand(io: CommandIo): Command {
 function lineOf(one: Dispute): string {
   const credit = one.credited ? ', the household has its money' : ''
   const amount = `${formatPiasters(one.amountPiasters)} EGP`
-  const until = one.state === 'raised' ? `, the acquirer may answer until ${one.respondBy}` : ''
+  const until = one.state === 'raised' || one.state === 'sent' ? `, the acquirer may answer until ${one.respondBy}` : ''
   return `dispute ${one.id}  item ${one.fileId}:${one.number}  household ${one.householdId}  ${amount}  ${one.state}${credit}${until}`
 }

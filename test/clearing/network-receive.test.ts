@@ -4,10 +4,19 @@ import path from 'node:path'
 import t, { type Test } from 'tap'
 import { traceInWords } from '../../src/authorization/trace.ts'
 import { addDays, businessDate, type CivilDate, civilDate } from '../../src/calendar.ts'
+import { closeDayStep } from '../../src/clearing/day/close-day-step.ts'
+import { runDays } from '../../src/clearing/day/machine.ts'
 import { FileRefused } from '../../src/clearing/incoming/inspect.ts'
 import type { IncomingPolicy } from '../../src/clearing/incoming/judge.ts'
 import { type ReceiveContext, receiveNetworkFile } from '../../src/clearing/incoming/receive.ts'
 import { shippedTolerances } from '../../src/clearing/incoming/tolerance.ts'
+import { balanceStep } from '../../src/clearing/outgoing/balance-step.ts'
+import { contentOf } from '../../src/clearing/outgoing/file-content.ts'
+import { viewFile } from '../../src/clearing/outgoing/file-view.ts'
+import { selectStep } from '../../src/clearing/outgoing/select-step.ts'
+import { writeStep } from '../../src/clearing/outgoing/write-step.ts'
+import { loadConfig } from '../../src/config/config.ts'
+import { MizanError } from '../../src/errors.ts'
 import { formatPiasters } from '../../src/money.ts'
 import { demoHousehold, demoOutlets, panOf } from '../../src/simulator/demo-world.ts'
 import {
@@ -22,19 +31,25 @@ import {
   type TerminalRecord,
   withFields,
 } from '../../src/simulator/network-clearing.ts'
+import { askCutover } from '../../src/store/clearing/business-day.ts'
+import { listFiles } from '../../src/store/clearing/files.ts'
 import {
   disputeEvents,
   raiseDispute,
   readDispute,
   requestDisputeMove,
 } from '../../src/store/clearing/network-disputes.ts'
+import { awaitPostings } from '../../src/store/clearing/postings.ts'
 import { awaitCommand, requestCommand } from '../../src/store/command-requests.ts'
 import { type Client, connect } from '../../src/store/connection.ts'
 import { explainAuthorizations } from '../../src/store/explain.ts'
 import { type CheckResult, verifyLedger, verifyWithin } from '../../src/store/verify.ts'
+import { deliveryOptions, fileReceivers } from '../../src/switch-delivery.ts'
+import { createLogger } from '../../src/telemetry/logger.ts'
 import type { Writer } from '../../src/writer/writer.ts'
 import { panProtectionOf } from '../support/pan-keys.ts'
 import { ask, purchaseOf, SEED, writerWorld } from '../support/writer.ts'
+import { plainRecords, plainTotals } from './independent-reader.ts'
 
 const CUTOVER_MINUTES = 1_350
 const BIN = '400000'
@@ -313,8 +328,18 @@ t.test('incoming clearing', async (suite) => {
       'who hands files on may not know what came of one',
     )
     const other = await connect({ url: world.url, name: 'test', role: 'mizan_app' })
+    const config = loadConfig({ env: { MIZAN_PROCESSING_BIN: BIN } })
+    const tools = { config, url: world.url, nowMs: () => clock.now(), panIndexOf: context.panIndexOf }
+    const fetched = fileReceivers(deliveryOptions(config), tools).ITF
+    const signal = new AbortController().signal
+    const log = createLogger({ level: 'silent' })
+    const given = { path: good, name: path.basename(good), type: 'ITF', partner: BIN, log, signal } as const
+    test.equal(await fetched?.(given), '1 transactions of the network', 'a fetch that was cut off behind the posting')
     await other.query("select pg_advisory_lock(hashtext('network_receiving'))")
     await test.rejects(receiveNetworkFile(good, context), { code: 'CONFLICT' })
+    const busy = await fetched?.(given).catch((error: unknown) => error)
+    test.notOk(busy instanceof MizanError, 'what passes by itself refuses no file that was fetched')
+    test.match(busy, { message: /another process receives files/ })
     await other.end()
   })
 
@@ -386,6 +411,7 @@ t.test('incoming clearing', async (suite) => {
   await suite.test('a dispute from the chargeback to its end', async (test) => {
     const items = []
     for (let id = 19; id < 22; id++) items.push(presentmentOf(await scheme(writer, id, now)))
+    items.push(withFields(presentmentOf(await scheme(writer, 22, now)), '0', money(12_000)))
     const before = await moneyOf(world, 19)
     const { file } = await receiveNetworkFile(write(items), context)
     const raise = async (number: number) => {
@@ -399,13 +425,15 @@ t.test('incoming clearing', async (suite) => {
         ...by,
       })
       await client.query('commit')
+      const reference = `dispute:${dispute.id}:raised`
+      if (dispute.posted) await awaitPostings(client, { reference, commands: 1 }, { stallMs: 20_000 })
       return dispute.id
     }
     const move = async (id: number, what: 'credit' | 'accept' | 'lose') => {
       const asked = await requestDisputeMove(client, id, what, { actor: 'user:two', nowMs: now })
       return asked && (await awaitCommand(client, asked, { timeoutMs: 60_000 })).end?.outcome
     }
-    const [lost, won] = [await raise(1), await raise(2)]
+    const [lost, won, unposted] = [await raise(1), await raise(2), await raise(4)]
     await test.rejects(raise(1), /disputed/)
     await client.query('rollback')
     test.match(await move(lost, 'credit'), /^done: 100.00 EGP/)
@@ -413,6 +441,61 @@ t.test('incoming clearing', async (suite) => {
     await test.rejects(move(lost, 'lose'), /needs one that is represented/)
     await test.rejects(move(lost, 'credit'), /is credited/)
     test.match(await move(won, 'accept'), /^done/)
+
+    const days = cutovers(world)
+    const sent = await days.close(today)
+    const drafts = sent.filter(({ layout }) => layout === '05.0').map(({ fields }) => fields)
+    const back = drafts.filter(({ transactionCode }) => transactionCode === '15')
+    const original = items.map(({ parts }) => parts['0'])
+    const arnOf = (fields: Readonly<Record<string, string>> | undefined) =>
+      ['arnFormatCode', 'arnAcquiringId', 'arnDate', 'arnFilmLocator', 'arnCheckDigit']
+        .map((name) => fields?.[name])
+        .join()
+    test.same(
+      back.map((fields) => [
+        Number(fields.destinationAmount),
+        fields.reasonCode,
+        fields.usageCode,
+        fields.accountNumber,
+        arnOf(fields),
+      ]),
+      [
+        [10_000, '83', '1', panOf(19), arnOf(original[0])],
+        [10_000, '83', '1', panOf(20), arnOf(original[1])],
+        [12_000, '83', '1', panOf(22), arnOf(original[3])],
+      ],
+      'what is disputed goes back as it came',
+    )
+    const place = sent.find(({ layout, fields }) => layout === '05.1' && fields.transactionCode === '15')?.fields
+    test.match(place, {
+      chargebackReferenceNumber: String(lost).padStart(6, '0'),
+      memberMessageText: new RegExp(`^DISPUTE ${lost} +$`),
+      cardAcceptorId: 'NETWORKSHOP0001',
+      terminalId: 'NET00001',
+    })
+    const totals = plainTotals(sent)
+    const last = sent.at(-1)?.fields ?? {}
+    test.equal(BigInt(last.destinationAmount ?? 0), totals.destination, 'and is in the totals')
+    test.equal(Number(last.monetaryTransactionCount), totals.drafts)
+    const shown = JSON.stringify(await days.view(today))
+    test.ok(shown.includes('DISPUTE'))
+    test.notMatch(shown, /4000\d{12}/, 'people see no card number of it')
+    test.same(await Promise.all([lost, won, unposted].map(async (id) => (await readDispute(client, id)).state)), [
+      'sent',
+      'accepted',
+      'sent',
+    ])
+    test.ok(await days.sameAgain(today), 'written anew it is the same')
+    const following = await days.close(addDays(today, 1))
+    test.same(
+      following.filter(({ fields }) => fields.transactionCode === '15'),
+      [],
+      'the next file does not bring it again',
+    )
+    await test.rejects(
+      client.query('update outgoing_dispute_item set amount_piasters = 1 where dispute_id = $1', [lost]),
+      /stands in file \d+ and cannot be changed/,
+    )
     const again = withFields(items[0] as NetworkTransaction, '0', { usageCode: '2' })
     const stranger = withFields(items[2] as NetworkTransaction, '0', { usageCode: '2' })
     const answer = await receiveNetworkFile(write([again, stranger]), context)
@@ -423,7 +506,7 @@ t.test('incoming clearing', async (suite) => {
     test.match(await move(lost, 'lose'), /^done: 100.00 EGP/)
     test.same(await moneyOf(world, 19), { posted: before.posted - 10_000, held: 0 })
     const states = [(await readDispute(client, lost)).state, (await readDispute(client, won)).state]
-    test.same(states, ['lost', 'accepted'])
+    test.same(states, ['lost', 'accepted'], 'a dispute that is sent can be answered')
     const { rows } = await client.query<{ kind: number }>(
       'select kind from transfer where kind between 50 and 53 order by kind',
     )
@@ -431,12 +514,8 @@ t.test('incoming clearing', async (suite) => {
       rows.map(({ kind }) => kind),
       [50, 50, 51, 52, 52, 53],
     )
-    const { rows: outgoing } = await client.query(
-      "select transaction_code from outgoing_dispute_item where state = 'waiting'",
-    )
-    test.equal(outgoing.length, 2)
     const events = (await disputeEvents(client, lost)).map(({ event }) => event)
-    test.same(events, ['raised', 'credited', 'represented', 'credit-taken-back', 'lost'])
+    test.same(events, ['raised', 'credited', 'sent', 'represented', 'credit-taken-back', 'lost'])
   })
 
   await suite.test('everything that must always hold does, and what does not is seen', async (test) => {
@@ -450,6 +529,17 @@ t.test('incoming clearing', async (suite) => {
     )
     test.same(failed(await verifyWithin(owner)), ['network-files-whole'])
     await owner.query('rollback; begin; alter table dispute disable trigger dispute_life')
+    await owner.query('savepoint planted')
+    await owner.query("update dispute set state = 'raised' where state = 'sent'")
+    test.same(failed(await verifyWithin(owner)), ['chargebacks-sent'])
+    await owner.query(
+      'rollback to planted; alter table outgoing_dispute_item disable trigger outgoing_dispute_item_life',
+    )
+    await owner.query(
+      'update outgoing_dispute_item set amount_piasters = 1 where id = (select min(id) from outgoing_dispute_item)',
+    )
+    test.same(failed(await verifyWithin(owner)), ['cleared-once', 'files-equal-ledger', 'chargebacks-sent'])
+    await owner.query('rollback to planted')
     await owner.query("update dispute set credited = false where state = 'accepted'")
     await owner.query("delete from network_item where outcome = 'forced'")
     test.same(failed(await verifyWithin(owner)), ['network-items-posted', 'network-files-whole', 'disputes-accounted'])
@@ -532,6 +622,45 @@ t.test('incoming clearing', async (suite) => {
     test.same(failed(await verifyLedger(world.url)), ['network-items-posted'], 'postings of no item are seen')
   })
 })
+
+/** Ends business days with the steps that make their files, and reads the card scheme's one. */
+function cutovers({ url, client, clock, folder }: World) {
+  const options = {
+    processingBin: BIN,
+    centre: 'MIZAN',
+    batchItems: 3,
+    testFiles: true,
+    railLinks: ['visa'],
+    protection: pans,
+  }
+  const log = createLogger({ level: 'silent' })
+  const common = { url, folder, log, nowMs: () => clock.now(), signal: new AbortController().signal }
+  const steps = [closeDayStep(), selectStep(options), writeStep(options), balanceStep()]
+  const fileOf = async (businessDate: CivilDate) => {
+    const [file] = await listFiles(client, { businessDate, direction: 'out', types: ['CTF'] })
+    if (file === undefined) throw new Error(`no file of ${businessDate}`)
+    return file
+  }
+  const bytesOf = async (date: CivilDate) => readFileSync(path.join(folder, (await fileOf(date)).path))
+  return {
+    async close(date: CivilDate) {
+      await askCutover(client, { date, byClock: date, by: 'test' })
+      const run = await runDays({ ...common, steps })
+      if (run.state !== 'closed') throw new Error(`${run.state}: ${run.stopped?.words}`)
+      return plainRecords(await bytesOf(date))
+    },
+    async view(date: CivilDate) {
+      const file = await fileOf(date)
+      return viewFile(contentOf(file, { client, folder, options }), file, { from: 1, limit: 1_000 })
+    },
+    async sameAgain(businessDate: CivilDate) {
+      const before = await bytesOf(businessDate)
+      rmSync(path.join(folder, (await fileOf(businessDate)).path))
+      for (const step of steps.slice(1)) await step.run({ ...common, businessDate, progress: () => undefined })
+      return before.equals(await bytesOf(businessDate))
+    },
+  }
+}
 
 const failed = (checks: readonly CheckResult[]) => checks.filter(({ ok }) => !ok).map(({ name }) => name)
 

@@ -40,6 +40,7 @@ const networkItem = (state: string, posted: string) =>
 const plantedElsewhere: Readonly<Record<string, string>> = {
   'cleared-once': '../clearing/day-files.test.ts',
   'files-equal-ledger': '../clearing/day-files.test.ts',
+  'chargebacks-sent': '../clearing/network-receive.test.ts',
   'settlement-payables-exact': '../clearing/settlement-run.test.ts',
   'settlement-dues-carried': '../clearing/settlement-run.test.ts',
   'settlement-posted': '../clearing/settlement-run.test.ts',
@@ -392,7 +393,11 @@ const plants: readonly Plant[] = [
           insert into dispute (file_id, number, lane, household_id, card_id, arn, transaction_code, amount_piasters, reason_code,
               reason, posted, state, raised_by, approved_by, raised_at, respond_by)
             select n.file_id, n.number, n.lane, n.household_id, n.card_id, '24000006326000000000015', '15', n.amount_piasters, '83',
-              'planted', true, 'raised', 'one', 'two', now(), current_date from network_item n`,
+              'planted', true, 'raised', 'one', 'two', now(), current_date from network_item n;
+          insert into outgoing_dispute_item (dispute_id, transaction_code, lane, card_id, arn, transaction_id, authorization_code,
+              terminal, acceptor, mcc, amount_piasters, purchase_date, reason_code, business_date)
+            select d.id, '15', d.lane, d.card_id, d.arn, '', '', '', '', '', d.amount_piasters, current_date, '83', current_date
+            from dispute d`,
     fails: ['disputes-accounted'],
     forge: [],
   },

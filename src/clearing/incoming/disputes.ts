@@ -37,7 +37,7 @@ export async function represent(
   await client.query('begin')
   try {
     const { rowCount } = await client.query(
-      "update dispute set state = 'represented' where id = $1 and state = 'raised'",
+      "update dispute set state = 'represented' where id = $1 and state in ('raised', 'sent')",
       [dispute.id],
     )
     if (rowCount === 1) {

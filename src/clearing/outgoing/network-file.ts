@@ -1,5 +1,6 @@
 import { MizanError } from '../../errors.ts'
 import type { PanProtection } from '../../security/pan-protection.ts'
+import type { Chargeback } from '../../store/clearing/chargebacks.ts'
 import type { FileContent } from '../../store/clearing/files.ts'
 import type { NetworkItem } from '../../store/clearing/items.ts'
 import type { FileSink } from '../atomic-file.ts'
@@ -8,6 +9,7 @@ import {
   headerRecord,
   type NetworkFileHead,
   PARTS_MAX,
+  putChargeback,
   putItem,
   RECORD_BYTES,
   trailerRecord,
@@ -21,6 +23,8 @@ export interface NetworkFileSource {
   /** Reads the card numbers: this file is the one place outside the card register where they stand in clear. */
   readonly protection: Pick<PanProtection, 'decrypt'>
   readonly items: AsyncIterable<readonly NetworkItem[]>
+  /** What follows them: presentments of the network that are disputed. */
+  readonly chargebacks?: AsyncIterable<readonly Chargeback[]>
   /** Told after each few thousand items. */
   readonly onItems?: (done: number) => void
 }
@@ -32,7 +36,7 @@ export interface NetworkFileSource {
  */
 export async function writeNetworkFile(
   sink: FileSink,
-  { head, batchItems, protection, items, onItems }: NetworkFileSource,
+  { head, batchItems, protection, items, chargebacks, onItems }: NetworkFileSource,
 ): Promise<Omit<FileContent, 'bytes' | 'sha256'>> {
   const record = Buffer.alloc(RECORD_BYTES * PARTS_MAX)
   const inFile = new Tally()
@@ -46,14 +50,26 @@ export async function writeNetworkFile(
     inFile.addBatch(totals)
     inBatch = new Tally()
   }
+  // Promises only where the sink asks to wait: a file has millions of items.
+  const add = (parts: number, item: NetworkItem | Chargeback) => {
+    inBatch.add(parts, true, item.amountPiasters, item.amountPiasters)
+    net += BigInt(isCredit(item) ? -item.amountPiasters : item.amountPiasters)
+    return sink.write(record.subarray(0, parts * RECORD_BYTES))
+  }
   await sink.write(headerRecord(head))
   for await (const some of items) {
     for (const item of some) {
-      const parts = putItem(record, item, panOf(item, protection), head)
-      inBatch.add(parts, true, item.amountPiasters, item.amountPiasters)
-      net += BigInt(isCredit(item) ? -item.amountPiasters : item.amountPiasters)
-      const wait = sink.write(record.subarray(0, parts * RECORD_BYTES))
+      const wait = add(putItem(record, item, panOf(item, protection), head), item)
       if (wait !== undefined) await wait
+      if (inBatch.transactions === batchItems) await endBatch()
+    }
+    count += some.length
+    onItems?.(count)
+  }
+  for await (const some of chargebacks ?? []) {
+    for (const item of some) {
+      const pan = protection.decrypt(item.card.encrypted, item.card.index)
+      await add(putChargeback(record, item, pan, head), item)
       if (inBatch.transactions === batchItems) await endBatch()
     }
     count += some.length
@@ -71,9 +87,9 @@ export async function writeNetworkFile(
   }
 }
 
-/** Whether an item is money for the household: a credit, or the reversal of a debit. */
-function isCredit({ transactionCode }: NetworkItem): boolean {
-  return transactionCode === '06' || transactionCode === '25' || transactionCode === '27'
+/** Whether an item is money from the card scheme: a credit, the reversal of a debit, or a debit that is charged back. */
+function isCredit({ transactionCode: code }: NetworkItem | Chargeback): boolean {
+  return code === '06' || code === '15' || code === '17' || code === '25' || code === '27'
 }
 
 function panOf({ number, authorizationId, card }: NetworkItem, protection: Pick<PanProtection, 'decrypt'>): string {

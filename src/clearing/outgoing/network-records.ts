@@ -1,6 +1,7 @@
 import { type CivilDate, civilTime } from '../../calendar.ts'
 import { approvalCode } from '../../identifiers.ts'
 import { EGP } from '../../money.ts'
+import type { Chargeback } from '../../store/clearing/chargebacks.ts'
 import type { NetworkItem } from '../../store/clearing/items.ts'
 import { arnOf, yddd, yyddd } from '../records/arn.ts'
 import { base2 } from '../records/base2.ts'
@@ -49,6 +50,7 @@ const part0 = fieldsOf('05.0', [
   'merchantCountry',
   'mcc',
   'usageCode',
+  'reasonCode',
   'authorizationCode',
   'centralProcessingDate',
   'reimbursementAttribute',
@@ -56,6 +58,7 @@ const part0 = fieldsOf('05.0', [
 const part1 = fieldsOf('05.1', [
   'transactionCode',
   'component',
+  'chargebackReferenceNumber',
   'memberMessageText',
   'cardAcceptorId',
   'terminalId',
@@ -141,8 +144,7 @@ function putPart0(to: Buffer, item: NetworkItem, pan: string, head: NetworkFileH
   beginRecord(to, 0, base2.layout('05.0'))
   putDigits(to, 0, part0.transactionCode, code)
   putText(to, 0, part0.component, '0')
-  putDigits(to, 0, part0.accountNumber, pan.slice(0, 16))
-  if (pan.length > 16) putDigits(to, 0, part0.accountNumberExtension, pan.slice(16).padEnd(3, '0'))
+  putPan(to, pan)
   putDigits(to, 0, ARN, arnOf({ acquirer, date, sequence, number }))
   putDigits(to, 0, part0.acquirerBusinessId, lastDigits(item.acquirer, 8))
   putNumber(to, 0, part0.purchaseDate, civilTime(earlier?.receivedAtMs ?? item.receivedAtMs).date % 10_000)
@@ -185,6 +187,61 @@ function putPart5(to: Buffer, at: number, item: NetworkItem): void {
   putText(to, at, part5.authorizationCurrency, EGP)
   putText(to, at, part5.authorizationResponseCode, item.responseCode.slice(0, 2))
   putNumber(to, at, part5.totalAuthorizedAmount, authorized)
+}
+
+/**
+ * Puts the parts of a chargeback one behind the other: the first presentment's reference number, date and place, our reason
+ * and our number of the dispute.
+ * @param pan in clear
+ * @returns how many parts
+ * @throws MizanError CODEC_ENCODE_FAILED when something does not fit its field
+ */
+export function putChargeback(to: Buffer, item: Chargeback, pan: string, head: NetworkFileHead): number {
+  const { transactionCode: code, amountPiasters: amount, outlet } = item
+  beginRecord(to, 0, base2.layout('05.0'))
+  putDigits(to, 0, part0.transactionCode, code)
+  putText(to, 0, part0.component, '0')
+  putPan(to, pan)
+  putDigits(to, 0, ARN, item.arn)
+  putDigits(to, 0, part0.acquirerBusinessId, lastDigits(item.arn.slice(1, 7), 8))
+  putNumber(to, 0, part0.purchaseDate, item.purchaseDate % 10_000)
+  putNumber(to, 0, part0.destinationAmount, amount)
+  putText(to, 0, part0.destinationCurrency, EGP)
+  putNumber(to, 0, part0.sourceAmount, amount)
+  putText(to, 0, part0.sourceCurrency, EGP)
+  if (outlet !== undefined) {
+    putText(to, 0, part0.merchantName, recordText(outlet.name, 25))
+    putText(to, 0, part0.merchantCity, recordText(outlet.governorate, 13))
+  }
+  putText(to, 0, part0.merchantCountry, 'EG')
+  putDigits(to, 0, part0.mcc, /^\d{4}$/.test(item.mcc) ? item.mcc : '0')
+  putNumber(to, 0, part0.usageCode, 1)
+  putDigits(to, 0, part0.reasonCode, item.reasonCode)
+  putText(to, 0, part0.authorizationCode, recordText(item.authorizationCode, 6))
+  putDigits(to, 0, part0.centralProcessingDate, yddd(head.businessDate))
+  putText(to, 0, part0.reimbursementAttribute, '0')
+  const next = RECORD_BYTES
+  beginRecord(to, next, base2.layout('05.1'))
+  putDigits(to, next, part1.transactionCode, code)
+  putText(to, next, part1.component, '1')
+  putNumber(to, next, part1.chargebackReferenceNumber, item.disputeId % CHARGEBACK_REFERENCES)
+  putText(to, next, part1.memberMessageText, recordText(item.messageText, 50))
+  putText(to, next, part1.cardAcceptorId, recordText(item.acceptor, 15))
+  putText(to, next, part1.terminalId, recordText(item.terminal, 8))
+  if (!/^\d{1,15}$/.test(item.transactionId)) return 2
+  const last = RECORD_BYTES * 2
+  beginRecord(to, last, base2.layout('05.5'))
+  putDigits(to, last, part5.transactionCode, code)
+  putText(to, last, part5.component, '5')
+  putDigits(to, last, part5.transactionIdentifier, item.transactionId)
+  return 3
+}
+/** The field has six digits; the whole number of the dispute stands in the message. */
+const CHARGEBACK_REFERENCES = 1_000_000
+
+function putPan(to: Buffer, pan: string): void {
+  putDigits(to, 0, part0.accountNumber, pan.slice(0, 16))
+  if (pan.length > 16) putDigits(to, 0, part0.accountNumberExtension, pan.slice(16).padEnd(3, '0'))
 }
 
 /** The last so many digits of an institution's number, with zeros before them. */

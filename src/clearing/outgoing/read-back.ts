@@ -77,8 +77,8 @@ async function checkNetworkFile(chunks: AsyncIterable<Uint8Array>, name: string)
   assert(content !== undefined, 'the reader of a file sees to its trailer')
   return content
 }
-/** Money for the household: credits, and reversals of debits. */
-const creditCodes: readonly string[] = ['06', '25', '27']
+/** Money from the card scheme: credits, reversals of debits, and debits that are charged back. */
+const creditCodes: readonly string[] = ['06', '15', '17', '25', '27']
 
 /** SHA-256 and length of a file's bytes. @throws MizanError NOT_FOUND when it cannot be read */
 export async function digestFile(file: string): Promise<{ readonly bytes: number; readonly sha256: Buffer }> {

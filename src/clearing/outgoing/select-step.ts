@@ -40,7 +40,8 @@ async function select(
 
 /** What was selected, for people. */
 export function selectionInWords({ network, subsidy, statements, ...rest }: SelectionSummary): string {
-  const items = `${network.items} for the card scheme, ${subsidy.items} in ${subsidy.files} subsidy file(s), ${statements} statement(s)`
+  const back = network.chargebacks > 0 ? ` (${network.chargebacks} charged back)` : ''
+  const items = `${network.items} for the card scheme${back}, ${subsidy.items} in ${subsidy.files} subsidy file(s), ${statements} statement(s)`
   if (rest.withoutBank === 0) return items
   const more = rest.withoutBank > rest.withoutBankExamples.length ? ' and others' : ''
   return `${items}; no settlement bank is known of ${rest.withoutBank} outlet(s): ${rest.withoutBankExamples.join(', ')}${more}`

@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises'
 import path from 'node:path'
 import type { ProgrammeCatalogue } from '../../benefit/programme-book.ts'
 import { type CivilDate, formatDate } from '../../calendar.ts'
+import { readChargebacks } from '../../store/clearing/chargebacks.ts'
 import { type ClearingFile, type FileContent, listFiles, recordWritten } from '../../store/clearing/files.ts'
 import {
   readClearingOutlets,
@@ -126,6 +127,7 @@ async function fillNetwork(sink: FileSink, file: ClearingFile, writing: Writing)
     batchItems: options.batchItems,
     protection: options.protection,
     items: readNetworkItems(client, file),
+    chargebacks: readChargebacks(client, file),
     onItems: (done) => report(writing, file, done),
   })
 }

@@ -1,12 +1,13 @@
 import { type CivilDate, formatDate } from '../../calendar.ts'
 import { clearedMoney } from '../cleared-money.ts'
 import type { Client } from '../connection.ts'
+import { chargebackTotals, chargedBack } from './chargebacks.ts'
 
 /** What the items of a file come to in the database. */
 export interface ItemTotals {
   readonly items: number
   readonly grossPiasters: bigint
-  /** What households paid, less what they got: 05, 07, 26 less 06, 25, 27. */
+  /** What is due to the card scheme: what households paid, less what they got and what is charged back: 05, 07, 16, 26 less 06, 15, 17, 25, 27. */
   readonly netPiasters: bigint
   readonly dispensed: bigint
   readonly returned: bigint
@@ -15,7 +16,7 @@ export interface ItemTotals {
   readonly lastNumber: number
 }
 
-/** Totals of the items of each file of a date, by the file's id. */
+/** Totals of the items of each file of a date, chargebacks among them, by the file's id. */
 export async function itemTotals(client: Client, businessDate: CivilDate): Promise<Map<number, ItemTotals>> {
   const { rows } = await client.query<Record<string, string>>(
     `select file_id, count(*) as items, sum(amount_piasters) as gross,
@@ -39,12 +40,22 @@ export async function itemTotals(client: Client, businessDate: CivilDate): Promi
       lastNumber: Number(row.last_number),
     })
   }
+  for (const [fileId, back] of await chargebackTotals(client, businessDate)) {
+    const { items = 0, grossPiasters = 0n, netPiasters = 0n, lastNumber = 0, ...rest } = totals.get(fileId) ?? {}
+    totals.set(fileId, {
+      ...{ dispensed: 0n, returned: 0n, coPaymentPiasters: 0n, ...rest },
+      items: items + back.items,
+      grossPiasters: grossPiasters + back.grossPiasters,
+      netPiasters: netPiasters + back.netPiasters,
+      lastNumber: Math.max(lastNumber, back.lastNumber),
+    })
+  }
   return totals
 }
 
 /** What the ledger posted on a date that files must come to. */
 export interface LedgerTotals {
-  /** Money between households and the card scheme: what they paid, less what they got. */
+  /** What is due to the card scheme: what households paid, less what they got and what is charged back. */
   readonly networkPiasters: bigint
   /** By number of the programme: what outlets dispensed, less what they took back. */
   readonly subsidies: ReadonlyMap<number, bigint>
@@ -76,7 +87,7 @@ export async function ledgerTotals(client: Client, businessDate: CivilDate): Pro
     [date],
   )
   return {
-    networkPiasters: BigInt(network.rows[0]?.net ?? 0),
+    networkPiasters: BigInt(network.rows[0]?.net ?? 0) - (await chargedBack(client, businessDate)),
     subsidies: new Map(subsidies.rows.map(({ programme, quantity }) => [programme, BigInt(quantity)])),
     outletCreditPiasters: BigInt(outlets.rows[0]?.credit ?? 0),
     outletDebitPiasters: BigInt(outlets.rows[0]?.debit ?? 0),

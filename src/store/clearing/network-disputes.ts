@@ -1,16 +1,17 @@
 import { addDays, type CivilDate, formatDate } from '../../calendar.ts'
 import { MizanError } from '../../errors.ts'
 import { type AccountNumber, moneyAccount, ownerOf } from '../../ledger/accounts.ts'
+import { EGP } from '../../money.ts'
 import type { Queryable } from '../access-pool.ts'
 import { type NewCommand, requestCommand } from '../command-requests.ts'
 import type { Client } from '../connection.ts'
 import { requestPostings } from './postings.ts'
 
 /**
- * A dispute is `raised` when the chargeback goes out; `represented` when the acquirer presented the item again; and ends
+ * A dispute is `raised`, and its chargeback waits; `sent` when that stands in a file to the network; `represented` when the acquirer presented the item again; and ends
  * `accepted` (the household keeps its money) or `lost` (what it was credited is taken back).
  */
-export const disputeStates = ['raised', 'represented', 'accepted', 'lost'] as const
+export const disputeStates = ['raised', 'sent', 'represented', 'accepted', 'lost'] as const
 export type DisputeState = (typeof disputeStates)[number]
 
 /** A dispute of an item that the network presented. */
@@ -105,6 +106,7 @@ interface ItemRow {
   readonly state: string
   readonly outcome: string | null
   readonly posted_id: string | null
+  readonly currency: string
   readonly flags: string[]
 }
 
@@ -118,7 +120,7 @@ export async function raiseDispute(client: Client, wanted: NewDispute): Promise<
   if (raisedBy === approvedBy) throw new MizanError('BAD_INPUT', 'a dispute needs two people')
   const found = await client.query<ItemRow>(
     `select lane, household_id, card_id, arn, transaction_code, amount_piasters, transaction_id, authorization_code, terminal,
-            acceptor, mcc, purchase_date, state, outcome, posted_id, flags
+            acceptor, mcc, purchase_date, state, outcome, posted_id, currency, flags
      from network_item where file_id = $1 and number = $2 for update`,
     [fileId, number],
   )
@@ -201,6 +203,9 @@ function requireDisputable(item: ItemRow, fileId: number, number: number): void 
   }
   if (item.lane === null || item.purchase_date === null)
     throw new MizanError('CONFLICT', `${what} is on no card of ours`)
+  // Its amount would stand among pounds.
+  if (item.currency !== EGP)
+    throw new MizanError('CONFLICT', `${what} is of currency ${item.currency}: only pounds (${EGP}) go back by a file`)
   if (!['matched', 'forced', 'exception'].includes(item.state) || item.flags.includes('reversed')) {
     throw new MizanError('CONFLICT', `${what} is ${item.flags.includes('reversed') ? 'reversed' : item.state}`)
   }
@@ -252,8 +257,10 @@ export async function moveDispute(
 ): Promise<Omit<NewCommand, 'requestedBy' | 'idempotencyKey'> | undefined> {
   const dispute = await readDispute(client, id)
   const { state, credited, posted, lane, householdId, amountPiasters } = dispute
-  const from: DisputeState = what === 'lose' ? 'represented' : 'raised'
-  if (state !== from) throw new MizanError('CONFLICT', `dispute ${id} is ${state}; this needs one that is ${from}`)
+  const from: readonly DisputeState[] = what === 'lose' ? ['represented'] : ['raised', 'sent']
+  if (!from.includes(state)) {
+    throw new MizanError('CONFLICT', `dispute ${id} is ${state}; this needs one that is ${from.join(' or ')}`)
+  }
   if (what === 'credit' && (credited || !posted)) {
     throw new MizanError(
       'CONFLICT',
@@ -268,7 +275,7 @@ export async function moveDispute(
   const [to, event] = what === 'accept' ? (['accepted', 'accepted'] as const) : (['lost', 'lost'] as const)
   const { rowCount } = await client.query(
     'update dispute set state = $2, ended_at = $3 where id = $1 and state = $4 and credited = $5',
-    [id, to, new Date(by.nowMs), from, credited],
+    [id, to, new Date(by.nowMs), state, credited],
   )
   if (rowCount !== 1) throw new MizanError('CONFLICT', `dispute ${id} has changed meanwhile`)
   await noteDisputeEvent(client, id, event, by.actor)

@@ -158,7 +158,11 @@ export async function addReturn(client: Queryable, returned: NewReturn, batchIte
      left join lateral (
        select i.file_id, i.number from clearing_item i join clearing_file f on f.id = i.file_id
        where i.business_date = $4::date and f.type = 'CTF' and i.number = $9 and i.transaction_code = $3
-         and i.amount_piasters = $8 limit 1) i on true
+         and i.amount_piasters = $8
+       union all
+       select o.file_id, o.item_number from outgoing_dispute_item o
+       where o.file_date = $4::date and o.item_number = $9 and o.transaction_code = $3 and o.amount_piasters = $8
+       limit 1) i on true
      returning out_file_id as file_id`,
     [
       returned.fileId,

@@ -222,7 +222,7 @@ export async function itemsByReference(client: Queryable, arns: readonly string[
      from network_item n
      left join lateral (
        select a.business_date from authorization_journal a where a.id = n.posted_id and a.lane + 0 = n.lane limit 1) a on true
-     left join dispute d on d.file_id = n.file_id and d.number = n.number and d.state in ('raised', 'represented')
+     left join dispute d on d.file_id = n.file_id and d.number = n.number and d.state in ('raised', 'sent', 'represented')
      where n.arn = any ($1) and n.state not in ('duplicate', 'rejected')
      order by n.file_id, n.number`,
     [arns],

@@ -9,8 +9,12 @@ import type { LevelCounts } from './reconciliation-work.ts'
 export async function compareFiles(client: Client, businessDate: string): Promise<LevelCounts['compared']> {
   const { rows } = await client.query<Record<string, string>>(
     `with sums as (
-       select i.file_id, count(*) as items, sum(i.amount_piasters) as gross from clearing_item i
-       where i.business_date = $1::date group by i.file_id),
+       select i.file_id, count(*) as items, sum(i.amount_piasters) as gross
+       from (
+         select file_id, amount_piasters from clearing_item where business_date = $1::date
+         union all
+         select file_id, amount_piasters from outgoing_dispute_item where file_date = $1::date) i
+       group by i.file_id),
      -- A subsidy file is paid by what outlets dispensed in all: its items have no amounts.
      files as materialized (
        select coalesce(f.id, s.file_id) as id, f.id is not null as known, f.name, f.state, f.items,

@@ -121,7 +121,7 @@ export async function findOpenDisputes(client: Client): Promise<LevelCounts['com
        select 'chargeback-open', 'dispute:' || d.id, (d.raised_at at time zone 'Africa/Cairo')::date, d.amount_piasters,
               format('dispute %s of %s piasters is %s; the network answers by %s', d.id, d.amount_piasters, d.state, d.respond_by),
               jsonb_build_object('disputeId', d.id, 'fileId', d.file_id, 'item', d.number, 'state', d.state, 'respondBy', d.respond_by)
-       from dispute d where d.state in ('raised', 'represented') on conflict do nothing returning 1)
+       from dispute d where d.state in ('raised', 'sent', 'represented') on conflict do nothing returning 1)
      select count(*) as broken from broken`,
   )
   return numbersOf(rows[0])

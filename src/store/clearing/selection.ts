@@ -1,6 +1,7 @@
 import { type CivilDate, formatDate } from '../../calendar.ts'
 import { clearedMoney } from '../cleared-money.ts'
 import type { Client } from '../connection.ts'
+import { selectChargebacks } from './chargebacks.ts'
 import { type ClearingFile, registerFile } from './files.ts'
 
 /** Outlets that nobody knows the bank of stand in files of this institution. */
@@ -20,7 +21,12 @@ export interface SelectionPlan {
 /** What was selected for a date. */
 export interface SelectionSummary {
   /** Of the card scheme's file. */
-  readonly network: { readonly items: number; readonly grossPiasters: string }
+  readonly network: {
+    readonly items: number
+    readonly grossPiasters: string
+    /** Of the items, those that take a disputed presentment back. */
+    readonly chargebacks: number
+  }
   readonly subsidy: { readonly items: number; readonly files: number }
   readonly statements: number
   /** Outlets with something to be paid that no bank is known of. */
@@ -172,16 +178,25 @@ async function selectNetwork(client: Client, plan: SelectionPlan): Promise<Selec
      select count(*) as items, coalesce(sum(amount_piasters), 0) as gross from taken`,
     [formatDate(plan.businessDate), file.id],
   )
+  const { businessDate, actor } = plan
+  const back = await selectChargebacks(client, { businessDate, fileId: file.id, fileName: file.name, actor })
   await client.query(
     `insert into clearing_outlet
      select $1, o.id, o.acceptor_id, o.name, o.category, o.governorate, o.mcc, d.fuel, d.settlement_bank, d.settlement_account, false
-     from (select distinct outlet_id from clearing_item where business_date = $1 and file_id = $2) i
+     from (
+       select outlet_id from clearing_item where business_date = $1 and file_id = $2
+       union
+       select o.id from outgoing_dispute_item c join outlet o on o.acceptor_id = c.acceptor where c.file_id = $2) i
      join outlet o on o.id = i.outlet_id left join outlet_detail d on d.outlet_id = o.id
      on conflict do nothing`,
     [formatDate(plan.businessDate), file.id],
   )
   const [row] = rows
-  return { items: Number(row?.items ?? 0), grossPiasters: row?.gross ?? '0' }
+  return {
+    items: Number(row?.items ?? 0) + back.items,
+    grossPiasters: String(BigInt(row?.gross ?? 0) + back.grossPiasters),
+    chargebacks: back.items,
+  }
 }
 
 /**
