@@ -328,7 +328,7 @@ t.test('incoming clearing', async (suite) => {
       'who hands files on may not know what came of one',
     )
     const other = await connect({ url: world.url, name: 'test', role: 'mizan_app' })
-    const config = loadConfig({ env: { MIZAN_PROCESSING_BIN: BIN } })
+    const config = loadConfig({ env: {} })
     const tools = { config, url: world.url, nowMs: () => clock.now(), panIndexOf: context.panIndexOf }
     const fetched = fileReceivers(deliveryOptions(config), tools).ITF
     const signal = new AbortController().signal
