@@ -184,18 +184,18 @@ t.test('incoming clearing', async (suite) => {
 
   await suite.test('what was held is cleared, and everything else is told apart', async (test) => {
     const [before2, before3] = [await moneyOf(world, 2), await moneyOf(world, 3)]
-    const exact = await scheme(writer, 1, now)
-    const partial = await scheme(writer, 2, now)
-    const tip = await scheme(writer, 3, now, { mcc: '5812' })
-    const over = await scheme(writer, 4, now)
-    const cash = await scheme(writer, 5, now, { type: '01', piasters: 20_000 })
-    const split = await scheme(writer, 6, now)
-    const posted = await scheme(writer, 7, now, { mti: '0200', type: '01', piasters: 5_000 })
-    const byRrn = await scheme(writer, 8, now)
-    const byCode = await scheme(writer, 9, now)
-    const late = await scheme(writer, 10, now)
-    const foreign = await scheme(writer, 11, now)
-    const unknown = await scheme(writer, 12, now)
+    const exact = await scheme(writer, 1, clock.now())
+    const partial = await scheme(writer, 2, clock.now())
+    const tip = await scheme(writer, 3, clock.now(), { mcc: '5812' })
+    const over = await scheme(writer, 4, clock.now())
+    const cash = await scheme(writer, 5, clock.now(), { type: '01', piasters: 20_000 })
+    const split = await scheme(writer, 6, clock.now())
+    const posted = await scheme(writer, 7, clock.now(), { mti: '0200', type: '01', piasters: 5_000 })
+    const byRrn = await scheme(writer, 8, clock.now())
+    const byCode = await scheme(writer, 9, clock.now())
+    const late = await scheme(writer, 10, clock.now())
+    const foreign = await scheme(writer, 11, clock.now())
+    const unknown = await scheme(writer, 12, clock.now())
     const part = (sequence: number, piasters: number) =>
       withFields(
         presentmentOf({ ...split, amountPiasters: piasters, rrn: String(Number(split.rrn) + 500 * sequence) }),
@@ -284,7 +284,7 @@ t.test('incoming clearing', async (suite) => {
   })
 
   await suite.test('a file that is damaged, repeated, out of order or not for us changes nothing', async (test) => {
-    const held = await scheme(writer, 13, now)
+    const held = await scheme(writer, 13, clock.now())
     const count = async () => (await client.query('select count(*) from network_item')).rows
     const before = await count()
     const good = write([presentmentOf(held)])
@@ -346,7 +346,7 @@ t.test('incoming clearing', async (suite) => {
   await suite.test('each fault of the network is told apart', async (test) => {
     const told: Record<string, string> = {}
     for (const [index, fault] of networkFaults.entries()) {
-      const item = presentmentOf(await scheme(writer, 24 + (index % 6), now, { piasters: 7_000 + index }))
+      const item = presentmentOf(await scheme(writer, 24 + (index % 6), clock.now(), { piasters: 7_000 + index }))
       const { file } = await receiveNetworkFile(write(faulty(item, fault, today)), context)
       told[fault] = inWords(await itemsOf(world, file.id)).join('; ')
     }
@@ -366,7 +366,7 @@ t.test('incoming clearing', async (suite) => {
 
   await suite.test('a reversal takes a presentment back, once', async (test) => {
     const before = await moneyOf(world, 14)
-    const item = presentmentOf(await scheme(writer, 14, now))
+    const item = presentmentOf(await scheme(writer, 14, clock.now()))
     const [first, second] = faulty(item, 'reversed', today)
     const { file } = await receiveNetworkFile(write([first, second] as NetworkTransaction[]), context)
     test.same(inWords(await itemsOf(world, file.id)), [
@@ -381,7 +381,7 @@ t.test('incoming clearing', async (suite) => {
 
   await suite.test('cut off at any statement, it goes on where it stands and posts everything once', async (test) => {
     const items = []
-    for (let id = 15; id < 19; id++) items.push(presentmentOf(await scheme(writer, id, now)))
+    for (let id = 15; id < 19; id++) items.push(presentmentOf(await scheme(writer, id, clock.now())))
     const [taken] = faulty(items[0] as NetworkTransaction, 'reversed', today).slice(1)
     const file = write([...items, taken as NetworkTransaction, networkFee('10', 77, '0150')])
     let attempts = 0
@@ -410,8 +410,8 @@ t.test('incoming clearing', async (suite) => {
 
   await suite.test('a dispute from the chargeback to its end', async (test) => {
     const items = []
-    for (let id = 19; id < 22; id++) items.push(presentmentOf(await scheme(writer, id, now)))
-    items.push(withFields(presentmentOf(await scheme(writer, 22, now)), '0', money(12_000)))
+    for (let id = 19; id < 22; id++) items.push(presentmentOf(await scheme(writer, id, clock.now())))
+    items.push(withFields(presentmentOf(await scheme(writer, 22, clock.now())), '0', money(12_000)))
     const before = await moneyOf(world, 19)
     const { file } = await receiveNetworkFile(write(items), context)
     const raise = async (number: number) => {
@@ -550,7 +550,7 @@ t.test('incoming clearing', async (suite) => {
   await suite.test('no item ever moves a subsidy, whatever it names', async (test) => {
     const { governorate } = demoHousehold(SEED, 23, false)
     const bakery = demoOutlets().find((one) => one.category === 'bakery' && one.governorate === governorate)
-    const draw = purchaseOf(23, now, {
+    const draw = purchaseOf(23, clock.now(), {
       schemeRail: true,
       link: 'visa',
       fromAccount: '92',
