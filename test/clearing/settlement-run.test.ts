@@ -160,7 +160,7 @@ t.test('a day is settled, its payments answered, and what failed is paid again',
     t.match(await status(idOf(GROCER), 'ACSP'), { outcome: 'unexpected' })
     t.match(await status('NOT-OURS', 'ACSP'), { outcome: 'unknown' })
     await booked(idOf(BAKERY), 'settled', -625)
-    await post('bank:1', [{ kind: 'settlementPaid', debit: transit, credit: ours, amountPiasters: 625 }])
+    await post('paid:1', [{ kind: 'settlementPaid', debit: transit, credit: ours, amountPiasters: 625 }])
   })
 
   await t.test('what came back waits for other bank data, and is paid again when it is there', async (t) => {
@@ -227,7 +227,7 @@ t.test('a day is settled, its payments answered, and what failed is paid again',
 
     await booked(idOf(BAKERY), 'returned', 625)
     const unapplied = moneyAccount('unappliedPayouts', BAKERY)
-    await post('bank:2', [{ kind: 'settlementReturned', debit: ours, credit: unapplied, amountPiasters: 625 }])
+    await post('returned:2', [{ kind: 'settlementReturned', debit: ours, credit: unapplied, amountPiasters: 625 }])
     const balances = await balancesOf(ledger)
     t.equal(balances[unapplied], 625)
     t.equal(balances[ours], undefined, 'what came back is at the bank again')
