@@ -338,8 +338,11 @@ t.test('what banks send is taken, matched and booked', async (t) => {
     const { ids, file } = await instruct(2)
     await receiveAll((await simulated().take(file))?.files ?? [])
     const [, statement] = await simulated().endDay(day)
-    // Nothing is posted within less than no time.
-    await t.rejects(receiveBankFile(statement ?? '', { ...context, stallMs: -1 }), { code: 'WRITER_SILENT' })
+    // A writer that cannot commit is as silent as none.
+    await owner.query('begin')
+    await owner.query('select from lane for update')
+    await t.rejects(receiveBankFile(statement ?? '', { ...context, stallMs: 100 }), { code: 'WRITER_SILENT' })
+    await owner.query('rollback')
     t.match(await receive(statement ?? ''), { outcome: 'repeated', booked: [{ bank: bank.number }] })
     t.same(await statesOf(ids), ['settled', 'settled'])
     const { rows } = await owner.query<{ id: string }>(
