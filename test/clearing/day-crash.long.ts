@@ -1,0 +1,145 @@
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import { businessDate, type CivilDate, formatDate } from '../../src/calendar.ts'
+import { askCutover, readDay, readSteps } from '../../src/store/clearing/business-day.ts'
+import { connect } from '../../src/store/connection.ts'
+import { withClient } from '../../src/store/database-location.ts'
+import { verifyLedger } from '../../src/store/verify.ts'
+import { ask, purchaseOf, writerWorld } from '../support/writer.ts'
+
+const CUTOVER_MINUTES = 1_350
+const RUNS_MAX = 2_000
+const child = fileURLToPath(new URL('day-crash-process.ts', import.meta.url))
+const folder = mkdtempSync(path.join(tmpdir(), 'mizan-day-crash-'))
+t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+
+/** What a day came to: everything but when it happened. */
+async function outcomeOf(url: string, date: CivilDate): Promise<unknown> {
+  const client = await connect({ url, name: 'mizan test' })
+  try {
+    const read = async (text: string) => (await client.query(text, [formatDate(date)])).rows
+    return {
+      day: await read('select state, lanes_closed_at is not null as lanes from business_day where business_date = $1'),
+      steps: await read('select step, state from business_day_step where business_date = $1 order by ordinal'),
+      balances: await read('select * from business_day_balance where business_date = $1 order by kind, owner'),
+      files: await read(
+        `select direction, type, institution, cycle, sequence, name, state, bytes, records, items, gross_piasters, totals
+           , case when type <> 'MAN' then sha256 end as sha256
+         from clearing_file where business_date = $1 order by name`,
+      ),
+      items: await read(
+        `select f.name, i.number, i.authorization_id, i.transaction_code, i.amount_piasters, i.outlet_id, i.quantity
+         from clearing_item i join clearing_file f on f.id = i.file_id where i.business_date = $1 order by 1, 2`,
+      ),
+      posted: await read(
+        `select kind, debit, credit, sum(amount) as amount, count(*) as count from transfer
+         where business_date > $1 group by 1, 2, 3 order by 1, 2, 3`,
+      ),
+    }
+  } finally {
+    await client.end()
+  }
+}
+
+/** Runs the machine in a process of its own. @returns whether it came to an end of its own accord */
+function runProcess(
+  url: string,
+  config: string,
+  day: string,
+  killAt: number,
+): Promise<{ ended: boolean; said: string }> {
+  return new Promise((resolve, reject) => {
+    const env = { ...process.env, DAY: day }
+    const running = spawn(process.execPath, [child, url, config, String(killAt)], {
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    let said = ''
+    running.stdout.on('data', (chunk) => {
+      said += String(chunk)
+    })
+    running.stderr.on('data', (chunk) => {
+      said += String(chunk)
+    })
+    running.once('error', reject)
+    running.once('close', (code, signal) => resolve({ ended: code === 0 && signal === null, said }))
+  })
+}
+
+t.test('a machine that is killed anywhere ends with the same rows and files', { timeout: 1_800_000 }, async (t) => {
+  const world = await writerWorld(t, { households: 12 })
+  const writer = await world.start()
+  const day = businessDate(world.clock.now(), CUTOVER_MINUTES)
+  for (let household = 1; household <= 6; household++) {
+    const { result } = await ask(writer, purchaseOf(household, world.clock.now(), { link: 'visa', schemeRail: true }))
+    t.equal(result, 'approved')
+    t.equal((await ask(writer, purchaseOf(household, world.clock.now()))).result, 'approved')
+  }
+  await writer.stop()
+  const copies = await copiesOf(world.url, ['calm', 'killed'])
+  const outcomes: unknown[] = []
+  for (const [index, url] of copies.entries()) {
+    const isKilled = index === 1
+    const config = path.join(folder, `config-${index}.json`)
+    const demo = { enabled: false }
+    writeFileSync(config, JSON.stringify({ varDir: path.join(folder, `var-${index}`), demo, log: { level: 'silent' } }))
+    const running = await world.start({ laneUrl: url, inboxUrl: url })
+    const client = await connect({ url, name: 'mizan test' })
+    await askCutover(client, { date: day, byClock: day, by: 'test' })
+    let deaths = 0
+    let done = 0
+    let killAt = isKilled ? 1 : 0
+    for (let runs = 1; (await readDay(client, day))?.state !== 'closed'; runs++) {
+      const { ended, said } = await runProcess(url, config, formatDate(day), killAt)
+      if (!ended) deaths++
+      if (!isKilled && !ended) throw new Error(said)
+      const steps = await readSteps(client, day)
+      const stuck = steps.find(({ state }) => state === 'blocked' || state === 'failed')
+      if (stuck !== undefined) throw new Error(`${stuck.step} is ${stuck.state}: ${stuck.words}`)
+      const nowDone = steps.filter(({ state }) => state === 'done').length
+      // Each step anew from its first word on.
+      killAt = !isKilled || ended ? 0 : nowDone > done ? 1 : killAt + 1
+      done = nowDone
+      if (runs > RUNS_MAX) throw new Error(`the day does not end: ${done} steps after ${runs} runs`)
+    }
+    if (isKilled) t.ok(deaths > 50, `${deaths} deaths`)
+    await running.stop()
+    await client.end()
+    outcomes.push(await outcomeOf(url, day))
+    t.same(
+      (await verifyLedger(url)).filter(({ ok }) => !ok),
+      [],
+    )
+  }
+  t.same(outcomes[1], outcomes[0])
+  for (const url of copies) await dropDatabase(url)
+})
+
+/** Copies of a database that nobody uses any more. */
+async function copiesOf(url: string, names: readonly string[]): Promise<string[]> {
+  const source = new URL(url).pathname.slice(1)
+  const admin = new URL(url)
+  admin.pathname = '/postgres'
+  return withClient(admin.href, async (client) => {
+    await client.query('select pg_terminate_backend(pid) from pg_stat_activity where datname = $1', [source])
+    const made: string[] = []
+    for (const name of names) {
+      const copy = new URL(url)
+      copy.pathname = `/${source}_${name}`
+      await client.query(`create database ${source}_${name} template ${source}`)
+      made.push(copy.href)
+    }
+    return made
+  })
+}
+
+async function dropDatabase(url: string): Promise<void> {
+  const name = new URL(url).pathname.slice(1)
+  const admin = new URL(url)
+  admin.pathname = '/postgres'
+  await withClient(admin.href, (client) => client.query(`drop database if exists ${name} with (force)`))
+}
