@@ -10,6 +10,7 @@ import { balanceChecks } from './verify/balances.ts'
 import { bankChecks } from './verify/bank.ts'
 import { basketChecks } from './verify/baskets.ts'
 import { batchChecks } from './verify/batches.ts'
+import { businessDayChecks } from './verify/business-days.ts'
 import type { CheckResult, Finding, LedgerCheck } from './verify/check.ts'
 import { clearingChecks } from './verify/clearing-files.ts'
 import { commandChecks } from './verify/commands.ts'
@@ -47,6 +48,7 @@ export const ledgerChecks: readonly LedgerCheck[] = [
   ...basketChecks,
   ...outboundChecks,
   ...accountHostChecks,
+  ...businessDayChecks,
   ...clearingChecks,
   ...networkClearingChecks,
   ...settlementChecks,

@@ -313,5 +313,26 @@ t.test('a trial balance that does not come out stops the day, and is kept when i
   await owner.query('update balance set posted = posted - 5 where account / 100000000000 = 7001')
   t.match(await run(), { state: 'closed' })
   t.ok((await readTrialBalanceOf(client, byClock(), 10)).accounts.length > 0)
+  await noViolations(t, url)
+  for (const [name, planted, undone] of [
+    [
+      'closed-days-stay',
+      'update lane set open_date = open_date + 1 where lane = 0',
+      'update lane set open_date = open_date - 1 where lane = 0',
+    ],
+    [
+      'day-balances-agree',
+      'update business_day_balance set debits = debits + 3 where kind = 6001',
+      'update business_day_balance set debits = debits - 3 where kind = 6001',
+    ],
+  ] as const) {
+    await owner.query(planted)
+    const failed = (await verifyLedger(url)).filter(({ ok }) => !ok)
+    t.same(
+      failed.map((check) => check.name),
+      [name],
+    )
+    await owner.query(undone)
+  }
   await writer.stop()
 })

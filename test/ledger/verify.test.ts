@@ -38,6 +38,8 @@ const networkItem = (state: string, posted: string) =>
 
 /** Checks whose violations need a day that was closed, settled or told by a bank: the tests that have one plant them. */
 const plantedElsewhere: Readonly<Record<string, string>> = {
+  'closed-days-stay': '../clearing/business-day.test.ts',
+  'day-balances-agree': '../clearing/business-day.test.ts',
   'cleared-once': '../clearing/day-files.test.ts',
   'files-equal-ledger': '../clearing/day-files.test.ts',
   'chargebacks-sent': '../clearing/network-receive.test.ts',
