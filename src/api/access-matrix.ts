@@ -54,6 +54,7 @@ export const accessMatrix: Readonly<Record<string, Access>> = {
 
   'GET /business-days': readsMasterData,
   'GET /business-days/{date}': readsMasterData,
+  'GET /business-days/{date}/report': readsBanks,
   'POST /business-days/{date}/cutover': ['operator', 'settlement'],
 
   'GET /change-requests': ['enrolment', 'operator', 'settlement', 'auditor'],

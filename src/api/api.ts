@@ -7,6 +7,7 @@ import { accessMatrix } from './access-matrix.ts'
 import { authenticate, authorize, nobody, sourceOf } from './authentication.ts'
 import { registerDocumentation } from './documentation.ts'
 import type { RoutePlugin } from './http-server.ts'
+import { PAGE_POLICY, wantsPage } from './pages.ts'
 import { PROBLEM_TYPE } from './problem.ts'
 import type { Actor, Answer, Call, Route } from './route.ts'
 import { accountHostRoutes } from './routes/account-host.ts'
@@ -203,6 +204,7 @@ function callOf(
     source,
     requestId: request.id,
     action: route.action,
+    wantsPage: wantsPage(request.headers.accept),
     target: `${request.method} ${request.url.split('?')[0] ?? ''}`,
     params,
     query,
@@ -294,9 +296,13 @@ async function textOf(
   answer: Answer,
   checkers: Checkers,
 ): Promise<string | undefined> {
-  const { status, body, stored } = answer
+  const { status, body, stored, page } = answer
   reply.type(status >= 400 ? PROBLEM_TYPE : 'application/json; charset=utf-8')
   if (stored !== undefined) return stored
+  if (page !== undefined) {
+    reply.type('text/html; charset=utf-8').header('content-security-policy', PAGE_POLICY)
+    return page
+  }
   const checker = checkers.answers.get(status)
   assert(status in route.answers, `${route.action} may answer ${status}`)
   if (checker === undefined) {

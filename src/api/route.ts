@@ -27,6 +27,8 @@ export interface Call<P = unknown, Q = unknown, B = unknown> {
   readonly requestId: string
   /** Method and route, such as `POST /cards/{cardId}/block`. */
   readonly action: string
+  /** Whether the caller would rather have a page for people than JSON, where a route has one. */
+  readonly wantsPage: boolean
   /** Method and path as called, without the query. */
   readonly target: string
   readonly params: P
@@ -48,6 +50,8 @@ export interface Answer {
   readonly headers?: Readonly<Record<string, string>>
   /** JSON as it was kept from the first time; stands in place of `body`. */
   readonly stored?: string
+  /** A page for people, complete and escaped; stands in place of `body`. */
+  readonly page?: string
 }
 
 /** How a route is described; each part of a call is checked against its schema. */

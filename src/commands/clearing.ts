@@ -12,6 +12,7 @@ import { clearingKeysCommand } from './clearing-keys.ts'
 import { clearingOpenCommand } from './clearing-open.ts'
 import { clearingItemsCommand, clearingReceiveCommand } from './clearing-receive.ts'
 import { clearingReleaseCommand } from './clearing-release.ts'
+import { clearingReportCommand } from './clearing-report.ts'
 import { type CommandIo, processIo } from './command-io.ts'
 
 /** `mizan clearing`: files that go out to the card network and the banks, and files that come from the network. */
@@ -30,5 +31,6 @@ export function clearingCommand(io: CommandIo = processIo): Command {
     .addCommand(clearingDeliveriesCommand(io))
     .addCommand(clearingInboxCommand(io))
     .addCommand(clearingOpenCommand(io))
+    .addCommand(clearingReportCommand(io))
     .addCommand(clearingKeysCommand(io))
 }

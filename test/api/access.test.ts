@@ -60,6 +60,21 @@ t.test('access to the API', async (t) => {
     t.same(rows, [...ofKinds, ...ofRoutes])
   })
 
+  t.test('the report of a day is JSON for programs and a page for browsers', async (t) => {
+    await owner.query(`insert into business_day (business_date) values ('2020-02-03')`)
+    const url = '/business-days/2020-02-03/report'
+    const clerk = as('settlement')
+    t.match(await clerk(url), {
+      status: 200,
+      body: { businessDate: '2020-02-03', day: { state: 'open', steps: [] }, trialBalance: [], settlement: [] },
+    })
+    const page = await clerk(url, { headers: { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' } })
+    t.match(page.headers, { 'content-type': /^text\/html/, 'content-security-policy': /default-src 'none'.*sandbox/ })
+    t.match(page.text, /<h1>Day report 2020-02-03<\/h1>/)
+    t.match((await clerk('/business-days/2019-01-01/report')).status, 404)
+    await owner.query(`delete from business_day where business_date = '2020-02-03'`)
+  })
+
   t.test('what is wrong with a login is not said, and a name that is tried too often is locked', async (t) => {
     const unknown = await login('nobody-here', PASSWORD)
     const wrong = await login('analyst', 'something else')

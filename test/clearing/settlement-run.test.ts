@@ -1,14 +1,18 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import t from 'tap'
+import { dayReportRoute } from '../../src/api/routes/day-report.ts'
+import { Checker } from '../../src/api/validation.ts'
 import type { AuthorizationRequest } from '../../src/authorization/request.ts'
 import type { CivilDate } from '../../src/calendar.ts'
 import { settleRun } from '../../src/clearing/settlement/run.ts'
+import { clearingCommand } from '../../src/commands/clearing.ts'
 import { settlementCommand } from '../../src/commands/settlement.ts'
 import { userCommand } from '../../src/commands/user.ts'
 import { moneyAccount } from '../../src/ledger/accounts.ts'
 import { demoIban } from '../../src/simulator/demo-settlement.ts'
+import { knowBusinessDays } from '../../src/store/clearing/business-day.ts'
 import { moveFile } from '../../src/store/clearing/files.ts'
 import { awaitPostings, type Posting, requestPostings } from '../../src/store/clearing/postings.ts'
 import { findInstruction } from '../../src/store/clearing/settlement-instructions.ts'
@@ -21,6 +25,7 @@ import {
 } from '../../src/store/clearing/settlement-outcomes.ts'
 import { readRunFiles, releaseInstructions } from '../../src/store/clearing/settlement-release.ts'
 import { listPositions, listSuspensions } from '../../src/store/clearing/settlement-views.ts'
+import { drawTrialBalance } from '../../src/store/clearing/trial-balance.ts'
 import { awaitCommand, requestCommand } from '../../src/store/command-requests.ts'
 import { verifyLedger, verifyWithin } from '../../src/store/verify.ts'
 import { type LiveLedger, openLedger } from '../ledger/live-ledger.ts'
@@ -367,6 +372,74 @@ t.test('a day is settled, its payments answered, and what failed is paid again',
       t.same(await failed(), fails, what)
       await client.query('rollback')
     }
+  })
+
+  await t.test('the report of the day', async (t) => {
+    const command = commandRunner({ DATABASE_URL: ledger.url, MIZAN_VAR: folder })
+    const report = (...args: string[]) => command(clearingCommand, ['report', '2026-11-18', ...args])
+    t.match(await report(), { status: 1, errors: /business day 2026-11-18 is not known/, out: '' })
+    t.match(await command(clearingCommand, ['report', '18.11.']), { status: 1, errors: /write yyyy-mm-dd/ })
+    await knowBusinessDays(client, NEXT)
+    const early = await report()
+    t.match(early.out, /No trial balance is kept with the day yet.*No statement of 2026-11-19 has come yet/s)
+    t.match(early.out, /Banks of the run without a statement of it: STBA.*The date was not reconciled yet/s)
+
+    await drawTrialBalance(client, DAY)
+    const iban = demoIban('9901', 777)
+    await client.query(
+      `with f as (insert into bank_file (name, bytes, sha256, received_at, received_by, state, schema, bank)
+         values ('S.xml', 1, $1, now(), 'test', 'read', 'camt.053.001.08', 1) returning id)
+       insert into bank_statement (bank_file, report, bank, account, statement_id, statement_date, opening_piasters,
+         closing_piasters, entries, credit_piasters, debit_piasters, state, booked_at, ledger_piasters)
+       select id, 'statement', 1, $2, 'S-1', '2026-11-19', 1000000, 999375, 1, 0, 625, 'booked', now(), 999370 from f`,
+      [Buffer.alloc(32), iban],
+    )
+    await client.query(
+      `with r as (insert into reconciliation_run (business_date, started_at, ended_at, requested_by, state, levels, matched, found)
+         values ('2026-11-18', now(), now(), 'test', 'done', $1, 2, 1) returning id)
+       insert into reconciliation_exception (break, key, level, business_date, opened_on, value_at_risk_piasters, summary,
+         opened_run, last_run, opened_at)
+       select 'position-short', 'x', 'position', '2026-11-18', '2026-11-18', 500, $2, id, id, now() from r`,
+      [
+        {
+          position: { compared: { instructions: 3 }, matched: {} },
+          rules: { compared: {}, matched: { 'end-to-end': 2 } },
+        },
+        `less came <b>from</b> ${iban}`,
+      ],
+    )
+    const { out, status } = await report()
+    t.equal(status, 0)
+    t.match(out, /2001|7001/, 'the trial balance has its accounts')
+    t.notMatch(out, /NOT agree/)
+    t.match(out, /UC\.PAY\.STBA\.20261118\.1\.002\.xml +out +delivered .* 30\.25 +[0-9a-f]{64}/)
+    t.match(out, /UC\.PAY\.STBA\.20261118\.1\.001\.xml +out +superseded/)
+    t.match(out, /PAY +out +1 +1 .* 30\.25\n/, 'what a correction superseded is in no sum')
+    t.match(out, /sum +29\.25|sum +\d+\.\d\d +29\.25/)
+    t.match(out, /bank 1 +STBA +3 +40\.25 +0\.00 +40\.25/)
+    t.match(out, /STBA +\*{4}0777|STBA +\*{4}\w{4} /)
+    t.match(out, /10,000\.00 +0\.00 +6\.25 +9,993\.75 +9,993\.70.*closing balance is NOT what the ledger had/s)
+    t.match(out, /position +by end-to-end +2\n/)
+    t.match(out, /position-short +open +nobody .* 5\.00 +less came/)
+    t.notMatch(out, iban)
+
+    const file = path.join(folder, 'reports/day.html')
+    t.match(await report('--html', file), { status: 0, out: /the report of 2026-11-18/ })
+    const page = readFileSync(file, 'utf8')
+    t.match(page, 'less came &#60;b&#62;from&#60;/b&#62; ****')
+    t.notMatch(page, iban)
+    t.same(readdirSync(path.dirname(file)), ['day.html'], 'nothing unfinished is left')
+    t.match(await report('--html', path.join(file, 'x.html')), { status: 1, errors: /the page cannot be written/ })
+
+    const told = JSON.parse((await report('--json')).out)
+    const schema = dayReportRoute.answers[200]
+    t.ok(schema)
+    if (schema) t.same(new Checker(schema).faults(told, 'body'), [], 'it is what the API says it answers')
+    const units = new Map<string, bigint>()
+    for (const { unit, balance } of told.trialBalance) units.set(unit, (units.get(unit) ?? 0n) + BigInt(balance))
+    t.same([...new Set(units.values())], [0n])
+    t.match(told.settlement, [{ positionSums: { netPiasters: '4025' }, payables: [{ programme: 1 }, {}] }])
+    t.same(told.bank.missing, [])
   })
   t.same(ledger.faults, [])
 })

@@ -14,6 +14,7 @@ import { dayOf } from '../days.ts'
 import { changeOnce } from '../once.ts'
 import { ok, type Route, route } from '../route.ts'
 import { date, instant, orNull, pageOf, paging, shape } from '../shapes.ts'
+import { dayReportRoute } from './day-report.ts'
 
 const tag = 'business days'
 const params = shape({ date: date('The business date.') })
@@ -71,6 +72,7 @@ export const businessDayRoutes: readonly Route[] = [
       return ok(found)
     },
   }),
+  dayReportRoute,
   route({
     method: 'POST',
     path: '/business-days/{date}/cutover',
