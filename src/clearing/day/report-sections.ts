@@ -55,7 +55,7 @@ function daySection({ businessDate, day, drawnAt }: DayReport): ReportSection {
       ['end asked for', day.askedAt === null ? 'not yet' : `${timeOf(day.askedAt)} by ${day.askedBy ?? ''}`],
       ['closed in all lanes', day.lanesClosedAt === null ? 'not yet' : timeOf(day.lanesClosedAt)],
       ['all steps done', day.closedAt === null ? 'not yet' : timeOf(day.closedAt)],
-      ['report drawn up', timeOf(drawnAt)],
+      ['report drawn up', `${timeOf(drawnAt)}, Cairo time as all of these`],
     ],
     tables: tableOf(
       'Steps',
@@ -335,7 +335,7 @@ function exceptionTable(exceptions: DayReport['reconciliation']['exceptions']): 
   return tableOf(
     'Open exceptions of the date',
     [
-      ...[right('number'), left('break'), left('state'), left('owner'), right('age, days'), left('in time')],
+      ...[right('number'), left('break'), left('state'), left('owner'), right('age, days'), left('lateness')],
       ...[right('EGP at risk'), left('what')],
     ],
     exceptions.map((one) => [
