@@ -140,20 +140,22 @@ t.test('a process that hangs within a transaction does not keep its locks', asyn
   await withClient(url, (client) => client.query('create table locked (id integer)'))
   const hanging = keptConnection({ url, name: 'mizan test', idleInTransactionMs: 100 })
   t.teardown(() => hanging.close())
-  let goOn: () => void = () => undefined
+  const locked = Promise.withResolvers<void>()
+  const going = Promise.withResolvers<void>()
   const held = hanging.use(async (client) => {
     await client.query('begin')
     await client.query('lock table locked')
-    await new Promise<void>((resolve) => {
-      goOn = resolve
-    })
+    locked.resolve()
+    await going.promise
     await client.query('commit')
   })
+  // Else a slow machine inserts before the lock is there, and nothing hangs.
+  await locked.promise
   await withClient(url, async (client) => {
     await client.query("set lock_timeout = '5s'")
     await client.query('insert into locked values (1)')
   })
-  goOn()
+  going.resolve()
   await t.rejects(held, 'when it goes on, its transaction is gone')
   t.equal(
     await hanging.use(async (client) => (await client.query('select * from locked')).rowCount),
