@@ -39,7 +39,7 @@ function serverSettings(port: number, sizes: ServerSizes): Record<string, string
     port: String(port),
     listen_addresses: '127.0.0.1',
     unix_socket_directories: '',
-    max_connections: '50',
+    max_connections: '100',
     fsync: 'on',
     full_page_writes: 'on',
     synchronous_commit: 'on',
