@@ -28,8 +28,11 @@ export function refundPurchase(request: AuthorizationRequest, toWallet: boolean,
     return draft.decline('original-not-found', 'original.final', original.id)
   }
   if (original.acceptor !== request.acceptor) return draft.decline('original-not-found', 'original.missing')
-  if (original.reversedPiasters !== undefined) {
-    return draft.decline('already-reversed', 'original.already', original.id, original.reversedPiasters)
+  const isReversed = original.reversedPiasters !== undefined || original.capture?.reversedWithHold !== undefined
+  if (isReversed) {
+    // A reversal that named the hold took this capture back with it: the money is with the household already.
+    const reversed = original.reversedPiasters ?? original.approvedPiasters
+    return draft.decline('already-reversed', 'original.already', original.id, reversed)
   }
   const drewSubsidy = original.transfers.some((row) => row.kind === 'subsidyRedemption')
   if (drewSubsidy && !toWallet) return draft.decline('subsidy-not-cash', 'subsidy.cash', '20', 'the original')

@@ -261,6 +261,16 @@ test('reversals, completions and refunds', async (t) => {
     await refuses(refund(loaves.sent, 400), over)
   })
 
+  await t.test('a capture that a reversal of its hold gave back is not refunded again', async (t) => {
+    const { pay, refund, home, inquiry } = scene(world)
+    const held = await world.pos.ask(pay(400, '0100'))
+    const captured = await world.pos.ask(completionOf(held.sent, 200, '0200'))
+    await expectExchange(t, world, world.pos, reversalOf(held.sent), { code: '00', entries: back(200) })
+    await expectExchange(t, world, world.pos, refund(captured.sent, 100, '200020'), already)
+    const left = await world.pos.ask(inquiry())
+    t.equal(available(left.answer, '20'), home.postalAccount.balance, 'nothing was gained')
+  })
+
   await t.test('a refund that was spent cannot be reversed', async (t) => {
     const { home, pay } = scene(world)
     const terminal = world.place('shop', home.governorate)
