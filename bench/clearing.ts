@@ -9,8 +9,9 @@ import { writeStep } from '../src/clearing/outgoing/write-step.ts'
 import { encryptFile, writeSignature } from '../src/clearing/protection/files.ts'
 import { makeRsaKey, selfSigned } from '../src/clearing/protection/self-signed.ts'
 import { listFiles } from '../src/store/clearing/files.ts'
-import { type Client, connect } from '../src/store/connection.ts'
+import { connect } from '../src/store/connection.ts'
 import { createLogger } from '../src/telemetry/logger.ts'
+import { loadTransactions } from './clearing-day.ts'
 import { note, progress } from './terminal.ts'
 import { type BenchWorld, openBenchKeys, openWorld } from './world.ts'
 
@@ -27,9 +28,6 @@ export interface ClearingBenchOptions {
 }
 
 const DATE = 20261118 as CivilDate
-const CHUNK = 250_000
-/** Ids of what is made here, far from those of the world. */
-const FIRST_ID = 1_000_000_000_000
 const RSA_BITS = 3_072
 const VALID_MS = 86_400_000
 const RSS_EVERY_MS = 50
@@ -44,7 +42,7 @@ export async function runClearingBench(options: ClearingBenchOptions): Promise<b
     rmSync(folder, { recursive: true, force: true })
     mkdirSync(folder, { recursive: true })
     note(`a day of ${items} transactions, ${network} % of them the card scheme's`)
-    const loadSeconds = await timed(() => loadDay(world, items, network))
+    const loadSeconds = await timed(() => loadClosingDay(world, items, network))
     const { protection } = await openBenchKeys(world.varDir, world.url, options.seed)
     const steps: FileStepOptions = {
       processingBin: '400000',
@@ -81,68 +79,19 @@ export async function runClearingBench(options: ClearingBenchOptions): Promise<b
   }
 }
 
-/** Rows of the journal as the writer would have left them, made set by set; no batch covers them, so only files are made of them. */
-async function loadDay(world: BenchWorld, items: number, network: number): Promise<void> {
+/** The transactions of a day that is being closed. */
+async function loadClosingDay(world: BenchWorld, items: number, network: number): Promise<void> {
   const client = await connect({ url: world.url, name: 'bench clearing' })
   try {
-    await client.query('select ensure_partitions($1, 1)', [formatDate(DATE)])
     await client.query(
       `insert into business_day (business_date, state, asked_by, asked_at, lanes_closed_at)
        values ($1, 'closing', 'bench', now(), now())`,
       [formatDate(DATE)],
     )
-    const places = await client.query<{ id: string }>(`select id from outlet where category = 'bakery' order by id`)
-    const outlets = places.rows.map(({ id }) => Number(id))
-    for (let from = 0; from < items; from += CHUNK) {
-      await loadChunk(client, { from, to: Math.min(items, from + CHUNK), network, outlets, cards: world.cards.count })
-      progress(`loading transactions: ${Math.min(items, from + CHUNK)} of ${items}`)
-    }
-    progress('')
-    await client.query('checkpoint')
+    await loadTransactions(client, { date: DATE, items, network, cards: world.cards.count })
   } finally {
     await client.end()
   }
-}
-
-interface Chunk {
-  readonly from: number
-  readonly to: number
-  readonly network: number
-  readonly outlets: readonly number[]
-  readonly cards: number
-}
-
-async function loadChunk(client: Client, { from, to, network, outlets, cards }: Chunk): Promise<void> {
-  const date = formatDate(DATE)
-  const made = `
-    with made as (
-      select n, ${FIRST_ID} + n * 64 as id, n % 100 < $4 as is_network, n % 100 < $4 / 4 as is_cash, 1 + n % $5 as household,
-             ($6::bigint[])[1 + n % cardinality($6::bigint[])] as bakery
-      from generate_series($2::bigint, $3::bigint - 1) n)`
-  const values = [date, from, to, network, cards, outlets]
-  await client.query(
-    `${made}
-     insert into authorization_journal
-     select 0, $1::date, m.id, 0, $1::date, $1::timestamp + interval '9 hours', case when m.is_network then 'visa' else 'ascii' end,
-            '0200', md5('k' || m.id)::uuid, md5('c' || m.id)::uuid, case when m.is_network then '400001' else '81800001' end,
-            'T' || lpad((m.n % 10000)::text, 7, '0'), 'SHOP' || lpad((m.n % 5000)::text, 6, '0'),
-            case when m.is_network then null else m.bakery end, lpad((m.n % 1000000)::text, 6, '0'), '1118070000',
-            lpad((m.n % 1000000000000)::text, 12, '0'), case when m.is_network then lpad(m.n::text, 15, '4') else '' end, c.pan_masked,
-            c.id, m.household, case when m.is_cash then '01' else '00' end, case when m.is_network then '20' else '92' end, '5411',
-            500 + m.n % 9000, 500 + m.n % 9000, 'approved', '00', null, null, '{"38":"A1B2C3","39":"00"}', '[]', null
-     from made m join card c on c.household_id = m.household and c.lane = 0 and c.kind = 'family'`,
-    values,
-  )
-  await client.query(
-    `${made}
-     insert into transfer
-     select 0, $1::date, m.id, 0, 0, case when m.is_cash then 11 when m.is_network then 10 else 2 end,
-            case when m.is_network then 600100000000000 else 110100000000000 end + m.household,
-            case when m.is_cash then 700300000400001 when m.is_network then 700400000400001 else 210100000000000 + m.bakery end,
-            case when m.is_network then 500 + m.n % 9000 else 5 end, case when m.is_network then 0 else ${DATE} end
-     from made m`,
-    values,
-  )
 }
 
 async function runStep(step: DayStep, url: string, folder: string): Promise<void> {

@@ -6,6 +6,7 @@ import { runBaseline } from './baseline.ts'
 import { runClearingBench } from './clearing.ts'
 import { benchCodec } from './codec.ts'
 import { benchCrypto } from './crypto.ts'
+import { runCutoverBench } from './cutover.ts'
 import { runMax } from './max.ts'
 import { type BenchOptions, type CryptoKind, cryptoKinds } from './options.ts'
 import { runOverload } from './overload.ts'
@@ -111,6 +112,16 @@ program.addCommand(
   withOptions(new Command('restart'), 'none')
     .description('restart the switch in order under load, and count what a well-behaved client notices')
     .action(action(runRestartBench)),
+)
+program.addCommand(
+  withOptions(new Command('cutover'), 'none')
+    .description('load the switch while it ends a day of many transactions: select, write, read back, sign')
+    .option('--items <n>', 'transactions of the day', whole(1, ITEMS_MAX), 1_000_000)
+    .option('--network <percent>', "how many in a hundred are the card scheme's", whole(0, 100), 50)
+    .action((options: RawOptions & { items: number; network: number }) => {
+      const { items, network } = options
+      return action((checked) => runCutoverBench({ ...checked, items, network }))(options)
+    }),
 )
 program.addCommand(
   new Command('clearing')

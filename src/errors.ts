@@ -24,6 +24,7 @@ export const errorCatalogue = {
   LANE_FENCED: entry('another writer has taken the lane over', '91', 503, true),
   LANE_STOPPED: entry('the lane takes no more work', '91', 503, true),
   WRITER_SILENT: entry('nobody carries commands out: no switch runs on this database', '91', 503, true),
+  BACKGROUND_ENDED: entry('the process that did this work ended before it was done', '96', 503, true),
   ASSERTION_FAILED: entry('an internal invariant does not hold', '96', 500, false),
   NOT_FOUND: entry('there is no such record', '25', 404, false),
   BAD_INPUT: entry('the input is not valid', '30', 400, false),

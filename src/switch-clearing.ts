@@ -8,7 +8,8 @@ import {
   civilInstant,
 } from './calendar.ts'
 import { closeDayStep } from './clearing/day/close-day-step.ts'
-import { type DayWatch, watchDays } from './clearing/day/day-watch.ts'
+import { type DayWatch, type DayWatchOptions, watchDays } from './clearing/day/day-watch.ts'
+import { runDays } from './clearing/day/machine.ts'
 import type { DayStep } from './clearing/day/step.ts'
 import { trialBalanceStep } from './clearing/day/trial-balance-step.ts'
 import { balanceStep } from './clearing/outgoing/balance-step.ts'
@@ -25,12 +26,14 @@ import type { PanProtection } from './security/pan-protection.ts'
 import { askCutover, type DaysSeen } from './store/clearing/business-day.ts'
 import { connect } from './store/connection.ts'
 import { type KeptConnection, keptConnection } from './store/kept-connection.ts'
+import { BackgroundProcess } from './switch-background.ts'
 import type { SwitchBase } from './switch-base.ts'
 import { fileStepOptions } from './switch-clearing-files.ts'
 import { deliveryOptions, deliverySteps } from './switch-delivery.ts'
 import type { Parts } from './switch-parts.ts'
 import * as events from './telemetry/day-events.ts'
 import type { DayMetrics } from './telemetry/day-metrics.ts'
+import { systemClock } from './timing.ts'
 
 /** What steps are made of. */
 export interface DayStepWiring {
@@ -96,10 +99,8 @@ export function openDays(base: SwitchBase, parts: Parts): OpenDays {
   if (!config.jobs.enabled) return { jobs: [], onNetworkCutover, close: async () => undefined }
   const watch: DayWatch = watchDays({
     url,
-    folder: config.clearing.folder,
-    steps: daySteps({ config, protection: base.keys.protection }),
     log,
-    nowMs: () => clock.now(),
+    run: dayRuns(base, parts),
     lookAgainMs: lookAgainSeconds * 1_000,
     onSeen: (seen) => measure(metrics.days, seen, { clock, cutoverMinutes }),
     onClosed: (dates) => metrics.days.closed.inc(dates.length),
@@ -107,6 +108,22 @@ export function openDays(base: SwitchBase, parts: Parts): OpenDays {
   parts.add(() => watch.close())
   const job = cutoverJob({ url, clock, cutoverMinutes, goOn: () => watch.poll() })
   return { jobs: automatic ? [job] : [], onNetworkCutover, close: () => watch.close() }
+}
+
+/**
+ * How a run is made: in a process of its own, so that writing and signing the files of millions of transactions takes
+ * nothing from the thread that authorizes. Days that go by another clock than the system's are run here.
+ */
+function dayRuns({ config, clock, log, database, keys }: SwitchBase, parts: Parts): DayWatchOptions['run'] {
+  const { url } = database
+  if (clock === systemClock) {
+    const background = new BackgroundProcess({ config, url, log })
+    parts.add(() => background.close())
+    return (signal) => background.run('days', undefined, signal)
+  }
+  const steps = daySteps({ config, protection: keys.protection })
+  const { folder } = config.clearing
+  return (signal) => runDays({ url, folder, steps, log, nowMs: () => clock.now(), signal })
 }
 
 /** What a cutover message of a network does, where one ends the day. */

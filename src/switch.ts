@@ -11,6 +11,7 @@ import { type EndReason, SwitchRoles } from './switch-roles.ts'
 import type { ProcessRole } from './telemetry/availability-metrics.ts'
 import * as events from './telemetry/events.ts'
 import { createLogger } from './telemetry/logger.ts'
+import { systemClock } from './timing.ts'
 
 /** A running switch. */
 export interface Switch {
@@ -26,8 +27,6 @@ export interface Switch {
    */
   stop(reason: string): Promise<boolean>
 }
-
-const systemClock: Clock = { now: () => Date.now() }
 
 /**
  * Builds and starts the whole switch: database, master data, HTTP, and lanes and listeners unless it stands by. When this

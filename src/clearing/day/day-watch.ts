@@ -2,10 +2,15 @@ import type { CivilDate } from '../../calendar.ts'
 import { type ChangeWatch, watchChanges } from '../../store/change-watch.ts'
 import { type DaysSeen, lookAtDays } from '../../store/clearing/business-day.ts'
 import * as events from '../../telemetry/day-events.ts'
-import { type DayMachineOptions, runDays } from './machine.ts'
+import type { Logger } from '../../telemetry/logger.ts'
+import type { DayRun } from './machine.ts'
 
 /** How days are watched. */
-export interface DayWatchOptions extends Omit<DayMachineOptions, 'signal'> {
+export interface DayWatchOptions {
+  readonly url: string
+  readonly log: Logger
+  /** Does what is to be done, as `runDays` does. */
+  readonly run: (signal: AbortSignal) => Promise<DayRun>
   /** Between two looks at what waits, is blocked or failed. */
   readonly lookAgainMs: number
   /** Gets what is seen at each look. */
@@ -38,7 +43,7 @@ export function watchDays(options: DayWatchOptions): DayWatch {
       return seen.closing > 0 ? seen : undefined
     },
     onChange: async () => {
-      const { closed } = await runDays({ ...options, signal: stopping.signal })
+      const { closed } = await options.run(stopping.signal)
       if (closed.length > 0) options.onClosed?.(closed)
     },
     onError: (error) => {

@@ -1,0 +1,71 @@
+/** The process that does heavy work of a switch beside its lanes; `switch-background.ts` starts it and says what to do. */
+import { runDays } from './clearing/day/machine.ts'
+import type { Config } from './config/config.ts'
+import { masterKeySource } from './config/master-key-source.ts'
+import { describeError, MizanError } from './errors.ts'
+import { loadMasterKey } from './security/master-key.ts'
+import { requireSelfTest } from './security/self-test.ts'
+import type { BackgroundTask, BackgroundTasks, FromBackground, ToBackground } from './switch-background.ts'
+import { daySteps } from './switch-clearing.ts'
+import { openKeys } from './switch-keys.ts'
+import { createLogger, type Logger } from './telemetry/logger.ts'
+import { systemClock } from './timing.ts'
+
+interface Opened {
+  readonly config: Config
+  readonly url: string
+  readonly log: Logger
+}
+
+type Work<T extends BackgroundTask> = (
+  opened: Opened,
+  input: BackgroundTasks[T]['input'],
+  signal: AbortSignal,
+) => Promise<BackgroundTasks[T]['result']>
+
+const tasks: { readonly [T in BackgroundTask]: Work<T> } = {
+  async days({ config, url, log }, _input, signal) {
+    // Read anew for each run: keys may have come since.
+    const masterKey = await loadMasterKey(masterKeySource(config))
+    const { protection } = await openKeys({ url, masterKey, clock: systemClock })
+    const steps = daySteps({ config, protection })
+    return await runDays({ url, folder: config.clearing.folder, steps, log, nowMs: systemClock.now, signal })
+  },
+}
+
+const stopping = new Map<number, AbortController>()
+let opened: Opened | undefined
+
+function say(message: FromBackground): void {
+  if (process.connected) process.send?.(message)
+}
+
+async function work(id: number, task: BackgroundTask, input: unknown): Promise<void> {
+  const controller = new AbortController()
+  stopping.set(id, controller)
+  try {
+    if (opened === undefined) throw new MizanError('ASSERTION_FAILED', 'work came before what it is done with')
+    const result = await tasks[task](opened, input as BackgroundTasks[typeof task]['input'], controller.signal)
+    say({ kind: 'done', id, result })
+  } catch (error) {
+    const code = error instanceof MizanError ? error.code : undefined
+    say({ kind: 'failed', id, code, message: describeError(error) })
+  } finally {
+    stopping.delete(id)
+  }
+}
+
+process.on('message', (message: ToBackground) => {
+  if (message.kind === 'open') {
+    const { config, url } = message
+    opened = { config, url, log: createLogger({ level: config.log.level, pretty: config.log.pretty }) }
+    requireSelfTest()
+  } else if (message.kind === 'stop') stopping.get(message.id)?.abort(new MizanError('CONFLICT', 'told to stop'))
+  else void work(message.id, message.task, message.input)
+})
+
+// The switch has gone, or wants no more: what is under way can be cut off at any place.
+process.on('disconnect', () => process.exit(0))
+
+// A signal to the whole group is for the switch, which ends this process when it has ended its own work.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)
