@@ -1,7 +1,7 @@
 import { addDays, businessDate, type CivilDate, formatDate } from '../src/calendar.ts'
 import { loadConfig } from '../src/config/config.ts'
 import { requestStates } from '../src/simulator/load-record.ts'
-import { askCutover, readSteps } from '../src/store/clearing/business-day.ts'
+import { askCutover, type DayStepRow, readSteps } from '../src/store/clearing/business-day.ts'
 import { selectItems } from '../src/store/clearing/selection.ts'
 import { type Client, connect } from '../src/store/connection.ts'
 import { loadTransactions } from './clearing-day.ts'
@@ -32,6 +32,8 @@ interface StepTime {
   readonly step: string
   readonly state: string
   readonly seconds: number
+  /** Of the requests that were meant to leave while it ran; undefined for a step that was over in no time. */
+  readonly p99Ms: number | undefined
 }
 
 interface CutoverResult {
@@ -113,6 +115,8 @@ async function play(world: BenchWorld, { date, byClock }: Dates, options: Cutove
     let startMs = Number.NaN
     const closing = new AbortController()
     let ended: { readonly atMs: number; readonly askedMs: number } | undefined
+    /** The beginning of the run by the clock of the database, which is the same machine's. */
+    let startedAtMs = Number.NaN
     let watching: Promise<void> | undefined
     const step = await session.step({
       ratePerSecond: rate,
@@ -124,6 +128,7 @@ async function play(world: BenchWorld, { date, byClock }: Dates, options: Cutove
         timeline.record(intendedMs - startMs, microseconds / 1_000, record.state[sequence] === requestStates.refused)
         if (watching !== undefined || intendedMs - startMs < BEFORE_SECONDS * 1_000) return
         const askedMs = intendedMs - startMs
+        startedAtMs = Date.now() - askedMs
         watching = (async () => {
           const began = performance.now()
           await askCutover(client, { date, byClock, by: 'bench' })
@@ -134,11 +139,7 @@ async function play(world: BenchWorld, { date, byClock }: Dates, options: Cutove
     })
     closing.abort()
     await watching
-    const steps = (await readSteps(client, date)).map(({ step: name, state, startedAtMs, endedAtMs }) => ({
-      step: name,
-      state,
-      seconds: startedAtMs === undefined || endedAtMs === undefined ? Number.NaN : (endedAtMs - startedAtMs) / 1_000,
-    }))
+    const steps = (await readSteps(client, date)).map((row) => timeOf(row, startedAtMs, timeline))
     const comparison = await session.finish()
     const fromMs = ended?.askedMs ?? BEFORE_SECONDS * 1_000
     const toMs = ended?.atMs ?? seconds * 1_000
@@ -155,6 +156,15 @@ async function play(world: BenchWorld, { date, byClock }: Dates, options: Cutove
     await client.end()
     await session.close()
   }
+}
+
+function timeOf({ step, state, ...row }: DayStepRow, originMs: number, timeline: Timeline): StepTime {
+  if (row.startedAtMs === undefined || row.endedAtMs === undefined) {
+    return { step, state, seconds: Number.NaN, p99Ms: undefined }
+  }
+  const { latency } = timeline.stretch(row.startedAtMs - originMs, row.endedAtMs - originMs)
+  const p99Ms = latency.count === 0 ? undefined : Math.round(latency.percentile(0.99) / 1_000)
+  return { step, state, seconds: (row.endedAtMs - row.startedAtMs) / 1_000, p99Ms }
 }
 
 /** Waits until the files of the day are signed, or it cannot go on, or nobody waits any more. */
@@ -212,7 +222,15 @@ function tableOf(result: CutoverResult, options: CutoverBenchOptions): string {
       row('latency p99.9, ms', (one) => one.p999_ms),
       row('latency max, ms', (one) => one.max_ms),
     ]) +
-    table(steps.map(({ step, state, seconds: took }) => [step, state, Number.isNaN(took) ? '' : `${figure(took)} s`])) +
+    table([
+      ['step', '', 'seconds', 'p99, ms'],
+      ...steps.map(({ step, state, seconds: took, p99Ms }) => [
+        step,
+        state,
+        Number.isNaN(took) ? '' : figure(took),
+        p99Ms === undefined ? '' : figure(p99Ms),
+      ]),
+    ]) +
     table([
       ['errors', figure(figures.errors)],
       ['lost', figure(figures.lost)],

@@ -14,6 +14,11 @@ export interface WrittenFile {
 export const CLEARING_FILE_MODE = 0o600
 export const CLEARING_FOLDER_MODE = 0o700
 const BUFFER_BYTES = 1_048_576
+/**
+ * Bytes after which the disk is waited for. A file of gigabytes that is brought to the disk at its end only would hold
+ * up whoever else waits for the same disk: the commits of authorizations.
+ */
+const SYNC_EVERY_BYTES = 4 * BUFFER_BYTES
 
 /**
  * Where bytes are put one after the other. What is written waits in a buffer of one mebibyte; `write` says when that
@@ -77,6 +82,7 @@ class HandleSink implements FileSink {
   readonly #buffer = Buffer.allocUnsafe(BUFFER_BYTES)
   #used = 0
   #bytes = 0
+  #unsynced = 0
 
   constructor(handle: FileHandle) {
     this.#handle = handle
@@ -116,7 +122,11 @@ class HandleSink implements FileSink {
       from += bytesWritten
     }
     this.#bytes += part.length
+    this.#unsynced += part.length
     this.#used = 0
+    if (this.#unsynced < SYNC_EVERY_BYTES) return
+    await this.#handle.datasync()
+    this.#unsynced = 0
   }
 
   async finish(): Promise<WrittenFile> {
