@@ -197,6 +197,7 @@ function figuresOf(
     during: ms(during),
     after: ms(after),
     errors: step.outcome.errors,
+    codes: step.outcome.codes,
     unanswered: step.outcome.unanswered,
     lost: comparison.lost,
     phantom: comparison.phantom,
@@ -233,6 +234,12 @@ function tableOf(result: CutoverResult, options: CutoverBenchOptions): string {
     ]) +
     table([
       ['errors', figure(figures.errors)],
+      [
+        'answers',
+        Object.entries(figures.codes)
+          .map(([code, times]) => `${code}: ${figure(times)}`)
+          .join(', '),
+      ],
       ['lost', figure(figures.lost)],
       ['phantom', figure(figures.phantom)],
     ])

@@ -39,7 +39,8 @@ types.setTypeParser(types.builtins.DATE, (text) => text)
  * @throws MizanError STORE_UNAVAILABLE
  */
 export async function connect(options: ConnectionOptions): Promise<pg.Client> {
-  const settings = ['-c jit=off', '-c synchronous_commit=on']
+  // No query takes further processors for itself: authorizations need them.
+  const settings = ['-c jit=off', '-c synchronous_commit=on', '-c max_parallel_workers_per_gather=0']
   if (options.pointQueries === true) settings.push(...pointQuerySettings)
   if (options.role !== undefined) settings.push(`-c role=${options.role}`)
   if (options.statementTimeoutMs !== undefined) settings.push(`-c statement_timeout=${options.statementTimeoutMs}`)
