@@ -21,12 +21,13 @@ create table bank_file (
   reason        text check (length(reason) between 1 and 500),
   -- What was forgiven, by kind, with how often and where first.
   forgiven      jsonb not null default '[]' check (jsonb_typeof(forgiven) = 'array'),
-  -- How often the same bytes came again, and when last; they changed nothing.
+  -- How often the same bytes came again, and when last; they changed nothing, or were refused for the same cause.
   repeats       integer not null default 0 check (repeats >= 0),
   repeated_at   timestamptz,
   constraint bank_file_refused check ((state = 'refused') = (cause is not null) and (cause is null) = (reason is null))
 );
 create unique index bank_file_once on bank_file (sha256) where state = 'read';
+create unique index bank_file_refused_once on bank_file (sha256, cause) where state = 'refused';
 create index bank_file_received on bank_file (received_at);
 
 -- A page of a statement (camt.053), of a notification (054) or of an intraday report (052). Only statements are booked.
@@ -73,7 +74,7 @@ create index bank_statement_account on bank_statement (bank, account, report, id
 create index bank_statement_date on bank_statement (statement_date);
 create index bank_statement_open on bank_statement (id) where state = 'stored';
 
--- A booking; of a batch whose payments the bank tells one by one, a row each.
+-- A booking; of a batch whose payments the bank tells one by one, a row each; the charges that it has in it are a row too.
 create table bank_entry (
   statement_id  bigint not null references bank_statement (id),
   -- From 1 in each statement; `entry` numbers the bank's bookings.
@@ -102,7 +103,8 @@ create table bank_entry (
   -- matched: an instruction of ours; known: a rule says what it is (fees, interest, funds); suspense: nobody knows, or it is
   -- more than was instructed; announced: not booked; unmatched: not looked at.
   state         text not null check (state in ('unmatched', 'matched', 'known', 'suspense', 'announced')),
-  -- How it was recognised: end-to-end, our-reference, batch-booking, returned (rules of reconciliation), code, or the entry rule.
+  -- How it was recognised: end-to-end, our-reference, batch-booking, returned (rules of reconciliation), charges, code, or the
+  -- entry rule.
   rule          text check (length(rule) <= 40),
   -- `settlement_instruction.id`; set too when it says which one is booked wrongly.
   matched_instruction bigint,
@@ -122,6 +124,7 @@ create table bank_entry (
   constraint bank_entry_booked check ((booked_statement is null) = (booked_number is null))
 );
 create index bank_entry_instruction on bank_entry (matched_instruction) where matched_instruction is not null;
+create index bank_entry_batch on bank_entry (message_id) where rule = 'batch-booking';
 create index bank_entry_suspense on bank_entry (statement_id) where state = 'suspense';
 create index bank_entry_announced on bank_entry (end_to_end_id) where state = 'announced' and booked_statement is null;
 

@@ -2,6 +2,8 @@
 export const bankFaults = {
   'rejected-payment': 'rejects a payment because the account is closed (AC04)',
   'returned-payment': 'books a payment and gives it back because of a wrong account (AC01), with a pacs.004',
+  'partial-return': 'books a payment and gives half of it back (AC01), with a pacs.004',
+  'charged-payment': 'takes half a pound with a payment, in one booking',
   'short-booking': 'books a payment with one pound or half of it less',
   'over-booking': 'books a payment with one pound more',
   'missing-entry': 'accepts a payment and does not book it',
@@ -34,4 +36,6 @@ export const paymentFaults: readonly BankFault[] = [
   'wrong-sign',
   'late-value',
   'no-reference',
+  'partial-return',
+  'charged-payment',
 ]

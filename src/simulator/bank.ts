@@ -51,6 +51,7 @@ export interface BankAnswerFiles {
 }
 
 const POUND = 100
+const CHARGE_PIASTERS = 50
 const FEE_PIASTERS = 2_500n
 const INTEREST_PIASTERS = 1_234n
 const UNKNOWN_PIASTERS = 77_700n
@@ -133,8 +134,13 @@ export class SimulatedBank {
     const lines = due.flatMap((order) => this.#linesOf(order, date, hits.get(order), state))
     lines.push(...this.#others(date, state))
     const files = [await this.#notify(date, lines)]
-    const returned = due.find((order) => hits.get(order) === 'returned-payment')
-    if (returned !== undefined) files.push(await this.#giveBack(date, returned))
+    const back = due.flatMap((order) => {
+      const piasters = returnedOf(order, hits.get(order))
+      return piasters === 0 ? [] : [{ order, piasters }]
+    })
+    for (const [at, { order, piasters }] of back.entries()) {
+      files.push(await this.#giveBack(`${date}${at === 0 ? '' : `.${at + 1}`}`, date, order, piasters))
+    }
     files.push(...(await this.#state(date, lines, state)))
     state.orders = state.orders.filter((order) => !due.includes(order))
     writeBankState(this.#file, state)
@@ -199,16 +205,14 @@ export class SimulatedBank {
     const credit = fault === 'wrong-sign' ? !order.credit : order.credit
     const valueDate = fault === 'late-value' ? addDays(order.executionDate, 1) : order.executionDate
     const line = this.#lineOf(date, { ...order, amountPiasters: amount, credit }, valueDate, fault === 'no-reference')
+    if (fault === 'charged-payment') return [charged(line)]
     if (fault === 'double-entry') {
       return [line, this.#lineOf(date, { ...order, reference: this.#reference(state) }, valueDate, false)]
     }
-    if (fault !== 'returned-payment') return [line]
-    const back = this.#lineOf(
-      date,
-      { ...order, credit: !order.credit, reference: this.#reference(state) },
-      valueDate,
-      false,
-    )
+    const returned = returnedOf(order, fault)
+    if (returned === 0) return [line]
+    const reverse = { ...order, amountPiasters: returned, credit: !order.credit, reference: this.#reference(state) }
+    const back = this.#lineOf(date, reverse, valueDate, false)
     return [line, { ...back, transactions: back.transactions.map((one) => ({ ...one, returnReason: 'AC01' })) }]
   }
 
@@ -267,26 +271,26 @@ export class SimulatedBank {
     return this.#put(`camt.054.${date}`, writeNotifications({ messageId: id, createdMs: nowMs(), reports }))
   }
 
-  #giveBack(date: CivilDate, order: BankOrder): Promise<string> {
+  #giveBack(name: string, date: CivilDate, order: BankOrder, piasters: number): Promise<string> {
     const { code, bic, nowMs } = this.#options
     const agent = { bic }
     return this.#put(
-      `pacs.004.${date}`,
+      `pacs.004.${name}`,
       writePaymentReturns({
-        messageId: `${code}-RTR-${date}`,
+        messageId: `${code}-RTR-${name}`,
         createdMs: nowMs(),
         settlementDate: date,
         originalMessageId: order.messageId,
         originalMessageName: 'pain.001.001.09',
         instructingAgent: agent,
         instructedAgent: agent,
-        totals: { transactions: 1, amountPiasters: BigInt(order.amountPiasters) },
+        totals: { transactions: 1, amountPiasters: BigInt(piasters) },
         payments: [
           {
             returnId: `R${order.reference}`,
             endToEndId: order.endToEndId,
             originalPiasters: order.amountPiasters,
-            returnedPiasters: order.amountPiasters,
+            returnedPiasters: piasters,
             reason: 'AC01',
             text: 'account number wrong',
           },
@@ -328,6 +332,20 @@ export class SimulatedBank {
       for await (const chunk of chunks) await sink.text(chunk)
     })
     return file
+  }
+}
+
+/** What of a payment comes back. */
+function returnedOf({ amountPiasters }: BankOrder, fault: BankFault | undefined): number {
+  if (fault === 'returned-payment') return amountPiasters
+  return fault === 'partial-return' ? Math.ceil(amountPiasters / 2) : 0
+}
+
+function charged(line: StatementLine): StatementLine {
+  return {
+    ...line,
+    amountPiasters: line.amountPiasters + BigInt(CHARGE_PIASTERS) * (line.credit ? -1n : 1n),
+    transactions: line.transactions.map((one) => ({ ...one, chargePiasters: CHARGE_PIASTERS })),
   }
 }
 

@@ -311,6 +311,173 @@ t.test('refusals say where and why', async (t) => {
   for (const [name, text, message] of cases) await t.rejects(read(text), { code: 'BAD_INPUT', message }, name)
 })
 
+t.test('what readers could take in two ways is refused', async (t) => {
+  const ok = bal('OPBD', '0') + bal('CLBD', '1')
+  const paged = (pages: string) => stmt(bal('OPBD', '0') + bal('CLBD', '0'), `<StmtPgntn>${pages}</StmtPgntn>`)
+  const charged = (rest: string) => entry('1', 'BOOK', `<Chrgs>${rest}</Chrgs>`)
+  const cases: [name: string, text: string, message: RegExp][] = [
+    [
+      'two amounts',
+      document(head + stmt(ok + entry('1', 'BOOK', '<Amt Ccy="EGP">2</Amt>'))),
+      /a second Amt; there is one at most/,
+    ],
+    ['two sides', document(head + stmt(ok + entry('1', 'BOOK', '<CdtDbtInd>DBIT</CdtDbtInd>'))), /a second CdtDbtInd/],
+    [
+      'no side',
+      document(head + stmt(ok + entry('1').replace('<CdtDbtInd>CRDT</CdtDbtInd>', ''))),
+      /CdtDbtInd must be CRDT or DBIT, it is ""/,
+    ],
+    ['no amount', document(head + stmt(ok + entry('1').replace(/<Amt.*?<\/Amt>/, ''))), /an entry without amount/],
+    ['exponent', document(head + stmt(ok + entry('1e2'))), /"1e2" is not an amount/],
+    ['19 digits', document(head + stmt(ok + entry('12345678901234.12345'))), /is not an amount with up to 5 places/],
+    [
+      'too much',
+      document(head + stmt(ok + entry('99999999999999999'))),
+      /99999999999999999 EGP is more than can be booked/,
+    ],
+    ['no currency', document(head + stmt(ok + entry('1').replace(' Ccy="EGP"', ''))), /"" is not a currency/],
+    ['dollars', document(head + stmt(ok + entry('1').replace('EGP', 'USD'))), /an entry in USD on an account in EGP/],
+    ['foreign entry', document(head + stmt(`${ok}<x:Ntry xmlns:x="urn:x"/>`)), /Ntry is of the namespace "urn:x"/],
+    [
+      'foreign amount',
+      document(
+        head + stmt(ok + entry('1').replace('<Amt Ccy="EGP">1</Amt>', '<x:Amt xmlns:x="urn:x" Ccy="EGP">1</x:Amt>')),
+      ),
+      /an entry without amount/,
+    ],
+    [
+      'foreign message',
+      document('')
+        .replace(/<(\/?)BkToCstmrStmt>/g, '<$1x:BkToCstmrStmt>')
+        .replace('<x:', '<x:')
+        .replace('<x:BkToCstmrStmt>', '<x:BkToCstmrStmt xmlns:x="urn:x">'),
+      /it is of the namespace "urn:x"/,
+    ],
+    [
+      'other report',
+      document(head + stmt(ok).replaceAll('Stmt>', 'Ntfctn>')),
+      /Ntfctn does not belong into BkToCstmrStmt/,
+    ],
+    [
+      'a name of JavaScript',
+      document(head + stmt(ok).replaceAll('Stmt>', 'constructor>')),
+      /constructor does not belong into BkToCstmrStmt/,
+    ],
+    [
+      'a message of JavaScript',
+      document(head).replaceAll('BkToCstmrStmt', 'toString'),
+      /the message toString is none that is read/,
+    ],
+    ['no report', document(head), /the message has no statement/],
+    ['page 0', document(head + paged('<PgNb>0</PgNb>')), /a page 0/],
+    ['page of 6 digits', document(head + paged('<PgNb>100000</PgNb>')), /not a whole number of up to 5 digits/],
+    [
+      'last page',
+      document(head + paged('<PgNb>1</PgNb><LastPgInd>yes</LastPgInd>')),
+      /LastPgInd: "yes" is neither true nor false/,
+    ],
+    [
+      'reversal',
+      document(head + stmt(ok + entry('1', 'BOOK', '<RvslInd>maybe</RvslInd>'))),
+      /RvslInd: "maybe" is neither/,
+    ],
+    ['year', document(head + stmt(ok.replaceAll('2026-11-22', '0000-01-01'))), /is not a date/],
+    ['instant', document(head.replace('2026-11-22', '0001-01-01') + stmt(ok)), /CreDtTm: ".*" is not a date and time/],
+    ['offset', document(head.replace('01:02:03', '01:02:03+99:00') + stmt(ok)), /is not a date and time/],
+    [
+      'charge',
+      document(head + stmt(ok + charged('<Rcrd><ChrgInclInd>true</ChrgInclInd></Rcrd>'))),
+      /a charge without amount/,
+    ],
+    [
+      'summary',
+      document(
+        head + stmt(`${ok}<TxsSummry><TtlNtries><NbOfNtries>2</NbOfNtries></TtlNtries></TxsSummry>${entry('1')}`),
+      ),
+      /its summary says 2 entries, and there are 1/,
+    ],
+    [
+      'UTF-16 in words',
+      `<?xml version="1.0" encoding="utf-16"?>${document(head)}`,
+      /says that it is UTF-16, and is written with a byte/,
+    ],
+    [
+      'an element of a thousand letters',
+      document(`${head}<${'a'.repeat(1_000)}/>`),
+      /the name of an element has more than 128/,
+    ],
+  ]
+  for (const [name, text, message] of cases) {
+    await t.rejects(
+      read(text, { profile: name === 'summary' ? strictProfile : tolerantProfile }),
+      { code: 'BAD_INPUT', message },
+      name,
+    )
+  }
+  const zero = paged('<PgNb>2</PgNb><LastPgInd>0</LastPgInd>')
+  t.match(ofType(await read(document(head + zero)), 'report')[0], { page: 2, lastPage: false }, '0 is false')
+  const nested = entry(
+    '1',
+    'BOOK',
+    `<NtryDtls><TxDtls><Refs><EndToEndId>A</EndToEndId></Refs><SplmtryData><Envlp><TxDtls xmlns="urn:x"><Refs><EndToEndId>B</EndToEndId></Refs></TxDtls></Envlp></SplmtryData></TxDtls></NtryDtls>`,
+  )
+  const [one] = ofType(await read(document(head + stmt(ok + nested))), 'entry')
+  t.same(
+    one?.transactions.map(({ endToEndId }) => endToEndId),
+    ['A'],
+    'a payment within a payment is none',
+  )
+  const utf16 = Buffer.from(`<?xml version="1.0"?>${document(head + stmt(ok + entry('1')))}`, 'utf16le')
+  const events: BankEvent[] = []
+  for await (const event of readBankFile(
+    (async function* () {
+      yield utf16
+    })(),
+    { file: 'f.xml' },
+  ))
+    events.push(event)
+  t.equal(ofType(events, 'entry').length, 1, 'UTF-16 without a mark')
+  const [before = '', after = ''] = `<?xml version="1.0" encoding="windows-1256"?>${document(
+    head + stmt(ok + entry('1', 'BOOK', '<AddtlNtryInf>|</AddtlNtryInf>')),
+  )}`.split('|')
+  const arabic = Buffer.concat([Buffer.from(before), Buffer.from([0xe3, 0xd5, 0xd1]), Buffer.from(after)])
+  const read1256: BankEvent[] = []
+  for await (const event of readBankFile(
+    (async function* () {
+      yield arabic
+    })(),
+    { file: 'f.xml' },
+  ))
+    read1256.push(event)
+  t.equal(ofType(read1256, 'entry')[0]?.text, 'مصر', 'windows-1256')
+})
+
+t.test('charges that an amount has in it are told apart', async (t) => {
+  const rcrd = (amount: string, included?: boolean, side = 'DBIT') =>
+    `<Rcrd><Amt Ccy="EGP">${amount}</Amt><CdtDbtInd>${side}</CdtDbtInd>${included === undefined ? '' : `<ChrgInclInd>${included}</ChrgInclInd>`}</Rcrd>`
+  const chrgs = (...records: string[]) => `<Chrgs>${records.join('')}</Chrgs>`
+  const tx = (amount: string, rest = '') =>
+    `<TxDtls><Refs><EndToEndId>E</EndToEndId></Refs><Amt Ccy="EGP">${amount}</Amt>${rest}</TxDtls>`
+  const details = (...list: string[]) => `<NtryDtls>${list.join('')}</NtryDtls>`
+  const chargesOf = async (rest: string) => {
+    const text = document(head + stmt(bal('OPBD', '0') + bal('CLBD', '9.50') + entry('9.50', 'BOOK', rest)))
+    const [found] = ofType(await read(text), 'entry')
+    return [found?.charges ?? 0n, ...(found?.transactions ?? []).map(({ charges }) => charges)].map(Number)
+  }
+  const half = -50_000
+  t.same(await chargesOf(chrgs(rcrd('0.50', true)) + details(tx('10'))), [0, half])
+  t.same(await chargesOf(details(tx('10', chrgs(rcrd('0.50', true))))), [0, half])
+  t.same(await chargesOf(chrgs(rcrd('0.50', true)) + details(tx('10', chrgs(rcrd('0.50', true))))), [0, half], 'once')
+  t.same(await chargesOf(chrgs(rcrd('0.50')) + details(tx('10'))), [0, half], 'not said, but it makes the amount')
+  t.same(await chargesOf(chrgs(rcrd('0.50')) + details(tx('9.50'))), [0, 0], 'not said, and booked by itself')
+  t.same(await chargesOf(chrgs(rcrd('0.50', false)) + details(tx('10'))), [0, 0], 'said not to be in it')
+  t.same(await chargesOf(chrgs(rcrd('0.50', true))), [half], 'without payments')
+  t.same(await chargesOf(`<Chrgs><Amt Ccy="EGP">0.50</Amt></Chrgs>${details(tx('10'))}`), [0, half], 'as in version 2')
+  t.same(await chargesOf(chrgs(rcrd('0.50', true)) + details(tx('4'), tx('6'))), [half, 0, 0], 'of a batch')
+  t.same(await chargesOf(details(tx('4', chrgs(rcrd('0.10', true))), tx('5.50'))), [0, -10_000, 0], 'of one of a batch')
+  t.same(await chargesOf(chrgs(rcrd('9.50', true, 'CRDT')) + details(tx('9.50'))), [0, 0], 'not all of an amount')
+})
+
 t.test('sizes have limits', async (t) => {
   const deep = document(head + stmt('<Bal>'.repeat(60)))
   await t.rejects(read(deep), { message: /more than 40 elements in another/ })
@@ -322,6 +489,23 @@ t.test('sizes have limits', async (t) => {
     { message: /more than 5000 elements/ },
   )
   await t.rejects(read(document(`${head}<!--${'x'.repeat(3_000_000)}`)), { message: /a text or tag does not end/ })
+  const long = 'x'.repeat(9_000)
+  await t.rejects(read(document(head.replace('<GrpHdr>', `<GrpHdr a="${'x'.repeat(20_000)}">`))), {
+    message: /an attribute of more than 10000 characters/,
+  })
+  const texts = `<a>${long}</a>`.repeat(30)
+  await t.rejects(read(document(head + stmt(`<Ntry>${texts}</Ntry>`))), {
+    message: /more than 200000 characters in one element/,
+  })
+  const between = `<TxDtls/><a>${long}</a>`.repeat(30)
+  await t.rejects(
+    read(document(head + stmt(`<Ntry><NtryDtls>${between}</NtryDtls></Ntry>`))),
+    { message: /more than 200000 characters in one element/ },
+    'parts do not make room for more',
+  )
+  await t.rejects(read(document(head + stmt(bal('FWAV', '1').repeat(201)))), {
+    message: /more than 200 elements before the entries/,
+  })
   await t.rejects(read(document(head), { limits: { bytesMax: 50 } }), { message: /the file is larger than 50 bytes/ })
 })
 

@@ -1,5 +1,5 @@
 import { type AnswerRow, addAnswers } from '../../store/clearing/bank-answers.ts'
-import { type InstructionRow, instructionsByEndToEnd } from '../../store/clearing/bank-instructions.ts'
+import { bankOfMessage, type InstructionRow, instructionsByEndToEnd } from '../../store/clearing/bank-instructions.ts'
 import {
   applyFileStatus,
   applyReturn,
@@ -11,6 +11,8 @@ import {
 import type { Client } from '../../store/connection.ts'
 import type { AnswerEvent, ReturnEvent } from '../iso20022/bank-events.ts'
 import { piastersOf } from '../iso20022/read-context.ts'
+import { RefusedFile } from '../iso20022/refusal.ts'
+import type { Refuse } from './statement-order.ts'
 
 /** What a file of answers came to. */
 export interface TakenAnswers {
@@ -28,32 +30,55 @@ export interface TakenAnswers {
   readonly bank: number | undefined
 }
 
+/** With what answers are taken. */
+export interface AnswerTakerOptions {
+  readonly client: Client
+  /** Name of the file, for refusals. */
+  readonly file: string
+  readonly bankFile: number
+  /** As in `pain.002 MSG-1`. */
+  readonly source: string
+  /** Whether the sender may tell of instructions at a bank; `refuse` ends the file. */
+  readonly onBank: (bank: number, refuse: Refuse) => void
+}
+
 const CHUNK = 500
+const CURRENCY = 'EGP'
+
+/** Codes of ISO's external list that banks tell besides those of the instructions, by what they mean for us. */
+const SAME_AS: Readonly<Record<string, PaymentStatus>> = {
+  ACCC: 'ACSC',
+  ACFC: 'ACTC',
+  ACWP: 'ACSP',
+  PATC: 'ACTC',
+  PRES: 'ACSP',
+  RCVD: 'PDNG',
+}
 
 type Told = AnswerEvent | ReturnEvent
 
 /** Takes what a bank says became of payments, in the transaction that takes its file. */
 export class AnswerTaker {
-  readonly #client: Client
-  readonly #bankFile: number
-  /** As in `pain.002 MSG-1`. */
-  readonly #source: string
+  readonly #options: AnswerTakerOptions
   readonly #counts = { answers: 0, applied: 0, failed: 0, unknown: 0, unexpected: 0 }
   #waiting: Told[] = []
   #number = 0
   #bank: number | undefined
 
-  constructor(client: Client, bankFile: number, source: string) {
-    this.#client = client
-    this.#bankFile = bankFile
-    this.#source = source
+  constructor(options: AnswerTakerOptions) {
+    this.#options = options
   }
 
   async take(event: Told): Promise<void> {
+    const { client, bankFile } = this.#options
     if (event.type === 'answer' && event.level !== 'payment') {
       await this.#flush()
-      await addAnswers(this.#client, this.#bankFile, [await this.#takeMessage(event)])
+      await addAnswers(client, bankFile, [await this.#takeMessage(event)])
       return
+    }
+    if (event.type === 'return' && (event.returned.currency !== CURRENCY || event.returned.value === 0n)) {
+      const { currency, value } = event.returned
+      this.#refusing(event)('format', value === 0n ? 'a return of nothing' : `a return in ${currency}`)
     }
     this.#waiting.push(event)
     if (this.#waiting.length >= CHUNK) await this.#flush()
@@ -65,23 +90,26 @@ export class AnswerTaker {
   }
 
   async #flush(): Promise<void> {
+    const { client, bankFile } = this.#options
     const events = this.#waiting
     this.#waiting = []
     const ids = events.map(({ endToEndId }) => endToEndId).filter((id) => id !== undefined)
-    const found = new Map((await instructionsByEndToEnd(this.#client, ids)).map((one) => [one.endToEndId, one]))
+    const found = new Map((await instructionsByEndToEnd(client, ids)).map((one) => [one.endToEndId, one]))
     const rows: AnswerRow[] = []
     for (const event of events) rows.push(await this.#takePayment(event, found.get(event.endToEndId ?? '')))
-    await addAnswers(this.#client, this.#bankFile, rows)
+    await addAnswers(client, bankFile, rows)
   }
 
   /** An answer to a message or to its payment block is one to each of its payments. */
   async #takeMessage(event: AnswerEvent): Promise<AnswerRow> {
     this.#counts.answers++
     const messageId = event.level === 'block' ? event.paymentId : event.originalMessageId
+    const bank = messageId === undefined ? undefined : await bankOfMessage(this.#options.client, messageId)
+    if (messageId === undefined || bank === undefined) return this.#unknown(event)
+    this.#isOf(bank, event)
     const status = statusOf(event)
-    if (status === undefined) return this.#rowOf(event, undefined, `the status ${event.status} is not known`)
-    if (messageId === undefined) return this.#unknown(event)
-    const changed = await applyFileStatus(this.#client, { ...this.#news(event), messageId, status })
+    if (status === undefined) return this.#notKnown(event, undefined)
+    const changed = await applyFileStatus(this.#options.client, { ...this.#news(event), messageId, status })
     if (changed === undefined) return this.#unknown(event)
     this.#counts.applied += changed
     if (status === 'RJCT') this.#counts.failed += changed
@@ -91,14 +119,32 @@ export class AnswerTaker {
   async #takePayment(event: Told, instruction: InstructionRow | undefined): Promise<AnswerRow> {
     this.#counts.answers++
     if (instruction === undefined) return this.#unknown(event)
-    this.#bank ??= instruction.bank
+    this.#isOf(instruction.bank, event)
     const news = { ...this.#news(event), endToEndId: instruction.endToEndId }
     if (event.type === 'return') {
-      return this.#judged(event, instruction, await applyReturn(this.#client, news))
+      return this.#judged(event, instruction, await applyReturn(this.#options.client, news))
     }
     const status = statusOf(event)
-    if (status === undefined) return this.#rowOf(event, instruction, `the status ${event.status} is not known`)
-    return this.#judged(event, instruction, await applyStatus(this.#client, { ...news, status }))
+    if (status === undefined) return this.#notKnown(event, instruction)
+    return this.#judged(event, instruction, await applyStatus(this.#options.client, { ...news, status }))
+  }
+
+  #isOf(bank: number, event: Told): void {
+    this.#bank ??= bank
+    this.#options.onBank(bank, this.#refusing(event))
+  }
+
+  #refusing({ line }: Told): Refuse {
+    return (cause, reason) => {
+      throw new RefusedFile(this.#options.file, cause, reason, { line, column: 1, path: 'the answer' })
+    }
+  }
+
+  /** A payment whose status its message has told already says nothing new; of any other somebody has to look. */
+  #notKnown(event: AnswerEvent, instruction: InstructionRow | undefined): AnswerRow {
+    if (event.status === '') return this.#rowOf(event, instruction, 'no status of its own')
+    this.#counts.unexpected++
+    return this.#rowOf(event, instruction, `unexpected: the status ${event.status} is not known`)
   }
 
   #judged(event: Told, instruction: InstructionRow, { outcome, before, after }: NewsOutcome): AnswerRow {
@@ -121,7 +167,7 @@ export class AnswerTaker {
     return {
       reasonCode: isCode ? reason : undefined,
       reason: text ?? (isCode ? undefined : reason),
-      source: this.#source,
+      source: this.#options.source,
     }
   }
 
@@ -130,11 +176,11 @@ export class AnswerTaker {
     return {
       number: ++this.#number,
       answer: isReturn ? 'return' : 'status',
-      message_id: event.originalMessageId?.slice(0, 35),
+      message_id: event.originalMessageId,
       payment_id: isReturn ? undefined : event.paymentId,
       end_to_end_id: event.endToEndId,
       status: isReturn ? undefined : event.status,
-      reason_code: event.reason?.slice(0, 35),
+      reason_code: event.reason,
       reason: event.text,
       amount_piasters: isReturn ? String(piastersOf(event.returned.value)) : undefined,
       reference: event.reference,
@@ -145,5 +191,5 @@ export class AnswerTaker {
 }
 
 function statusOf({ status }: AnswerEvent): PaymentStatus | undefined {
-  return paymentStatuses.find((known) => known === status)
+  return paymentStatuses.find((known) => known === status) ?? SAME_AS[status]
 }

@@ -1,5 +1,6 @@
 import { type AccountNumber, moneyAccount } from '../../ledger/accounts.ts'
 import type { TransferKind } from '../../ledger/posting-rules.ts'
+import { returnedLines } from '../../store/clearing/settlement-failure.ts'
 import { breakTypes } from '../reconciliation/breaks.ts'
 
 /** What is known of one of our instructions when the bank books something for it. */
@@ -29,11 +30,13 @@ export interface BookedBefore {
   readonly returnAnnounced: boolean
 }
 
-/** A file of ours whose payments the bank booked as one. */
+/** A file of ours whose payments the bank books as one. */
 export interface KnownBatch {
   readonly side: -1 | 1
   /** Of its payments that were not rejected, nor booked one by one. */
   readonly amountPiasters: bigint
+  /** What the bank booked for the file as one up to now, signed as it books. */
+  readonly bookedPiasters: bigint
 }
 
 /** A booking, as far as it matters for what it is. */
@@ -110,32 +113,33 @@ export function classifyForInstruction(
   rule: 'end-to-end' | 'our-reference',
 ): Classified {
   if (isReturn(entry, instruction, before)) return returned(bank, entry, instruction, before)
-  const side = BigInt(instruction.side)
-  const from = before.bookedPiasters * side
-  const to = (before.bookedPiasters + entry.amountPiasters) * side
-  const throughTransit = within(to, instruction.amountPiasters) - within(from, instruction.amountPiasters)
-  const main = throughTransit * side
-  const beyond = entry.amountPiasters - main
-  const brokenTo = to - within(to, instruction.amountPiasters)
+  return booked(bank, entry.amountPiasters, { ...instruction, ...before }, rule)
+}
+
+/** What a booking of a whole file of ours is: the same, of the sum of its payments. */
+export function classifyBatch(bank: number, entry: BookedEntry, batch: KnownBatch): Classified {
+  return booked(bank, entry.amountPiasters, batch, 'batch-booking')
+}
+
+function booked(bank: number, piasters: bigint, expected: KnownBatch, rule: string): Classified {
+  const side = BigInt(expected.side)
+  const whole = expected.amountPiasters
+  const from = expected.bookedPiasters * side
+  const to = (expected.bookedPiasters + piasters) * side
+  const main = (within(to, whole) - within(from, whole)) * side
+  const beyond = piasters - main
+  const brokenTo = to - within(to, whole)
   const breakName = (brokenTo === 0n ? from : brokenTo) < 0n ? 'wrong-sign' : 'position-over'
+  const over = from >= whole ? 'again' : 'over'
+  const note = breakName === 'wrong-sign' ? breakName : over
   return compose(bank, {
     state: main === 0n ? 'suspense' : 'matched',
     rule,
-    note: noteOf(entry, instruction, { from, beyond, breakName }),
+    note: beyond !== 0n ? note : piasters === 0n ? 'zero' : undefined,
     main,
     beyond,
     suspense: moneyAccount('suspense', breakTypes[breakName].number),
   })
-}
-
-function noteOf(
-  entry: BookedEntry,
-  { amountPiasters }: KnownInstruction,
-  { from, beyond, breakName }: { from: bigint; beyond: bigint; breakName: string },
-): string | undefined {
-  if (beyond === 0n) return entry.amountPiasters === 0n ? 'zero' : undefined
-  if (breakName === 'wrong-sign') return 'wrong-sign'
-  return from >= amountPiasters ? 'again' : 'over'
 }
 
 /** What of an amount lies between nothing and the whole. */
@@ -144,21 +148,33 @@ function within(amount: bigint, whole: bigint): bigint {
   return amount > whole ? whole : amount
 }
 
+/** What of an instruction was paid and has not come back. */
+const outOf = (before: BookedBefore) => -before.bookedPiasters - before.returnedPiasters
+
+/**
+ * Whether a bank says that an entry is a payment that comes back, and it has not told of the payment yet: some tell of all credits
+ * first. Such an entry is looked at behind the others of its statement.
+ */
+export function isEarlyReturn(entry: BookedEntry, instruction: KnownInstruction, before: BookedBefore): boolean {
+  if (!instruction.returnable || entry.amountPiasters <= 0n || entry.reversal || outOf(before) > 0n) return false
+  return entry.returnReason !== undefined || before.returnAnnounced
+}
+
 function isReturn(entry: BookedEntry, instruction: KnownInstruction, before: BookedBefore): boolean {
   if (!instruction.returnable || entry.amountPiasters <= 0n || entry.reversal) return false
-  const paid = -before.bookedPiasters - before.returnedPiasters
-  if (paid <= 0n) return false
+  const paid = outOf(before)
+  if (paid <= 0n || before.returnedPiasters >= instruction.amountPiasters) return false
   return entry.returnReason !== undefined || before.returnAnnounced || paid >= instruction.amountPiasters
 }
 
 /** What came back goes where a run finds it again; more than was paid is nobody's. */
 function returned(bank: number, entry: BookedEntry, instruction: KnownInstruction, before: BookedBefore): Classified {
-  const paid = -before.bookedPiasters - before.returnedPiasters
-  const back = entry.amountPiasters < paid ? entry.amountPiasters : paid
+  const back = least(entry.amountPiasters, outOf(before), instruction.amountPiasters - before.returnedPiasters)
   const beyond = entry.amountPiasters - back
   const ours = moneyAccount('settlementAccount', bank)
   const suspense = moneyAccount('suspense', breakTypes['position-over'].number)
-  const postings = returnPostings(bank, sharesOf(instruction, back))
+  const from = before.returnedPiasters
+  const postings = returnPostings(bank, sharesBetween(instruction.restores, from, from + back))
   if (beyond > 0n) postings.push({ kind: 'toSuspense', debit: ours, credit: suspense, piasters: beyond })
   return {
     state: 'matched',
@@ -172,21 +188,16 @@ function returned(bank: number, entry: BookedEntry, instruction: KnownInstructio
   }
 }
 
-/** The shares of a part of an instruction: of all of it they are its own; of less, the largest ones first. */
-function sharesOf(
-  { amountPiasters, restores }: Pick<KnownInstruction, 'amountPiasters' | 'restores'>,
-  piasters: bigint,
-): AccountShare[] {
-  if (piasters === amountPiasters) return [...restores]
-  const shares: AccountShare[] = []
-  let rest = piasters
-  for (const share of restores.toSorted((a, b) => Number(b.piasters - a.piasters))) {
-    const part = share.piasters < rest ? share.piasters : rest
-    if (part <= 0n) break
-    shares.push({ account: share.account, piasters: part })
-    rest -= part
-  }
-  return shares
+function least(...values: readonly bigint[]): bigint {
+  return values.reduce((low, value) => (value < low ? value : low))
+}
+
+/** What each account gets when of an instruction more has come back than before. */
+function sharesBetween(restores: readonly AccountShare[], from: bigint, to: bigint): AccountShare[] {
+  const before = new Map(returnedLines(restores, from).map(({ account, piasters }) => [account, piasters]))
+  return returnedLines(restores, to)
+    .map(({ account, piasters }) => ({ account, piasters: piasters - (before.get(account) ?? 0n) }))
+    .filter(({ piasters }) => piasters !== 0n)
 }
 
 /**
@@ -202,22 +213,6 @@ function returnPostings(bank: number, shares: readonly AccountShare[]): EntryPos
       { kind: 'settlementInstructed', debit: account, credit: transit, piasters: -piasters },
       { kind: 'settlementPaid', debit: transit, credit: ours, piasters: -piasters },
     ]
-  })
-}
-
-/** What a booking of a whole file of ours is. */
-export function classifyBatch(bank: number, entry: BookedEntry, batch: KnownBatch): Classified {
-  const side = BigInt(batch.side)
-  const main = within(entry.amountPiasters * side, batch.amountPiasters) * side
-  const beyond = entry.amountPiasters - main
-  const breakName = entry.amountPiasters * side < 0n ? 'wrong-sign' : 'position-over'
-  return compose(bank, {
-    state: main === 0n ? 'suspense' : 'matched',
-    rule: 'batch-booking',
-    note: beyond === 0n ? undefined : breakName === 'wrong-sign' ? 'wrong-sign' : 'over',
-    main,
-    beyond,
-    suspense: moneyAccount('suspense', breakTypes[breakName].number),
   })
 }
 
@@ -257,6 +252,13 @@ function posting(bank: number, kind: TransferKind, other: AccountNumber, piaster
 
 function suspensePosting(bank: number, suspense: AccountNumber, piasters: bigint): EntryPosting[] {
   return posting(bank, piasters > 0n ? 'toSuspense' : 'fromSuspense', suspense, piasters)
+}
+
+/** Charges that a bank took with a payment, or gave back. */
+export function classifyCharges(bank: number, piasters: bigint): Classified {
+  const known = knownKind('bank-fee', piasters, 0)
+  const how = { ...other('known', 'charges', undefined), kind: known?.kind, counterAccount: known?.account }
+  return known === undefined ? how : { ...how, postings: posting(bank, known.kind, known.account, piasters) }
 }
 
 /** What a booking without an instruction is: by the rules that people made, then by ISO's codes; else nobody knows. */

@@ -1,4 +1,5 @@
 import {
+  type BatchSum,
   batchSums,
   bookedOf,
   endToEndByReference,
@@ -19,6 +20,11 @@ export interface EntryNames {
   readonly text: string | undefined
 }
 
+/** A message of ours that the bank books as one. */
+export interface NamedBatch extends KnownBatch {
+  readonly messageId: string
+}
+
 /** What is known of the instruction of an entry. */
 export interface Found {
   readonly instruction: KnownInstruction
@@ -37,12 +43,12 @@ export class InstructionBook {
   readonly #byId = new Map<string, InstructionRow>()
   readonly #byReference: Map<string, string>
   readonly #before: Map<number, BookedBefore>
-  readonly #batches: Map<string, bigint>
+  readonly #batches: Map<string, NamedBatch>
 
   private constructor(
     bank: number,
     instructions: readonly InstructionRow[],
-    known: { references: Map<string, string>; before: Map<number, BookedBefore>; batches: Map<string, bigint> },
+    known: { references: Map<string, string>; before: Map<number, BookedBefore>; batches: Map<string, NamedBatch> },
   ) {
     this.#bank = bank
     for (const one of instructions) this.#byId.set(one.endToEndId, one)
@@ -65,7 +71,8 @@ export class InstructionBook {
     const messages = present(
       entries.flatMap((entry) => (entry.endToEndId === undefined ? [entry.messageId, entry.paymentId] : [])),
     )
-    const batches = await batchSums(client, bank, messages)
+    const sums = await batchSums(client, bank, messages)
+    const batches = new Map(sums.map((sum) => [sum.messageId, namedBatch(sum)]))
     return new InstructionBook(bank, instructions, { references, before: new Map(before), batches })
   }
 
@@ -97,20 +104,20 @@ export class InstructionBook {
   }
 
   /** The message of ours that an entry books as a whole. */
-  takeBatch(entry: EntryNames): (KnownBatch & { readonly messageId: string }) | undefined {
+  batchOf(entry: EntryNames): NamedBatch | undefined {
     if (entry.endToEndId !== undefined) return undefined
-    for (const messageId of [entry.messageId, entry.paymentId]) {
-      const sum = messageId === undefined ? undefined : this.#batches.get(messageId)
-      if (messageId === undefined || sum === undefined || sum === 0n) continue
-      this.#batches.delete(messageId)
-      return {
-        messageId,
-        side: sum < 0n ? -1 : 1,
-        amountPiasters: sum < 0n ? -sum : sum,
-      }
-    }
-    return undefined
+    return this.#batches.get(entry.messageId ?? '') ?? this.#batches.get(entry.paymentId ?? '')
   }
+
+  /** Notes what an entry booked of a message, for those behind it. */
+  noteBatch(batch: NamedBatch, piasters: bigint): void {
+    this.#batches.set(batch.messageId, { ...batch, bookedPiasters: batch.bookedPiasters + piasters })
+  }
+}
+
+function namedBatch({ messageId, piasters, bookedPiasters }: BatchSum): NamedBatch {
+  const isPaid = piasters < 0n
+  return { messageId, side: isPaid ? -1 : 1, amountPiasters: isPaid ? -piasters : piasters, bookedPiasters }
 }
 
 /** An instruction as it concerns our account at a bank; undefined when it is of another one. */

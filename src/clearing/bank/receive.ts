@@ -8,6 +8,7 @@ import {
   addRefusedBankFile,
   type BankFileFacts,
   bankCode,
+  bankNumber,
   completeBankFile,
   findBankFile,
   type KnownBankFile,
@@ -18,7 +19,7 @@ import {
 } from '../../store/clearing/bank-files.ts'
 import { readEntryRules } from '../../store/clearing/bank-rules.ts'
 import { type FileType, fileName, registerFile } from '../../store/clearing/files.ts'
-import type { Client } from '../../store/connection.ts'
+import { type Client, refusalOf } from '../../store/connection.ts'
 import { writeAtomically } from '../atomic-file.ts'
 import { type Forgivable, type Forgiven, type MessageEvent, tolerantProfile } from '../iso20022/bank-events.ts'
 import { readBankFile } from '../iso20022/bank-file-reader.ts'
@@ -26,6 +27,7 @@ import { RefusedFile } from '../iso20022/refusal.ts'
 import { AnswerTaker, type TakenAnswers } from './answer-taker.ts'
 import { type BookContext, type BookedStatement, bookStatements } from './book.ts'
 import { ReportTaker, type TakenReport } from './report-taker.ts'
+import type { Refuse } from './statement-order.ts'
 
 /** With what files of banks are received. */
 export interface BankReceiveContext extends Omit<BookContext, 'client'> {
@@ -33,6 +35,11 @@ export interface BankReceiveContext extends Omit<BookContext, 'client'> {
   /** Clearing folder; a file that was taken is kept in its `in/done`. */
   readonly folder: string
   readonly actor: string
+  /**
+   * Code of the partner that sent it, when it is known. A settlement bank tells of its own accounts and of payments at them
+   * alone; one that is none, such as a clearing house, of all. @default one that is none
+   */
+  readonly sender?: string
   /** What is forgiven of a bank's files; the code is undefined when it is not known which bank sent it. */
   readonly forgives: (bankCode: string | undefined) => ReadonlySet<Forgivable>
   readonly nowMs: () => number
@@ -66,15 +73,16 @@ const fileTypes: Readonly<Record<string, FileType>> = {
   'pacs.002': 'STS',
   'pacs.004': 'RET',
 }
-const kinds = { 'camt.052': 'intraday', 'camt.053': 'statement', 'camt.054': 'notification' } as const
 const UNKNOWN_BANK = 'UNKNOWN'
 const NAME_MAX = 255
+const CHUNK_BYTES = 65_536
 
 /**
  * Receives a file of a bank: takes it whole or not at all, posts what it books, and ends its statements. A file that came before
  * is told as such and changes nothing.
  * @throws RefusedFile with the reason, which is kept too: it is damaged, not of our account, repeated, out of order, or does not add up
- * @throws MizanError WRITER_SILENT when no switch posts: the file is taken then, and booked the next time; STORE_UNAVAILABLE
+ * @throws MizanError WRITER_SILENT when no switch posts: the file is taken then, and booked the next time; CONFLICT when it is
+ * being written to; STORE_UNAVAILABLE
  */
 export async function receiveBankFile(file: string, context: BankReceiveContext): Promise<ReceivedBankFile> {
   const { client } = context
@@ -120,57 +128,103 @@ function nothing({ name, sha256 }: BankFileFacts) {
 }
 
 async function factsOf(file: string, receivedBy: string): Promise<BankFileFacts> {
-  const hash = createHash('sha256')
-  let bytes = 0
-  for await (const chunk of chunksOf(file)) {
-    hash.update(chunk)
-    bytes += chunk.length
-  }
-  return {
-    name: path.basename(file).slice(0, NAME_MAX),
-    bytes,
-    sha256: hash.digest(),
-    receivedBy: receivedBy.slice(0, 64),
-  }
+  const read = new FileReading(file)
+  await read.all()
+  return { name: path.basename(file).slice(0, NAME_MAX), receivedBy: receivedBy.slice(0, 64), ...read.facts() }
 }
 
-async function* chunksOf(file: string): AsyncGenerator<Uint8Array> {
-  try {
-    for await (const chunk of createReadStream(file, { highWaterMark: 65_536 })) yield chunk as Uint8Array
-  } catch (cause) {
-    throw new MizanError('BAD_INPUT', `${file} cannot be read: ${describeError(cause)}`, { cause })
+/** A file cannot be read, or not at this moment: nothing is known of it, and nothing was changed. */
+export class FileNotRead extends MizanError {}
+
+/** A file's bytes, with their number and hash once they were read. */
+class FileReading {
+  readonly #file: string
+  readonly #hash = createHash('sha256')
+  #bytes = 0
+
+  constructor(file: string) {
+    this.#file = file
+  }
+
+  async *chunks(): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const chunk of createReadStream(this.#file, { highWaterMark: CHUNK_BYTES })) {
+        this.#hash.update(chunk as Uint8Array)
+        this.#bytes += (chunk as Uint8Array).length
+        yield chunk as Uint8Array
+      }
+    } catch (cause) {
+      throw new FileNotRead('BAD_INPUT', `${this.#file} cannot be read: ${describeError(cause)}`, { cause })
+    }
+  }
+
+  /** Reads it for its number of bytes and its hash alone. */
+  async all(): Promise<void> {
+    const chunks = this.chunks()
+    while ((await chunks.next()).done !== true);
+  }
+
+  facts(): Pick<BankFileFacts, 'bytes' | 'sha256'> {
+    return { bytes: this.#bytes, sha256: this.#hash.digest() }
+  }
+
+  /** @throws MizanError CONFLICT when it was written to since its hash was taken: it may be that it is still being written */
+  requireSame({ bytes, sha256 }: BankFileFacts): void {
+    const now = this.facts()
+    if (now.bytes === bytes && now.sha256.equals(sha256)) return
+    throw new FileNotRead('CONFLICT', `${this.#file} was changed while it was read; it is not taken`)
   }
 }
 
 /** What a file is known to be when it is refused. */
 interface SoFar {
   message: MessageEvent | undefined
-  bank: number | undefined
+  /** Banks of which it tells, in that order. */
+  readonly banks: Set<number>
 }
 
 async function take(file: string, facts: BankFileFacts, context: BankReceiveContext) {
   const { client } = context
-  const soFar: SoFar = { message: undefined, bank: undefined }
+  const soFar: SoFar = { message: undefined, banks: new Set() }
   await client.query('begin')
   try {
     const taken = await takeContent(file, facts, context, soFar)
-    await keep(file, taken.registered, context.folder)
+    await keep(file, taken.registered, facts, context.folder)
     await client.query('commit')
     return { ...nothing(facts), ...taken, outcome: 'taken' as const }
-  } catch (error) {
+  } catch (thrown) {
     await client.query('rollback').catch(() => undefined)
+    const error = asRefusal(thrown, facts.name)
+    // Half a file is refused for its form: not when it is only still being written.
+    if (error instanceof RefusedFile) await requireSame(file, facts)
     if (error instanceof RefusedFile && context.keepsRefusal?.(error) !== false) {
       await addRefusedBankFile(client, facts, {
         cause: error.refusal,
         reason: error.message.replace(/^the input is not valid: /, ''),
         schema: soFar.message?.schema,
         messageId: soFar.message?.messageId,
-        bank: soFar.bank,
+        bank: [...soFar.banks][0],
       })
     }
     throw error
   }
 }
+
+async function requireSame(file: string, facts: BankFileFacts): Promise<void> {
+  const read = new FileReading(file)
+  await read.all()
+  read.requireSame(facts)
+}
+
+/** A value that a column cannot take is the file's fault: it would be so with every attempt, and nothing behind it would be read. */
+function asRefusal(error: unknown, file: string): unknown {
+  const { code = '' } = refusalOf(error) ?? {}
+  if (!VALUES_FAULT.test(code)) return error
+  return new RefusedFile(file, 'other', `a value of it cannot be kept: ${describeError(error)}`)
+}
+
+/** SQLSTATE classes of data exceptions and of constraints, less the lack of a referenced row. */
+const VALUES_FAULT = /^(?:22|23(?!503))/
 
 async function takeContent(file: string, facts: BankFileFacts, context: BankReceiveContext, soFar: SoFar) {
   const { client, nowMs } = context
@@ -181,55 +235,60 @@ async function takeContent(file: string, facts: BankFileFacts, context: BankRece
   let forgiven: readonly Forgiven[] = []
   let today = civilDate(nowMs())
   const rules = (bank: number) => readEntryRules(client, bank)
-  const onBank = (bank: number) => {
-    soFar.bank = bank
-  }
-  for await (const event of readBankFile(chunksOf(file), { file: facts.name, profile: tolerantProfile })) {
+  const onBank = await watchingBanks(context, soFar)
+  const read = new FileReading(file)
+  for await (const event of readBankFile(read.chunks(), { file: facts.name, profile: tolerantProfile })) {
     context.signal?.throwIfAborted()
     if (event.type === 'message') {
       soFar.message = event
-      if (fileTypes[event.name] === undefined) throw refusedMessage(facts.name, event)
+      const type = fileTypes[event.name]
+      if (type === undefined) throw refusedMessage(facts.name, event)
       bankFile = await addBankFile(client, facts, event)
       if (event.createdMs !== undefined) today = civilDate(event.createdMs)
-      if (!(event.name in kinds)) answers = new AnswerTaker(client, bankFile, `${event.name} ${event.messageId}`)
+      const source = `${event.name} ${event.messageId}`
+      if (type !== 'STM') answers = new AnswerTaker({ client, file: facts.name, bankFile, source, onBank })
     } else if (event.type === 'report') {
-      const kind = kinds[soFar.message?.name as keyof typeof kinds]
-      report = await ReportTaker.begin(event, {
-        client,
-        file: facts.name,
-        bankFile,
-        kind,
-        rules,
-        fallbackDate: today,
-        onBank,
-      })
+      const by = { client, file: facts.name, bankFile, rules, fallbackDate: today }
+      report = await ReportTaker.begin(event, { ...by, onBank: (bank, refuse) => onBank(bank.number, refuse) })
     } else if (event.type === 'entry') await report?.entry(event)
     else if (event.type === 'report-end' && report !== undefined) reports.push(await report.end(event))
     else if (event.type === 'answer' || event.type === 'return') await answers?.take(event)
     else if (event.type === 'end') forgiven = event.forgiven
   }
+  read.requireSame(facts)
   const told = await answers?.end()
-  soFar.bank ??= told?.bank
-  requireForgiven(facts.name, forgiven, context.forgives((await bankCode(client, soFar.bank)) ?? undefined))
+  await requireForgiven(facts.name, forgiven, soFar, context)
   const { schema, messageId } = soFar.message ?? {}
-  const registered = await register(client, facts, {
-    soFar,
-    bankFile,
-    reports,
-    told,
-    today,
-    actor: context.actor,
-    forgiven,
-  })
+  const { actor } = context
+  const registered = await register(client, facts, { soFar, bankFile, reports, told, today, actor, forgiven })
   return { registered, schema, messageId, reports, answers: told, forgiven }
 }
 
-/** The bank is known only once its file is read: what was passed over may not be forgiven of it. */
-function requireForgiven(file: string, forgiven: readonly Forgiven[], allowed: ReadonlySet<Forgivable>): void {
-  const first = forgiven.find(({ kind }) => !allowed.has(kind))
+/** Notes of which banks a file tells, and refuses it when its sender has no say in one of them. */
+async function watchingBanks({ client, sender }: BankReceiveContext, soFar: SoFar) {
+  const own = sender === undefined ? undefined : await bankNumber(client, sender)
+  return (bank: number, refuse: Refuse): void => {
+    soFar.banks.add(bank)
+    if (own !== undefined && own !== bank) refuse('account', `${sender} tells of what is at bank ${bank}, not there`)
+  }
+}
+
+/** The banks are known only once the file is read: what was passed over may not be forgiven of one of them. */
+async function requireForgiven(
+  file: string,
+  forgiven: readonly Forgiven[],
+  { banks }: SoFar,
+  { client, forgives }: BankReceiveContext,
+): Promise<void> {
+  const [first] = forgiven
   if (first === undefined) return
-  const { line, column, path: where, detail, kind } = first
-  throw new RefusedFile(file, 'format', `${detail} (${kind})`, { line, column, path: where })
+  for (const bank of banks.size === 0 ? [undefined] : banks) {
+    const allowed = forgives((await bankCode(client, bank)) ?? undefined)
+    const strict = forgiven.find(({ kind }) => !allowed.has(kind))
+    if (strict === undefined) continue
+    const { line, column, path: where, detail, kind } = strict
+    throw new RefusedFile(file, 'format', `${detail} (${kind})`, { line, column, path: where })
+  }
 }
 
 function refusedMessage(file: string, { name }: MessageEvent): RefusedFile {
@@ -273,8 +332,10 @@ async function register(client: Client, facts: BankFileFacts, registration: Regi
 }
 
 /** Keeps a copy of what was taken, under its name in the register. */
-async function keep(file: string, name: string, folder: string): Promise<void> {
+async function keep(file: string, name: string, facts: BankFileFacts, folder: string): Promise<void> {
   await writeAtomically(path.join(folder, 'in', 'done', name), async (sink) => {
-    for await (const chunk of chunksOf(file)) await sink.write(chunk)
+    const read = new FileReading(file)
+    for await (const chunk of read.chunks()) await sink.write(chunk)
+    read.requireSame(facts)
   })
 }

@@ -3,23 +3,33 @@ import { transferKinds } from '../../ledger/posting-rules.ts'
 import { addBankPostings, PostingSums } from '../../store/clearing/bank-postings.ts'
 import {
   type AccountBank,
+  accountText,
   addEntries,
   bankOfAccount,
   closeReport,
   type EntryRow,
   findReport,
-  lastStatement,
-  ledgerAtBank,
   linkAnnouncements,
   openReport,
   type ReportKind,
 } from '../../store/clearing/bank-statements.ts'
 import type { Client } from '../../store/connection.ts'
 import type { EntryEvent, ReportEndEvent, ReportEvent } from '../iso20022/bank-events.ts'
-import { piastersOf } from '../iso20022/read-context.ts'
-import { type RefusalCause, RefusedFile } from '../iso20022/refusal.ts'
-import { type Classified, classifyBatch, classifyForInstruction, classifyOther, type EntryRule } from './classify.ts'
+import { PIASTERS_MAX, piastersOf } from '../iso20022/read-context.ts'
+import { RefusedFile } from '../iso20022/refusal.ts'
+import {
+  type BookedEntry,
+  type Classified,
+  classifyBatch,
+  classifyCharges,
+  classifyForInstruction,
+  classifyOther,
+  type EntryRule,
+  isEarlyReturn,
+} from './classify.ts'
+import { type Item, itemsOf, rowOf } from './entry-items.ts'
 import { InstructionBook } from './instruction-book.ts'
+import { checkOrder, type Refuse } from './statement-order.ts'
 
 /** What a report came to. */
 export interface TakenReport {
@@ -38,39 +48,22 @@ export interface TakenReport {
 
 /** Entries that are looked up and stored together: memory is bounded by it. */
 const CHUNK = 1_000
+/** Of a statement of any sensible order: those above it are looked at as they come. */
+const EARLY_MAX = 10_000
 const CURRENCY = 'EGP'
-
-/** An entry, or a payment of one that the bank tells one by one. */
-interface Item {
-  readonly entry: number
-  readonly piasters: bigint
-  readonly status: EntryEvent['status']
-  readonly reversal: boolean
-  readonly bookingDate: CivilDate
-  readonly valueDate: CivilDate
-  readonly endToEndId: string | undefined
-  readonly reference: string | undefined
-  readonly entryReference: string | undefined
-  readonly messageId: string | undefined
-  readonly paymentId: string | undefined
-  readonly batchCount: number | undefined
-  readonly code: string | undefined
-  readonly returnReason: string | undefined
-  readonly counterpartyAccount: string | undefined
-  readonly text: string | undefined
-}
+/** Hundred-thousandths of the largest sum that postings can have. */
+const SUM_MAX = PIASTERS_MAX * 1_000n
 
 export interface ReportTakerOptions {
   readonly client: Client
   /** Name of the file, for refusals. */
   readonly file: string
   readonly bankFile: number
-  readonly kind: ReportKind
   readonly rules: (bank: number) => Promise<readonly EntryRule[]>
   /** Of the file, for a report without any date. */
   readonly fallbackDate: CivilDate
-  /** Told whose account it is, before anything else can refuse it. */
-  readonly onBank?: (bank: number) => void
+  /** Told whose account it is, before anything else can refuse it; it may. */
+  readonly onBank: (bank: AccountBank, refuse: Refuse) => void
 }
 
 /**
@@ -86,6 +79,8 @@ export class ReportTaker {
   readonly #postings = new PostingSums()
   readonly #counts = { matched: 0, known: 0, suspense: 0 }
   #waiting: Item[] = []
+  /** Payments that come back, of which the payment itself has not been told yet. */
+  #early: { readonly item: Item; readonly number: number }[] = []
   #rows = 0
   #date: CivilDate
   #gross = 0n
@@ -105,26 +100,25 @@ export class ReportTaker {
 
   /** @throws RefusedFile when it is not of our account, came before, leaves a gap, or does not go on where the last one ended */
   static async begin(head: ReportEvent, options: ReportTakerOptions): Promise<ReportTaker> {
-    const { client, bankFile, kind, fallbackDate } = options
-    const bank = await bankOfAccount(client, head.account)
-    if (bank === undefined) refuse(options, head, 'account', `the account ${masked(head.account)} is none of ours`)
-    options.onBank?.(bank.number)
+    const { client, bankFile, fallbackDate } = options
+    const { kind } = head
+    const refuse = refusing(options, head)
+    // As master data have it: the same account written otherwise is the same.
+    const account = accountText(head.account)
+    const bank = await bankOfAccount(client, account)
+    if (bank === undefined) return refuse('account', `the account ${masked(account)} is none of ours`)
+    options.onBank(bank, refuse)
     if (head.currency !== '' && head.currency !== CURRENCY) {
-      refuse(options, head, 'account', `the account is in ${head.currency}; ours are in ${CURRENCY}`)
+      refuse('account', `the account is in ${head.currency}; ours are in ${CURRENCY}`)
     }
-    const key = { kind, bank: bank.number, account: head.account, id: head.id, page: head.page }
+    const key = { kind, bank: bank.number, account, id: head.id, page: head.page }
     const before = await findReport(client, key)
-    if (before !== undefined) refuse(options, head, 'duplicate', `${kind} ${head.id} came before, in ${before.file}`)
+    if (before !== undefined) refuse('duplicate', `${kind} ${head.id} came before, in ${before.file}`)
     if (kind === 'statement') {
       if (head.opening === undefined || head.closing === undefined) {
-        refuse(
-          options,
-          head,
-          'balance',
-          `statement ${head.id} has no opening or no closing balance; it cannot be booked`,
-        )
+        refuse('balance', `statement ${head.id} has no opening or no closing balance; it cannot be booked`)
       }
-      await checkOrder(options, head, bank)
+      await checkOrder(client, head, { bank, account }, refuse)
     }
     const date = head.closing?.date ?? head.opening?.date ?? fallbackDate
     const id = await openReport(client, {
@@ -140,56 +134,23 @@ export class ReportTaker {
 
   async entry(entry: EntryEvent): Promise<void> {
     if (entry.amount.currency !== CURRENCY) {
-      refuse(this.#options, { ...this.#head, line: entry.line }, 'account', `an entry in ${entry.amount.currency}`)
+      refusing(this.#options, entry)('account', `an entry in ${entry.amount.currency}`)
     }
-    const date = entry.bookingDate ?? entry.valueDate ?? this.#date
-    const base: Item = {
-      entry: entry.number,
-      piasters: piastersOf(entry.amount.value),
-      status: entry.status,
-      reversal: entry.reversal,
-      bookingDate: date,
-      valueDate: entry.valueDate ?? date,
-      endToEndId: undefined,
-      reference: entry.reference,
-      entryReference: entry.entryReference,
-      messageId: entry.batch?.messageId,
-      paymentId: entry.batch?.paymentId,
-      batchCount: entry.transactions.length > 1 ? undefined : entry.batch?.transactions,
-      code: entry.code,
-      returnReason: undefined,
-      counterpartyAccount: undefined,
-      text: entry.text,
-    }
+    const items = itemsOf(entry, this.#date)
+    const date = items[0]?.bookingDate ?? this.#date
     if (this.#head.closing === undefined && date > this.#date) this.#date = date
-    if (entry.transactions.length === 0) this.#waiting.push(base)
-    for (const transaction of entry.transactions) {
-      const { value, messageId, paymentId, endToEndId, returnReason, counterpartyAccount } = transaction
-      const isOne = entry.transactions.length === 1
-      this.#waiting.push({
-        ...base,
-        // The amount of an entry counts; that of its one payment may be before charges.
-        piasters: isOne || value === undefined ? base.piasters : piastersOf(value),
-        endToEndId,
-        returnReason,
-        counterpartyAccount,
-        reference: transaction.reference ?? base.reference,
-        messageId: messageId ?? base.messageId,
-        paymentId: paymentId ?? base.paymentId,
-        code: transaction.code ?? base.code,
-        text:
-          [transaction.text, entry.text]
-            .filter((text) => text !== undefined)
-            .join(' ')
-            .slice(0, 500) || undefined,
-      })
-    }
-    while (this.#waiting.length >= CHUNK) await this.#flush(CHUNK)
+    for (const item of items) this.#waiting.push(item)
+    while (this.#waiting.length >= CHUNK) await this.#flush()
   }
 
   async end(end: ReportEndEvent): Promise<TakenReport> {
-    const { client, kind } = this.#options
-    while (this.#waiting.length > 0) await this.#flush(CHUNK)
+    const { client } = this.#options
+    const { kind } = this.#head
+    if (end.credits > SUM_MAX || end.debits > SUM_MAX) {
+      refusing(this.#options, this.#head)('format', 'its entries come to more than can be booked')
+    }
+    while (this.#waiting.length > 0) await this.#flush()
+    while (this.#early.length > 0) await this.#bookEarly()
     const isStatement = kind === 'statement'
     const sums = { creditPiasters: piastersOf(end.credits), debitPiasters: piastersOf(end.debits) }
     const { entries, notBooked } = end
@@ -212,30 +173,49 @@ export class ReportTaker {
     }
   }
 
-  async #flush(count: number): Promise<void> {
-    const { client, kind } = this.#options
-    const items = this.#waiting.splice(0, count)
-    const isStatement = kind === 'statement'
+  async #flush(): Promise<void> {
+    const { client } = this.#options
+    const items = this.#waiting.splice(0, CHUNK)
+    const isStatement = this.#head.kind === 'statement'
     const book = isStatement ? await InstructionBook.of(client, this.#bank.number, items) : undefined
-    const rows = items.map((item) => {
+    const rows = items.flatMap((item) => {
       const number = ++this.#rows
-      if (book === undefined || item.status !== 'BOOK') return rowOf(item, number, 'announced')
-      return this.#booked(item, number, book)
+      if (book === undefined || item.status !== 'BOOK') return [rowOf(item, number, 'announced')]
+      const found = item.isCharge ? undefined : book.find(item)
+      const isEarly =
+        found !== undefined && isEarlyReturn(entryOf(item), found.instruction, book.beforeOf(found.instruction))
+      if (isEarly && this.#early.length < EARLY_MAX) {
+        this.#early.push({ item, number })
+        return []
+      }
+      return [this.#booked(item, number, book)]
     })
+    await addEntries(client, this.#id, rows)
+  }
+
+  async #bookEarly(): Promise<void> {
+    const { client } = this.#options
+    const early = this.#early.splice(0, CHUNK)
+    const items = early.map(({ item }) => item)
+    const book = await InstructionBook.of(client, this.#bank.number, items)
+    const rows = early.map(({ item, number }) => this.#booked(item, number, book))
     await addEntries(client, this.#id, rows)
   }
 
   #booked(item: Item, number: number, book: InstructionBook): EntryRow {
     const bank = this.#bank.number
-    const entry = { ...item, amountPiasters: item.piasters }
-    const found = book.find(item)
-    const batch = found === undefined ? book.takeBatch(item) : undefined
+    const entry = entryOf(item)
+    const found = item.isCharge ? undefined : book.find(item)
+    const batch = found === undefined && !item.isCharge ? book.batchOf(item) : undefined
     let classified: Classified
     if (found !== undefined) {
       const before = book.beforeOf(found.instruction)
       classified = classifyForInstruction(bank, entry, found.instruction, before, found.rule)
       book.note(found.instruction, item.piasters, classified.rule === 'returned')
-    } else if (batch !== undefined) classified = classifyBatch(bank, entry, batch)
+    } else if (batch !== undefined) {
+      classified = classifyBatch(bank, entry, batch)
+      book.noteBatch(batch, item.piasters)
+    } else if (item.isCharge) classified = classifyCharges(bank, item.piasters)
     else classified = classifyOther(bank, entry, this.#rules)
     this.#gross += item.piasters < 0n ? -item.piasters : item.piasters
     this.#counts[classified.state]++
@@ -257,88 +237,16 @@ export class ReportTaker {
   }
 }
 
-function rowOf(item: Item, number: number, state: string): EntryRow {
-  return {
-    number,
-    entry: item.entry,
-    amount_piasters: String(item.piasters),
-    status: item.status,
-    reversal: item.reversal,
-    booking_date: formatDate(item.bookingDate),
-    value_date: formatDate(item.valueDate),
-    end_to_end_id: item.endToEndId,
-    reference: item.reference,
-    entry_reference: item.entryReference,
-    message_id: item.messageId,
-    payment_id: item.paymentId,
-    batch_count: item.batchCount,
-    code: item.code,
-    return_reason: item.returnReason?.slice(0, 35),
-    counterparty_account: item.counterpartyAccount,
-    text: item.text,
-    state,
-    suspense_piasters: '0',
-  }
-}
+const entryOf = (item: Item): BookedEntry => ({ ...item, amountPiasters: item.piasters })
 
-/** Holds a statement against the last one of the account: its number, its page, and the balance that it goes on from. */
-async function checkOrder(options: ReportTakerOptions, head: ReportEvent, bank: AccountBank): Promise<void> {
-  const { client } = options
-  const opening = piastersOf(head.opening?.amount.value ?? 0n)
-  const last = await lastStatement(client, bank.number, head.account)
-  if (last === undefined) {
-    const ledger = await ledgerAtBank(client, bank.number)
-    if (head.page !== 1) refuse(options, head, 'gap', `page ${head.page} of statement ${head.id} came before page 1`)
-    if (opening === ledger) return
-    const words = `the first statement of the account opens with ${plain(opening)}, the ledger has ${plain(ledger)} there`
-    refuse(options, head, 'balance', `${words}; give the statements from the beginning of the account`)
+/** Refuses a report, or an entry of it. */
+function refusing({ file }: Pick<ReportTakerOptions, 'file'>, { line }: { readonly line: number }): Refuse {
+  return (cause, reason) => {
+    throw new RefusedFile(file, cause, reason, { line, column: 1, path: 'the statement' })
   }
-  const isNextPage = !last.lastPage
-  if (isNextPage && (head.id !== last.statementId || head.page !== last.page + 1)) {
-    refuse(options, head, 'gap', `page ${last.page + 1} of statement ${last.statementId} is missing`)
-  }
-  if (!isNextPage && head.page !== 1)
-    refuse(options, head, 'gap', `pages before ${head.page} of statement ${head.id} are missing`)
-  if (!isNextPage && head.sequence !== undefined && last.sequence !== undefined) {
-    const year = Math.floor((head.closing?.date ?? last.date) / 10_000)
-    const beginsYear = head.sequence === 1 && year > Math.floor(last.date / 10_000)
-    if (head.sequence <= last.sequence && !beginsYear) {
-      refuse(
-        options,
-        head,
-        'duplicate',
-        `statement ${head.id} is number ${head.sequence}; number ${last.sequence} was taken already`,
-      )
-    }
-    if (head.sequence !== last.sequence + 1 && !beginsYear) {
-      refuse(
-        options,
-        head,
-        'gap',
-        `statement ${head.id} is number ${head.sequence}; number ${last.sequence + 1} is missing`,
-      )
-    }
-  }
-  if (opening === last.closingPiasters) return
-  const words = `statement ${head.id} opens with ${plain(opening)}, the one before (${last.statementId}) closed with ${plain(last.closingPiasters)}`
-  refuse(options, head, 'balance', words)
-}
-
-function refuse(
-  options: ReportTakerOptions,
-  head: Pick<ReportEvent, 'line'>,
-  cause: RefusalCause,
-  reason: string,
-): never {
-  throw new RefusedFile(options.file, cause, reason, { line: head.line, column: 1, path: 'the statement' })
 }
 
 /** Enough of an account to tell it by. */
 function masked(account: string): string {
   return account.length <= 8 ? account : `${account.slice(0, 4)}...${account.slice(-4)}`
-}
-
-function plain(piasters: bigint): string {
-  const unsigned = piasters < 0n ? -piasters : piasters
-  return `${piasters < 0n ? '-' : ''}${unsigned / 100n}.${String(unsigned % 100n).padStart(2, '0')} EGP`
 }

@@ -46,9 +46,12 @@ export interface MessageEvent {
   readonly businessMessageId: string | undefined
 }
 
+export type ReportKind = 'statement' | 'notification' | 'intraday'
+
 /** A statement, notification or intraday report begins. */
 export interface ReportEvent {
   readonly type: 'report'
+  readonly kind: ReportKind
   readonly line: number
   readonly id: string
   readonly sequence: number | undefined
@@ -90,8 +93,10 @@ export interface EntryEvent {
   readonly code: string | undefined
   readonly text: string | undefined
   readonly batch: ReadBatch | undefined
-  /** Payments of which it consists; when there are several their sum is the entry's amount. */
+  /** Payments of which it consists; when there are several their sum and the entry's own charges are its amount. */
   readonly transactions: readonly ReadTransaction[]
+  /** Charges that its amount has in it besides those of its payments: signed, below zero they were taken. */
+  readonly charges: bigint
 }
 
 export interface ReadBatch {
@@ -104,6 +109,8 @@ export interface ReadBatch {
 export interface ReadTransaction {
   /** Signed; undefined when the bank does not say it, or in another currency. */
   readonly value: bigint | undefined
+  /** Charges that its amount has in it: signed, below zero they were taken. */
+  readonly charges: bigint
   readonly endToEndId: string | undefined
   readonly reference: string | undefined
   readonly messageId: string | undefined
@@ -192,7 +199,7 @@ export const forgivable = {
   'no-balance': 'a statement has no opening or closing balance; it cannot be booked',
   'no-original': 'an answer does not say which message it is to',
   'batch-details': 'the payments of a batch are not its sum; the entry was taken as one',
-  counts: 'the number or sum of payments is not that of the header',
+  counts: 'the number or sum of payments or entries is not what the header says',
 } as const
 export type Forgivable = keyof typeof forgivable
 

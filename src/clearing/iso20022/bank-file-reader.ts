@@ -4,13 +4,15 @@ import {
   type MessageName,
   messageElements,
   messageVersions,
+  type ReportKind,
   strictProfile,
 } from './bank-events.ts'
-import { ReportReader, reportElements } from './camt-reader.ts'
+import { ReportReader } from './camt-reader.ts'
 import { PaymentReader } from './payment-reader.ts'
 import { ReadContext } from './read-context.ts'
 import { type FilePlace, RefusedFile } from './refusal.ts'
 import {
+  cut,
   defaultLimits,
   type ElementUse,
   type Position,
@@ -34,7 +36,26 @@ const NAMESPACE = /^urn:(?:iso:std:iso:20022:tech:xsd|swift:xsd):((?:camt|pain|p
 const ID_MAX = 35
 /** Elements around a document: an envelope and a body. */
 const ENVELOPE_MAX = 4
-const BLOCKS = new Set(['OrgnlPmtInfAndSts', 'PmtInf'])
+/** What stands in a message besides its GrpHdr; of what is entered, its own elements are looked at one by one. */
+const CONTENT: Readonly<Record<MessageName, Readonly<Record<string, ElementUse>>>> = {
+  'camt.052': { Rpt: 'enter' },
+  'camt.053': { Stmt: 'enter' },
+  'camt.054': { Ntfctn: 'enter' },
+  'pain.002': { OrgnlGrpInfAndSts: 'record', OrgnlPmtInfAndSts: 'enter' },
+  'pacs.002': { OrgnlGrpInfAndSts: 'record', TxInfAndSts: 'record' },
+  'pacs.004': { OrgnlGrpInf: 'record', TxInf: 'record' },
+  'pain.001': { PmtInf: 'enter' },
+  'pacs.008': { CdtTrfTxInf: 'record' },
+  'pacs.009': { CdtTrfTxInf: 'record' },
+}
+/** Of reports, by what they stand in. */
+const KINDS: Readonly<Partial<Record<MessageName, ReportKind>>> = {
+  'camt.052': 'intraday',
+  'camt.053': 'statement',
+  'camt.054': 'notification',
+}
+/** Of a payment of an entry, below the document. */
+const TX_DEPTH = 5
 const SNIFFED = 64
 
 /**
@@ -95,6 +116,7 @@ class BankFileTaker implements XmlTaker {
   #root = ''
   #businessMessageId: string | undefined
   #isSaid = false
+  #reports = 0
   #payments: PaymentReader | undefined
   #report: ReportReader | undefined
 
@@ -116,6 +138,8 @@ class BankFileTaker implements XmlTaker {
         this.#businessMessageId === undefined ? 'there is no Document' : 'a business header without its Document',
       )
     if (!this.#isSaid) this.#context.refuse(place, 'the message has no GrpHdr')
+    const kind = this.#kind()
+    if (kind !== undefined && this.#reports === 0) this.#context.refuse(place, `the message has no ${kind}`)
     this.#payments?.end()
     this.#events.push({ type: 'end', forgiven: this.#context.forgiven })
   }
@@ -124,10 +148,28 @@ class BankFileTaker implements XmlTaker {
     const name = path.at(-1) ?? ''
     if (this.#document === 0) return this.#useOutside(path, namespace, position)
     const depth = path.length - this.#document
-    if (depth === 1) return this.#useMessage(path, name, position)
-    if (name === 'TxDtls') return path.includes('Ntry') ? 'part' : 'record'
-    if (depth === 2) return name in reportElements || BLOCKS.has(name) ? 'enter' : 'record'
-    return 'record'
+    if (depth === 1) return this.#useMessage(path, namespace, position)
+    if (namespace !== this.#namespace) {
+      this.#context.refuse(placeAt(path, position), `${name} is of the namespace "${namespace.slice(0, 80)}"`)
+    }
+    return depth === 2 ? this.#useContent(name, placeAt(path, position)) : 'record'
+  }
+
+  #useContent(name: string, place: FilePlace): ElementUse {
+    if (name === 'GrpHdr' || name === 'SplmtryData' || this.#message === undefined) return 'record'
+    const content = CONTENT[this.#message]
+    const use = Object.hasOwn(content, name) ? content[name] : undefined
+    return use ?? this.#context.refuse(place, `${name.slice(0, 40)} does not belong into ${this.#root}`)
+  }
+
+  /** Payments of an entry, of which there may be very many. */
+  isPart(path: readonly string[]): boolean {
+    if (path.length !== this.#document + TX_DEPTH || this.#report === undefined) return false
+    return path.at(-1) === 'TxDtls' && path.at(-2) === 'NtryDtls' && path.at(-3) === 'Ntry'
+  }
+
+  #kind(): ReportKind | undefined {
+    return this.#message === undefined ? undefined : KINDS[this.#message]
   }
 
   #useOutside(path: readonly string[], namespace: string, position: Position): ElementUse {
@@ -141,13 +183,17 @@ class BankFileTaker implements XmlTaker {
       this.#wasDocument = true
       return 'enter'
     }
-    if (name in messageElements) this.#context.refuse(place, `${name} stands outside of a Document`)
+    if (Object.hasOwn(messageElements, name)) this.#context.refuse(place, `${name} stands outside of a Document`)
     if (path.length >= ENVELOPE_MAX) this.#context.refuse(place, 'there is no Document')
     return 'enter'
   }
 
-  #useMessage(path: readonly string[], name: string, position: Position): ElementUse {
+  #useMessage(path: readonly string[], namespace: string, position: Position): ElementUse {
+    const name = path.at(-1) ?? ''
     const place = placeAt(path, position)
+    if (namespace !== this.#namespace) {
+      this.#context.refuse(place, `it is of the namespace "${namespace.slice(0, 80)}", its Document is not`)
+    }
     if (this.#message !== undefined) this.#context.refuse(place, 'a second message; a Document has one')
     const message = Object.hasOwn(messageElements, name)
       ? messageElements[name as keyof typeof messageElements]
@@ -170,18 +216,17 @@ class BankFileTaker implements XmlTaker {
   }
 
   opened(path: readonly string[], position: Position): void {
-    if (this.#document === 0) return
-    const report = path.length === this.#document + 2 ? reportElements[path.at(-1) ?? ''] : undefined
-    if (report === undefined) return
+    if (this.#document === 0 || path.length !== this.#document + 2) return
+    const kind = this.#kind()
+    if (kind === undefined) return
     if (!this.#isSaid) this.#context.refuse(placeAt(path, position), 'the message has no GrpHdr before it')
-    if (this.#payments !== undefined)
-      this.#context.refuse(placeAt(path, position), `${path.at(-1)} does not belong into ${this.#root}`)
-    this.#report = new ReportReader(this.#context, report, path.join('/'))
+    this.#reports++
+    this.#report = new ReportReader(this.#context, kind, path.join('/'))
   }
 
   record(path: readonly string[], node: XmlNode): void {
     if (this.#document === 0) {
-      this.#businessMessageId = (textAt(node, 'BizMsgIdr') ?? textAt(node, 'MsgRef'))?.slice(0, ID_MAX)
+      this.#businessMessageId = cut(textAt(node, 'BizMsgIdr') ?? textAt(node, 'MsgRef') ?? '', ID_MAX)
       return
     }
     const depth = path.length - this.#document
@@ -226,7 +271,7 @@ class BankFileTaker implements XmlTaker {
       schema: NAMESPACE.exec(this.#namespace)?.[1] ?? name,
       messageId: this.#context.required(node, ID_MAX, 'MsgId'),
       createdMs: this.#context.instant(node, 'CreDtTm'),
-      businessMessageId: this.#businessMessageId,
+      businessMessageId: this.#businessMessageId || undefined,
     })
   }
 

@@ -1,28 +1,32 @@
-import type {
-  BankEvent,
-  EntryEvent,
-  ReadAmount,
-  ReadBalance,
-  ReadBatch,
-  ReadTransaction,
-  ReportEvent,
-} from './bank-events.ts'
-import { type ReadContext, UNIT } from './read-context.ts'
+import type { BankEvent, EntryEvent, ReadBalance, ReadBatch, ReportEvent, ReportKind } from './bank-events.ts'
+import { EntryDetails } from './camt-details.ts'
+import { agentOf, codeOf, firstOf, plain, signed } from './camt-values.ts'
+import type { ReadContext } from './read-context.ts'
 import { all, at, type Position, textAt, type XmlNode } from './xml-reader.ts'
 
-/** Elements in which a report stands, and whether it is a statement. */
-export const reportElements: Readonly<Record<string, 'statement' | 'notification' | 'intraday'>> = {
-  Stmt: 'statement',
-  Ntfctn: 'notification',
-  Rpt: 'intraday',
-}
-
+/** What a report says of itself, as far as it is read. */
+const HEAD = new Set([
+  'Id',
+  'StmtPgntn',
+  'RptPgntn',
+  'NtfctnPgntn',
+  'ElctrncSeqNb',
+  'LglSeqNb',
+  'CreDtTm',
+  'FrToDt',
+  'Acct',
+  'Bal',
+  'TxsSummry',
+])
+/** Of them: a balance for each day to come is the most that banks tell. */
+const HEAD_MAX = 200
 const ID_MAX = 35
 const ACCOUNT_MAX = 34
 const TEXT_MAX = 500
-const CODE_MAX = 80
-/** Payments of one entry: a batch of the whole country's outlets has less. */
-const TRANSACTIONS_MAX = 200_000
+/** Digits of a page's number, of a statement's, and of a count. */
+const PAGE_DIGITS = 5
+const SEQUENCE_DIGITS = 15
+const COUNT_DIGITS = 9
 const OPENING = ['OPBD', 'PRCD', 'ITBD']
 const CLOSING = ['CLBD', 'ITBD']
 const STATUSES = new Set(['BOOK', 'PDNG', 'INFO', 'FUTR'])
@@ -30,19 +34,21 @@ const STATUSES = new Set(['BOOK', 'PDNG', 'INFO', 'FUTR'])
 /** Puts one statement, notification or intraday report together out of its records. */
 export class ReportReader {
   readonly #context: ReadContext
-  readonly #report: 'statement' | 'notification' | 'intraday'
+  readonly #report: ReportKind
   readonly #path: string
   readonly #parts: XmlNode[] = []
+  readonly #details: EntryDetails
   #head: ReportEvent | undefined
-  #details: RawTransaction[] = []
+  #statedEntries: number | undefined
   #entries = 0
   #booked = 0
   #credits = 0n
   #debits = 0n
 
   /** @param path elements down to that of the report, as `Document/BkToCstmrStmt/Stmt` */
-  constructor(context: ReadContext, report: 'statement' | 'notification' | 'intraday', path: string) {
+  constructor(context: ReadContext, report: ReportKind, path: string) {
     this.#context = context
+    this.#details = new EntryDetails(context)
     this.#report = report
     this.#path = path
   }
@@ -57,15 +63,16 @@ export class ReportReader {
     if (this.#head !== undefined && node.name === 'Bal') {
       this.#context.refuse(this.#context.placeOf(node), 'a balance stands behind the entries')
     }
-    if (this.#head === undefined && this.#parts.length < 1_000) this.#parts.push(node)
+    if (this.#head !== undefined || !HEAD.has(node.name)) return
+    if (this.#parts.length >= HEAD_MAX) {
+      this.#context.refuse(this.#context.placeOf(node), `more than ${HEAD_MAX} elements before the entries`)
+    }
+    this.#parts.push(node)
   }
 
-  /** A payment of the entry at hand. Kept as values: its elements may be many. */
+  /** A payment of the entry at hand. */
   transaction(node: XmlNode): void {
-    if (this.#details.length >= TRANSACTIONS_MAX) {
-      this.#context.refuse(this.#context.placeOf(node), `an entry of more than ${TRANSACTIONS_MAX} payments`)
-    }
-    this.#details.push(this.#rawOf(node))
+    this.#details.add(node)
   }
 
   *end(place: Position & { readonly name: string }): Generator<BankEvent> {
@@ -73,6 +80,10 @@ export class ReportReader {
     const head = this.#head
     const net = this.#credits - this.#debits
     if (head?.opening !== undefined && head.closing !== undefined) this.#addUp(head, net, place)
+    if (this.#statedEntries !== undefined && this.#statedEntries !== this.#entries) {
+      const words = `its summary says ${this.#statedEntries} entries, and there are ${this.#entries}`
+      this.#context.forgive('counts', this.#context.placeOf(place), words)
+    }
     yield {
       type: 'report-end',
       entries: this.#booked,
@@ -108,14 +119,16 @@ export class ReportReader {
   #headOf(node: XmlNode): ReportEvent {
     const context: ReadContext = this.#context
     const pages = at(node, 'StmtPgntn') ?? at(node, 'RptPgntn') ?? at(node, 'NtfctnPgntn')
-    const account = at(node, 'Acct')
+    const account = context.only(node, 'Acct')
     const number =
       account === undefined
         ? undefined
         : (context.text(account, ACCOUNT_MAX, 'Id', 'IBAN') ?? context.text(account, ACCOUNT_MAX, 'Id', 'Othr', 'Id'))
     if (account === undefined || number === undefined) context.refuse(context.placeOf(node), 'Acct/Id is missing')
-    const page = pages === undefined ? 1 : (context.number(pages, 'PgNb') ?? 1)
-    const lastPage = pages === undefined || textAt(pages, 'LastPgInd') !== 'false'
+    const page = pages === undefined ? 1 : (context.number(pages, PAGE_DIGITS, 'PgNb') ?? 1)
+    if (page === 0) context.refuse(context.placeOf(node), 'a page 0; they begin with 1')
+    const lastPage = pages === undefined || context.flag(pages, 'LastPgInd') !== false
+    this.#statedEntries = context.number(node, SEQUENCE_DIGITS, 'TxsSummry', 'TtlNtries', 'NbOfNtries')
     const balances = all(node, 'Bal').map((balance) => this.#balanceOf(balance))
     const opening = firstOf(balances, OPENING, 0)
     const closing = firstOf(balances, CLOSING, opening?.code === 'ITBD' ? 1 : 0)
@@ -134,9 +147,11 @@ export class ReportReader {
     }
     return {
       type: 'report',
+      kind: this.#report,
       line: node.line,
       id: context.required(node, ID_MAX, 'Id'),
-      sequence: context.number(node, 'ElctrncSeqNb') ?? context.number(node, 'LglSeqNb'),
+      sequence:
+        context.number(node, SEQUENCE_DIGITS, 'ElctrncSeqNb') ?? context.number(node, SEQUENCE_DIGITS, 'LglSeqNb'),
       page,
       lastPage,
       createdMs: context.instant(node, 'CreDtTm'),
@@ -152,7 +167,8 @@ export class ReportReader {
 
   #balanceOf(node: XmlNode): ReadBalance {
     const context: ReadContext = this.#context
-    const amount = at(node, 'Amt')
+    const amount = context.only(node, 'Amt')
+    context.only(node, 'CdtDbtInd')
     const dated = at(node, 'Dt')
     const date = context.date(dated)
     if (amount === undefined) context.refuse(context.placeOf(node), 'a balance without amount')
@@ -164,7 +180,9 @@ export class ReportReader {
 
   #entry(node: XmlNode): EntryEvent {
     const context: ReadContext = this.#context
-    const amountNode = at(node, 'Amt')
+    const amountNode = context.only(node, 'Amt')
+    context.only(node, 'CdtDbtInd')
+    context.only(node, 'Sts')
     if (amountNode === undefined) context.refuse(context.placeOf(node), 'an entry without amount')
     const credit = context.isCredit(node, 'CdtDbtInd')
     const amount = signed(context.amount(amountNode), credit)
@@ -183,7 +201,7 @@ export class ReportReader {
       line: node.line,
       number: ++this.#entries,
       amount,
-      reversal: textAt(node, 'RvslInd') === 'true' || textAt(node, 'RvslInd') === '1',
+      reversal: context.flag(node, 'RvslInd') ?? false,
       status: status as EntryEvent['status'],
       bookingDate: context.date(at(node, 'BookgDt')),
       valueDate: context.date(at(node, 'ValDt')),
@@ -192,7 +210,7 @@ export class ReportReader {
       code,
       text: context.text(node, TEXT_MAX, 'AddtlNtryInf'),
       batch,
-      transactions: this.#paymentsOf(node, amount, batch),
+      ...this.#details.take(node, amount, batch),
     }
     this.#count(entry, node)
     return entry
@@ -212,92 +230,6 @@ export class ReportReader {
       )
     }
   }
-
-  /** The payments of an entry, once their number and sum are the entry's. */
-  #paymentsOf(node: XmlNode, amount: ReadAmount, batch: ReadBatch | undefined): readonly ReadTransaction[] {
-    const context: ReadContext = this.#context
-    const found = this.#details.map((raw) => transactionOf(raw, amount))
-    this.#details = []
-    // With several NtryDtls each has a Btch of its own.
-    const isOneBatch = all(node, 'NtryDtls').length === 1 && batch?.transactions !== undefined
-    if (isOneBatch && found.length > 0 && batch.transactions !== found.length) {
-      const words = `the batch says ${batch.transactions} payments, and ${found.length} are told`
-      context.forgive('batch-details', context.placeOf(node), words)
-      return []
-    }
-    if (found.length < 2) return found
-    const sum = found.reduce((total, { value }) => total + (value ?? 0n), 0n)
-    const isComplete = found.every(({ value }) => value !== undefined)
-    if (isComplete && sum === amount.value) return found
-    const words = isComplete
-      ? `the payments of the entry are ${plain(sum)} together, the entry is ${plain(amount.value)}`
-      : 'not every payment of the entry has an amount in its currency'
-    context.forgive('batch-details', context.placeOf(node), words)
-    return []
-  }
-
-  #rawOf(node: XmlNode): RawTransaction {
-    const context: ReadContext = this.#context
-    const amounts = AMOUNTS.map((path) => at(node, ...path)).filter((amount) => amount !== undefined)
-    const parties = at(node, 'RltdPties')
-    return {
-      amounts: amounts.map((amount) => context.amount(amount)),
-      credit: at(node, 'CdtDbtInd') === undefined ? undefined : context.isCredit(node, 'CdtDbtInd'),
-      debtorAccount: accountIdOf(at(parties, 'DbtrAcct')),
-      creditorAccount: accountIdOf(at(parties, 'CdtrAcct')),
-      endToEndId: known(context.text(node, ID_MAX, 'Refs', 'EndToEndId')),
-      reference: context.text(node, ID_MAX, 'Refs', 'AcctSvcrRef'),
-      messageId: context.text(node, ID_MAX, 'Refs', 'MsgId'),
-      paymentId: context.text(node, ID_MAX, 'Refs', 'PmtInfId'),
-      code: codeOf(at(node, 'BkTxCd')),
-      returnReason: textAt(node, 'RtrInf', 'Rsn', 'Cd') ?? textAt(node, 'RtrInf', 'Rsn', 'Prtry'),
-      text: remittanceOf(node),
-    }
-  }
-}
-
-/** Where a payment's amount may stand; the first one in the currency of its entry counts. */
-const AMOUNTS = [['Amt'], ['AmtDtls', 'TxAmt', 'Amt'], ['AmtDtls', 'InstdAmt', 'Amt'], ['AmtDtls', 'CntrValAmt', 'Amt']]
-
-/** A payment before its entry is known, which says its side and currency. */
-interface RawTransaction extends Omit<ReadTransaction, 'value' | 'counterpartyAccount'> {
-  readonly amounts: readonly ReadAmount[]
-  readonly credit: boolean | undefined
-  readonly debtorAccount: string | undefined
-  readonly creditorAccount: string | undefined
-}
-
-function transactionOf(raw: RawTransaction, entry: ReadAmount): ReadTransaction {
-  const { amounts, credit: side, debtorAccount, creditorAccount, ...rest } = raw
-  const credit = side ?? entry.value >= 0n
-  const value = amounts.find(({ currency }) => currency === entry.currency)?.value
-  return {
-    ...rest,
-    value: value === undefined || credit ? value : -value,
-    counterpartyAccount: entry.value >= 0n ? debtorAccount : creditorAccount,
-  }
-}
-
-function signed({ value, currency }: ReadAmount, credit: boolean): ReadAmount {
-  return { value: credit ? value : -value, currency }
-}
-
-/** The balance of the first code that there is; an ITBD of the second place closes a page. */
-function firstOf(balances: readonly ReadBalance[], codes: readonly string[], nth: number): ReadBalance | undefined {
-  for (const code of codes) {
-    const found = balances.filter((balance) => balance.code === code)
-    const one = found[code === 'ITBD' ? nth : 0]
-    if (one !== undefined) return one
-  }
-  return undefined
-}
-
-/** Domain, family and sub-family, else the bank's own code. */
-function codeOf(node: XmlNode | undefined): string | undefined {
-  const domain = textAt(node, 'Domn', 'Cd')
-  if (domain === undefined) return textAt(node, 'Prtry', 'Cd')?.slice(0, CODE_MAX)
-  const family = at(node, 'Domn', 'Fmly')
-  return [domain, textAt(family, 'Cd') ?? '', textAt(family, 'SubFmlyCd') ?? ''].join('/').slice(0, CODE_MAX)
 }
 
 function batchOf(context: ReadContext, node: XmlNode): ReadBatch | undefined {
@@ -306,51 +238,6 @@ function batchOf(context: ReadContext, node: XmlNode): ReadBatch | undefined {
   return {
     messageId: context.text(batch, ID_MAX, 'MsgId'),
     paymentId: context.text(batch, ID_MAX, 'PmtInfId'),
-    transactions: context.number(batch, 'NbOfTxs'),
+    transactions: context.number(batch, COUNT_DIGITS, 'NbOfTxs') || undefined,
   }
-}
-
-/** BIC or number of an agent. */
-export function agentOf(node: XmlNode | undefined): string | undefined {
-  const institution = at(node, 'FinInstnId')
-  return (
-    textAt(institution, 'BICFI') ??
-    textAt(institution, 'BIC') ??
-    textAt(institution, 'ClrSysMmbId', 'MmbId') ??
-    textAt(institution, 'Othr', 'Id')
-  )
-}
-
-/** IBAN or number of an account. */
-export function accountIdOf(node: XmlNode | undefined): string | undefined {
-  return (textAt(node, 'Id', 'IBAN') ?? textAt(node, 'Id', 'Othr', 'Id'))?.slice(0, ACCOUNT_MAX)
-}
-
-/** What the payer wrote, in one line. */
-export function remittanceOf(node: XmlNode): string | undefined {
-  const remittance = at(node, 'RmtInf')
-  const words = all(remittance, 'Ustrd').map(({ text }) => text)
-  for (const one of all(remittance, 'Strd')) words.push(textAt(one, 'CdtrRefInf', 'Ref') ?? '')
-  words.push(textAt(node, 'AddtlTxInf') ?? '')
-  return (
-    words
-      .filter((text) => text !== '')
-      .join(' ')
-      .slice(0, TEXT_MAX) || undefined
-  )
-}
-
-/** What banks write where there is no end-to-end id. */
-function known(endToEndId: string | undefined): string | undefined {
-  return endToEndId === undefined || /^(?:NOT[ -]?PROVIDED|NONREF|NOTGIVEN)$/i.test(endToEndId) ? undefined : endToEndId
-}
-
-/** An amount for people, with the places it needs. */
-function plain(value: bigint): string {
-  const unsigned = value < 0n ? -value : value
-  const places = (unsigned % UNIT)
-    .toString()
-    .padStart(5, '0')
-    .replace(/0{0,3}$/, '')
-  return `${value < 0n ? '-' : ''}${unsigned / UNIT}.${places}`
 }

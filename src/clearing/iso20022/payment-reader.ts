@@ -1,13 +1,15 @@
 import type { CivilDate } from '../../calendar.ts'
 import type { AnswerEvent, BankEvent, MessageName, PaymentEvent, ReturnEvent } from './bank-events.ts'
-import { accountIdOf, agentOf, remittanceOf } from './camt-reader.ts'
+import { accountIdOf, agentOf, joined, known, remittanceOf } from './camt-values.ts'
 import type { ReadContext } from './read-context.ts'
 import { all, at, textAt, type XmlNode } from './xml-reader.ts'
 
 const ID_MAX = 35
-const TEXT_MAX = 500
+const REASON_MAX = 35
 const NAME_MAX = 140
-/** Elements of a payment block besides its payments. */
+const COUNT_DIGITS = 15
+/** What a payment block says of itself, as far as it is read. */
+const BLOCK = new Set(['OrgnlPmtInfId', 'PmtInfSts', 'StsRsnInf', 'PmtInfId', 'ReqdExctnDt', 'DbtrAcct', 'DbtrAgt'])
 const BLOCK_MAX = 100
 
 /** Reads payments, and what became of them, out of the records of one message. */
@@ -58,7 +60,12 @@ export class PaymentReader {
   /** A record within OrgnlPmtInfAndSts or PmtInf. */
   *within(node: XmlNode): Generator<BankEvent> {
     if (node.name === 'TxInfAndSts' || node.name === 'CdtTrfTxInf') yield* this.record(node)
-    else if (this.#block.length < BLOCK_MAX) this.#block.push(node)
+    else if (BLOCK.has(node.name)) {
+      if (this.#block.length >= BLOCK_MAX) {
+        this.#context.refuse(this.#context.placeOf(node), `more than ${BLOCK_MAX} elements before the payments`)
+      }
+      this.#block.push(node)
+    }
     if (node.name === 'ReqdExctnDt') this.#executionDate = this.#context.date(node)
   }
 
@@ -73,9 +80,10 @@ export class PaymentReader {
   /** @throws RefusedFile when the payments are not those of the header */
   end(): void {
     const header = this.#header
-    if (header === undefined || this.#counted === 0) return
+    // Answers have no number in their header.
+    if (header === undefined) return
     this.#context.path = this.#headerPath
-    const stated = this.#context.number(header, 'NbOfTxs')
+    const stated = this.#context.number(header, COUNT_DIGITS, 'NbOfTxs')
     if (stated !== undefined && stated !== this.#counted) {
       const words = `the header says ${stated} payments, and there are ${this.#counted}`
       this.#context.forgive('counts', this.#context.placeOf(header, 'NbOfTxs'), words)
@@ -116,30 +124,37 @@ export class PaymentReader {
   #answer(node: XmlNode, level: AnswerEvent['level']): AnswerEvent {
     const context: ReadContext = this.#context
     const statusName = { message: 'GrpSts', block: 'PmtInfSts', payment: 'TxSts' }[level]
-    const status = context.text(node, 4, statusName)
+    const status = textAt(node, statusName)
+    if (status !== undefined && !/^[A-Z0-9]{1,4}$/.test(status)) {
+      context.refuse(context.placeOf(node, statusName), `"${status.slice(0, 40)}" is no status of up to 4 capitals`)
+    }
     const reasons = all(node, 'StsRsnInf')
     const texts = reasons.flatMap((reason) => all(reason, 'AddtlInf')).map(({ text }) => text)
-    const [reason] = reasons
     const own = at(node, 'OrgnlGrpInf')
     return {
       type: 'answer',
       line: node.line,
       level,
-      originalMessageId: textAt(own, 'OrgnlMsgId') ?? this.#originalMessageId,
+      originalMessageId: messageIdOf(context, own) ?? this.#originalMessageId,
       originalMessageName: textAt(own, 'OrgnlMsgNmId') ?? this.#originalMessageName,
-      paymentId: this.#block.find(({ name }) => name === 'OrgnlPmtInfId')?.text.slice(0, ID_MAX),
-      endToEndId: level === 'payment' ? context.text(node, ID_MAX, 'OrgnlEndToEndId') : undefined,
+      paymentId: this.#blockText('OrgnlPmtInfId'),
+      endToEndId: level === 'payment' ? originalIdOf(context, node) : undefined,
       // A payment without a status of its own shares that of its message or block.
       status: status ?? '',
-      reason: textAt(reason, 'Rsn', 'Cd') ?? textAt(reason, 'Rsn', 'Prtry'),
-      text: texts.join(' ').slice(0, TEXT_MAX) || undefined,
+      reason: reasonOf(context, reasons[0]),
+      text: joined(texts),
       reference: context.text(node, ID_MAX, 'AcctSvcrRef'),
     }
   }
 
+  #blockText(name: string): string | undefined {
+    const found = this.#block.find((part) => part.name === name)
+    return found?.text === '' || found === undefined ? undefined : this.#context.limited(found, ID_MAX)
+  }
+
   #returned(node: XmlNode): ReturnEvent {
     const context: ReadContext = this.#context
-    const amount = at(node, 'RtrdIntrBkSttlmAmt')
+    const amount = context.only(node, 'RtrdIntrBkSttlmAmt')
     if (amount === undefined) context.refuse(context.placeOf(node), 'RtrdIntrBkSttlmAmt is missing')
     const reason = at(node, 'RtrRsnInf')
     const returned = context.amount(amount)
@@ -148,15 +163,11 @@ export class PaymentReader {
     return {
       type: 'return',
       line: node.line,
-      originalMessageId: textAt(node, 'OrgnlGrpInf', 'OrgnlMsgId') ?? this.#originalMessageId,
-      endToEndId: context.text(node, ID_MAX, 'OrgnlEndToEndId'),
+      originalMessageId: messageIdOf(context, at(node, 'OrgnlGrpInf')) ?? this.#originalMessageId,
+      endToEndId: originalIdOf(context, node),
       returned,
-      reason: textAt(reason, 'Rsn', 'Cd') ?? textAt(reason, 'Rsn', 'Prtry'),
-      text:
-        all(reason, 'AddtlInf')
-          .map(({ text }) => text)
-          .join(' ')
-          .slice(0, TEXT_MAX) || undefined,
+      reason: reasonOf(context, reason),
+      text: joined(all(reason, 'AddtlInf').map(({ text }) => text)),
       reference: context.text(node, ID_MAX, 'RtrId'),
     }
   }
@@ -173,7 +184,7 @@ export class PaymentReader {
     return {
       type: 'payment',
       line: node.line,
-      paymentId: block('PmtInfId')?.text.slice(0, ID_MAX),
+      paymentId: this.#blockText('PmtInfId'),
       endToEndId: context.required(node, ID_MAX, 'PmtId', 'EndToEndId'),
       amount,
       executionDate: context.date(date) ?? this.#executionDate,
@@ -185,4 +196,22 @@ export class PaymentReader {
       text: remittanceOf(node),
     }
   }
+}
+
+function messageIdOf(context: ReadContext, original: XmlNode | undefined): string | undefined {
+  return original === undefined ? undefined : context.text(original, ID_MAX, 'OrgnlMsgId')
+}
+
+/** The id of ours that a payment had: we write the same one as end-to-end id, transaction id and instruction id. */
+function originalIdOf(context: ReadContext, node: XmlNode): string | undefined {
+  return (
+    known(context.text(node, ID_MAX, 'OrgnlEndToEndId')) ??
+    context.text(node, ID_MAX, 'OrgnlTxId') ??
+    context.text(node, ID_MAX, 'OrgnlInstrId')
+  )
+}
+
+function reasonOf(context: ReadContext, information: XmlNode | undefined): string | undefined {
+  if (information === undefined) return undefined
+  return context.text(information, REASON_MAX, 'Rsn', 'Cd') ?? context.text(information, REASON_MAX, 'Rsn', 'Prtry')
 }

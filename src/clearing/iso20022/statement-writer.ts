@@ -16,6 +16,8 @@ export interface StatementTransaction {
   readonly messageId?: string
   readonly amountPiasters: number
   readonly credit: boolean
+  /** Taken by the bank; the amount of the entry has it in it. */
+  readonly chargePiasters?: number
   readonly returnReason?: string
   readonly remittance?: string
 }
@@ -175,9 +177,16 @@ function transactionXml(transaction: StatementTransaction): Xml {
     ),
     leaf('Amt', decimalPounds(transaction.amountPiasters), { Ccy: CURRENCY }),
     leaf('CdtDbtInd', transaction.credit ? 'CRDT' : 'DBIT'),
+    chargeXml(transaction.chargePiasters),
     remittance === undefined
       ? undefined
       : node('RmtInf', leaf('Ustrd', latinText(remittance, REMITTANCE_MAX, 'a remittance'))),
     returnReason === undefined ? undefined : reasonXml('RtrInf', returnReason),
   )
+}
+
+function chargeXml(piasters: number | undefined): Xml | undefined {
+  if (piasters === undefined) return undefined
+  const amount = leaf('Amt', decimalPounds(piasters), { Ccy: CURRENCY })
+  return node('Chrgs', node('Rcrd', amount, leaf('CdtDbtInd', 'DBIT'), leaf('ChrgInclInd', 'true')))
 }

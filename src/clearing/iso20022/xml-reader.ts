@@ -14,8 +14,13 @@ export interface XmlNode {
   readonly column: number
 }
 
-/** What an element is: entered, its children being looked at one by one; taken whole; or taken out of the record around it. */
-export type ElementUse = 'enter' | 'record' | 'part'
+interface Size {
+  nodes: number
+  characters: number
+}
+
+/** What an element is: entered, its children being looked at one by one; or taken whole. */
+export type ElementUse = 'enter' | 'record'
 
 /** Where the reader stands. */
 export interface Position {
@@ -25,7 +30,10 @@ export interface Position {
 
 /** Takes what is read, in the order of the file. `path` names the elements from the outermost to the one at hand. */
 export interface XmlTaker {
+  /** Of an element that stands in no record. */
   use(path: readonly string[], namespace: string, position: Position): ElementUse
+  /** Whether an element of a record is taken out of it, so that the record does not grow with their number. */
+  isPart(path: readonly string[]): boolean
   opened(path: readonly string[], position: Position): void
   record(path: readonly string[], node: XmlNode): void
   part(path: readonly string[], node: XmlNode): void
@@ -42,6 +50,8 @@ export interface XmlLimits {
   readonly textMax: number
   /** Elements of one record, parts that are taken out of it not counted. */
   readonly nodesMax: number
+  /** Characters of one record in texts and attributes, parts that are taken out of it not counted. */
+  readonly recordMax: number
 }
 
 export const defaultLimits: XmlLimits = {
@@ -49,15 +59,20 @@ export const defaultLimits: XmlLimits = {
   depthMax: 40,
   textMax: 10_000,
   nodesMax: 5_000,
+  recordMax: 200_000,
 }
 
-/** Characters that may pass without an element beginning or ending: a text, comment or attribute without end. */
 /** Something else than XML's white space: a no-break space is a text. */
 const TEXT = /[^ \t\r\n]/
+/** Characters that may pass without an element beginning or ending: a text, comment or attribute without end. */
 const SILENT_MAX = 1024 * 1024
 const ATTRIBUTES_MAX = 20
+const NAME_MAX = 128
+/** Of a place in messages; names are long in a file that means harm. */
+const PLACE_MAX = 300
+const REASON_MAX = 200
 const DECLARED = /^\s*<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']/
-const ENCODINGS = new Set(['utf-8', 'us-ascii', 'iso-8859-1', 'iso-8859-15', 'windows-1252', 'windows-1256', 'utf-16'])
+const ENCODINGS = new Set(['utf-8', 'us-ascii', 'iso-8859-1', 'iso-8859-15', 'windows-1252', 'windows-1256'])
 
 /**
  * Reads XML as a stream of records. Document types are refused, and with them entities of a file's own; so are processing
@@ -71,12 +86,15 @@ export class XmlReader {
   readonly #path: string[] = []
   /** Elements of the record at hand from the outermost; empty outside of records. */
   readonly #open: XmlNode[] = []
-  /** Which of them are parts. */
-  readonly #parts: boolean[] = []
+  /** Of each of them that is a part: how much the record around it had till then. */
+  readonly #parts: (Size | undefined)[] = []
   #decoder: TextDecoder | undefined
   #head: Uint8Array = new Uint8Array()
   #bytes = 0
-  #nodes = 0
+  /** Of the record, or part, at hand. */
+  #size: Size = { nodes: 0, characters: 0 }
+  /** Of the record at hand: what is of another one in it says nothing to us. */
+  #namespace = ''
   #characters = 0
   #lastEventAt = 0
 
@@ -113,7 +131,8 @@ export class XmlReader {
 
   /** Where the reader stands. */
   place(): FilePlace {
-    return { line: this.#parser.line, column: this.#parser.column, path: this.#path.join('/') || 'the document' }
+    const path = this.#path.join('/').slice(0, PLACE_MAX) || 'the document'
+    return { line: this.#parser.line, column: this.#parser.column, path }
   }
 
   #begin(): void {
@@ -124,9 +143,12 @@ export class XmlReader {
   }
 
   #encodingOf(head: Uint8Array): string {
-    if (head[0] === 0xff && head[1] === 0xfe) return 'utf-16le'
-    if (head[0] === 0xfe && head[1] === 0xff) return 'utf-16be'
+    const first = ((head[0] ?? 0) << 8) | (head[1] ?? 0)
+    // With a byte order mark, or as `<` without one.
+    if (first === 0xfffe || first === 0x3c00) return 'utf-16le'
+    if (first === 0xfeff || first === 0x003c) return 'utf-16be'
     const declared = DECLARED.exec(Buffer.from(head.subarray(0, 256)).toString('latin1'))?.[1]?.toLowerCase() ?? 'utf-8'
+    if (declared === 'utf-16') this.#refuse('it says that it is UTF-16, and is written with a byte for each letter')
     if (!ENCODINGS.has(declared)) this.#refuse(`the encoding ${declared} is not read; UTF-8 is`)
     return declared
   }
@@ -147,7 +169,7 @@ export class XmlReader {
 
   #listen(): void {
     const parser = this.#parser
-    parser.on('error', (error) => this.#refuse(error.message.replace(/^\d+:\d+: /, '')))
+    parser.on('error', (error) => this.#refuse(error.message.replace(/^\d+:\d+: /, '').slice(0, REASON_MAX)))
     parser.on('doctype', () => this.#refuse('a document type (DOCTYPE) is not allowed'))
     parser.on('processinginstruction', () => this.#refuse('a processing instruction is not allowed'))
     parser.on('opentag', (tag) => this.#opened(tag))
@@ -161,18 +183,18 @@ export class XmlReader {
 
   #opened(tag: SaxesTagNS): void {
     this.#lastEventAt = this.#characters
-    this.#path.push(tag.local)
-    if (this.#path.length > this.#limits.depthMax)
-      this.#refuse(`more than ${this.#limits.depthMax} elements in another`)
-    if (Object.keys(tag.attributes).length > ATTRIBUTES_MAX) this.#refuse('too many attributes')
-    const use =
-      this.#open.length > 0 && tag.local !== 'TxDtls' ? 'record' : this.#taker.use(this.#path, tag.uri, this.#parser)
-    if (use === 'enter' && this.#open.length === 0) {
+    this.#checkTag(tag)
+    const isOutside = this.#open.length === 0
+    if (isOutside && this.#taker.use(this.#path, tag.uri, this.#parser) === 'enter') {
       this.#taker.opened(this.#path, this.#parser)
       return
     }
-    if (this.#open.length === 0 || use === 'part') this.#nodes = 0
-    if (++this.#nodes > this.#limits.nodesMax) this.#refuse(`more than ${this.#limits.nodesMax} elements`)
+    if (isOutside) this.#namespace = tag.uri
+    const isPart = !isOutside && tag.uri === this.#namespace && this.#taker.isPart(this.#path)
+    const around = this.#size
+    if (isOutside || isPart) this.#size = { nodes: 0, characters: 0 }
+    if (++this.#size.nodes > this.#limits.nodesMax) this.#refuse(`more than ${this.#limits.nodesMax} elements`)
+    this.#countAttributes(tag)
     const node: XmlNode = {
       name: tag.local,
       text: '',
@@ -181,21 +203,46 @@ export class XmlReader {
       line: this.#parser.line,
       column: this.#parser.column,
     }
-    if (use !== 'part') this.#open.at(-1)?.children.push(node)
+    // An element of another namespace is none of the message's, whatever its name.
+    if (!isPart && tag.uri === this.#namespace) this.#open.at(-1)?.children.push(node)
     this.#open.push(node)
-    this.#parts.push(use === 'part')
+    this.#parts.push(isPart ? around : undefined)
+  }
+
+  #checkTag({ local, attributes }: SaxesTagNS): void {
+    if (local.length > NAME_MAX) this.#refuse(`the name of an element has more than ${NAME_MAX} characters`)
+    this.#path.push(local)
+    if (this.#path.length > this.#limits.depthMax)
+      this.#refuse(`more than ${this.#limits.depthMax} elements in another`)
+    if (Object.keys(attributes).length > ATTRIBUTES_MAX) this.#refuse('too many attributes')
+  }
+
+  #countAttributes({ attributes }: SaxesTagNS): void {
+    for (const name in attributes) {
+      const { length } = attributes[name]?.value ?? ''
+      if (length > this.#limits.textMax) this.#refuse(`an attribute of more than ${this.#limits.textMax} characters`)
+      this.#count(length)
+    }
+  }
+
+  #count(characters: number): void {
+    this.#size.characters += characters
+    if (this.#size.characters <= this.#limits.recordMax) return
+    this.#refuse(`more than ${this.#limits.recordMax} characters in one element`)
   }
 
   #closed(): void {
     this.#lastEventAt = this.#characters
     const node = this.#open.pop()
-    const isPart = this.#parts.pop()
+    const around = this.#parts.pop()
     if (node === undefined) this.#taker.closed(this.#path, this.#parser)
     else {
       if (node.children.length === 0) node.text = node.text.trim()
       else if (TEXT.test(node.text)) this.#taker.stray(this.place(), node.text.trim())
-      if (isPart === true) this.#taker.part(this.#path, node)
-      else if (this.#open.length === 0) this.#taker.record(this.#path, node)
+      if (around !== undefined) {
+        this.#size = around
+        this.#taker.part(this.#path, node)
+      } else if (this.#open.length === 0) this.#taker.record(this.#path, node)
     }
     this.#path.pop()
   }
@@ -209,11 +256,19 @@ export class XmlReader {
     }
     node.text += text
     if (node.text.length > this.#limits.textMax) this.#refuse(`a text of more than ${this.#limits.textMax} characters`)
+    this.#count(text.length)
   }
 
   #refuse(reason: string): never {
     throw new RefusedFile(this.#file, 'format', reason, this.place())
   }
+}
+
+/**
+ * A text's beginning. What is cut off is let go: a slice would keep the whole text in memory for as long as it lives.
+ */
+export function cut(text: string, max: number): string {
+  return text.length <= max ? text : Buffer.from(text.slice(0, max), 'utf16le').toString('utf16le')
 }
 
 /** The element at a path below a node; undefined when there is none. */

@@ -74,7 +74,7 @@ export async function completeBankFile(
   ])
 }
 
-/** Keeps why a file was refused. @returns its number */
+/** Keeps why a file was refused; the same bytes for the same cause are the same refusal. @returns its number */
 export async function addRefusedBankFile(
   client: Queryable,
   facts: BankFileFacts,
@@ -88,7 +88,9 @@ export async function addRefusedBankFile(
 ): Promise<number> {
   const { rows } = await client.query<{ id: string }>(
     `insert into bank_file (name, bytes, sha256, received_by, state, schema, message_id, bank, cause, reason)
-     values ($1, $2, $3, $4, 'refused', $5, $6, $7, $8, $9) returning id`,
+     values ($1, $2, $3, $4, 'refused', $5, $6, $7, $8, $9)
+     on conflict (sha256, cause) where state = 'refused' do update
+       set repeats = bank_file.repeats + 1, repeated_at = clock_timestamp() returning id`,
     [
       facts.name,
       facts.bytes,
@@ -102,6 +104,12 @@ export async function addRefusedBankFile(
     ],
   )
   return Number(rows[0]?.id)
+}
+
+/** Number of a settlement bank by its code. */
+export async function bankNumber(client: Queryable, code: string): Promise<number | undefined> {
+  const { rows } = await client.query<{ number: number }>('select number from settlement_bank where code = $1', [code])
+  return rows[0]?.number
 }
 
 /** Code of a settlement bank by its number. */

@@ -112,67 +112,100 @@ export async function bookedOf(
   )
 }
 
-/**
- * The sums of messages of ours at a bank, signed as our account there sees them, without what was rejected or booked one by
- * one. A message that the bank has booked is not among them.
- */
-export async function batchSums(
-  client: Queryable,
-  bank: number,
-  messageIds: readonly string[],
-): Promise<Map<string, bigint>> {
-  if (messageIds.length === 0) return new Map()
-  const { rows } = await client.query<{ message_id: string; piasters: string }>(
-    `select f.totals ->> 'messageId' as message_id,
-            sum(case i.direction when 'pay' then -i.amount_piasters else i.amount_piasters end) as piasters
-     from clearing_file f join settlement_instruction i on i.file_id = f.id
-     where f.direction = 'out' and f.type in ('PAY', 'NET') and f.totals ->> 'messageId' = any ($2) and i.bank = $1
-       and i.state in ('prepared', 'released', 'sent', 'accepted')
-       and not exists (select from bank_entry e where e.matched_instruction = i.id and e.rule in ('end-to-end', 'our-reference'))
-       and not exists (select from bank_entry e join bank_statement s on s.id = e.statement_id
-                       where s.bank = $1 and s.state in ('reading', 'stored') and e.rule = 'batch-booking'
-                         and e.message_id = f.totals ->> 'messageId')
-     group by 1`,
+/** A message of ours whose payments a bank books as one, signed as our account there sees it. */
+export interface BatchSum {
+  readonly messageId: string
+  /** Of its payments, without what was rejected or booked one by one; never zero. */
+  readonly piasters: bigint
+  /** What the bank booked for it as one up to now. */
+  readonly bookedPiasters: bigint
+}
+
+/** Payments of our messages that no entry of a bank names by themselves. */
+const members = `
+  select f.totals ->> 'messageId' as message_id, i.id, i.bank, i.state, i.direction,
+         case i.direction when 'pay' then -i.amount_piasters else i.amount_piasters end as piasters
+  from clearing_file f join settlement_instruction i on i.file_id = f.id
+  where f.direction = 'out' and f.type in ('PAY', 'NET')
+    and i.state in ('prepared', 'released', 'sent', 'accepted', 'settled')
+    and not exists (select from bank_entry e where e.matched_instruction = i.id)`
+
+const bookedAsOne = `
+  select s.bank, e.message_id, sum(e.amount_piasters) as booked, sum(e.amount_piasters - e.suspense_piasters) as through
+  from bank_entry e join bank_statement s on s.id = e.statement_id and s.report = 'statement'
+  where e.rule = 'batch-booking'`
+
+/** The messages of ours among some ids, as far as a bank may book them as one. */
+export async function batchSums(client: Queryable, bank: number, messageIds: readonly string[]): Promise<BatchSum[]> {
+  if (messageIds.length === 0) return []
+  const { rows } = await client.query<{ message_id: string; piasters: string; booked: string }>(
+    `with member as (${members} and f.totals ->> 'messageId' = any ($2) and i.bank = $1),
+       booked as (${bookedAsOne} and e.message_id = any ($2) and s.bank = $1 group by 1, 2)
+     select m.message_id, sum(m.piasters) as piasters, coalesce(max(b.booked), 0) as booked
+     from member m left join booked b on b.message_id = m.message_id group by 1 having sum(m.piasters) <> 0`,
     [bank, messageIds],
   )
-  return new Map(rows.map((row) => [row.message_id, BigInt(row.piasters)]))
+  return rows.map((row) => ({
+    messageId: row.message_id,
+    piasters: BigInt(row.piasters),
+    bookedPiasters: BigInt(row.booked),
+  }))
+}
+
+/** The bank of which a message of ours asks; undefined when it is none of ours. */
+export async function bankOfMessage(client: Queryable, messageId: string): Promise<number | undefined> {
+  const { rows } = await client.query<{ bank: number }>(
+    `select i.bank from clearing_file f join settlement_instruction i on i.file_id = f.id
+     where f.direction = 'out' and f.type in ('PAY', 'NET') and f.totals ->> 'messageId' = $1 limit 1`,
+    [messageId],
+  )
+  return rows[0]?.bank
 }
 
 /**
- * Notes at instructions what a statement booked for them: settled once all of an amount is booked, returned once all of it
+ * Notes at instructions what a statement booked for them: settled once all of an amount is booked, returned once something
  * came back, under way again when the bank took a booking back. In the transaction that ends the statement. One of which the
- * bank said that it comes back (pacs.004) stays returned while the statement shows only that it left.
+ * bank said that it comes back (pacs.004) stays returned while the statement shows only that it left. What came back is an
+ * event of its own, by whose amount a later run pays again.
  */
 export async function noteBookedInstructions(client: Queryable, statement: number, source: string): Promise<void> {
   await client.query(
-    `with touched as (
-       select distinct e.matched_instruction as id from bank_entry e
-       where e.statement_id = $1 and e.matched_instruction is not null and e.status = 'BOOK'
-       union
-       select i.id from bank_entry e join clearing_file f on f.totals ->> 'messageId' = e.message_id and f.direction = 'out'
-       join settlement_instruction i on i.file_id = f.id
-       where e.statement_id = $1 and e.rule = 'batch-booking' and i.state in ('prepared', 'released', 'sent', 'accepted')
-         and abs(e.amount_piasters - e.suspense_piasters) >= (
-           select abs(sum(case j.direction when 'pay' then -j.amount_piasters else j.amount_piasters end))
-           from settlement_instruction j where j.file_id = f.id and j.state in ('prepared', 'released', 'sent', 'accepted'))),
+    `with named as (
+       select e.matched_instruction as id,
+              coalesce(sum(e.amount_piasters) filter (where e.rule is distinct from 'returned'), 0) as booked_here,
+              coalesce(sum(e.amount_piasters - e.suspense_piasters) filter (where e.rule = 'returned'), 0) as returned_here,
+              max(e.return_reason) as reason
+       from bank_entry e
+       where e.statement_id = $1 and e.matched_instruction is not null and e.status = 'BOOK' group by 1),
      sums as (
-       select t.id, count(e.number) as bookings,
-              coalesce(sum(e.amount_piasters) filter (where e.rule is distinct from 'returned'), 0) as booked,
-              coalesce(sum(e.amount_piasters) filter (where e.rule = 'returned'), 0) as returned,
-              max(e.return_reason) as reason,
-              coalesce(sum(e.amount_piasters) filter (where e.statement_id = $1), 0) as here
-       from touched t join settlement_instruction i on i.id = t.id
-       left join (bank_entry e join bank_statement s on s.id = e.statement_id and s.report = 'statement')
-         on e.matched_instruction = i.id and s.bank = i.bank and e.status = 'BOOK'
-       group by t.id),
+       select n.*, i.state as before, case i.direction when 'pay' then -i.amount_piasters else i.amount_piasters end as whole,
+              a.booked, a.returned
+       from named n join settlement_instruction i on i.id = n.id
+       cross join lateral (
+         select coalesce(sum(e.amount_piasters) filter (where e.rule is distinct from 'returned'), 0) as booked,
+                coalesce(sum(e.amount_piasters - e.suspense_piasters) filter (where e.rule = 'returned'), 0) as returned
+         from bank_entry e join bank_statement s on s.id = e.statement_id and s.report = 'statement' and s.bank = i.bank
+         where e.matched_instruction = i.id and e.status = 'BOOK') a
+       where i.state not in ('rejected', 'cancelled')),
+     batch as (
+       ${bookedAsOne} and (s.bank, e.message_id) in (
+         select t.bank, b.message_id from bank_entry b join bank_statement t on t.id = b.statement_id
+         where b.statement_id = $1 and b.rule = 'batch-booking')
+       group by 1, 2),
+     member as (
+       select m.*, abs(b.through) >= abs(sum(m.piasters) over (partition by m.bank, m.message_id)) as whole_is_booked
+       from (${members}) m join batch b on b.bank = m.bank and b.message_id = m.message_id),
      judged as (
-       select i.id, i.state as before,
-              case when s.bookings > 0 then s.here when i.direction = 'pay' then -i.amount_piasters else i.amount_piasters end as here,
-              case when s.reason ~ '^[A-Z0-9]{1,4}$' then s.reason end as reason,
-              case when s.returned >= i.amount_piasters then 'returned'
-                when s.bookings = 0 or (case i.direction when 'pay' then -s.booked else s.booked end) >= i.amount_piasters then 'settled'
-                when i.state in ('settled', 'returned') then 'accepted' else i.state end as state
-       from sums s join settlement_instruction i on i.id = s.id where i.state not in ('rejected', 'cancelled')),
+       select id, before, booked_here, returned_here,
+              case when reason ~ '^[A-Z0-9]{1,4}$' then reason end as reason,
+              case when returned > 0 then 'returned'
+                when booked * sign(whole) >= abs(whole) then 'settled'
+                when before in ('settled', 'returned') then 'accepted' else before end as state
+       from sums
+       union all
+       select id, state, case when whole_is_booked then piasters else -piasters end, 0, null,
+              case when whole_is_booked then 'settled' else 'accepted' end
+       from member where whole_is_booked <> (state = 'settled')),
      changed as (
        update settlement_instruction i set state = j.state,
          reason_code = case when j.state = 'returned' then coalesce(j.reason, i.reason_code) else i.reason_code end
@@ -184,7 +217,14 @@ export async function noteBookedInstructions(client: Queryable, statement: numbe
               'the payment ' || c.end_to_end_id || ' came back' || coalesce(' (' || c.reason_code || ')', ''), 'bank'
        from changed c where c.state = 'returned' and c.outlet_id is not null on conflict do nothing)
      insert into settlement_instruction_event (instruction_id, state, source, reason_code, posting_reference, piasters)
-     select id, state, $2, case when state = 'returned' then reason end, 'bank:' || $1, here from judged`,
+     select id, state, $2, reason, 'bank:' || $1, piasters
+     from (
+       select id, 1 as place, case when state = 'returned' then 'settled' else state end as state, null as reason,
+              booked_here as piasters
+       from judged where booked_here <> 0
+       union all
+       select id, 2, 'returned', reason, returned_here from judged where returned_here <> 0) told
+     order by id, place`,
     [statement, source],
   )
 }

@@ -9,12 +9,17 @@ export interface AccountBank {
   readonly code: string
 }
 
+/** An account as master data have it: without spaces and signs, in capitals. */
+export function accountText(account: string): string {
+  return account.replaceAll(/[^A-Za-z0-9]/g, '').toUpperCase()
+}
+
 /** The bank that keeps an account for us, now or before; undefined when it is none of ours. */
 export async function bankOfAccount(client: Queryable, account: string): Promise<AccountBank | undefined> {
   const { rows } = await client.query<AccountBank>(
     `select b.number, b.code from settlement_bank_term t join settlement_bank b on b.number = t.bank
      where t.account = $1 order by t.from_date desc, t.id desc limit 1`,
-    [account.replaceAll(/[^A-Za-z0-9]/g, '').toUpperCase()],
+    [accountText(account)],
   )
   return rows[0]
 }

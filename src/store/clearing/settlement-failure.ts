@@ -35,6 +35,24 @@ export function failureLines({ purpose, lines }: InstructionShape): InstructionL
     .sort((a, b) => a.account - b.account)
 }
 
+/**
+ * Where what came back of a payment stands: all of it on the accounts that {@link failureLines} names; of less, the largest are
+ * filled first.
+ */
+export function returnedLines(lines: readonly InstructionLine[], piasters: bigint): InstructionLine[] {
+  const whole = lines.reduce((sum, line) => sum + line.piasters, 0n)
+  if (piasters >= whole) return [...lines]
+  const filled: InstructionLine[] = []
+  let rest = piasters
+  for (const line of lines.toSorted((a, b) => compare(b.piasters, a.piasters) || a.account - b.account)) {
+    const part = line.piasters < rest ? line.piasters : rest
+    if (part <= 0n) break
+    filled.push({ account: line.account, piasters: part })
+    rest -= part
+  }
+  return filled
+}
+
 function compare(a: bigint, b: bigint): number {
   return a < b ? -1 : a > b ? 1 : 0
 }

@@ -6,6 +6,7 @@ import type { Unit } from '../../money.ts'
 import { unitCodes } from '../../money.ts'
 import type { Queryable } from '../access-pool.ts'
 import type { Client } from '../connection.ts'
+import { failureLines, returnedLines } from './settlement-failure.ts'
 
 /** Business dates that a run covers, both included. */
 export interface DateSpan {
@@ -181,29 +182,34 @@ export async function readFailed(client: Queryable): Promise<FailedInstruction[]
     outlet_id: string | null
     institution_kind: string | null
     institution: string | null
+    returned: string | null
     lines: { account: number; piasters: string }[]
   }>(
-    `select i.end_to_end_id, i.purpose, i.outlet_id, i.institution_kind, i.institution,
+    `select i.end_to_end_id, i.purpose, i.outlet_id, i.institution_kind, i.institution, b.returned,
             (select jsonb_agg(jsonb_build_object('account', l.account, 'piasters', l.piasters::text) order by l.account)
              from settlement_instruction_line l where l.instruction_id = i.id) as lines
      from settlement_instruction i
+     -- What comes back is only there when the bank shows it, and may be less than was paid.
+     cross join lateral (select sum(e.piasters) as returned from settlement_instruction_event e
+       where i.state = 'returned' and e.instruction_id = i.id and e.state = 'returned' and e.piasters > 0) b
      where i.state in ('rejected', 'returned', 'cancelled') and i.restored_date is null
-       -- What comes back is only there when the bank shows it.
-       and (i.state <> 'returned' or exists (select from settlement_instruction_event e
-             where e.instruction_id = i.id and e.state = 'returned' and e.piasters > 0))
+       and (i.state <> 'returned' or b.returned is not null)
      order by i.end_to_end_id`,
   )
-  return rows.map((row) => ({
-    endToEndId: row.end_to_end_id,
-    purpose: row.purpose,
-    outletId: row.outlet_id === null ? undefined : Number(row.outlet_id),
-    institutionKind: row.institution_kind ?? undefined,
-    institution: row.institution === null ? undefined : Number(row.institution),
-    lines: row.lines.map(({ account, piasters }) => ({
+  return rows.map(({ purpose, ...row }) => {
+    const lines = row.lines.map(({ account, piasters }) => ({
       account: account as AccountNumber,
       piasters: BigInt(piasters),
-    })),
-  }))
+    }))
+    return {
+      endToEndId: row.end_to_end_id,
+      purpose,
+      outletId: row.outlet_id === null ? undefined : Number(row.outlet_id),
+      institutionKind: row.institution_kind ?? undefined,
+      institution: row.institution === null ? undefined : Number(row.institution),
+      lines: row.returned === null ? lines : returnedLines(failureLines({ purpose, lines }), BigInt(row.returned)),
+    }
+  })
 }
 
 /** Holidays, public ones and those of banks only. */

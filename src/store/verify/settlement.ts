@@ -103,8 +103,15 @@ const duesCarried = sqlCheck({
       select 'restored', business_date, cycle, 0, restored from settlement_due
       union all
       select 'restored', restored_date, restored_cycle, 0,
-             case direction when 'pay' then -amount_piasters else amount_piasters end
-        from settlement_instruction where restored_date is not null and purpose = 'net'),
+             case direction when 'pay' then -coalesce(b.returned, amount_piasters) else amount_piasters end
+        from settlement_instruction i
+        -- Of what was paid less may have come back.
+        cross join lateral (
+          select sum(e.piasters) as returned from settlement_instruction_event e join settlement_run r
+            on r.business_date = i.restored_date and r.cycle = i.restored_cycle
+          where i.state = 'returned' and e.instruction_id = i.id and e.state = 'returned' and e.piasters > 0
+            and e.at <= r.computed_at) b
+        where restored_date is not null and purpose = 'net'),
     bad as (
       select format('%s of account %s in run %s of %s is off by %s', part, account, cycle, business_date, sum(piasters)) as what
       from part group by part, business_date, cycle, account having sum(piasters) <> 0
