@@ -15,8 +15,10 @@ import { masterKeySource } from './config/master-key-source.ts'
 import { MizanError } from './errors.ts'
 import type { ClearingInboxJobOptions } from './jobs/clearing-inbox-job.ts'
 import { loadMasterKey } from './security/master-key.ts'
+import { bankFileReceiver } from './switch-bank.ts'
 import type { JobsWiring } from './switch-jobs.ts'
 import { receiveContext } from './switch-network-clearing.ts'
+import type { BankMetrics } from './telemetry/bank-metrics.ts'
 
 /** What protection and delivery of clearing files go by, of the configuration. */
 export function deliveryOptions(config: Config): DeliveryOptions {
@@ -45,11 +47,16 @@ export interface ReceiverTools {
   readonly url: string
   readonly nowMs: () => number
   readonly panIndexOf: (pan: string) => string
+  /** Of what banks send; a command has none. */
+  readonly bank?: BankMetrics | undefined
 }
 
-/** Who takes which files of partners: answers in our own format, and files of the card network. */
+/**
+ * Who takes which files of partners: answers in our own format, files of the card network, and what settlement banks send:
+ * of those the message says what it is, whatever the type in its name.
+ */
 export function fileReceivers(options: DeliveryOptions, tools: ReceiverTools): FileReceivers {
-  const { config, url, nowMs, panIndexOf } = tools
+  const { config, url, nowMs, panIndexOf, bank: metrics } = tools
   const open = <T>(work: Parameters<typeof onConnection<T>>[2]) => onConnection(url, 'mizan clearing receiver', work)
   const network: FileReceiver = ({ path: file, signal }) =>
     open(async (client) => {
@@ -58,7 +65,9 @@ export function fileReceivers(options: DeliveryOptions, tools: ReceiverTools): F
       const { transactions } = await receiveNetworkFile(file, receiveContext(config, by)).catch(offerAgain)
       return `${transactions} transactions of the network`
     })
-  return { ACK: acknowledgementReceiver(options, open), CTF: network, ITF: network }
+  const bank = bankFileReceiver(config, { nowMs, open, metrics })
+  const ack = acknowledgementReceiver(options, open)
+  return { ACK: ack, CTF: network, ITF: network, STM: bank, STS: bank, RET: bank }
 }
 
 /**
@@ -71,11 +80,19 @@ function offerAgain(error: unknown): never {
 }
 
 /** What the job needs that fetches files of partners. */
-export function inboxFetching({ config, url, keys, clock, log, deliveries }: JobsWiring): ClearingInboxJobOptions {
+export function inboxFetching({
+  config,
+  url,
+  keys,
+  clock,
+  log,
+  deliveries,
+  bank,
+}: JobsWiring): ClearingInboxJobOptions {
   const delivery = deliveryOptions(config)
   const nowMs = () => clock.now()
   const panIndexOf = (pan: string) => keys.protection.index(pan)
-  const receivers = fileReceivers(delivery, { config, url, nowMs, panIndexOf })
+  const receivers = fileReceivers(delivery, { config, url, nowMs, panIndexOf, bank })
   return { url, delivery, receivers, metrics: deliveries, nowMs, log }
 }
 

@@ -1,5 +1,6 @@
 import { type BankReceiveContext, bookTaken, type ReceivedBankFile } from '../clearing/bank/receive.ts'
 import { receiveBankFolder } from '../clearing/bank/receive-folder.ts'
+import type { RefusalCause } from '../clearing/iso20022/refusal.ts'
 import { describeError } from '../errors.ts'
 import { type Client, connect } from '../store/connection.ts'
 import * as events from '../telemetry/bank-events.ts'
@@ -26,13 +27,12 @@ export function bankReceiveJob({ url, log, metrics, contextOf }: BankReceiveJob)
       const context = contextOf(client, signal)
       try {
         await bookTaken(context)
-        const { received, refused } = await receiveBankFolder(context)
+        const { received, refused, unread } = await receiveBankFolder(context)
         for (const one of received) noteReceived(one, log, metrics)
-        for (const { file, reason, refusal } of refused) {
-          metrics.files.child(refusal).inc()
-          events.bankFileRefused(log, { file, reason })
-        }
-        return `${received.length} file(s) of banks received, ${refused.length} refused`
+        for (const one of refused) noteRefused(one, log, metrics)
+        for (const one of unread) events.bankFileUnread(log, one)
+        const waiting = unread.length === 0 ? '' : `, ${unread.length} could not be read`
+        return `${received.length} file(s) of banks received, ${refused.length} refused${waiting}`
       } catch (error) {
         if (!signal.aborted) events.bankFilesWait(log, { folder: context.folder }, error)
         throw new Error(`stopped: ${describeError(error)}`, { cause: error })
@@ -43,21 +43,32 @@ export function bankReceiveJob({ url, log, metrics, contextOf }: BankReceiveJob)
   }
 }
 
-function noteReceived(one: ReceivedBankFile, log: Logger, metrics: BankMetrics): void {
-  metrics.files.child(one.outcome).inc()
+/** Says that a file was refused, and why. */
+export function noteRefused(
+  { file, reason, refusal }: { readonly file: string; readonly reason: string; readonly refusal: RefusalCause },
+  log: Logger,
+  metrics: BankMetrics | undefined,
+): void {
+  metrics?.files.child(refusal).inc()
+  events.bankFileRefused(log, { file, reason })
+}
+
+/** Says what became of a file. A command has no metrics. */
+export function noteReceived(one: ReceivedBankFile, log: Logger, metrics: BankMetrics | undefined): void {
+  metrics?.files.child(one.outcome).inc()
   if (one.outcome === 'repeated') {
     events.bankFileRepeated(log, { file: one.name, before: one.before?.name ?? '' })
     return
   }
   for (const { matched, known, suspense } of one.reports) {
-    metrics.entries.child('matched').inc(matched)
-    metrics.entries.child('known').inc(known)
-    metrics.entries.child('suspense').inc(suspense)
+    metrics?.entries.child('matched').inc(matched)
+    metrics?.entries.child('known').inc(known)
+    metrics?.entries.child('suspense').inc(suspense)
   }
   const { answers = 0, applied = 0, unknown = 0, unexpected = 0 } = one.answers ?? {}
-  metrics.answers.child('applied').inc(applied)
-  metrics.answers.child('unknown').inc(unknown)
-  metrics.answers.child('unexpected').inc(unexpected)
+  metrics?.answers.child('applied').inc(applied)
+  metrics?.answers.child('unknown').inc(unknown)
+  metrics?.answers.child('unexpected').inc(unexpected)
   events.bankFileTaken(log, {
     file: one.name,
     schema: one.schema ?? '',

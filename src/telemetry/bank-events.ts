@@ -34,6 +34,11 @@ export function bankFileRefused(log: Logger, fields: { file: string; reason: str
   )
 }
 
+/** A file in the folder could not be read, or is still being written; it stays there and is looked at again. */
+export function bankFileUnread(log: Logger, fields: { file: string; reason: string }): void {
+  log.warn({ event: 'bank_file_unread', ...fields }, `${fields.file} is not read now: ${fields.reason}`)
+}
+
 /** A statement was booked, and the ledger has another balance than the bank. */
 export function bankBalanceDiffers(
   log: Logger,
