@@ -1,14 +1,17 @@
 import { Command, Option } from 'commander'
 import { entryFields, entryMeanings } from '../clearing/bank/classify.ts'
-import { bookTaken, type ReceivedBankFile, receiveBankFile } from '../clearing/bank/receive.ts'
+import { bookTaken, FileNotRead, type ReceivedBankFile, receiveBankFile } from '../clearing/bank/receive.ts'
 import { receiveBankFolder } from '../clearing/bank/receive-folder.ts'
 import { RefusedFile } from '../clearing/iso20022/refusal.ts'
+import { MizanError } from '../errors.ts'
 import { formatPiasters } from '../money.ts'
 import {
   type EntryState,
   entryStates,
+  type ListedBankFile,
   type ListedEntry,
   type ListedStatement,
+  listBankFiles,
   listEntries,
   listStatements,
   readStatement,
@@ -29,6 +32,7 @@ export function bankCommand(io: CommandIo = processIo): Command {
   return new Command('bank')
     .description('statements and answers of settlement banks; see docs/bank.md')
     .addCommand(receiveCommand(io))
+    .addCommand(filesCommand(io))
     .addCommand(statementsCommand(io))
     .addCommand(showCommand(io))
     .addCommand(entriesCommand(io))
@@ -39,7 +43,7 @@ export function bankCommand(io: CommandIo = processIo): Command {
 function receiveCommand(io: CommandIo): Command {
   const command = new Command('receive')
     .description(
-      'receive files of settlement banks, or all that wait in clearing/in; a running switch posts; exit status 1 if any is refused',
+      'receive files of settlement banks, or all that wait in clearing/in; a running switch posts; exit status 1 if any is refused or not read',
     )
     .argument(
       '[files...]',
@@ -52,20 +56,26 @@ function receiveCommand(io: CommandIo): Command {
         process.exitCode = 1
         io.out(options.json ? `${JSON.stringify({ name: file, refused: reason })}\n` : `${file} refused: ${reason}\n`)
       }
+      const notRead = (file: string, reason: string) => {
+        process.exitCode = 1
+        io.out(options.json ? `${JSON.stringify({ name: file, unread: reason })}\n` : `${file} not read: ${reason}\n`)
+      }
       if (files.length === 0) {
         await bookTaken(context)
-        const { received, refused } = await receiveBankFolder(context)
+        const { received, refused, unread } = await receiveBankFolder(context)
         for (const one of received) say(io, options, one)
         for (const { file, reason } of refused) refuse(file, reason)
-        if (received.length + refused.length === 0 && !options.json) io.out('no file of a bank waits\n')
+        for (const { file, reason } of unread) notRead(file, reason)
+        if (received.length + refused.length + unread.length === 0 && !options.json) io.out('no file of a bank waits\n')
         return
       }
       for (const file of files) {
         try {
           say(io, options, await receiveBankFile(file, context))
         } catch (error) {
-          if (!(error instanceof RefusedFile)) throw error
-          refuse(file, error.message)
+          if (error instanceof FileNotRead) notRead(file, error.message)
+          else if (error instanceof RefusedFile) refuse(file, error.message)
+          else throw error
         }
       }
     }),
@@ -104,6 +114,39 @@ function say(io: CommandIo, { json }: CommonOptions, one: ReceivedBankFile): voi
     io.out(`  forgiven: ${kind}, ${times} time(s), first in line ${line}: ${detail}\n`)
 }
 
+function filesCommand(io: CommandIo): Command {
+  const command = new Command('files')
+    .description(
+      'list files of settlement banks, the newest first: what was read, and what was refused, with the reason',
+    )
+    .addOption(new Option('--state <state>', 'only in this state').choices(['read', 'refused']))
+    .option('--limit <count>', 'how many', '50')
+  type Options = CommonOptions & { state?: ListedBankFile['state']; limit: string }
+  return withCommonOptions(command).action((options: Options) =>
+    atDatabase(io, options, 'mizan bank files', async ({ client }) => {
+      const limit = wholeNumber(options.limit, '--limit', LIMIT_MAX)
+      const found = await listBankFiles(client, { state: options.state, limit })
+      sayList(io, options, found, { none: 'there are no such files', lineOf: fileLine })
+    }),
+  )
+}
+
+function fileLine(one: ListedBankFile): string {
+  const again = one.repeats === 0 ? '' : `, came ${one.repeats} more time(s)`
+  const what = one.state === 'refused' ? `refused: ${one.reason}` : `${one.schema}, kept as ${one.registered}`
+  return `${String(one.id).padStart(8)}  ${one.receivedAt.toISOString()}  ${one.name}  ${what}${again}`
+}
+
+function sayList<T>(
+  io: CommandIo,
+  { json }: CommonOptions,
+  found: readonly T[],
+  { none, lineOf }: { readonly none: string; readonly lineOf: (one: T) => string },
+): void {
+  if (json) io.out(`${JSON.stringify(found)}\n`)
+  else io.out(found.length === 0 ? `${none}\n` : found.map((one) => `${lineOf(one)}\n`).join(''))
+}
+
 function statementsCommand(io: CommandIo): Command {
   const command = new Command('statements')
     .description('list statements and notifications of our accounts, the newest first')
@@ -116,9 +159,7 @@ function statementsCommand(io: CommandIo): Command {
       const bank = options.bank === undefined ? undefined : wholeNumber(options.bank, '--bank')
       const limit = wholeNumber(options.limit, '--limit', LIMIT_MAX)
       const found = await listStatements(client, { bank, report: options.report, limit })
-      if (options.json) io.out(`${JSON.stringify(found)}\n`)
-      else if (found.length === 0) io.out('there are no statements\n')
-      else for (const one of found) io.out(`${statementLine(one)}\n`)
+      sayList(io, options, found, { none: 'there are no statements', lineOf: statementLine })
     }),
   )
 }
@@ -145,7 +186,8 @@ function showCommand(io: CommandIo): Command {
       io.out(`${statementLine(found)}\n`)
       if (found.openingPiasters !== undefined) io.out(`opening ${formatPiasters(found.openingPiasters)} EGP\n`)
       for (const one of entries) io.out(`${entryLine(one)}\n`)
-      if (found.entries + found.notBooked > entries.length) io.out(`... the first ${entries.length}\n`)
+      if (entries.length === LIMIT_MAX)
+        io.out(`... the first ${LIMIT_MAX}; mizan bank entries --statement ${found.id} --after ${LIMIT_MAX} goes on\n`)
     }),
   )
 }
@@ -156,17 +198,27 @@ function entriesCommand(io: CommandIo): Command {
     .option('--statement <number>', 'only those of this statement')
     .addOption(new Option('--state <state>', 'only in this state').choices(entryStates))
     .option('--end-to-end <id>', 'only with this end-to-end id')
+    .option('--after <number>', 'with --statement: those behind this number')
     .option('--limit <count>', 'how many', '50')
-  type Options = CommonOptions & { statement?: string; state?: EntryState; endToEnd?: string; limit: string }
+  type Options = CommonOptions & {
+    statement?: string
+    state?: EntryState
+    endToEnd?: string
+    after?: string
+    limit: string
+  }
   return withCommonOptions(command).action((options: Options) =>
     atDatabase(io, options, 'mizan bank entries', async ({ client }) => {
       const { state, endToEnd: endToEndId } = options
       const statement = options.statement === undefined ? undefined : wholeNumber(options.statement, '--statement')
       const limit = wholeNumber(options.limit, '--limit', LIMIT_MAX)
-      const found = await listEntries(client, { statement, state, endToEndId, limit })
-      if (options.json) io.out(`${JSON.stringify(found)}\n`)
-      else if (found.length === 0) io.out('there are no such entries\n')
-      else for (const one of found) io.out(`${entryLine(one)}\n`)
+      if (options.after !== undefined && statement === undefined) {
+        throw new MizanError('BAD_INPUT', '--after goes with --statement')
+      }
+      const after =
+        statement === undefined ? undefined : ([statement, wholeNumber(options.after ?? '0', '--after')] as const)
+      const found = await listEntries(client, { statement, state, endToEndId, after, limit })
+      sayList(io, options, found, { none: 'there are no such entries', lineOf: entryLine })
     }),
   )
 }
@@ -197,9 +249,10 @@ function rulesCommand(io: CommandIo): Command {
   withCommonOptions(list).action((options: CommonOptions) =>
     atDatabase(io, options, 'mizan bank rules', async ({ client }) => {
       const found = await readEntryRules(client)
-      if (options.json) io.out(`${JSON.stringify(found)}\n`)
-      else if (found.length === 0) io.out('there are no rules; fees and interest are known by their codes\n')
-      else for (const one of found) io.out(`${ruleLine(one)}\n`)
+      sayList(io, options, found, {
+        none: 'there are no rules; fees and interest are known by their codes',
+        lineOf: ruleLine,
+      })
     }),
   )
   withCommonOptions(add).action((options: Options) =>
