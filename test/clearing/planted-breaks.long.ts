@@ -39,6 +39,7 @@ const tables = [
   'dispute',
   'settlement_payable',
   'settlement_due',
+  'settlement_instruction_event',
   'settlement_instruction_line',
   'settlement_instruction',
   'bank_file',
@@ -431,10 +432,40 @@ const plants: readonly Plant[] = [
       })
       await entry(client, { number: 6, reference: 'UC-O-901', amount: 3_600, returned: 'AC04', kind: 48 })
       await client.query(
-        `update settlement_instruction set state = 'returned', reason_code = 'AC04' where end_to_end_id = 'UC-O-901'`,
+        `with i as (update settlement_instruction set state = 'returned', reason_code = 'AC04' where end_to_end_id = 'UC-O-901' returning id)
+         insert into settlement_instruction_event (instruction_id, state, source, piasters) select id, 'returned', 'bank:1', 3600 from i`,
       )
       await closeStatement(client)
     },
+  },
+  {
+    what: 'a payout of which half came back',
+    finds: 'bank-return',
+    piasters: 1_800,
+    plant: async (client) => {
+      await post(client, {
+        id: ids.bank,
+        leg: 62,
+        kind: 'settlementReturned',
+        debit: account(8007, BANK),
+        credit: account(7009, 901),
+        amount: 1_800,
+        date: VALUE_DATE,
+      })
+      await entry(client, { number: 6, reference: 'UC-O-901', amount: 1_800, returned: 'AC04', kind: 48 })
+      await client.query(
+        `with i as (update settlement_instruction set state = 'returned', reason_code = 'AC04' where end_to_end_id = 'UC-O-901' returning id)
+         insert into settlement_instruction_event (instruction_id, state, source, piasters) select id, 'returned', 'bank:1', 1800 from i`,
+      )
+      await closeStatement(client)
+    },
+  },
+  {
+    what: 'a payment with a later value date',
+    finds: 'late-value',
+    piasters: 0,
+    plant: (client) =>
+      client.query(`update bank_entry set value_date = value_date + 1 where end_to_end_id = 'UC-O-901'`),
   },
   {
     what: 'a payment that the bank refused',

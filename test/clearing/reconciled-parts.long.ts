@@ -51,7 +51,8 @@ const faults: readonly (readonly [
   [1, 1, 'unknown-entry', ['unknown-bank-entry']],
   [1, 1, 'bank-fee', ['bank-fee']],
   [1, 1, 'returned-payment', ['bank-return']],
-  [4, 1, 'rejected-payment', ['instruction-rejected']],
+  [4, 1, 'late-value', ['late-value']],
+  [1, 1, 'rejected-payment', ['instruction-rejected']],
   [1, 1, 'duplicate-statement', ['duplicate-file']],
   [1, 1, 'sequence-gap', ['statement-gap']],
 ]

@@ -115,6 +115,10 @@ export const breakTypes = {
       'The balance of a statement is not that of the one before, not that of its entries, or not that of the ledger.',
     action: 'Compare entry by entry with the bank until the balances meet.',
   }),
+  'late-value': type(60, 'position', 1, 5, 'banking', {
+    meaning: 'The bank booked the right amount with a later value date than it was told.',
+    action: 'Ask the bank to book it with the right value date, or claim the interest of the days between.',
+  }),
   'control-account-open': type(40, 'control', 0, 1, 'banking', {
     meaning: 'A control account holds something that no open item explains.',
     action: 'Find the posting that is too much or missing; correct it with a second person.',

@@ -27,10 +27,27 @@ export async function compareControlAccounts(
          select t.debit, -t.amount from transfer t, run r
          where t.business_date > r.business_date and t.kind not between 40 and 49 and t.debit / 100000000000 between 7001 and 7004) m
        group by m.account),
-     failed as (
-       select i.purpose, l.account, l.piasters
-       from settlement_instruction i join settlement_instruction_line l on l.instruction_id = i.id
+     -- Where money stands again that was not paid, or came back: see settlement-failure.ts. What came back counts when the
+     -- bank has shown it, and may be less than was paid.
+     failing as (
+       select i.id, i.purpose = 'net' as is_net,
+              case when i.state = 'returned' then coalesce((
+                select sum(e.piasters) from settlement_instruction_event e
+                where e.instruction_id = i.id and e.state = 'returned' and e.piasters > 0), 0) end as returned
+       from settlement_instruction i
        where i.state in ('rejected', 'returned', 'cancelled') and i.restored_date is null and i.purpose <> 'cover'),
+     failed_line as (
+       (select distinct on (f.id) f.id, f.returned, l.account, sum(l.piasters) over (partition by f.id) as piasters
+        from failing f join settlement_instruction_line l on l.instruction_id = f.id where f.is_net
+        order by f.id, l.piasters * sign(sum(l.piasters) over (partition by f.id)) desc, l.account)
+       union all
+       select f.id, f.returned, 7009 * 100000000000 + l.account % 100000000000, sum(l.piasters)
+       from failing f join settlement_instruction_line l on l.instruction_id = f.id where not f.is_net group by 1, 2, 3),
+     failed as (
+       select account, case when returned is null then piasters else greatest(0, least(piasters, returned - before)) end as piasters
+       from (select l.*, coalesce(sum(piasters) over (partition by id order by piasters desc, account
+                                    rows between unbounded preceding and 1 preceding), 0) as before
+             from failed_line l) l),
      instructed as materialized (
        select i.id, i.bank, i.state, case i.direction when 'pay' then i.amount_piasters else -i.amount_piasters end as piasters
        from settlement_instruction i join settlement_run r on r.business_date = i.business_date and r.cycle = i.cycle
@@ -53,8 +70,7 @@ export async function compareControlAccounts(
        select x.account, sum(x.piasters) as piasters from (
          select d.account, d.closing as piasters from settlement_due d join run r using (business_date, cycle)
          union all select account, piasters from since
-         union all select account, piasters from failed where purpose = 'net'
-         union all select 7009 * 100000000000 + account % 100000000000, piasters from failed where purpose <> 'net'
+         union all select account, piasters from failed
          union all select 7006 * 100000000000 + outlet_id, purchases_piasters + subsidy_piasters from settlement_holdback where released_date is null
          union all select 7007 * 100000000000 + bank, piasters from instructed
          union all select 7007 * 100000000000 + bank, piasters from booked

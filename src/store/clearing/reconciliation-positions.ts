@@ -39,7 +39,7 @@ export async function compareInstructions(
      entries as materialized (
        select e.statement_id, e.number, s.bank, e.end_to_end_id, e.amount_piasters as amount, e.message_id, e.batch_count,
               e.rule = 'returned' or (e.return_reason is not null and e.amount_piasters > 0 and not e.reversal) as is_return,
-              e.suspense_piasters, e.suspense_account, e.reference
+              e.suspense_piasters, e.suspense_account, e.reference, e.value_date
        from bank_entry e join bank_statement s on s.id = e.statement_id
        where s.report = 'statement' and e.status = 'BOOK'
          and s.statement_date between (select min(value_date) from instructed) - 1 and $2::date),
@@ -48,24 +48,28 @@ export async function compareInstructions(
               coalesce(sum(e.amount) filter (where not coalesce(e.is_return, false)), 0) as amount,
               coalesce(sum(e.amount) filter (where e.is_return), 0) as returned,
               min(e.statement_id) as statement_id, min(e.number) filter (where not coalesce(e.is_return, false)) as number,
-              coalesce(sum(e.suspense_piasters), 0) as suspended, max(e.suspense_account) as suspense_account
+              coalesce(sum(e.suspense_piasters), 0) as suspended, max(e.suspense_account) as suspense_account,
+              max(e.value_date) filter (where not coalesce(e.is_return, false)) as valued
        from instructed i join entries e on e.end_to_end_id = i.end_to_end_id and e.bank = i.bank
        group by i.id),
-     -- A file of payments that the bank booked as one.
+     -- A file of payments that the bank booked as one, or in parts.
      batches as (
-       select e.statement_id, e.number, e.bank, e.message_id, e.amount, i.expected, i.count
+       select (array_agg(e.statement_id order by e.statement_id, e.number))[1] as statement_id,
+              (array_agg(e.number order by e.statement_id, e.number))[1] as number, e.bank, e.message_id, sum(e.amount) as amount,
+              sum(e.suspense_piasters) as suspended, max(e.suspense_account) as suspense_account, max(e.value_date) as valued,
+              i.expected, i.count
        from entries e
        join (select bank, message_id, sum(expected) as expected, count(*) as count from instructed where state <> 'rejected'
              group by bank, message_id) i on i.bank = e.bank and i.message_id = e.message_id
-       where e.end_to_end_id is null),
+       where e.end_to_end_id is null group by e.bank, e.message_id, i.expected, i.count),
      in_batch as (
-       select i.id, b.statement_id, b.number, b.amount = b.expected as agrees
+       select i.id, b.statement_id, b.number, b.amount = b.expected as agrees, b.valued
        from batches b join instructed i on i.bank = b.bank and i.message_id = b.message_id and i.state <> 'rejected'
        where not exists (select from booked o where o.id = i.id)),
      judged as materialized (
        select i.*, coalesce(b.bookings, 0) as bookings, coalesce(b.amount, 0) as booked, coalesce(b.returned, 0) as returned,
               coalesce(b.statement_id, n.statement_id) as statement_id, coalesce(b.number, n.number) as number,
-              coalesce(b.suspended, 0) as suspended, b.suspense_account, n.agrees,
+              coalesce(b.suspended, 0) as suspended, b.suspense_account, n.agrees, coalesce(b.valued, n.valued) as valued,
               exists (select from bank_statement s where s.bank = i.bank and s.report = 'statement' and s.statement_date >= i.value_date)
                 as has_statement
        from instructed i left join booked b on b.id = i.id left join in_batch n on n.id = i.id),
@@ -73,9 +77,9 @@ export async function compareInstructions(
        select j.*, case
          when j.state = 'rejected' and j.bookings = 0 then case when j.restored_date is null then 'instruction-rejected' end
          when j.returned <> 0 then case when j.restored_date is null then 'bank-return' end
-         when j.agrees then null
+         when j.agrees then case when j.valued > j.value_date then 'late-value' end
          when j.bookings = 0 and j.agrees is null then case when j.has_statement then 'missing-bank-entry' end
-         when j.booked = j.expected then null
+         when j.booked = j.expected then case when j.valued > j.value_date then 'late-value' end
          when j.agrees is false then null
          when j.booked = -j.expected then 'wrong-sign'
          when abs(j.booked) > abs(j.expected) then 'position-over'
@@ -89,7 +93,8 @@ export async function compareInstructions(
      broken as (
        insert into found_break (break, key, business_date, value_at_risk_piasters, account, difference_piasters, summary, detail)
        select n.break, 'instruction:' || n.end_to_end_id, $1::date,
-              case when n.break in ('position-short', 'position-over') then abs(n.expected - n.booked) else abs(n.expected) end,
+              case when n.break in ('position-short', 'position-over') then abs(n.expected - n.booked)
+                   when n.break = 'bank-return' then n.returned when n.break = 'late-value' then 0 else abs(n.expected) end,
               case
                 when n.break = 'position-short' then 7007 * 100000000000 + n.bank
                 when n.break in ('position-over', 'wrong-sign') then n.suspense_account end,
@@ -103,15 +108,19 @@ export async function compareInstructions(
                   when 'missing-bank-entry' then 'not in the bank’s statement'
                   when 'instruction-rejected' then 'refused by the bank' || coalesce(' (' || n.reason_code || ')', '')
                   when 'bank-return' then 'came back' || coalesce(' (' || n.reason_code || ')', '')
+                  when 'late-value' then 'the bank booked it with value date ' || n.valued
                   else 'the bank booked ' || n.booked || ' piasters' end),
               jsonb_strip_nulls(jsonb_build_object('instructionId', n.id, 'endToEndId', n.end_to_end_id, 'bank', n.bank, 'outletId', n.outlet_id,
-                'expectedPiasters', n.expected, 'bookedPiasters', n.booked, 'statementId', n.statement_id, 'entry', n.number))
+                'expectedPiasters', n.expected, 'bookedPiasters', n.booked, 'valuedOn', n.valued, 'statementId', n.statement_id,
+                'entry', n.number))
        from named n where n.break is not null on conflict do nothing returning 1),
      broken_batches as (
        insert into found_break (break, key, business_date, value_at_risk_piasters, account, difference_piasters, summary, detail)
        select case when b.amount = -b.expected then 'wrong-sign' when abs(b.amount) > abs(b.expected) then 'position-over' else 'position-short' end,
-              'batch:' || b.statement_id || ':' || b.number, $1::date, abs(b.expected - b.amount), 7007 * 100000000000 + b.bank,
-              b.amount - b.expected,
+              'batch:' || b.statement_id || ':' || b.number, $1::date, abs(b.expected - b.amount),
+              -- What is too much, or on the wrong side, is held in suspense; what is missing is still in transit.
+              case when b.suspended <> 0 then b.suspense_account else 7007 * 100000000000 + b.bank end,
+              case when b.suspended <> 0 then b.suspended else b.amount - b.expected end,
               format('bank %s booked %s piasters for the %s payment(s) of %s, which are %s piasters', b.bank, b.amount, b.count, b.message_id, b.expected),
               jsonb_build_object('bank', b.bank, 'messageId', b.message_id, 'expectedPiasters', b.expected, 'bookedPiasters', b.amount,
                 'statementId', b.statement_id, 'entry', b.number)
@@ -139,7 +148,7 @@ export async function findOtherEntries(client: Client, date: string): Promise<Le
                 'reference', e.reference, 'endToEndId', e.end_to_end_id, 'note', e.note))
        from entries e
        where e.kind = 58 and e.amount_piasters < 0
-          or e.state in ('suspense', 'unmatched') and e.matched_instruction is null
+          or e.state in ('suspense', 'unmatched') and e.matched_instruction is null and e.rule is distinct from 'batch-booking'
              and not exists (select from settlement_instruction i where i.end_to_end_id = e.end_to_end_id and i.bank = e.bank)
        on conflict do nothing returning 1)
      select (select count(*) from entries) as entries, (select count(*) from broken) as broken`,
