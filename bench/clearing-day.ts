@@ -2,6 +2,29 @@ import { type CivilDate, formatDate } from '../src/calendar.ts'
 import type { Client } from '../src/store/connection.ts'
 import { progress } from './terminal.ts'
 
+/** What a message over the scheme's rail brings of a chip, so that each of its items has all parts. */
+const SCHEME_FACTS = JSON.stringify({
+  entryMode: '05',
+  cardSequence: '001',
+  merchant: { name: 'CORNER SHOP', city: 'CAIRO', country: 'EG' },
+  terminalCapability: '5',
+  characteristics: 'E',
+  chip: {
+    '82': '1C00',
+    '95': '0000008000',
+    '9A': '261118',
+    '9C': '00',
+    '5F34': '01',
+    '9F02': '000000001000',
+    '9F10': '06010A03A0A000',
+    '9F1A': '0818',
+    '9F26': '0123456789ABCDEF',
+    '9F33': 'E0F8C8',
+    '9F36': '0007',
+    '9F37': '89ABCDEF',
+  },
+})
+
 /** Transactions of a business day to be made. */
 export interface DayOfTransactions {
   readonly date: CivilDate
@@ -63,7 +86,8 @@ async function loadChunk(client: Client, { date: day, from, to, network, outlets
             case when m.is_network then null else m.bakery end, lpad((m.n % 1000000)::text, 6, '0'), '1118070000',
             lpad((m.n % 1000000000000)::text, 12, '0'), case when m.is_network then lpad(m.n::text, 15, '4') else '' end, c.pan_masked,
             c.id, m.household, case when m.is_cash then '01' else '00' end, case when m.is_network then '20' else '92' end, '5411',
-            500 + m.n % 9000, 500 + m.n % 9000, 'approved', '00', null, null, '{"38":"A1B2C3","39":"00"}', '[]', null
+            500 + m.n % 9000, 500 + m.n % 9000, 'approved', '00', null, null, '{"38":"A1B2C3","39":"00"}', '[]', null,
+            case when m.is_network then '${SCHEME_FACTS}' end
      from made m join card c on c.household_id = m.household and c.lane = 0 and c.kind = 'family'`,
     values,
   )

@@ -177,6 +177,9 @@ create table authorization_journal (
   trace         text not null,
   -- Lines of an item-level basket, JSON: a list for each, in the order of the view `basket_line`.
   basket        text,
+  -- What the message said that only the card scheme's clearing file needs, JSON: how the card was read, the merchant's name
+  -- and place, chip data (never a card number, track or PIN). Null but for approvals over the scheme's rail.
+  scheme_facts  text,
   primary key (id, lane, business_date)
 ) partition by range (business_date);
 -- Point queries must find their index even when they are planned while a day's partition is empty and all paths seem

@@ -17,7 +17,7 @@ create type authorization_row as (
   terminal text, acceptor text, outlet_id bigint, stan text, transmission text, rrn text, network_reference text,
   pan_masked text, card_id bigint, household_id bigint, transaction_type text, account_code text, mcc text,
   amount bigint, approved_amount bigint, result text, response_code text, original_id bigint, original_key uuid,
-  answer text, trace text, basket text
+  answer text, trace text, basket text, scheme_facts text
 );
 create type command_row as (id bigint, kind text, household_id bigint, authorization_id bigint, detail text);
 create type transfer_row as (
@@ -84,7 +84,7 @@ begin
              u.content_hash, u.acquirer, u.terminal, u.acceptor, u.outlet_id, u.stan, u.transmission, u.rrn,
              u.network_reference, u.pan_masked, u.card_id, u.household_id, u.transaction_type, u.account_code, u.mcc,
              u.amount, u.approved_amount, u.result, u.response_code, u.original_id, u.original_key, u.answer, u.trace,
-             u.basket
+             u.basket, u.scheme_facts
       from unnest(p_authorizations) u;
   end if;
   if cardinality(p_commands) > 0 then

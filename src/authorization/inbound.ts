@@ -9,6 +9,7 @@ import { isAdvice } from './elsewhere.ts'
 import type { AuthorizationRequest, MessageClass, OriginalReference, SecurityData } from './request.ts'
 import type { Result } from './result.ts'
 import { transactionTypes } from './routing.ts'
+import { schemeFactsText } from './scheme-facts.ts'
 
 /** What a link knows of the messages it brings. */
 export interface LinkProfile {
@@ -82,6 +83,7 @@ export function requestOf(message: Message, link: LinkProfile, receivedAtMs: num
   const transmission = text(7)
   const original = messageClass.startsWith('reversal') || message.has(90) ? originalOf(message, acquirer) : undefined
   const replacement = message.has(95) ? replacementOf(message) : undefined
+  const capture = captureOf(message, elements, link)
   const base = {
     messageClass,
     mti,
@@ -118,7 +120,7 @@ export function requestOf(message: Message, link: LinkProfile, receivedAtMs: num
     chipRead: CHIP_ENTRY.test(message.text(22) ?? ''),
     security: securityOf(message, elements, track2, pan),
     adviceCode: isAdvice({ messageClass }) ? adviceCodeOf(message) : undefined,
-    capture: captureOf(message, elements, link),
+    capture,
     reason: link.schemeRail && message.has(63) ? (subfield(message, MESSAGE_REASON) ?? '') : '',
     original,
     replacementPiasters: replacement,
@@ -127,6 +129,9 @@ export function requestOf(message: Message, link: LinkProfile, receivedAtMs: num
       original === undefined
         ? undefined
         : keyOf(original.acquirer, terminal, original.stan, original.transmission, original.mti),
+    // What is taken back goes out with the facts of what it was.
+    schemeFacts:
+      link.schemeRail && movesMoney(messageClass, processing) ? schemeFactsText(message, capture) : undefined,
   }
   const fault = faultOf(message, base, elements, amounts.fault, replacement)
   const contentHash = contentHashOf(base, message)
@@ -321,6 +326,10 @@ const withoutAmount: readonly string[] = [
   transactionTypes.inquiryOther,
   transactionTypes.eligibility,
 ]
+
+function movesMoney(messageClass: MessageClass, processing: string): boolean {
+  return !messageClass.startsWith('reversal') && !withoutAmount.includes(processing.slice(0, 2))
+}
 
 function faultOf(
   message: Message,

@@ -39,6 +39,8 @@ export interface AuthorizationRow {
   readonly trace: string
   /** JSON of the lines of an item-level basket, as the view `basket_line` reads them. */
   readonly basket: string | undefined
+  /** JSON of what only the scheme's clearing file needs; undefined but for approvals over its rail. */
+  readonly schemeFacts: string | undefined
 }
 
 export interface TransferRow {

@@ -101,7 +101,7 @@ export class BatchEncoder {
   journal(content: JournalContent): JournalArrays {
     const oids = this.#oids
     return {
-      authorizations: this.#authorizations.array(oids.authorization_row, 29, content.authorizations, putAuthorization),
+      authorizations: this.#authorizations.array(oids.authorization_row, 30, content.authorizations, putAuthorization),
       commands: this.#commands.array(oids.command_row, 5, content.commands, putCommand),
       transfers: this.#transfers.array(oids.transfer_row, 7, content.transfers, putTransfer),
       holds: this.#holds.array(oids.hold_row, 8, content.holds, putHold),
@@ -297,4 +297,5 @@ function putAuthorization(to: RowWriter, row: AuthorizationRow): void {
   to.text(row.answer)
   to.text(row.trace)
   to.text(row.basket)
+  to.text(row.schemeFacts)
 }

@@ -58,6 +58,7 @@ export function authorizationRow(id: number, decided: Decided, answer: AnswerFie
     answer: JSON.stringify(answer),
     trace: JSON.stringify(decision.trace),
     basket: basketText(decision),
+    schemeFacts: isApproval(decision.result) ? request.schemeFacts : undefined,
   }
 }
 

@@ -291,6 +291,12 @@ const plants: readonly Plant[] = [
     forge: [],
   },
   {
+    what: 'facts for the card scheme that no message brought',
+    sql: `update authorization_journal set scheme_facts = '{"entryMode":"05"}' where id = ${purchase}`,
+    fails: ['hash-chain'],
+    forge: [],
+  },
+  {
     what: 'a changed expiry of a hold',
     sql: `update hold set expires_at = expires_at + interval '1 day' where id = ${openHold}`,
     fails: ['hash-chain'],

@@ -176,7 +176,8 @@ async function readAuthorizations(client: Client, range: Range): Promise<Rows['a
     `select batch_seq, business_date, entitlement_date, id, ${milliseconds('received_at')}, link, mti,
             ${hexOf('dedupe_key')}, ${hexOf('content_hash')}, acquirer, terminal, acceptor, outlet_id, stan, transmission,
             rrn, network_reference, pan_masked, card_id, household_id, transaction_type, account_code, mcc, amount,
-            approved_amount, result, response_code, original_id, ${hexOf('original_key')}, answer, trace, basket
+            approved_amount, result, response_code, original_id, ${hexOf('original_key')}, answer, trace, basket,
+            scheme_facts
      from authorization_journal
      where lane = $1 and business_date = any ($2::date[]) and id >= $3 and id < $4 order by id`,
     [range.lane, range.dates, range.firstId, range.nextId],
@@ -217,6 +218,7 @@ async function readAuthorizations(client: Client, range: Range): Promise<Rows['a
         answer: text(29),
         trace: text(30),
         basket: cells[31] ?? undefined,
+        schemeFacts: cells[32] ?? undefined,
       },
     }
   })
