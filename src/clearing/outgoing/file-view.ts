@@ -120,18 +120,34 @@ async function* viewsOf(chunks: AsyncIterable<Uint8Array>, type: FileType, name:
   }
 }
 
-/** JSON and XML have no records: their lines are shown as they are. */
+/** JSON and XML have no records: their lines are shown as they are, long ones in pieces. */
 async function* plainLines(chunks: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<RecordView> {
   let rest = ''
   let number = 0
   const decoder = new TextDecoder('utf8')
+  const view = (text: string): RecordView => ({ number: ++number, title: name, fields: { text } })
   for await (const chunk of chunks) {
     const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
     rest = lines.pop() ?? ''
-    for (const text of lines) yield { number: ++number, title: name, fields: { text } }
+    for (const text of lines) for (const piece of piecesOf(text)) yield view(piece)
+    // A file may be one line.
+    const whole = rest.length - (rest.length % LINE_MAX)
+    if (whole > 0) for (const piece of piecesOf(rest.slice(0, whole))) yield view(piece)
+    rest = rest.slice(whole)
   }
-  if (rest !== '') yield { number: number + 1, title: name, fields: { text: rest } }
+  if (rest !== '') yield view(rest)
 }
+const LINE_MAX = 4_096
+
+function piecesOf(text: string): string[] {
+  if (text.length <= LINE_MAX) return [text]
+  return Array.from({ length: Math.ceil(text.length / LINE_MAX) }, (_, index) =>
+    text.slice(index * LINE_MAX, (index + 1) * LINE_MAX),
+  )
+}
+
+/** An extension is part of a card number; a cryptogram is nobody's but the card's and its issuer's. */
+const hidden: readonly string[] = ['accountNumberExtension', 'panToken', 'cryptogram']
 
 function recordView(record: ClearingRecord): RecordView {
   const { layout, number, transactionCode, component } = record
@@ -141,9 +157,8 @@ function recordView(record: ClearingRecord): RecordView {
   for (const { name, format } of layout?.fields ?? []) {
     if (format === 'r' || ['transactionCode', 'component'].includes(name) || record.isEmpty(name)) continue
     const text = record.text(name)
-    // An extension is part of a card number too.
     if (name === 'accountNumber') fields[name] = maskPan(text)
-    else if (name === 'accountNumberExtension' || name === 'panToken') fields[name] = '*'.repeat(text.length)
+    else if (hidden.includes(name)) fields[name] = '*'.repeat(text.length)
     else fields[name] = text
   }
   return { number, title, fields }

@@ -7,7 +7,9 @@ export type ReadContent = Omit<FileContent, 'bytes' | 'sha256'>
 /** A total of a trailer: its name, where it stands, and what the lines before it give. */
 type Total = readonly [name: string, at: number, found: bigint]
 
-const SUB = { number: 1, authorization: 2, code: 3, quantity: 6, coPayment: 7 } as const
+const SUB = { number: 1, authorization: 2, code: 3, acceptor: 4, date: 5, quantity: 6, coPayment: 7 } as const
+/** Of an outlet's lines (M, U, O). */
+const OUTLET = 2
 
 /**
  * Reads a subsidy file and holds it against itself: items are numbered from 1, each subtotal is that of the items before
@@ -18,6 +20,7 @@ export async function checkSubsidyFile(chunks: AsyncIterable<Uint8Array>, file: 
   const sums = { items: 0n, dispensed: 0n, returned: 0n, coPayment: 0n }
   const all = { ...sums, subtotals: 0n, holdersPaid: 0n, payable: 0n, gross: 0n, hash: 0n }
   const outlets = new Set<string>()
+  const group = new LineGroup(file)
   let programme = 0
   const { lines } = await readTrailed(chunks, file, 'SUB', {
     head: (line) => {
@@ -25,8 +28,10 @@ export async function checkSubsidyFile(chunks: AsyncIterable<Uint8Array>, file: 
     },
     line: (line) => {
       if (line.kind === 'I') {
+        group.add(line, line.cells[SUB.acceptor], line.cells[SUB.date])
         addItem(file, line, sums, all)
       } else if (line.kind === 'S') {
+        group.end(line, line.cells[1], line.cells[4])
         const found: Total[] = [
           ['items', 9, sums.items],
           ['dispensed', 10, sums.dispensed],
@@ -47,7 +52,7 @@ export async function checkSubsidyFile(chunks: AsyncIterable<Uint8Array>, file: 
       }
     },
     totals: (line) => {
-      if (sums.items > 0n) throw lineProblem(file, line.number, 'comes before the subtotal of the last items')
+      group.none(line, 'the subtotal of the last items')
       return [
         ['items', 2, all.items],
         ['subtotals', 3, all.subtotals],
@@ -111,10 +116,12 @@ function addItem(file: string, line: TextLine, sums: ItemSums, all: ItemSums & {
 export async function checkStatementFile(chunks: AsyncIterable<Uint8Array>, file: string): Promise<ReadContent> {
   const sums = { credit: 0n, debit: 0n, payable: 0n }
   const all = { ...sums, items: 0n, outlets: 0n, gross: 0n, hash: 0n }
+  const group = new LineGroup(file)
   const absolute = (value: bigint) => (value < 0n ? -value : value)
   const { lines } = await readTrailed(chunks, file, 'OUT', {
     head: () => undefined,
     line: (line) => {
+      if (line.kind === 'M' || line.kind === 'U') group.add(line, line.cells[OUTLET])
       if (line.kind === 'M') {
         all.items++
         const [credit, debit] = [wholeCell(file, line, 5, 'the credit'), wholeCell(file, line, 6, 'the debit')]
@@ -127,9 +134,10 @@ export async function checkStatementFile(chunks: AsyncIterable<Uint8Array>, file
         sums.payable += payable
         all.gross += absolute(payable)
       } else if (line.kind === 'O') {
+        group.end(line, line.cells[OUTLET])
         compare(file, line, amountsOf(sums, 5))
         all.outlets++
-        all.hash = (all.hash + wholeCell(file, line, 2, 'the outlet')) % HASH_MODULUS
+        all.hash = (all.hash + wholeCell(file, line, OUTLET, 'the outlet')) % HASH_MODULUS
         all.credit += sums.credit
         all.debit += sums.debit
         all.payable += sums.payable
@@ -138,12 +146,15 @@ export async function checkStatementFile(chunks: AsyncIterable<Uint8Array>, file
         throw lineProblem(file, line.number, 'is no line of an outlet (M, U, O) or trailer (T)')
       }
     },
-    totals: () => [
-      ['lines', 2, all.items],
-      ['outlets', 3, all.outlets],
-      ...amountsOf(all, 4),
-      ['the hash of outlets', 9, all.hash],
-    ],
+    totals: (line) => {
+      group.none(line, 'the line (O) of the last outlet')
+      return [
+        ['lines', 2, all.items],
+        ['outlets', 3, all.outlets],
+        ...amountsOf(all, 4),
+        ['the hash of outlets', 9, all.hash],
+      ]
+    },
   })
   const { credit, debit, payable } = all
   return {
@@ -169,6 +180,33 @@ function amountsOf(sums: { credit: bigint; debit: bigint; payable: bigint }, at:
     ['what is payable', at + 3, payable],
     ['the sum', at + 4, credit - debit + payable],
   ]
+}
+
+/** Lines that one behind them sums up: all are of the same outlet, and of the same date where they have one. */
+class LineGroup {
+  readonly #file: string
+  #of: string | undefined
+
+  constructor(file: string) {
+    this.#file = file
+  }
+
+  add({ number }: TextLine, ...of: readonly (string | undefined)[]): void {
+    this.#of ??= of.join()
+    if (this.#of !== of.join())
+      throw lineProblem(this.#file, number, 'is of another outlet or date than the line before it')
+  }
+
+  end({ number }: TextLine, ...of: readonly (string | undefined)[]): void {
+    if (this.#of !== of.join())
+      throw lineProblem(this.#file, number, 'is not of the outlet and date of the lines before it')
+    this.#of = undefined
+  }
+
+  /** @param missing what should have come */
+  none({ number }: TextLine, missing: string): void {
+    if (this.#of !== undefined) throw lineProblem(this.#file, number, `comes before ${missing}`)
+  }
 }
 
 interface Parts {

@@ -2,18 +2,12 @@ import { MizanError } from '../../errors.ts'
 import type { PanProtection } from '../../security/pan-protection.ts'
 import type { Chargeback } from '../../store/clearing/chargebacks.ts'
 import type { FileContent } from '../../store/clearing/files.ts'
-import type { NetworkItem } from '../../store/clearing/items.ts'
+import type { NetworkItem } from '../../store/clearing/outgoing-items.ts'
 import type { FileSink } from '../atomic-file.ts'
+import { netOf } from '../records/base2.ts'
 import { Tally } from '../records/tally.ts'
-import {
-  headerRecord,
-  type NetworkFileHead,
-  PARTS_MAX,
-  putChargeback,
-  putItem,
-  RECORD_BYTES,
-  trailerRecord,
-} from './network-records.ts'
+import { PARTS_MAX, putChargeback, putItem } from './draft-records.ts'
+import { headerRecord, type NetworkFileHead, RECORD_BYTES, trailerRecord } from './network-records.ts'
 
 /** What the card scheme's file is written from. */
 export interface NetworkFileSource {
@@ -53,7 +47,7 @@ export async function writeNetworkFile(
   // Promises only where the sink asks to wait: a file has millions of items.
   const add = (parts: number, item: NetworkItem | Chargeback) => {
     inBatch.add(parts, true, item.amountPiasters, item.amountPiasters)
-    net += BigInt(isCredit(item) ? -item.amountPiasters : item.amountPiasters)
+    net += netOf(item.transactionCode, BigInt(item.amountPiasters))
     return sink.write(record.subarray(0, parts * RECORD_BYTES))
   }
   await sink.write(headerRecord(head))
@@ -85,11 +79,6 @@ export async function writeNetworkFile(
     grossPiasters: totals.destinationPiasters,
     totals: { batches, netPiasters: String(net) },
   }
-}
-
-/** Whether an item is money from the card scheme: a credit, the reversal of a debit, or a debit that is charged back. */
-function isCredit({ transactionCode: code }: NetworkItem | Chargeback): boolean {
-  return code === '06' || code === '15' || code === '17' || code === '25' || code === '27'
 }
 
 function panOf({ number, authorizationId, card }: NetworkItem, protection: Pick<PanProtection, 'decrypt'>): string {

@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs'
 import path from 'node:path'
 import { assert, describeError, MizanError } from '../../errors.ts'
 import type { FileContent, FileType } from '../../store/clearing/files.ts'
+import { netOf } from '../records/base2.ts'
 import { readClearingFile } from '../records/file-reader.ts'
 import { checkStatementFile, checkSubsidyFile, type ReadContent } from './line-check.ts'
 
@@ -71,14 +72,12 @@ async function checkNetworkFile(chunks: AsyncIterable<Uint8Array>, name: string)
       if (entry.kind !== 'transaction') continue
       items++
       const amount = entry.part('0')?.amount('destinationAmount') ?? 0n
-      net += creditCodes.includes(entry.transactionCode) ? -amount : amount
+      net += netOf(entry.transactionCode, amount)
     }
   }
   assert(content !== undefined, 'the reader of a file sees to its trailer')
   return content
 }
-/** Money from the card scheme: credits, reversals of debits, and debits that are charged back. */
-const creditCodes: readonly string[] = ['06', '15', '17', '25', '27']
 
 /** SHA-256 and length of a file's bytes. @throws MizanError NOT_FOUND when it cannot be read */
 export async function digestFile(file: string): Promise<{ readonly bytes: number; readonly sha256: Buffer }> {

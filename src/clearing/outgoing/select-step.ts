@@ -27,7 +27,7 @@ async function select(
     const isTaken = (await findSelection(client, businessDate)) !== undefined
     const obstacle = isTaken ? undefined : await selectionObstacle(client, businessDate)
     if (obstacle !== undefined) return { state: 'blocked', words: obstacle }
-    const { summary } = await selectItems(client, plan)
+    const summary = await selectItems(client, plan)
     return {
       state: 'done',
       words: selectionInWords(summary),

@@ -1,5 +1,4 @@
-import type { ProgrammeCatalogue } from '../../benefit/programme-book.ts'
-import { type CivilDate, formatDate } from '../../calendar.ts'
+import { formatDate } from '../../calendar.ts'
 import { assert } from '../../errors.ts'
 import { transferKindOf } from '../../ledger/posting-rules.ts'
 import type { FileContent } from '../../store/clearing/files.ts'
@@ -7,19 +6,10 @@ import type { ClearingOutlet, StatementLine } from '../../store/clearing/items.t
 import type { FileSink } from '../atomic-file.ts'
 import { payableOf } from '../settlement/tariff.ts'
 import { csvLine, HASH_MODULUS } from './lines.ts'
-import { LINE_FORMAT } from './subsidy-file.ts'
+import { type BankFileSource, LINE_FORMAT } from './subsidy-file.ts'
 
 /** What the outlet statements of a bank are written from. */
-export interface StatementFileSource {
-  readonly name: string
-  readonly centre: string
-  /** Code of the settlement bank, or `NOBANK`. */
-  readonly bank: string
-  readonly businessDate: CivilDate
-  readonly cycle: number
-  readonly sequence: number
-  readonly catalogue: Pick<ProgrammeCatalogue, 'on' | 'versions'>
-  readonly outlets: ReadonlyMap<number, ClearingOutlet>
+export interface StatementFileSource extends BankFileSource {
   readonly lines: AsyncIterable<readonly StatementLine[]>
 }
 

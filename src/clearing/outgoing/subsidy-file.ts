@@ -10,18 +10,23 @@ import { csvLine, HASH_MODULUS } from './lines.ts'
 /** Version of the line formats of subsidy files and statements. */
 export const LINE_FORMAT = 1
 
-/** What a subsidy file is written from. */
-export interface SubsidyFileSource {
+/** What all that is written for a settlement bank is written from. */
+export interface BankFileSource {
   readonly name: string
   readonly centre: string
   /** Code of the settlement bank, or `NOBANK`. */
   readonly bank: string
-  readonly programme: number
   readonly businessDate: CivilDate
   readonly cycle: number
   readonly sequence: number
   readonly catalogue: Pick<ProgrammeCatalogue, 'on' | 'versions'>
+  /** Of the bank, by number. */
   readonly outlets: ReadonlyMap<number, ClearingOutlet>
+}
+
+/** What a subsidy file is written from. */
+export interface SubsidyFileSource extends BankFileSource {
+  readonly programme: number
   readonly items: AsyncIterable<readonly SubsidyItem[]>
   readonly onItems?: (done: number) => void
 }

@@ -1,19 +1,19 @@
 import { addDays, type CivilDate, daysBetween } from '../../calendar.ts'
 import { assert } from '../../errors.ts'
 
-/** Parts of an acquirer reference number. */
+/** Parts of an acquirer reference number: the same in a correction of the file as in the file itself. */
 export interface ReferenceParts {
   /** Six digits. */
   readonly acquirer: string
   /** Business date of the file that it stands in: the last digit of its year, and the day of the year. */
   readonly date: CivilDate
-  /** Number of the file of its date, 1 to 99. */
-  readonly sequence: number
   /** Number of the item in its file, up to nine digits. */
   readonly number: number
 }
 
 const FORMAT_CODE = 2
+/** Number of the file of its date in which an item goes out first. */
+const FIRST_FILE = 1
 const ITEM_MAX = 999_999_999
 
 /**
@@ -21,10 +21,10 @@ const ITEM_MAX = 999_999_999
  * of the file and of the item in it), check digit by Luhn. The same item gets the same number whenever its file is written,
  * and the number leads back to the item.
  */
-export function arnOf({ acquirer, date, sequence, number }: ReferenceParts): string {
+export function arnOf({ acquirer, date, number }: ReferenceParts): string {
   assert(/^\d{6}$/.test(acquirer), 'an acquirer has six digits in a reference number')
-  assert(sequence >= 1 && sequence <= 99 && number >= 1 && number <= ITEM_MAX, 'an item has a place for its reference')
-  const locator = sequence * 1_000_000_000 + number
+  assert(number >= 1 && number <= ITEM_MAX, 'an item has a place for its reference')
+  const locator = FIRST_FILE * 1_000_000_000 + number
   const body = `${FORMAT_CODE}${acquirer}${yddd(date)}${String(locator).padStart(11, '0')}`
   return body + luhnDigit(body)
 }
@@ -37,10 +37,9 @@ export function arnOf({ acquirer, date, sequence, number }: ReferenceParts): str
 export function partsOfArn(arn: string, near: CivilDate): ReferenceParts | undefined {
   if (!/^2\d{22}$/.test(arn) || luhnDigit(arn.slice(0, 22)) !== arn[22]) return undefined
   const date = dateOfYddd(arn.slice(7, 11), near)
-  const sequence = Number(arn.slice(11, 13))
   const number = Number(arn.slice(13, 22))
-  if (date === undefined || sequence === 0 || number === 0) return undefined
-  return { acquirer: arn.slice(1, 7), date, sequence, number }
+  if (date === undefined || Number(arn.slice(11, 13)) !== FIRST_FILE || number === 0) return undefined
+  return { acquirer: arn.slice(1, 7), date, number }
 }
 
 /** The Luhn check digit behind a text of digits. */

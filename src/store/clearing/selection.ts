@@ -3,6 +3,7 @@ import { clearedMoney } from '../cleared-money.ts'
 import type { Client } from '../connection.ts'
 import { selectChargebacks } from './chargebacks.ts'
 import { type ClearingFile, registerFile } from './files.ts'
+import { whole } from './whole.ts'
 
 /** Outlets that nobody knows the bank of stand in files of this institution. */
 export const NO_BANK = 'NOBANK'
@@ -87,26 +88,17 @@ const networkItems = `
 /**
  * Takes the items of a closed date into files: those of the card scheme's file, and of the subsidy files and statements of
  * the settlement banks. All in one transaction, once: the second call finds what the first has done.
- * @returns what was selected, and whether it was now
+ * @returns what was selected
  * @throws Error of the database
  */
-export async function selectItems(
-  client: Client,
-  plan: SelectionPlan,
-): Promise<{ readonly summary: SelectionSummary; readonly isNew: boolean }> {
+export async function selectItems(client: Client, plan: SelectionPlan): Promise<SelectionSummary> {
   const known = await findSelection(client, plan.businessDate)
-  if (known !== undefined) return { summary: known, isNew: false }
-  await client.query('begin')
-  try {
+  if (known !== undefined) return known
+  return await whole(client, async () => {
     // Whoever comes second waits, and then finds it done.
     await client.query(`select pg_advisory_xact_lock(hashtext('clearing_selection'))`)
-    const summary = (await findSelection(client, plan.businessDate)) ?? (await select(client, plan))
-    await client.query('commit')
-    return { summary, isNew: true }
-  } catch (error) {
-    await client.query('rollback').catch(() => undefined)
-    throw error
-  }
+    return (await findSelection(client, plan.businessDate)) ?? (await select(client, plan))
+  })
 }
 
 /** What was selected for a date; undefined when nothing was yet. */
