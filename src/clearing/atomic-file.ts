@@ -41,7 +41,7 @@ export interface FileSink {
  */
 export async function writeAtomically(file: string, fill: (sink: FileSink) => Promise<void>): Promise<WrittenFile> {
   const folder = path.dirname(file)
-  await mkdir(folder, { recursive: true, mode: CLEARING_FOLDER_MODE })
+  await makeFolder(folder)
   const unfinished = unfinishedName(file)
   const handle = await open(unfinished, 'w', CLEARING_FILE_MODE)
   let written: WrittenFile
@@ -59,6 +59,17 @@ export async function writeAtomically(file: string, fill: (sink: FileSink) => Pr
   await rename(unfinished, file)
   await syncFolder(folder)
   return written
+}
+
+/** Makes a folder, and those it lies in, last: a file in a folder whose name was never written is lost with it. */
+async function makeFolder(folder: string): Promise<void> {
+  const first = await mkdir(folder, { recursive: true, mode: CLEARING_FOLDER_MODE })
+  if (first === undefined) return
+  const end = path.dirname(path.resolve(first))
+  for (let made = path.resolve(folder); made !== end; ) {
+    made = path.dirname(made)
+    await syncFolder(made)
+  }
 }
 
 /** Name of a file while it is written: no reader takes it for a finished one. */
