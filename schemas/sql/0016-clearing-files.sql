@@ -28,6 +28,8 @@ create table clearing_file (
   totals        jsonb not null default '{}' check (jsonb_typeof(totals) = 'object'),
   -- Of a manifest: the hash of the one before it.
   previous_sha256 bytea check (length(previous_sha256) = 32),
+  -- The file that this one corrects, which its items stood in before.
+  corrects_id   bigint unique references clearing_file (id) check (corrects_id < id),
   created_at    timestamptz not null default clock_timestamp(),
   constraint clearing_file_once unique (direction, type, institution, business_date, cycle, sequence),
   constraint clearing_file_written check (state = 'selected' or num_nulls(bytes, sha256) = 0)
@@ -78,6 +80,15 @@ create table clearing_outlet (
   primary key (business_date, outlet_id)
 );
 
+-- The outlets of a correction as they were known when it was begun: what has been mended since the file that it corrects.
+create table clearing_file_outlet (
+  file_id       bigint not null references clearing_file (id),
+  outlet_id     bigint not null,
+  name          text not null,
+  account       text,
+  primary key (file_id, outlet_id)
+);
+
 -- What stands in the files that go out. Of the card scheme's (programme 0) an item is what was posted for an
 -- authorization, less what was taken back of it on the same date; of a subsidy file what was dispensed or taken back at an outlet.
 create table clearing_item (
@@ -124,6 +135,26 @@ begin
   end if;
 end $$;
 
+-- The items of a file go over to the one that corrects it: each stands in one file, whatever was corrected.
+create function move_clearing_items(p_from bigint, p_to bigint) returns bigint
+  language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  v_moved bigint;
+  v_date date;
+begin
+  select f.business_date into v_date
+    from clearing_file f join clearing_file o on o.id = f.corrects_id
+    where f.id = p_to and o.id = p_from and f.state = 'selected' and o.state = 'superseded' and f.direction = 'out'
+      and (f.type, f.institution, f.business_date) = (o.type, o.institution, o.business_date);
+  if not found then
+    raise exception 'file % is no correction of file % that waits for its items', p_to, p_from
+      using errcode = 'check_violation', constraint = 'clearing_item_correction';
+  end if;
+  update clearing_item set file_id = p_to where file_id = p_from and business_date = v_date;
+  get diagnostics v_moved = row_count;
+  return v_moved;
+end $$;
+
 -- Without figures on what was selected, whoever reads it would be planned as if there were a handful.
 create function analyze_clearing_items(p_date date) returns void
   language plpgsql security definer set search_path = public, pg_temp as $$
@@ -141,10 +172,11 @@ create view clearing_items as
          i.transaction_code, i.amount_piasters, i.cashback_piasters, i.outlet_id, i.entitlement_date, i.quantity, i.co_payment_piasters
   from clearing_item i join clearing_file f on f.id = i.file_id;
 
-grant select on clearing_file, clearing_file_event, clearing_rail, clearing_selection, clearing_outlet, clearing_item,
+grant select on clearing_file, clearing_file_event, clearing_rail, clearing_selection, clearing_outlet, clearing_file_outlet, clearing_item,
   clearing_files, clearing_items to mizan_app;
-grant insert on clearing_file, clearing_file_event, clearing_rail, clearing_selection, clearing_outlet, clearing_item to mizan_app;
+grant insert on clearing_file, clearing_file_event, clearing_rail, clearing_selection, clearing_outlet, clearing_file_outlet,
+  clearing_item to mizan_app;
 grant update (state, bytes, sha256, records, items, gross_piasters, totals, previous_sha256) on clearing_file to mizan_app;
 grant select on clearing_files, clearing_items to mizan_analyst;
-revoke all on function prepare_clearing_items(date), analyze_clearing_items(date) from public;
-grant execute on function prepare_clearing_items(date), analyze_clearing_items(date) to mizan_app;
+revoke all on function prepare_clearing_items(date), analyze_clearing_items(date), move_clearing_items(bigint, bigint) from public;
+grant execute on function prepare_clearing_items(date), analyze_clearing_items(date), move_clearing_items(bigint, bigint) to mizan_app;

@@ -258,10 +258,13 @@ create table outgoing_dispute_item (
 create index outgoing_dispute_item_waiting on outgoing_dispute_item (business_date, id) where state = 'waiting';
 create index outgoing_dispute_item_file_date on outgoing_dispute_item (file_date) where file_date is not null;
 
--- What is in a file stays as it is there: the file can be written anew.
+-- What is in a file stays as it is there: the file can be written anew. It goes over to a correction of that file, and nowhere else.
 create function outgoing_dispute_item_life() returns trigger language plpgsql as $$
 begin
-  if old.state = 'written' and new is distinct from old then
+  if old.state = 'written' and new is distinct from old and not (
+      to_jsonb(new) - 'file_id' = to_jsonb(old) - 'file_id'
+      and exists (select from clearing_file f where f.id = new.file_id and f.corrects_id = old.file_id and f.state = 'selected'))
+  then
     raise exception 'the chargeback of dispute % stands in file % and cannot be changed', old.dispute_id, old.file_id
       using errcode = 'check_violation', constraint = 'outgoing_dispute_item_life';
   end if;

@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs'
 import path from 'node:path'
 import { Command, Option } from 'commander'
-import { type CivilDate, formatDate, parseDate } from '../calendar.ts'
+import { type CivilDate, formatDate } from '../calendar.ts'
 import { balanceStep } from '../clearing/outgoing/balance-step.ts'
 import { type ContentSource, contentOf } from '../clearing/outgoing/file-content.ts'
 import { type RecordView, viewFile } from '../clearing/outgoing/file-view.ts'
@@ -13,18 +13,18 @@ import { MizanError } from '../errors.ts'
 import { formatPiasters } from '../money.ts'
 import { panProtection } from '../security/pan-protection.ts'
 import { listDeliveries, resendDelivery } from '../store/clearing/deliver.ts'
-import { type ClearingFile, findFile, listFiles, noteFileEvent } from '../store/clearing/files.ts'
-import { isDateText } from '../store/outlet-record.ts'
+import { noteFileEvent } from '../store/clearing/file-events.ts'
+import { type ClearingFile, type FileState, findFile, listAllFiles, listFiles } from '../store/clearing/files.ts'
+import type { Client } from '../store/connection.ts'
 import { fileStepOptions } from '../switch-clearing-files.ts'
-import { createLogger } from '../telemetry/logger.ts'
-import { systemActor } from './access-desk.ts'
+import { changeNoted, systemActor } from './access-desk.ts'
+import { commandWork, dateArgument } from './clearing-desk.ts'
 import type { CommandIo } from './command-io.ts'
 import { type CommonOptions, withCommonOptions } from './common-options.ts'
 import { atDatabase } from './database-desk.ts'
 import { atOpenKeyDesk, type OpenKeyDesk } from './keys-desk.ts'
 
 const RECORDS_MAX = 1_000
-const PROGRESS_MS = 2_000
 
 /** `mizan clearing build`: the files of a closed date, as the steps of the day write them. */
 export function clearingBuildCommand(io: CommandIo): Command {
@@ -38,15 +38,11 @@ export function clearingBuildCommand(io: CommandIo): Command {
 
 async function build(io: CommandIo, { json }: CommonOptions, desk: OpenKeyDesk, date: CivilDate): Promise<void> {
   const { config, url, client } = desk
-  const options = optionsOf(desk)
+  const options = fileOptionsOf(desk)
   const context = {
-    businessDate: date,
+    ...commandWork(io, config, date),
     url,
     folder: config.clearing.folder,
-    signal: new AbortController().signal,
-    log: createLogger({ level: 'warn', pretty: config.log.pretty }),
-    nowMs: () => Date.now(),
-    progress: progressNotes(io),
   }
   const steps = []
   for (const step of [selectStep(options), writeStep(options), balanceStep()]) {
@@ -57,7 +53,7 @@ async function build(io: CommandIo, { json }: CommonOptions, desk: OpenKeyDesk, 
     process.exitCode = 1
     break
   }
-  const files = await listFiles(client, { businessDate: date, direction: 'out' })
+  const files = await listAllFiles(client, { businessDate: date, direction: 'out' })
   if (json) io.out(`${JSON.stringify({ businessDate: formatDate(date), steps, files: files.map(fileJson) })}\n`)
   else io.out(fileTable(files.toReversed()))
 }
@@ -79,7 +75,9 @@ export function clearingVerifyCommand(io: CommandIo): Command {
     if (options.file !== undefined) return await verifyAlone(io, options, options.file)
     await atOpenKeyDesk(io, options, async (desk) => {
       const verdicts: FileVerdict[] = []
-      const files = (await listFiles(desk.client, { businessDate: date as CivilDate, direction: 'out' })).toReversed()
+      const files = (
+        await listAllFiles(desk.client, { businessDate: date as CivilDate, direction: 'out' })
+      ).toReversed()
       if (files.length === 0)
         throw new MizanError('NOT_FOUND', `there are no files of ${formatDate(date as CivilDate)}`)
       for (const file of files) {
@@ -130,7 +128,7 @@ export function clearingShowCommand(io: CommandIo): Command {
       return printView(io, options, await viewFile(createReadStream(name), file, range))
     }
     await atOpenKeyDesk(io, options, async (desk) => {
-      const file = await fileOf(desk, name)
+      const file = await fileNamed(desk.client, name)
       printView(io, options, await viewFile(contentOf(file, sourceOf(desk)), file, range))
     })
   })
@@ -164,19 +162,35 @@ export function clearingResendCommand(io: CommandIo): Command {
     .requiredOption('--reason <text>', 'why; it stays in the history')
   return withCommonOptions(command).action((name: string, options: ResendOptions) =>
     atDatabase(io, options, 'mizan clearing', async ({ client }) => {
-      const file = await fileOf({ client }, name)
-      const deliveries = await listDeliveries(client, { fileId: file.id, limit: 100 })
+      const file = await fileNamed(client, name)
+      const deliveries = await listDeliveries(client, { fileId: file.id, limit: DELIVERIES_MAX })
       if (deliveries.length === 0) {
         throw new MizanError('CONFLICT', `${name} is ${file.state} and was not given to delivery yet`)
       }
-      const by = { actor: systemActor(io), reason: options.reason, nowMs: Date.now() }
-      for (const { id } of deliveries) await resendDelivery(client, id, by)
-      await noteFileEvent(client, file.id, { action: 'resend', actor: by.actor, detail: { reason: options.reason } })
+      if (answered.includes(file.state)) {
+        throw new MizanError(
+          'CONFLICT',
+          `${name} is ${file.state}: mizan clearing correct writes another where it was wrong`,
+        )
+      }
+      const { reason } = options
+      const by = { actor: systemActor(io), reason, nowMs: Date.now() }
+      await changeNoted(io, client, { action: 'clearing resend', detail: { file: name, reason } }, async () => {
+        for (const { id } of deliveries) await resendDelivery(client, id, by)
+        await noteFileEvent(client, file.id, { action: 'resend', actor: by.actor, detail: { reason } })
+      })
       if (options.json) io.out(`${JSON.stringify({ name, deliveries: deliveries.length })}\n`)
-      else io.out(`${name} goes out once more (${deliveries.length} delivery)\n`)
+      else {
+        const at = formatDate(file.businessDate)
+        io.out(`${name} waits to go out once more; at once with mizan clearing deliver ${at}\n`)
+      }
     }),
   )
 }
+
+const DELIVERIES_MAX = 100
+/** Who has answered has had it. */
+const answered: readonly FileState[] = ['acknowledged', 'rejected', 'superseded']
 
 interface ListOptions extends CommonOptions {
   readonly direction?: 'in' | 'out'
@@ -231,13 +245,15 @@ function fileTable(files: readonly ClearingFile[]): string {
   return `${table.map((row) => line(row).trimEnd()).join('\n')}\n`
 }
 
-async function fileOf({ client }: Pick<OpenKeyDesk, 'client'>, name: string): Promise<ClearingFile> {
+/** A file of the register. @throws MizanError NOT_FOUND */
+export async function fileNamed(client: Client, name: string): Promise<ClearingFile> {
   const file = await findFile(client, name)
   if (file !== undefined) return file
   throw new MizanError('NOT_FOUND', `there is no clearing file ${name}; mizan clearing list has them`)
 }
 
-function optionsOf({ config, ring, nowMs }: OpenKeyDesk) {
+/** What steps that write files are given. */
+export function fileOptionsOf({ config, ring, nowMs }: OpenKeyDesk) {
   return fileStepOptions(
     config,
     panProtection(ring, () => nowMs),
@@ -245,22 +261,7 @@ function optionsOf({ config, ring, nowMs }: OpenKeyDesk) {
 }
 
 function sourceOf(desk: OpenKeyDesk): ContentSource {
-  return { client: desk.client, folder: desk.config.clearing.folder, options: optionsOf(desk) }
-}
-
-function progressNotes(io: CommandIo): (words: string, done?: number, total?: number) => void {
-  let said = 0
-  return (words, done, total) => {
-    const now = performance.now()
-    if (now - said < PROGRESS_MS) return
-    said = now
-    io.note(`${words}${done === undefined ? '' : `: ${done}${total === undefined ? '' : ` of ${total}`}`}\n`)
-  }
-}
-
-function dateArgument(text: string): CivilDate {
-  if (isDateText(text)) return parseDate(text)
-  throw new MizanError('BAD_INPUT', `${text} is no date: write yyyy-mm-dd`)
+  return { client: desk.client, folder: desk.config.clearing.folder, options: fileOptionsOf(desk) }
 }
 
 function numberOption(text: string): number {

@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { clearingCorrectCommand } from './clearing-correct.ts'
 import { clearingDeliverCommand, clearingDeliveriesCommand } from './clearing-deliver.ts'
 import {
   clearingBuildCommand,
@@ -24,6 +25,7 @@ export function clearingCommand(io: CommandIo = processIo): Command {
     .addCommand(clearingListCommand(io))
     .addCommand(clearingShowCommand(io))
     .addCommand(clearingResendCommand(io))
+    .addCommand(clearingCorrectCommand(io))
     .addCommand(clearingReceiveCommand(io))
     .addCommand(clearingItemsCommand(io))
     .addCommand(clearingReleaseCommand(io))

@@ -5,14 +5,18 @@ import type { AuthorizationRequest } from '../../src/authorization/request.ts'
 import type { CivilDate } from '../../src/calendar.ts'
 import type { DayStepContext } from '../../src/clearing/day/step.ts'
 import { balanceStep } from '../../src/clearing/outgoing/balance-step.ts'
+import { writeCorrection } from '../../src/clearing/outgoing/correct-file.ts'
 import { contentOf } from '../../src/clearing/outgoing/file-content.ts'
 import { viewFile } from '../../src/clearing/outgoing/file-view.ts'
+import { checkStatementFile } from '../../src/clearing/outgoing/line-check.ts'
 import { selectStep } from '../../src/clearing/outgoing/select-step.ts'
 import { verifyFile } from '../../src/clearing/outgoing/verify-files.ts'
 import { writeStep } from '../../src/clearing/outgoing/write-step.ts'
 import { clearingCommand } from '../../src/commands/clearing.ts'
 import { approvalCode } from '../../src/identifiers.ts'
-import { type ClearingFile, listFiles } from '../../src/store/clearing/files.ts'
+import { beginCorrection } from '../../src/store/clearing/corrections.ts'
+import { type ClearingFile, findFile, listFiles } from '../../src/store/clearing/files.ts'
+import { whole } from '../../src/store/clearing/whole.ts'
 import { verifyLedger } from '../../src/store/verify.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { type LiveLedger, openLedger } from '../ledger/live-ledger.ts'
@@ -38,6 +42,33 @@ const [hold, completion, reversal] = [
   { messageClass: 'reversal', mti: '0400' },
 ] as const
 
+/** What a message over the rails brings of a card whose chip was read. */
+const factsOf = (entryMode: string, counter: string) =>
+  JSON.stringify({
+    entryMode,
+    terminalCapability: '5',
+    cardholderIdMethod: '2',
+    remoteOrder: '00',
+    characteristics: 'E',
+    validationCode: 'AB12',
+    merchant: { name: 'Café du Nil', city: 'GIZA', country: 'EG' },
+    chip: {
+      '82': '1C00',
+      '95': '0000008000',
+      '9A': '261118',
+      '9C': '00',
+      '5F34': '01',
+      '9F02': '000000001000',
+      '9F10': '06010A03A0A0000AB1',
+      '9F1A': '0818',
+      '9F1E': '5345523132333435',
+      '9F26': '0123456789ABCDEF',
+      '9F33': 'E0F8C8',
+      '9F36': counter,
+      '9F37': '89ABCDEF',
+    },
+  })
+
 /** Two days with something of everything on the card scheme's rails, at home and of the subsidies. */
 async function play(ledger: LiveLedger): Promise<void> {
   const sent = new Map<string, AuthorizationRequest>()
@@ -54,10 +85,11 @@ async function play(ledger: LiveLedger): Promise<void> {
     const { result } = await ledger.submit(message)
     if (result !== 'approved') throw new Error(`${name}: ${result}`)
   }
-  await say('purchase', 'shop', { ...visa, amountPiasters: 1_000 })
+  await say('purchase', 'shop', { ...visa, amountPiasters: 1_000, schemeFacts: factsOf('05', '0007') })
   await say('cash', 'atm', { ...visa, transactionType: '01', amountPiasters: 20_000 })
-  await say('hold', 'shop', { ...visa, ...hold, amountPiasters: 5_000 })
-  await say('capture', 'shop', { ...visa, ...completion, amountPiasters: 4_500 }, 'hold')
+  await say('hold', 'shop', { ...visa, ...hold, amountPiasters: 5_000, schemeFacts: factsOf('07', '0008') })
+  const bySlip = JSON.stringify({ entryMode: '01', capture: { sequence: 1, count: 1 } })
+  await say('capture', 'shop', { ...visa, ...completion, amountPiasters: 4_500, schemeFacts: bySlip }, 'hold')
   await say('undone', 'shop', { ...visa, amountPiasters: 2_000 })
   await say('its reversal', 'shop', { ...visa, ...reversal, amountPiasters: 2_000 }, 'undone')
   await say('shrunk', 'shop', { ...visa, amountPiasters: 3_000 })
@@ -176,6 +208,47 @@ t.test('the files of three days', async (t) => {
     const part = (layout: string, index: number) => records.filter((one) => one.layout === layout)[index]?.fields
     t.match(part('05.5', 2), { authorizedAmount: '000000005000', transactionIdentifier: '426326000000001' })
     t.match(part('05.1', 4), { cashback: '000000400' })
+    t.match(drafts[0], {
+      posEntryMode: '05',
+      posTerminalCapability: '5',
+      cardholderIdMethod: '2',
+      authCharacteristicsIndicator: 'E',
+      merchantName: 'Cafe du Nil'.padEnd(25),
+      merchantCity: 'GIZA'.padEnd(13),
+    })
+    t.match(part('05.5', 0), { validationCode: 'AB12', multipleClearingSequenceCount: '00' })
+    const chips = records.filter(({ layout }) => layout === '05.7').map(({ fields }) => fields)
+    t.equal(chips.length, 2, 'a chip was read for two')
+    t.match(chips[0], {
+      transactionCode: '05',
+      component: '7',
+      transactionType: '00',
+      cardSequenceNumber: '001',
+      terminalTransactionDate: '261118',
+      terminalCapabilityProfile: 'E0F8C8',
+      terminalCountryCode: '818',
+      terminalSerialNumber: 'SER12345',
+      unpredictableNumber: '89ABCDEF',
+      applicationTransactionCounter: '0007',
+      applicationInterchangeProfile: '1C00',
+      cryptogram: '0123456789ABCDEF',
+      iadByte1: '06',
+      iadByte2: '01',
+      iadByte3: '0A',
+      iadBytes4To7: '03A0A000',
+      iadByte8: '0A',
+      iadBytes9To16: 'B100000000000000',
+      iadByte17: '  ',
+      iadBytes18To32: ' '.repeat(30),
+      terminalVerificationResults: '0000008000',
+      cryptogramAmount: '000000001000',
+      formFactorIndicator: ' '.repeat(8),
+      issuerScript1Results: ' '.repeat(10),
+    })
+    t.match(drafts[2], { posEntryMode: '01', merchantCity: 'GIZA'.padEnd(13) }, 'a completion has its own entry mode')
+    t.match(part('05.5', 2), { multipleClearingSequenceNumber: '01', multipleClearingSequenceCount: '01' })
+    t.equal(chips[1]?.applicationTransactionCounter, '0008', 'and the chip of its hold')
+    t.match(drafts[3], { posEntryMode: '  ', merchantCity: /^[A-Z]/ }, 'what no message said is not there')
 
     const next = plainRecords(read('2026-11-19/UC.CTF.400000.20261119.1.001'))
     t.same(itemsOf(next), ['25 1000', '27 20000', '25 4500', '26 700'])
@@ -183,6 +256,11 @@ t.test('the files of three days', async (t) => {
     t.equal(`${back[0]?.arnDate}${back[0]?.arnFilmLocator}`, `${drafts[0]?.arnDate}${drafts[0]?.arnFilmLocator}`)
     t.equal(back[2]?.arnFilmLocator, drafts[2]?.arnFilmLocator, 'a reversal bears the reference of what it takes back')
     t.equal(back[0]?.purchaseDate, '1118')
+    t.equal(back[0]?.posEntryMode, '05', 'and says what that one said')
+    t.same(
+      next.filter(({ layout }) => layout === '05.7').map(({ fields }) => fields.applicationTransactionCounter),
+      ['0007', '0008'],
+    )
     const empty = plainRecords(read('2026-11-20/UC.CTF.400000.20261120.1.001'))
     t.same(
       empty.map(({ layout }) => layout),
@@ -236,6 +314,25 @@ t.test('the files of three days', async (t) => {
     t.same(statement.at(-1)?.slice(4, 9), ['1240', '0', '1240', '735', '1975'])
   })
 
+  t.test('a statement that leaves lines out of its sums is refused', async (t) => {
+    const check = (...lines: readonly string[]) =>
+      checkStatementFile(
+        (async function* () {
+          yield Buffer.from(`${['H,OUT,1,x,MIZAN,NBE,2026-11-18,1,1', ...lines].join('\n')}\n`)
+        })(),
+        'x',
+      )
+    const line = 'M,SHOP1,7,purchase,1,100,0'
+    await t.rejects(check(line, 'T,3,1,0,0,0,0,0,0,0'), {
+      message: /line 3 comes before the line \(O\) of the last outlet/,
+    })
+    await t.rejects(check(line, 'O,SHOP2,8,,shop,100,0,100,0,100', 'T,4,1,1,100,0,100,0,100,8'), {
+      message: /line 3 is not of the outlet and date of the lines before it/,
+    })
+    await t.rejects(check(line, 'U,SHOP2,8,bread,LOAF,2026-11-18,1,5,0'), { message: /line 3 is of another outlet/ })
+    t.match(await check(line, 'O,SHOP1,7,,shop,100,0,100,0,100', 'T,4,1,1,100,0,100,0,100,7'), { items: 1 })
+  })
+
   t.test('manifests make a chain', async (t) => {
     const manifests = (await listFiles(ledger.client, { types: ['MAN'] })).toReversed()
     let previous: string | null = null
@@ -246,6 +343,17 @@ t.test('the files of three days', async (t) => {
       previous = sha256?.toString('hex') ?? ''
     }
     t.equal(manifests.length, 3)
+    const source = { client: ledger.client, folder, options }
+    for (const manifest of manifests) t.match(await verifyFile(manifest, source), { ok: true }, manifest.name)
+    const [one, two] = manifests as [ClearingFile, ClearingFile]
+    const forge = `update clearing_file set sha256 = decode($2, 'hex') where id = $1`
+    await ledger.client.query(forge, [one.id, 'ab'.repeat(32)])
+    t.match(await verifyFile(two, source), { ok: false, words: /does not go on from UC.MAN.MIZAN.20261118.1.001/ })
+    await ledger.client.query(forge, [one.id, one.sha256?.toString('hex')])
+    const [other] = await listFiles(ledger.client, { businessDate: second, types: ['SUB'] })
+    await ledger.client.query(forge, [other?.id, 'ab'.repeat(32)])
+    t.match(await verifyFile(two, source), { ok: false, words: /the register has another UC.SUB.* than it names/ })
+    await ledger.client.query(forge, [other?.id, other?.sha256?.toString('hex')])
   })
 
   t.test('whatever is run again, or lost, comes out the same', async (t) => {
@@ -295,10 +403,19 @@ t.test('the files of three days', async (t) => {
         fields: { accountNumber: /^4000\d\d\*{6}\d{4}$/, destinationAmount: '000000001000' },
       })
       t.notMatch(JSON.stringify(view), /\d{16}/)
-      writeFileSync(place, Buffer.concat([bytes.subarray(0, 168 * 4), bytes.subarray(168 * 5)]))
+      const oneLine = (async function* () {
+        for (let index = 0; index < 100; index++) yield Buffer.alloc(1_000, 'x')
+      })()
+      const pieces = await viewFile(oneLine, { type: 'PAY', name: 'one line' }, { from: 1, limit: 100 })
+      t.same(
+        pieces.records.map(({ fields }) => fields.text?.length),
+        [...Array.from({ length: 24 }, () => 4_096), 1_696],
+        'a file of one line is shown in pieces',
+      )
+      writeFileSync(place, Buffer.concat([bytes.subarray(0, 168 * 5), bytes.subarray(168 * 6)]))
       t.match(await verifyFile(network, source), {
         ok: false,
-        words: /record 5, TC 07 TCR 1: stands without part 0/,
+        words: /record 6, TC 07 TCR 1: stands without part 0/,
       })
       writeFileSync(place, bytes)
 
@@ -346,6 +463,72 @@ t.test('the files of three days', async (t) => {
       await ledger.client.query(mend)
     }
     t.same(await failed(), [])
+  })
+
+  t.test('what a receiver has refused goes out again in a file with the next number', async (t) => {
+    const { client } = ledger
+    const work = { client, options: { ...options, processingBin: '400009' }, context: contextOf(first) }
+    const fileOf = async (name: string) => (await findFile(client, name)) as ClearingFile
+    const [ctf, sub] = ['UC.CTF.400000.20261118.1', 'UC.SUB.NBE-01.20261118.1']
+    const [network, bread] = [await fileOf(`${ctf}.001`), await fileOf(`${sub}.001`)]
+    const correct = async ({ id }: ClearingFile) => {
+      const order = { actor: 'test', reason: 'account closed' }
+      return await writeCorrection(await whole(client, () => beginCorrection(client, id, order)), 'test', work)
+    }
+    await client.query(`update clearing_file set state = 'acknowledged' where id = $1`, [bread.id])
+    await t.rejects(correct(bread), { message: /the receiver has taken it; what is wrong is taken back/ })
+    await client.query(`update clearing_file set state = 'rejected' where id = any ($1)`, [[network.id, bread.id]])
+    await client.query(
+      `update outlet_detail set settlement_account = 'EG' || lpad('7', 27, '7')
+       where outlet_id in (select id from outlet where category = 'bakery')`,
+    )
+    const before = await verifyLedger(ledger.url)
+    const { file, manifest } = await correct(bread)
+    t.match(file, { name: `${sub}.002`, state: 'written', correctsId: bread.id, items: 2 })
+    const old = read(`2026-11-18/${sub}.001`).toString()
+    t.equal(
+      read(`2026-11-18/${sub}.002`).toString(),
+      old
+        .replace(`${sub}.001`, `${sub}.002`)
+        .replace(',2026-11-18,1,1\n', ',2026-11-18,1,2\n')
+        .replaceAll(/EG0{10,}\d+/g, `EG${'7'.repeat(27)}`),
+      'its items, and the account as it is now',
+    )
+    t.match(await fileOf(bread.name), { state: 'superseded', items: 2 })
+    const named = JSON.parse(readFileSync(path.join(folder, manifest.path), 'utf8')) as { files: { name: string }[] }
+    t.ok(named.files.some(({ name }) => name === file.name))
+    t.notOk(named.files.some(({ name }) => name === bread.name))
+    t.match(
+      await verifyFile(manifest, { client, folder, options }),
+      { ok: true },
+      'it goes on from that of a later date',
+    )
+    const again = await correct(await fileOf(bread.name))
+    t.same([again.file.id, again.manifest.id], [file.id, manifest.id], 'asked for once more it is the same')
+
+    const place = `2026-11-18/${ctf}`
+    const { file: corrected } = await correct(network)
+    const [was, is] = [plainRecords(read(`${place}.001`)), plainRecords(read(`${place}.002`))]
+    t.match(is[0]?.fields, { outgoingFileId: '002', processingBin: '400009' })
+    t.same(is.slice(1, -4), was.slice(1, -4), 'items keep their reference numbers')
+    const next = await fileOf('UC.CTF.400000.20261119.1.001')
+    t.match(await verifyFile(next, { client, folder, options }), { ok: true }, 'and what takes them back has the same')
+    for (const one of [corrected, file, await fileOf(network.name), await fileOf(bread.name)]) {
+      t.match(await verifyFile(one, { client, folder, options }), { ok: true }, one.name)
+    }
+    rmSync(path.join(folder, network.path))
+    t.match(await verifyFile(await fileOf(network.name), { client, folder, options }), { ok: true, words: /is gone/ })
+    const { state, words } = await run(first, balanceStep())
+    t.equal(state, 'done', words)
+    t.same(await verifyLedger(ledger.url), before)
+    const items = `select distinct file from clearing_items where business_date = '2026-11-18' order by 1`
+    const { rows } = await client.query<{ file: string }>(items)
+    t.same(
+      rows.map((row) => row.file),
+      [corrected.name, file.name, 'UC.SUB.NOBANK-04.20261118.1.001'],
+    )
+    const elsewhere = 'select move_clearing_items($1, $2)'
+    await t.rejects(client.query(elsewhere, [file.id, corrected.id]), { message: /is no correction of file/ })
   })
 
   const checks = await verifyLedger(ledger.url)

@@ -108,6 +108,17 @@ test('the demo ends its day: files, banks and reconciliation, with nothing open'
     [],
   )
 
+  // What a bank takes amiss goes out again under the next number.
+  const wrong = files.find(({ name }) => name.includes('.SUB.'))?.name ?? ''
+  const day = wrong.split('.')[3]?.replace(/(....)(..)(..)/, '$1-$2-$3') ?? ''
+  const right = wrong.replace(/001$/, '002')
+  await succeeds(t, demo, 'clearing', 'correct', wrong, '--reason', 'the bank cannot read it')
+  await succeeds(t, demo, 'clearing', 'deliver', day)
+  const now = readdirSync(delivered, { recursive: true, encoding: 'utf8' }).map((name) => path.basename(name))
+  t.ok(now.includes(right) && now.includes(`${right}.p7s`), right)
+  await succeeds(t, demo, 'clearing', 'verify', day)
+  await succeeds(t, demo, 'verify')
+
   // Once more: the day is closed, and nothing is made twice.
   const again = await succeeds(
     t,

@@ -32,6 +32,7 @@ import {
   withFields,
 } from '../../src/simulator/network-clearing.ts'
 import { askCutover } from '../../src/store/clearing/business-day.ts'
+import { beginCorrection } from '../../src/store/clearing/corrections.ts'
 import { listFiles } from '../../src/store/clearing/files.ts'
 import {
   disputeEvents,
@@ -496,6 +497,17 @@ t.test('incoming clearing', async (suite) => {
       client.query('update outgoing_dispute_item set amount_piasters = 1 where dispute_id = $1', [lost]),
       /stands in file \d+ and cannot be changed/,
     )
+    await client.query('begin')
+    const [outgoing] = await listFiles(client, { businessDate: today, direction: 'out', types: ['CTF'] })
+    const correction = await beginCorrection(client, outgoing?.id ?? 0, { actor: 'test', reason: 'refused' })
+    const moved = 'select count(*)::integer as items from outgoing_dispute_item where file_id = $1'
+    const { rows: moves } = await client.query(moved, [correction.id])
+    test.same(moves, [{ items: back.length }], 'it goes over to a correction of its file with the other items')
+    await test.rejects(
+      client.query('update outgoing_dispute_item set file_id = $1 where file_id = $2', [outgoing?.id, correction.id]),
+      /stands in file \d+ and cannot be changed/,
+    )
+    await client.query('rollback')
     const again = withFields(items[0] as NetworkTransaction, '0', { usageCode: '2' })
     const stranger = withFields(items[2] as NetworkTransaction, '0', { usageCode: '2' })
     const answer = await receiveNetworkFile(write([again, stranger]), context)

@@ -1,20 +1,40 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import fs from 'node:fs/promises'
+import { syncBuiltinESMExports } from 'node:module'
 import path from 'node:path'
 import t from 'tap'
 import type { CivilDate } from '../../src/calendar.ts'
 import { unfinishedName, writeAtomically } from '../../src/clearing/atomic-file.ts'
+import { fileEvents, noteFileEvent } from '../../src/store/clearing/file-events.ts'
 import {
-  fileEvents,
+  listAllFiles,
   listFiles,
   moveFile,
   type NewFile,
-  noteFileEvent,
   recordWritten,
   registerFile,
 } from '../../src/store/clearing/files.ts'
 import { connect } from '../../src/store/connection.ts'
 import { createTestDatabase } from '../support/database.ts'
+
+/** Folders that were opened to be written to the disk. */
+async function foldersSynced(work: () => Promise<unknown>): Promise<string[]> {
+  const { open } = fs
+  const opened: string[] = []
+  fs.open = (async (name: string, flags: string, mode?: number) => {
+    if (flags === 'r') opened.push(name)
+    return await open(name, flags, mode)
+  }) as typeof open
+  syncBuiltinESMExports()
+  try {
+    await work()
+  } finally {
+    fs.open = open
+    syncBuiltinESMExports()
+  }
+  return opened
+}
 
 const hashOf = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest()
 const date = 20261122 as CivilDate
@@ -49,6 +69,11 @@ t.test('a file is there whole or not at all', async (t) => {
     throw new Error('the cursor broke')
   })
   await t.rejects(failing, { message: 'the cursor broke' })
+  t.same(
+    await foldersSynced(() => writeAtomically(path.join(folder, 'in', 'deep', 'b.txt'), async () => undefined)),
+    [path.join(folder, 'in'), folder, path.join(folder, 'in', 'deep')],
+    'a folder that was made lasts, with those it lies in',
+  )
   t.equal(readFileSync(file, 'utf8'), 'short')
   t.same(readdirSync(path.dirname(file)), ['a.txt'])
   t.notOk(existsSync(unfinishedName(file)))
@@ -101,6 +126,13 @@ t.test('the register of files', async (t) => {
     (await listFiles(client, { businessDate: date, direction: 'in' })).map(({ name }) => name),
     ['itf-1'],
   )
+  await client.query(
+    `insert into clearing_file (direction, type, institution, business_date, cycle, sequence, name, path, state)
+     select 'out', 'PAY', 'B' || n / 900, $1, 1, 1 + n % 900, 'many-' || n, 'out/many-' || n, 'selected' from generate_series(1, 1005) n`,
+    ['2026-11-22'],
+  )
+  t.equal((await listFiles(client, { types: ['PAY'] })).length, 1_000, 'a page')
+  t.equal(new Set((await listAllFiles(client, { types: ['PAY'] })).map(({ id }) => id)).size, 1_005)
   await t.rejects(client.query('delete from clearing_file_event'), { code: '42501' })
   await t.rejects(client.query(`update clearing_file set name = 'x'`), { code: '42501' })
 })

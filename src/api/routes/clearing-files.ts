@@ -3,14 +3,8 @@ import { formatDate } from '../../calendar.ts'
 import { contentOf } from '../../clearing/outgoing/file-content.ts'
 import { viewFile } from '../../clearing/outgoing/file-view.ts'
 import { MizanError } from '../../errors.ts'
-import {
-  type ClearingFile,
-  fileEvents,
-  fileStates,
-  fileTypes,
-  listFiles,
-  readFile,
-} from '../../store/clearing/files.ts'
+import { fileEvents } from '../../store/clearing/file-events.ts'
+import { type ClearingFile, fileStates, fileTypes, listFiles, readFile } from '../../store/clearing/files.ts'
 import { connect } from '../../store/connection.ts'
 import { idCursor, instantOf, page, rowsFor } from '../cursor.ts'
 import { dayOf } from '../days.ts'

@@ -35,22 +35,24 @@ export function acknowledgeStep(
 export async function judgeAnswers(client: Client, work: StepWork): Promise<DayStepOutcome> {
   const businessDate = formatDate(work.businessDate)
   const deliveries = await listDeliveries(client, { businessDate, limit: FILES_MAX })
-  const rejected = deliveries.filter((one) => one.answer === 'rejected' || one.fileState === 'rejected')
+  // What a correction has taken the place of waits for nothing.
+  const standing = deliveries.filter(({ fileState }) => fileState !== 'superseded')
+  const rejected = standing.filter((one) => one.answer === 'rejected' || one.fileState === 'rejected')
   if (rejected.length > 0) {
     const words = rejected
       .slice(0, NAMED_MAX)
       .map(({ name, answerReason }) => `${name} (${answerReason ?? 'no reason'})`)
-    const way = 'mend what is wrong and send a corrected file: mizan clearing resend'
+    const way = 'mend what is wrong, write a corrected file with mizan clearing correct, and deliver that'
     return { state: 'blocked', words: `rejected by the receiver: ${words.join(', ')}; ${way}` }
   }
-  const missing = deliveries.filter(isMissing)
+  const missing = standing.filter(isMissing)
   const overdue = missing.filter(({ acknowledgeByMs = 0 }) => acknowledgeByMs < work.nowMs())
   if (overdue.length > 0) {
     events.acknowledgementsOverdue(work.log, { files: namesOf(overdue), businessDate })
     return { state: 'waiting', words: `no answer in time for ${namesOf(overdue).join(', ')}: ask the receiver` }
   }
   if (missing.length > 0) return { state: 'waiting', words: `no answer yet for ${namesOf(missing).join(', ')}` }
-  const answered = deliveries.filter(({ acknowledgeByMs }) => acknowledgeByMs !== undefined).length
+  const answered = standing.filter(({ acknowledgeByMs }) => acknowledgeByMs !== undefined).length
   const words = answered === 0 ? 'no answer is expected' : `${answered} files acknowledged`
   return { state: 'done', words, detail: { acknowledged: answered } }
 }

@@ -1,6 +1,7 @@
 import { moneyAccount } from '../../ledger/accounts.ts'
 import type { Queryable } from '../../store/access-pool.ts'
-import { moveFile, noteFileEvent } from '../../store/clearing/files.ts'
+import { noteFileEvent } from '../../store/clearing/file-events.ts'
+import { moveFile } from '../../store/clearing/files.ts'
 import { addReturn, addTotal, outgoingFileOf } from '../../store/clearing/network-files.ts'
 import { noteFeePosted, type OpenItem, openItems } from '../../store/clearing/network-outcomes.ts'
 import { awaitPostings, type Posting, requestPostings } from '../../store/clearing/postings.ts'

@@ -33,6 +33,9 @@ export async function* contentOf(file: ClearingFile, source: ContentSource): Asy
     yield* createReadStream(place, { highWaterMark: CHUNK_BYTES }) as AsyncIterable<Buffer>
     return
   }
+  if (file.state === 'superseded') {
+    throw new MizanError('NOT_FOUND', `${file.name} was superseded: its items stand in its correction`)
+  }
   if (file.direction !== 'out' || !FILE_TYPES.some((type) => type === file.type)) {
     throw new MizanError('NOT_FOUND', `${file.path} is not in the clearing folder any more`)
   }

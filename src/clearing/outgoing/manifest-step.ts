@@ -1,6 +1,14 @@
 import path from 'node:path'
 import { type CivilDate, formatDate } from '../../calendar.ts'
-import { type ClearingFile, listFiles, manifestBefore, registerFile } from '../../store/clearing/files.ts'
+import { MizanError } from '../../errors.ts'
+import {
+  type ClearingFile,
+  fileName,
+  lastManifest,
+  listAllFiles,
+  outgoingPath,
+  registerFile,
+} from '../../store/clearing/files.ts'
 import type { Client } from '../../store/connection.ts'
 import { writeAtomically } from '../atomic-file.ts'
 import { manifestText } from './manifest.ts'
@@ -26,19 +34,21 @@ export interface ManifestOptions {
  */
 export async function writeManifest(client: Client, options: ManifestOptions): Promise<ClearingFile> {
   const { businessDate, folder, actor, centre } = options
-  const all = await listFiles(client, { businessDate, direction: 'out' })
+  const all = await listAllFiles(client, { businessDate, direction: 'out' })
   const files = all.filter(({ type, state }) => type !== 'MAN' && state !== 'selected' && state !== 'superseded')
   const manifests = all.filter(({ type }) => type === 'MAN').toSorted((a, b) => a.sequence - b.sequence)
   const last = manifests.at(-1)
   if (last !== undefined && isOf(last, files)) return await keepManifest(last, files, options)
   const sequence = (last?.sequence ?? 0) + 1
-  if (sequence > MANIFESTS_MAX) throw new Error(`there are ${MANIFESTS_MAX} manifests of ${formatDate(businessDate)}`)
-  const before = last ?? (await manifestBefore(client, businessDate))
+  if (sequence > MANIFESTS_MAX) {
+    throw new MizanError('CONFLICT', `there are ${MANIFESTS_MAX} manifests of ${formatDate(businessDate)} already`)
+  }
+  const before = await lastManifest(client)
   const source = { centre, businessDate, cycle: 1, sequence, files, previousSha256: before?.sha256 }
   const key = { direction: 'out', type: 'MAN', institution: centre, businessDate, cycle: 1, sequence } as const
-  const name = `UC.MAN.${centre}.${businessDate}.1.${String(sequence).padStart(3, '0')}`
   const text = manifestText(source)
-  const written = await writeAtomically(path.join(folder, 'out', formatDate(businessDate), name), async (sink) => {
+  const place = path.join(folder, outgoingPath(businessDate, fileName(key)))
+  const written = await writeAtomically(place, async (sink) => {
     await sink.text(text)
   })
   const content = {
@@ -49,7 +59,7 @@ export async function writeManifest(client: Client, options: ManifestOptions): P
     totals: { files: files.map(hashOf) },
     ...(before?.sha256 === undefined ? {} : { previousSha256: before.sha256 }),
   }
-  return await registerFile(client, { ...key, name, state: 'written', content }, actor)
+  return await registerFile(client, { ...key, state: 'written', content }, actor)
 }
 
 /** A manifest that stands is there on disk too, as it was. */
@@ -67,7 +77,7 @@ async function keepManifest(
     await sink.text(text)
   })
   if (manifest.sha256?.equals(written.sha256) !== true) {
-    throw new Error(`the manifest ${manifest.name} comes out another than it was written`)
+    throw new MizanError('CONFLICT', `the manifest ${manifest.name} comes out another than it was written`)
   }
   return manifest
 }

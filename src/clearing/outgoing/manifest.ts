@@ -13,6 +13,19 @@ export interface ManifestSource {
   readonly previousSha256: Buffer | undefined
 }
 
+/** A file as a manifest names it. */
+export interface ManifestEntry {
+  readonly name: string
+  readonly bytes: number
+  readonly sha256: string
+}
+
+/** What a manifest says that is held against others. */
+export interface ManifestContent {
+  readonly previousSha256: string | null
+  readonly files: readonly ManifestEntry[]
+}
+
 /**
  * The manifest of a date: each file with its bytes, hash, counts and totals, and the hash of the manifest before, so that
  * none can be left out or exchanged without a break in the chain. JSON, two blanks deep; the same files give the same bytes.

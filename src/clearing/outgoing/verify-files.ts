@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto'
+import { readFile as readText, stat } from 'node:fs/promises'
+import path from 'node:path'
 import { describeError } from '../../errors.ts'
 import { itemTotals } from '../../store/clearing/file-totals.ts'
-import type { ClearingFile } from '../../store/clearing/files.ts'
+import { type ClearingFile, lastManifest, listAllFiles } from '../../store/clearing/files.ts'
 import { differencesOf } from './balance-step.ts'
 import { type ContentSource, contentOf } from './file-content.ts'
 import { FILE_TYPES } from './file-steps.ts'
+import type { ManifestContent } from './manifest.ts'
 import { readContent } from './read-back.ts'
 
 /** How a file of the register was found. */
@@ -22,7 +25,9 @@ export interface FileVerdict {
 export async function verifyFile(file: ClearingFile, source: ContentSource): Promise<FileVerdict> {
   const { name, state } = file
   if (state === 'selected') return { name, ok: false, words: 'is not written yet' }
+  if (state === 'superseded') return await verifySuperseded(file, source)
   try {
+    if (file.type === 'MAN') return await verifyManifest(file, source)
     if (!FILE_TYPES.some((type) => type === file.type)) return await verifyHash(file, source)
     const read = await readContent(contentOf(file, source), file)
     const items = (await itemTotals(source.client, file.businessDate)).get(file.id)
@@ -34,6 +39,15 @@ export async function verifyFile(file: ClearingFile, source: ContentSource): Pro
   }
 }
 
+/** Its items are in its correction; what is left of it must be what it was. */
+async function verifySuperseded(file: ClearingFile, source: ContentSource): Promise<FileVerdict> {
+  const { name } = file
+  const isThere = await stat(path.join(source.folder, file.path)).catch(() => undefined)
+  if (isThere === undefined) return { name, ok: true, words: 'superseded; its clear form is gone' }
+  const { ok, words } = await verifyHash(file, source)
+  return { name, ok, words: ok ? `superseded, ${words}` : words }
+}
+
 async function verifyHash(file: ClearingFile, source: ContentSource): Promise<FileVerdict> {
   const hash = createHash('sha256')
   let bytes = 0
@@ -43,4 +57,22 @@ async function verifyHash(file: ClearingFile, source: ContentSource): Promise<Fi
   }
   const ok = file.sha256?.equals(hash.digest()) === true
   return { name: file.name, ok, words: ok ? `${bytes} bytes` : 'was changed since it was written' }
+}
+
+/** A manifest is as it was written, names files as the register has them, and goes on from the manifest before it. */
+async function verifyManifest(file: ClearingFile, source: ContentSource): Promise<FileVerdict> {
+  const { name } = file
+  const { ok, words } = await verifyHash(file, source)
+  if (!ok) return { name, ok, words }
+  const { client } = source
+  const text = await readText(path.join(source.folder, file.path), 'utf8')
+  const { files, previousSha256 } = JSON.parse(text) as ManifestContent
+  const known = new Map((await listAllFiles(client, { businessDate: file.businessDate })).map((one) => [one.name, one]))
+  const wrong = files.find((one) => known.get(one.name)?.sha256?.toString('hex') !== one.sha256)
+  if (wrong !== undefined) return { name, ok: false, words: `the register has another ${wrong.name} than it names` }
+  const before = await lastManifest(client, file.id)
+  if (previousSha256 !== (before?.sha256?.toString('hex') ?? null)) {
+    return { name, ok: false, words: `does not go on from ${before?.name ?? 'nothing'}, the manifest before it` }
+  }
+  return { name, ok: true, words: `${files.length} files, ${words}` }
 }

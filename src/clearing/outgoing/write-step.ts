@@ -3,13 +3,9 @@ import path from 'node:path'
 import type { ProgrammeCatalogue } from '../../benefit/programme-book.ts'
 import { type CivilDate, formatDate } from '../../calendar.ts'
 import { readChargebacks } from '../../store/clearing/chargebacks.ts'
-import { type ClearingFile, type FileContent, listFiles, recordWritten } from '../../store/clearing/files.ts'
-import {
-  readClearingOutlets,
-  readNetworkItems,
-  readStatementLines,
-  readSubsidyItems,
-} from '../../store/clearing/items.ts'
+import { type ClearingFile, type FileContent, listAllFiles, recordWritten } from '../../store/clearing/files.ts'
+import { readClearingOutlets, readStatementLines, readSubsidyItems } from '../../store/clearing/items.ts'
+import { readNetworkItems } from '../../store/clearing/outgoing-items.ts'
 import { inSnapshot } from '../../store/clearing/row-stream.ts'
 import { NO_BANK } from '../../store/clearing/selection.ts'
 import { type Client, connect } from '../../store/connection.ts'
@@ -69,12 +65,12 @@ async function writeFiles(context: DayStepContext, options: FileStepOptions): Pr
 
 /** The files of a date that are made of its items, in the order in which they are written. */
 export async function ownFiles(client: Client, businessDate: CivilDate): Promise<ClearingFile[]> {
-  const files = await listFiles(client, { businessDate, direction: 'out', types: FILE_TYPES })
+  const files = await listAllFiles(client, { businessDate, direction: 'out', types: FILE_TYPES })
   return files.filter(({ state }) => state !== 'superseded').toReversed()
 }
 
 /** Writes a file unless it stands there as it was written. @throws MizanError CONFLICT when it comes out another */
-async function writeOne(file: ClearingFile, writing: Writing): Promise<ClearingFile> {
+export async function writeOne(file: ClearingFile, writing: Writing): Promise<ClearingFile> {
   const { client, context } = writing
   context.signal.throwIfAborted()
   const place = path.join(context.folder, file.path)
@@ -100,7 +96,7 @@ export async function fillFile(sink: FileSink, file: ClearingFile, writing: Writ
   const [bank = '', programme = ''] = file.institution.split('-')
   const { client, options, catalogue } = writing
   const { name, businessDate, cycle, sequence } = file
-  const outlets = await readClearingOutlets(client, businessDate, bank === NO_BANK ? undefined : bank)
+  const outlets = await readClearingOutlets(client, file, bank === NO_BANK ? undefined : bank)
   const head = { name, centre: options.centre, bank, businessDate, cycle, sequence, catalogue, outlets }
   if (file.type === 'OUT') {
     const lines = readStatementLines(client, businessDate, bank === NO_BANK ? undefined : bank)

@@ -1,6 +1,7 @@
 import { type CivilDate, formatDate, parseDate } from '../../calendar.ts'
 import { MizanError } from '../../errors.ts'
 import type { Queryable } from '../access-pool.ts'
+import { noteFileEvent } from './file-events.ts'
 
 export const fileTypes = ['CTF', 'ITF', 'SUB', 'OUT', 'MAN', 'PAY', 'NET', 'ACK', 'STM', 'STS', 'RET'] as const
 export type FileType = (typeof fileTypes)[number]
@@ -64,6 +65,8 @@ export interface ClearingFile extends FileKey {
   readonly grossPiasters: bigint
   readonly totals: Readonly<Record<string, unknown>>
   readonly previousSha256: Buffer | undefined
+  /** The file that this one corrects. */
+  readonly correctsId: number | undefined
   readonly createdAtMs: number
 }
 
@@ -75,6 +78,8 @@ export interface NewFile extends FileKey {
   readonly path?: string
   readonly state: FileState
   readonly content?: FileContent
+  /** The file that it corrects. */
+  readonly correctsId?: number
 }
 
 interface Row {
@@ -95,11 +100,12 @@ interface Row {
   readonly gross_piasters: string
   readonly totals: Record<string, unknown>
   readonly previous_sha256: Buffer | null
+  readonly corrects_id: string | null
   readonly created_at: Date
 }
 
 const columns = `id, direction, type, institution, business_date, cycle, sequence, name, path, state, bytes, sha256, records,
-  items, gross_piasters, totals, previous_sha256, created_at`
+  items, gross_piasters, totals, previous_sha256, corrects_id, created_at`
 const LIST_MAX = 1_000
 
 /** `UC.CTF.400000.20261122.1.001`, with `.xml` behind it where the content is XML. */
@@ -122,8 +128,8 @@ export async function registerFile(client: Queryable, file: NewFile, actor: stri
   const { content } = file
   const inserted = await client.query<Row>(
     `insert into clearing_file (direction, type, institution, business_date, cycle, sequence, name, path, state, bytes,
-       sha256, records, items, gross_piasters, totals, previous_sha256)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+       sha256, records, items, gross_piasters, totals, previous_sha256, corrects_id)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
      on conflict do nothing returning ${columns}`,
     [
       file.direction,
@@ -142,6 +148,7 @@ export async function registerFile(client: Queryable, file: NewFile, actor: stri
       String(content?.grossPiasters ?? 0n),
       JSON.stringify(content?.totals ?? {}),
       content?.previousSha256 ?? null,
+      file.correctsId ?? null,
     ],
   )
   const [row] = inserted.rows
@@ -234,61 +241,6 @@ export async function moveFile(client: Queryable, id: number, move: FileMove): P
   return fileOf(row)
 }
 
-/** Something that happened to a file. */
-export interface FileEvent {
-  readonly id: number
-  readonly atMs: number
-  readonly actor: string
-  readonly action: string
-  readonly from: FileState | undefined
-  readonly to: FileState | undefined
-  readonly detail: Readonly<Record<string, unknown>>
-}
-
-/** Adds to a file's history what changes no state, such as an attempt to deliver it. */
-export async function noteFileEvent(
-  client: Queryable,
-  fileId: number,
-  event: {
-    readonly action: string
-    readonly actor: string
-    readonly from?: FileState
-    readonly to?: FileState
-    readonly detail?: Readonly<Record<string, unknown>> | undefined
-  },
-): Promise<void> {
-  await client.query(
-    `insert into clearing_file_event (file_id, actor, action, from_state, to_state, detail) values ($1, $2, $3, $4, $5, $6)`,
-    [fileId, event.actor, event.action, event.from ?? null, event.to ?? null, JSON.stringify(event.detail ?? {})],
-  )
-}
-
-/** A file's history, oldest first. */
-export async function fileEvents(client: Queryable, fileId: number): Promise<FileEvent[]> {
-  const { rows } = await client.query<{
-    id: string
-    at: Date
-    actor: string
-    action: string
-    from_state: FileState | null
-    to_state: FileState | null
-    detail: Record<string, unknown>
-  }>(
-    `select id, at, actor, action, from_state, to_state, detail from clearing_file_event where file_id = $1
-     order by id limit ${LIST_MAX}`,
-    [fileId],
-  )
-  return rows.map((row) => ({
-    id: Number(row.id),
-    atMs: row.at.getTime(),
-    actor: row.actor,
-    action: row.action,
-    from: row.from_state ?? undefined,
-    to: row.to_state ?? undefined,
-    detail: row.detail,
-  }))
-}
-
 /** @throws MizanError NOT_FOUND */
 export async function readFile(client: Queryable, id: number): Promise<ClearingFile> {
   const { rows } = await client.query<Row>(`select ${columns} from clearing_file where id = $1`, [id])
@@ -313,12 +265,15 @@ export async function findFileByKey(client: Queryable, key: FileKey): Promise<Cl
   return rows[0] === undefined ? undefined : fileOf(rows[0])
 }
 
-/** The last manifest of an earlier date; undefined when there is none. */
-export async function manifestBefore(client: Queryable, date: CivilDate): Promise<ClearingFile | undefined> {
+/**
+ * The manifest that was written last, whatever its date; undefined when there is none.
+ * @param beforeId of one: the manifest that was written before that
+ */
+export async function lastManifest(client: Queryable, beforeId?: number): Promise<ClearingFile | undefined> {
   const { rows } = await client.query<Row>(
-    `select ${columns} from clearing_file where direction = 'out' and type = 'MAN' and business_date < $1
-     order by business_date desc, cycle desc, sequence desc limit 1`,
-    [formatDate(date)],
+    `select ${columns} from clearing_file where direction = 'out' and type = 'MAN' and ($1::bigint is null or id < $1)
+     order by id desc limit 1`,
+    [beforeId ?? null],
   )
   return rows[0] === undefined ? undefined : fileOf(rows[0])
 }
@@ -335,7 +290,7 @@ export interface FileFilter {
   readonly limit?: number
 }
 
-/** Files, the newest first. */
+/** Files, the newest first: a page of them. */
 export async function listFiles(client: Queryable, filter: FileFilter = {}): Promise<ClearingFile[]> {
   const { rows } = await client.query<Row>(
     `select ${columns} from clearing_file
@@ -353,6 +308,20 @@ export async function listFiles(client: Queryable, filter: FileFilter = {}): Pro
     ],
   )
   return rows.map(fileOf)
+}
+
+/** All files that are wanted, however many, the newest first. */
+export async function listAllFiles(
+  client: Queryable,
+  filter: Omit<FileFilter, 'beforeId' | 'limit'>,
+): Promise<ClearingFile[]> {
+  const found: ClearingFile[] = []
+  for (let last: ClearingFile | undefined; ; ) {
+    const page = await listFiles(client, last === undefined ? filter : { ...filter, beforeId: last.id })
+    found.push(...page)
+    last = page.at(-1)
+    if (page.length < LIST_MAX) return found
+  }
 }
 
 function fileOf(row: Row): ClearingFile {
@@ -374,6 +343,7 @@ function fileOf(row: Row): ClearingFile {
     grossPiasters: BigInt(row.gross_piasters),
     totals: row.totals,
     previousSha256: row.previous_sha256 ?? undefined,
+    correctsId: row.corrects_id === null ? undefined : Number(row.corrects_id),
     createdAtMs: row.created_at.getTime(),
   }
 }
