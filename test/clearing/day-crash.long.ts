@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -14,8 +15,8 @@ import { ask, purchaseOf, writerWorld } from '../support/writer.ts'
 const CUTOVER_MINUTES = 1_350
 const RUNS_MAX = 2_000
 /**
- * Of the words to the database, every so many-th is the one before which a process dies: `npm run day:crashes` takes each
- * of them, which is a matter of a quarter of an hour.
+ * Of the words to the database and the file system, every so many-th is the one before which a process dies:
+ * `npm run day:crashes` takes each of them, which is a matter of half an hour.
  */
 const EVERY = Number(process.env.MIZAN_DAY_CRASH_EVERY ?? 8)
 const DEATHS_MIN = 50 / EVERY
@@ -23,18 +24,33 @@ const child = fileURLToPath(new URL('day-crash-process.ts', import.meta.url))
 const folder = mkdtempSync(path.join(tmpdir(), 'mizan-day-crash-'))
 t.teardown(() => rmSync(folder, { recursive: true, force: true }))
 
+/** Files beside others that vouch for them: made with keys of their own in each database. */
+const withKeys = /\.(p7m|p7s)$/
+
+/** What lies in a folder: no temporary file is left of a run that died. */
+function filesIn(clearing: string): Record<string, string> {
+  const names = readdirSync(clearing, { recursive: true, encoding: 'utf8' }).toSorted()
+  const files = names.filter((name) => statSync(path.join(clearing, name)).isFile())
+  return Object.fromEntries(
+    files.map((name) => {
+      const bytes = readFileSync(path.join(clearing, name))
+      return [name, withKeys.test(name) ? 'there' : createHash('sha256').update(bytes).digest('hex')]
+    }),
+  )
+}
+
 /** What a day came to: everything but when it happened. */
-async function outcomeOf(url: string, date: CivilDate): Promise<unknown> {
+async function outcomeOf(url: string, date: CivilDate, clearing: string): Promise<unknown> {
   const client = await connect({ url, name: 'mizan test' })
   try {
     const read = async (text: string) => (await client.query(text, [formatDate(date)])).rows
     return {
+      disk: filesIn(clearing),
       day: await read('select state, lanes_closed_at is not null as lanes from business_day where business_date = $1'),
       steps: await read('select step, state from business_day_step where business_date = $1 order by ordinal'),
       balances: await read('select * from business_day_balance where business_date = $1 order by kind, owner'),
       files: await read(
-        `select direction, type, institution, cycle, sequence, name, state, bytes, records, items, gross_piasters, totals
-           , case when type <> 'MAN' then sha256 end as sha256
+        `select direction, type, institution, cycle, sequence, name, state, bytes, records, items, gross_piasters, totals, sha256
          from clearing_file where business_date = $1 order by name`,
       ),
       items: await read(
@@ -115,7 +131,7 @@ t.test('a machine that is killed anywhere ends with the same rows and files', { 
     if (isKilled) t.ok(deaths > DEATHS_MIN, `${deaths} deaths`)
     await running.stop()
     await client.end()
-    outcomes.push(await outcomeOf(url, day))
+    outcomes.push(await outcomeOf(url, day, path.join(folder, `var-${index}`, 'clearing')))
     t.same(
       (await verifyLedger(url)).filter(({ ok }) => !ok),
       [],
