@@ -76,7 +76,13 @@ export async function* readBankFile(
       refuseOthers(options.file, chunk)
       first = false
     }
-    reader.write(chunk)
+    try {
+      reader.write(chunk)
+    } catch (error) {
+      // Whose file it is may stand right before what it is refused for.
+      yield* taker.take()
+      throw error
+    }
     yield* taker.take()
   }
   reader.end()
