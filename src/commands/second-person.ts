@@ -5,6 +5,7 @@ import { noteLogin, noteWrongPassword, type Role, readLogin } from '../store/acc
 import type { Client } from '../store/connection.ts'
 import type { CommandIo } from './command-io.ts'
 import { withTries } from './custodian-login.ts'
+import { authorOf } from './keys-desk.ts'
 
 /** What the second person is asked for, and who it may be. */
 export interface SecondPerson {
@@ -16,7 +17,8 @@ export interface SecondPerson {
 }
 
 /**
- * Lets a second person log in at a command: a user of the API, by name and password, with one of the roles.
+ * Lets a second person log in at a command: a user of the API, by name and password, with one of the roles, and of another name
+ * than the account of the operating system under which the command runs.
  * @returns the actor, as it stands in the audit
  * @throws MizanError UNAUTHENTICATED, FORBIDDEN, PASSWORD_CHANGE_REQUIRED
  */
@@ -34,6 +36,14 @@ export async function logInSecondPerson(io: CommandIo, client: Client, wanted: S
         throw new MizanError('UNAUTHENTICATED', 'mizan user list shows who may log in, and who is locked')
       }
       if (record.mustChange) throw new MizanError('PASSWORD_CHANGE_REQUIRED')
+      // Also who it was before `sudo`.
+      if (
+        authorOf(io)
+          .user.split(/[\s()]+/)
+          .includes(name)
+      ) {
+        throw new MizanError('FORBIDDEN', `${name} asks for it: another person agrees`)
+      }
       if (!record.roles.some((role) => wanted.roles.includes(role))) {
         throw new MizanError('FORBIDDEN', `${wanted.what} is for ${wanted.roles.join(' and ')}`)
       }
