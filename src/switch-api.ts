@@ -4,7 +4,7 @@ import path from 'node:path'
 import { apiPlugin } from './api/api.ts'
 import type { RoutePlugin } from './api/http-server.ts'
 import type { ApiServices } from './api/services.ts'
-import type { WriteOffLimit } from './clearing/reconciliation/desk.ts'
+import { writeOffLimitsOf } from './clearing/reconciliation/desk.ts'
 import type { Config } from './config/config.ts'
 import { MizanError } from './errors.ts'
 import { hashSecret } from './security/keys/custodian-secret.ts'
@@ -48,8 +48,7 @@ export function openApi({ config, url, keys, ...wiring }: ApiWiring): {
     cutoverMinutes: config.businessDay.cutoverMinutes,
     production: config.environment === 'production',
     sessions: { idleS: config.http.sessionIdleMinutes * MINUTE_S, lifeS: config.http.sessionHours * HOUR_S },
-    // The names of breaks were checked when the configuration was read.
-    writeOffLimits: config.clearing.reconciliation.writeOffLimits as readonly WriteOffLimit[],
+    writeOffLimits: writeOffLimitsOf(config.clearing.reconciliation.writeOffLimits),
     clearing: {
       folder: config.clearing.folder,
       options: fileStepOptions(config, keys.protection),

@@ -70,11 +70,13 @@ create table reconciliation_exception (
   owner         text check (length(owner) between 1 and 64),
   wait_until    date,
   value_at_risk_piasters bigint not null check (value_at_risk_piasters >= 0),
-  -- The account whose balance is wrong for it, and by how much: above zero = a credit too much.
+  -- The account whose balance is wrong for it, and by how much, before anything was corrected: above zero = a credit too much.
   account       bigint,
   difference_piasters bigint not null default 0,
-  -- Whether two people have moved it to the suspense of its break.
-  suspended     boolean not null default false,
+  -- What of the difference two people have moved into the suspense of its break, and what they wrote off or gave to another
+  -- account for good.
+  suspended_piasters bigint not null default 0,
+  settled_piasters bigint not null default 0,
   -- Both sides, in words and by their numbers; never a card number.
   summary       text not null check (length(summary) between 1 and 500),
   detail        jsonb not null default '{}' check (jsonb_typeof(detail) = 'object'),
@@ -94,6 +96,8 @@ create table reconciliation_exception (
 create index reconciliation_exception_open on reconciliation_exception (break, opened_on)
   where state in ('open', 'assigned', 'waiting');
 create index reconciliation_exception_date on reconciliation_exception (business_date);
+-- Few hold money: what was corrected for them is counted with each run.
+create index reconciliation_exception_money on reconciliation_exception (business_date) where account is not null;
 
 -- Everything that happened to an exception; rows are only added.
 create table reconciliation_event (
@@ -107,11 +111,24 @@ create table reconciliation_event (
   detail        jsonb not null default '{}' check (jsonb_typeof(detail) = 'object')
 );
 create index reconciliation_event_exception on reconciliation_event (exception_id, id);
+-- What was written off on a day is bounded.
+create index reconciliation_event_written_off on reconciliation_event (at) where event = 'written-off';
+
+-- What each posted run of settlement made payable of a programme: the runs of all years add up with few rows.
+create table reconciliation_payable (
+  business_date date not null,
+  cycle         smallint not null,
+  programme     smallint not null,
+  payable_piasters bigint not null,
+  primary key (business_date, cycle, programme)
+);
+-- And what the state paid for subsidies, as the banks booked it (kind 60).
+create index bank_entry_funding on bank_entry (counter_account) where kind = 60;
 
 -- For people.
 create view reconciliation_exceptions as
   select id, break, key, level, business_date, opened_on, state, owner, wait_until, value_at_risk_piasters, account,
-         difference_piasters, suspended, summary, detail, opened_at, closed_at, closed_by, resolution
+         difference_piasters, suspended_piasters, settled_piasters, summary, detail, opened_at, closed_at, closed_by, resolution
   from reconciliation_exception;
 create view reconciliation_matches as
   select m.business_date, r.name as rule, r.level, r.confidence, m.authorization_id, m.file_id, m.item, m.instruction_id,
@@ -123,11 +140,11 @@ create view reconciliation_runs as
   from reconciliation_run;
 
 grant select on reconciliation_run, reconciliation_rule, reconciliation_match, reconciliation_exception,
-  reconciliation_event, reconciliation_exceptions, reconciliation_matches, reconciliation_runs to mizan_app;
-grant insert on reconciliation_run, reconciliation_exception, reconciliation_event to mizan_app;
+  reconciliation_event, reconciliation_payable, reconciliation_exceptions, reconciliation_matches, reconciliation_runs to mizan_app;
+grant insert on reconciliation_run, reconciliation_exception, reconciliation_event, reconciliation_payable to mizan_app;
 grant insert, delete on reconciliation_match to mizan_app;
 grant update (ended_at, state, levels, matched, found, opened, resolved, open_after, value_at_risk_piasters, words)
   on reconciliation_run to mizan_app;
 grant update (state, owner, wait_until, value_at_risk_piasters, account, difference_piasters, summary, detail, last_run,
-  opened_on, closed_at, closed_by, resolution, suspended) on reconciliation_exception to mizan_app;
+  opened_on, closed_at, closed_by, resolution, suspended_piasters, settled_piasters) on reconciliation_exception to mizan_app;
 grant select on reconciliation_exceptions, reconciliation_matches, reconciliation_runs to mizan_analyst;

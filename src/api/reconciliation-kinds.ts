@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { correct, correctionOf, requireWriteOff, writeOff } from '../clearing/reconciliation/desk.ts'
+import { correct, correctionOf, requireSeen, requireWriteOff, writeOff } from '../clearing/reconciliation/desk.ts'
 import { readLogin } from '../store/access-users.ts'
 import { readException } from '../store/clearing/reconciliation-desk.ts'
 import type { ApprovedChange, ChangeKind } from './changes.ts'
@@ -9,6 +9,12 @@ type Payload = Readonly<Record<string, unknown>>
 
 const exceptionId = id('Number of the exception.')
 const idOf = (payload: Payload) => Number(payload.exceptionId)
+const differencePiasters = Type.Integer({
+  minimum: Number.MIN_SAFE_INTEGER,
+  maximum: Number.MAX_SAFE_INTEGER,
+  description: 'As the exception shows it: what two people agree on. Another one by then is refused.',
+})
+const seenOf = (payload: Payload) => Number(payload.differencePiasters)
 const targetOf = (payload: Payload) => (payload.account === undefined ? undefined : Number(payload.account))
 
 function authorOf({ maker, checker }: ApprovedChange, nowMs: number) {
@@ -23,6 +29,7 @@ export const reconciliationKinds: Readonly<Record<string, ChangeKind>> = {
     checkers: ['settlement', 'operator'],
     payload: shape({
       exceptionId,
+      differencePiasters,
       account: Type.Optional(
         Type.Integer({
           minimum: 1,
@@ -32,11 +39,13 @@ export const reconciliationKinds: Readonly<Record<string, ChangeKind>> = {
       ),
     }),
     validate: async (client, payload) => {
-      correctionOf(await readException(client, idOf(payload)), targetOf(payload))
+      const exception = await readException(client, idOf(payload))
+      requireSeen(exception, seenOf(payload))
+      correctionOf(exception, targetOf(payload))
     },
     execute: async (client, request, { clock }) => {
       const { payload, reason } = request
-      const wanted = { target: targetOf(payload), resolution: reason.slice(0, 500) }
+      const wanted = { target: targetOf(payload), resolution: reason.slice(0, 500), seenPiasters: seenOf(payload) }
       const done = await correct(client, idOf(payload), wanted, authorOf(request, clock.now()))
       return {
         by: 'change',
@@ -48,14 +57,21 @@ export const reconciliationKinds: Readonly<Record<string, ChangeKind>> = {
     what: 'give up the difference of an exception',
     makers: ['settlement'],
     checkers: ['settlement', 'operator'],
-    payload: shape({ exceptionId }),
+    payload: shape({ exceptionId, differencePiasters }),
     validate: async (client, payload) => {
-      requireWriteOff(await readException(client, idOf(payload)))
+      const exception = await readException(client, idOf(payload))
+      requireSeen(exception, seenOf(payload))
+      requireWriteOff(exception)
     },
     execute: async (client, request, { clock, writeOffLimits = [] }) => {
       const { payload, reason, checker } = request
       const { roles = [] } = (await readLogin(client, checker)) ?? {}
-      const wanted = { resolution: reason.slice(0, 500), roles, limits: writeOffLimits }
+      const wanted = {
+        resolution: reason.slice(0, 500),
+        roles,
+        limits: writeOffLimits,
+        seenPiasters: seenOf(payload),
+      }
       const done = await writeOff(client, idOf(payload), wanted, authorOf(request, clock.now()))
       return { by: 'change', result: `exception ${done.exception.id} is written off; ${done.reference} is posted` }
     },

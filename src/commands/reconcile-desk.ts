@@ -1,17 +1,17 @@
 import { Command } from 'commander'
 import { civilDate, formatDate } from '../calendar.ts'
+import type { CorrectingPosting } from '../clearing/reconciliation/correction.ts'
 import {
   type Corrected,
   correct,
   correctionOf,
   requireWriteOff,
   resolveByWords,
-  type WriteOffLimit,
   writeOff,
+  writeOffLimitsOf,
 } from '../clearing/reconciliation/desk.ts'
 import { bankingDaysOn, type ExceptionView, exceptionView } from '../clearing/reconciliation/view.ts'
 import { MizanError } from '../errors.ts'
-import { formatPiasters } from '../money.ts'
 import { type Role, readLogin, requireAccessTables } from '../store/access-users.ts'
 import { awaitPostings } from '../store/clearing/postings.ts'
 import {
@@ -21,19 +21,17 @@ import {
   waitException,
 } from '../store/clearing/reconciliation-change.ts'
 import {
-  type ExceptionEvent,
   type ReconciliationException,
   readEvents,
   readException,
   readRelatedMatches,
-  type StoredMatch,
 } from '../store/clearing/reconciliation-desk.ts'
 import type { Client } from '../store/connection.ts'
 import { changeNoted, systemActor } from './access-desk.ts'
 import type { CommandIo } from './command-io.ts'
 import { type CommonOptions, withCommonOptions } from './common-options.ts'
 import { atDatabase, type DatabaseDesk } from './database-desk.ts'
-import { dateOption, numberOption } from './reconcile-text.ts'
+import { dateOption, explainLines, numberOption, postingLine } from './reconcile-text.ts'
 import { logInSecondPerson } from './second-person.ts'
 
 const NAME = 'mizan reconcile'
@@ -138,8 +136,9 @@ function resolveCommand(io: CommandIo): Command {
     }
     const target = to === undefined ? undefined : numberOption(to, '--to')
     return changeByTwo(io, options, text, 'correct', {
-      check: (exception) => void correctionOf(exception, target),
-      work: ({ client }, id, { author }) => correct(client, id, { target, resolution: comment }, author),
+      check: (exception) => correctionOf(exception, target),
+      work: ({ client }, id, { author, seenPiasters }) =>
+        correct(client, id, { target, resolution: comment, seenPiasters }, author),
     })
   })
 }
@@ -153,11 +152,10 @@ function writeOffCommand(io: CommandIo): Command {
     .requiredOption('--comment <text>', 'why')
   return withCommonOptions(command).action((text: string, options: CommonOptions & { comment: string }) =>
     changeByTwo(io, options, text, 'write-off', {
-      check: (exception) => void requireWriteOff(exception),
-      work: ({ client, config }, id, { author, roles }) => {
-        // The names of breaks were checked when the configuration was read.
-        const limits = config.clearing.reconciliation.writeOffLimits as readonly WriteOffLimit[]
-        return writeOff(client, id, { resolution: options.comment, roles, limits }, author)
+      check: requireWriteOff,
+      work: ({ client, config }, id, { author, roles, seenPiasters }) => {
+        const limits = writeOffLimitsOf(config.clearing.reconciliation.writeOffLimits)
+        return writeOff(client, id, { resolution: options.comment, roles, limits, seenPiasters }, author)
       },
     }),
   )
@@ -185,12 +183,12 @@ async function change(
 }
 
 interface WorkOfTwo {
-  /** Refuses before anybody has to log in. */
-  check(exception: ReconciliationException): void
+  /** What would be posted; refuses before anybody has to log in. */
+  check(exception: ReconciliationException): readonly CorrectingPosting[]
   work(
     desk: DatabaseDesk,
     id: number,
-    by: { readonly author: Author; readonly roles: readonly Role[] },
+    by: { readonly author: Author; readonly roles: readonly Role[]; readonly seenPiasters: number },
   ): Promise<Corrected>
 }
 
@@ -205,7 +203,9 @@ async function changeByTwo(
     const { client } = desk
     await requireAccessTables(client)
     const id = idOf(text)
-    check(await readException(client, id))
+    const seen = await readException(client, id)
+    io.note(`exception ${id} (${seen.break}): ${seen.summary}\n`)
+    for (const posting of check(seen)) io.note(`${postingLine(posting)}\n`)
     const second = await logInSecondPerson(io, client, {
       prompt: 'second person who agrees',
       roles: CHECKERS,
@@ -215,7 +215,7 @@ async function changeByTwo(
     const author = { actor: `${systemActor(io)} + ${second}`, nowMs: Date.now() }
     const detail = { exception: id, secondPerson: second }
     const done = await changeNoted(io, client, { action: `reconcile ${action}`, detail }, () =>
-      work(desk, id, { author, roles }),
+      work(desk, id, { author, roles, seenPiasters: seen.differencePiasters }),
     )
     await waitForWriter(io, client, done)
     await tell(io, client, options, done.exception)
@@ -253,51 +253,4 @@ async function viewOf(client: Client, exception: ReconciliationException): Promi
 
 function idOf(text: string): number {
   return numberOption(text, 'the number of the exception')
-}
-
-function explainLines(
-  view: ExceptionView,
-  events: readonly ExceptionEvent[],
-  matches: readonly StoredMatch[],
-): string[] {
-  const lines = [
-    `exception ${view.exceptionId}: ${view.break} of ${view.businessDate} (${view.level} level)`,
-    `  ${view.summary}`,
-    `  state ${view.state}, owner ${view.owner ?? 'nobody'}, ${view.ageDays} day(s) old (${view.lateness}), at risk ${formatPiasters(view.valueAtRiskPiasters)} EGP`,
-    `  means: ${view.meaning}`,
-    `  to do: ${view.action}`,
-  ]
-  if (view.account !== null) {
-    const where = view.inSuspense ? 'in the suspense of its break' : `on account ${view.account}`
-    lines.push(`  ${formatPiasters(view.differencePiasters)} EGP stand ${where}`)
-  }
-  for (const { kind, debit, credit, amountPiasters } of view.proposedPostings) {
-    lines.push(`  proposed: ${kind} ${formatPiasters(amountPiasters)} EGP, debit ${debit}, credit ${credit}`)
-  }
-  lines.push(...Object.entries(view.detail).map(([name, value]) => `  ${name}: ${String(value)}`))
-  if (matches.length > 0) lines.push('matches of the same:')
-  for (const {
-    rule,
-    confidence,
-    businessDate,
-    fileId,
-    item,
-    authorizationId,
-    instructionId,
-    amountPiasters,
-  } of matches) {
-    const parts = [
-      authorizationId > 0 ? `authorization ${authorizationId}` : '',
-      fileId > 0 ? `file ${fileId} item ${item}` : '',
-      instructionId > 0 ? `instruction ${instructionId}` : '',
-    ].filter((part) => part !== '')
-    lines.push(
-      `  ${businessDate} ${rule} (${confidence} %): ${parts.join(', ')}, ${formatPiasters(amountPiasters)} EGP`,
-    )
-  }
-  lines.push('history:')
-  for (const { atMs, actor, event, comment } of events) {
-    lines.push(`  ${new Date(atMs).toISOString()} ${event} by ${actor}${comment === undefined ? '' : `: ${comment}`}`)
-  }
-  return lines
 }

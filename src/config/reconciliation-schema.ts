@@ -39,6 +39,14 @@ export const reconciliation = Type.Object(
             maximum: 100_000_000_000,
             description: 'What one exception may come to.',
           }),
+          dayPiasters: Type.Optional(
+            Type.Integer({
+              minimum: 0,
+              maximum: 1_000_000_000_000,
+              description:
+                'What all that is written off on a day may come to, by whomever (of the kind of break, where one is named); absent = ten times `piasters`.',
+            }),
+          ),
         },
         { additionalProperties: false },
       ),

@@ -43,7 +43,10 @@ const WAIT_MS = 60_000
 let keys = 0
 
 /** The API on a database with a small demo world, without a socket; a user of each role, and one who has two. */
-export async function apiWorld(t: TeardownHost, options: { households?: number; commandWaitMs?: () => number } = {}) {
+export async function apiWorld(
+  t: TeardownHost,
+  options: { households?: number; commandWaitMs?: () => number; writeOffLimits?: ApiServices['writeOffLimits'] } = {},
+) {
   const world = await writerWorld(t, { households: options.households ?? 12 })
   const database = new ApiDatabase({ url: world.url })
   t.teardown(() => database.close())
@@ -64,6 +67,7 @@ export async function apiWorld(t: TeardownHost, options: { households?: number; 
     production: false,
     version: 'test',
     sessions: { idleS: 600, lifeS: 3_600 },
+    ...(options.writeOffLimits === undefined ? {} : { writeOffLimits: options.writeOffLimits }),
     get commandWaitMs() {
       return options.commandWaitMs?.() ?? WAIT_MS
     },

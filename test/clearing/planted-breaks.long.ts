@@ -1,9 +1,12 @@
 import { type Test, test } from 'tap'
 import { parseDate } from '../../src/calendar.ts'
 import { type BreakName, breakTypes } from '../../src/clearing/reconciliation/breaks.ts'
+import { proposalOf } from '../../src/clearing/reconciliation/desk.ts'
 import { reconcile } from '../../src/clearing/reconciliation/reconcile.ts'
 import { matchingRules } from '../../src/clearing/reconciliation/rules.ts'
 import { reconcileCommand } from '../../src/commands/reconcile.ts'
+import { closeException, noteSuspended } from '../../src/store/clearing/reconciliation-change.ts'
+import { readException } from '../../src/store/clearing/reconciliation-desk.ts'
 import { type Client, connect } from '../../src/store/connection.ts'
 import { prepareDatabase } from '../../src/store/installation.ts'
 import { commandRunner } from '../support/command.ts'
@@ -25,6 +28,7 @@ import {
 } from './reconciled-day.ts'
 
 const LATER = '2026-11-23'
+const REFUND = 2_500
 const tables = [
   'authorization_journal',
   'transfer',
@@ -123,6 +127,16 @@ async function rebook(client: Client, reference: string, posted: number): Promis
     const sides = { debit: Number(row.debit), credit: Number(row.credit) }
     await post(client, { id: ids.bank, leg: 50, kind, ...sides, amount: posted, date: VALUE_DATE })
   }
+}
+
+/** The bank books another amount for the collection; what is beyond it goes into suspense. */
+async function bookRefund(client: Client, amount: number): Promise<void> {
+  await rebook(client, 'UC-N-REFUND', Math.min(amount, REFUND))
+  const over = amount - REFUND
+  const beyond =
+    over > 0 ? { suspense: await suspend(client, 'position-over', over), state: 'matched', kind: 47, note: 'over' } : {}
+  await entry(client, { number: 5, reference: 'UC-N-REFUND', amount, ...beyond })
+  await closeStatement(client)
 }
 
 /** Money of the bank's that nobody can name, in the suspense of a break. */
@@ -337,30 +351,13 @@ const plants: readonly Plant[] = [
     what: 'a short credit',
     finds: 'position-short',
     piasters: 500,
-    plant: async (client) => {
-      await rebook(client, 'UC-N-REFUND', 2_000)
-      await entry(client, { number: 5, reference: 'UC-N-REFUND', amount: 2_000 })
-      await closeStatement(client)
-    },
+    plant: (client) => bookRefund(client, 2_000),
   },
   {
     what: 'a credit of more than was instructed',
     finds: 'position-over',
     piasters: 500,
-    plant: async (client) => {
-      await rebook(client, 'UC-N-REFUND', 2_500)
-      const suspense = await suspend(client, 'position-over', 500)
-      await entry(client, {
-        number: 5,
-        reference: 'UC-N-REFUND',
-        amount: 3_000,
-        suspense,
-        state: 'matched',
-        kind: 47,
-        note: 'over',
-      })
-      await closeStatement(client)
-    },
+    plant: (client) => bookRefund(client, 3_000),
   },
   {
     what: 'a payment that the bank booked on the wrong side',
@@ -519,13 +516,13 @@ const plants: readonly Plant[] = [
     what: 'a balance at the bank that is not the ledger’s',
     finds: 'balance-differs',
     piasters: 40,
-    plant: (client) => client.query(`update balance set posted = posted - 40 where account = ${account(8007, BANK)}`),
+    plant: (client) => shift(client, account(8007, BANK), -40),
   },
   {
     what: 'a control account with a posting too much',
     finds: 'control-account-open',
     piasters: 300,
-    plant: (client) => client.query(`update balance set posted = posted + 300 where account = ${account(7004)}`),
+    plant: (client) => shift(client, account(7004), 300),
   },
   {
     what: 'a payable that is not loaves times tariff',
@@ -533,6 +530,31 @@ const plants: readonly Plant[] = [
     piasters: 100,
     plant: (client) =>
       client.query('update settlement_payable set payable_piasters = payable_piasters + 100 where outlet_id = 901'),
+  },
+  {
+    what: 'a disputes account with more than the open disputes',
+    finds: 'control-account-open',
+    piasters: 700,
+    plant: (client) => shift(client, account(7008), 700),
+  },
+  {
+    what: 'funds of the state that neither payables nor payments explain',
+    finds: 'control-account-open',
+    piasters: 250,
+    plant: (client) => shift(client, account(8006, 1), -250),
+  },
+  {
+    what: 'a subsidy file that says another payable than the run pays',
+    finds: 'subsidy-payable-differs',
+    piasters: 50,
+    plant: (client) =>
+      client.query(`update clearing_file set totals = totals || '{"payablePiasters": "6350"}' where id = 2`),
+  },
+  {
+    what: 'loaves that balances have and the journal never issued',
+    finds: 'issuance-not-conserved',
+    piasters: 0,
+    plant: (client) => client.query(`delete from transfer where kind = 1 and group_id = ${ids.bread}`),
   },
   {
     what: 'a programme that gave out more than it issued',
@@ -544,14 +566,37 @@ const plants: readonly Plant[] = [
     what: 'a dispute that is open',
     finds: 'chargeback-open',
     piasters: 7_000,
-    plant: (client) =>
-      client.query(
+    plant: async (client) => {
+      await post(client, {
+        id: ids.bank,
+        leg: 64,
+        kind: 'chargeback',
+        debit: account(7004),
+        credit: account(7008),
+        amount: 7_000,
+        date: VALUE_DATE,
+      })
+      await client.query(
         `insert into dispute (file_id, number, lane, household_id, card_id, arn, transaction_code, amount_piasters, reason_code, reason,
            posted, state, raised_by, approved_by, raised_at, respond_by)
          values (3, 1, 0, 7, 1, lpad('1', 23, '7'), '15', 7000, '30', 'not received', true, 'raised', 'a', 'b', '${VALUE_DATE} 08:00+02', '2026-12-30')`,
-      ),
+      )
+    },
   },
 ]
+
+/** An account holds something that nobody posted. */
+async function shift(client: Client, number: number, piasters: number): Promise<void> {
+  const { rowCount } = await client.query('update balance set posted = posted + $2 where account = $1', [
+    number,
+    piasters,
+  ])
+  if (rowCount !== 0) return
+  await client.query(
+    `insert into balance (lane, household_id, period, account, posted, held, batch_seq) values (0, 0, 0, $1, $2, 0, 1)`,
+    [number, piasters],
+  )
+}
 
 /** The presentment was never there: the hold is open, and the scheme is paid that much less. */
 async function unpost(client: Client): Promise<void> {
@@ -619,4 +664,66 @@ test('each planted break is found as what it is, once, and goes when it is mende
     await restore()
     t.match(await run(asOf), { found: 0, resolved: 1, openAfter: 0 }, `${what}: mended, it is resolved`)
   }
+})
+
+test('what two people corrected is no break of its own; what they gave up may come after all', async (t) => {
+  const { client, run } = await world(t)
+  await bookRefund(client, 2_000)
+  await run()
+  const { rows } = await client.query<{ id: string }>('select id from reconciliation_exception')
+  const id = Number(rows[0]?.id)
+  const author = { actor: 'user:one + user:two', nowMs: Date.parse('2026-11-22T10:00:00+02:00') }
+  const { number } = breakTypes['position-short']
+  const [transit, held, lost] = [account(7007, BANK), account(7010, number), account(8008, number)]
+  const move = async (leg: number, kind: 'fromSuspense' | 'writeOff', debit: number, credit: number) => {
+    await post(client, { id: ids.bank, leg, kind, debit, credit, amount: 500, date: VALUE_DATE })
+    const postings = [{ kind, debit, credit, amountPiasters: 500 }]
+    return { resolution: 'the bank keeps it', reference: `exception:${id}:${leg}`, postings }
+  }
+
+  const suspended = await move(70, 'fromSuspense', held, transit)
+  await noteSuspended(client, id, { ...suspended, suspendedPiasters: -500 }, author)
+  t.match(await run(), { opened: 0, found: 1, openAfter: 1 }, 'in suspense')
+  const writtenOff = await move(71, 'writeOff', lost, held)
+  await closeException(client, id, { ...writtenOff, state: 'written-off', settledPiasters: -500 }, author)
+  t.match(await run(), { opened: 0, found: 1, openAfter: 0 }, 'written off, and transit is right')
+
+  // The bank pays it after all.
+  await entry(client, { number: 7, reference: 'UC-N-REFUND', amount: 500 })
+  const bank = account(8007, BANK)
+  const kind = 'settlementReceived'
+  await post(client, { id: ids.bank, leg: 72, kind, debit: bank, credit: transit, amount: 500, date: VALUE_DATE })
+  await closeStatement(client)
+  t.match(await run(), { opened: 1, found: 0, openAfter: 1 })
+  const exception = await readException(client, id)
+  t.match(exception, { state: 'open', break: 'position-short', differencePiasters: 0, settledPiasters: -500 })
+  t.match(proposalOf(exception), [{ kind: 'toSuspense', debit: transit, credit: held, amountPiasters: 500 }])
+  t.match(await run(), { opened: 0, resolved: 0, openAfter: 1 }, 'until somebody takes the write-off back')
+})
+
+test('money in suspense keeps its exception open when its break is gone', async (t) => {
+  const { client, run, restore } = await world(t)
+  await bookRefund(client, 2_000)
+  await run()
+  const { rows } = await client.query<{ id: string }>('select id from reconciliation_exception')
+  const id = Number(rows[0]?.id)
+  const author = { actor: 'user:one + user:two', nowMs: Date.parse('2026-11-22T10:00:00+02:00') }
+  const [transit, held] = [account(7007, BANK), account(7010, breakTypes['position-short'].number)]
+  const postings = [{ kind: 'fromSuspense', debit: held, credit: transit, amountPiasters: 500 }]
+  const moved = { resolution: 'held', reference: `exception:${id}:1`, postings, suspendedPiasters: -500 }
+  await noteSuspended(client, id, moved, author)
+  await restore()
+  await post(client, {
+    id: ids.bank,
+    leg: 70,
+    kind: 'fromSuspense',
+    debit: held,
+    credit: transit,
+    amount: 500,
+    date: VALUE_DATE,
+  })
+  t.match(await run(), { opened: 0, found: 0, resolved: 0, openAfter: 1 }, 'the bank paid all of it')
+  const exception = await readException(client, id)
+  t.match(exception, { differencePiasters: 0, suspendedPiasters: -500, valueAtRiskPiasters: 500 })
+  t.match(proposalOf(exception), [{ kind: 'toSuspense', debit: transit, credit: held, amountPiasters: 500 }])
 })

@@ -117,7 +117,8 @@ async function writeClearing(client: Client): Promise<void> {
   await client.query(`insert into clearing_rail (link) values ('visa')`)
   await client.query(`select prepare_clearing_items('${DAY}')`)
   await file(client, 1, { type: 'CTF', institution: 'SCHEME', items: 2, gross: 25_000 })
-  await file(client, 2, { type: 'SUB', institution: 'TESTBANK', items: 2, gross: 35 * 180 })
+  await file(client, 2, { type: 'SUB', institution: 'TESTBANK-1', items: 2, gross: 35 * 180 })
+  await client.query(`update clearing_file set totals = '{"programme": 1, "payablePiasters": "6300"}' where id = 2`)
   await file(client, 3, {
     direction: 'in',
     type: 'ITF',

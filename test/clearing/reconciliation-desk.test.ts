@@ -1,10 +1,11 @@
+import { userInfo } from 'node:os'
 import fc from 'fast-check'
 import { type Test, test } from 'tap'
 import { addDays, type CivilDate, civilDate, formatDate } from '../../src/calendar.ts'
 import { ageBucketOf, ageBuckets, ageOf, openedWithin } from '../../src/clearing/reconciliation/ageing.ts'
 import { breakNames, breakTypes } from '../../src/clearing/reconciliation/breaks.ts'
-import { proposeCorrection, proposeWriteOff } from '../../src/clearing/reconciliation/correction.ts'
-import { writeOffLimitOf } from '../../src/clearing/reconciliation/desk.ts'
+import { proposeCorrection, proposeWriteOff, suspenseOf } from '../../src/clearing/reconciliation/correction.ts'
+import { writeOffLimitOf, writeOffLimitsOf } from '../../src/clearing/reconciliation/desk.ts'
 import { reconcileCommand } from '../../src/commands/reconcile.ts'
 import { type AccountNumber, moneyAccount } from '../../src/ledger/accounts.ts'
 import { isPostingAllowed } from '../../src/ledger/posting-rules.ts'
@@ -13,27 +14,24 @@ import { addUser } from '../../src/store/access-users.ts'
 import { awaitPostings, type Posting, requestPostings } from '../../src/store/clearing/postings.ts'
 import { type Client, connect } from '../../src/store/connection.ts'
 import { verifyLedger } from '../../src/store/verify.ts'
+import { apiWorld, PASSWORD } from '../api/api-world.ts'
 import { commandRunner } from '../support/command.ts'
-import { writerWorld } from '../support/writer.ts'
 
 const BANK = 3
 const ACQUIRER = 400_001
 const today = civilDate(Date.now())
 const transit = moneyAccount('settlementTransit', BANK)
 const clearing = moneyAccount('acquirerClearing', ACQUIRER)
-const PASSWORD = 'a long second password'
+const limits = [
+  { role: 'settlement', piasters: 10_000 },
+  { role: 'settlement', break: 'rounding', piasters: 100 },
+  { role: 'operator', piasters: 1_000_000 },
+] as const
 
 async function deskWorld(t: Test) {
-  const world = await writerWorld(t, { households: 1 })
+  const world = await apiWorld(t, { households: 1, writeOffLimits: limits })
   const client = await connect({ url: world.url, name: 'mizan test', role: 'mizan_app' })
   t.teardown(() => client.end())
-  const hash = await hashSecret(Buffer.from(PASSWORD), 10)
-  for (const [name, roles] of [
-    ['clerk', ['settlement']],
-    ['chief', ['operator']],
-  ] as const) {
-    await addUser(client, { name, roles, mustChange: false }, hash, 'system:test')
-  }
   const run = commandRunner({ DATABASE_URL: world.url })
   const mizan = (args: readonly string[], input = '') => run(reconcileCommand, args, input)
   const json = async (args: readonly string[], input = '') => {
@@ -44,13 +42,31 @@ async function deskWorld(t: Test) {
   return { ...world, client, mizan, json }
 }
 
+async function posted(client: Client, reference: string): Promise<void> {
+  await awaitPostings(client, { reference, commands: 1 }, { stallMs: 30_000 })
+}
+
+/** Money of a collection that the bank booked late. */
+async function collect(client: Client, key: string, piasters: number): Promise<void> {
+  const postings: Posting[] = [
+    {
+      kind: 'settlementReceived',
+      debit: moneyAccount('settlementAccount', BANK),
+      credit: transit,
+      amountPiasters: piasters,
+    },
+  ]
+  await requestPostings(client, { reference: `test:${key}`, requestedBy: 'test', postings })
+  await posted(client, `test:${key}`)
+}
+
 /** A collection of which the bank booked too little: the rest stands on the transit account. */
 async function shortCredit(client: Client, key: string, piasters: number): Promise<number> {
   const postings: Posting[] = [
     { kind: 'collectionInstructed', debit: transit, credit: clearing, amountPiasters: piasters },
   ]
-  const commands = await requestPostings(client, { reference: `test:${key}`, requestedBy: 'test', postings })
-  await awaitPostings(client, { reference: `test:${key}`, commands }, { stallMs: 30_000 })
+  await requestPostings(client, { reference: `test:${key}`, requestedBy: 'test', postings })
+  await posted(client, `test:${key}`)
   const { rows } = await client.query<{ id: string }>(
     `with run as (
        insert into reconciliation_run (business_date, started_at, requested_by, state, ended_at)
@@ -76,7 +92,7 @@ async function balances(client: Client): Promise<Record<string, number>> {
 }
 
 test('an exception from its opening to its end', async (t) => {
-  const { url, start, client, mizan, json } = await deskWorld(t)
+  const { url, start, client, mizan, json, as, owner } = await deskWorld(t)
   await start()
   const id = await shortCredit(client, 'instruction:A', 500)
   const name = String(id)
@@ -123,13 +139,13 @@ test('an exception from its opening to its end', async (t) => {
       status: 1,
       errors: /nothing of it is in suspense/,
     })
-    const wrong = await mizan(['resolve', name, '--comment', 'x', '--post'], 'clerk\nnot the password\n')
+    const wrong = await mizan(['resolve', name, '--comment', 'x', '--post'], 'settlement\nnot the password\n')
     t.match(wrong, { status: 1 })
     t.same(await balances(client), { 7007: -500 }, 'nothing was posted')
   })
 
   await t.test('into suspense, where it stays open; and written off', async (t) => {
-    const second = `clerk\n${PASSWORD}\n`
+    const second = `settlement\n${PASSWORD}\n`
     t.match(await json(['resolve', name, '--comment', 'held', '--post'], second), {
       inSuspense: true,
       state: 'waiting',
@@ -139,6 +155,7 @@ test('an exception from its opening to its end', async (t) => {
       status: 1,
       errors: /in suspense already/,
     })
+    t.match((await mizan(['explain', name])).out, /-5\.00 EGP in the suspense of its break/)
     t.match(
       await mizan(['resolve', name, '--comment', 'x', '--to', String(moneyAccount('outletPayable', 1))], second),
       { status: 1, errors: /suspense goes to accounts/ },
@@ -155,28 +172,136 @@ test('an exception from its opening to its end', async (t) => {
       events.map((event: { event: string }) => event.event),
       ['opened', 'assigned', 'waiting', 'commented', 'posted', 'written-off'],
     )
-    t.match(events.at(-1).actor, /^system:.+ \+ user:clerk$/)
+    t.match(events.at(-1).actor, /^system:.+ \+ user:settlement$/)
   })
 
   await t.test('beyond the limit of the second person', async (t) => {
     const large = String(await shortCredit(client, 'instruction:B', 20_000))
-    t.match(await mizan(['write-off', large, '--comment', 'x'], `clerk\n${PASSWORD}\n`), {
+    t.match(await mizan(['write-off', large, '--comment', 'x'], `settlement\n${PASSWORD}\n`), {
       status: 1,
       errors: /beyond the limit of 10000/,
     })
-    t.match(await json(['write-off', large, '--comment', 'agreed'], `chief\n${PASSWORD}\n`), { state: 'written-off' })
+    t.match(await json(['write-off', large, '--comment', 'agreed'], `operator\n${PASSWORD}\n`), {
+      state: 'written-off',
+    })
     t.same(await balances(client), { 7007: 0, 7010: 0, 8008: -20_500 })
   })
 
   await t.test('out of suspense to where it belongs', async (t) => {
     const other = String(await shortCredit(client, 'instruction:C', 300))
-    const second = `clerk\n${PASSWORD}\n`
+    const second = `settlement\n${PASSWORD}\n`
     await json(['resolve', other, '--comment', 'held', '--post'], second)
     t.match(await json(['resolve', other, '--comment', 'the acquirer owes it', '--to', String(clearing)], second), {
       state: 'resolved',
     })
     t.same(await balances(client), { 7007: 0, 7010: 0, 8008: -20_500 })
   })
+
+  await t.test(
+    'a run finds another difference while money is in suspense: what is there is never posted twice',
+    async (t) => {
+      const other = String(await shortCredit(client, 'instruction:D', 400))
+      const second = `settlement\n${PASSWORD}\n`
+      await json(['resolve', other, '--comment', 'held', '--post'], second)
+      // The bank paid 150 of it meanwhile: as a run writes it.
+      await owner.query('update reconciliation_exception set difference_piasters = -250 where id = $1', [other])
+      await collect(client, 'late:D', 150)
+      t.match(await json(['explain', other]), {
+        proposedPostings: [{ kind: 'toSuspense', amountPiasters: 150 }],
+        suspendedPiasters: -400,
+      })
+      t.match(await mizan(['resolve', other, '--comment', 'x', '--to', String(clearing)], second), {
+        status: 1,
+        errors: /another difference than what is in suspense/,
+      })
+      t.match(await json(['write-off', other, '--comment', 'the rest'], second), {
+        state: 'written-off',
+        settledPiasters: -250,
+        suspendedPiasters: 0,
+      })
+      t.same(await balances(client), { 7007: 0, 7010: 0, 8008: -20_750 })
+    },
+  )
+
+  await t.test('two people over HTTP, who agree on an amount', async (t) => {
+    const exceptionId = await shortCredit(client, 'instruction:E', 700)
+    const ask = (kind: string, payload: object, who = 'settlement') =>
+      as(who)('/change-requests', { body: { kind, payload: { exceptionId, ...payload }, reason: 'the bank keeps it' } })
+    const approve = (asked: { body: { changeId: number } }, who: string) =>
+      as(who)(`/change-requests/${asked.body.changeId}/approve`, { body: {} })
+    const seen = { differencePiasters: -700 }
+    const correction = 'reconciliation-correction'
+    t.match(await ask(correction, seen, 'operator'), { status: 403 }, 'an operator agrees, and does not ask')
+    t.match(await ask(correction, {}), { status: 400 }, 'who asks says what was seen')
+    t.match(await ask(correction, { differencePiasters: -70 }), { status: 409, body: { detail: /difference of -700/ } })
+    t.match(await ask(correction, { ...seen, account: clearing }), { status: 409, body: { detail: /nothing of it/ } })
+    const asked = await ask(correction, seen)
+    t.match(asked, { status: 202, body: { kind: correction, state: 'pending' } })
+    t.match(await approve(asked, 'settlement'), { status: 403, body: { detail: /another person/ } })
+    t.match(await approve(asked, 'enrolment'), { status: 403 })
+
+    await owner.query('update reconciliation_exception set difference_piasters = -650 where id = $1', [exceptionId])
+    t.match(await approve(asked, 'operator'), { status: 409, body: { detail: /difference of -650 .* not of -700/ } })
+    await owner.query('update reconciliation_exception set difference_piasters = -700 where id = $1', [exceptionId])
+    t.match(await approve(asked, 'operator'), { status: 200, body: { result: /is open; exception:\d+:1 is posted/ } })
+    await posted(client, `exception:${exceptionId}:1`)
+
+    const giveUp = await ask('reconciliation-write-off', seen)
+    t.match(await as('settlement')(`/reconciliation/exceptions/${exceptionId}/resolve`, { body: { comment: 'x' } }), {
+      status: 409,
+      body: { detail: /stand on account/ },
+    })
+    t.match(await approve(giveUp, 'operator'), { status: 200, body: { result: /is written off/ } })
+    await posted(client, `exception:${exceptionId}:2`)
+    const { body } = await as('settlement')(`/reconciliation/exceptions/${exceptionId}`)
+    t.match(body, { state: 'written-off', settledPiasters: -700, closedBy: 'user:settlement + user:operator' })
+    t.match(await ask('reconciliation-write-off', seen), {
+      status: 409,
+      body: { detail: /holds no money|is written-off/ },
+    })
+    t.same(await balances(client), { 7007: 0, 7010: 0, 8008: -21_450 })
+  })
+
+  await t.test('many small write-offs are no way around the limit of a day', async (t) => {
+    // What operators agreed to counts too: 21,450 are gone, a clerk may go up to 100,000.
+    const second = `settlement\n${PASSWORD}\n`
+    for (let index = 0; index < 7; index++) {
+      const small = String(await shortCredit(client, `small:${index}`, 10_000))
+      t.match(await json(['write-off', small, '--comment', 'small'], second), { state: 'written-off' })
+    }
+    const last = String(await shortCredit(client, 'small:last', 10_000))
+    t.match(await mizan(['write-off', last, '--comment', 'small'], second), {
+      status: 1,
+      errors: /91450 piasters of all breaks were written off today; 10000 more are beyond the day’s 100000/,
+    })
+    t.match(await json(['write-off', last, '--comment', 'agreed'], `operator\n${PASSWORD}\n`), { state: 'written-off' })
+  })
+
+  await t.test('one person with two names does not agree alone', async (t) => {
+    const { username } = userInfo()
+    const hash = await hashSecret(Buffer.from(PASSWORD), 10)
+    await addUser(client, { name: username, roles: ['settlement'], mustChange: false }, hash, 'system:test')
+    const own = String(await shortCredit(client, 'instruction:F', 5))
+    t.match(await mizan(['write-off', own, '--comment', 'x'], `${username}\n${PASSWORD}\n`), {
+      status: 1,
+      errors: /another person agrees/,
+    })
+    await json(['write-off', own, '--comment', 'x'], `operator\n${PASSWORD}\n`)
+  })
+
+  await t.test('words do not mend the ledger', async (t) => {
+    const { rows } = await owner.query<{ id: string }>(
+      `insert into reconciliation_exception (break, key, level, business_date, opened_on, value_at_risk_piasters, account,
+         difference_piasters, summary, opened_run, last_run, opened_at)
+       select 'control-account-open', 'account:x', 'control', current_date, current_date, 9, 700600000000001, 9, 'too much', id, id, now()
+       from reconciliation_run limit 1 returning id`,
+    )
+    t.match(await mizan(['resolve', String(rows[0]?.id), '--comment', 'fine']), {
+      status: 1,
+      errors: /words do not mend the ledger/,
+    })
+  })
+
   t.same(
     (await verifyLedger(url)).filter(({ ok }) => !ok),
     [],
@@ -209,7 +334,7 @@ test('ages and postings', async (t) => {
     )
   })
 
-  await t.test('what is proposed may be posted, and takes the whole difference away', async () => {
+  await t.test('what is proposed may be posted, and takes the whole difference away, wherever it stands', async () => {
     const kinds = [
       'acquirerClearing',
       'cashClearing',
@@ -220,22 +345,34 @@ test('ages and postings', async (t) => {
       'outletPayable',
       'subsidyPayable',
     ] as const
+    const piasters = fc.integer({ min: -1_000_000, max: 1_000_000 })
     fc.assert(
       fc.property(
         fc.constantFrom(...breakNames),
         fc.constantFrom(...kinds),
-        fc.integer({ min: -1_000_000, max: 1_000_000 }),
-        (name, kind, differencePiasters) => {
+        piasters,
+        piasters,
+        (name, kind, openPiasters, held) => {
           const account = moneyAccount(kind, kind === 'suspense' ? breakTypes[name].number : 9)
-          const difference = { break: name, account, differencePiasters }
-          for (const postings of [proposeCorrection(difference), proposeWriteOff(difference)]) {
+          const suspendedPiasters = kind === 'suspense' ? 0 : held
+          const difference = { break: name, account, openPiasters, suspendedPiasters }
+          const suspense = suspenseOf(difference)
+          for (const [postings, left] of [
+            [proposeCorrection(difference), openPiasters],
+            [proposeWriteOff(difference), 0],
+          ] as const) {
             const moved = new Map<AccountNumber, number>()
             for (const { kind: posted, debit, credit, amountPiasters } of postings) {
               if (amountPiasters <= 0 || !isPostingAllowed(posted, debit, credit)) return false
               moved.set(debit, (moved.get(debit) ?? 0) - amountPiasters)
               moved.set(credit, (moved.get(credit) ?? 0) + amountPiasters)
             }
-            if (postings.length > 0 && moved.get(account) !== -differencePiasters) return false
+            if (postings.length === 0) continue
+            // On the account nothing of it is left; in suspense what is not settled.
+            if (kind === 'suspense') {
+              if (moved.get(account) !== -openPiasters) return false
+            } else if ((moved.get(account) ?? 0) !== suspendedPiasters - openPiasters) return false
+            else if (suspendedPiasters + (moved.get(suspense) ?? 0) !== left) return false
           }
           return true
         },
@@ -244,15 +381,15 @@ test('ages and postings', async (t) => {
   })
 
   await t.test('limits by role and break', async (t) => {
-    const limits = [
-      { role: 'settlement', piasters: 10_000 },
-      { role: 'settlement', break: 'rounding', piasters: 100 },
-      { role: 'operator', piasters: 1_000_000 },
-    ] as const
-    t.equal(writeOffLimitOf('position-short', ['settlement'], limits), 10_000)
-    t.equal(writeOffLimitOf('rounding', ['settlement'], limits), 100)
-    t.equal(writeOffLimitOf('rounding', ['settlement', 'operator'], limits), 1_000_000)
-    t.equal(writeOffLimitOf('rounding', ['enrolment'], limits), 0)
+    t.match(writeOffLimitOf('position-short', ['settlement'], limits), { piasters: 10_000, dayPiasters: 100_000 })
+    t.match(writeOffLimitOf('rounding', ['settlement'], limits), { piasters: 100, break: 'rounding' })
+    t.match(writeOffLimitOf('rounding', ['settlement', 'operator'], limits), { piasters: 1_000_000, break: undefined })
+    t.match(writeOffLimitOf('rounding', ['enrolment'], limits), { piasters: 0, dayPiasters: 0 })
+    const daily = [{ role: 'settlement', piasters: 50, dayPiasters: 60 }] as const
+    t.match(writeOffLimitOf('rounding', ['settlement'], daily), { piasters: 50, dayPiasters: 60 })
+    t.throws(() => writeOffLimitsOf([{ role: 'settlement', break: 'rouding', piasters: 1 }]), {
+      code: 'CONFIG_INVALID',
+    })
   })
 
   await t.test('numbers of breaks are their own', async (t) => {

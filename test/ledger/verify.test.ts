@@ -421,6 +421,17 @@ const plants: readonly Plant[] = [
     forge: [],
   },
   {
+    what: 'an exception with more in suspense than was posted for it',
+    sql: `insert into reconciliation_run (business_date, started_at, requested_by, state, ended_at)
+            values ('2026-11-18', now(), 'test', 'done', now());
+          insert into reconciliation_exception (break, key, level, business_date, opened_on, value_at_risk_piasters, account,
+            difference_piasters, suspended_piasters, summary, opened_run, last_run, opened_at)
+          select 'position-short', 'a', 'position', '2026-11-18', '2026-11-18', 5, 700700000000001, -5, -5, 'short', id, id, now()
+          from reconciliation_run`,
+    fails: ['exceptions-explained'],
+    forge: [],
+  },
+  {
     what: 'a business date in the default partition',
     sql: `create table moved as select * from transfer_20261118;
           drop table transfer_20261118;

@@ -1,22 +1,51 @@
-import { type CivilDate, parseDate } from '../../calendar.ts'
+import { type CivilDate, civilDate, parseDate } from '../../calendar.ts'
 import { MizanError } from '../../errors.ts'
-import { type AccountNumber, kindOf, moneyAccount, moneyKinds } from '../../ledger/accounts.ts'
+import type { AccountNumber } from '../../ledger/accounts.ts'
 import { isPostingAllowed } from '../../ledger/posting-rules.ts'
 import type { Role } from '../../store/access-users.ts'
 import { requestPostings } from '../../store/clearing/postings.ts'
-import { type Author, closeException, lockOpen, noteSuspended } from '../../store/clearing/reconciliation-change.ts'
+import {
+  type Author,
+  closeException,
+  lockOpen,
+  noteSuspended,
+  writtenOffOn,
+} from '../../store/clearing/reconciliation-change.ts'
 import { type ReconciliationException, readEvents } from '../../store/clearing/reconciliation-desk.ts'
 import type { Client } from '../../store/connection.ts'
 import { type AgeBucket, ageBucketOf, ageOf, type BankingDays } from './ageing.ts'
 import { type BreakName, type BreakType, breakTypes, isBreakName } from './breaks.ts'
-import { type CorrectingPosting, type Difference, proposeCorrection, proposeWriteOff } from './correction.ts'
+import {
+  type CorrectingPosting,
+  type Difference,
+  heldPiasters,
+  isMovable,
+  proposeCorrection,
+  proposeWriteOff,
+  suspenseOf,
+} from './correction.ts'
 
 /** How much of a break somebody with a role may agree to write off. */
 export interface WriteOffLimit {
   readonly role: Role
   /** Absent = every break without a limit of its own. */
   readonly break?: BreakName
+  /** Of one exception. */
   readonly piasters: number
+  /** Of all that is written off on a day, by whomever; absent = ten times `piasters`. */
+  readonly dayPiasters?: number
+}
+
+/** Limits as they are configured. @throws MizanError CONFIG_INVALID for one of a break that there is not: it would bind nothing */
+export function writeOffLimitsOf(
+  limits: readonly (Omit<WriteOffLimit, 'break'> & { readonly break?: string })[],
+): readonly WriteOffLimit[] {
+  return limits.map(({ break: name, ...limit }) => {
+    if (name === undefined) return limit
+    if (isBreakName(name)) return { ...limit, break: name }
+    const words = `clearing.reconciliation.writeOffLimits: ${name} is no break; docs/reconciliation.md lists them`
+    throw new MizanError('CONFIG_INVALID', words)
+  })
 }
 
 /** What is posted to close or correct an exception, and whether it waits for the writer. */
@@ -41,20 +70,24 @@ export interface Age {
   readonly lateness: 'in-time' | 'late' | 'overdue'
 }
 
-/** Age of an exception on a date; closed ones are as old as they were when they were opened. */
+/** Age of an exception on a date; one that is closed stays as old as it was then. */
 export function ageOfException(exception: ReconciliationException, today: CivilDate, banking: BankingDays): Age {
   const type = breakOf(exception)
-  const days = ageOf(parseDate(exception.openedOn), today, type, banking)
+  const { openedOn, closedAtMs } = exception
+  const days = ageOf(parseDate(openedOn), closedAtMs === undefined ? today : civilDate(closedAtMs), type, banking)
   const lateness = days > type.closeDays ? 'overdue' : days > type.warnDays ? 'late' : 'in-time'
   return { days, bucket: ageBucketOf(days), lateness }
 }
 
-/** The difference of an exception, where it stands now. */
+/** The money of an exception, where it stands now. */
 export function differenceOf(exception: ReconciliationException): Difference {
-  const { name, number } = breakOf(exception)
-  const { account, suspended, differencePiasters } = exception
-  const held = suspended ? moneyAccount('suspense', number) : (account as AccountNumber | undefined)
-  return { break: name, account: held, differencePiasters }
+  const { account, differencePiasters, settledPiasters, suspendedPiasters } = exception
+  return {
+    break: breakOf(exception).name,
+    account: account as AccountNumber | undefined,
+    openPiasters: differencePiasters - settledPiasters,
+    suspendedPiasters,
+  }
 }
 
 /** The posting that is proposed for an exception; empty when none is. */
@@ -64,13 +97,16 @@ export function proposalOf(exception: ReconciliationException): CorrectingPostin
 
 /** Whether money stands wrongly in the ledger for it: then it is not closed by words alone. */
 export function hasMoney(exception: ReconciliationException): boolean {
-  const { account, differencePiasters } = differenceOf(exception)
-  return differencePiasters !== 0 && account !== undefined && proposeWriteOff(differenceOf(exception)).length > 0
+  const difference = differenceOf(exception)
+  return isMovable(difference) && (difference.openPiasters !== 0 || difference.suspendedPiasters !== 0)
 }
+
+/** Breaks that say that the ledger is wrong: words do not mend them, and a run closes them when they are mended. */
+const mendedOnly: readonly BreakName[] = ['control-account-open', 'issuance-not-conserved']
 
 /**
  * Closes an exception that holds no money, with words.
- * @throws MizanError CONFLICT when money stands for it, or it is closed already; NOT_FOUND; BAD_INPUT
+ * @throws MizanError CONFLICT when money stands for it, it has to be mended, or it is closed already; NOT_FOUND; BAD_INPUT
  */
 export async function resolveByWords(
   client: Client,
@@ -79,14 +115,24 @@ export async function resolveByWords(
   author: Author,
 ): Promise<ReconciliationException> {
   const exception = await lockOpen(client, id)
+  const { account, openPiasters, suspendedPiasters } = differenceOf(exception)
   if (hasMoney(exception)) {
-    const { account, differencePiasters } = differenceOf(exception)
     throw new MizanError(
       'CONFLICT',
-      `${differencePiasters} piasters stand on account ${account} for it: resolve it with a posting, or write it off`,
+      `${openPiasters || suspendedPiasters} piasters stand on account ${account} for it: resolve it with a posting, or write it off`,
     )
   }
-  return closeException(client, id, { state: 'resolved', resolution }, author)
+  if (mendedOnly.includes(breakOf(exception).name)) {
+    throw new MizanError('CONFLICT', 'words do not mend the ledger: a run closes it when the difference is gone')
+  }
+  return closeException(client, id, { state: 'resolved', resolution, settledPiasters: 0 }, author)
+}
+
+/** What two people agree to: the exception as the one who asks has seen it, and why it is done. */
+export interface Agreed {
+  /** Its difference as it was seen; another one by now is not what they agreed to. */
+  readonly seenPiasters: number
+  readonly resolution: string
 }
 
 /**
@@ -94,23 +140,28 @@ export async function resolveByWords(
  * @param target account that what is in suspense goes to; absent = the difference goes into suspense
  */
 export function correctionOf(exception: ReconciliationException, target: number | undefined): CorrectingPosting[] {
-  const { account, differencePiasters } = differenceOf(exception)
-  const isHeld = account !== undefined && kindOf(account) === moneyKinds.suspense
+  const difference = differenceOf(exception)
+  const proposal = proposeCorrection(difference)
+  const held = heldPiasters(difference)
   if (target === undefined) {
-    const proposal = proposalOf(exception)
     if (proposal.length > 0) return proposal
-    const words = isHeld ? 'it is in suspense already: say which account it goes to' : 'no posting is proposed for it'
+    const words =
+      held === 0 ? 'no posting is proposed for it' : 'it is in suspense already: say which account it goes to'
     throw new MizanError('CONFLICT', words)
   }
-  if (!isHeld || account === undefined || differencePiasters === 0) {
-    throw new MizanError('CONFLICT', 'nothing of it is in suspense: post the proposed correction first')
+  if (held === 0) throw new MizanError('CONFLICT', 'nothing of it is in suspense: post the proposed correction first')
+  if (proposal.length > 0) {
+    throw new MizanError(
+      'CONFLICT',
+      'it is another difference than what is in suspense: post the proposed correction first',
+    )
   }
-  const to = target as AccountNumber
-  const amountPiasters = Math.abs(differencePiasters)
+  const [to, from] = [target as AccountNumber, suspenseOf(difference)]
+  const amountPiasters = Math.abs(held)
   const posting: CorrectingPosting =
-    differencePiasters > 0
-      ? { kind: 'fromSuspense', debit: account, credit: to, amountPiasters }
-      : { kind: 'toSuspense', debit: to, credit: account, amountPiasters }
+    held > 0
+      ? { kind: 'fromSuspense', debit: from, credit: to, amountPiasters }
+      : { kind: 'toSuspense', debit: to, credit: from, amountPiasters }
   if (!isPostingAllowed(posting.kind, posting.debit, posting.credit)) {
     throw new MizanError(
       'BAD_INPUT',
@@ -121,54 +172,62 @@ export function correctionOf(exception: ReconciliationException, target: number 
 }
 
 /**
- * Posts what corrects an exception, in the transaction of the second person's approval: into the suspense of its break, and it
- * stays open, or out of it to an account, and it is resolved.
- * @throws MizanError as {@link correctionOf}
+ * Posts what corrects an exception, in the transaction of the second person's approval: into the suspense of its break, or back
+ * to the account it came from, and it stays open; or out of suspense to another account, and it is resolved.
+ * @throws MizanError as {@link correctionOf}; CONFLICT when it has changed since it was seen
  */
 export async function correct(
   client: Client,
   id: number,
-  wanted: { readonly target: number | undefined; readonly resolution: string },
+  wanted: Agreed & { readonly target: number | undefined },
   author: Author,
 ): Promise<Corrected> {
-  const postings = correctionOf(await lockOpen(client, id), wanted.target)
+  const open = await lockOpen(client, id)
+  const { seenPiasters, resolution, target } = wanted
+  requireSeen(open, seenPiasters)
+  const postings = correctionOf(open, target)
   const { reference, commands } = await post(client, id, postings, author)
-  const { resolution } = wanted
-  const exception =
-    wanted.target === undefined
-      ? await noteSuspended(client, id, { resolution, reference, postings }, author)
-      : await closeException(client, id, { state: 'resolved', resolution, reference, postings }, author)
-  return { exception, reference, commands, postings }
+  const difference = differenceOf(open)
+  const done = { resolution, reference, postings }
+  if (target !== undefined && target !== difference.account) {
+    const closing = { ...done, state: 'resolved', settledPiasters: heldPiasters(difference) } as const
+    return { exception: await closeException(client, id, closing, author), reference, commands, postings }
+  }
+  const moved = { ...done, suspendedPiasters: target === undefined ? difference.openPiasters : 0 }
+  return { exception: await noteSuspended(client, id, moved, author), reference, commands, postings }
 }
 
 /**
  * Writes the difference of an exception off, in the transaction of the second person's approval.
- * @throws MizanError CONFLICT when there is nothing to write off; FORBIDDEN beyond the limit of the second person
+ * @throws MizanError CONFLICT when there is nothing to write off, or it has changed since it was seen; FORBIDDEN beyond the limit
+ * of the second person, for one exception or for a day
  */
 export async function writeOff(
   client: Client,
   id: number,
-  wanted: {
-    readonly resolution: string
-    readonly roles: readonly Role[]
-    readonly limits: readonly WriteOffLimit[]
-  },
+  wanted: Agreed & { readonly roles: readonly Role[]; readonly limits: readonly WriteOffLimit[] },
   author: Author,
 ): Promise<Corrected> {
   const open = await lockOpen(client, id)
+  const { seenPiasters, resolution, roles, limits } = wanted
+  requireSeen(open, seenPiasters)
   const postings = requireWriteOff(open)
-  const limit = writeOffLimitOf(breakOf(open).name, wanted.roles, wanted.limits)
-  const amount = Math.abs(open.differencePiasters)
-  if (amount > limit) {
-    throw new MizanError(
-      'FORBIDDEN',
-      `${amount} piasters are beyond the limit of ${limit} for ${wanted.roles.join(', ') || 'no role'}`,
-    )
-  }
+  const { openPiasters } = differenceOf(open)
+  const { name } = breakOf(open)
+  await requireWithin(client, { name, piasters: Math.abs(openPiasters), roles, limits, nowMs: author.nowMs })
   const { reference, commands } = await post(client, id, postings, author)
-  const { resolution } = wanted
-  const exception = await closeException(client, id, { state: 'written-off', resolution, reference, postings }, author)
+  const closing = { state: 'written-off', resolution, reference, postings, settledPiasters: openPiasters } as const
+  const exception = await closeException(client, id, closing, author)
   return { exception, reference, commands, postings }
+}
+
+/** @throws MizanError CONFLICT when the difference of an exception is another one than two people have seen */
+export function requireSeen({ id, differencePiasters }: ReconciliationException, seenPiasters: number): void {
+  if (differencePiasters === seenPiasters) return
+  throw new MizanError(
+    'CONFLICT',
+    `exception ${id} has a difference of ${differencePiasters} piasters, not of ${seenPiasters}: look at it again`,
+  )
 }
 
 /** The postings of a write-off. @throws MizanError CONFLICT when there is nothing to write off */
@@ -178,13 +237,53 @@ export function requireWriteOff(exception: ReconciliationException): CorrectingP
   throw new MizanError('CONFLICT', `exception ${exception.id} holds no money that could be written off`)
 }
 
-/** Up to how much somebody with these roles may agree to write off of a break, in piasters; 0 = nothing. */
-export function writeOffLimitOf(name: BreakName, roles: readonly Role[], limits: readonly WriteOffLimit[]): number {
-  const ofRole = (role: Role) => {
-    const own = limits.filter((limit) => limit.role === role)
-    return (own.find((limit) => limit.break === name) ?? own.find((limit) => limit.break === undefined))?.piasters ?? 0
+async function requireWithin(
+  client: Client,
+  wanted: {
+    readonly name: BreakName
+    readonly piasters: number
+    readonly roles: readonly Role[]
+    readonly limits: readonly WriteOffLimit[]
+    readonly nowMs: number
+  },
+): Promise<void> {
+  const { name, piasters, roles, limits, nowMs } = wanted
+  const limit = writeOffLimitOf(name, roles, limits)
+  const who = roles.join(', ') || 'no role'
+  if (piasters > limit.piasters) {
+    throw new MizanError('FORBIDDEN', `${piasters} piasters are beyond the limit of ${limit.piasters} for ${who}`)
   }
-  return Math.max(0, ...roles.map(ofRole))
+  const before = await writtenOffOn(client, civilDate(nowMs), limit.break)
+  if (before + BigInt(piasters) <= BigInt(limit.dayPiasters)) return
+  const what = limit.break ?? 'all breaks'
+  throw new MizanError(
+    'FORBIDDEN',
+    `${before} piasters of ${what} were written off today; ${piasters} more are beyond the day’s ${limit.dayPiasters} for ${who}`,
+  )
+}
+
+/** Of a day, where a limit does not say it: as often the limit of one exception. */
+const DAY_LIMITS = 10
+
+/**
+ * Up to how much somebody with these roles may agree to write off of a break, in piasters: of one exception, and of all of a day
+ * (of the break, where the limit is one of its own). 0 = nothing.
+ */
+export function writeOffLimitOf(
+  name: BreakName,
+  roles: readonly Role[],
+  limits: readonly WriteOffLimit[],
+): { readonly piasters: number; readonly dayPiasters: number; readonly break: BreakName | undefined } {
+  const nothing = { piasters: 0, dayPiasters: 0, break: undefined }
+  return roles
+    .flatMap((role) => {
+      const own = limits.filter((limit) => limit.role === role)
+      const found = own.find((limit) => limit.break === name) ?? own.find((limit) => limit.break === undefined)
+      if (found === undefined) return []
+      const { piasters, dayPiasters = piasters * DAY_LIMITS } = found
+      return [{ piasters, dayPiasters, break: found.break }]
+    })
+    .reduce((most, one) => (one.piasters > most.piasters ? one : most), nothing)
 }
 
 async function post(

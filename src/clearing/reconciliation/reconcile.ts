@@ -1,8 +1,14 @@
 import { addDays, type CivilDate, formatDate } from '../../calendar.ts'
 import { describeError } from '../../errors.ts'
 import { compareControlAccounts } from '../../store/clearing/reconciliation-control.ts'
-import { compareFiles, compareNetworkTotals, findRefusedFiles } from '../../store/clearing/reconciliation-files.ts'
+import {
+  compareFiles,
+  compareNetworkTotals,
+  datesWithFileNews,
+  findRefusedFiles,
+} from '../../store/clearing/reconciliation-files.ts'
 import { compareSchemeItems, compareSubsidyItems } from '../../store/clearing/reconciliation-items.ts'
+import { mergeBreaks } from '../../store/clearing/reconciliation-merge.ts'
 import { compareNetworkItems, findOpenDisputes, findUncleared } from '../../store/clearing/reconciliation-network.ts'
 import {
   checkStatements,
@@ -27,9 +33,9 @@ import {
   datesWithOpenExceptions,
   judgeDates,
   type LevelCounts,
-  mergeBreaks,
   mergeMatches,
   prepareWork,
+  withoutLoops,
 } from '../../store/clearing/reconciliation-work.ts'
 import { type Client, connect } from '../../store/connection.ts'
 import { type BreakName, breakNames, breakTypes, type Level } from './breaks.ts'
@@ -68,11 +74,15 @@ const asThingsStand: readonly BreakName[] = [
   'issuance-not-conserved',
 ]
 
+/** Breaks that are differences of the ledger itself: what was corrected of them is not found again. */
+const inLedger: readonly BreakName[] = ['control-account-open', 'balance-differs']
+
 const breakScopes: readonly BreakScope[] = breakNames.map((name) => ({
   name,
   number: breakTypes[name].number,
   level: breakTypes[name].level,
   judged: asThingsStand.includes(name) ? 'state' : 'dates',
+  inLedger: inLedger.includes(name),
 }))
 
 interface Dates {
@@ -164,7 +174,7 @@ async function datesOf(client: Client, { businessDate, asOf, settings }: Reconci
   const sorted = (...lists: readonly (readonly string[])[]) => [...new Set(lists.flat())].sort()
   return {
     items: sorted([date], await open('item')),
-    files: sorted(since, await open('file')),
+    files: sorted(since, await open('file'), await datesWithFileNews(client, scope)),
     positions: sorted(since, await open('position'), await datesWithOpenInstructions(client, scope)),
     subsidies: sorted([date], await open('subsidy')),
   }
@@ -185,9 +195,9 @@ async function compareLevels(client: Client, dates: Dates, options: ReconcileOpt
   const sums: Record<string, Record<string, number>> = {}
   const steps: (readonly [level: Level, name: string, work: () => Promise<LevelCounts['compared']>])[] = [
     ...dates.items.flatMap((date): typeof steps => [
-      ['item', `card scheme ${date}`, () => compareSchemeItems(client, date)],
-      ['item', `subsidies ${date}`, () => compareSubsidyItems(client, date)],
-      ['item', `network ${date}`, () => compareNetworkItems(client, date)],
+      ['item', `card scheme ${date}`, () => withoutLoops(client, () => compareSchemeItems(client, date))],
+      ['item', `subsidies ${date}`, () => withoutLoops(client, () => compareSubsidyItems(client, date))],
+      ['item', `network ${date}`, () => withoutLoops(client, () => compareNetworkItems(client, date))],
     ]),
     [
       'item',
@@ -202,7 +212,7 @@ async function compareLevels(client: Client, dates: Dates, options: ReconcileOpt
     ['file', 'refused files', () => findRefusedFiles(client, dates.files)],
     ['position', 'refused statements', () => findRefusedStatements(client, dates.positions)],
     ...dates.positions.flatMap((date): typeof steps => [
-      ['position', `instructions ${date}`, () => compareInstructions(client, date, asOf)],
+      ['position', `instructions ${date}`, () => withoutLoops(client, () => compareInstructions(client, date, asOf))],
       ['position', `bank entries ${date}`, () => findOtherEntries(client, date)],
     ]),
     ['position', 'statements', () => checkStatements(client, asOf)],

@@ -1,3 +1,4 @@
+import { type CivilDate, formatDate } from '../../calendar.ts'
 import { MizanError } from '../../errors.ts'
 import type { Client } from '../connection.ts'
 import { lockException, type ReconciliationException } from './reconciliation-desk.ts'
@@ -73,6 +74,8 @@ export async function commentException(
 export interface Closing {
   readonly state: 'resolved' | 'written-off'
   readonly resolution: Comment
+  /** What of its difference is settled by it. */
+  readonly settledPiasters: number
   /** What is posted for it. */
   readonly reference?: string
   readonly postings?: readonly object[]
@@ -92,26 +95,49 @@ export async function closeException(
   await lockOpen(client, id)
   await client.query(
     `update reconciliation_exception
-     set state = $2, wait_until = null, closed_at = $3, closed_by = $4, resolution = $5 where id = $1`,
-    [id, closing.state, new Date(author.nowMs), author.actor, resolution],
+     set state = $2, wait_until = null, closed_at = $3, closed_by = $4, resolution = $5, suspended_piasters = 0,
+         settled_piasters = settled_piasters + $6 where id = $1`,
+    [id, closing.state, new Date(author.nowMs), author.actor, resolution, closing.settledPiasters],
   )
-  const { reference, postings = [] } = closing
+  const { reference, postings = [], settledPiasters } = closing
   return noted(client, id, author, closing.state, resolution, {
-    ...(reference === undefined ? {} : { reference, postings }),
+    ...(reference === undefined ? {} : { reference, postings, piasters: Math.abs(settledPiasters) }),
   })
 }
 
-/** Notes that the difference was moved to the suspense of its break; the exception stays open. @throws MizanError as above */
+/**
+ * Notes what of the difference is in the suspense of its break now; the exception stays open.
+ * @throws MizanError as above
+ */
 export async function noteSuspended(
   client: Client,
   id: number,
-  moved: Omit<Closing, 'state'>,
+  moved: Omit<Closing, 'state' | 'settledPiasters'> & { readonly suspendedPiasters: number },
   author: Author,
 ): Promise<ReconciliationException> {
   const comment = required(moved.resolution, 'say why')
   await lockOpen(client, id)
-  await client.query('update reconciliation_exception set suspended = true where id = $1', [id])
+  await client.query('update reconciliation_exception set suspended_piasters = $2 where id = $1', [
+    id,
+    moved.suspendedPiasters,
+  ])
   return noted(client, id, author, 'posted', comment, { reference: moved.reference, postings: moved.postings })
+}
+
+/**
+ * What was written off on a day in Cairo, of a break or of all. Whoever asks writes off alone until the transaction ends, so that
+ * two at once cannot pass a limit together.
+ */
+export async function writtenOffOn(client: Client, date: CivilDate, name: string | undefined): Promise<bigint> {
+  await client.query("select pg_advisory_xact_lock(hashtext('mizan write-off'))")
+  const { rows } = await client.query<{ piasters: string }>(
+    `select coalesce(sum((v.detail ->> 'piasters')::bigint), 0) as piasters
+     from reconciliation_event v join reconciliation_exception e on e.id = v.exception_id
+     where v.event = 'written-off' and v.at >= $1::date - 1 and (v.at at time zone 'Africa/Cairo')::date = $1::date
+       and ($2::text is null or e.break = $2)`,
+    [formatDate(date), name ?? null],
+  )
+  return BigInt(rows[0]?.piasters ?? 0)
 }
 
 /** @throws MizanError NOT_FOUND; CONFLICT when it is closed */

@@ -18,10 +18,12 @@ export interface ReconciliationException {
   readonly valueAtRiskPiasters: number
   /** The account that holds the difference. */
   readonly account: number | undefined
-  /** Above zero: a credit too much. */
+  /** As it was found, whatever was corrected since; above zero: a credit too much. */
   readonly differencePiasters: number
-  /** Whether two people have moved it to the suspense of its break. */
-  readonly suspended: boolean
+  /** What of it two people have moved into the suspense of its break. */
+  readonly suspendedPiasters: number
+  /** What of it they wrote off or gave to another account. */
+  readonly settledPiasters: number
   readonly summary: string
   readonly detail: Readonly<Record<string, unknown>>
   readonly openedRun: number
@@ -99,7 +101,8 @@ interface Row {
   readonly value_at_risk_piasters: string
   readonly account: string | null
   readonly difference_piasters: string
-  readonly suspended: boolean
+  readonly suspended_piasters: string
+  readonly settled_piasters: string
   readonly summary: string
   readonly detail: Record<string, unknown>
   readonly opened_run: string
@@ -236,7 +239,8 @@ export function exceptionOf(row: Row): ReconciliationException {
     valueAtRiskPiasters: Number(row.value_at_risk_piasters),
     account: row.account === null ? undefined : Number(row.account),
     differencePiasters: Number(row.difference_piasters),
-    suspended: row.suspended,
+    suspendedPiasters: Number(row.suspended_piasters),
+    settledPiasters: Number(row.settled_piasters),
     summary: row.summary,
     detail: row.detail,
     openedRun: Number(row.opened_run),

@@ -3,6 +3,26 @@ import { numbersOf } from './reconciliation-items.ts'
 import type { LevelCounts } from './reconciliation-work.ts'
 
 /**
+ * Earlier business dates whose files have to be looked at: the other side refused one of ours by now, or a file of the network of
+ * that date came since the last run.
+ */
+export async function datesWithFileNews(
+  client: Client,
+  { businessDate, lookBackDays }: { readonly businessDate: string; readonly lookBackDays: number },
+): Promise<string[]> {
+  const { rows } = await client.query<{ business_date: string }>(
+    `select distinct f.business_date from clearing_file f
+     where f.business_date < $1 and f.business_date >= $1::date - $2::integer
+       and (f.direction = 'out' and f.type in ('CTF', 'SUB') and f.state = 'rejected'
+         or f.direction = 'in' and f.type = 'ITF'
+            and f.created_at >= coalesce((select max(r.started_at) from reconciliation_run r where r.state = 'done'), '-infinity'))
+     order by 1`,
+    [businessDate, lookBackDays],
+  )
+  return rows.map((row) => row.business_date)
+}
+
+/**
  * Files of a date against their items: count and gross amount of each, and that every item's file is there. A file of the
  * card scheme that was refused by the other side is a break of its own.
  */

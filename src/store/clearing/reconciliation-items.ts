@@ -1,6 +1,8 @@
 import type { Client } from '../connection.ts'
 import type { LevelCounts } from './reconciliation-work.ts'
 
+/** Days around a date in which an item may stand in the file of another date: beyond them nobody mends a file. */
+const NEAR_DAYS = 45
 /** Piasters of an item of the card scheme's file, from the household's side: above zero it pays. */
 const signed = `case when i.transaction_code in ('05', '07', '26') then i.amount_piasters else -i.amount_piasters end`
 
@@ -55,12 +57,18 @@ const agreed = `
 export async function compareSchemeItems(client: Client, businessDate: string): Promise<LevelCounts['compared']> {
   const { rows } = await client.query<Record<string, string>>(
     `${schemeItems} ${agreed}
-     later as (
-       select b.*, x.business_date as other_date, x.file_id as other_file
+     later as materialized (
+       select b.*, x.business_date as other_date, x.file_id as other_file,
+              -- Left out of its file on an earlier date, which has it by now.
+              b.posted is null and (
+                exists (select from found_match m where m.authorization_id = b.id and m.file_id = b.file_id and m.business_date < $1::date)
+                or exists (select from reconciliation_match m where m.authorization_id = b.id and m.authorization_id > 0
+                             and m.file_id = b.file_id and m.business_date < $1::date)) as made_up
        from both_legs b
        left join lateral (
          select i.business_date, i.file_id from clearing_item i
          where i.programme = 0 and i.authorization_id = b.id and i.business_date <> $1::date
+           and i.business_date between $1::date - ${NEAR_DAYS} and $1::date + ${NEAR_DAYS}
            and case when b.posted is null then i.business_date < $1::date else i.business_date > $1::date end
          order by i.business_date limit 1) x on true
        where coalesce(b.posted, 0) <> coalesce(b.filed, 0)),
@@ -69,12 +77,6 @@ export async function compareSchemeItems(client: Client, businessDate: string): 
        insert into found_match (business_date, rule, authorization_id, file_id, item, instruction_id, statement_id, entry, amount_piasters)
        select $1::date, 1, id, other_file, 0, 0, 0, 0, posted from later where filed is null and other_file is not null
        returning 1),
-     -- Left out of its file on an earlier date, which has it by now.
-     made_up as (
-       select l.id from later l where l.posted is null and (
-         exists (select from found_match m where m.authorization_id = l.id and m.file_id = l.file_id and m.business_date < $1::date)
-         or exists (select from reconciliation_match m where m.authorization_id = l.id and m.file_id = l.file_id
-                    and m.business_date < $1::date))),
      broken as (
        insert into found_break (break, key, business_date, value_at_risk_piasters, summary, detail)
        select case
@@ -92,7 +94,7 @@ export async function compareSchemeItems(client: Client, businessDate: string): 
                 else format('item %s of file %s has %s piasters, authorization %s posted %s', number, file_id, filed, id, posted) end,
               jsonb_strip_nulls(jsonb_build_object('authorizationId', id, 'fileId', file_id, 'item', number, 'postedPiasters', posted,
                 'filedPiasters', filed))
-       from later where not (filed is null and other_file is not null) and id not in (select id from made_up)
+       from later where not (filed is null and other_file is not null) and not made_up
        on conflict do nothing returning 1)
      select (select count(*) from posted) as posted, (select count(*) from filed) as filed,
             (select count(*) from matched) + (select count(*) from late) as matched, (select count(*) from broken) as broken`,

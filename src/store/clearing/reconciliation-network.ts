@@ -11,13 +11,16 @@ export async function compareNetworkItems(client: Client, businessDate: string):
     `with items as materialized (
        select n.*, case when n.outcome = 'posted-before' then n.authorization_date else n.business_date end as posted_date
        from network_item n
-       where n.business_date = $1::date and n.state <> 'noted' and n.transaction_code in ('05', '06', '07', '25', '26', '27')),
+       where n.business_date = $1::date and n.state <> 'noted'
+         -- What is not as it should be is told, whatever it is: a return of ours, a chargeback of what was never sent.
+         and (n.transaction_code in ('05', '06', '07', '25', '26', '27') or n.state in ('exception', 'duplicate', 'rejected'))),
      posted as (
        select t.group_id, sum(case when t.debit / 100000000000 = 6001 then t.amount else -t.amount end) as piasters
        from transfer t
        where t.kind in (10, 11, 12, 14, 15, 16, 17, 18, 19, 20)
          and (t.debit / 100000000000 = 6001) <> (t.credit / 100000000000 = 6001)
-         and t.business_date in (select distinct posted_date from items where posted_id is not null)
+         -- An array spares the statement all other days of the journal.
+         and t.business_date = any (array(select distinct posted_date from items where posted_id is not null))
          and t.group_id in (select posted_id from items where posted_id is not null)
        group by t.group_id),
      judged as materialized (
@@ -25,6 +28,8 @@ export async function compareNetworkItems(client: Client, businessDate: string):
               i.detail, i.currency, i.purchase_date, abs(p.piasters) as posted,
               case
                 when i.state = 'posting' then null
+                -- Of these the dispute is what is open, or nothing was posted that could be taken back.
+                when i.outcome = 'representment' or i.posted_id is null and (i.state = 'disputed' or i.outcome = 'reversal') then null
                 when i.state = 'duplicate' then 'duplicate-item'
                 when i.state = 'rejected' then 'item-rejected'
                 when i.state = 'exception' then case
@@ -68,6 +73,9 @@ export async function compareNetworkItems(client: Client, businessDate: string):
   return numbersOf(rows[0])
 }
 
+/** Days for which a hold that is over may wait for the writer to end it. */
+const OVER_DAYS = 7
+
 /** Holds of the card scheme that nothing was presented for within the days, and reversals by advice of what is not known. */
 export async function findUncleared(
   client: Client,
@@ -78,14 +86,19 @@ export async function findUncleared(
   }: { readonly asOf: string; readonly afterDays: number; readonly lookBackDays: number },
 ): Promise<LevelCounts['compared']> {
   const { rows } = await client.query<Record<string, string>>(
-    `with open_holds as (
+    `with not_ended as materialized (
+       -- The writer ends what is over: holds that were over long ago are all those of years, and none of them is open.
+       select h.id, h.lane, h.batch_seq, h.amount from hold h
+       where h.credit / 100000000000 in (7003, 7004) and h.expires_at > $1::date - ${OVER_DAYS}
+         and not exists (select from hold_event e where e.id = h.id and e.lane = h.lane and e.ending is not null)),
+     open_holds as (
        select h.id, h.lane, h.amount - coalesce(e.gone, 0) as piasters, (b.committed_at at time zone 'Africa/Cairo')::date as held_on
-       from hold h
+       from not_ended h
        join batch b on b.lane = h.lane and b.seq = h.batch_seq
        left join lateral (
-         select sum(e.captured + e.released) as gone, count(e.ending) as ended from hold_event e where e.id = h.id and e.lane = h.lane
+         select sum(e.captured + e.released) as gone from hold_event e where e.id = h.id and e.lane = h.lane
        ) e on true
-       where h.credit / 100000000000 in (7003, 7004) and coalesce(e.ended, 0) = 0 and coalesce(e.gone, 0) < h.amount),
+       where coalesce(e.gone, 0) < h.amount),
      scheme_holds as (
        select h.* from open_holds h where h.held_on < $1::date - $2::integer
          and exists (select from authorization_journal a join clearing_rail l on l.link = a.link
