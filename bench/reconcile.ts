@@ -23,6 +23,8 @@ const SPAN = 100_000_000_000
 /** Of a hundred items: draws of bread, purchases by the card scheme's links, and presentments of the network. */
 const SHARES = { bread: 80, purchase: 15, presented: 5 }
 const OUTLETS = 30_000
+/** Of a draw. */
+const LOAVES = 5
 /** Of so many items one is left out of its file. */
 const MISSING_EVERY = 100_000
 /** Files that go out are matched too. */
@@ -105,7 +107,7 @@ async function fill(client: Client, items: number): Promise<number> {
       kind: 2,
       debit: `${account(1101)} + n`,
       credit: `${account(2101)} + n % ${OUTLETS}`,
-      amount: '5',
+      amount: String(LOAVES),
     },
     {
       from: bread + 1,
@@ -142,6 +144,7 @@ async function fill(client: Client, items: number): Promise<number> {
        select 0, '${DAY}', n * 64, 0, 1, ${kind}, ${debit}, ${credit}, ${amount}, ${kind === 2 ? 20261119 : 0} from ${series}`,
     )
   }
+  await issue(client, bread)
   const file = (id: number, direction: string, type: string) =>
     client.query(
       `insert into clearing_file (id, direction, type, institution, business_date, name, path, state, bytes, sha256)
@@ -178,6 +181,27 @@ async function fill(client: Client, items: number): Promise<number> {
   progress('')
   await client.query('vacuum analyze')
   return Math.floor((bread + purchases) / MISSING_EVERY)
+}
+
+/** What was issued before the day, all of which is drawn on it: by the last trial balance, and in the balances after it. */
+async function issue(client: Client, bread: number): Promise<void> {
+  const day = '2026-11-18'
+  await client.query(`insert into business_day (business_date) values ('${day}')`)
+  await client.query(
+    `insert into account_kind (kind, name, account_class, unit, floor_zero) values
+       (1101, 'bread wallet', 1, 'LOAF', true), (3101, 'bread funding', 3, 'LOAF', false) on conflict do nothing`,
+  )
+  await client.query(
+    `insert into business_day_balance (business_date, kind, owner, debits, credits, balance) values
+       ('${day}', 1101, 0, 0, $1, $1), ('${day}', 3101, 0, $1, 0, -$1::bigint)`,
+    [bread * LOAVES],
+  )
+  await client.query(
+    `insert into balance (lane, household_id, period, account, posted, held, batch_seq)
+     select 0, 0, 0, credit, sum(amount), 0, 1 from transfer where kind = 2 group by credit
+     union all select 0, 0, 0, 3101 * ${SPAN}::bigint, -$1::bigint, 0, 1`,
+    [bread * LOAVES],
+  )
 }
 
 interface Measured {
