@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import t from 'tap'
@@ -36,25 +36,39 @@ const options = {
 const identity = { name: 'UNIFIED CARD SETTLEMENT', centre: 'MIZAN', purpose: 'SUPP' }
 const visa = { link: 'visa', schemeRail: true, networkReference: '426326000000001', acquirer: '400001' } as const
 
-/** What each fault of the bank is found as, on a day of its own: date, days until its value date, fault, breaks. */
-const faults: readonly (readonly [
-  days: number,
-  value: number,
-  fault: BankFault | undefined,
-  finds: readonly BreakName[],
-])[] = [
-  [4, 1, undefined, []],
-  [1, 1, 'short-booking', ['position-short']],
-  [1, 1, 'over-booking', ['position-over']],
-  [1, 1, 'wrong-sign', ['wrong-sign']],
-  [4, 1, 'missing-entry', ['missing-bank-entry']],
-  [1, 1, 'unknown-entry', ['unknown-bank-entry']],
-  [1, 1, 'bank-fee', ['bank-fee']],
-  [1, 1, 'returned-payment', ['bank-return']],
-  [4, 1, 'late-value', ['late-value']],
-  [1, 1, 'rejected-payment', ['instruction-rejected']],
-  [1, 1, 'duplicate-statement', ['duplicate-file']],
-  [1, 1, 'sequence-gap', ['statement-gap']],
+/** What a fault of the bank is found as, on a day of its own. */
+interface Fault {
+  readonly fault: BankFault | undefined
+  readonly finds: readonly BreakName[]
+  /** Days since the business date before. @default 1 */
+  readonly days?: number
+  /** Nothing of the statement is taken: the bank sends the right one afterwards, and the break is gone. */
+  readonly mends?: boolean
+  /** Days after the value date on which it is looked at. @default 0 */
+  readonly waits?: number
+}
+
+const faults: readonly Fault[] = [
+  { fault: undefined, finds: [], days: 4 },
+  { fault: 'short-booking', finds: ['position-short'] },
+  { fault: 'over-booking', finds: ['position-over'] },
+  { fault: 'wrong-sign', finds: ['wrong-sign'] },
+  { fault: 'missing-entry', finds: ['missing-bank-entry'], days: 4 },
+  { fault: 'unknown-entry', finds: ['unknown-bank-entry'] },
+  { fault: 'bank-fee', finds: ['bank-fee'] },
+  { fault: 'returned-payment', finds: ['bank-return'] },
+  { fault: 'rejected-payment', finds: ['instruction-rejected'], days: 4 },
+  { fault: 'duplicate-statement', finds: ['duplicate-file'] },
+  { fault: 'sequence-gap', finds: ['statement-gap'], mends: true },
+  { fault: 'double-entry', finds: ['position-over'] },
+  { fault: 'late-value', finds: ['late-value'], days: 4 },
+  // Known by itself; named in its words only; a file that is known and changes nothing.
+  { fault: 'bank-interest', finds: [] },
+  { fault: 'no-reference', finds: [] },
+  { fault: 'duplicate-file', finds: [] },
+  { fault: 'wrong-opening', finds: ['balance-differs'], mends: true, days: 4 },
+  { fault: 'wrong-closing', finds: ['balance-differs'], mends: true },
+  { fault: 'no-statement', finds: ['statement-gap'], mends: true, waits: 1 },
 ]
 
 t.test('days of the real parts agree, and each fault of the bank is found as what it is', async (t) => {
@@ -78,6 +92,14 @@ t.test('days of the real parts agree, and each fault of the bank is found as wha
   await say(FIRST_ID, 'shop', { ...visa, amountPiasters: 130 })
 
   let lastFile = 0
+  // The database notes its own time; the days of this test are others.
+  const noteReceived = async (date: CivilDate, time: string) => {
+    const { rows } = await ledger.client.query<{ id: string }>(
+      `update bank_file set received_at = $1::date + $3::time where id > $2 returning id`,
+      [formatDate(date), lastFile, time],
+    )
+    lastFile = Math.max(lastFile, ...rows.map(({ id }) => Number(id)))
+  }
   const endOf = async (date: CivilDate, valueDate: CivilDate, fault: BankFault | undefined) => {
     const nowMs = () =>
       Date.UTC(Math.floor(valueDate / 10_000), (Math.floor(valueDate / 100) % 100) - 1, valueDate % 100, 18)
@@ -116,6 +138,7 @@ t.test('days of the real parts agree, and each fault of the bank is found as wha
     })
     if (run.valueDate !== valueDate) throw new Error(`value date ${run.valueDate}`)
     const receive = (names: readonly string[]) => receiveAll(names, nowMs)
+    let mend = async () => {}
     for (const bank of banks) {
       const outFolder = path.join(folder, 'answers', bank.code)
       const state = path.join(folder, 'bank', bank.code)
@@ -130,14 +153,20 @@ t.test('days of the real parts agree, and each fault of the bank is found as wha
         await ledger.client.query(`update clearing_file set state = 'released' where id = $1`, [id])
         await receive((await simulated.take(path.join(folder, file)))?.files ?? [])
       }
+      const before = `${state}-before`
+      if (bank.code === 'STBA') cpSync(state, before, { recursive: true })
       await receive(await simulated.endDay(valueDate))
+      if (bank.code !== 'STBA') continue
+      mend = async () => {
+        rmSync(state, { recursive: true })
+        cpSync(before, state, { recursive: true })
+        const honest = new SimulatedBank({ ...bank, stateFolder: state, outFolder, nowMs })
+        await receive(await honest.endDay(valueDate))
+        await noteReceived(valueDate, '19:00')
+      }
     }
-    // The database notes its own time; the days of this test are others.
-    const { rows } = await ledger.client.query<{ id: string }>(
-      `update bank_file set received_at = $1::date + time '18:00' where id > $2 returning id`,
-      [formatDate(valueDate), lastFile],
-    )
-    lastFile = Math.max(lastFile, ...rows.map(({ id }) => Number(id)))
+    await noteReceived(valueDate, '18:00')
+    return () => mend()
   }
   const receiveAll = async (names: readonly string[], nowMs: () => number) => {
     const context = { client, folder, actor: 'test', forgives: () => new Set<Forgivable>(), nowMs, stallMs: 60_000 }
@@ -172,7 +201,7 @@ t.test('days of the real parts agree, and each fault of the bank is found as wha
   t.ok(first.matched > 5, `${first.matched} matched`)
 
   let date = FIRST
-  for (const [days, value, fault, finds] of faults) {
+  for (const { fault, finds, days = 1, mends = false, waits = 0 } of faults) {
     date = addDays(date, days)
     ledger.clock.nowMs += days * DAY_MS
     const stan = String(date).slice(2)
@@ -184,8 +213,9 @@ t.test('days of the real parts agree, and each fault of the bank is found as wha
       rrn: `${stan}000002`,
       networkReference: `42632600${stan}0`,
     })
-    await endOf(date, addDays(date, value), fault)
-    const done = await run(date, addDays(date, value))
+    const valueDate = addDays(date, 1)
+    const mend = await endOf(date, valueDate, fault)
+    const done = await run(date, addDays(valueDate, waits))
     const opened = await openedBy(done.id)
     t.same(
       opened.map((row) => row.break),
@@ -193,5 +223,11 @@ t.test('days of the real parts agree, and each fault of the bank is found as wha
       `${formatDate(date)} ${fault ?? 'no fault'}`,
     )
     if (opened.length !== finds.length) t.comment(opened)
+    if (!mends) continue
+    await mend()
+    const mended = await run(date, addDays(valueDate, waits))
+    t.match(mended, { opened: 0, resolved: finds.length }, `${fault}: gone when the right statement came`)
   }
+  const { rows: byReference } = await client.query("select from reconciliation_matches where rule = 'our-reference'")
+  t.equal(byReference.length, 1, 'the payment that was named in words only is matched by our reference')
 })
