@@ -510,7 +510,8 @@ t.test('the files of three days', async (t) => {
     const { file: corrected } = await correct(network)
     const [was, is] = [plainRecords(read(`${place}.001`)), plainRecords(read(`${place}.002`))]
     t.match(is[0]?.fields, { outgoingFileId: '002', processingBin: '400009' })
-    t.same(is.slice(1, -4), was.slice(1, -4), 'items keep their reference numbers')
+    const drafts = (records: readonly PlainRecord[]) => records.filter(({ layout }) => layout.startsWith('05.'))
+    t.same(drafts(is), drafts(was), 'items keep their reference numbers')
     const next = await fileOf('UC.CTF.400000.20261119.1.001')
     t.match(await verifyFile(next, { client, folder, options }), { ok: true }, 'and what takes them back has the same')
     for (const one of [corrected, file, await fileOf(network.name), await fileOf(bread.name)]) {

@@ -76,6 +76,7 @@ interface NetworkRow {
   readonly scheme_facts: string | null
   readonly original_facts: string | null
   readonly earlier_facts: string | null
+  readonly earlier_original_facts: string | null
 }
 
 /**
@@ -94,7 +95,7 @@ export async function* readNetworkItems(
             a.amount as requested, h.amount as held, o.name as outlet_name, o.governorate as outlet_governorate,
             e.business_date as earlier_date, e.number as earlier_number,
             e.acquirer as earlier_acquirer, e.received_ms as earlier_ms, a.scheme_facts, p.scheme_facts as original_facts,
-            e.scheme_facts as earlier_facts
+            e.scheme_facts as earlier_facts, e.original_facts as earlier_original_facts
      from clearing_item i
      join authorization_journal a on a.id = i.authorization_id and a.lane = i.lane and a.business_date = $2
      left join card c on c.lane = i.lane and c.id = a.card_id
@@ -105,7 +106,10 @@ export async function* readNetworkItems(
        where i.transaction_code <> '06' and p.id = i.original_id and p.lane + 0 = i.lane and p.business_date <= $2 limit 1) p
        on true
      left join lateral (
-       select x.business_date, x.number, b.acquirer, b.scheme_facts,
+       select x.business_date, x.number, b.acquirer, b.scheme_facts, (
+                select g.scheme_facts from authorization_journal g
+                where x.transaction_code <> '06' and g.id = b.original_id and g.lane + 0 = b.lane
+                  and g.business_date <= b.business_date limit 1) as original_facts,
               (extract(epoch from b.received_at) * 1000)::bigint as received_ms
        from (
          select i.original_id as id
@@ -165,6 +169,7 @@ function networkItemOf(row: NetworkRow): NetworkItem {
  * takes back; a refund has nothing of the purchase.
  */
 function factsOf(row: NetworkRow): SchemeFacts {
-  const [own, original, earlier] = [row.scheme_facts, row.original_facts, row.earlier_facts].map(schemeFactsOf)
-  return row.transaction_code.startsWith('0') ? { ...original, ...own } : { ...own, ...original, ...earlier }
+  const [own, original] = [schemeFactsOf(row.scheme_facts), schemeFactsOf(row.original_facts)]
+  if (row.transaction_code.startsWith('0')) return { ...original, ...own }
+  return { ...own, ...original, ...schemeFactsOf(row.earlier_original_facts), ...schemeFactsOf(row.earlier_facts) }
 }
