@@ -12,6 +12,7 @@ import { personalData } from './security/personal-data.ts'
 import { ApiDatabase } from './store/access-pool.ts'
 import { addUser, type Role, roles } from './store/access-users.ts'
 import { withClient } from './store/database-location.ts'
+import { inTransaction } from './store/transaction.ts'
 import { fileStepOptions } from './switch-clearing-files.ts'
 import type { OpenKeys } from './switch-keys.ts'
 
@@ -77,11 +78,11 @@ export async function makeDemoUsers(config: Config, url: string): Promise<string
   ].map((user) => ({ ...user, password: randomBytes(PASSWORD_BYTES).toString('base64url') }))
   const hashes = await Promise.all(users.map(({ password }) => hashSecret(Buffer.from(password), DEMO_LOG_N)))
   await withClient(url, async (client) => {
-    await client.query('begin')
-    for (const [at, { name, roles: given }] of users.entries()) {
-      await addUser(client, { name, roles: given, mustChange: false }, hashes[at] ?? '', 'system:demo')
-    }
-    await client.query('commit')
+    await inTransaction(client, async () => {
+      for (const [at, { name, roles: given }] of users.entries()) {
+        await addUser(client, { name, roles: given, mustChange: false }, hashes[at] ?? '', 'system:demo')
+      }
+    })
   })
   const file = path.join(config.varDir, 'demo', 'access.json')
   mkdirSync(path.dirname(file), { recursive: true })

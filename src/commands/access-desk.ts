@@ -5,6 +5,7 @@ import { readSecretFile } from '../security/secret-file.ts'
 import { isRole, type Role, requireAccessTables, roles } from '../store/access-users.ts'
 import { type AuditEvent, noteAudit } from '../store/audit-store.ts'
 import type { Client } from '../store/connection.ts'
+import { inTransaction } from '../store/transaction.ts'
 import type { CommandIo } from './command-io.ts'
 import type { CommonOptions } from './common-options.ts'
 import { withTries } from './custodian-login.ts'
@@ -36,16 +37,11 @@ export async function changeNoted<T>(
   event: Pick<AuditEvent, 'action' | 'detail'>,
   work: () => Promise<T>,
 ): Promise<T> {
-  await client.query('begin')
-  try {
+  return inTransaction(client, async () => {
     const result = await work()
     await noteAudit(client, { ...event, actor: systemActor(io), source: 'local', requestId: '', outcome: 'done' })
-    await client.query('commit')
     return result
-  } catch (error) {
-    await client.query('rollback').catch(() => undefined)
-    throw error
-  }
+  })
 }
 
 /** Reads names of roles, each given by an option or several in one with commas. @throws MizanError BAD_INPUT */

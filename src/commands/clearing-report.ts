@@ -7,7 +7,7 @@ import { reportHtml } from '../clearing/day/report-html.ts'
 import { reportSections } from '../clearing/day/report-sections.ts'
 import { reportText } from '../clearing/day/report-text.ts'
 import { describeError, MizanError } from '../errors.ts'
-import { whole } from '../store/clearing/whole.ts'
+import { inTransaction } from '../store/transaction.ts'
 import { dateArgument } from './clearing-desk.ts'
 import type { CommandIo } from './command-io.ts'
 import { type CommonOptions, withCommonOptions } from './common-options.ts'
@@ -36,7 +36,7 @@ export function clearingReportCommand(io: CommandIo): Command {
   return withCommonOptions(command).action((date: CivilDate, options: ReportOptions) =>
     atDatabase(io, options, 'mizan clearing report', async ({ client }) => {
       const nowMs = Date.now()
-      const report = await whole(
+      const report = await inTransaction(
         client,
         () => readDayReport(client, date, { today: civilDate(nowMs), nowMs }),
         // All parts are of one moment, and nothing can be changed.

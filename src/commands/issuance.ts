@@ -2,7 +2,6 @@ import { Command, Option } from 'commander'
 import { type CivilDate, formatDate } from '../calendar.ts'
 import { activationMoments } from '../card/activation.ts'
 import { parsePounds } from '../money.ts'
-import { noteAudit } from '../store/audit-store.ts'
 import type { Client } from '../store/connection.ts'
 import { type PeopleDesk, todayAt } from '../store/people-desk.ts'
 import { lateReplacements } from '../store/people-orders.ts'
@@ -13,7 +12,7 @@ import {
   setReplacementTerms,
   withdrawHoliday,
 } from '../store/people-rules.ts'
-import { systemActor } from './access-desk.ts'
+import { changeNoted } from './access-desk.ts'
 import { type CommandIo, processIo } from './command-io.ts'
 import { type CommonOptions, withCommonOptions } from './common-options.ts'
 import { authorOf } from './keys-desk.ts'
@@ -127,16 +126,9 @@ async function changeRule(
 ): Promise<void> {
   await atPeopleDesk(io, options, async (desk) => {
     const { client } = desk
-    await client.query('begin')
-    try {
-      await change(desk, { name: authorOf(io).user })
-      const event = { actor: systemActor(io), source: 'local', requestId: '', outcome: 'done' } as const
-      await noteAudit(client, { ...event, action: `issuance ${name}`, detail })
-      await client.query('commit')
-    } catch (error) {
-      await client.query('rollback').catch(() => undefined)
-      throw error
-    }
+    await changeNoted(io, client, { action: `issuance ${name}`, detail }, () =>
+      change(desk, { name: authorOf(io).user }),
+    )
     io.out(options.json ? `${JSON.stringify(detail)}\n` : 'done\n')
   })
 }

@@ -7,6 +7,7 @@ import { cancelInstruction, liftSuspension } from '../store/clearing/settlement-
 import { readRunFiles, releaseInstructions, requireReleasable } from '../store/clearing/settlement-release.ts'
 import type { Client } from '../store/connection.ts'
 import { findOutlet } from '../store/outlet-store.ts'
+import { inTransaction } from '../store/transaction.ts'
 import { systemActor } from './access-desk.ts'
 import type { CommandIo } from './command-io.ts'
 import { type CommonOptions, withCommonOptions } from './common-options.ts'
@@ -43,16 +44,11 @@ export async function withSecondPerson<T>(
     what: 'settlement',
   })
   const actor = `${maker} + ${checker}`.slice(0, ACTOR_MAX)
-  await client.query('begin')
-  try {
+  return inTransaction(client, async () => {
     const result = await work({ maker, checker, actor })
     await noteAudit(client, { ...event, actor, source: 'local', requestId: '', outcome: 'done' })
-    await client.query('commit')
     return result
-  } catch (error) {
-    await client.query('rollback').catch(() => undefined)
-    throw error
-  }
+  })
 }
 
 /** Commands by which two people release, cancel, hold and resume payments. */

@@ -2,6 +2,7 @@ import pg from 'pg'
 import { describeError, MizanError } from '../errors.ts'
 import { type Client, isOutcomeUnknown, refusalOf } from './connection.ts'
 import { poolTarget } from './primary.ts'
+import { inTransaction } from './transaction.ts'
 
 /** The part of a connection, or of a pool of them, that asks questions. */
 export type Queryable = Pick<Client, 'query'>
@@ -53,7 +54,7 @@ export class ApiDatabase {
    * @throws MizanError STORE_UNAVAILABLE; what `work` throws from the catalogue
    */
   async read<T>(work: (client: Client) => Promise<T>): Promise<T> {
-    return inTransaction(this.#app, 'begin isolation level repeatable read read only', work)
+    return transacted(this.#app, 'begin isolation level repeatable read read only', work)
   }
 
   /**
@@ -61,7 +62,7 @@ export class ApiDatabase {
    * @throws MizanError STORE_UNAVAILABLE; STORE_REJECTED when the database refuses a row; what `work` throws
    */
   async change<T>(work: (client: Client) => Promise<T>): Promise<T> {
-    return inTransaction(this.#app, 'begin', work)
+    return transacted(this.#app, 'begin', work)
   }
 
   /**
@@ -69,7 +70,7 @@ export class ApiDatabase {
    * @throws MizanError STORE_UNAVAILABLE; BAD_INPUT when the search takes too long
    */
   async search<T>(work: (client: Client) => Promise<T>): Promise<T> {
-    return inTransaction(this.#analyst, 'begin isolation level repeatable read read only', work)
+    return transacted(this.#analyst, 'begin isolation level repeatable read read only', work)
   }
 
   /** A connection outside of any transaction, for work that has transactions of its own. */
@@ -121,19 +122,9 @@ function poolOf(options: ApiDatabaseOptions, role: string, max: number): pg.Pool
   return pool
 }
 
-async function inTransaction<T>(pool: pg.Pool, begin: string, work: (client: Client) => Promise<T>): Promise<T> {
-  return onConnection(pool, async (client) => {
-    await client.query(begin)
-    try {
-      const result = await work(client)
-      await client.query('commit')
-      return result
-    } catch (error) {
-      // Where this fails too, the connection is given up below.
-      await client.query('rollback').catch(() => undefined)
-      throw error
-    }
-  })
+/** A connection that cannot even be rolled back is given up. */
+async function transacted<T>(pool: pg.Pool, begin: string, work: (client: Client) => Promise<T>): Promise<T> {
+  return onConnection(pool, (client) => inTransaction(client, () => work(client), begin))
 }
 
 async function onConnection<T>(pool: pg.Pool, work: (client: Client) => Promise<T>): Promise<T> {

@@ -2,7 +2,8 @@ import { type AcquirerTotals, agrees, type SaidTotals } from '../authorization/a
 import { type CivilDate, formatDate, parseDate } from '../calendar.ts'
 import { assert } from '../errors.ts'
 import { type Client, connect } from './connection.ts'
-import { inTransaction, type KeptConnection, keptConnection } from './kept-connection.ts'
+import { type KeptConnection, keptConnection } from './kept-connection.ts'
+import { inTransaction } from './transaction.ts'
 
 /** The longest that one look may take: the first of a business date reads all of it. */
 const QUERY_TIMEOUT_MS = 25_000

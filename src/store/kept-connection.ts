@@ -43,11 +43,3 @@ export function keptConnection(options: ConnectionOptions): KeptConnection {
     },
   }
 }
-
-/** Does the work in a transaction. */
-export async function inTransaction<T>(client: Client, work: () => Promise<T>): Promise<T> {
-  await client.query('begin')
-  const result = await work()
-  await client.query('commit')
-  return result
-}

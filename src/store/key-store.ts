@@ -2,6 +2,7 @@ import { assert, MizanError } from '../errors.ts'
 import { canBecome, type KeyRecord, type KeyStatus } from '../security/keys/key-record.ts'
 import type { KeyName } from '../security/security-module.ts'
 import { type Client, refusalOf } from './connection.ts'
+import { inTransaction } from './transaction.ts'
 
 /** More keys than any configuration has; beyond it something is wrong with the data. */
 const KEYS_MAX = 10_000
@@ -256,22 +257,16 @@ export async function inAuditedTransaction<T>(client: Client, author: KeyAuthor,
     custodians.every((name) => !name.includes(' ')),
     'names of custodians have no blanks',
   )
-  return asCatalogued('the change is refused', async () => {
-    await client.query('begin')
-    try {
+  return asCatalogued('the change is refused', () =>
+    inTransaction(client, async () => {
       await client.query(
         `select set_config('mizan.actor', $1, true), set_config('mizan.custodians', $2, true),
                 set_config('mizan.detail', $3, true)`,
         [author.user, custodians.join(' '), author.detail ?? ''],
       )
-      const result = await work()
-      await client.query('commit')
-      return result
-    } catch (error) {
-      await client.query('rollback').catch(() => undefined)
-      throw error
-    }
-  })
+      return work()
+    }),
+  )
 }
 
 const UNDEFINED_TABLE = '42P01'

@@ -1,5 +1,5 @@
 import type { Client } from './connection.ts'
-import { inTransaction } from './kept-connection.ts'
+import { inTransaction } from './transaction.ts'
 import { type TransactionPort, transactionPort } from './notification-outbox.ts'
 
 /** States of a delivery; all but `waiting` are ends. */

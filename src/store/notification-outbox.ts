@@ -1,5 +1,5 @@
 import type { Client } from './connection.ts'
-import { inTransaction } from './kept-connection.ts'
+import { inTransaction } from './transaction.ts'
 
 /** Where jobs put what they tell: beyond the lanes of the writer. */
 export const JOB_LANE = 64

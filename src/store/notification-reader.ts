@@ -1,6 +1,6 @@
 import { MizanError } from '../errors.ts'
 import type { Client } from './connection.ts'
-import { inTransaction } from './kept-connection.ts'
+import { inTransaction } from './transaction.ts'
 import { type DeliveryState, type DeliveryTurn, deliveryStates } from './notification-delivery.ts'
 import { type TransactionPort, transactionPort } from './notification-outbox.ts'
 

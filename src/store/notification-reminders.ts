@@ -1,5 +1,5 @@
 import type { Client } from './connection.ts'
-import { inTransaction } from './kept-connection.ts'
+import { inTransaction } from './transaction.ts'
 import { JOB_LANE } from './notification-outbox.ts'
 
 /** What is about to lapse. */

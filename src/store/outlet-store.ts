@@ -12,6 +12,7 @@ import {
   type StoredOutlet,
   type TerminalRecord,
 } from './outlet-record.ts'
+import { inTransaction } from './transaction.ts'
 
 /** Outlets that a list gives at once, at most. */
 export const OUTLET_PAGE_MAX = 1_000
@@ -185,17 +186,15 @@ export async function inReferenceTransaction<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   try {
-    await client.query('begin')
-    await client.query(`select set_config('mizan.actor', $1, true), set_config('mizan.reason', $2, true)`, [
-      by.actor,
-      by.reason ?? '',
-    ])
-    await client.query('select from lock_reference_data()')
-    const result = await work()
-    await client.query('commit')
-    return result
+    return await inTransaction(client, async () => {
+      await client.query(`select set_config('mizan.actor', $1, true), set_config('mizan.reason', $2, true)`, [
+        by.actor,
+        by.reason ?? '',
+      ])
+      await client.query('select from lock_reference_data()')
+      return work()
+    })
   } catch (cause) {
-    await client.query('rollback').catch(() => undefined)
     if (cause instanceof MizanError) throw cause
     const refusal = isOutcomeUnknown(cause) ? undefined : refusalOf(cause)
     if (refusal === undefined) throw new MizanError('STORE_UNAVAILABLE', describeError(cause), { cause })

@@ -3,6 +3,7 @@ import { assert, MizanError } from '../errors.ts'
 import type { EncryptedPan, PanProtection } from '../security/pan-protection.ts'
 import { byteaArray, int2Array, int8Array } from './binary-arrays.ts'
 import type { Client } from './connection.ts'
+import { inTransaction } from './transaction.ts'
 
 /** What to re-encrypt, and how. */
 export interface PanReencryptionOptions {
@@ -147,7 +148,7 @@ class Reencryption {
     this.#examples = []
     let after: Pick<CardRow, 'lane' | 'id'> = { lane: -1, id: 0 }
     while (!this.#isAborted) {
-      const last = await this.#inTransaction(() => this.#batch(after))
+      const last = await inTransaction(this.#client, () => this.#batch(after), beginText)
       if (last === undefined) return
       after = last
       const done = this.#reencrypted + this.#unreadable
@@ -161,18 +162,6 @@ class Reencryption {
     const rows = await this.#nextRows(after)
     await this.#replace(rows.flatMap((row) => this.#replacementOf(row)))
     return rows.at(-1)
-  }
-
-  async #inTransaction<T>(work: () => Promise<T>): Promise<T> {
-    await this.#client.query(beginText)
-    try {
-      const result = await work()
-      await this.#client.query('commit')
-      return result
-    } catch (error) {
-      await this.#client.query('rollback').catch(() => undefined)
-      throw error
-    }
   }
 
   async #rest(ms: number): Promise<void> {

@@ -8,6 +8,7 @@ import { type Client, isOutcomeUnknown, refusalOf } from './connection.ts'
 import type { AuditHook } from './outlet-record.ts'
 import { findProgramme, listProgrammes, programmeFiles } from './programme-reader.ts'
 import { checksumOf, type ProgrammeState, type ProgrammeVersion, type StoredProgramme } from './programme-record.ts'
+import { inTransaction } from './transaction.ts'
 
 /** In whose name a version goes a step. */
 export interface ProgrammeAuthor {
@@ -207,12 +208,8 @@ export async function installProgrammes(client: Client, files: readonly Programm
  */
 export async function programmeTransaction<T>(client: Client, work: () => Promise<T>): Promise<T> {
   try {
-    await client.query('begin')
-    const result = await work()
-    await client.query('commit')
-    return result
+    return await inTransaction(client, work)
   } catch (cause) {
-    await client.query('rollback').catch(() => undefined)
     if (cause instanceof MizanError) throw cause
     const refusal = isOutcomeUnknown(cause) ? undefined : refusalOf(cause)
     if (refusal === undefined) throw new MizanError('STORE_UNAVAILABLE', describeError(cause), { cause })

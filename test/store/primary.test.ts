@@ -7,6 +7,7 @@ import { openDatabase, withClient } from '../../src/store/database-location.ts'
 import { databaseServers, maskDatabaseUrl, whereabouts } from '../../src/store/database-url.ts'
 import { keptConnection } from '../../src/store/kept-connection.ts'
 import { poolTarget } from '../../src/store/primary.ts'
+import { inTransaction } from '../../src/store/transaction.ts'
 import { createTestDatabase, type TeardownHost } from '../support/database.ts'
 import { startFaultProxy } from '../support/fault-proxy.ts'
 
@@ -68,6 +69,30 @@ t.test('only a server that can be written will do', async (t) => {
     { code: 'STORE_UNAVAILABLE' },
     'it is waited for, in vain here',
   )
+})
+
+t.test('a transaction that throws is undone, and its connection is as before', async (t) => {
+  const { url } = await createTestDatabase(t)
+  const client = await connect({ url, name: 'mizan test' })
+  await client.query('create table told (word text)')
+  const tell = (word: string, sql = 'select 1') =>
+    inTransaction(client, async () => {
+      await client.query('insert into told values ($1)', [word])
+      await client.query(sql)
+      if (word === 'thrown') throw new Error('not at all')
+      return word
+    })
+  await t.rejects(tell('thrown'), /not at all/)
+  await t.rejects(tell('refused', 'select 1 / 0'), /division by zero/)
+  const states = await client.query('select now() = statement_timestamp() as outside, count(*)::int as rows from told')
+  t.same(states.rows, [{ outside: true, rows: 0 }])
+  t.equal(await tell('kept'), 'kept')
+  t.same((await client.query('select word from told')).rows, [{ word: 'kept' }])
+  await t.rejects(
+    inTransaction(client, () => client.query('delete from told'), 'begin read only'),
+    /read-only transaction/,
+  )
+  await client.end()
 })
 
 t.test('the next server is taken when one refuses, hangs or was lost', async (t) => {

@@ -36,6 +36,7 @@ import {
   takeUpFailedNets,
 } from '../../store/clearing/settlement-write.ts'
 import type { Client } from '../../store/connection.ts'
+import { inTransaction } from '../../store/transaction.ts'
 import { uetrOf } from '../iso20022/values.ts'
 import { endToEndIdOf, purposeLetters } from './identifiers.ts'
 import { latinName } from './latin-name.ts'
@@ -57,19 +58,13 @@ export async function computeRun(
   key: RunKey,
   options: { readonly catalogue: ProgrammeCatalogue; readonly valueDate: CivilDate },
 ): Promise<SettlementRun> {
-  await client.query('begin')
-  try {
+  return inTransaction(client, async () => {
     await lockSettlement(client)
-    const known = await findRun(client, key)
-    if (known === undefined) await compute(client, key, options)
-    await client.query('commit')
-  } catch (error) {
-    await client.query('rollback').catch(() => undefined)
-    throw error
-  }
-  const run = await findRun(client, key)
-  assert(run !== undefined, 'a run that was computed is there')
-  return run
+    if ((await findRun(client, key)) === undefined) await compute(client, key, options)
+    const run = await findRun(client, key)
+    assert(run !== undefined, 'a run that was computed is there')
+    return run
+  })
 }
 
 async function compute(

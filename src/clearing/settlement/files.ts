@@ -18,6 +18,7 @@ import {
 } from '../../store/clearing/settlement-instructions.ts'
 import type { RunKey, SettlementRun } from '../../store/clearing/settlement-write.ts'
 import type { Client } from '../../store/connection.ts'
+import { inTransaction } from '../../store/transaction.ts'
 import { writeAtomically } from '../atomic-file.ts'
 import {
   type CreditTransfer,
@@ -117,16 +118,11 @@ async function writeShare(
     grossPiasters: share.piasters,
     totals: { messageId, valueDate: run.valueDate },
   }
-  await client.query('begin')
-  try {
+  return inTransaction(client, async () => {
     const file = await registerFile(client, { ...key, name, state: 'written', content }, ACTOR)
     await putIntoFile(client, run, share, file.id)
-    await client.query('commit')
     return file
-  } catch (error) {
-    await client.query('rollback').catch(() => undefined)
-    throw error
-  }
+  })
 }
 
 /** Any instruction of a share: all have the same bank. */

@@ -1,7 +1,7 @@
 import { addDays, type CivilDate, formatDate, parseDate } from '../../calendar.ts'
 import { MizanError } from '../../errors.ts'
 import type { Client } from '../connection.ts'
-import { whole } from './whole.ts'
+import { inTransaction } from '../transaction.ts'
 
 type Reader = Pick<Client, 'query'>
 
@@ -62,7 +62,7 @@ const BY_MAX = 96
  * @throws MizanError CONFLICT when the day has not begun, is not known, or too many days would end at once
  */
 export function askCutover(client: Client, options: CutoverRequest): Promise<CutoverAnswer> {
-  return whole(client, () => askCutoverWithin(client, options))
+  return inTransaction(client, () => askCutoverWithin(client, options))
 }
 
 /** What is asked for. */
@@ -110,7 +110,7 @@ export async function askCutoverWithin(client: Pick<Client, 'query'>, options: C
 
 /** Makes the days up to the clock's date known. @returns the first that is not closed; undefined when none is open */
 export function knowBusinessDays(client: Client, byClock: CivilDate): Promise<CivilDate | undefined> {
-  return whole(client, async () => {
+  return inTransaction(client, async () => {
     await client.query(ASK_LOCK, ['business-day'])
     await knowDays(client, byClock)
     return (await lookAtDays(client)).firstOpen
@@ -315,7 +315,7 @@ export async function addSteps(
 
 /** Marks a step as running. */
 export async function beginStep(client: Client, date: CivilDate, step: string, by: string): Promise<void> {
-  await whole(client, async () => {
+  await inTransaction(client, async () => {
     const { rows } = await client.query<{ was: StepState }>(
       `select state as was from business_day_step where business_date = $1 and step = $2 for update`,
       [formatDate(date), step],
@@ -362,7 +362,7 @@ export async function endStep(
 ): Promise<void> {
   const { state, by, detail } = end
   const words = end.words.slice(0, WORDS_MAX)
-  await whole(client, async () => {
+  await inTransaction(client, async () => {
     const { rows } = await client.query<{ was: string | null; last: string | null }>(
       `select s.words as was, (select e.event from business_day_event e
          where e.business_date = s.business_date and e.step = s.step order by e.id desc limit 1) as last
@@ -391,7 +391,7 @@ export async function noteLanesClosed(client: Reader, date: CivilDate): Promise<
 
 /** Closes a day: all its steps are done. */
 export async function closeBusinessDay(client: Client, date: CivilDate, by: string): Promise<void> {
-  await whole(client, async () => {
+  await inTransaction(client, async () => {
     const { rowCount } = await client.query(
       `update business_day set state = 'closed', closed_at = clock_timestamp() where business_date = $1 and state = 'closing'`,
       [formatDate(date)],

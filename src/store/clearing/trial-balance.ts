@@ -1,7 +1,7 @@
 import { type CivilDate, formatDate } from '../../calendar.ts'
 import type { Unit } from '../../money.ts'
 import type { Client } from '../connection.ts'
-import { whole } from './whole.ts'
+import { inTransaction } from '../transaction.ts'
 
 /** What was posted in a unit on a business day. */
 export interface UnitTotals {
@@ -47,7 +47,7 @@ const ASTRAY_MAX = 20
  * on the days after, does not matter. Drawn up again it is the same.
  */
 export async function drawTrialBalance(client: Client, date: CivilDate): Promise<TrialBalance> {
-  const drawn = await whole(client, () => draw(client, date), 'begin isolation level repeatable read').catch(
+  const drawn = await inTransaction(client, () => draw(client, date), 'begin isolation level repeatable read').catch(
     (error: unknown) => {
       if (error instanceof NotRight) return error.found
       throw error
