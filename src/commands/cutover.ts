@@ -5,18 +5,10 @@ import { type DayProgress, type DayRun, runDays } from '../clearing/day/machine.
 import { MizanError } from '../errors.ts'
 import { panProtection } from '../security/pan-protection.ts'
 import { noteAudit } from '../store/audit-store.ts'
-import {
-  askCutover,
-  type BusinessDay,
-  type CutoverAnswer,
-  type DayStepRow,
-  listClosingDays,
-  listDays,
-  readDay,
-  readDayEvents,
-  readSteps,
-} from '../store/clearing/business-day.ts'
+import { type BusinessDay, type DayStepRow, listClosingDays, listDays, readDay, readDayEvents, readSteps } from '../store/clearing/business-day.ts'
+import { askCutoverWithin, type CutoverAnswer, type CutoverRequest, databaseNowMs } from '../store/clearing/business-day-ask.ts'
 import type { Client } from '../store/connection.ts'
+import { inTransaction } from '../store/transaction.ts'
 import { daySteps } from '../switch-clearing.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { systemActor } from './access-desk.ts'
@@ -41,12 +33,14 @@ const FOLLOW_MS = 250
 /** What waits for somebody is looked at again after this. */
 const WAIT_MS = 2_000
 const LIMIT_MAX = 1_000
+/** Clocks that differ by more are told. */
+const SKEW_S = 60
 
 /** `mizan cutover`: ends the business day, and says how far its end is. */
 export function cutoverCommand(io: CommandIo = processIo): Command {
   const command = new Command('cutover')
     .description('end the business day: close it in the lanes, then trial balance, files, settlement and delivery')
-    .option('--date <yyyy-mm-dd>', 'the day, and those before it that are open; default: what is over, or the open day')
+    .option('--date <yyyy-mm-dd>', 'the day, and those before it that are open; default: what is over')
     .option('--wait', 'wait while a step waits for somebody, until the day is closed', false)
     .addHelpText('after', HELP)
     .addCommand(statusCommand(io))
@@ -57,24 +51,19 @@ export function cutoverCommand(io: CommandIo = processIo): Command {
 }
 
 const HELP = `
+Without --date, when no day is over, the open day ends before its time; in production such a day has to be named.
 It works beside a running switch, whose lanes close the day, and goes on where an earlier run stopped; of several
 runs at once one does the work, and the others follow it. Exit code 1: a step is blocked or failed, and its words
 say the way out. docs/business-day.md`
 
 async function cutOver(io: CommandIo, desk: OpenKeyDesk, options: CutoverOptions): Promise<void> {
   const { config, client } = desk
-  const byClock = businessDate(Date.now(), config.businessDay.cutoverMinutes)
-  const by = systemActor(io)
-  const answer = await askCutover(client, { date: dateOf(options.date), byClock, by })
-  const day = formatDate(answer.date)
-  await noteAudit(client, {
-    actor: by,
-    source: 'local',
-    requestId: '',
-    action: 'cutover',
-    outcome: 'done',
-    detail: { businessDate: day, asked: answer.asked.map(formatDate) },
+  const byClock = businessDate(await earlierClockMs(io, client), config.businessDay.cutoverMinutes)
+  const answer = await askNoted(client, {
+    ...{ date: dateOf(options.date), byClock, by: systemActor(io) },
+    mayEndEarly: config.environment !== 'production',
   })
+  const day = formatDate(answer.date)
   if (!options.json) io.note(`${askedInWords(answer, day)}\n`)
   const run = await carryOut(io, desk, answer.date, options)
   const found = await readOne(client, answer.date)
@@ -87,6 +76,31 @@ async function cutOver(io: CommandIo, desk: OpenKeyDesk, options: CutoverOptions
     io.note(`${run.state} at ${step} of ${formatDate(of)}: ${words}\n`)
   }
   if (run.state === 'blocked' || run.state === 'failed') process.exitCode = 1
+}
+
+/**
+ * The earlier one of this machine's clock and the database's: a clock that is ahead ends no day that has not begun, or is not
+ * over. The switch dates what it decides by its own, and its lanes refuse to close a day that has not begun there.
+ */
+async function earlierClockMs(io: CommandIo, client: Client): Promise<number> {
+  const [oursMs, theirsMs] = [Date.now(), await databaseNowMs(client)]
+  const seconds = Math.round((oursMs - theirsMs) / 1_000)
+  if (Math.abs(seconds) > SKEW_S) {
+    const way = seconds > 0 ? 'ahead of' : 'behind'
+    io.note(`the clock here is ${Math.abs(seconds)} s ${way} that of the database: the earlier one counts\n`)
+  }
+  return Math.min(oursMs, theirsMs)
+}
+
+/** Asks and notes who did, together. */
+function askNoted(client: Client, request: CutoverRequest): Promise<CutoverAnswer> {
+  return inTransaction(client, async () => {
+    const answer = await askCutoverWithin(client, request)
+    const detail = { businessDate: formatDate(answer.date), asked: answer.asked.map(formatDate) }
+    const event = { actor: request.by, source: 'local', requestId: '', outcome: 'done' } as const
+    await noteAudit(client, { ...event, action: 'cutover', detail })
+    return answer
+  })
 }
 
 function askedInWords({ asked, state }: CutoverAnswer, day: string): string {

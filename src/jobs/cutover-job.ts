@@ -1,5 +1,5 @@
 import { addDays, businessDate, type Clock, formatDate } from '../calendar.ts'
-import { askCutover, knowBusinessDays } from '../store/clearing/business-day.ts'
+import { askCutover, knowBusinessDays } from '../store/clearing/business-day-ask.ts'
 import { connect } from '../store/connection.ts'
 import type { NamedJob } from './scheduler.ts'
 

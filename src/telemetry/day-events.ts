@@ -33,15 +33,20 @@ export function dayStepBegan(log: Logger, { businessDate, step }: StepFields): v
   )
 }
 
+interface StepEnd extends StepFields {
+  readonly state: string
+  readonly words: string
+  readonly tookMs: number
+  /** It did not stop for the same reason at the last look. */
+  readonly isNews: boolean
+}
+
 /** A step ended: it is done, or says what it waits for, what blocks it or why it failed. */
-export function dayStepEnded(
-  log: Logger,
-  { businessDate, step, state, words, tookMs }: StepFields & { state: string; words: string; tookMs: number },
-): void {
+export function dayStepEnded(log: Logger, { businessDate, step, state, words, tookMs, isNews }: StepEnd): void {
   const fields = { event: 'day_step_ended', businessDate: formatDate(businessDate), step, state, tookMs }
   const detail = maskText(words)
   if (state === 'done') log.info({ ...fields, detail }, 'a step of a business day is done')
-  else if (state === 'waiting') log.debug({ ...fields, detail }, 'a step of a business day waits')
+  else if (state === 'waiting' || !isNews) log.debug({ ...fields, detail }, 'a step of a business day has not gone on')
   else log.error({ ...fields, detail }, 'a business day cannot go on; mizan cutover status')
 }
 

@@ -4,7 +4,8 @@ import { closeDayStep } from '../../src/clearing/day/close-day-step.ts'
 import { type DayMachineOptions, runDays } from '../../src/clearing/day/machine.ts'
 import type { DayStep, DayStepOutcome } from '../../src/clearing/day/step.ts'
 import { trialBalanceStep } from '../../src/clearing/day/trial-balance-step.ts'
-import { askCutover, listDays, readDay, readDayEvents, readSteps } from '../../src/store/clearing/business-day.ts'
+import { listDays, readDay, readDayEvents, readSteps } from '../../src/store/clearing/business-day.ts'
+import { askCutover, knowBusinessDays } from '../../src/store/clearing/business-day-ask.ts'
 import { readTrialBalanceOf } from '../../src/store/clearing/trial-balance.ts'
 import { awaitCommand, requestCommand } from '../../src/store/command-requests.ts'
 import { type Client, connect } from '../../src/store/connection.ts'
@@ -98,6 +99,15 @@ t.test('a day ends before its time, in lanes with and without traffic, once whoe
   const next = addDays(day, 1)
   t.equal(await buy(writer, 1), day)
   await t.rejects(cutover(next), { code: 'CONFLICT', message: /has not begun/ })
+  // Where a clock was ahead once, which made it known.
+  await knowBusinessDays(client, next)
+  await t.rejects(cutover(next), { code: 'CONFLICT', message: /has not begun/ })
+  const late = { byClock: day, by: 'test', mayEndEarly: false }
+  await t.rejects(askCutover(client, late), { code: 'CONFLICT', message: `--date ${formatDate(day)} ends the open one` })
+  await t.rejects(askCutover(client, { date: day, byClock: addDays(day, 9_000), by: 'test' }), {
+    code: 'CONFLICT',
+    message: /set the clock/,
+  })
   // As many as there are ways to ask.
   const clients = await Promise.all(
     Array.from({ length: 6 }, () => connect({ url, name: 'mizan test', role: 'mizan_app' })),
@@ -214,6 +224,7 @@ t.test('a day goes on where it stood, says what blocks it, and keeps the order o
   await cutover(first)
   const blocked = toldStep('write', [
     { state: 'blocked', words: 'no room on the disk' },
+    { state: 'blocked', words: 'no room on the disk' },
     new Error('the disk is gone'),
     { state: 'waiting', words: 'soon' },
     { state: 'waiting', words: 'soon' },
@@ -226,6 +237,7 @@ t.test('a day goes on where it stood, says what blocks it, and keeps the order o
     state: 'blocked',
     stopped: { businessDate: first, step: 'write', words: 'no room on the disk' },
   })
+  t.match(await run(steps), { state: 'blocked' }, 'it is looked at again, and written down once')
   t.match(await run(steps), { state: 'failed', stopped: { words: 'the disk is gone' } })
   t.equal(select.runs.length, 1, 'what is done stays done')
   // The next day comes as far as the one before.
@@ -246,16 +258,14 @@ t.test('a day goes on where it stood, says what blocks it, and keeps the order o
     [
       'began',
       'blocked: no room on the disk',
-      'began',
       'failed: the disk is gone',
-      'began',
       'waiting: soon',
       'done: write done',
     ],
   )
   t.match(
     (await readSteps(client, first)).find(({ step }) => step === 'write'),
-    { attempts: 5 },
+    { attempts: 6 },
   )
   const refused = async (statement: string) => refusalOf(client.query(statement))
   t.match(await refused(`update business_day_step set state = 'pending' where step = 'write'`), {

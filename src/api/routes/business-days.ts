@@ -1,14 +1,8 @@
 import { Type } from 'typebox'
 import { businessDate, type CivilDate, formatDate } from '../../calendar.ts'
 import { MizanError } from '../../errors.ts'
-import {
-  askCutoverWithin,
-  type BusinessDay,
-  type DayStepRow,
-  listDays,
-  readDay,
-  readSteps,
-} from '../../store/clearing/business-day.ts'
+import { type BusinessDay, type DayStepRow, listDays, readDay, readSteps } from '../../store/clearing/business-day.ts'
+import { askCutoverWithin } from '../../store/clearing/business-day-ask.ts'
 import { page, readCursor, rowsFor } from '../cursor.ts'
 import { dayOf } from '../days.ts'
 import { changeOnce } from '../once.ts'

@@ -2,16 +2,8 @@ import { randomUUID } from 'node:crypto'
 import os from 'node:os'
 import { addDays, type CivilDate } from '../../calendar.ts'
 import { describeError, MizanError } from '../../errors.ts'
-import {
-  addSteps,
-  beginStep,
-  closeBusinessDay,
-  endStep,
-  listClosingDays,
-  noteProgress,
-  readDay,
-  readSteps,
-} from '../../store/clearing/business-day.ts'
+import { listClosingDays, readDay, readSteps } from '../../store/clearing/business-day.ts'
+import { addSteps, beginStep, closeBusinessDay, endStep, noteProgress } from '../../store/clearing/business-day-steps.ts'
 import { type Client, connect } from '../../store/connection.ts'
 import * as events from '../../telemetry/day-events.ts'
 import type { Logger } from '../../telemetry/logger.ts'
@@ -203,9 +195,9 @@ class MachineRun {
     const outcome = await this.#outcomeOf(date, step)
     this.#signal.throwIfAborted()
     await this.#writing
-    await endStep(this.#client, date, step.name, { ...outcome, by: this.#by })
+    const isNews = await endStep(this.#client, date, step.name, { ...outcome, by: this.#by })
     const tookMs = Math.round(performance.now() - startedMs)
-    events.dayStepEnded(log, { businessDate: date, step: step.name, ...outcome, tookMs })
+    events.dayStepEnded(log, { businessDate: date, step: step.name, ...outcome, tookMs, isNews })
     return outcome
   }
 
