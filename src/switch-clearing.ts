@@ -13,9 +13,9 @@ import { runDays } from './clearing/day/machine.ts'
 import type { DayStep } from './clearing/day/step.ts'
 import { trialBalanceStep } from './clearing/day/trial-balance-step.ts'
 import { balanceStep } from './clearing/outgoing/balance-step.ts'
-import { writeManifest } from './clearing/outgoing/manifest-step.ts'
 import { selectStep } from './clearing/outgoing/select-step.ts'
 import { writeStep } from './clearing/outgoing/write-step.ts'
+import { identityOf } from './clearing/settlement/identity.ts'
 import { settleStep } from './clearing/settlement/step.ts'
 import type { Config } from './config/config.ts'
 import { MizanError } from './errors.ts'
@@ -25,7 +25,6 @@ import type { PeerCutover } from './link/cutover.ts'
 import type { PanProtection } from './security/pan-protection.ts'
 import { type DaysSeen } from './store/clearing/business-day.ts'
 import { askCutover } from './store/clearing/business-day-ask.ts'
-import { connect } from './store/connection.ts'
 import { type KeptConnection, keptConnection } from './store/kept-connection.ts'
 import { BackgroundProcess } from './switch-background.ts'
 import type { SwitchBase } from './switch-base.ts'
@@ -46,7 +45,7 @@ export interface DayStepWiring {
 /** The steps of a business day, for the switch and the command line alike. */
 export function daySteps({ config, protection }: DayStepWiring): DayStep[] {
   const { businessDay, clearing } = config
-  const { name, bic, purpose, writerStallMs } = clearing.settlement
+  const { writerStallMs } = clearing.settlement
   const files = fileStepOptions(config, protection)
   return [
     closeDayStep({ tell: businessDay.tellCutover }),
@@ -54,30 +53,9 @@ export function daySteps({ config, protection }: DayStepWiring): DayStep[] {
     selectStep(files),
     writeStep(files),
     balanceStep(),
-    withManifest(
-      settleStep({ identity: { name, bic, centre: clearing.centre, purpose }, writerStallMs }),
-      clearing.centre,
-    ),
+    settleStep({ identity: identityOf(clearing), cutoverMinutes: businessDay.cutoverMinutes, writerStallMs }),
     ...deliverySteps(deliveryOptions(config)),
   ]
-}
-
-/** The instructions of settlement are files of the day as well: another manifest names them. */
-function withManifest(step: DayStep, centre: string): DayStep {
-  return {
-    ...step,
-    async run(context) {
-      const outcome = await step.run(context)
-      if (outcome.state !== 'done') return outcome
-      const client = await connect({ url: context.url, name: 'mizan clearing manifest', role: 'mizan_app' })
-      try {
-        await writeManifest(client, { centre, actor: step.name, ...context })
-      } finally {
-        await client.end().catch(() => undefined)
-      }
-      return outcome
-    },
-  }
 }
 
 /** Business days of a running switch. */

@@ -96,7 +96,10 @@ function cancelCommand(io: CommandIo, how: 'cancel' | 'hold', description: strin
       )
       const date = formatDate(done.businessDate)
       if (options.json) io.out(`${JSON.stringify({ endToEndId: id, state: done.state })}\n`)
-      else io.out(`${id} is cancelled; mizan settlement run ${date} writes the file of the others anew\n`)
+      else {
+        io.out(`${id} is cancelled; the file of the others is written anew by mizan settlement run ${date},\n`)
+        io.out(`signed by mizan clearing deliver ${date}, and released again by two people\n`)
+      }
     }),
   )
 }

@@ -1,11 +1,14 @@
 import { Command } from 'commander'
-import { type CivilDate, formatDate } from '../calendar.ts'
+import { type CivilDate, civilDate, formatDate } from '../calendar.ts'
 import { identityOf } from '../clearing/settlement/identity.ts'
 import { settleRun } from '../clearing/settlement/run.ts'
+import { MizanError } from '../errors.ts'
 import { formatPiasters } from '../money.ts'
+import { readSteps } from '../store/clearing/business-day.ts'
 import { readRunFiles } from '../store/clearing/settlement-release.ts'
 import { countInstructions, listPayables, listPositions } from '../store/clearing/settlement-views.ts'
 import { listRuns } from '../store/clearing/settlement-write.ts'
+import type { Client } from '../store/connection.ts'
 import { findOutlet } from '../store/outlet-store.ts'
 import { type CommandIo, processIo } from './command-io.ts'
 import { type CommonOptions, withCommonOptions } from './common-options.ts'
@@ -37,20 +40,37 @@ function runCommand(io: CommandIo): Command {
   return withCycle(command).action((date: string, options: CycleOptions) =>
     atDatabase(io, options, NAME, async ({ client, config }) => {
       const { folder, settlement } = config.clearing
+      const key = runKey(date, options)
+      await requireBalanced(client, key.businessDate)
       const { run, postings, files } = await settleRun(client, {
-        ...runKey(date, options),
+        ...key,
         folder,
         identity: identityOf(config.clearing),
+        cutoverMinutes: config.businessDay.cutoverMinutes,
+        madeOn: civilDate(Date.now()),
         writerStallMs: settlement.writerStallMs,
       })
       const names = files.map(({ name }) => name)
       printed(io, options, { ...run, postings, files: names }, () => [
         `run ${run.cycle} of ${date}: ${postings} posting(s), value date ${formatDate(run.valueDate)}`,
         ...names.map((name) => `  ${name}`),
-        names.length === 0 ? 'nothing is to be paid' : `a second person lets them go: mizan settlement release ${date}`,
+        ...(names.length === 0
+          ? ['nothing is to be paid']
+          : [
+              `mizan clearing deliver ${date} signs them where the cutover has not,`,
+              `then two people let them go: mizan settlement release ${date}, or mizan clearing release ${date} with all files`,
+            ]),
       ])
     }),
   )
+}
+
+/** @throws MizanError CONFLICT while the trial balance of the date is not drawn up: no money moves on it before */
+async function requireBalanced(client: Client, date: CivilDate): Promise<void> {
+  const balance = (await readSteps(client, date)).find(({ step }) => step === 'trial-balance')
+  if (balance === undefined || balance.state === 'done') return
+  const why = balance.words === undefined ? '' : `: ${balance.words}`
+  throw new MizanError('CONFLICT', `the trial balance of ${formatDate(date)} is ${balance.state}${why}`)
 }
 
 function listCommand(io: CommandIo): Command {

@@ -42,6 +42,8 @@ export async function bankWorld(t: Test) {
     cycle: 1,
     folder,
     identity,
+    cutoverMinutes: 1_350,
+    madeOn: DATE,
     writerStallMs: 30_000,
   })
   const { rows: banks } = await owner.query<{ number: number; code: string; bic: string; account: string }>(

@@ -134,6 +134,8 @@ t.test('days of the real parts agree, and each fault of the bank is found as wha
       cycle: 1,
       folder,
       identity,
+      cutoverMinutes: 1_350,
+      madeOn: date,
       writerStallMs: 60_000,
     })
     if (run.valueDate !== valueDate) throw new Error(`value date ${run.valueDate}`)

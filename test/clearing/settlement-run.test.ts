@@ -5,15 +5,17 @@ import t from 'tap'
 import { dayReportRoute } from '../../src/api/routes/day-report.ts'
 import { Checker } from '../../src/api/validation.ts'
 import type { AuthorizationRequest } from '../../src/authorization/request.ts'
-import type { CivilDate } from '../../src/calendar.ts'
+import { addDays, type CivilDate, civilDate } from '../../src/calendar.ts'
 import { settleRun } from '../../src/clearing/settlement/run.ts'
+import { settleStep } from '../../src/clearing/settlement/step.ts'
+import { readValueDate } from '../../src/clearing/settlement/value-date.ts'
 import { clearingCommand } from '../../src/commands/clearing.ts'
 import { settlementCommand } from '../../src/commands/settlement.ts'
 import { userCommand } from '../../src/commands/user.ts'
 import { moneyAccount } from '../../src/ledger/accounts.ts'
 import { demoIban } from '../../src/simulator/demo-settlement.ts'
 import { knowBusinessDays } from '../../src/store/clearing/business-day-ask.ts'
-import { moveFile } from '../../src/store/clearing/files.ts'
+import { listFiles, moveFile } from '../../src/store/clearing/files.ts'
 import { awaitPostings, type Posting, requestPostings } from '../../src/store/clearing/postings.ts'
 import { findInstruction } from '../../src/store/clearing/settlement-instructions.ts'
 import { setPayoutCycle, setSettlementInstitution } from '../../src/store/clearing/settlement-master.ts'
@@ -25,9 +27,11 @@ import {
 } from '../../src/store/clearing/settlement-outcomes.ts'
 import { readRunFiles, releaseInstructions } from '../../src/store/clearing/settlement-release.ts'
 import { listPositions, listSuspensions } from '../../src/store/clearing/settlement-views.ts'
+import { findLaterRun } from '../../src/store/clearing/settlement-write.ts'
 import { drawTrialBalance } from '../../src/store/clearing/trial-balance.ts'
 import { awaitCommand, requestCommand } from '../../src/store/command-requests.ts'
 import { verifyLedger, verifyWithin } from '../../src/store/verify.ts'
+import { createLogger } from '../../src/telemetry/logger.ts'
 import { type LiveLedger, openLedger } from '../ledger/live-ledger.ts'
 import { FIRST_ID, messageOf, playScenario, SECOND_ID } from '../ledger/scenario.ts'
 import { commandRunner } from '../support/command.ts'
@@ -61,7 +65,15 @@ t.test('a day is settled, its payments answered, and what failed is paid again',
   const folder = mkdtempSync(path.join(os.tmpdir(), 'settlement-'))
   t.teardown(() => rmSync(folder, { recursive: true }))
   const run = (businessDate: CivilDate) =>
-    settleRun(client, { businessDate, cycle: 1, folder, identity, writerStallMs: 60_000 })
+    settleRun(client, {
+      ...{ businessDate, cycle: 1, folder, identity, cutoverMinutes: 1_350, writerStallMs: 60_000 },
+      madeOn: civilDate(ledger.clock.nowMs),
+    })
+  const stepOf = (businessDate: CivilDate) =>
+    settleStep({ identity, cutoverMinutes: 1_350, writerStallMs: 60_000 }).run({
+      ...{ businessDate, folder, url: ledger.url, signal: new AbortController().signal, progress: () => undefined },
+      ...{ log: createLogger({ level: 'silent' }), nowMs: () => ledger.clock.nowMs },
+    })
   const post = async (reference: string, postings: Posting[]) => {
     const commands = await requestPostings(client, { reference, requestedBy: 'test', postings })
     await awaitPostings(client, { reference, commands }, { stallMs: 60_000 })
@@ -89,6 +101,11 @@ t.test('a day is settled, its payments answered, and what failed is paid again',
     const done = await run(DAY)
     t.match(done.run.totals, { payouts: 3, payoutPiasters: '4025', payablePiasters: '2925', withoutTariff: 0 })
     t.same([done.run.valueDate, done.files.length], [20261119, 1])
+    const [manifest] = await listFiles(client, { businessDate: DAY, types: ['MAN'] })
+    t.match(manifest, { records: 1, state: 'written' }, 'the manifest names its files')
+    t.equal(await readValueDate(client, DAY, addDays(DAY, 2)), 20261122, 'no day that is over, nor one without banks')
+    t.equal(await readValueDate(client, DAY, addDays(DAY, 1)), 20261119, 'after midnight it is the same')
+    t.equal(await readValueDate(client, DAY, addDays(DAY, 5)), 20261123)
     const balances = await balancesOf(ledger)
     t.equal(balances[transit], 4_025, 'all that was instructed is in transit')
     for (const outlet of [BAKERY, GROCER]) t.equal(balances[moneyAccount('subsidyPayable', outlet)], undefined)
@@ -113,14 +130,20 @@ t.test('a day is settled, its payments answered, and what failed is paid again',
     await client.query(`update settlement_run set state = 'computed'`)
     t.equal((await run(DAY)).files[0]?.name, 'UC.PAY.STBA.20261118.1.001.xml')
     t.same(readFileSync(file), bytes)
+    t.match(bytes.toString(), '<CreDtTm>2026-11-18T20:30:00', 'it says that it was made at the cutover')
     t.equal((await balancesOf(ledger))[transit], 4_025, 'nothing is posted again')
-    await t.rejects(run(20261117 as CivilDate), { code: 'CONFLICT' }, 'dates come in order')
+    await t.rejects(run(20261117 as CivilDate), { code: 'CONFLICT', message: /2026-11-18 is settled already/ })
+    t.match(await findLaterRun(client, 20261117 as CivilDate), { businessDate: DAY }, 'which covers the days before')
+    t.equal(await findLaterRun(client, DAY), undefined)
+    t.match(await stepOf(20261117 as CivilDate), { state: 'done', words: 'settled with 2026-11-18' })
   })
 
   await t.test('an instruction is cancelled before release, and the others get a file of their own', async (t) => {
     await within(() => cancelInstruction(client, idOf(SHOP), { how: 'cancel', actor: 'a + b', reason: 'wrong shop' }))
     const { files } = await run(DAY)
     t.match(files, [{ name: 'UC.PAY.STBA.20261118.1.002.xml', items: 2, grossPiasters: 3_025n }])
+    const manifests = await listFiles(client, { businessDate: DAY, types: ['MAN'] })
+    t.match(manifests[0]?.totals, { files: [/^UC.PAY.STBA.20261118.1.002.xml /] }, 'a further manifest names the new one')
     const balances = await balancesOf(ledger)
     t.same([balances[transit], balances[moneyAccount('unappliedPayouts', SHOP)]], [3_025, 1_000])
   })

@@ -1,5 +1,5 @@
 import type { ProgrammeCatalogue } from '../../benefit/programme-book.ts'
-import { addDays, type CivilDate } from '../../calendar.ts'
+import { addDays, type CivilDate, formatDate } from '../../calendar.ts'
 import { assert, MizanError } from '../../errors.ts'
 import { type AccountNumber, kindOf, moneyAccount, moneyKinds, ownerOf } from '../../ledger/accounts.ts'
 import {
@@ -113,7 +113,7 @@ function firstDateOf({ businessDate, cycle }: RunKey, last: SettlementRun | unde
   }
   if (last === undefined) return BEGINNING
   if (last.businessDate < businessDate) return addDays(last.businessDate, 1)
-  throw new MizanError('CONFLICT', `business dates are settled in order; ${last.businessDate} is settled already`)
+  throw new MizanError('CONFLICT', `business dates are settled in order; ${formatDate(last.businessDate)} is settled already`)
 }
 
 async function payablesOf(

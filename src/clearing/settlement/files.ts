@@ -1,6 +1,6 @@
 import { access } from 'node:fs/promises'
 import path from 'node:path'
-import { type CivilDate, cairoOffsetMs } from '../../calendar.ts'
+import { businessDayEnd } from '../../calendar.ts'
 import {
   type ClearingFile,
   type FileKey,
@@ -16,7 +16,7 @@ import {
   putIntoFile,
   streamShare,
 } from '../../store/clearing/settlement-instructions.ts'
-import type { RunKey, SettlementRun } from '../../store/clearing/settlement-write.ts'
+import type { SettlementRun } from '../../store/clearing/settlement-write.ts'
 import type { Client } from '../../store/connection.ts'
 import { inTransaction } from '../../store/transaction.ts'
 import { writeAtomically } from '../atomic-file.ts'
@@ -40,8 +40,15 @@ export interface SettlementIdentity {
 }
 
 export const ACTOR = 'settlement'
-const CUTOVER_MINUTES = 1_350
-const MINUTE_MS = 60_000
+
+/** What files of a run are written with. */
+export interface FileOptions {
+  /** Clearing folder. */
+  readonly folder: string
+  readonly identity: SettlementIdentity
+  /** Minutes after Cairo midnight at which the business day ends: messages say that they were made then. */
+  readonly cutoverMinutes: number
+}
 
 /**
  * Writes the files of a run that are not there: for each settlement bank a pain.001 with what it pays out for us, and a
@@ -52,7 +59,7 @@ const MINUTE_MS = 60_000
 export async function writeRunFiles(
   client: Client,
   run: SettlementRun,
-  options: { readonly folder: string; readonly identity: SettlementIdentity; readonly signal?: AbortSignal },
+  options: FileOptions & { readonly signal?: AbortSignal },
 ): Promise<ClearingFile[]> {
   const { businessDate, cycle } = run
   const known = (await listFiles(client, { businessDate, direction: 'out', types: ['PAY', 'NET'] })).filter(
@@ -79,9 +86,7 @@ async function isThere(folder: string, file: ClearingFile): Promise<boolean> {
   )
 }
 
-interface ShareOptions {
-  readonly folder: string
-  readonly identity: SettlementIdentity
+interface ShareOptions extends FileOptions {
   readonly type: 'PAY' | 'NET'
   /** Registered, but not on disk. */
   readonly standing: ClearingFile | undefined
@@ -93,7 +98,7 @@ async function writeShare(
   client: Client,
   run: SettlementRun,
   share: FileShare,
-  { folder, identity, type, standing, before }: ShareOptions,
+  { folder, identity, cutoverMinutes, type, standing, before }: ShareOptions,
 ): Promise<ClearingFile> {
   const { businessDate, cycle } = run
   const sequence = standing?.sequence ?? before + 1
@@ -101,13 +106,8 @@ async function writeShare(
   const name = fileName(key, '.xml')
   const document = type === 'PAY' ? initiationOf : transfersOf
   const messageId = `${messageIdOf(run, type, share.bankCode)}${sequence === 1 ? '' : `-${sequence}`}`
-  const chunks = document(streamShare(client, run, share), {
-    run,
-    share,
-    identity,
-    messageId,
-    first: await firstOf(client, run, share),
-  })
+  const createdMs = businessDayEnd(businessDate, cutoverMinutes)
+  const chunks = document(streamShare(client, run, share), { run, share, identity, messageId, createdMs })
   const written = await writeAtomically(path.join(folder, outgoingPath(businessDate, name)), async (sink) => {
     for await (const chunk of chunks) await sink.text(chunk)
   })
@@ -125,34 +125,29 @@ async function writeShare(
   })
 }
 
-/** Any instruction of a share: all have the same bank. */
-async function firstOf(client: Client, run: RunKey, share: FileShare): Promise<Instruction | undefined> {
-  for await (const instruction of streamShare(client, run, share)) return instruction
-  return undefined
-}
-
 interface DocumentOptions {
   readonly run: SettlementRun
   readonly share: FileShare
   readonly identity: SettlementIdentity
   readonly messageId: string
-  readonly first: Instruction | undefined
+  /** When messages say that they were made: at the end of the business date, so that a file made again is the same. */
+  readonly createdMs: number
 }
 
 function initiationOf(
   instructions: AsyncIterable<Instruction>,
-  { run, share, identity, messageId, first }: DocumentOptions,
+  { run, share, identity, messageId, createdMs }: DocumentOptions,
 ): AsyncGenerator<string> {
   const party = { name: identity.name, identification: identity.centre }
   return writePaymentInitiation({
     messageId,
-    createdMs: createdMsOf(run.businessDate),
+    createdMs,
     initiatingParty: party,
     paymentInformationId: messageId,
     executionDate: run.valueDate,
     debtor: party,
-    debtorAccount: accountOf(first?.ourAccount ?? ''),
-    debtorAgent: { bic: first?.bankBic ?? '' },
+    debtorAccount: accountOf(share.ourAccount),
+    debtorAgent: { bic: share.bankBic },
     totals: { transactions: share.instructions, amountPiasters: share.piasters },
     payments: paymentsOf(instructions, identity.purpose),
   })
@@ -180,16 +175,16 @@ function remittanceOf({ purpose, businessDate, replaces }: Instruction, number: 
 
 function transfersOf(
   instructions: AsyncIterable<Instruction>,
-  { run, share, identity, messageId, first }: DocumentOptions,
+  { run, share, identity, messageId, createdMs }: DocumentOptions,
 ): AsyncGenerator<string> {
   const us: Agent =
     identity.bic === undefined ? { memberId: identity.centre, name: identity.name } : { bic: identity.bic }
   return writeInstitutionTransfers({
     messageId,
-    createdMs: createdMsOf(run.businessDate),
+    createdMs,
     settlementDate: run.valueDate,
     instructingAgent: us,
-    instructedAgent: { bic: first?.bankBic ?? '' },
+    instructedAgent: { bic: share.bankBic },
     totals: { transactions: share.instructions, amountPiasters: share.piasters },
     payments: netsOf(instructions, us),
   })
@@ -213,11 +208,4 @@ async function* netsOf(instructions: AsyncIterable<Instruction>, us: Agent): Asy
       remittance: `NET OF ${one.institutionKind} ${one.institution} ${one.partyName} ${one.businessDate}`,
     }
   }
-}
-
-/** Messages say that they were made at the usual end of the business date: a file that is made again is the same. */
-function createdMsOf(date: CivilDate): number {
-  const [year, month, day] = [Math.floor(date / 10_000), (Math.floor(date / 100) % 100) - 1, date % 100]
-  const wall = Date.UTC(year, month, day) + CUTOVER_MINUTES * MINUTE_MS
-  return wall - cairoOffsetMs(wall - 3 * 60 * MINUTE_MS)
 }

@@ -7,6 +7,7 @@ import { readRunPostings } from '../../store/clearing/settlement-postings.ts'
 import { advanceRun, type RunKey, type SettlementRun } from '../../store/clearing/settlement-write.ts'
 import type { Client } from '../../store/connection.ts'
 import { readCatalogue } from '../../store/programme-reader.ts'
+import { writeManifest } from '../outgoing/manifest-step.ts'
 import { computeRun } from './compute.ts'
 import { ACTOR, type SettlementIdentity, writeRunFiles } from './files.ts'
 import { postingReferenceOf } from './identifiers.ts'
@@ -17,6 +18,10 @@ export interface RunOptions extends RunKey {
   /** Clearing folder. */
   readonly folder: string
   readonly identity: SettlementIdentity
+  /** Minutes after Cairo midnight at which the business day ends: messages say that they were made then. */
+  readonly cutoverMinutes: number
+  /** Civil date on which the run is made, if nobody has made it yet. */
+  readonly madeOn: CivilDate
   /** How long to wait for the writer while nothing moves, in milliseconds. */
   readonly writerStallMs: number
   readonly signal?: AbortSignal
@@ -31,8 +36,8 @@ export interface RunResult {
 }
 
 /**
- * Makes the run of a closed business date, or goes on with one that was cut off: computes it, has it posted, and writes
- * the instruction files. Made again, it has the same rows, postings and bytes.
+ * Makes the run of a closed business date, or goes on with one that was cut off: computes it, has it posted, writes the
+ * instruction files, and has the date's manifest name them. Made again, it has the same rows, postings and bytes.
  * @param client not in a transaction
  * @throws MizanError CONFLICT for a date that is not closed, or before the last run; WRITER_SILENT when no switch posts
  */
@@ -42,7 +47,8 @@ export async function settleRun(client: Client, options: RunOptions): Promise<Ru
   options.progress?.('working out what is payable')
   await requireClosed(client, businessDate)
   const catalogue = await readCatalogue(client)
-  const run = await computeRun(client, key, { catalogue, valueDate: await readValueDate(client, businessDate) })
+  const valueDate = await readValueDate(client, businessDate, options.madeOn)
+  const run = await computeRun(client, key, { catalogue, valueDate })
   const postings = await readRunPostings(client, key)
   if (run.state === 'computed') {
     const reference = postingReferenceOf(key)
@@ -62,6 +68,8 @@ export async function settleRun(client: Client, options: RunOptions): Promise<Ru
   options.progress?.('writing instructions')
   const files = await writeRunFiles(client, run, options)
   await advanceRun(client, key, 'posted', 'written')
+  const { folder, identity } = options
+  await writeManifest(client, { centre: identity.centre, businessDate, folder, actor: ACTOR })
   return { run, postings: postings.length, files }
 }
 

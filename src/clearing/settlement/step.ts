@@ -1,6 +1,7 @@
-import { formatDate } from '../../calendar.ts'
+import { civilDate, formatDate } from '../../calendar.ts'
 import { MizanError } from '../../errors.ts'
 import { formatPiasters } from '../../money.ts'
+import { findLaterRun } from '../../store/clearing/settlement-write.ts'
 import { connect } from '../../store/connection.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import { settlementDone, settlementNeedsData } from '../../telemetry/settlement-events.ts'
@@ -11,6 +12,8 @@ import { settleRun } from './run.ts'
 /** What the step is made of. */
 export interface SettleStepOptions {
   readonly identity: SettlementIdentity
+  /** Minutes after Cairo midnight at which the business day ends. */
+  readonly cutoverMinutes: number
   /** How long to wait for the writer while nothing moves, in milliseconds. */
   readonly writerStallMs: number
 }
@@ -23,10 +26,12 @@ export function settleStep(options: SettleStepOptions): DayStep {
   return {
     name: 'settle',
     description: 'work out what is payable to outlets and institutions, post it, and write the payment instructions',
-    async run({ businessDate, url, folder, signal, log, progress }) {
+    async run({ businessDate, url, folder, signal, log, nowMs, progress }) {
       const client = await connect({ url, name: 'mizan settlement', role: 'mizan_app' })
       try {
-        const key = { businessDate, cycle: 1 }
+        const later = await findLaterRun(client, businessDate)
+        if (later !== undefined) return { state: 'done', words: `settled with ${formatDate(later.businessDate)}` }
+        const key = { businessDate, cycle: 1, madeOn: civilDate(nowMs()) }
         const { run, postings, files } = await settleRun(client, { ...key, ...options, folder, signal, progress })
         report(log, formatDate(businessDate), { totals: run.totals, postings, files: files.length })
         const { payouts = 0, payoutPiasters = '0', nets = 0 } = run.totals

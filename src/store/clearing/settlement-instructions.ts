@@ -178,6 +178,9 @@ export async function listInstructionEvents(client: Queryable, id: number): Prom
 export interface FileShare {
   readonly bank: number
   readonly bankCode: string
+  readonly bankBic: string
+  /** Ours there. */
+  readonly ourAccount: string
   readonly kind: InstructionKind
   readonly instructions: number
   readonly piasters: bigint
@@ -188,18 +191,22 @@ export async function listFileShares(client: Queryable, key: RunKey): Promise<Fi
   const { rows } = await client.query<{
     bank: number
     bank_code: string
+    bank_bic: string
+    our_account: string
     kind: InstructionKind
     instructions: number
     piasters: string
   }>(
-    `select bank, bank_code, kind, count(*)::int as instructions, sum(amount_piasters) as piasters
+    `select bank, bank_code, bank_bic, our_account, kind, count(*)::int as instructions, sum(amount_piasters) as piasters
      from settlement_instruction where business_date = $1 and cycle = $2 and state <> 'cancelled'
-     group by 1, 2, 3 order by 2, 3`,
+     group by 1, 2, 3, 4, 5 order by 2, 5`,
     keyOf(key),
   )
   return rows.map((row) => ({
     bank: row.bank,
     bankCode: row.bank_code,
+    bankBic: row.bank_bic,
+    ourAccount: row.our_account,
     kind: row.kind,
     instructions: row.instructions,
     piasters: BigInt(row.piasters),

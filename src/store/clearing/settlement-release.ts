@@ -74,7 +74,7 @@ export function requireReleasable({ run, files }: RunFiles): void {
   if (unsigned !== undefined) {
     throw new MizanError(
       'CONFLICT',
-      `${unsigned.name} is not signed yet: step "sign" of ${date} does that (mizan cutover)`,
+      `${unsigned.name} is not signed yet: step "sign" of the cutover does that, later mizan clearing deliver ${date}`,
     )
   }
   if (!files.some(({ state }) => state === 'signed')) {

@@ -51,6 +51,16 @@ export async function findRun(client: Queryable, key: RunKey): Promise<Settlemen
   return rows[0] === undefined ? undefined : runOf(rows[0])
 }
 
+/** The run of a later date that covers a date which has none of its own. */
+export async function findLaterRun(client: Queryable, businessDate: CivilDate): Promise<SettlementRun | undefined> {
+  const { rows } = await client.query<RunRow>(
+    `select ${runColumns} from settlement_run where covers_from <= $1 and business_date > $1 and cycle = 1
+       and not exists (select from settlement_run own where own.business_date = $1)`,
+    [formatDate(businessDate)],
+  )
+  return rows[0] === undefined ? undefined : runOf(rows[0])
+}
+
 /** The last runs, the newest first. */
 export async function listRuns(client: Queryable, limit: number): Promise<SettlementRun[]> {
   const { rows } = await client.query<RunRow>(
