@@ -22,6 +22,7 @@ import { openJobs } from './switch-jobs.ts'
 import { type LinkWiring, openListeners, openNetworkLinks } from './switch-links.ts'
 import { Parts, within } from './switch-parts.ts'
 import { openReconciliation } from './switch-reconciliation.ts'
+import { watchSettlement } from './switch-settlement.ts'
 import * as events from './telemetry/events.ts'
 import { networkCutover } from './telemetry/forward-events.ts'
 import type { Metrics } from './telemetry/metrics.ts'
@@ -120,6 +121,7 @@ async function open(base: SwitchBase, httpPort: number, options: ActivateOptions
   const sending = openForwarding(base, networkLinks)
   forwarding = sending
   parts.add(() => sending.close())
+  watchSettlement(base, parts)
   const jobs = openJobs({
     config,
     url: database.url,

@@ -145,6 +145,8 @@ function measure(
   metrics.step.reset()
   if (step !== undefined) metrics.step.set({ step: step.name, state: step.state }, 1)
   const nowMs = clock.now()
+  const hasStopped = step !== undefined && ['waiting', 'blocked', 'failed'].includes(step.state)
+  metrics.stoppedSeconds.set(hasStopped ? Math.max(0, nowMs - (step.sinceMs ?? nowMs)) / 1_000 : 0)
   const ends = [oldest?.askedAtMs, firstOpen === undefined ? undefined : businessDayEnd(firstOpen, cutoverMinutes)]
   const first = Math.min(...ends.filter((one) => one !== undefined))
   metrics.overdueSeconds.set(first < nowMs ? (nowMs - first) / 1_000 : 0)

@@ -6,6 +6,8 @@ export interface DayMetrics {
   readonly closing: Gauge
   /** Of the oldest of them, the step that it is at. */
   readonly step: Gauge<'step' | 'state'>
+  /** How long it has stood there without news; 0 = it is under way. */
+  readonly stoppedSeconds: Gauge
   /** How long ago the oldest day that is over and not closed ended; 0 = none. */
   readonly overdueSeconds: Gauge
   readonly closed: Counter
@@ -24,6 +26,11 @@ export function createDayMetrics(registry: Registry): DayMetrics {
       name: 'mizan_business_day_step',
       help: '1 for the step that the oldest business day is at, and its state; nothing when none is being closed',
       labelNames: ['step', 'state'],
+      registers,
+    }),
+    stoppedSeconds: new Gauge({
+      name: 'mizan_business_day_stopped_seconds',
+      help: 'How long the step that the oldest business day is at waits, is blocked or fails for the same reason; 0 = it does not. Blocked or failed: at once to whoever is on call; waiting beyond some hours: nobody releases, or a receiver does not answer. `mizan cutover status` has its words',
       registers,
     }),
     overdueSeconds: new Gauge({

@@ -10,6 +10,7 @@ import { createForwardMetrics } from './forward-metrics.ts'
 import { createHostMetrics } from './host-metrics.ts'
 import { createNetworkClearingMetrics } from './network-clearing-metrics.ts'
 import { createNotificationMetrics } from './notification-metrics.ts'
+import { createSettlementMetrics } from './settlement-metrics.ts'
 
 /** Stages of a request, in order; `total` runs from the frame's last byte to the answer's first. */
 export const stages = ['decode', 'queue', 'prefetch', 'decide', 'commit', 'encode', 'total'] as const
@@ -126,6 +127,7 @@ export function createMetrics() {
     host: createHostMetrics(registry),
     reconciliation: createReconciliationMetrics(registry),
     deliveries: createDeliveryMetrics(registry),
+    settlement: createSettlementMetrics(registry),
     /** The page in Prometheus' text format. */
     render: () => registry.metrics(),
     contentType: registry.contentType,

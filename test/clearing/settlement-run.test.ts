@@ -18,6 +18,7 @@ import { knowBusinessDays } from '../../src/store/clearing/business-day-ask.ts'
 import { listFiles, moveFile } from '../../src/store/clearing/files.ts'
 import { awaitPostings, type Posting, requestPostings } from '../../src/store/clearing/postings.ts'
 import { findInstruction } from '../../src/store/clearing/settlement-instructions.ts'
+import { settlementStanding } from '../../src/store/clearing/settlement-standing.ts'
 import { setPayoutCycle, setSettlementInstitution } from '../../src/store/clearing/settlement-master.ts'
 import {
   applyFileStatus,
@@ -31,6 +32,8 @@ import { findLaterRun } from '../../src/store/clearing/settlement-write.ts'
 import { drawTrialBalance } from '../../src/store/clearing/trial-balance.ts'
 import { awaitCommand, requestCommand } from '../../src/store/command-requests.ts'
 import { verifyLedger, verifyWithin } from '../../src/store/verify.ts'
+import { setStanding } from '../../src/switch-settlement.ts'
+import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { type LiveLedger, openLedger } from '../ledger/live-ledger.ts'
 import { FIRST_ID, messageOf, playScenario, SECOND_ID } from '../ledger/scenario.ts'
@@ -290,6 +293,37 @@ t.test('a day is settled, its payments answered, and what failed is paid again',
       ['UC.PAY.STBB.20261120.1.001.xml'],
     )
     t.same((await balancesOf(ledger))[moneyAccount('holdback', GROCER)], undefined)
+  })
+
+  await t.test('how it stands, for whoever is on call', async (t) => {
+    const balances = await balancesOf(ledger)
+    const standing = await settlementStanding(client, 20261201 as CivilDate)
+    const { rows: open } = await client.query<{ count: number; piasters: string }>(
+      `select count(*)::int, sum(amount_piasters) as piasters from settlement_instruction where state = 'prepared'`,
+    )
+    const metrics = createMetrics()
+    const nowMs = Date.now() + 3_600_000
+    setStanding(metrics.settlement, standing, nowMs)
+    const page = await metrics.render()
+    for (const line of [
+      `instructions{state="prepared"} ${open[0]?.count}`,
+      `instruction_piasters{state="prepared"} ${open[0]?.piasters}`,
+      'instructions{state="returned"} 1',
+      `instructions_overdue ${open[0]?.count}`,
+      `outstanding_piasters{bank="STBA"} ${balances[transit]}`,
+      `short_piasters{bank="STBA"} ${balances[transit]}`,
+      'suspended_outlets 1',
+      'without_tariff 0',
+      `unreconciled_piasters{account="unapplied payouts"} ${balances[moneyAccount('unappliedPayouts', BAKERY)]}`,
+    ]) {
+      t.ok(page.split('\n').includes(`mizan_settlement_${line}`), line)
+    }
+    t.ok(Number(/^mizan_settlement_oldest_unreleased_seconds (.*)$/m.exec(page)?.[1]) >= 3_600)
+    t.same(
+      (await settlementStanding(client, DAY)).overdue,
+      0,
+      'no value date is over before it is',
+    )
   })
 
   await t.test('on the command line: figures for people and programs, and changes by two people', async (t) => {

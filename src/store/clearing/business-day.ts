@@ -190,7 +190,7 @@ export interface DaysSeen {
   readonly closing: number
   /** The oldest of them, and where it is. */
   readonly oldest: { readonly businessDate: CivilDate; readonly askedAtMs: number } | undefined
-  readonly step: { readonly name: string; readonly state: StepState } | undefined
+  readonly step: { readonly name: string; readonly state: StepState; readonly sinceMs: number | undefined } | undefined
   /** The oldest day that is not closed, whether its end was asked for or not. */
   readonly firstOpen: CivilDate | undefined
 }
@@ -203,9 +203,11 @@ export async function lookAtDays(client: Queryable): Promise<DaysSeen> {
     asked_at: Date | null
     step: string | null
     step_state: StepState | null
+    since: Date | null
     first_open: string | null
   }>(
     `select c.closing, d.business_date as oldest, d.asked_at, d.step, d.step_state,
+            (select max(e.at) from business_day_event e where e.business_date = d.business_date and e.step = d.step) as since,
             (select min(business_date) from business_day where state <> 'closed') as first_open
      from (select count(*) as closing, min(business_date) as oldest from business_day where state = 'closing') c
      left join business_days d on d.business_date = c.oldest`,
@@ -218,7 +220,7 @@ export async function lookAtDays(client: Queryable): Promise<DaysSeen> {
       oldest === null || askedAt === null
         ? undefined
         : { businessDate: parseDate(oldest), askedAtMs: askedAt.getTime() },
-    step: step === null || state === null ? undefined : { name: step, state },
+    step: step === null || state === null ? undefined : { name: step, state, sinceMs: row?.since?.getTime() },
     firstOpen: row?.first_open == null ? undefined : parseDate(row.first_open),
   }
 }
