@@ -6,7 +6,8 @@ import { MizanError } from '../errors.ts'
 import { formatPiasters } from '../money.ts'
 import { readSteps } from '../store/clearing/business-day.ts'
 import { readRunFiles } from '../store/clearing/settlement-release.ts'
-import { countInstructions, listPayables, listPositions } from '../store/clearing/settlement-views.ts'
+import { readBankFunds } from '../store/clearing/settlement-standing.ts'
+import { countInstructions, listPayables, listPositions, type PayablePosition } from '../store/clearing/settlement-views.ts'
 import { listRuns } from '../store/clearing/settlement-write.ts'
 import type { Client } from '../store/connection.ts'
 import { findOutlet } from '../store/outlet-store.ts'
@@ -16,7 +17,7 @@ import { atDatabase } from './database-desk.ts'
 import { settlementChangeCommands } from './settlement-desk.ts'
 import { settlementInstructionCommands } from './settlement-instructions.ts'
 import { bankCommand, cycleCommand, institutionCommand } from './settlement-master.ts'
-import { type CycleOptions, NAME, numberOption, printed, ROWS_MAX, runKey, withCycle } from './settlement-options.ts'
+import { type CycleOptions, dateOption, NAME, numberOption, printed, ROWS_MAX, runKey, withCycle } from './settlement-options.ts'
 import { tableLines } from './settlement-table.ts'
 
 /** `mizan settlement`: what is payable, what is instructed to banks, and what became of it. */
@@ -106,6 +107,7 @@ function showCommand(io: CommandIo): Command {
       const key = runKey(date, options)
       const { run, files, digest } = await readRunFiles(client, key)
       const states = await countInstructions(client, key)
+      const short = (await readBankFunds(client)).filter(({ shortPiasters }) => shortPiasters > 0n)
       const { totals } = run
       const waiting = Object.entries((totals.waiting ?? {}) as Record<string, { accounts: number; piasters: string }>)
       const listed = files.map(({ name, state, items, grossPiasters }) => ({
@@ -114,7 +116,13 @@ function showCommand(io: CommandIo): Command {
         items,
         piasters: String(grossPiasters),
       }))
-      printed(io, options, { ...run, digest, files: listed, instructions: states }, () => [
+      const atBanks = short.map(({ bankCode, atBankPiasters, outstandingPiasters, shortPiasters }) => ({
+        bankCode,
+        atBankPiasters: String(atBankPiasters),
+        outstandingPiasters: String(outstandingPiasters),
+        shortPiasters: String(shortPiasters),
+      }))
+      printed(io, options, { ...run, digest, files: listed, instructions: states, short: atBanks }, () => [
         `run ${run.cycle} of ${date} is ${run.state}, value date ${formatDate(run.valueDate)}` +
           (run.releasedBy === undefined ? '' : `, released by ${run.releasedBy}`),
         `payable for subsidies ${pounds(totals.payablePiasters)} EGP (${totals.payables ?? 0} payables)`,
@@ -131,6 +139,11 @@ function showCommand(io: CommandIo): Command {
         ),
         ...listed.map(({ name, state, items, piasters }) => `  ${name}  ${state}  ${items} of ${pounds(piasters)} EGP`),
         ...states.map(({ state, instructions, piasters }) => `  ${state}: ${instructions} of ${pounds(piasters)} EGP`),
+        ...atBanks.map(
+          ({ bankCode, atBankPiasters, outstandingPiasters, shortPiasters }) =>
+            `${bankCode} is short of ${pounds(shortPiasters)} EGP: ${pounds(outstandingPiasters)} EGP is to leave, ` +
+            `${pounds(atBankPiasters)} EGP is there by the ledger; our account there has to be funded`,
+        ),
       ])
     }),
   )
@@ -165,13 +178,16 @@ function payablesCommand(io: CommandIo): Command {
     .argument('<date>', 'business date, yyyy-mm-dd')
     .option('--outlet <acceptor>', 'only of this outlet (DE42)')
     .option('--limit <count>', 'how many rows', '100')
+    .option('--after <position>', 'go on after this position')
   return withCycle(command).action(
-    (date: string, options: CycleOptions & { readonly outlet?: string; readonly limit: string }) =>
+    (date: string, options: PayablesOptions) =>
       atDatabase(io, options, NAME, async ({ client }) => {
         const outlet = options.outlet === undefined ? undefined : await findOutlet(client, options.outlet)
+        const limit = numberOption(options.limit, '--limit', ROWS_MAX)
         const rows = await listPayables(client, runKey(date, options), {
-          limit: numberOption(options.limit, '--limit', ROWS_MAX),
+          limit,
           ...(outlet === undefined ? {} : { outletId: outlet.id }),
+          ...(options.after === undefined ? {} : { after: positionOf(options.after) }),
         })
         printed(io, options, rows, () =>
           tableLines(
@@ -187,8 +203,27 @@ function payablesCommand(io: CommandIo): Command {
             ]),
           ),
         )
+        const last = rows.at(-1)
+        if (!options.json && last !== undefined && rows.length === limit) {
+          const { outletId, programme, entitlementDate } = last
+          io.note(`there may be more: --after ${outletId}:${programme}:${formatDate(entitlementDate)}\n`)
+        }
       }),
   )
+}
+
+interface PayablesOptions extends CycleOptions {
+  readonly outlet?: string
+  readonly limit: string
+  readonly after?: string
+}
+
+/** Reads the position of a payable, as a list that goes on names it. @throws MizanError BAD_INPUT */
+function positionOf(text: string): PayablePosition {
+  const [outletId = '', programme = '', date = '', ...more] = text.split(':')
+  if (more.length > 0) throw new MizanError('BAD_INPUT', '--after is what the list before ended with')
+  const entitlementDate = dateOption(date)
+  return { outletId: numberOption(outletId, '--after'), programme: numberOption(programme, '--after', 99), entitlementDate }
 }
 
 function tariffWords(row: {

@@ -27,7 +27,7 @@ import {
   cancelInstruction,
 } from '../../src/store/clearing/settlement-outcomes.ts'
 import { readRunFiles, releaseInstructions } from '../../src/store/clearing/settlement-release.ts'
-import { listPositions, listSuspensions } from '../../src/store/clearing/settlement-views.ts'
+import { listPayables, listPositions, listSuspensions } from '../../src/store/clearing/settlement-views.ts'
 import { findLaterRun } from '../../src/store/clearing/settlement-write.ts'
 import { drawTrialBalance } from '../../src/store/clearing/trial-balance.ts'
 import { awaitCommand, requestCommand } from '../../src/store/command-requests.ts'
@@ -332,6 +332,18 @@ t.test('a day is settled, its payments answered, and what failed is paid again',
     t.match((await show('show', '2026-11-18')).out, /payable for subsidies 29.25 EGP.*UC.PAY.STBA.20261118.1.002.xml/s)
     t.match(JSON.parse((await show('show', '2026-11-19', '--json')).out), { state: 'written', totals: { heldBack: 1 } })
     t.match((await show('positions', '2026-11-19')).out, /acquirer 81800002 +STBB? +500.00 +0.00 +500.00/)
+    const whole = await listPayables(client, { businessDate: DAY, cycle: 1 }, { limit: 100 })
+    const paged: typeof whole = []
+    for (let after = whole[-1]; paged.length < whole.length; after = paged.at(-1)) {
+      const filter = { limit: 1, ...(after === undefined ? {} : { after }) }
+      paged.push(...(await listPayables(client, { businessDate: DAY, cycle: 1 }, filter)))
+    }
+    t.same(paged, whole, 'page by page nothing is left out, and nothing comes twice')
+    const page = await show('payables', '2026-11-18', '--limit', '1')
+    const [, position = ''] = /--after (\S+)/.exec(page.errors) ?? []
+    t.match((await show('payables', '2026-11-18', '--after', position)).out, /MZG000000000002 +2/)
+    t.match(await show('payables', '2026-11-18', '--after', '7'), { status: 1, errors: /write yyyy-mm-dd/ })
+    t.match((await show('show', '2026-11-19')).out, /STBA is short of [\d,.]+ EGP: .* our account there has to be funded/)
     t.match((await show('payables', '2026-11-18')).out, /MZB000000000002 +1 +2026-11-18 +5 LOAF +105 pt/)
     t.match(
       (await show('instructions', '--state', 'rejected')).out,

@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { formatDate } from '../../calendar.ts'
+import { type CivilDate, formatDate, isCivilDate } from '../../calendar.ts'
 import { MizanError } from '../../errors.ts'
 import {
   findInstruction,
@@ -15,12 +15,14 @@ import {
   listPayables,
   listPositions,
   listSuspensions,
+  type PayablePosition,
+  type PayableView,
 } from '../../store/clearing/settlement-views.ts'
 import { listRuns } from '../../store/clearing/settlement-write.ts'
-import { idCursor, instantOf, page, rowsFor } from '../cursor.ts'
+import { idCursor, instantOf, page, readCursor, rowsFor } from '../cursor.ts'
 import { dayOf } from '../days.ts'
 import { ok, type Route, route } from '../route.ts'
-import { date, instant, orNull, pageOf, paging, shape } from '../shapes.ts'
+import { date, instant, orNull, PAGE, pageOf, paging, shape } from '../shapes.ts'
 
 const tag = 'settlement'
 const text = Type.String()
@@ -99,7 +101,7 @@ const runRoutes: readonly Route[] = [
     query: shape({ limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200 })) }),
     answers: { 200: shape({ items: Type.Array(shape(runShape)) }) },
     handler: async ({ services, query }) => {
-      const runs = await services.database.read((client) => listRuns(client, rowsFor(query.limit)))
+      const runs = await services.database.read((client) => listRuns(client, query.limit ?? PAGE))
       return ok({ items: runs.map((run) => runView(run)) })
     },
   }),
@@ -171,31 +173,21 @@ const runRoutes: readonly Route[] = [
     query: shape({
       cycle,
       outletId: Type.Optional(Type.Integer({ minimum: 1, maximum: 99_999_999_999 })),
-      afterOutlet: Type.Optional(
-        Type.Integer({ minimum: 1, maximum: 99_999_999_999, description: 'For the next page.' }),
-      ),
-      limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200 })),
+      ...paging,
     }),
-    answers: { 200: shape({ items: Type.Array(payableShape()) }) },
+    answers: { 200: pageOf(payableShape()) },
     handler: async (call) => {
-      const { outletId, afterOutlet, limit } = call.query
+      const { outletId, limit, cursor } = call.query
+      const after = payableCursor(cursor)
       const rows = await call.services.database.read((client) =>
         listPayables(client, keyOf(call), {
           limit: rowsFor(limit),
           ...(outletId === undefined ? {} : { outletId }),
-          ...(afterOutlet === undefined ? {} : { afterOutlet }),
+          ...(after === undefined ? {} : { after }),
         }),
       )
-      return ok({
-        items: rows.map((row) => ({
-          ...row,
-          entitlementDate: formatDate(row.entitlementDate),
-          tariffVersion: row.tariffVersion ?? null,
-          tariffFrom: row.tariffFrom === undefined ? null : formatDate(row.tariffFrom),
-          piastersPerUnit: row.piastersPerUnit ?? null,
-          permilleOfValue: row.permilleOfValue ?? null,
-        })),
-      })
+      const positionOf = (row: PayablePosition) => [row.outletId, row.programme, row.entitlementDate]
+      return ok(page(rows, limit, positionOf, payableView))
     },
   }),
 ]
@@ -209,6 +201,25 @@ function runView(run: Awaited<ReturnType<typeof listRuns>>[number]) {
     state,
     releasedBy: releasedBy ?? null,
     totals,
+  }
+}
+
+/** Where a page of payables goes on. @throws MizanError BAD_INPUT */
+function payableCursor(cursor: string | undefined): PayablePosition | undefined {
+  const [outletId, programme, date] =
+    readCursor(cursor, (found) => found.length === 3 && found.every(Number.isSafeInteger) && isCivilDate(Number(found[2]))) ?? []
+  if (date === undefined) return undefined
+  return { outletId: Number(outletId), programme: Number(programme), entitlementDate: Number(date) as CivilDate }
+}
+
+function payableView(row: PayableView) {
+  return {
+    ...row,
+    entitlementDate: formatDate(row.entitlementDate),
+    tariffVersion: row.tariffVersion ?? null,
+    tariffFrom: row.tariffFrom === undefined ? null : formatDate(row.tariffFrom),
+    piastersPerUnit: row.piastersPerUnit ?? null,
+    permilleOfValue: row.permilleOfValue ?? null,
   }
 }
 

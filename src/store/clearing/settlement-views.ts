@@ -1,4 +1,4 @@
-import { type CivilDate, parseDate } from '../../calendar.ts'
+import { type CivilDate, formatDate, parseDate } from '../../calendar.ts'
 import type { Queryable } from '../access-pool.ts'
 import { keyOf, type RunKey } from './settlement-write.ts'
 
@@ -61,11 +61,14 @@ export interface PayableView {
   readonly payablePiasters: number
 }
 
-/** Payables of a run by outlet, programme and date, from behind an outlet on. */
+/** Where a payable stands in the list of its run. */
+export type PayablePosition = Pick<PayableView, 'outletId' | 'programme' | 'entitlementDate'>
+
+/** Payables of a run by outlet, programme and date, from behind one of them on. */
 export async function listPayables(
   client: Queryable,
   key: RunKey,
-  filter: { readonly outletId?: number; readonly afterOutlet?: number; readonly limit: number },
+  filter: { readonly outletId?: number; readonly after?: PayablePosition; readonly limit: number },
 ): Promise<PayableView[]> {
   const { rows } = await client.query<{
     outlet_id: string
@@ -83,9 +86,16 @@ export async function listPayables(
   }>(
     `select p.*, o.acceptor_id from settlement_payable p join outlet o on o.id = p.outlet_id
      where p.business_date = $1 and p.cycle = $2 and ($3::bigint is null or p.outlet_id = $3)
-       and ($4::bigint is null or p.outlet_id > $4)
-     order by p.outlet_id, p.programme, p.entitlement_date limit $5`,
-    [...keyOf(key), filter.outletId ?? null, filter.afterOutlet ?? null, filter.limit],
+       and ($4::bigint is null or (p.outlet_id, p.programme, p.entitlement_date) > ($4, $5, $6))
+     order by p.outlet_id, p.programme, p.entitlement_date limit $7`,
+    [
+      ...keyOf(key),
+      filter.outletId ?? null,
+      filter.after?.outletId ?? null,
+      filter.after?.programme ?? null,
+      filter.after === undefined ? null : formatDate(filter.after.entitlementDate),
+      filter.limit,
+    ],
   )
   return rows.map((row) => ({
     outletId: Number(row.outlet_id),
