@@ -176,6 +176,8 @@ create table settlement_due (
   -- Above zero: we pay.
   instructed    bigint not null default 0,
   closing       bigint not null,
+  -- Of the closing, what was released out of holdbacks: it is not held back again.
+  freed         bigint not null default 0,
   -- Why something stays.
   note          text check (note in ('cycle', 'suspended', 'no-account', 'no-bank', 'no-institution', 'owes', 'nets-to-zero')),
   primary key (business_date, cycle, account),

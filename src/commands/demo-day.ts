@@ -7,7 +7,7 @@ import { formatDate } from '../calendar.ts'
 import { lastClosedDate } from '../clearing/reconciliation/view.ts'
 import { type Config, loadConfig } from '../config/config.ts'
 import { MizanError } from '../errors.ts'
-import { listRuns } from '../store/clearing/settlement-write.ts'
+import { listRuns } from '../store/clearing/settlement-runs.ts'
 import { type Client, connect } from '../store/connection.ts'
 import { openDatabase } from '../store/database-location.ts'
 

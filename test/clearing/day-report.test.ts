@@ -16,8 +16,8 @@ const empty: DayReport = {
   trialBalance: [],
   files: { rows: [], leftOut: 0, sums: [] },
   settlement: [],
-  bank: { valueDates: ['2026-11-19'], statements: [], missing: [] },
-  reconciliation: { runs: [], matches: [], openOfDate: nothing, openOfAll: nothing, exceptions: [], ageing: [] },
+  bank: { valueDates: ['2026-11-19'], statements: [], statementsLeftOut: 0, missing: [] },
+  reconciliation: { runs: [], runsLeftOut: 0, matches: [], openOfDate: nothing, openOfAll: nothing, exceptions: [], ageing: [] },
 }
 
 const run: DayReport['settlement'][number] = {
@@ -67,7 +67,11 @@ t.test('sums are exact, amounts have two decimals and stand on the right', async
     balance: String(BigInt(credits) - BigInt(debits)),
   })
   const trialBalance = [line('EGP', 6001, '9007199254740993', '0'), line('EGP', 7001, '0', '9007199254740993')]
-  const report = { ...empty, trialBalance: [...trialBalance, line('LOAF', 1001, '1500', '1499')], settlement: [run] }
+  const cut = {
+    bank: { ...empty.bank, statementsLeftOut: 3 },
+    reconciliation: { ...empty.reconciliation, runsLeftOut: 2_000 },
+  }
+  const report = { ...empty, trialBalance: [...trialBalance, line('LOAF', 1001, '1500', '1499')], settlement: [run], ...cut }
   const text = reportText(reportSections(report))
   t.match(text, /sum +EGP +4 +90,071,992,547,409\.93 +90,071,992,547,409\.93 +0\.00\n/)
   t.match(text, /sum +LOAF +2 +1,500 +1,499 +-1\n/)
@@ -77,6 +81,8 @@ t.test('sums are exact, amounts have two decimals and stand on the right', async
   t.match(text, /sum +5 +90,071,992,547,410\.00\n/)
   t.match(text, /business dates +2026-11-17 to 2026-11-18\n/)
   t.match(text, /0\.11 EGP of 1 outlet/)
+  t.match(text, /3 further statement\(s\) are not listed; mizan bank statements/)
+  t.match(text, /2,000 further run\(s\) are not listed/)
   t.match(text, /7 further position\(s\) are not listed/)
   const page = reportHtml('Day report', reportSections(report))
   t.match(page, '<td class="right">1,234,567.90</td>')

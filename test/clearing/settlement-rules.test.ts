@@ -12,7 +12,10 @@ import {
   paysWithin,
   weekdayOf,
 } from '../../src/clearing/settlement/payout-cycle.ts'
+import { planSettlement } from '../../src/clearing/settlement/plan.ts'
+import type { PlanInput, PlanOutlet } from '../../src/clearing/settlement/plan-parts.ts'
 import { payableByStep, payableOf, settlementStepOn } from '../../src/clearing/settlement/tariff.ts'
+import { moneyAccount } from '../../src/ledger/accounts.ts'
 
 const day = (value: number) => value as CivilDate
 const step = (from: number, fuel: string | undefined, piastersPerUnit: number): SettlementStep => ({
@@ -135,4 +138,93 @@ t.test('ids fit their messages and tell instructions apart', async (t) => {
   t.equal(id, 'UC-20261121-99-RO-99999999999-99')
   t.ok(id.length <= 35)
   t.equal(messageIdOf(run, 'PAY', 'ABCDEFGHIJK'), 'UC-PAY-ABCDEFGHIJK-20261121-99')
+})
+
+const SUNDAY = day(20261122)
+const plain: PlanInput = {
+  ...{ from: SUNDAY, to: SUNDAY, banks: [{ number: 1, code: 'BANK' }], institutions: [], cycles: [] },
+  ...{ openings: new Map(), added: new Map(), released: new Map(), outlets: [], failed: [] },
+}
+const outlet = (id: number, more: Partial<PlanOutlet> = {}): PlanOutlet => ({
+  ...{ id, name: `outlet ${id}`, category: 'grocer', governorate: 'PTS', bankCode: 'BANK', account: `A${id}` },
+  ...{ isSuspended: false },
+  ...more,
+})
+
+t.test('what was released from a holdback waits for the day of the payout, and is not held back again', async (t) => {
+  const weekly: PayoutCycleRule = {
+    ...{ category: 'grocer', governorate: '', frequency: 'weekly', day: 1 },
+    ...{ holdbackPermille: 100, releaseDays: 3, wholesaler: undefined },
+  }
+  const account = moneyAccount('subsidyPayable', 7)
+  const input = { ...plain, cycles: [weekly], outlets: [outlet(7)] }
+  const sunday = planSettlement({ ...input, released: new Map([[7, 500n]]), added: new Map([[account, 1_000n]]) })
+  t.match(sunday.dues, [{ account, closing: 1_500n, freed: 500n, note: 'cycle' }])
+  const [left] = sunday.dues
+  const openings = new Map([[account, { piasters: left?.closing ?? 0n, freed: left?.freed ?? 0n }]])
+  const monday = { ...input, from: addDays(SUNDAY, 1), to: addDays(SUNDAY, 1) }
+  const paid = planSettlement({ ...monday, openings, released: new Map([[7, 40n]]) })
+  t.match(paid.dues, [{ account, held: 100n, instructed: 1_440n, closing: 0n, freed: 0n }])
+  t.match(paid.holdbacks, [{ outletId: 7, subsidyPiasters: 100n, purchasesPiasters: 0n, releaseOn: addDays(SUNDAY, 4) }])
+})
+
+t.test('a plan loses nothing and makes nothing, whoever is paid', async () => {
+  const piasters = fc.bigInt({ min: -(10n ** 9n), max: 10n ** 9n })
+  const ofOutlet = fc.record({
+    id: fc.integer({ min: 1, max: 6 }),
+    purchases: piasters,
+    subsidy: piasters,
+    opening: piasters,
+    released: fc.bigInt({ min: 0n, max: 10n ** 6n }),
+    isSuspended: fc.boolean(),
+    bankCode: fc.constantFrom('BANK', 'OTHER', undefined),
+  })
+  const cycles = fc.record({ day: fc.integer({ min: 0, max: 6 }), holdbackPermille: fc.integer({ min: 0, max: 500 }) })
+  const institutions = fc.uniqueArray(fc.integer({ min: 1, max: 4 }))
+  const clearing = fc.array(fc.tuple(fc.integer({ min: 1, max: 6 }), piasters), { maxLength: 6 })
+  fc.assert(
+    fc.property(
+      fc.uniqueArray(ofOutlet, { selector: ({ id }) => id, maxLength: 6 }),
+      cycles,
+      fc.option(fc.constantFrom(1, 9), { nil: undefined }),
+      institutions,
+      clearing,
+      (outlets, cycle, wholesaler, known, positions) => {
+        const subsidyOf = (id: number) => moneyAccount('subsidyPayable', id)
+        const input: PlanInput = {
+          ...plain,
+          cycles: [{ category: 'grocer', governorate: '', frequency: 'weekly', releaseDays: 1, wholesaler, ...cycle }],
+          openings: new Map(outlets.map(({ id, opening }) => [subsidyOf(id), { piasters: opening, freed: 0n }])),
+          added: new Map([
+            ...outlets.map(({ id, purchases }) => [moneyAccount('outletPayable', id), purchases] as const),
+            ...outlets.map(({ id, subsidy }) => [subsidyOf(id), subsidy] as const),
+            ...positions.map(([owner, sum]) => [moneyAccount('acquirerClearing', owner), sum] as const),
+          ]),
+          released: new Map(outlets.map(({ id, released }) => [id, released])),
+          outlets: outlets.map(({ id, isSuspended, bankCode }) => outlet(id, { isSuspended, bankCode })),
+          institutions: [
+            { kind: 'wholesaler', institution: 1, name: 'W', bank: 1, account: 'W' },
+            ...known.map((institution) => ({
+              ...{ kind: 'acquirer', institution, name: `A${institution}`, bank: 1, account: undefined } as const,
+            })),
+          ],
+        }
+        const { dues, holdbacks, instructions } = planSettlement(input)
+        const sum = (values: Iterable<bigint>) => [...values].reduce((one, other) => one + other, 0n)
+        const given =
+          sum([...input.openings.values()].map(({ piasters: opening }) => opening)) +
+          sum(input.added.values()) +
+          sum(input.released.values())
+        const instructed = sum(instructions.flatMap(({ lines }) => lines.map((line) => line.piasters)))
+        const held = sum(holdbacks.map((one) => one.purchasesPiasters + one.subsidyPiasters))
+        return (
+          given === sum(dues.map(({ closing }) => closing)) + held + instructed &&
+          instructed === sum(dues.map((due) => due.instructed)) &&
+          new Set(dues.map(({ account }) => account)).size === dues.length &&
+          dues.every(({ closing, note }) => (closing === 0n) === (note === undefined)) &&
+          instructions.every(({ purpose, lines }) => purpose === 'net' || sum(lines.map((line) => line.piasters)) > 0n)
+        )
+      },
+    ),
+  )
 })

@@ -28,7 +28,7 @@ import {
 } from '../../src/store/clearing/settlement-outcomes.ts'
 import { readRunFiles, releaseInstructions } from '../../src/store/clearing/settlement-release.ts'
 import { listPayables, listPositions, listSuspensions } from '../../src/store/clearing/settlement-views.ts'
-import { findLaterRun } from '../../src/store/clearing/settlement-write.ts'
+import { findLaterRun } from '../../src/store/clearing/settlement-runs.ts'
 import { drawTrialBalance } from '../../src/store/clearing/trial-balance.ts'
 import { awaitCommand, requestCommand } from '../../src/store/command-requests.ts'
 import { verifyLedger, verifyWithin } from '../../src/store/verify.ts'

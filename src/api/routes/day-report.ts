@@ -72,6 +72,7 @@ const bankPart = shape({
     ...{ entries: count, suspense: count, creditPiasters: piasters, debitPiasters: piasters },
     ...{ openingPiasters: orNull(piasters), closingPiasters: orNull(piasters), ledgerPiasters: orNull(piasters) },
   }),
+  statementsLeftOut: count,
   missing: Type.Array(Type.String({ description: 'Bank of the run without a statement of the value date.' })),
 })
 
@@ -80,6 +81,7 @@ const reconciliationPart = shape({
     ...{ runId: count, state: text, requestedBy: text, matched: count, found: count, opened: count, resolved: count },
     ...{ startedAt: orNull(instant('Begun')), endedAt: orNull(instant('Ended')) },
   }),
+  runsLeftOut: count,
   matches: many({ level: text, what: text, compared: orNull(count), matched: orNull(count) }),
   openOfDate: sum,
   openOfAll: sum,

@@ -18,7 +18,7 @@ import {
   type PayablePosition,
   type PayableView,
 } from '../../store/clearing/settlement-views.ts'
-import { listRuns } from '../../store/clearing/settlement-write.ts'
+import { listRuns } from '../../store/clearing/settlement-runs.ts'
 import { idCursor, instantOf, page, readCursor, rowsFor } from '../cursor.ts'
 import { dayOf } from '../days.ts'
 import { ok, type Route, route } from '../route.ts'

@@ -1,4 +1,4 @@
-import type { ReportColumn, ReportSection, ReportTable } from './report-sections.ts'
+import type { ReportColumn, ReportSection, ReportTable } from './report-parts.ts'
 
 /** What the page may load and run: nothing but its own style. */
 export const REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"

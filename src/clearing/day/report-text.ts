@@ -1,4 +1,4 @@
-import type { ReportSection, ReportTable } from './report-sections.ts'
+import type { ReportSection, ReportTable } from './report-parts.ts'
 
 /** The report of a day as lines of text; pure. */
 export function reportText(sections: readonly ReportSection[]): string {

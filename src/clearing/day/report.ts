@@ -3,6 +3,7 @@ import { MizanError } from '../../errors.ts'
 import { readDay, readSteps } from '../../store/clearing/business-day.ts'
 import {
   countOpenExceptions,
+  countReconciliationRuns,
   listRunKeys,
   listStatementsOf,
   readFileSums,
@@ -14,7 +15,7 @@ import { listFiles } from '../../store/clearing/files.ts'
 import { listExceptions } from '../../store/clearing/reconciliation-desk.ts'
 import { listRuns as listReconciliationRuns, type ReconciliationRun } from '../../store/clearing/reconciliation-runs.ts'
 import { countInstructions, listPositions } from '../../store/clearing/settlement-views.ts'
-import { findRun, type RunKey } from '../../store/clearing/settlement-write.ts'
+import { findRun, type RunKey } from '../../store/clearing/settlement-runs.ts'
 import type { Client } from '../../store/connection.ts'
 import { maskText } from '../../telemetry/mask.ts'
 import type { BankingDays } from '../reconciliation/ageing.ts'
@@ -161,7 +162,7 @@ async function readSettlement(client: Client, key: RunKey) {
 
 async function readBank(client: Client, valueDates: readonly string[], banks: readonly string[]) {
   const dates = valueDates.map((text) => Number(text.replaceAll('-', '')) as CivilDate)
-  const statements = await listStatementsOf(client, dates)
+  const { statements, all } = await listStatementsOf(client, dates, REPORT_ROWS_MAX)
   const seen = new Set(statements.map(({ bankCode }) => bankCode))
   return {
     valueDates,
@@ -175,6 +176,7 @@ async function readBank(client: Client, valueDates: readonly string[], banks: re
       closingPiasters: digits(one.closingPiasters),
       ledgerPiasters: digits(one.ledgerPiasters),
     })),
+    statementsLeftOut: all - statements.length,
     /** Banks in whose positions money moves, and that have sent no statement of the value date. */
     missing: [...new Set(banks)].filter((code) => !seen.has(code)).sort(),
   }
@@ -185,6 +187,7 @@ async function readReconciliation(client: Client, date: CivilDate, today: CivilD
   const runs = await listReconciliationRuns(client, { businessDate, limit: RUNS_MAX })
   const open = await countOpenExceptions(client, date)
   const found = await listExceptions(client, { businessDate, states: openStates, limit: REPORT_ROWS_MAX })
+  const all = await countReconciliationRuns(client, date)
   const latest = runs.find(({ state }) => state === 'done')
   return {
     runs: runs.toReversed().map((run) => ({
@@ -193,6 +196,7 @@ async function readReconciliation(client: Client, date: CivilDate, today: CivilD
       endedAt: instant(run.endedAtMs),
       ...{ matched: run.matched, found: run.found, opened: run.opened, resolved: run.resolved },
     })),
+    runsLeftOut: all - runs.length,
     matches: latest === undefined ? [] : matchRows(latest),
     openOfDate: { exceptions: open.ofDate, valueAtRiskPiasters: String(open.ofDatePiasters) },
     openOfAll: { exceptions: open.all, valueAtRiskPiasters: String(open.allPiasters) },

@@ -8,6 +8,7 @@ import {
   type SettlementMaster,
 } from '../../store/clearing/settlement-master.ts'
 import {
+  type Opening,
   type PayeeOutlet,
   readFailed,
   readMovements,
@@ -15,32 +16,15 @@ import {
   readPayees,
   readRedemptions,
 } from '../../store/clearing/settlement-read.ts'
-import {
-  addDues,
-  addHoldbacks,
-  addInstructions,
-  addPayables,
-  addPositions,
-  addRun,
-  endMendedSuspensions,
-  findRun,
-  listRuns,
-  lockSettlement,
-  type NewInstruction,
-  noteTotals,
-  type PayableRow,
-  type PositionRow,
-  type RunKey,
-  releaseHoldbacks,
-  type SettlementRun,
-  takeUpFailedNets,
-} from '../../store/clearing/settlement-write.ts'
+import { addRun, findRun, listRuns, lockSettlement, noteTotals, type RunKey, type SettlementRun } from '../../store/clearing/settlement-runs.ts'
+import { addDues, addHoldbacks, addInstructions, addPayables, addPositions, endMendedSuspensions, type NewInstruction, type PayableRow, type PositionRow, releaseHoldbacks, takeUpFailedNets } from '../../store/clearing/settlement-write.ts'
 import type { Client } from '../../store/connection.ts'
 import { inTransaction } from '../../store/transaction.ts'
 import { uetrOf } from '../iso20022/values.ts'
 import { endToEndIdOf, purposeLetters } from './identifiers.ts'
 import { latinName } from './latin-name.ts'
-import { type Plan, type PlannedInstruction, planSettlement } from './plan.ts'
+import { planSettlement } from './plan.ts'
+import type { Plan, PlannedInstruction } from './plan-parts.ts'
 import { payableOf } from './tariff.ts'
 
 /** Before any business date: the first run covers all there are. */
@@ -86,7 +70,7 @@ async function compute(
     const account = moneyAccount('subsidyPayable', outletId)
     added.set(account, (added.get(account) ?? 0n) + payablePiasters)
   }
-  const openings = last === undefined ? new Map<number, bigint>() : await readOpenings(client, last)
+  const openings = last === undefined ? new Map<number, Opening>() : await readOpenings(client, last)
   const released = await releaseHoldbacks(client, key)
   const failed = (await readFailed(client)).map((one) => ({ ...one, party: partyOf(one) }))
   const owners = outletsOf([...openings.keys(), ...added.keys()])

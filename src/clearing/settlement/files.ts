@@ -16,7 +16,7 @@ import {
   putIntoFile,
   streamShare,
 } from '../../store/clearing/settlement-instructions.ts'
-import type { SettlementRun } from '../../store/clearing/settlement-write.ts'
+import type { SettlementRun } from '../../store/clearing/settlement-runs.ts'
 import type { Client } from '../../store/connection.ts'
 import { inTransaction } from '../../store/transaction.ts'
 import { writeAtomically } from '../atomic-file.ts'

@@ -1,7 +1,7 @@
 import { civilDate, formatDate } from '../../calendar.ts'
 import { MizanError } from '../../errors.ts'
 import { formatPiasters } from '../../money.ts'
-import { findLaterRun } from '../../store/clearing/settlement-write.ts'
+import { findLaterRun } from '../../store/clearing/settlement-runs.ts'
 import { connect } from '../../store/connection.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import { settlementDone, settlementNeedsData } from '../../telemetry/settlement-events.ts'

@@ -1,7 +1,7 @@
 import { type CivilDate, formatDate, parseDate } from '../../calendar.ts'
 import type { Unit } from '../../money.ts'
 import type { Queryable } from '../access-pool.ts'
-import { keyOf, type RunKey } from './settlement-write.ts'
+import { keyOf, type RunKey } from './settlement-runs.ts'
 
 /** A kind of account in the trial balance that was kept with a day. */
 export interface KindBalance {
@@ -172,20 +172,24 @@ export interface DayStatement {
   readonly state: string
 }
 
-/** Statements of banks of some dates; notifications and intraday reports are none. */
-export async function listStatementsOf(client: Queryable, dates: readonly CivilDate[]): Promise<DayStatement[]> {
+/** Statements of banks of some dates, up to a number of them; notifications and intraday reports are none. */
+export async function listStatementsOf(
+  client: Queryable,
+  dates: readonly CivilDate[],
+  limit: number,
+): Promise<{ readonly statements: readonly DayStatement[]; readonly all: number }> {
   const { rows } = await client.query<
-    Record<string, string | null> & { code: string; statement_date: string; entries: number; suspense: number }
+    Record<string, string | null> & { code: string; statement_date: string; entries: number; suspense: number; all: number }
   >(
     `select b.code, s.account, s.statement_id, s.sequence, s.statement_date, s.opening_piasters, s.credit_piasters,
-            s.debit_piasters, s.closing_piasters, s.ledger_piasters, s.entries, s.state,
+            s.debit_piasters, s.closing_piasters, s.ledger_piasters, s.entries, s.state, count(*) over ()::int as "all",
             (select count(*)::int from bank_entry e where e.statement_id = s.id and e.state = 'suspense') as suspense
      from bank_statement s join settlement_bank b on b.number = s.bank
      where s.report = 'statement' and s.statement_date = any ($1::date[]) order by s.statement_date, b.code, s.account, s.id
-     limit 1000`,
-    [dates.map(formatDate)],
+     limit $2`,
+    [dates.map(formatDate), limit],
   )
-  return rows.map((row) => ({
+  const statements = rows.map((row) => ({
     bankCode: row.code,
     account: row.account ?? '',
     statementId: row.statement_id ?? '',
@@ -200,6 +204,16 @@ export async function listStatementsOf(client: Queryable, dates: readonly CivilD
     suspense: row.suspense,
     state: row.state ?? '',
   }))
+  return { statements, all: rows[0]?.all ?? 0 }
+}
+
+/** How often a business date was reconciled. */
+export async function countReconciliationRuns(client: Queryable, date: CivilDate): Promise<number> {
+  const { rows } = await client.query<{ runs: number }>(
+    'select count(*)::int as runs from reconciliation_run where business_date = $1',
+    [formatDate(date)],
+  )
+  return rows[0]?.runs ?? 0
 }
 
 /** What is open of a business date and of all dates. */

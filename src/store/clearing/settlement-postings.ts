@@ -2,7 +2,7 @@ import type { AccountNumber } from '../../ledger/accounts.ts'
 import { moneyAccount } from '../../ledger/accounts.ts'
 import type { Queryable } from '../access-pool.ts'
 import type { Posting } from './postings.ts'
-import { keyOf, type RunKey } from './settlement-write.ts'
+import { keyOf, type RunKey } from './settlement-runs.ts'
 
 /**
  * The postings of a run, in an order that is always the same: payables (40, 41), what is held back (42) and released

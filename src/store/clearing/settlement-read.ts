@@ -111,16 +111,25 @@ export async function readMovements(client: Queryable, { from, to }: DateSpan): 
   return new Map(rows.map(({ account, piasters }) => [Number(account), BigInt(piasters)]))
 }
 
+/** What the run before left on an account. */
+export interface Opening {
+  readonly piasters: bigint
+  /** Of it, what was released out of holdbacks: it is not held back again. */
+  readonly freed: bigint
+}
+
 /** What was due on each account after the run before. */
 export async function readOpenings(
   client: Queryable,
   before: { readonly businessDate: CivilDate; readonly cycle: number },
-): Promise<Map<number, bigint>> {
-  const { rows } = await client.query<{ account: string; closing: string }>(
-    'select account, closing from settlement_due where business_date = $1 and cycle = $2 and closing <> 0',
+): Promise<Map<number, Opening>> {
+  const { rows } = await client.query<{ account: string; closing: string; freed: string }>(
+    'select account, closing, freed from settlement_due where business_date = $1 and cycle = $2 and closing <> 0',
     [formatDate(before.businessDate), before.cycle],
   )
-  return new Map(rows.map(({ account, closing }) => [Number(account), BigInt(closing)]))
+  return new Map(
+    rows.map(({ account, closing, freed }) => [Number(account), { piasters: BigInt(closing), freed: BigInt(freed) }]),
+  )
 }
 
 /** An outlet as settlement sees it. */

@@ -4,7 +4,7 @@ import { MizanError } from '../../errors.ts'
 import type { Queryable } from '../access-pool.ts'
 import type { Client } from '../connection.ts'
 import { type ClearingFile, listFiles, moveFile } from './files.ts'
-import { findRun, type RunKey, type SettlementRun } from './settlement-write.ts'
+import { findRun, type RunKey, type SettlementRun } from './settlement-runs.ts'
 
 /** The instruction files of a run as they stand. */
 export interface RunFiles {

@@ -1,6 +1,6 @@
 import { type CivilDate, formatDate, parseDate } from '../../calendar.ts'
 import type { Queryable } from '../access-pool.ts'
-import { keyOf, type RunKey } from './settlement-write.ts'
+import { keyOf, type RunKey } from './settlement-runs.ts'
 
 /** Net position of an institution in a run. */
 export interface Position {

@@ -1,118 +1,10 @@
-import { type CivilDate, formatDate, parseDate } from '../../calendar.ts'
+import { type CivilDate, formatDate } from '../../calendar.ts'
 import type { AccountNumber } from '../../ledger/accounts.ts'
 import type { Unit } from '../../money.ts'
 import type { Queryable } from '../access-pool.ts'
-import type { Client } from '../connection.ts'
+import { keyOf, type RunKey } from './settlement-runs.ts'
 
-/** A run by its business date and cycle. */
-export interface RunKey {
-  readonly businessDate: CivilDate
-  readonly cycle: number
-}
-
-export type RunState = 'computed' | 'posted' | 'written' | 'released'
-
-/** A run of settlement. */
-export interface SettlementRun extends RunKey {
-  readonly coversFrom: CivilDate
-  readonly valueDate: CivilDate
-  readonly state: RunState
-  readonly totals: Readonly<Record<string, unknown>>
-  readonly releasedBy: string | undefined
-}
-
-interface RunRow {
-  readonly business_date: string
-  readonly cycle: number
-  readonly covers_from: string
-  readonly value_date: string
-  readonly state: RunState
-  readonly totals: Record<string, unknown>
-  readonly released_by: string | null
-}
-
-const runColumns = 'business_date, cycle, covers_from, value_date, state, totals, released_by'
 const CHUNK = 5_000
-
-/** Keys of a run as parameters. */
-export const keyOf = ({ businessDate, cycle }: RunKey): [string, number] => [formatDate(businessDate), cycle]
-
-/** Lets one run of the installation be made at a time; until the transaction ends. */
-export async function lockSettlement(client: Client): Promise<void> {
-  await client.query("select pg_advisory_xact_lock(hashtext('mizan settlement'))")
-}
-
-/** A run, if it was made. */
-export async function findRun(client: Queryable, key: RunKey): Promise<SettlementRun | undefined> {
-  const { rows } = await client.query<RunRow>(
-    `select ${runColumns} from settlement_run where business_date = $1 and cycle = $2`,
-    keyOf(key),
-  )
-  return rows[0] === undefined ? undefined : runOf(rows[0])
-}
-
-/** The run of a later date that covers a date which has none of its own. */
-export async function findLaterRun(client: Queryable, businessDate: CivilDate): Promise<SettlementRun | undefined> {
-  const { rows } = await client.query<RunRow>(
-    `select ${runColumns} from settlement_run where covers_from <= $1 and business_date > $1 and cycle = 1
-       and not exists (select from settlement_run own where own.business_date = $1)`,
-    [formatDate(businessDate)],
-  )
-  return rows[0] === undefined ? undefined : runOf(rows[0])
-}
-
-/** The last runs, the newest first. */
-export async function listRuns(client: Queryable, limit: number): Promise<SettlementRun[]> {
-  const { rows } = await client.query<RunRow>(
-    `select ${runColumns} from settlement_run order by business_date desc, cycle desc limit $1`,
-    [limit],
-  )
-  return rows.map(runOf)
-}
-
-/** Notes a run that is about to be computed. */
-export async function addRun(
-  client: Queryable,
-  run: RunKey & { readonly coversFrom: CivilDate; readonly valueDate: CivilDate },
-): Promise<void> {
-  await client.query(
-    `insert into settlement_run (business_date, cycle, covers_from, value_date, state) values ($1, $2, $3, $4, 'computed')`,
-    [...keyOf(run), formatDate(run.coversFrom), formatDate(run.valueDate)],
-  )
-}
-
-/** Moves a run to its next state; one that is there or further stays. */
-export async function advanceRun(client: Queryable, key: RunKey, from: RunState, to: RunState): Promise<void> {
-  await client.query('update settlement_run set state = $4 where business_date = $1 and cycle = $2 and state = $3', [
-    ...keyOf(key),
-    from,
-    to,
-  ])
-}
-
-/** Notes what a run came to, once. */
-export async function noteTotals(
-  client: Queryable,
-  key: RunKey,
-  totals: Readonly<Record<string, unknown>>,
-): Promise<void> {
-  await client.query('update settlement_run set totals = $3 where business_date = $1 and cycle = $2', [
-    ...keyOf(key),
-    JSON.stringify(totals),
-  ])
-}
-
-function runOf(row: RunRow): SettlementRun {
-  return {
-    businessDate: parseDate(row.business_date),
-    cycle: row.cycle,
-    coversFrom: parseDate(row.covers_from),
-    valueDate: parseDate(row.value_date),
-    state: row.state,
-    totals: row.totals,
-    releasedBy: row.released_by ?? undefined,
-  }
-}
 
 /** What is payable for what an outlet redeemed, as it is kept. */
 export interface PayableRow {
@@ -159,7 +51,10 @@ export async function addPayables(client: Queryable, key: RunKey, rows: readonly
   })
 }
 
-/** What is due on an account after a run, as it is kept. */
+/** Why something stays due. */
+export type DueNote = 'cycle' | 'suspended' | 'no-account' | 'no-bank' | 'no-institution' | 'owes' | 'nets-to-zero'
+
+/** What is due on an account after a run, and how it came to that; above zero we owe it. */
 export interface DueRow {
   readonly account: AccountNumber
   readonly opening: bigint
@@ -167,9 +62,12 @@ export interface DueRow {
   readonly restored: bigint
   readonly released: bigint
   readonly held: bigint
+  /** Above zero we pay. */
   readonly instructed: bigint
   readonly closing: bigint
-  readonly note: string | undefined
+  /** Of the closing, what was released out of holdbacks. */
+  readonly freed: bigint
+  readonly note: DueNote | undefined
 }
 
 /** Keeps what is due after a run. */
@@ -177,10 +75,10 @@ export async function addDues(client: Queryable, key: RunKey, rows: readonly Due
   await inChunks(rows, async (chunk) => {
     await client.query(
       `insert into settlement_due (business_date, cycle, account, opening, added, restored, released, held, instructed,
-         closing, note)
+         closing, freed, note)
        select $1, $2, * from jsonb_to_recordset($3) r(account bigint, opening bigint, added bigint, restored bigint,
-         released bigint, held bigint, instructed bigint, closing bigint, note text)`,
-      [...keyOf(key), JSON.stringify(chunk, (_, value) => (typeof value === 'bigint' ? String(value) : value))],
+         released bigint, held bigint, instructed bigint, closing bigint, freed bigint, note text)`,
+      [...keyOf(key), jsonOf(chunk)],
     )
   })
 }
@@ -305,7 +203,6 @@ export async function addInstructions(
   rows: readonly NewInstruction[],
 ): Promise<void> {
   await inChunks(rows, async (chunk) => {
-    const given = JSON.stringify(chunk, (_, value) => (typeof value === 'bigint' ? String(value) : value))
     await client.query(
       `with given as (
          select * from jsonb_to_recordset($3) r("endToEndId" text, uetr uuid, kind text, purpose text, direction text,
@@ -331,7 +228,7 @@ export async function addInstructions(
        )
        update settlement_instruction o set restored_date = $1, restored_cycle = $2
        from given g where g.replaces = o.end_to_end_id`,
-      [...keyOf(run), given, formatDate(run.valueDate)],
+      [...keyOf(run), jsonOf(chunk), formatDate(run.valueDate)],
     )
   })
 }
@@ -342,6 +239,11 @@ export async function takeUpFailedNets(client: Queryable, key: RunKey, endToEndI
     `update settlement_instruction set restored_date = $1, restored_cycle = $2 where end_to_end_id = any ($3)`,
     [...keyOf(key), endToEndIds],
   )
+}
+
+/** Rows as JSON, sums in digits. */
+function jsonOf(rows: readonly unknown[]): string {
+  return JSON.stringify(rows, (_, value) => (typeof value === 'bigint' ? String(value) : value))
 }
 
 async function inChunks<T>(rows: readonly T[], work: (chunk: readonly T[]) => Promise<void>): Promise<void> {
