@@ -1,6 +1,6 @@
 import { addDays } from '../../calendar.ts'
 import { moneyAccount } from '../../ledger/accounts.ts'
-import { failureLines } from '../../store/clearing/settlement-failure.ts'
+import { failureLines, type InstructionLine } from '../../store/clearing/settlement-failure.ts'
 import type { DueNote } from '../../store/clearing/settlement-write.ts'
 import { cycleOf, holdbackOf, type PayoutCycle, paysWithin } from './payout-cycle.ts'
 import {
@@ -15,7 +15,6 @@ import {
   type PlanInput,
   type PlanInstitution,
   type PlannedInstruction,
-  type PlannedLine,
   type PlanOutlet,
   push,
 } from './plan-parts.ts'
@@ -24,7 +23,7 @@ import {
 export function outletPlans(input: PlanInput, accounts: ReadonlyMap<number, Account>): PartPlan {
   const plans: PartPlan = { dues: [], holdbacks: [], instructions: [] }
   const banks = new Map(input.banks.map(({ code, number }) => [code, number]))
-  const offsets = new Map<number, PlannedLine[]>()
+  const offsets = new Map<number, InstructionLine[]>()
   const repayments = repaymentsByOutlet(input.failed)
   for (const outlet of input.outlets) {
     const cycle = cycleOf(input.cycles, outlet)
@@ -79,7 +78,7 @@ interface OutletCase {
 interface PlannedOutlet {
   /** With what is held back and instructed. */
   readonly accounts: (readonly [Account, bigint, bigint])[]
-  readonly lines: PlannedLine[]
+  readonly lines: InstructionLine[]
   readonly holdback: Plan['holdbacks'][number] | undefined
   readonly note: DueNote | undefined
 }
@@ -119,7 +118,7 @@ function payoutOf(
   purpose: 'payout' | 'repayment',
   outlet: PlanOutlet,
   way: Extract<Way, { kind: 'bank' }>,
-  lines: readonly PlannedLine[],
+  lines: readonly InstructionLine[],
 ): PlannedInstruction {
   const party = { kind: 'outlet', number: outlet.id } as const
   return { purpose, party, bank: way.bank, name: outlet.name, account: way.account, lines, replaces: undefined }
@@ -147,7 +146,7 @@ function offsetOf({ kind, institution, bank, name, account }: PlanInstitution) {
   return { purpose: 'offset' as const, party: { kind, number: institution }, bank, name, account }
 }
 
-function offsetsOf(input: PlanInput, offsets: ReadonlyMap<number, readonly PlannedLine[]>): PlannedInstruction[] {
+function offsetsOf(input: PlanInput, offsets: ReadonlyMap<number, readonly InstructionLine[]>): PlannedInstruction[] {
   const instructions: PlannedInstruction[] = []
   for (const wholesaler of input.institutions) {
     if (wholesaler.kind !== 'wholesaler') continue

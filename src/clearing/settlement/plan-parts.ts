@@ -1,15 +1,11 @@
 import type { OutletCategory } from '../../benefit/programme-schema.ts'
 import type { CivilDate } from '../../calendar.ts'
 import type { AccountNumber } from '../../ledger/accounts.ts'
+import type { InstructionLine } from '../../store/clearing/settlement-failure.ts'
 import type { Opening } from '../../store/clearing/settlement-read.ts'
 import type { DueNote, DueRow } from '../../store/clearing/settlement-write.ts'
+import type { InstructionPurpose } from './identifiers.ts'
 import type { PayoutCycleRule } from './payout-cycle.ts'
-
-/** What goes into an instruction from one account; above zero we pay it. */
-export interface PlannedLine {
-  readonly account: AccountNumber
-  readonly piasters: bigint
-}
 
 /** Whom an instruction pays, or collects from. */
 export interface PlannedParty {
@@ -19,13 +15,13 @@ export interface PlannedParty {
 
 /** An instruction before it has a name. */
 export interface PlannedInstruction {
-  readonly purpose: 'payout' | 'repayment' | 'offset' | 'net'
+  readonly purpose: InstructionPurpose
   readonly party: PlannedParty
   /** Number of the settlement bank. */
   readonly bank: number
   readonly name: string
   readonly account: string | undefined
-  readonly lines: readonly PlannedLine[]
+  readonly lines: readonly InstructionLine[]
   /** The one that came to nothing and that this one stands for. */
   readonly replaces: string | undefined
 }
@@ -65,10 +61,10 @@ export interface PlanInstitution {
 /** A payment that came to nothing and waits to be made again. */
 export interface FailedPayment {
   readonly endToEndId: string
-  readonly purpose: 'payout' | 'repayment' | 'offset' | 'net'
+  readonly purpose: InstructionPurpose
   readonly party: PlannedParty
   /** What it was to clear. */
-  readonly lines: readonly PlannedLine[]
+  readonly lines: readonly InstructionLine[]
 }
 
 /** What a plan is made of. */
@@ -121,7 +117,7 @@ export interface PartPlan {
 }
 
 /** Lines in order of their accounts, those of nothing left out. */
-export function linesOf(lines: readonly PlannedLine[]): PlannedLine[] {
+export function linesOf(lines: readonly InstructionLine[]): InstructionLine[] {
   return lines.filter(({ piasters }) => piasters !== 0n).sort((a, b) => a.account - b.account)
 }
 

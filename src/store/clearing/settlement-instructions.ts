@@ -17,9 +17,8 @@ export type InstructionState = (typeof instructionStates)[number]
 export const instructionKinds = ['pain.001', 'pacs.009'] as const
 export type InstructionKind = (typeof instructionKinds)[number]
 
-/** An order to a bank to pay, or to let us have. */
-export interface Instruction extends RunKey {
-  readonly id: number
+/** What an order to a bank says, from the day on which it is made. */
+export interface InstructionTerms {
   readonly endToEndId: string
   readonly uetr: string
   readonly kind: InstructionKind
@@ -36,11 +35,18 @@ export interface Instruction extends RunKey {
   readonly institution: number | undefined
   readonly partyName: string
   readonly partyAccount: string | undefined
+  /** Of the bank that is to get it, or to give it. */
   readonly partyBic: string
+  /** The one that came to nothing and that this one stands for. */
+  readonly replaces: string | undefined
+}
+
+/** An order to a bank to pay, or to let us have. */
+export interface Instruction extends RunKey, InstructionTerms {
+  readonly id: number
   readonly amountPiasters: number
   readonly valueDate: CivilDate
   readonly fileId: number | undefined
-  readonly replaces: string | undefined
   /** The one that stands for it. */
   readonly replacedBy: string | undefined
   readonly state: InstructionState

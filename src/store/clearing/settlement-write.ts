@@ -2,6 +2,8 @@ import { type CivilDate, formatDate } from '../../calendar.ts'
 import type { AccountNumber } from '../../ledger/accounts.ts'
 import type { Unit } from '../../money.ts'
 import type { Queryable } from '../access-pool.ts'
+import type { InstructionLine } from './settlement-failure.ts'
+import type { InstructionTerms } from './settlement-instructions.ts'
 import { keyOf, type RunKey } from './settlement-runs.ts'
 
 const CHUNK = 5_000
@@ -173,27 +175,9 @@ export async function addPositions(client: Queryable, key: RunKey, rows: readonl
 }
 
 /** An instruction as it is made. */
-export interface NewInstruction {
-  readonly endToEndId: string
-  readonly uetr: string
-  readonly kind: 'pain.001' | 'pacs.009'
-  readonly purpose: 'payout' | 'repayment' | 'offset' | 'net'
-  readonly direction: 'pay' | 'collect'
-  readonly bank: number
-  readonly bankCode: string
-  readonly bankBic: string
-  readonly bankName: string
-  readonly ourAccount: string
-  readonly outletId: number | undefined
-  readonly institutionKind: string | undefined
-  readonly institution: number | undefined
-  readonly partyName: string
-  readonly partyAccount: string | undefined
-  /** Of the bank that is to get it, or to give it. */
-  readonly partyBic: string
+export interface NewInstruction extends InstructionTerms {
   readonly amountPiasters: bigint
-  readonly replaces: string | undefined
-  readonly lines: readonly { readonly account: AccountNumber; readonly piasters: bigint }[]
+  readonly lines: readonly InstructionLine[]
 }
 
 /** Keeps the instructions of a run with their lines; what they replace is taken up again with that. */
