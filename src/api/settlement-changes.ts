@@ -148,7 +148,7 @@ export const settlementChanges: Readonly<Record<string, ChangeKind>> = {
       if (found.digest !== payload.digest) throw new MizanError('CONFLICT', 'these are not the files of the run')
     },
     execute: async (client, { payload, maker, checker }) => {
-      const people = { maker, checker }
+      const people = { maker, checker: `user:${checker}` }
       const files = await releaseInstructions(client, runOf(payload), String(payload.digest), people)
       return { by: 'change', result: `released: ${files.map((file) => file.name).join(', ')}`.slice(0, 500) }
     },

@@ -33,7 +33,7 @@ export function clearingReleaseCommand(io: CommandIo = processIo): Command {
       if (!options.json) io.out(listOf(files, sha256))
       const checker = await logInSecondPerson(io, client, {
         prompt: 'second person, who releases these files',
-        roles: ['settlement', 'operator'],
+        roles: ['settlement'],
         what: 'to release clearing files',
       })
       const maker = systemActor(io)

@@ -31,6 +31,7 @@ import { listPayables, listPositions, listSuspensions } from '../../src/store/cl
 import { findLaterRun } from '../../src/store/clearing/settlement-runs.ts'
 import { drawTrialBalance } from '../../src/store/clearing/trial-balance.ts'
 import { awaitCommand, requestCommand } from '../../src/store/command-requests.ts'
+import { inTransaction } from '../../src/store/transaction.ts'
 import { verifyLedger, verifyWithin } from '../../src/store/verify.ts'
 import { setStanding } from '../../src/switch-settlement.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
@@ -81,12 +82,7 @@ t.test('a day is settled, its payments answered, and what failed is paid again',
     const commands = await requestPostings(client, { reference, requestedBy: 'test', postings })
     await awaitPostings(client, { reference, commands }, { stallMs: 60_000 })
   }
-  const within = async <T>(work: () => Promise<T>): Promise<T> => {
-    await client.query('begin')
-    const result = await work()
-    await client.query('commit')
-    return result
-  }
+  const within = <T>(work: () => Promise<T>): Promise<T> => inTransaction(client, work)
   /** As a statement's booking is noted. */
   const booked = async (endToEndId: string, state: string, piasters: number) => {
     await client.query(
@@ -165,7 +161,15 @@ t.test('a day is settled, its payments answered, and what failed is paid again',
         code: 'FORBIDDEN',
       },
     )
-    await client.query('rollback')
+    const closer = `insert into business_day (business_date, state, asked_by, asked_at) values ('2026-11-18', 'closing', 'user:b', now())`
+    await t.rejects(
+      within(async () => {
+        await client.query(closer)
+        await releaseInstructions(client, key, digest, people)
+      }),
+      { code: 'FORBIDDEN', message: /had the day closed/ },
+      'the rule of every release',
+    )
     await t.rejects(releaseInstructions(client, key, 'f'.repeat(64), people), { code: 'CONFLICT' }, 'other files')
     await within(() => releaseInstructions(client, key, digest, people))
     const released = await readRunFiles(client, key)
@@ -175,7 +179,6 @@ t.test('a day is settled, its payments answered, and what failed is paid again',
       within(() => cancelInstruction(client, idOf(BAKERY), { how: 'cancel', actor: 'a + b', reason: 'late' })),
       { code: 'CONFLICT' },
     )
-    await client.query('rollback')
     await moveFile(client, fileId, { from: ['released'], to: 'delivered', action: 'delivered', actor: 'test' })
     t.equal((await findInstruction(client, idOf(BAKERY)))?.state, 'sent')
 

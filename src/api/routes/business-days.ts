@@ -88,7 +88,9 @@ export const businessDayRoutes: readonly Route[] = [
         const { clock, cutoverMinutes } = call.services
         const asked = dayOf(call.params.date)
         const byClock = businessDate(clock.now(), cutoverMinutes)
-        const answer = await askCutoverWithin(client, { date: asked, byClock, by: call.actor.id })
+        // The person, also behind a key: who had the day closed does not agree to the release of its files.
+        const by = `user:${call.actor.person}`
+        const answer = await askCutoverWithin(client, { date: asked, byClock, by })
         const ended = answer.asked.map(formatDate)
         const body = { businessDate: formatDate(answer.date), state: answer.state, ended }
         return { answer: { status: 202, body }, detail: { businessDate: body.businessDate, ended } }

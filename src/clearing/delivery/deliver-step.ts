@@ -55,7 +55,7 @@ export async function deliverFiles(
   try {
     const signed = await outgoingFiles(client, work.businessDate, ['signed'])
     const free = signed.filter(({ type }) => !options.releaseRequired.includes(type))
-    await releaseByPolicy(client, formatDate(work.businessDate), free)
+    await releaseByPolicy(client, work.businessDate, free)
     const files = await outgoingFiles(client, work.businessDate, ['released', 'delivered', 'acknowledged', 'rejected'])
     const tally: Tally = { done: 0, waiting: [], stuck: [], toRelease: signed.length - free.length }
     for (const [at, file] of files.entries()) {

@@ -295,32 +295,6 @@ export async function noteAcknowledgement(client: Queryable, said: Acknowledgeme
   throw new MizanError('CONFLICT', `${said.source} says ${said.state}; the receiver said ${rows[0]?.state} before`)
 }
 
-/** A release of files by two people, or by the policy. */
-export interface FilesRelease {
-  /** yyyy-mm-dd */
-  readonly businessDate: string
-  readonly digest: Buffer
-  readonly fileIds: readonly number[]
-  readonly maker: string
-  readonly checker: string
-}
-
-export async function saveRelease(client: Queryable, made: FilesRelease): Promise<void> {
-  await client.query(
-    `insert into clearing_release (business_date, digest, file_ids, maker, checker) values ($1, $2, $3, $4, $5)`,
-    [made.businessDate, made.digest, made.fileIds, made.maker, made.checker],
-  )
-}
-
-/** Who had a business date closed, such as `user:NAME`; undefined when nobody did. @param date yyyy-mm-dd */
-export async function whoClosed(client: Queryable, date: string): Promise<string | undefined> {
-  const { rows } = await client.query<{ asked_by: string | null }>(
-    'select asked_by from business_day where business_date = $1',
-    [date],
-  )
-  return rows[0]?.asked_by ?? undefined
-}
-
 /** How delivery stands, for metrics. */
 export interface DeliveryStanding {
   readonly waiting: number

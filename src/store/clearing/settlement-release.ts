@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto'
 import { formatDate } from '../../calendar.ts'
 import { MizanError } from '../../errors.ts'
 import type { Queryable } from '../access-pool.ts'
 import type { Client } from '../connection.ts'
-import { type ClearingFile, listFiles, moveFile } from './files.ts'
+import { filesDigest, letGo, type ReleasePeople, requireSecondPerson } from './deliver-release.ts'
+import { type ClearingFile, listFiles } from './files.ts'
 import { findRun, type RunKey, type SettlementRun } from './settlement-runs.ts'
 
 /** The instruction files of a run as they stand. */
@@ -25,39 +25,30 @@ export async function readRunFiles(client: Queryable, key: RunKey): Promise<RunF
   const files = all
     .filter(({ cycle, state }) => cycle === key.cycle && state !== 'superseded')
     .sort((a, b) => (a.name < b.name ? -1 : 1))
-  const hash = createHash('sha256')
-  for (const { name, sha256 } of files) hash.update(`${name} ${sha256?.toString('hex') ?? ''}\n`)
-  return { run, files, digest: hash.digest('hex') }
+  return { run, files, digest: filesDigest(files).toString('hex') }
 }
 
 /**
  * Lets the instruction files of a run go to the banks: what two people agreed to. In the caller's transaction.
  * @param digest of {@link RunFiles}, as it was agreed to
- * @param people `system:USER` or `user:NAME` of who asked, and of who agreed
  * @returns the files that are released now
  * @throws MizanError NOT_FOUND; CONFLICT when a file is not there or not signed yet, or is another than was agreed to;
- *   FORBIDDEN when both are one person
+ *   FORBIDDEN when the second person is who asked, or who had the day closed
  */
 export async function releaseInstructions(
   client: Client,
   key: RunKey,
   digest: string,
-  people: { readonly maker: string; readonly checker: string },
+  people: ReleasePeople,
 ): Promise<readonly ClearingFile[]> {
-  const { maker, checker } = people
-  if (maker === checker) throw new MizanError('FORBIDDEN', 'another person than who asked releases')
+  await requireSecondPerson(client, key.businessDate, people)
   const found = await readRunFiles(client, key)
   requireReleasable(found)
   if (found.digest !== digest) {
     throw new MizanError('CONFLICT', 'the files are not those that were agreed to: look at them again')
   }
   const files = found.files.filter(({ state }) => state === 'signed')
-  await client.query(
-    'insert into clearing_release (business_date, digest, file_ids, maker, checker) values ($1, $2, $3, $4, $5)',
-    [formatDate(key.businessDate), Buffer.from(digest, 'hex'), files.map(({ id }) => id), maker, checker],
-  )
-  const move = { from: ['signed'], to: 'released', action: 'released', actor: checker.slice(0, 64) } as const
-  for (const { id } of files) await moveFile(client, id, { ...move, detail: { maker, checker } })
+  await letGo(client, key.businessDate, { files, digest: Buffer.from(digest, 'hex') }, people)
   return files
 }
 
