@@ -1,4 +1,5 @@
 import { type CivilDate, civilTime, formatDate } from '../calendar.ts'
+import { instantText } from '../clearing/day/view.ts'
 import type { BusinessDay, DayEvent, DayStepRow } from '../store/clearing/business-day.ts'
 
 const SECOND_MS = 1_000
@@ -6,33 +7,11 @@ const PERCENT = 100
 const STEP_WIDTH = 14
 const STATE_WIDTH = 8
 
-/** A day with its steps, as `--json` and the API show it: dates yyyy-mm-dd, instants ISO 8601. */
-export function dayView(day: BusinessDay, steps: readonly DayStepRow[]) {
-  return {
-    businessDate: formatDate(day.businessDate),
-    state: day.state,
-    askedBy: day.askedBy ?? null,
-    askedAt: instant(day.askedAtMs),
-    lanesClosedAt: instant(day.lanesClosedAtMs),
-    closedAt: instant(day.closedAtMs),
-    steps: steps.map((step) => ({
-      step: step.step,
-      state: step.state,
-      attempts: step.attempts,
-      startedAt: instant(step.startedAtMs),
-      endedAt: instant(step.endedAtMs),
-      words: step.words ?? null,
-      detail: step.detail ?? null,
-      progress: step.progress ?? null,
-    })),
-  }
-}
-
 /** An entry of the history, as `--json` shows it. */
 export function eventView({ businessDate, atMs, step, event, by, words }: DayEvent) {
   return {
     businessDate: formatDate(businessDate),
-    at: instant(atMs),
+    at: instantText(atMs),
     step: step ?? null,
     event,
     by,
@@ -78,10 +57,6 @@ export function progressInWords({
 export function eventLine({ businessDate, atMs, step, event, by, words }: DayEvent): string {
   const what = step === undefined ? event : `${step} ${event}`
   return `${formatDate(businessDate)}  ${dateTime(atMs)}  ${what}  by ${by}${words === undefined ? '' : `: ${words}`}`
-}
-
-function instant(ms: number | undefined): string | null {
-  return ms === undefined ? null : new Date(ms).toISOString()
 }
 
 /** Of a clock in Cairo. */

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Command } from 'commander'
 import { businessDate, type CivilDate, formatDate, isCivilDate } from '../calendar.ts'
 import { type DayProgress, type DayRun, runDays } from '../clearing/day/machine.ts'
+import { dayView, stepView } from '../clearing/day/view.ts'
 import { MizanError } from '../errors.ts'
 import { panProtection } from '../security/pan-protection.ts'
 import { noteAudit } from '../store/audit-store.ts'
@@ -14,7 +15,7 @@ import { createLogger } from '../telemetry/logger.ts'
 import { systemActor } from './access-desk.ts'
 import { type CommandIo, processIo } from './command-io.ts'
 import { type CommonOptions, withCommonOptions } from './common-options.ts'
-import { dayLines, dayView, eventLine, eventView, progressInWords } from './cutover-view.ts'
+import { dayLines, eventLine, eventView, progressInWords } from './cutover-view.ts'
 import { atDatabase } from './database-desk.ts'
 import { atOpenKeyDesk, type OpenKeyDesk } from './keys-desk.ts'
 
@@ -67,7 +68,7 @@ async function cutOver(io: CommandIo, desk: OpenKeyDesk, options: CutoverOptions
   if (!options.json) io.note(`${askedInWords(answer, day)}\n`)
   const run = await carryOut(io, desk, answer.date, options)
   const found = await readOne(client, answer.date)
-  if (options.json) io.out(`${JSON.stringify(dayView(...found))}\n`)
+  if (options.json) io.out(`${JSON.stringify(withSteps(...found))}\n`)
   else io.out(`${dayLines(...found).join('\n')}\n`)
   if (found[0].state === 'closed') return
   const { stopped } = run
@@ -173,7 +174,7 @@ function statusCommand(io: CommandIo): Command {
       const found = await Promise.all(
         days.map(async (day) => [day, await readSteps(client, day.businessDate)] as const),
       )
-      if (options.json) io.out(`${JSON.stringify(found.map(([day, steps]) => dayView(day, steps)))}\n`)
+      if (options.json) io.out(`${JSON.stringify(found.map(([day, steps]) => withSteps(day, steps)))}\n`)
       else if (found.length === 0) io.out('no business day is known yet: the first cutover makes them known\n')
       else io.out(`${found.map(([day, steps]) => dayLines(day, steps).join('\n')).join('\n')}\n`)
     })
@@ -198,7 +199,7 @@ function historyCommand(io: CommandIo): Command {
       const date = dateOf(options.date)
       if (date === undefined) {
         const days = await listDays(client, limit)
-        if (options.json) io.out(`${JSON.stringify(days.map((day) => dayView(day, [])))}\n`)
+        if (options.json) io.out(`${JSON.stringify(days.map((day) => withSteps(day, [])))}\n`)
         else for (const day of days) io.out(`${dayLines(day, []).join('')}\n`)
         return
       }
@@ -208,6 +209,9 @@ function historyCommand(io: CommandIo): Command {
     })
   })
 }
+
+/** A day with its steps, as `--json` shows it. */
+const withSteps = (day: BusinessDay, steps: readonly DayStepRow[]) => ({ ...dayView(day), steps: steps.map(stepView) })
 
 async function readOne(client: Client, date: CivilDate): Promise<[BusinessDay, DayStepRow[]]> {
   const day = await readDay(client, date)

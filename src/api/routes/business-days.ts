@@ -3,6 +3,7 @@ import { businessDate, type CivilDate, formatDate } from '../../calendar.ts'
 import { MizanError } from '../../errors.ts'
 import { type BusinessDay, type DayStepRow, listDays, readDay, readSteps } from '../../store/clearing/business-day.ts'
 import { askCutoverWithin } from '../../store/clearing/business-day-ask.ts'
+import { dayView, stepView } from '../../clearing/day/view.ts'
 import { page, readCursor, rowsFor } from '../cursor.ts'
 import { dayOf } from '../days.ts'
 import { changeOnce } from '../once.ts'
@@ -28,6 +29,7 @@ const stepShape = shape({
   startedAt: orNull(instant('Beginning of the last attempt')),
   endedAt: orNull(instant('Its end')),
   words: orNull(Type.String({ description: 'What came of it, or what it waits for and the way out.' })),
+  detail: orNull(Type.Unknown({ description: 'What a step that is done keeps of itself: counts, sums, names of files.' })),
   progress: orNull(shape({ words: Type.String(), done: orNull(Type.Number()), total: orNull(Type.Number()) })),
 })
 
@@ -97,33 +99,3 @@ export const businessDayRoutes: readonly Route[] = [
       }),
   }),
 ]
-
-function dayView(day: BusinessDay) {
-  return {
-    businessDate: formatDate(day.businessDate),
-    state: day.state,
-    askedBy: day.askedBy ?? null,
-    askedAt: iso(day.askedAtMs),
-    lanesClosedAt: iso(day.lanesClosedAtMs),
-    closedAt: iso(day.closedAtMs),
-  }
-}
-
-function stepView({ step, state, attempts, startedAtMs, endedAtMs, words, progress }: DayStepRow) {
-  return {
-    step,
-    state,
-    attempts,
-    startedAt: iso(startedAtMs),
-    endedAt: iso(endedAtMs),
-    words: words ?? null,
-    progress:
-      progress === undefined
-        ? null
-        : { words: progress.words, done: progress.done ?? null, total: progress.total ?? null },
-  }
-}
-
-function iso(ms: number | undefined): string | null {
-  return ms === undefined ? null : new Date(ms).toISOString()
-}

@@ -1,0 +1,36 @@
+import { formatDate } from '../../calendar.ts'
+import type { BusinessDay, DayStepRow } from '../../store/clearing/business-day.ts'
+
+/** A business day as programs see it: dates yyyy-mm-dd, instants ISO 8601. */
+export function dayView(day: BusinessDay) {
+  return {
+    businessDate: formatDate(day.businessDate),
+    state: day.state,
+    askedBy: day.askedBy ?? null,
+    askedAt: instantText(day.askedAtMs),
+    lanesClosedAt: instantText(day.lanesClosedAtMs),
+    closedAt: instantText(day.closedAtMs),
+  }
+}
+
+/** A step of a business day as programs see it. */
+export function stepView({ step, state, attempts, startedAtMs, endedAtMs, words, detail, progress }: DayStepRow) {
+  return {
+    step,
+    state,
+    attempts,
+    startedAt: instantText(startedAtMs),
+    endedAt: instantText(endedAtMs),
+    words: words ?? null,
+    detail: detail ?? null,
+    progress:
+      progress === undefined
+        ? null
+        : { words: progress.words, done: progress.done ?? null, total: progress.total ?? null },
+  }
+}
+
+/** An instant in ISO 8601; null when there is none. */
+export function instantText(ms: number | undefined): string | null {
+  return ms === undefined ? null : new Date(ms).toISOString()
+}
