@@ -6,8 +6,21 @@ import { dayView, stepView } from '../clearing/day/view.ts'
 import { MizanError } from '../errors.ts'
 import { panProtection } from '../security/pan-protection.ts'
 import { noteAudit } from '../store/audit-store.ts'
-import { type BusinessDay, type DayStepRow, listClosingDays, listDays, readDay, readDayEvents, readSteps } from '../store/clearing/business-day.ts'
-import { askCutoverWithin, type CutoverAnswer, type CutoverRequest, databaseNowMs } from '../store/clearing/business-day-ask.ts'
+import {
+  type BusinessDay,
+  type DayStepRow,
+  listClosingDays,
+  listDays,
+  readDay,
+  readDayEvents,
+  readSteps,
+} from '../store/clearing/business-day.ts'
+import {
+  askCutoverWithin,
+  type CutoverAnswer,
+  type CutoverRequest,
+  databaseNowMs,
+} from '../store/clearing/business-day-ask.ts'
 import type { Client } from '../store/connection.ts'
 import { inTransaction } from '../store/transaction.ts'
 import { daySteps } from '../switch-clearing.ts'

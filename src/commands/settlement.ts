@@ -6,9 +6,14 @@ import { MizanError } from '../errors.ts'
 import { formatPiasters } from '../money.ts'
 import { readSteps } from '../store/clearing/business-day.ts'
 import { readRunFiles } from '../store/clearing/settlement-release.ts'
-import { readBankFunds } from '../store/clearing/settlement-standing.ts'
-import { countInstructions, listPayables, listPositions, type PayablePosition } from '../store/clearing/settlement-views.ts'
 import { listRuns } from '../store/clearing/settlement-runs.ts'
+import { readBankFunds } from '../store/clearing/settlement-standing.ts'
+import {
+  countInstructions,
+  listPayables,
+  listPositions,
+  type PayablePosition,
+} from '../store/clearing/settlement-views.ts'
 import type { Client } from '../store/connection.ts'
 import { findOutlet } from '../store/outlet-store.ts'
 import { type CommandIo, processIo } from './command-io.ts'
@@ -17,7 +22,16 @@ import { atDatabase } from './database-desk.ts'
 import { settlementChangeCommands } from './settlement-desk.ts'
 import { settlementInstructionCommands } from './settlement-instructions.ts'
 import { bankCommand, cycleCommand, institutionCommand } from './settlement-master.ts'
-import { type CycleOptions, dateOption, NAME, numberOption, printed, ROWS_MAX, runKey, withCycle } from './settlement-options.ts'
+import {
+  type CycleOptions,
+  dateOption,
+  NAME,
+  numberOption,
+  printed,
+  ROWS_MAX,
+  runKey,
+  withCycle,
+} from './settlement-options.ts'
 import { tableLines } from './settlement-table.ts'
 
 /** `mizan settlement`: what is payable, what is instructed to banks, and what became of it. */
@@ -179,36 +193,35 @@ function payablesCommand(io: CommandIo): Command {
     .option('--outlet <acceptor>', 'only of this outlet (DE42)')
     .option('--limit <count>', 'how many rows', '100')
     .option('--after <position>', 'go on after this position')
-  return withCycle(command).action(
-    (date: string, options: PayablesOptions) =>
-      atDatabase(io, options, NAME, async ({ client }) => {
-        const outlet = options.outlet === undefined ? undefined : await findOutlet(client, options.outlet)
-        const limit = numberOption(options.limit, '--limit', ROWS_MAX)
-        const rows = await listPayables(client, runKey(date, options), {
-          limit,
-          ...(outlet === undefined ? {} : { outletId: outlet.id }),
-          ...(options.after === undefined ? {} : { after: positionOf(options.after) }),
-        })
-        printed(io, options, rows, () =>
-          tableLines(
-            ['outlet', 'programme', 'date', 'quantity', 'tariff', 'co-payment', 'payable EGP'],
-            rows.map((row) => [
-              row.acceptor,
-              row.programme,
-              formatDate(row.entitlementDate),
-              `${row.quantity} ${row.unit}`,
-              tariffWords(row),
-              formatPiasters(row.coPaymentPiasters),
-              formatPiasters(row.payablePiasters),
-            ]),
-          ),
-        )
-        const last = rows.at(-1)
-        if (!options.json && last !== undefined && rows.length === limit) {
-          const { outletId, programme, entitlementDate } = last
-          io.note(`there may be more: --after ${outletId}:${programme}:${formatDate(entitlementDate)}\n`)
-        }
-      }),
+  return withCycle(command).action((date: string, options: PayablesOptions) =>
+    atDatabase(io, options, NAME, async ({ client }) => {
+      const outlet = options.outlet === undefined ? undefined : await findOutlet(client, options.outlet)
+      const limit = numberOption(options.limit, '--limit', ROWS_MAX)
+      const rows = await listPayables(client, runKey(date, options), {
+        limit,
+        ...(outlet === undefined ? {} : { outletId: outlet.id }),
+        ...(options.after === undefined ? {} : { after: positionOf(options.after) }),
+      })
+      printed(io, options, rows, () =>
+        tableLines(
+          ['outlet', 'programme', 'date', 'quantity', 'tariff', 'co-payment', 'payable EGP'],
+          rows.map((row) => [
+            row.acceptor,
+            row.programme,
+            formatDate(row.entitlementDate),
+            `${row.quantity} ${row.unit}`,
+            tariffWords(row),
+            formatPiasters(row.coPaymentPiasters),
+            formatPiasters(row.payablePiasters),
+          ]),
+        ),
+      )
+      const last = rows.at(-1)
+      if (!options.json && last !== undefined && rows.length === limit) {
+        const { outletId, programme, entitlementDate } = last
+        io.note(`there may be more: --after ${outletId}:${programme}:${formatDate(entitlementDate)}\n`)
+      }
+    }),
   )
 }
 
@@ -223,7 +236,11 @@ function positionOf(text: string): PayablePosition {
   const [outletId = '', programme = '', date = '', ...more] = text.split(':')
   if (more.length > 0) throw new MizanError('BAD_INPUT', '--after is what the list before ended with')
   const entitlementDate = dateOption(date)
-  return { outletId: numberOption(outletId, '--after'), programme: numberOption(programme, '--after', 99), entitlementDate }
+  return {
+    outletId: numberOption(outletId, '--after'),
+    programme: numberOption(programme, '--after', 99),
+    entitlementDate,
+  }
 }
 
 function tariffWords(row: {

@@ -1,6 +1,6 @@
 import type { Client } from './connection.ts'
-import { inTransaction } from './transaction.ts'
 import { type TransactionPort, transactionPort } from './notification-outbox.ts'
+import { inTransaction } from './transaction.ts'
 
 /** States of a delivery; all but `waiting` are ends. */
 export const deliveryStates = ['waiting', 'sent', 'failed', 'dead', 'suppressed'] as const

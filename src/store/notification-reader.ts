@@ -1,8 +1,8 @@
 import { MizanError } from '../errors.ts'
 import type { Client } from './connection.ts'
-import { inTransaction } from './transaction.ts'
 import { type DeliveryState, type DeliveryTurn, deliveryStates } from './notification-delivery.ts'
 import { type TransactionPort, transactionPort } from './notification-outbox.ts'
+import { inTransaction } from './transaction.ts'
 
 /** A notification as people see it: never its text, nor the number it went to. */
 export interface NotificationRecord {

@@ -1,6 +1,6 @@
 import type { Client } from './connection.ts'
-import { inTransaction } from './transaction.ts'
 import { JOB_LANE } from './notification-outbox.ts'
+import { inTransaction } from './transaction.ts'
 
 /** What is about to lapse. */
 export interface Lapsing {

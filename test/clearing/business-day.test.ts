@@ -102,8 +102,11 @@ t.test('a day ends before its time, in lanes with and without traffic, once whoe
   // Where a clock was ahead once, which made it known.
   await knowBusinessDays(client, next)
   await t.rejects(cutover(next), { code: 'CONFLICT', message: /has not begun/ })
-  const late = { byClock: day, by: 'test', mayEndEarly: false }
-  await t.rejects(askCutover(client, late), { code: 'CONFLICT', message: `--date ${formatDate(day)} ends the open one` })
+  const onTime = { byClock: day, by: 'test', mayEndEarly: false }
+  await t.rejects(askCutover(client, onTime), {
+    code: 'CONFLICT',
+    message: `--date ${formatDate(day)} ends the open one`,
+  })
   await t.rejects(askCutover(client, { date: day, byClock: addDays(day, 9_000), by: 'test' }), {
     code: 'CONFLICT',
     message: /set the clock/,
@@ -255,13 +258,7 @@ t.test('a day goes on where it stood, says what blocks it, and keeps the order o
   const events = (await readDayEvents(client, 100, first)).filter(({ step }) => step === 'write')
   t.strictSame(
     events.map(({ event, words }) => (words === undefined ? event : `${event}: ${words}`)),
-    [
-      'began',
-      'blocked: no room on the disk',
-      'failed: the disk is gone',
-      'waiting: soon',
-      'done: write done',
-    ],
+    ['began', 'blocked: no room on the disk', 'failed: the disk is gone', 'waiting: soon', 'done: write done'],
   )
   t.match(
     (await readSteps(client, first)).find(({ step }) => step === 'write'),

@@ -17,7 +17,15 @@ const empty: DayReport = {
   files: { rows: [], leftOut: 0, sums: [] },
   settlement: [],
   bank: { valueDates: ['2026-11-19'], statements: [], statementsLeftOut: 0, missing: [] },
-  reconciliation: { runs: [], runsLeftOut: 0, matches: [], openOfDate: nothing, openOfAll: nothing, exceptions: [], ageing: [] },
+  reconciliation: {
+    runs: [],
+    runsLeftOut: 0,
+    matches: [],
+    openOfDate: nothing,
+    openOfAll: nothing,
+    exceptions: [],
+    ageing: [],
+  },
 }
 
 const run: DayReport['settlement'][number] = {
@@ -71,7 +79,12 @@ t.test('sums are exact, amounts have two decimals and stand on the right', async
     bank: { ...empty.bank, statementsLeftOut: 3 },
     reconciliation: { ...empty.reconciliation, runsLeftOut: 2_000 },
   }
-  const report = { ...empty, trialBalance: [...trialBalance, line('LOAF', 1001, '1500', '1499')], settlement: [run], ...cut }
+  const report = {
+    ...empty,
+    trialBalance: [...trialBalance, line('LOAF', 1001, '1500', '1499')],
+    settlement: [run],
+    ...cut,
+  }
   const text = reportText(reportSections(report))
   t.match(text, /sum +EGP +4 +90,071,992,547,409\.93 +90,071,992,547,409\.93 +0\.00\n/)
   t.match(text, /sum +LOAF +2 +1,500 +1,499 +-1\n/)

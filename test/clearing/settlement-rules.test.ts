@@ -165,7 +165,9 @@ t.test('what was released from a holdback waits for the day of the payout, and i
   const monday = { ...input, from: addDays(SUNDAY, 1), to: addDays(SUNDAY, 1) }
   const paid = planSettlement({ ...monday, openings, released: new Map([[7, 40n]]) })
   t.match(paid.dues, [{ account, held: 100n, instructed: 1_440n, closing: 0n, freed: 0n }])
-  t.match(paid.holdbacks, [{ outletId: 7, subsidyPiasters: 100n, purchasesPiasters: 0n, releaseOn: addDays(SUNDAY, 4) }])
+  t.match(paid.holdbacks, [
+    { outletId: 7, subsidyPiasters: 100n, purchasesPiasters: 0n, releaseOn: addDays(SUNDAY, 4) },
+  ])
 })
 
 t.test('a plan loses nothing and makes nothing, whoever is paid', async () => {
@@ -205,7 +207,7 @@ t.test('a plan loses nothing and makes nothing, whoever is paid', async () => {
           institutions: [
             { kind: 'wholesaler', institution: 1, name: 'W', bank: 1, account: 'W' },
             ...known.map((institution) => ({
-              ...{ kind: 'acquirer', institution, name: `A${institution}`, bank: 1, account: undefined } as const,
+              ...({ kind: 'acquirer', institution, name: `A${institution}`, bank: 1, account: undefined } as const),
             })),
           ],
         }

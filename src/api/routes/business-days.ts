@@ -1,9 +1,9 @@
 import { Type } from 'typebox'
 import { businessDate, type CivilDate, formatDate } from '../../calendar.ts'
-import { MizanError } from '../../errors.ts'
-import { type BusinessDay, type DayStepRow, listDays, readDay, readSteps } from '../../store/clearing/business-day.ts'
-import { askCutoverWithin } from '../../store/clearing/business-day-ask.ts'
 import { dayView, stepView } from '../../clearing/day/view.ts'
+import { MizanError } from '../../errors.ts'
+import { listDays, readDay, readSteps } from '../../store/clearing/business-day.ts'
+import { askCutoverWithin } from '../../store/clearing/business-day-ask.ts'
 import { page, readCursor, rowsFor } from '../cursor.ts'
 import { dayOf } from '../days.ts'
 import { changeOnce } from '../once.ts'
@@ -29,7 +29,9 @@ const stepShape = shape({
   startedAt: orNull(instant('Beginning of the last attempt')),
   endedAt: orNull(instant('Its end')),
   words: orNull(Type.String({ description: 'What came of it, or what it waits for and the way out.' })),
-  detail: orNull(Type.Unknown({ description: 'What a step that is done keeps of itself: counts, sums, names of files.' })),
+  detail: orNull(
+    Type.Unknown({ description: 'What a step that is done keeps of itself: counts, sums, names of files.' }),
+  ),
   progress: orNull(shape({ words: Type.String(), done: orNull(Type.Number()), total: orNull(Type.Number()) })),
 })
 

@@ -17,6 +17,7 @@ import { date, instant, orNull, pageOf, paging, shape } from '../shapes.ts'
 
 const tag = 'settlement'
 const text = Type.String()
+const params = shape({ date: date('Business date.') })
 
 const instructionShape = shape({
   id: Type.Integer(),

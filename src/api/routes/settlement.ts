@@ -1,6 +1,7 @@
 import { Type } from 'typebox'
 import { type CivilDate, formatDate, isCivilDate } from '../../calendar.ts'
 import { readRunFiles } from '../../store/clearing/settlement-release.ts'
+import { listRuns } from '../../store/clearing/settlement-runs.ts'
 import {
   countInstructions,
   listPayables,
@@ -8,7 +9,6 @@ import {
   type PayablePosition,
   type PayableView,
 } from '../../store/clearing/settlement-views.ts'
-import { listRuns } from '../../store/clearing/settlement-runs.ts'
 import { page, readCursor, rowsFor } from '../cursor.ts'
 import { dayOf } from '../days.ts'
 import { ok, type Route, route } from '../route.ts'
@@ -150,7 +150,10 @@ function runView(run: Awaited<ReturnType<typeof listRuns>>[number]) {
 /** Where a page of payables goes on. @throws MizanError BAD_INPUT */
 function payableCursor(cursor: string | undefined): PayablePosition | undefined {
   const [outletId, programme, date] =
-    readCursor(cursor, (found) => found.length === 3 && found.every(Number.isSafeInteger) && isCivilDate(Number(found[2]))) ?? []
+    readCursor(
+      cursor,
+      (found) => found.length === 3 && found.every(Number.isSafeInteger) && isCivilDate(Number(found[2])),
+    ) ?? []
   if (date === undefined) return undefined
   return { outletId: Number(outletId), programme: Number(programme), entitlementDate: Number(date) as CivilDate }
 }

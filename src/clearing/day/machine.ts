@@ -3,7 +3,13 @@ import os from 'node:os'
 import { addDays, type CivilDate } from '../../calendar.ts'
 import { describeError, MizanError } from '../../errors.ts'
 import { listClosingDays, readDay, readSteps } from '../../store/clearing/business-day.ts'
-import { addSteps, beginStep, closeBusinessDay, endStep, noteProgress } from '../../store/clearing/business-day-steps.ts'
+import {
+  addSteps,
+  beginStep,
+  closeBusinessDay,
+  endStep,
+  noteProgress,
+} from '../../store/clearing/business-day-steps.ts'
 import { type Client, connect } from '../../store/connection.ts'
 import * as events from '../../telemetry/day-events.ts'
 import type { Logger } from '../../telemetry/logger.ts'

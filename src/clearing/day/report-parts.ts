@@ -55,7 +55,8 @@ export const money = (piasters: string | bigint) => formatPiasters(BigInt(piaste
 /** A count with its thousands apart. */
 export const counted = (count: number | string) => String(count).replace(/\B(?=(\d{3})+(?!\d))/g, ',')
 /** An amount in its unit. */
-export const quantity = (amount: string | bigint, unit: string) => (unit === 'EGP' ? money(amount) : counted(String(amount)))
+export const quantity = (amount: string | bigint, unit: string) =>
+  unit === 'EGP' ? money(amount) : counted(String(amount))
 
 /** An instant as a clock in Cairo shows it. */
 export function timeOf(instant: string): string {

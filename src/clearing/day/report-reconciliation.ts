@@ -1,5 +1,16 @@
 import type { DayReport } from './report.ts'
-import { counted, left, leftOut, money, type ReportSection, type ReportTable, right, sumOf, tableOf, timeOf } from './report-parts.ts'
+import {
+  counted,
+  left,
+  leftOut,
+  money,
+  type ReportSection,
+  type ReportTable,
+  right,
+  sumOf,
+  tableOf,
+  timeOf,
+} from './report-parts.ts'
 
 /** Runs of the reconciliation, and what is open; pure. */
 export function reconciliationSection({ reconciliation, businessDate }: DayReport): ReportSection {

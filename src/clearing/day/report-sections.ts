@@ -1,5 +1,16 @@
 import type { DayReport } from './report.ts'
-import { counted, left, leftOut, money, quantity, type ReportSection, right, sumOf, tableOf, timeOf } from './report-parts.ts'
+import {
+  counted,
+  left,
+  leftOut,
+  money,
+  quantity,
+  type ReportSection,
+  right,
+  sumOf,
+  tableOf,
+  timeOf,
+} from './report-parts.ts'
 import { reconciliationSection } from './report-reconciliation.ts'
 import { bankSection, settlementSections } from './report-settlement.ts'
 

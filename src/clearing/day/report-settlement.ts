@@ -1,5 +1,16 @@
 import type { DayReport } from './report.ts'
-import { counted, left, leftOut, money, quantity, type ReportSection, type ReportTable, right, sumOf, tableOf } from './report-parts.ts'
+import {
+  counted,
+  left,
+  leftOut,
+  money,
+  quantity,
+  type ReportSection,
+  type ReportTable,
+  right,
+  sumOf,
+  tableOf,
+} from './report-parts.ts'
 
 type Run = DayReport['settlement'][number]
 
@@ -130,4 +141,3 @@ export function bankSection({ bank }: DayReport): ReportSection {
     ],
   }
 }
-

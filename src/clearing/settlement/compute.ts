@@ -16,8 +16,28 @@ import {
   readPayees,
   readRedemptions,
 } from '../../store/clearing/settlement-read.ts'
-import { addRun, findRun, listRuns, lockSettlement, noteTotals, type RunKey, type SettlementRun } from '../../store/clearing/settlement-runs.ts'
-import { addDues, addHoldbacks, addInstructions, addPayables, addPositions, endMendedSuspensions, type NewInstruction, type PayableRow, type PositionRow, releaseHoldbacks, takeUpFailedNets } from '../../store/clearing/settlement-write.ts'
+import {
+  addRun,
+  findRun,
+  listRuns,
+  lockSettlement,
+  noteTotals,
+  type RunKey,
+  type SettlementRun,
+} from '../../store/clearing/settlement-runs.ts'
+import {
+  addDues,
+  addHoldbacks,
+  addInstructions,
+  addPayables,
+  addPositions,
+  endMendedSuspensions,
+  type NewInstruction,
+  type PayableRow,
+  type PositionRow,
+  releaseHoldbacks,
+  takeUpFailedNets,
+} from '../../store/clearing/settlement-write.ts'
 import type { Client } from '../../store/connection.ts'
 import { inTransaction } from '../../store/transaction.ts'
 import { uetrOf } from '../iso20022/values.ts'
@@ -97,7 +117,10 @@ function firstDateOf({ businessDate, cycle }: RunKey, last: SettlementRun | unde
   }
   if (last === undefined) return BEGINNING
   if (last.businessDate < businessDate) return addDays(last.businessDate, 1)
-  throw new MizanError('CONFLICT', `business dates are settled in order; ${formatDate(last.businessDate)} is settled already`)
+  throw new MizanError(
+    'CONFLICT',
+    `business dates are settled in order; ${formatDate(last.businessDate)} is settled already`,
+  )
 }
 
 async function payablesOf(

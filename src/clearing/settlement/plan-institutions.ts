@@ -1,5 +1,14 @@
 import { type AccountNumber, kindOf, moneyKinds, ownerOf } from '../../ledger/accounts.ts'
-import { type Account, dueOf, duesOf, linesOf, type PartPlan, type PlanInput, type PlanInstitution, push } from './plan-parts.ts'
+import {
+  type Account,
+  dueOf,
+  duesOf,
+  linesOf,
+  type PartPlan,
+  type PlanInput,
+  type PlanInstitution,
+  push,
+} from './plan-parts.ts'
 
 /** What a run does for acquirers, schemes, post offices and wholesalers: one net position each. */
 export function institutionPlans(input: PlanInput, accounts: ReadonlyMap<number, Account>): PartPlan {

@@ -97,7 +97,8 @@ export interface Account {
 /** What was released out of holdbacks and is not paid yet: it is not held back again. */
 export const freedOf = ({ freedBefore, released }: Account) => freedBefore + released
 /** What is due on an account. */
-export const duesOf = ({ opening, added, restored, released }: Omit<Account, 'freedBefore'>) => opening + added + restored + released
+export const duesOf = ({ opening, added, restored, released }: Omit<Account, 'freedBefore'>) =>
+  opening + added + restored + released
 
 /** How an account comes out of a run. */
 export function dueOf(

@@ -35,7 +35,8 @@ export async function beginStep(client: Client, date: CivilDate, step: string, b
       [formatDate(date), step],
     )
     // What has stopped is looked at again and again: that is no news.
-    if (was === 'pending' || was === 'running') await noteDayEvent(client, { businessDate: date, step, event: 'began', by })
+    if (was === 'pending' || was === 'running')
+      await noteDayEvent(client, { businessDate: date, step, event: 'began', by })
   })
 }
 

@@ -179,7 +179,13 @@ export async function listStatementsOf(
   limit: number,
 ): Promise<{ readonly statements: readonly DayStatement[]; readonly all: number }> {
   const { rows } = await client.query<
-    Record<string, string | null> & { code: string; statement_date: string; entries: number; suspense: number; all: number }
+    Record<string, string | null> & {
+      code: string
+      statement_date: string
+      entries: number
+      suspense: number
+      all: number
+    }
   >(
     `select b.code, s.account, s.statement_id, s.sequence, s.statement_date, s.opening_piasters, s.credit_piasters,
             s.debit_piasters, s.closing_piasters, s.ledger_piasters, s.entries, s.state, count(*) over ()::int as "all",
