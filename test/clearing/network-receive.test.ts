@@ -31,7 +31,7 @@ import {
   type TerminalRecord,
   withFields,
 } from '../../src/simulator/network-clearing.ts'
-import { askCutover } from '../../src/store/clearing/business-day.ts'
+import { askCutover } from '../../src/store/clearing/business-day-ask.ts'
 import { beginCorrection } from '../../src/store/clearing/corrections.ts'
 import { listFiles } from '../../src/store/clearing/files.ts'
 import {
