@@ -16,7 +16,7 @@ import { clearingCommand } from '../../src/commands/clearing.ts'
 import { approvalCode } from '../../src/identifiers.ts'
 import { beginCorrection } from '../../src/store/clearing/corrections.ts'
 import { type ClearingFile, findFile, listFiles } from '../../src/store/clearing/files.ts'
-import { whole } from '../../src/store/clearing/whole.ts'
+import { inTransaction } from '../../src/store/transaction.ts'
 import { verifyLedger } from '../../src/store/verify.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { type LiveLedger, openLedger } from '../ledger/live-ledger.ts'
@@ -473,7 +473,7 @@ t.test('the files of three days', async (t) => {
     const [network, bread] = [await fileOf(`${ctf}.001`), await fileOf(`${sub}.001`)]
     const correct = async ({ id }: ClearingFile) => {
       const order = { actor: 'test', reason: 'account closed' }
-      return await writeCorrection(await whole(client, () => beginCorrection(client, id, order)), 'test', work)
+      return await writeCorrection(await inTransaction(client, () => beginCorrection(client, id, order)), 'test', work)
     }
     await client.query(`update clearing_file set state = 'acknowledged' where id = $1`, [bread.id])
     await t.rejects(correct(bread), { message: /the receiver has taken it; what is wrong is taken back/ })

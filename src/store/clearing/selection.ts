@@ -1,9 +1,9 @@
 import { type CivilDate, formatDate } from '../../calendar.ts'
 import { clearedMoney } from '../cleared-money.ts'
 import type { Client } from '../connection.ts'
+import { inTransaction } from '../transaction.ts'
 import { selectChargebacks } from './chargebacks.ts'
 import { type ClearingFile, registerFile } from './files.ts'
-import { whole } from './whole.ts'
 
 /** Outlets that nobody knows the bank of stand in files of this institution. */
 export const NO_BANK = 'NOBANK'
@@ -94,7 +94,7 @@ const networkItems = `
 export async function selectItems(client: Client, plan: SelectionPlan): Promise<SelectionSummary> {
   const known = await findSelection(client, plan.businessDate)
   if (known !== undefined) return known
-  return await whole(client, async () => {
+  return await inTransaction(client, async () => {
     // Whoever comes second waits, and then finds it done.
     await client.query(`select pg_advisory_xact_lock(hashtext('clearing_selection'))`)
     return (await findSelection(client, plan.businessDate)) ?? (await select(client, plan))
