@@ -14,6 +14,7 @@ import { dueHoldQuery } from './store/due-holds.ts'
 import { NetworkCutovers } from './store/network-cutover.ts'
 import type { ReferenceData } from './store/reference-data.ts'
 import { accountHostPolicy, type OpenAccountHost, openAccountHost } from './switch-account-host.ts'
+import { openBackground } from './switch-background.ts'
 import type { SwitchBase } from './switch-base.ts'
 import { openDays } from './switch-clearing.ts'
 import { openClearingReconciliation } from './switch-clearing-reconciliation.ts'
@@ -21,6 +22,7 @@ import { type Forwarding, openForwarding } from './switch-forward.ts'
 import { openJobs } from './switch-jobs.ts'
 import { type LinkWiring, openListeners, openNetworkLinks } from './switch-links.ts'
 import { Parts, within } from './switch-parts.ts'
+import { openReceiving } from './switch-receiving.ts'
 import { openReconciliation } from './switch-reconciliation.ts'
 import { watchSettlement } from './switch-settlement.ts'
 import * as events from './telemetry/events.ts'
@@ -92,7 +94,8 @@ async function open(base: SwitchBase, httpPort: number, options: ActivateOptions
   const cutovers = new NetworkCutovers(database.url)
   parts.add(() => cutovers.close())
   const reconcile = openReconciliation(base, () => writer.businessDate, parts)
-  const days = openDays(base, parts)
+  const background = openBackground(base, parts)
+  const days = openDays(base, parts, background)
   let forwarding: Forwarding | undefined
   const wiring: LinkWiring = {
     config,
@@ -125,14 +128,16 @@ async function open(base: SwitchBase, httpPort: number, options: ActivateOptions
   const jobs = openJobs({
     config,
     url: database.url,
-    jobs: [...base.backups.jobs, ...days.jobs, ...openClearingReconciliation(base, parts)],
+    jobs: [
+      ...base.backups.jobs,
+      ...days.jobs,
+      ...openClearingReconciliation(base, parts),
+      ...openReceiving(base, background),
+    ],
     keys,
     programmesOn: programmes.on,
     clock,
     metrics: metrics.notifications,
-    networkClearing: metrics.networkClearing,
-    deliveries: metrics.deliveries,
-    bank: metrics.bank,
     log,
   })
   parts.add(() => jobs?.close())

@@ -1,4 +1,5 @@
 /** The process that does heavy work of a switch beside its lanes; `switch-background.ts` starts it and says what to do. */
+import { Registry } from 'prom-client'
 import { runDays } from './clearing/day/machine.ts'
 import type { Config } from './config/config.ts'
 import { masterKeySource } from './config/master-key-source.ts'
@@ -8,6 +9,7 @@ import { requireSelfTest } from './security/self-test.ts'
 import type { BackgroundTask, BackgroundTasks, FromBackground, ToBackground } from './switch-background.ts'
 import { daySteps } from './switch-clearing.ts'
 import { openKeys } from './switch-keys.ts'
+import { countedIn, receivingJobs, receivingMetrics } from './switch-receiving.ts'
 import { createLogger, type Logger } from './telemetry/logger.ts'
 import { systemClock } from './timing.ts'
 
@@ -23,13 +25,31 @@ type Work<T extends BackgroundTask> = (
   signal: AbortSignal,
 ) => Promise<BackgroundTasks[T]['result']>
 
+/** Read anew for each piece of work: keys may have come since. */
+async function keysOf({ config, url }: Opened) {
+  return await openKeys({ url, masterKey: await loadMasterKey(masterKeySource(config)), clock: systemClock })
+}
+
 const tasks: { readonly [T in BackgroundTask]: Work<T> } = {
-  async days({ config, url, log }, _input, signal) {
-    // Read anew for each run: keys may have come since.
-    const masterKey = await loadMasterKey(masterKeySource(config))
-    const { protection } = await openKeys({ url, masterKey, clock: systemClock })
+  async days(opened, _input, signal) {
+    const { config, url, log } = opened
+    const { protection } = await keysOf(opened)
     const steps = daySteps({ config, protection })
     return await runDays({ url, folder: config.clearing.folder, steps, log, nowMs: systemClock.now, signal })
+  },
+  async receive(opened, { job: name }, signal) {
+    const registry = new Registry()
+    const metrics = receivingMetrics(registry)
+    const jobs = receivingJobs({ ...opened, ...metrics, keys: await keysOf(opened), clock: systemClock })
+    const job = jobs.find((one) => one.name === name)
+    if (job === undefined) throw new MizanError('ASSERTION_FAILED', `there is no job ${name} that takes files in`)
+    try {
+      const words = await job.run(signal)
+      return { words, counted: await countedIn(registry) }
+    } catch (error) {
+      // What was counted before it failed counts.
+      return { failure: describeError(error), counted: await countedIn(registry) }
+    }
   },
 }
 
@@ -45,7 +65,9 @@ async function work(id: number, task: BackgroundTask, input: unknown): Promise<v
   stopping.set(id, controller)
   try {
     if (opened === undefined) throw new MizanError('ASSERTION_FAILED', 'work came before what it is done with')
-    const result = await tasks[task](opened, input as BackgroundTasks[typeof task]['input'], controller.signal)
+    // What the switch says is of the types that both sides share.
+    const run = tasks[task] as (opened: Opened, input: unknown, signal: AbortSignal) => Promise<unknown>
+    const result = await run(opened, input, controller.signal)
     say({ kind: 'done', id, result })
   } catch (error) {
     const code = error instanceof MizanError ? error.code : undefined

@@ -3,13 +3,19 @@ import os from 'node:os'
 import type { DayRun } from './clearing/day/machine.ts'
 import type { Config } from './config/config.ts'
 import { describeError, type ErrorCode, errorCatalogue, MizanError } from './errors.ts'
+import type { SwitchBase } from './switch-base.ts'
+import type { Parts } from './switch-parts.ts'
+import type { JobOutcome } from './switch-receiving.ts'
 import * as events from './telemetry/background-events.ts'
 import type { Logger } from './telemetry/logger.ts'
+import { systemClock } from './timing.ts'
 
 /** Work that a process of its own does: what it takes, and what comes of it. */
 export interface BackgroundTasks {
   /** Goes on with the business days whose end was asked for. */
   readonly days: { readonly input: undefined; readonly result: DayRun }
+  /** Runs a job of those that take files in. */
+  readonly receive: { readonly input: { readonly job: string }; readonly result: JobOutcome }
 }
 
 export type BackgroundTask = keyof BackgroundTasks
@@ -45,6 +51,18 @@ export interface BackgroundOptions {
   readonly log: Logger
   /** Without work for so long the process is ended. */
   readonly idleMs?: number
+}
+
+/**
+ * Where a switch does its heavy work, so that closing days and reading files of millions of transactions takes nothing from the
+ * thread that authorizes; undefined where jobs run elsewhere, and where another clock than the system's goes: then it is done
+ * here.
+ */
+export function openBackground({ config, clock, log, database }: SwitchBase, parts: Parts): Background | undefined {
+  if (!config.jobs.enabled || clock !== systemClock) return undefined
+  const background = new BackgroundProcess({ config, url: database.url, log })
+  parts.add(() => background.close())
+  return background
 }
 
 /** Of the operating system's -20 to 19: whoever waits for an authorization comes first. */

@@ -5,7 +5,7 @@ import type { FileReceiver } from './clearing/delivery/inbox.ts'
 import type { Config } from './config/config.ts'
 import { type BankReceiveJob, noteReceived, noteRefused } from './jobs/bank-receive-job.ts'
 import type { Client } from './store/connection.ts'
-import type { JobsWiring } from './switch-jobs.ts'
+import type { ReceivingWiring } from './switch-receiving.ts'
 import { bankBalanceDiffers } from './telemetry/bank-events.ts'
 import type { BankMetrics } from './telemetry/bank-metrics.ts'
 import type { Logger } from './telemetry/logger.ts'
@@ -64,7 +64,7 @@ export function bankFileReceiver(
 }
 
 /** What the job needs that receives what banks send. */
-export function bankReceiving({ config, url, clock, log, bank }: JobsWiring): BankReceiveJob {
+export function bankReceiving({ config, url, clock, log, bank }: ReceivingWiring): BankReceiveJob {
   return {
     url,
     log,

@@ -26,14 +26,13 @@ import type { PanProtection } from './security/pan-protection.ts'
 import type { DaysSeen } from './store/clearing/business-day.ts'
 import { askCutover } from './store/clearing/business-day-ask.ts'
 import { type KeptConnection, keptConnection } from './store/kept-connection.ts'
-import { BackgroundProcess } from './switch-background.ts'
+import type { Background } from './switch-background.ts'
 import type { SwitchBase } from './switch-base.ts'
 import { fileStepOptions } from './switch-clearing-files.ts'
 import { deliveryOptions, deliverySteps } from './switch-delivery.ts'
 import type { Parts } from './switch-parts.ts'
 import * as events from './telemetry/day-events.ts'
 import type { DayMetrics } from './telemetry/day-metrics.ts'
-import { systemClock } from './timing.ts'
 
 /** What steps are made of. */
 export interface DayStepWiring {
@@ -67,8 +66,11 @@ export interface OpenDays {
   close(): Promise<void>
 }
 
-/** Opens the closing of days; a process without jobs takes messages of networks and leaves the rest to others. */
-export function openDays(base: SwitchBase, parts: Parts): OpenDays {
+/**
+ * Opens the closing of days; a process without jobs takes messages of networks and leaves the rest to others.
+ * @param background where days are closed; undefined = here
+ */
+export function openDays(base: SwitchBase, parts: Parts, background: Background | undefined): OpenDays {
   const { config, clock, log, metrics, database } = base
   const { cutoverMinutes, automatic, lookAgainSeconds } = config.businessDay
   const { url } = database
@@ -79,7 +81,7 @@ export function openDays(base: SwitchBase, parts: Parts): OpenDays {
   const watch: DayWatch = watchDays({
     url,
     log,
-    run: dayRuns(base, parts),
+    run: dayRuns(base, background),
     lookAgainMs: lookAgainSeconds * 1_000,
     onSeen: (seen) => measure(metrics.days, seen, { clock, cutoverMinutes }),
     onClosed: (dates) => metrics.days.closed.inc(dates.length),
@@ -89,20 +91,12 @@ export function openDays(base: SwitchBase, parts: Parts): OpenDays {
   return { jobs: automatic ? [job] : [], onNetworkCutover, close: () => watch.close() }
 }
 
-/**
- * How a run is made: in a process of its own, so that writing and signing the files of millions of transactions takes
- * nothing from the thread that authorizes. Days that go by another clock than the system's are run here.
- */
-function dayRuns({ config, clock, log, database, keys }: SwitchBase, parts: Parts): DayWatchOptions['run'] {
-  const { url } = database
-  if (clock === systemClock) {
-    const background = new BackgroundProcess({ config, url, log })
-    parts.add(() => background.close())
-    return (signal) => background.run('days', undefined, signal)
-  }
+function dayRuns(base: SwitchBase, background: Background | undefined): DayWatchOptions['run'] {
+  const { config, clock, log, database, keys } = base
+  if (background !== undefined) return (signal) => background.run('days', undefined, signal)
   const steps = daySteps({ config, protection: keys.protection })
   const { folder } = config.clearing
-  return (signal) => runDays({ url, folder, steps, log, nowMs: () => clock.now(), signal })
+  return (signal) => runDays({ url: database.url, folder, steps, log, nowMs: () => clock.now(), signal })
 }
 
 /** What a cutover message of a network does, where one ends the day. */

@@ -16,8 +16,8 @@ import { MizanError } from './errors.ts'
 import type { ClearingInboxJobOptions } from './jobs/clearing-inbox-job.ts'
 import { loadMasterKey } from './security/master-key.ts'
 import { bankFileReceiver } from './switch-bank.ts'
-import type { JobsWiring } from './switch-jobs.ts'
 import { receiveContext } from './switch-network-clearing.ts'
+import type { ReceivingWiring } from './switch-receiving.ts'
 import type { BankMetrics } from './telemetry/bank-metrics.ts'
 
 /** What protection and delivery of clearing files go by, of the configuration. */
@@ -88,7 +88,7 @@ export function inboxFetching({
   log,
   deliveries,
   bank,
-}: JobsWiring): ClearingInboxJobOptions {
+}: ReceivingWiring): ClearingInboxJobOptions {
   const delivery = deliveryOptions(config)
   const nowMs = () => clock.now()
   const panIndexOf = (pan: string) => keys.protection.index(pan)

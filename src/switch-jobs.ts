@@ -3,11 +3,8 @@ import type { Clock } from './calendar.ts'
 import type { Config } from './config/config.ts'
 import { describeError, MizanError } from './errors.ts'
 import type { NotificationAdapter } from './jobs/adapter.ts'
-import { bankReceiveJob } from './jobs/bank-receive-job.ts'
-import { clearingInboxJob } from './jobs/clearing-inbox-job.ts'
 import type { DeliveryOptions } from './jobs/delivery-options.ts'
 import { fileAdapter } from './jobs/file-adapter.ts'
-import { networkReceiveJob } from './jobs/network-receive-job.ts'
 import { noticeExpiryJob } from './jobs/notice-expiry-job.ts'
 import { outboundPurgeJob } from './jobs/outbound-purge-job.ts'
 import { type ReminderOptions, reminderJob } from './jobs/reminder-job.ts'
@@ -19,14 +16,8 @@ import { personalData } from './security/personal-data.ts'
 import { readSecretFile } from './security/secret-file.ts'
 import { type KeptConnection, keptConnection } from './store/kept-connection.ts'
 import { recipientOf } from './store/people-register.ts'
-import { bankReceiving } from './switch-bank.ts'
-import { inboxFetching } from './switch-delivery.ts'
 import type { OpenKeys } from './switch-keys.ts'
-import { networkReceiving } from './switch-network-clearing.ts'
-import type { BankMetrics } from './telemetry/bank-metrics.ts'
-import type { DeliveryMetrics } from './telemetry/delivery-metrics.ts'
 import type { Logger } from './telemetry/logger.ts'
-import type { NetworkClearingMetrics } from './telemetry/network-clearing-metrics.ts'
 import type { NotificationMetrics } from './telemetry/notification-metrics.ts'
 
 /** What the switch gives to jobs. */
@@ -40,9 +31,6 @@ export interface JobsWiring {
   readonly programmesOn: ReminderOptions['programmesOn']
   readonly clock: Clock
   readonly metrics: NotificationMetrics
-  readonly networkClearing: NetworkClearingMetrics
-  readonly deliveries: DeliveryMetrics
-  readonly bank: BankMetrics
   readonly log: Logger
 }
 
@@ -83,10 +71,7 @@ export function openJobs(wiring: JobsWiring): Jobs | undefined {
   const desk = { personal, pans: keys.protection, now: () => clock.now() }
   const reminder = { url, clock, programmesOn, daysBefore: notifications.remindDays }
   const purge = outboundPurgeJob({ url, clock, keepDays: config.forwarding.keepDays })
-  const network = networkReceiveJob(networkReceiving(wiring))
-  const inbox = clearingInboxJob(inboxFetching(wiring))
-  const banks = bankReceiveJob(bankReceiving(wiring))
-  const all = [...jobs, noticeExpiryJob(url, desk), reminderJob(reminder), purge, network, inbox, banks]
+  const all = [...jobs, noticeExpiryJob(url, desk), reminderJob(reminder), purge]
   return closing(startJobs({ url, jobs: all, delivery, log }), recipients)
 }
 

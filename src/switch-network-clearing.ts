@@ -5,7 +5,7 @@ import { shippedTolerances } from './clearing/incoming/tolerance.ts'
 import type { Config } from './config/config.ts'
 import type { NetworkReceiveJob } from './jobs/network-receive-job.ts'
 import type { Client } from './store/connection.ts'
-import type { JobsWiring } from './switch-jobs.ts'
+import type { ReceivingWiring } from './switch-receiving.ts'
 
 /** What receiving files of the network goes by, as the configuration says; for the switch and for commands. */
 export function receiveContext(
@@ -41,7 +41,14 @@ export function networkFolder({ varDir, clearing }: Config): string {
 }
 
 /** What the job needs that receives the network's files. */
-export function networkReceiving({ config, url, keys, clock, log, networkClearing }: JobsWiring): NetworkReceiveJob {
+export function networkReceiving({
+  config,
+  url,
+  keys,
+  clock,
+  log,
+  networkClearing,
+}: ReceivingWiring): NetworkReceiveJob {
   return {
     url,
     folder: networkFolder(config),

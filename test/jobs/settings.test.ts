@@ -8,10 +8,7 @@ import { KeyRing } from '../../src/security/keys/key-ring.ts'
 import { panProtection } from '../../src/security/pan-protection.ts'
 import { SoftwareModule } from '../../src/security/software-module.ts'
 import { openJobs } from '../../src/switch-jobs.ts'
-import { createBankMetrics } from '../../src/telemetry/bank-metrics.ts'
-import { createDeliveryMetrics } from '../../src/telemetry/delivery-metrics.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
-import { createNetworkClearingMetrics } from '../../src/telemetry/network-clearing-metrics.ts'
 import { createNotificationMetrics } from '../../src/telemetry/notification-metrics.ts'
 import { bytesOf, panKeysOf } from '../support/pan-keys.ts'
 
@@ -39,9 +36,6 @@ const open = (settings: object, write: (line: string) => void = () => undefined)
     jobs: [],
     clock: { now: () => 0 },
     metrics: createNotificationMetrics(new Registry()),
-    deliveries: createDeliveryMetrics(new Registry()),
-    networkClearing: createNetworkClearingMetrics(new Registry()),
-    bank: createBankMetrics(new Registry()),
     log: createLogger({ level: 'error', destination: { write } }),
   })
 }

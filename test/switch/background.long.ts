@@ -1,16 +1,21 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import os, { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Registry } from 'prom-client'
 import t from 'tap'
 import { businessDate } from '../../src/calendar.ts'
 import { loadConfig } from '../../src/config/config.ts'
+import type { PanProtection } from '../../src/security/pan-protection.ts'
 import { readDay, readDayEvents, readSteps } from '../../src/store/clearing/business-day.ts'
 import { askCutover } from '../../src/store/clearing/business-day-ask.ts'
 import { connect } from '../../src/store/connection.ts'
 import { startSwitch } from '../../src/switch.ts'
 import { BackgroundProcess } from '../../src/switch-background.ts'
+import { networkFolder } from '../../src/switch-network-clearing.ts'
+import { inBackground, receivingJobs, receivingMetrics } from '../../src/switch-receiving.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
+import { systemClock } from '../../src/timing.ts'
 import { createTestDatabase } from '../support/database.ts'
 import { MASTER_KEY } from '../support/switch.ts'
 
@@ -58,6 +63,32 @@ t.test('whoever waits for an authorization comes before it', async (t) => {
   await background.close()
   t.equal(background.pid, undefined)
   await t.rejects(background.run('days', undefined, never), { code: 'BACKGROUND_ENDED' }, 'it is not begun again')
+})
+
+t.test('files of others are taken in by it, and counted where they would be', async (t) => {
+  const background = new BackgroundProcess({ config, url, log })
+  const registry = new Registry()
+  const { networkClearing, ...metrics } = receivingMetrics(registry)
+  networkClearing.files.child('processed').inc()
+  // Keys are those of the other process; here nothing is read.
+  const keys = { protection: {} as PanProtection }
+  const wiring = { config, url, keys, clock: systemClock, log, networkClearing, ...metrics }
+  const jobs = inBackground(receivingJobs(wiring), background, registry)
+  const [network] = jobs.filter(({ name }) => name === 'network-clearing')
+  mkdirSync(networkFolder(config), { recursive: true })
+  writeFileSync(path.join(networkFolder(config), 'UC.CTF.400000.20261118.1.001'), 'this is no file of a network\n')
+  t.equal(await network?.run(never), '0 file(s) of the network processed, 1 refused')
+  const { values } = (await registry.getMetricsAsJSON()).find(({ name }) => name === 'mizan_network_files_total') ?? {}
+  const counted = Object.fromEntries((values ?? []).map(({ labels, value }) => [String(labels.result), Number(value)]))
+  t.equal(counted.processed, 1, 'what was counted before is still there')
+  t.equal(
+    Object.values(counted).reduce((sum, value) => sum + value, 0),
+    2,
+    'and the refusal is added',
+  )
+  const [inbox] = jobs.filter(({ name }) => name === 'clearing-inbox')
+  t.type(await inbox?.run(never), 'string')
+  await background.close()
 })
 
 t.test('it is there only while there is work', async (t) => {
