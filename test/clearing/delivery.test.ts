@@ -13,15 +13,11 @@ import { protectFiles, signStep } from '../../src/clearing/delivery/sign-step.ts
 import { readCertificate } from '../../src/clearing/protection/certificate.ts'
 import { decryptFile, encryptFile, verifyFile, writeSignature } from '../../src/clearing/protection/files.ts'
 import { makeOwnKey, openKeyRoom } from '../../src/clearing/protection/key-room.ts'
-import {
-  deliveryEvents,
-  deliveryStanding,
-  listDeliveries,
-  readProtection,
-  resendDelivery,
-} from '../../src/store/clearing/deliver.ts'
+import { deliveryEvents, listDeliveries, resendDelivery } from '../../src/store/clearing/deliver.ts'
 import { listFetches } from '../../src/store/clearing/deliver-fetch.ts'
 import { endClearingKey, readClearingKeys } from '../../src/store/clearing/deliver-keys.ts'
+import { readProtection } from '../../src/store/clearing/deliver-protection.ts'
+import { deliveryStanding } from '../../src/store/clearing/deliver-standing.ts'
 import { readFile as readRegister } from '../../src/store/clearing/files.ts'
 import { withClient } from '../../src/store/database-location.ts'
 import { type DeliveryWorld, deliveryWorld } from './delivery-world.ts'

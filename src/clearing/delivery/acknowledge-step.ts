@@ -1,10 +1,6 @@
 import { formatDate } from '../../calendar.ts'
-import {
-  type Acknowledgement,
-  type DeliveryView,
-  listDeliveries,
-  noteAcknowledgement,
-} from '../../store/clearing/deliver.ts'
+import { type DeliveryView, listDeliveries } from '../../store/clearing/deliver.ts'
+import { type Acknowledgement, noteAcknowledgement } from '../../store/clearing/deliver-answers.ts'
 import { moveFile } from '../../store/clearing/files.ts'
 import type { Client } from '../../store/connection.ts'
 import * as events from '../../telemetry/delivery-events.ts'

@@ -1,15 +1,8 @@
 import { formatDate } from '../../calendar.ts'
 import { describeError, MizanError } from '../../errors.ts'
-import {
-  type AttemptEnd,
-  beginDelivery,
-  type Delivery,
-  type FileProtection,
-  giveDeliveryLock,
-  noteAttempt,
-  readProtection,
-  takeDeliveryLock,
-} from '../../store/clearing/deliver.ts'
+import { type AttemptEnd, beginDelivery, type Delivery, noteAttempt } from '../../store/clearing/deliver.ts'
+import { type FileProtection, readProtection } from '../../store/clearing/deliver-protection.ts'
+import { giveDeliveryLock, takeDeliveryLock } from '../../store/clearing/deliver-standing.ts'
 import { type ClearingFile, moveFile } from '../../store/clearing/files.ts'
 import type { Client } from '../../store/connection.ts'
 import * as events from '../../telemetry/delivery-events.ts'

@@ -3,7 +3,7 @@ import {
   deliveryStanding,
   giveDeliveryLock,
   takeDeliveryLock,
-} from '../../store/clearing/deliver.ts'
+} from '../../store/clearing/deliver-standing.ts'
 import { onConnection } from './day-files.ts'
 import { type FileReceivers, type PollResult, type PollWork, pollInboxes } from './inbox.ts'
 import type { DeliveryOptions } from './options.ts'

@@ -1,7 +1,7 @@
 import { mkdir, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { MizanError } from '../../errors.ts'
-import { type FileProtection, readProtection, saveProtection } from '../../store/clearing/deliver.ts'
+import { type FileProtection, readProtection, saveProtection } from '../../store/clearing/deliver-protection.ts'
 import { type ClearingFile, moveFile } from '../../store/clearing/files.ts'
 import type { Client } from '../../store/connection.ts'
 import type { DayStep, DayStepOutcome } from '../day/step.ts'
