@@ -1,53 +1,12 @@
-import type { Clock } from '../calendar.ts'
 import type { Message } from '../iso8583/message.ts'
-import type { ForwardQueue, OpenMessage, SealedPan, SendOutcome } from '../store/outbound-queue.ts'
-import type { Timer, Timing } from '../timing.ts'
-import { type ForwardPolicy, isAccepted, judgeAnswer, judgeFailure, type Moment } from './forward-verdict.ts'
-import type { NetworkLink } from './network-link.ts'
-
-/** What a forwarder needs of a link. */
-export type ForwardLink = Pick<NetworkLink, 'name' | 'state' | 'inFlight' | 'ask' | 'onLateAnswer'>
-
-/** What a forwarder tells whoever counts and logs; never what a message says. */
-export interface ForwardObserver {
-  /** A sending ended, or a late answer came. */
-  outcome?(destination: string, message: Pick<OpenMessage, 'id' | 'kind' | 'mti'>, outcome: SendOutcome): void
-  sent?(destination: string, message: Pick<OpenMessage, 'id' | 'kind' | 'mti'>, attempt: number): void
-  /** This process sends to a destination from now on. */
-  claimed?(destination: string, epoch: number): void
-  /** Another process sends to it now. */
-  lost?(destination: string): void
-  /** The queue cannot be read or written; it is tried again. */
-  failed?(destination: string, error: unknown): void
-}
-
-export interface ForwarderOptions {
-  readonly link: ForwardLink
-  readonly queue: ForwardQueue
-  readonly policy: ForwardPolicy
-  /** Messages that may await their answer at a time; with 1 the peer sees them in their order, whatever happens. */
-  readonly window: number
-  readonly ratePerSecond: number
-  /** Longest wait for an answer, milliseconds. */
-  readonly timeoutMs: number
-  /** How long this process has a destination after it last said so, milliseconds. */
-  readonly leaseMs: number
-  /** Opens the number of a card. @throws MizanError when its key is not there */
-  readonly panOf: (card: SealedPan) => string
-  readonly observer: ForwardObserver
-  readonly clock: Clock
-  readonly timing: Timing
-  /** From 0 to below 1. */
-  readonly random: () => number
-}
+import type { OpenMessage, SendOutcome } from '../store/outbound-queue.ts'
+import type { Timer } from '../timing.ts'
+import type { ForwarderOptions } from './forward-options.ts'
+import { ForwardPace, YIELD_STEP_MS } from './forward-pace.ts'
+import { isAccepted, judgeAnswer, judgeFailure, type Moment } from './forward-verdict.ts'
 
 /** Messages kept in memory; the rest stays in the queue. */
 const PAGE = 64
-/** While more live requests than this await their answer on the link, the queue holds back … */
-const LIVE_MAX = 32
-/** … but for no longer than this: live traffic goes first, and never alone. */
-const YIELD_MS = 1_000
-const YIELD_STEP_MS = 20
 /** The queue is looked at this often even when nothing says that there is something new. */
 const POLL_MS = 1_000
 const FAILED_MS = 500
@@ -79,9 +38,7 @@ export class Forwarder {
   #readAtMs = Number.NEGATIVE_INFINITY
   readonly #underway = new Map<number, Underway>()
   #outcomes: SendOutcome[] = []
-  /** When the next message may leave, by the rate; and since when live traffic is let pass. */
-  #paceAtMs = 0
-  #yieldingSinceMs: number | undefined
+  readonly #pace: ForwardPace
   #failing = false
   #closed = false
   #woken = false
@@ -92,6 +49,7 @@ export class Forwarder {
   constructor(options: ForwarderOptions) {
     this.#options = options
     this.#destination = options.link.name
+    this.#pace = new ForwardPace(options.ratePerSecond)
   }
 
   /** Begins; runs until {@link close}. */
@@ -224,24 +182,20 @@ export class Forwarder {
 
   /** What is to be sent now, by window, rate and live traffic; and when to look again. */
   #due(): { begin: OpenMessage[]; waitMs: number } {
-    const { window, ratePerSecond, clock, timing, link } = this.#options
+    const { window, clock, timing, link } = this.#options
     const nowMs = clock.now()
     const tick = timing.monotonicMs()
     const ready = link.state === 'up' ? this.#next(nowMs) : []
     if (ready.length === 0) {
-      this.#yieldingSinceMs = undefined
+      this.#pace.rest()
       const waits = this.#open.slice(0, window).map(({ nextAtMs }) => nextAtMs - nowMs)
       const longestMs = this.#stale ? LOOK_AGAIN_MS : POLL_MS
       return { begin: [], waitMs: Math.max(1, Math.min(longestMs, ...waits.filter((waitMs) => waitMs > 0))) }
     }
-    if (tick < this.#paceAtMs) return { begin: [], waitMs: Math.ceil(this.#paceAtMs - tick) }
-    if (link.inFlight - this.#underway.size > LIVE_MAX) {
-      this.#yieldingSinceMs ??= tick
-      if (tick - this.#yieldingSinceMs < YIELD_MS) return { begin: [], waitMs: YIELD_STEP_MS }
-    }
-    this.#yieldingSinceMs = undefined
+    const holdBackMs = this.#pace.holdBackMs(tick, link.inFlight - this.#underway.size)
+    if (holdBackMs > 0) return { begin: [], waitMs: holdBackMs }
     const begin = ready.slice(0, Math.max(1, window - this.#underway.size))
-    this.#paceAtMs = Math.max(tick - 1_000, this.#paceAtMs) + (begin.length * 1_000) / ratePerSecond
+    this.#pace.sent(tick, begin.length)
     return { begin, waitMs: 0 }
   }
 
