@@ -1,12 +1,24 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { createHash, randomBytes } from 'node:crypto'
+import { constants, createHash, randomBytes, sign } from 'node:crypto'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import fc from 'fast-check'
 import forge from 'node-forge'
 import { type Test, test } from 'tap'
-import { certificatePem, requireUsage } from '../../src/clearing/protection/certificate.ts'
+import {
+  encode,
+  integer,
+  type Node,
+  nothing,
+  octets,
+  oid,
+  oids,
+  sequence,
+  setOf,
+  tagged,
+} from '../../src/clearing/protection/asn1.ts'
+import { certificatePem, issuerAndSerial, requireUsage } from '../../src/clearing/protection/certificate.ts'
 import {
   decryptFile,
   digestFile,
@@ -119,6 +131,69 @@ test('a signature is refused for exactly what is wrong with it', async (t) => {
   await t.rejects(verifyFile(file, `${file}.none`, known, nowMs), { code: 'NOT_FOUND' })
 })
 
+/** A signature with attributes and parameters as somebody else might make it. */
+function crafted(attributes: Node[], { scheme = sequence(oid(oids.rsaEncryption), nothing()), saltBytes = -1 } = {}) {
+  const { certificate, privateKey } = signer
+  const content = encode(setOf(...attributes))
+  const padding =
+    saltBytes < 0
+      ? { padding: constants.RSA_PKCS1_PADDING }
+      : { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: saltBytes }
+  const sha = () => sequence(oid(oids.sha256), nothing())
+  const info = sequence(
+    integer(1),
+    issuerAndSerial(certificate),
+    sha(),
+    tagged(0, ...attributes),
+    scheme,
+    octets(sign('sha256', content, { key: privateKey, ...padding })),
+  )
+  const data = sequence(integer(1), setOf(sha()), sequence(oid(oids.data)), setOf(info))
+  return encode(sequence(oid(oids.signedData), tagged(0, data)))
+}
+
+test('a signature in which readers might each see something else is refused', async (t) => {
+  const folder = folderOf(t)
+  const file = fileOf(folder, Buffer.from('the day'))
+  const p7s = file + SIGNATURE_SUFFIX
+  const attribute = (type: string, ...values: Node[]) => sequence(oid(type), setOf(...values))
+  const type = attribute(oids.contentType, oid(oids.data))
+  const right = octets(sha256(Buffer.from('the day')))
+  const other = octets(sha256(Buffer.from('another day')))
+  const verifyNow = (known = [signer.certificate]) => verifyFile(file, p7s, known, nowMs)
+  writeFileSync(p7s, crafted([type, attribute(oids.messageDigest, right)]))
+  t.equal((await verifyNow()).fingerprint, signer.certificate.fingerprint, 'as it should be')
+  const impostor = { ...signer.certificate, publicKey: stranger.certificate.publicKey }
+  const found = await verifyNow([impostor, signer.certificate])
+  t.equal(found.fingerprint, signer.certificate.fingerprint, 'one of two certificates with one name and number')
+  for (const [what, attributes] of [
+    ['two digests in one attribute', [type, attribute(oids.messageDigest, right, other)]],
+    [
+      'two attributes with a digest',
+      [type, attribute(oids.messageDigest, right), attribute(oids.messageDigest, other)],
+    ],
+    ['two types', [type, attribute(oids.contentType, oid(oids.signedData)), attribute(oids.messageDigest, right)]],
+    ['another type', [attribute(oids.contentType, oid(oids.signedData)), attribute(oids.messageDigest, right)]],
+    ['no type', [attribute(oids.messageDigest, right)]],
+    ['no digest', [type]],
+    ['a short digest', [type, attribute(oids.messageDigest, octets(Buffer.alloc(20)))]],
+  ] as const) {
+    writeFileSync(p7s, crafted([...attributes]))
+    await refusedFor(t, verifyNow(), 'not-cms', what)
+  }
+  const sha = () => sequence(oid(oids.sha256), nothing())
+  const pss = (salt: number) =>
+    sequence(
+      oid(oids.rsaPss),
+      sequence(tagged(0, sha()), tagged(1, sequence(oid(oids.mgf1), sha())), tagged(2, integer(salt))),
+    )
+  const attributes = [type, attribute(oids.messageDigest, right)]
+  writeFileSync(p7s, crafted(attributes, { scheme: pss(32), saltBytes: 32 }))
+  t.ok(await verifyNow(), 'PSS')
+  writeFileSync(p7s, crafted(attributes, { scheme: pss(-2), saltBytes: 10 }))
+  await refusedFor(t, verifyNow(), 'not-cms', 'PSS with any salt')
+})
+
 test('any byte changed anywhere in a signature is refused', async (t) => {
   const folder = folderOf(t)
   const file = await signed(folder, Buffer.from('the day'))
@@ -178,6 +253,12 @@ test('an encrypted file is refused for exactly what is wrong with it, and leaves
   const altered = Buffer.from(good)
   altered[30_000] = (altered[30_000] as number) ^ 1
   await refusedFor(t, openWith(altered), 'altered', 'one bit of the content')
+  const cipher = encode(oid(oids.aes256Gcm))
+  const at = good.indexOf(cipher)
+  // Behind it: parameters of 17 bytes, a nonce of 12 and the length of the tag. Here the nonce is empty.
+  const head = Buffer.concat([Buffer.of(0x30, cipher.length + 7), cipher, Buffer.of(0x30, 5, 4, 0, 2, 1, 16)])
+  const empty = Buffer.concat([good.subarray(0, at - 2), head, good.subarray(at + cipher.length + 19)])
+  await refusedFor(t, openWith(empty), 'not-cms', 'no nonce')
   await refusedFor(t, openWith(Buffer.from('UC.CTF, in clear')), 'not-cms', 'a clear file')
   await t.rejects(decryptFile(await encrypted(folder, bytes), clear, [receiver], { bytesMax: 69_999 }), {
     code: 'BAD_INPUT',

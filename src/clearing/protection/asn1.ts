@@ -121,6 +121,12 @@ export class Members {
     return this.#values.slice(this.#at)
   }
 
+  /** The same, refused unless it has one member. */
+  only(): Members {
+    if (this.rest.length !== 1) throw malformed(this.#what)
+    return this
+  }
+
   next(): Node {
     const value = this.#values[this.#at++]
     if (value === undefined) throw malformed(this.#what)

@@ -226,6 +226,9 @@ function requireOaep(algorithm: Members): void {
 }
 
 const KEY_BYTES = 32
+/** RFC 5084 asks for twelve; the cipher bears others, not any. */
+const NONCE_BYTES_MIN = 8
+const NONCE_BYTES_MAX = 64
 
 function unwrap({ certificate, privateKey }: Recipient, encrypted: Buffer): Buffer {
   let key: Buffer
@@ -245,6 +248,7 @@ function decipherOf(algorithm: Members, key: Buffer, isAuthenticated: boolean) {
     if (isAuthenticated && name === oids.aes256Gcm) {
       const parameters = algorithm.sequence()
       const nonce = parameters.octets()
+      if (nonce.length < NONCE_BYTES_MIN || nonce.length > NONCE_BYTES_MAX) throw malformed('the cipher')
       if (parameters.rest.length === 0 || parameters.integer() !== TAG_BYTES) {
         throw new ProtectionRefusal('unsupported', `a tag that has not ${TAG_BYTES} bytes`)
       }

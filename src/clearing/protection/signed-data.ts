@@ -1,6 +1,5 @@
 import { constants, type KeyObject, sign, verify } from 'node:crypto'
 import {
-  contentOf,
   decode,
   encode,
   integer,
@@ -140,7 +139,10 @@ function schemeOf(algorithm: Members): Pick<DetachedSignature, 'scheme' | 'saltB
   if (generator.oid() !== oids.mgf1) throw new ProtectionRefusal('unsupported', 'PSS with another mask than MGF1')
   requireSha256(generator.sequence(), 'PSS with a mask of another digest than SHA-256')
   const salt = parameters.optional(SALT_TAG)
-  return { scheme: 'pss', saltBytes: salt === undefined ? PSS_SALT_DEFAULT : new Members(salt, 'PSS').integer() }
+  const saltBytes = salt === undefined ? PSS_SALT_DEFAULT : new Members(salt, 'PSS').integer()
+  // Below zero stands for "any" in the library that verifies.
+  if (saltBytes < 0) throw malformed('PSS')
+  return { scheme: 'pss', saltBytes }
 }
 
 function requireSha256(algorithm: Members, otherwise: string): void {
@@ -149,18 +151,16 @@ function requireSha256(algorithm: Members, otherwise: string): void {
 }
 
 function digestOf(attributes: readonly Node[]): Buffer {
-  let digest: Buffer | undefined
-  let isData = false
+  const seen = new Map<string, Members>()
   for (const one of attributes) {
     const each = new Members(one, 'a signed attribute')
     const type = each.oid()
-    const values = each.set()
-    if (type === oids.contentType) isData = values.oid() === oids.data
-    if (type === oids.messageDigest) {
-      if (digest !== undefined) throw malformed('the digest of the file')
-      digest = contentOf(values.next())
-    }
+    // Of two of a kind readers might each believe another one (RFC 5652, 5.3).
+    if (seen.has(type)) throw malformed('a signed attribute')
+    seen.set(type, each.set())
   }
+  const isData = seen.get(oids.contentType)?.only().oid() === oids.data
+  const digest = seen.get(oids.messageDigest)?.only().octets()
   if (digest?.length !== DIGEST_BYTES || !isData) throw malformed('the signed attributes')
   return digest
 }
@@ -180,16 +180,19 @@ export function verifySignature(
   known: readonly Certificate[],
   atMs: number,
 ): Certificate {
-  const signer = known.find(({ issuer, serial }) => issuer.equals(read.issuer) && serial.equals(read.serial))
-  if (signer === undefined) throw new ProtectionRefusal('unknown-signer', `serial ${read.serial.toString('hex')}`)
+  // A certificate that was made anew with the name and number of the one before is told from it by its key.
+  const named = known.filter(({ issuer, serial }) => issuer.equals(read.issuer) && serial.equals(read.serial))
+  const [first] = named
+  if (first === undefined) throw new ProtectionRefusal('unknown-signer', `serial ${read.serial.toString('hex')}`)
   const padding =
     read.saltBytes === undefined
       ? { padding: constants.RSA_PKCS1_PADDING }
       : { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: read.saltBytes }
   // The signature first: who altered the file could alter the digest that stands in an unsigned attribute set too.
-  if (!verify('sha256', read.attributes, { key: signer.publicKey, ...padding }, read.signature)) {
-    throw new ProtectionRefusal('wrong-signature', signer.subject)
-  }
+  const signer = named.find(({ publicKey: key }) =>
+    verify('sha256', read.attributes, { key, ...padding }, read.signature),
+  )
+  if (signer === undefined) throw new ProtectionRefusal('wrong-signature', first.subject)
   if (!digest.equals(read.messageDigest)) throw new ProtectionRefusal('altered', 'its SHA-256 is not the signed one')
   requireValid(signer, atMs)
   requireUsage(signer, 'sign')
