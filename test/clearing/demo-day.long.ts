@@ -1,59 +1,9 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { type Test, test } from 'tap'
+import { test } from 'tap'
+import { Demo, succeeds } from './demo.ts'
 import { luhnHolds, plainRecords, plainTotals } from './independent-reader.ts'
-
-const cli = path.resolve(import.meta.dirname, '..', '..', 'src', 'cli.ts')
-const START_MS = 120_000
-
-/** A demo as somebody has it who starts one: the program itself, on the embedded database. */
-class Demo {
-  readonly varDir = mkdtempSync(path.join(tmpdir(), 'mizan-demo-day-'))
-  readonly #env = {
-    PATH: process.env.PATH,
-    MIZAN_VAR: this.varDir,
-    ...Object.fromEntries(['ASCII', 'VISA', 'BCD', 'HTTP'].map((name) => [`MIZAN_PORT_${name}`, '0'])),
-  }
-  #child: ChildProcess | undefined
-
-  async start(): Promise<void> {
-    const child = spawn(process.execPath, [cli, 'start'], { env: this.#env, stdio: 'ignore' })
-    this.#child = child
-    const ready = path.join(this.varDir, 'run', 'listeners.json')
-    for (const endMs = Date.now() + START_MS; !existsSync(ready); await sleep(50)) {
-      if (child.exitCode !== null || Date.now() > endMs) throw new Error('the switch did not start')
-    }
-  }
-
-  run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-    return new Promise((resolve) => {
-      execFile(process.execPath, [cli, ...args], { env: this.#env, maxBuffer: 1 << 26 }, (error, out, err) => {
-        resolve({ code: error === null ? 0 : typeof error.code === 'number' ? error.code : -1, out, err })
-      })
-    })
-  }
-
-  async stop(): Promise<void> {
-    const child = this.#child
-    if (child !== undefined && child.exitCode === null) {
-      const ended = new Promise((resolve) => child.once('exit', resolve))
-      child.kill('SIGTERM')
-      await ended
-    }
-    rmSync(this.varDir, { recursive: true, force: true })
-  }
-}
-
-async function succeeds(t: Test, demo: Demo, ...args: string[]): Promise<string> {
-  const { code, out, err } = await demo.run(...args)
-  if (code !== 0) t.comment(`${out}\n${err}`)
-  t.equal(code, 0, `mizan ${args.join(' ')}`)
-  return out
-}
 
 interface ManifestFile {
   readonly name: string
