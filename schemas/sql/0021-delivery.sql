@@ -89,8 +89,9 @@ create table clearing_delivery (
   id            bigint generated always as identity primary key,
   file_id       bigint not null references clearing_file (id),
   destination   text not null check (destination ~ '^[a-z0-9][a-z0-9-]{0,31}$'),
-  -- `failed`: tried as often as is configured, or refused; nobody tries again before somebody asks for it.
-  state         text not null default 'waiting' check (state in ('waiting', 'delivered', 'failed')),
+  -- `failed`: tried as often as is configured, or refused; nobody tries again before somebody asks for it. `dropped`: the
+  -- file goes to another destination, because the configuration changed before it was delivered to this one.
+  state         text not null default 'waiting' check (state in ('waiting', 'delivered', 'failed', 'dropped')),
   attempts      integer not null default 0 check (attempts >= 0),
   -- Attempts before somebody last asked for it again.
   attempts_before integer not null default 0 check (attempts_before between 0 and attempts),
@@ -103,7 +104,7 @@ create table clearing_delivery (
   unique (file_id, destination),
   constraint clearing_delivery_done check (state <> 'delivered' or delivered_at is not null)
 );
-create index clearing_delivery_open on clearing_delivery (id) where state <> 'delivered';
+create index clearing_delivery_open on clearing_delivery (id) where state in ('waiting', 'failed');
 
 -- What happened to a delivery: rows are added, never changed.
 create table clearing_delivery_event (
@@ -111,28 +112,36 @@ create table clearing_delivery_event (
   delivery_id   bigint not null references clearing_delivery (id),
   at            timestamptz not null default clock_timestamp(),
   actor         text not null check (length(actor) between 1 and 80),
-  event         text not null check (event in ('failed', 'refused', 'delivered', 'was-there', 'resend')),
+  event         text not null check (event in ('failed', 'refused', 'delivered', 'was-there', 'resend', 'dropped')),
   detail        text check (length(detail) <= 500)
 );
 create index clearing_delivery_event_delivery on clearing_delivery_event (delivery_id, id);
 
--- What receivers answered; one answer to a file.
+-- What receivers answered; one answer to a file, until it is sent once more: then another one may come.
 create table clearing_acknowledgement (
-  file_id       bigint primary key references clearing_file (id),
+  id            bigint generated always as identity primary key,
+  file_id       bigint not null references clearing_file (id),
   state         text not null check (state in ('accepted', 'rejected')),
   reason        text check (length(reason) <= 500),
   -- The file or message that said so.
   source        text not null check (length(source) between 1 and 200),
-  at            timestamptz not null default clock_timestamp()
+  at            timestamptz not null default clock_timestamp(),
+  -- When the file was asked to be sent once more after this answer.
+  set_aside_at  timestamptz
 );
+create unique index clearing_acknowledgement_file on clearing_acknowledgement (file_id) where set_aside_at is null;
 
--- What was found at partners' places, by its bytes: the same file is taken once, wherever it lies how often.
+-- What was found at partners' places, by its bytes: the same file is taken once, however often it is put there.
 create table clearing_fetch (
   id            bigint generated always as identity primary key,
   source        text not null check (source ~ '^[a-z0-9][a-z0-9-]{0,31}$'),
   name          text not null check (length(name) between 1 and 200),
   bytes         bigint not null check (bytes >= 0),
-  sha256        bytea not null check (length(sha256) = 32),
+  -- Null of what was not fetched, because it is too large.
+  sha256        bytea check (length(sha256) = 32),
+  -- When it, or its signature, was last written there: what was put there anew is looked at again.
+  modified_at   timestamptz,
+  seen_at       timestamptz not null default clock_timestamp(),
   -- `fetched`: it is in `in/` and waits for its receiver; `handed`: that took it; `refused`: nothing of it was taken.
   state         text not null check (state in ('fetched', 'handed', 'refused')),
   -- Of the file as it was handed on.
@@ -145,9 +154,11 @@ create table clearing_fetch (
   words         text check (length(words) <= 500),
   at            timestamptz not null default clock_timestamp(),
   ended_at      timestamptz,
-  unique (source, name, sha256)
+  constraint clearing_fetch_once unique nulls not distinct (source, name, sha256),
+  constraint clearing_fetch_bytes check (sha256 is not null or state = 'refused')
 );
 create index clearing_fetch_open on clearing_fetch (id) where state = 'fetched';
+create index clearing_fetch_content on clearing_fetch (source, clear_sha256);
 
 create view clearing_keys as
   select id, owner, purpose, version, fingerprint, subject, valid_from, valid_to, status, is_demo, created_at, created_by, ended_at,
@@ -158,9 +169,10 @@ create view clearing_deliveries as
          d.error, d.created_at, d.delivered_at, d.acknowledge_by, a.state as answer, a.reason as answer_reason, a.at as answered_at
   from clearing_delivery d
   join clearing_file f on f.id = d.file_id
-  left join clearing_acknowledgement a on a.file_id = d.file_id;
+  left join clearing_acknowledgement a on a.file_id = d.file_id and a.set_aside_at is null;
 create view clearing_fetches as
-  select id, source, name, bytes, encode(sha256, 'hex') as sha256, state, type, clear_name, reason, words, at, ended_at
+  select id, source, name, bytes, encode(sha256, 'hex') as sha256, modified_at, state, type, clear_name, reason, words, at, seen_at,
+         ended_at
   from clearing_fetch;
 
 grant select on clearing_key, clearing_protection, clearing_release, clearing_delivery, clearing_delivery_event,
@@ -169,6 +181,8 @@ grant insert on clearing_key, clearing_protection, clearing_release, clearing_de
   clearing_acknowledgement, clearing_fetch to mizan_app;
 grant update (status, ended_at, ended_by) on clearing_key to mizan_app;
 grant update (state, attempts, attempts_before, next_at, error, delivered_at, acknowledge_by) on clearing_delivery to mizan_app;
-grant update (state, type, clear_name, clear_sha256, signed_by, reason, words, ended_at) on clearing_fetch to mizan_app;
+grant update (set_aside_at) on clearing_acknowledgement to mizan_app;
+grant update (bytes, modified_at, seen_at, state, type, clear_name, clear_sha256, signed_by, reason, words, ended_at) on clearing_fetch
+  to mizan_app;
 grant select on clearing_keys, clearing_deliveries, clearing_fetches to mizan_analyst;
 revoke all on function guard_clearing_key() from public;

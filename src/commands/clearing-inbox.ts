@@ -39,7 +39,7 @@ function list(io: CommandIo, options: CommonOptions): Promise<void> {
   return atDelivery(io, options, async ({ client }) => {
     const found = (await listFetches(client, { limit: LIMIT })).map(({ sha256, clearSha256, ...one }) => ({
       ...one,
-      sha256: sha256.toString('hex'),
+      sha256: sha256?.toString('hex'),
       clearSha256: clearSha256?.toString('hex'),
     }))
     if (options.json) io.out(`${JSON.stringify(found)}\n`)

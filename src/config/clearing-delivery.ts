@@ -43,6 +43,9 @@ function withAbsolute(sftp: SftpSettings, absolute: (name: string) => string): S
   }
 }
 
+/** Folders of `in` in the clearing folder. */
+const RESERVED = ['done', 'rejected']
+
 /** Names that stand for one place, and one way to log in. */
 export function checkDelivery({ clearing: { delivery } }: ConfigFile): Problem[] {
   const problems: Problem[] = []
@@ -52,6 +55,9 @@ export function checkDelivery({ clearing: { delivery } }: ConfigFile): Problem[]
       const at = `clearing.delivery.${list}.${index}`
       if (names.has(name)) problems.push({ path: `${at}.name`, message: `another one is called ${name}` })
       names.add(name)
+      if (list === 'inboxes' && RESERVED.includes(name)) {
+        problems.push({ path: `${at}.name`, message: `${name} is the name of a folder where files are kept` })
+      }
       if (sftp !== undefined && (sftp.keyFile === undefined) === (sftp.passwordFile === undefined)) {
         problems.push({ path: `${at}.sftp`, message: 'must have one of keyFile and passwordFile' })
       }

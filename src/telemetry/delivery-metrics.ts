@@ -26,7 +26,10 @@ export function createDeliveryMetrics(registry: Registry): DeliveryMetrics {
       'Delivered clearing files whose receivers have not answered in time',
     ),
     fetchedWaiting: gauge('mizan_clearing_fetched_waiting', 'Fetched files that wait for who takes them'),
-    fetchesRefused: gauge('mizan_clearing_fetches_refused', 'Files of partners that were refused, ever'),
+    fetchesRefused: gauge(
+      'mizan_clearing_fetches_refused',
+      'Files of partners that are refused as they were last put there',
+    ),
     certificateExpiry: gauge(
       'mizan_clearing_certificate_expiry_timestamp_seconds',
       'End of the first certificate for clearing files that no newer one follows, seconds since 1970 UTC; 0 = none',

@@ -5,7 +5,15 @@ import { pipeline } from 'node:stream/promises'
 import { MizanError } from '../../errors.ts'
 import { CLEARING_FOLDER_MODE, syncFolder } from '../atomic-file.ts'
 import { digestFile, type FileDigest } from '../protection/files.ts'
-import { DeliveryRefusal, isFileName, LIST_MAX, PART_SUFFIX, type Place, type PutOutcome } from './place.ts'
+import {
+  DeliveryRefusal,
+  isFileName,
+  PART_SUFFIX,
+  type Place,
+  type PutOutcome,
+  type RemoteFile,
+  withinLimit,
+} from './place.ts'
 
 const PIECE_BYTES = 262_144
 
@@ -17,23 +25,15 @@ export function folderPlace(folder: string): Place {
       await mkdir(folder, { recursive: true, mode: CLEARING_FOLDER_MODE })
       if (await isThere(target, digest)) return 'was-there'
       const part = target + PART_SUFFIX
-      await copy(file, part, signal)
-      const copied = await digestFile(part, { signal })
-      if (!copied.sha256.equals(digest.sha256)) {
-        await rm(part, { force: true })
-        throw new Error(`${file} changed while it was copied`)
-      }
-      // Unlike a rename, a link never replaces a file that came about meanwhile.
       try {
-        await link(part, target)
-      } catch (error) {
-        if (codeOf(error) !== 'EEXIST') {
-          // Some mounted folders have no links.
-          if (codeOf(error) !== 'EPERM' && codeOf(error) !== 'ENOTSUP') throw error
-          await rename(part, target)
-        } else if (!(await isThere(target, digest))) throw error
+        await copy(file, part, signal)
+        const copied = await digestFile(part, { signal })
+        if (!copied.sha256.equals(digest.sha256)) throw new Error(`${file} changed while it was copied`)
+        await giveName(part, target, digest)
+      } finally {
+        // A full disk is not kept full by half a file.
+        await rm(part, { force: true })
       }
-      await rm(part, { force: true })
       await syncFolder(folder)
       return 'delivered'
     },
@@ -44,9 +44,12 @@ export function folderPlace(folder: string): Place {
       })
       const names = entries.filter((one) => one.isFile() && isFileName(one.name)).map(({ name }) => name)
       names.sort()
-      return Promise.all(
-        names.slice(0, LIST_MAX).map(async (name) => ({ name, bytes: (await stat(path.join(folder, name))).size })),
-      )
+      const files: RemoteFile[] = []
+      for (const name of names) {
+        const found = await stat(path.join(folder, name)).catch(nothing)
+        if (found !== undefined) files.push({ name, bytes: found.size, modifiedAtMs: Math.trunc(found.mtimeMs) })
+      }
+      return withinLimit(files, folder)
     },
     async get(name, target, bytesMax, signal) {
       const source = path.join(folder, name)
@@ -62,9 +65,28 @@ export function folderPlace(folder: string): Place {
   }
 }
 
+const NO_LINKS: readonly unknown[] = ['EPERM', 'ENOTSUP', 'ENOSYS', 'EMLINK']
+
+/** Gives a file its name; unlike a rename, a link never replaces a file that came about meanwhile. */
+async function giveName(part: string, target: string, digest: FileDigest): Promise<void> {
+  try {
+    await link(part, target)
+  } catch (error) {
+    // Some mounted folders have no links.
+    if (NO_LINKS.includes(codeOf(error))) await rename(part, target)
+    else if (codeOf(error) !== 'EEXIST' || !(await isThere(target, digest))) throw error
+  }
+}
+
+/** Nothing where there is no file; what cannot be looked at is no such. */
+function nothing(error: unknown): undefined {
+  if (codeOf(error) === 'ENOENT') return undefined
+  throw error
+}
+
 /** @throws DeliveryRefusal when a file of this name has other bytes */
 async function isThere(target: string, digest: FileDigest): Promise<boolean> {
-  const found = await stat(target).catch(() => undefined)
+  const found = await stat(target).catch(nothing)
   if (found === undefined) return false
   const same = found.size === digest.bytes && (await digestFile(target)).sha256.equals(digest.sha256)
   if (same) return true

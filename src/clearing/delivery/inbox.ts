@@ -1,23 +1,14 @@
-import { link, mkdir, rename, rm, stat } from 'node:fs/promises'
-import path from 'node:path'
-import { describeError, MizanError } from '../../errors.ts'
-import { endFetch, type Fetch, knownFetches, type NewFetch, saveFetch } from '../../store/clearing/deliver-fetch.ts'
-import { type FileType, fileTypes } from '../../store/clearing/files.ts'
+import { describeError } from '../../errors.ts'
+import { endFetch, type Fetch, findFetch, knownFetches, waitingFetches } from '../../store/clearing/deliver-fetch.ts'
+import type { FileType } from '../../store/clearing/files.ts'
 import type { Client } from '../../store/connection.ts'
 import * as events from '../../telemetry/delivery-events.ts'
 import type { Logger } from '../../telemetry/logger.ts'
-import { CLEARING_FOLDER_MODE, syncFolder } from '../atomic-file.ts'
-import {
-  decryptFile,
-  digestFile,
-  ENCRYPTED_SUFFIX,
-  type FileDigest,
-  SIGNATURE_SUFFIX,
-  verifyFile,
-} from '../protection/files.ts'
+import { digestFile, SIGNATURE_SUFFIX } from '../protection/files.ts'
 import { type KeyRoom, openKeyRoom } from '../protection/key-room.ts'
-import { ProtectionRefusal } from '../protection/refusal.ts'
-import { type DeliveryOptions, type Inbox, openPlace, typesWithPans } from './options.ts'
+import { baseOf, InboxFolder } from './inbox-folder.ts'
+import { refusalOf, takeFile, typeOf } from './inbox-take.ts'
+import { type DeliveryOptions, type Inbox, openPlace } from './options.ts'
 import type { Place, RemoteFile } from './place.ts'
 
 /** A file of a partner: fetched, opened, its signature verified. */
@@ -44,9 +35,9 @@ export type FileReceivers = Partial<Readonly<Record<FileType, FileReceiver>>>
 export interface PollResult {
   taken: number
   refused: number
-  /** Files that wait for their signature, or for their receiver. */
+  /** Files that wait for their signature, for their receiver, or for the next look. */
   waiting: number
-  /** Places that could not be looked at. */
+  /** Places that could not be looked at, and files that could not be taken now. */
   failed: number
 }
 
@@ -67,11 +58,15 @@ export async function pollInboxes(
   if (options.inboxes.length === 0) return result
   const seal = await options.openSeal()
   const room = await openKeyRoom(client, { seal, nowMs: work.nowMs(), isProduction: options.isProduction })
+  // A key of ours that does not open is no fault of a file.
+  const recipients = room.incomingRecipients()
   for (const inbox of options.inboxes) {
     work.signal.throwIfAborted()
     const place = openPlace(inbox)
     try {
-      await pollInbox({ client, folder: options.folder, inbox, place, room, receivers, work, result })
+      const files = new InboxFolder(options.folder, inbox.name)
+      const verifiers = room.verifiers(inbox.partner)
+      await pollInbox({ client, files, inbox, place, recipients, verifiers, receivers, work, result })
     } catch (error) {
       if (work.signal.aborted) throw error
       result.failed++
@@ -83,150 +78,105 @@ export async function pollInboxes(
   return result
 }
 
-interface Visit {
+/** A look at one place. */
+export interface Visit {
   readonly client: Client
-  /** The clearing folder. */
-  readonly folder: string
+  readonly files: InboxFolder
   readonly inbox: Inbox
   readonly place: Place
-  readonly room: KeyRoom
+  /** With what files for us are opened, and who of the partner may have signed. */
+  readonly recipients: ReturnType<KeyRoom['incomingRecipients']>
+  readonly verifiers: ReturnType<KeyRoom['verifiers']>
   readonly receivers: FileReceivers
   readonly work: PollWork
   readonly result: PollResult
 }
 
+/** New files that are taken of a place in one look; more come with the next. */
+const NEW_MAX = 1_000
+/** After so many files in a row that could not be fetched, the place is given up until the next look. */
+const FAILURES_MAX = 3
+
 async function pollInbox(visit: Visit): Promise<void> {
-  const { client, inbox, place, work, result } = visit
+  const { client, inbox, place, work, files } = visit
+  await files.open()
+  const waiting = await waitingFetches(client, inbox.name)
+  await tidy(visit, waiting)
+  // What is here is handed on, whether or not it still lies there.
+  for (const one of waiting) await handOn(visit, one)
   const found = await place.list()
   const byName = new Map(found.map((file) => [file.name, file]))
-  const known = await knownFetches(client, inbox.name, [...byName.keys()])
-  for (const file of found) {
-    if (file.name.endsWith(SIGNATURE_SUFFIX)) continue
+  const known = new Map((await knownFetches(client, inbox.name, [...byName.keys()])).map((one) => [one.name, one]))
+  let fresh = 0
+  let failures = 0
+  for (const listed of found) {
+    if (listed.name.endsWith(SIGNATURE_SUFFIX)) continue
     work.signal.throwIfAborted()
-    // Files do not change: what was taken is known by its name and size. A correction has a name of its own.
-    const before = known.findLast(({ name, bytes }) => name === file.name && bytes === file.bytes)
-    if (before?.state === 'handed' || before?.state === 'refused') {
-      if (inbox.remove) await removeThere(visit, file.name)
+    const signature = byName.get(baseOf(listed.name) + SIGNATURE_SUFFIX)
+    const file = asOf(listed, signature)
+    const before = known.get(file.name)
+    // Another one of its name is looked at when this one is dealt with.
+    if (before?.state === 'fetched') continue
+    if (before !== undefined && isSame(before, file)) {
+      await removeThere(visit, before)
       continue
     }
-    if (before !== undefined) {
-      await handOn(visit, before)
+    if (isWaiting(visit, file.name, signature !== undefined) || ++fresh > NEW_MAX) {
+      visit.result.waiting++
       continue
     }
-    if (inbox.requireSignature && !byName.has(baseOf(file.name) + SIGNATURE_SUFFIX)) {
-      result.waiting++
-      continue
+    try {
+      const taken = await takeFile(visit, file, signature !== undefined)
+      failures = 0
+      if (taken.state === 'fetched') await handOn(visit, taken)
+      else await removeThere(visit, taken)
+    } catch (error) {
+      if (work.signal.aborted || ++failures >= FAILURES_MAX) throw error
+      // One that cannot be read does not keep those behind it from being fetched.
+      visit.result.failed++
+      events.inboxFailed(work.log, { source: `${inbox.name}: ${file.name}` }, error)
     }
-    const taken = await take(visit, file, byName.has(baseOf(file.name) + SIGNATURE_SUFFIX))
-    if (taken.state === 'fetched') await handOn(visit, taken)
   }
 }
 
-/** Name of the clear file. */
-function baseOf(name: string): string {
-  return name.endsWith(ENCRYPTED_SUFFIX) ? name.slice(0, -ENCRYPTED_SUFFIX.length) : name
+/** A file has changed when its signature has. */
+function asOf(file: RemoteFile, signature: RemoteFile | undefined): RemoteFile {
+  const times = [file.modifiedAtMs, signature?.modifiedAtMs].filter((ms) => ms !== undefined)
+  return { ...file, modifiedAtMs: times.length === 0 ? undefined : Math.max(...times) }
 }
 
-function typeOf(name: string, inbox: Inbox): FileType | undefined {
-  const named = /^UC\.([A-Z0-9]{3})\./.exec(name)?.[1]
-  return fileTypes.find((type) => type === named) ?? inbox.type
+/** Whether a file is the one that was looked at before, as far as a list shows it; what it holds is looked at otherwise. */
+function isSame(before: Fetch, { bytes, modifiedAtMs }: RemoteFile): boolean {
+  return before.bytes === bytes && before.modifiedAtMs === modifiedAtMs
 }
 
-function folders({ folder, inbox }: Pick<Visit, 'folder' | 'inbox'>) {
-  const within = (...names: string[]) => path.join(folder, 'in', ...names, inbox.name)
-  return { arrived: path.join(folder, 'in', inbox.name), done: within('done'), rejected: within('rejected') }
+function isWaiting({ inbox, receivers }: Visit, name: string, isSigned: boolean): boolean {
+  const type = typeOf(baseOf(name), inbox)
+  // What nobody takes here is left there: it would lie here in the clear.
+  return (inbox.requireSignature && !isSigned) || (type !== undefined && receivers[type] === undefined)
 }
 
-/** Fetches a file, opens it, verifies it; refused is what does not pass, and nothing clear is left of it. */
-async function take(visit: Visit, file: RemoteFile, isSigned: boolean): Promise<Fetch> {
-  const { client, inbox, place, work, result } = visit
-  const { arrived, rejected } = folders(visit)
-  await mkdir(arrived, { recursive: true, mode: CLEARING_FOLDER_MODE })
-  const raw = path.join(arrived, `.${file.name}.fetched`)
-  const base = baseOf(file.name)
-  const signature = path.join(arrived, base + SIGNATURE_SUFFIX)
-  await place.get(file.name, raw, inbox.bytesMax, work.signal)
-  if (isSigned) await place.get(base + SIGNATURE_SUFFIX, signature, inbox.bytesMax, work.signal)
-  const digest = await digestFile(raw, work)
-  const facts = { source: inbox.name, name: file.name, ...digest }
-  try {
-    const opened = await open(visit, { raw, base, signature, isSigned, digest })
-    await syncFolder(arrived)
-    const fetched = await saveFetch(client, { ...facts, state: 'fetched', ...opened })
-    events.fileFetched(work.log, { file: file.name, source: inbox.name, type: opened.type })
-    return fetched
-  } catch (error) {
-    const reason = refusalOf(error)
-    if (reason === undefined) throw error
-    await rm(path.join(arrived, base), { force: true })
-    await rm(signature, { force: true })
-    await keep(raw, path.join(rejected, file.name))
-    const words = describeError(error)
-    result.refused++
-    events.fetchRefused(work.log, { file: file.name, source: inbox.name, reason, words })
-    return saveFetch(client, { ...facts, state: 'refused', reason, words })
+/** Ends what a look before this one left unfinished. */
+async function tidy({ client, files, inbox }: Visit, waiting: readonly Fetch[]): Promise<void> {
+  const left = (await files.names()).filter((name) => !waiting.some((one) => one.name === name))
+  for (const name of left) {
+    const { sha256 } = await digestFile(files.raw(name))
+    await files.finish(name, (await findFetch(client, { source: inbox.name, name, sha256 }))?.state)
   }
-}
-
-interface Fetched {
-  readonly raw: string
-  readonly base: string
-  readonly signature: string
-  readonly isSigned: boolean
-  readonly digest: FileDigest
-}
-
-type Opened = Required<Pick<NewFetch, 'type' | 'clearName' | 'clearSha256'>> & Pick<NewFetch, 'signedBy'>
-
-async function open(visit: Visit, { raw, base, signature, isSigned, digest }: Fetched): Promise<Opened> {
-  const { inbox, room, work } = visit
-  const { arrived } = folders(visit)
-  const type = typeOf(base, inbox)
-  if (type === undefined) throw new MizanError('BAD_INPUT', `${base} does not say what type of file it is`)
-  const encryptedName = raw.slice(0, -'.fetched'.length)
-  const target = path.join(arrived, base)
-  let clear = digest
-  if (encryptedName.endsWith(ENCRYPTED_SUFFIX)) {
-    clear = await decryptFile(raw, target, room.recipients(), { bytesMax: inbox.bytesMax, signal: work.signal })
-  } else {
-    if (typesWithPans.includes(type)) throw new ProtectionRefusal('not-encrypted', base)
-    // A second name: the file of gigabytes is there once.
-    await rm(target, { force: true })
-    await link(raw, target)
-  }
-  const opened = { type, clearName: base, clearSha256: clear.sha256 }
-  if (!isSigned) {
-    if (inbox.requireSignature) throw new ProtectionRefusal('no-signature', base)
-    return opened
-  }
-  const verifiers = room.verifiers(inbox.partner)
-  const certificates = verifiers.map(({ certificate }) => certificate)
-  const signer = await verifyFile(target, signature, certificates, work.nowMs(), clear.sha256)
-  const signedBy = verifiers.find(({ certificate }) => certificate.fingerprint === signer.fingerprint)?.id
-  return { ...opened, ...(signedBy === undefined ? {} : { signedBy }) }
-}
-
-/** Reasons that lie in the file, so that trying again changes nothing. */
-function refusalOf(error: unknown): string | undefined {
-  if (error instanceof ProtectionRefusal) return error.reason
-  if (!(error instanceof MizanError)) return undefined
-  const { httpStatus, retryable } = error.entry
-  return httpStatus >= 400 && httpStatus < 500 && !retryable ? error.code.toLowerCase().replaceAll('_', '-') : undefined
 }
 
 /** Gives a file to who takes its type; without one it waits. */
 async function handOn(visit: Visit, fetched: Fetch): Promise<void> {
-  const { client, inbox, receivers, work, result } = visit
-  const { arrived, done, rejected } = folders(visit)
-  const { type, clearName = '' } = fetched
+  const { client, inbox, receivers, work, result, files } = visit
+  const { type, name } = fetched
   const receiver = receivers[type as FileType]
   if (receiver === undefined) {
     result.waiting++
     return
   }
-  const clear = path.join(arrived, clearName)
   const { partner } = inbox
-  const given = { path: clear, name: clearName, type: type as FileType, partner, log: work.log, signal: work.signal }
+  const { log, signal } = work
+  const given = { path: files.clear(name), name: baseOf(name), type: type as FileType, partner, log, signal }
   let end: { readonly state: 'handed' | 'refused'; readonly words: string; readonly reason?: string }
   try {
     end = { state: 'handed', words: await receiver(given) }
@@ -234,35 +184,24 @@ async function handOn(visit: Visit, fetched: Fetch): Promise<void> {
   } catch (error) {
     const reason = refusalOf(error)
     if (reason === undefined) {
-      if (work.signal.aborted) throw error
+      if (signal.aborted) throw error
       // It is offered again; what lies behind it does not wait for it.
       result.failed++
-      events.inboxFailed(work.log, { source: `${inbox.name}: ${clearName}` }, error)
+      events.inboxFailed(log, { source: `${inbox.name}: ${given.name}` }, error)
       return
     }
     end = { state: 'refused', words: describeError(error), reason }
     result.refused++
-    events.fetchRefused(work.log, { file: fetched.name, source: inbox.name, reason, words: end.words })
+    events.fetchRefused(log, { file: name, source: inbox.name, reason, words: end.words })
   }
   await endFetch(client, fetched.id, end)
-  const to = end.state === 'handed' ? done : rejected
-  // What came encrypted is kept so; its clear form goes.
-  await keep(path.join(arrived, `.${fetched.name}.fetched`), path.join(to, fetched.name))
-  await keep(path.join(arrived, clearName + SIGNATURE_SUFFIX), path.join(to, clearName + SIGNATURE_SUFFIX))
-  await rm(clear, { force: true })
-  await syncFolder(arrived)
-  if (inbox.remove) await removeThere(visit, fetched.name)
+  await files.finish(name, end.state)
+  await removeThere(visit, fetched)
 }
 
-async function removeThere({ place }: Visit, name: string): Promise<void> {
+/** Removes what is dealt with there, where that is asked for; of what is too large there is nothing here. */
+async function removeThere({ place, inbox }: Visit, { name, sha256 }: Fetch): Promise<void> {
+  if (!inbox.remove || sha256 === undefined) return
   await place.remove(name)
   await place.remove(baseOf(name) + SIGNATURE_SUFFIX)
-}
-
-/** Moves a file to where it is kept; one that is not there was moved before. */
-async function keep(from: string, to: string): Promise<void> {
-  if ((await stat(from).catch(() => undefined)) === undefined) return
-  await mkdir(path.dirname(to), { recursive: true, mode: CLEARING_FOLDER_MODE })
-  await rename(from, to)
-  await syncFolder(path.dirname(to))
 }

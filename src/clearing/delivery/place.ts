@@ -5,6 +5,8 @@ import type { FileDigest } from '../protection/files.ts'
 export interface RemoteFile {
   readonly name: string
   readonly bytes: number
+  /** When it was last written, by the clock there; undefined where that is not told. */
+  readonly modifiedAtMs: number | undefined
 }
 
 /** How a file came to be at a place. */
@@ -21,7 +23,10 @@ export interface Place {
    * @throws DeliveryRefusal when there is a file of this name with other bytes; Error when the place cannot be reached
    */
   put(file: string, name: string, digest: FileDigest, signal: AbortSignal): Promise<PutOutcome>
-  /** Files that are whole, by name. */
+  /**
+   * Files that are whole, by name.
+   * @throws MizanError BAD_INPUT when there are too many
+   */
   list(): Promise<readonly RemoteFile[]>
   /**
    * Copies a file from there.
@@ -35,14 +40,20 @@ export interface Place {
 
 /** What follows a name while the file is not whole. */
 export const PART_SUFFIX = '.part'
-/** Files of a place that are looked at in one poll; more come with the next. */
-export const LIST_MAX = 10_000
+/** Files that a place may hold: all of them are held against what is known, each time. */
+const LIST_MAX = 100_000
 
 /** A place does not take a file, and will not take it the next time. */
 export class DeliveryRefusal extends MizanError {
   constructor(detail: string, options?: { cause?: unknown }) {
     super('CONFLICT', detail, options)
   }
+}
+
+/** @throws MizanError with the way out when there are more files than are looked at */
+export function withinLimit(files: readonly RemoteFile[], where: string): readonly RemoteFile[] {
+  if (files.length <= LIST_MAX) return files
+  throw new MizanError('BAD_INPUT', `${where} holds more than ${LIST_MAX} files: have old ones removed there`)
 }
 
 /** Names that are taken from a place: no path, no hidden or unfinished file. */

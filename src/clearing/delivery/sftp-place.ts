@@ -4,7 +4,15 @@ import SftpClient from 'ssh2-sftp-client'
 import { describeError, MizanError } from '../../errors.ts'
 import { readSecretFile } from '../../security/secret-file.ts'
 import type { FileDigest } from '../protection/files.ts'
-import { DeliveryRefusal, isFileName, LIST_MAX, PART_SUFFIX, type Place, type PutOutcome } from './place.ts'
+import {
+  DeliveryRefusal,
+  isFileName,
+  PART_SUFFIX,
+  type Place,
+  type PutOutcome,
+  type RemoteFile,
+  withinLimit,
+} from './place.ts'
 
 /** How a server is reached; see `clearing.delivery` of the configuration. */
 export interface SftpSettings {
@@ -45,8 +53,7 @@ export function sftpPlace(folder: string, settings: SftpSettings): Place {
       return (await connection()).put(file, at(name), digest, signal)
     },
     async list() {
-      const found = await (await connection()).list(folder)
-      return found.slice(0, LIST_MAX)
+      return withinLimit(await (await connection()).list(folder), folder)
     },
     async get(name, target, bytesMax, signal) {
       return (await connection()).get(at(name), target, bytesMax, signal)
@@ -67,6 +74,7 @@ class Connection {
   readonly #session: Session
   readonly #timeoutMs: number
   readonly #where: string
+  #isClosed = false
 
   private constructor(client: SftpClient, session: Session, { timeoutMs, host, port }: SftpSettings) {
     this.#client = client
@@ -77,6 +85,8 @@ class Connection {
 
   static async open(settings: SftpSettings): Promise<Connection> {
     const { host, port, user: username, timeoutMs, hostKeySha256 } = settings
+    // A secret that cannot be read is no fault of the server.
+    const secret = secretOf(settings)
     const ignore = () => undefined
     const client = new SftpClient('mizan', { error: ignore, end: ignore, close: ignore })
     let shown: string | undefined
@@ -85,7 +95,7 @@ class Connection {
         host,
         port,
         username,
-        ...secretOf(settings),
+        ...secret,
         readyTimeout: timeoutMs,
         keepaliveInterval: KEEPALIVE_MS,
         keepaliveCountMax: KEEPALIVES,
@@ -139,25 +149,31 @@ class Connection {
   async put(file: string, target: string, digest: FileDigest, signal: AbortSignal): Promise<PutOutcome> {
     const part = target + PART_SUFFIX
     if (await this.#isThere(target, digest, signal)) return 'was-there'
-    await this.run(
-      (client, tick) => client.fastPut(file, part, { concurrency: CONCURRENCY, chunkSize: CHUNK_BYTES, step: tick }),
-      signal,
-    )
-    await this.#sync(part)
-    const { size } = await this.run((client) => client.stat(part))
-    if (size !== digest.bytes) throw new Error(`${target}: ${size} of ${digest.bytes} bytes arrived`)
-    // The rename of the protocol does not replace a file: who put one there meanwhile is not overwritten.
-    await this.run((client) => client.rename(part, target)).catch(async (error: unknown) => {
-      if (!(await this.#isThere(target, digest, signal))) throw error
-    })
+    try {
+      await this.run(
+        (client, tick) => client.fastPut(file, part, { concurrency: CONCURRENCY, chunkSize: CHUNK_BYTES, step: tick }),
+        signal,
+      )
+      await this.#sync(part)
+      const { size } = await this.run((client) => client.stat(part))
+      if (size !== digest.bytes) throw new Error(`${target}: ${size} of ${digest.bytes} bytes arrived`)
+      // The rename of the protocol does not replace a file: who put one there meanwhile is not overwritten.
+      await this.run((client) => client.rename(part, target)).catch(async (error: unknown) => {
+        if (!(await this.#isThere(target, digest, signal))) throw error
+      })
+    } catch (error) {
+      // Half a file is not left on a disk that is full there; over a line that is cut it is, and is written over the next time.
+      if (!this.#isClosed) await this.run((client) => client.delete(part, true)).catch(() => undefined)
+      throw error
+    }
     return 'delivered'
   }
 
-  async list(folder: string) {
+  async list(folder: string): Promise<readonly RemoteFile[]> {
     const entries = await this.run((client) => client.list(folder))
     return entries
       .filter(({ type, name }) => type === '-' && isFileName(name))
-      .map(({ name, size }) => ({ name, bytes: size }))
+      .map(({ name, size, modifyTime }) => ({ name, bytes: size, modifiedAtMs: modifyTime }))
       .sort((a, b) => (a.name < b.name ? -1 : 1))
   }
 
@@ -173,6 +189,7 @@ class Connection {
 
   /** Says goodbye; a server that does not answer to that is left. */
   async close(): Promise<void> {
+    this.#isClosed = true
     await farewell(this.#client)
   }
 
@@ -199,15 +216,17 @@ class Connection {
     }, signal)
   }
 
-  /** Has the server write a file to its disk, where it can be asked to. */
+  /** Has the server write a file to its disk, where it can be asked to; else its answer to the write is what there is. */
   async #sync(target: string): Promise<void> {
     const session = this.#session
     await this.run(async () => {
-      const handle = await new Promise<Buffer>((resolve, reject) => {
-        session.open(target, 'r+', (error, opened) => (error ? reject(error) : resolve(opened)))
+      const handle = await new Promise<Buffer | undefined>((resolve) => {
+        // Some take files and never let them be opened again.
+        session.open(target, 'r+', (error, opened) => resolve(error ? undefined : opened))
       })
+      if (handle === undefined) return
       try {
-        // Not every server has this extension; its answer to the write is what there is then.
+        // Not every server has this extension.
         await new Promise<void>((resolve, reject) => {
           session.ext_openssh_fsync(handle, (error) => (error ? reject(error) : resolve()))
         }).catch(() => undefined)

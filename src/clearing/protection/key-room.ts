@@ -14,8 +14,10 @@ export type Numbered<T> = T & { readonly id: number }
 export interface KeyRoom {
   /** With what files are signed now. @throws MizanError CRYPTO_REFUSED with the way out */
   signer(): Numbered<Signer>
-  /** With what files for us are opened: also those under a retired key. */
+  /** With what files of ours are opened: also those under a retired key. */
   recipients(): readonly Numbered<Recipient>[]
+  /** With what files that come in are opened: under a retired key nothing new is taken. */
+  incomingRecipients(): readonly Numbered<Recipient>[]
   /** For whom files of a partner are encrypted: its newest certificate, and ours. @throws MizanError CRYPTO_REFUSED */
   encryptionFor(partner: string): readonly Numbered<{ readonly certificate: Certificate }>[]
   /** Numbers of the keys that an encrypted file names. */
@@ -69,6 +71,7 @@ function keyRoomOf(keys: readonly ClearingKey[], { seal, nowMs, isProduction }: 
       keys
         .filter(({ owner, purpose, status }) => owner === OWN && purpose === 'encrypt' && status !== 'revoked')
         .map(opened),
+    incomingRecipients: () => inUse(OWN, 'encrypt').map(opened),
     encryptionFor(partner) {
       const theirs = newest(partner, 'encrypt')
       if (theirs === undefined) {

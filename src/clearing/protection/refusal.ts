@@ -16,6 +16,8 @@ export const refusalReasons = {
   'key-usage': 'the certificate is for another use',
   'not-encrypted': 'a file with card numbers came in clear',
   'no-signature': 'it is not signed',
+  'too-large': 'it is larger than files of its place may be',
+  repeated: 'what is in it was taken before',
 } as const
 
 export type RefusalReason = keyof typeof refusalReasons
