@@ -51,6 +51,17 @@ export function page<T, R>(
   return { items: items.map(view), next }
 }
 
+/** A page of rows that are listed by their number, the newest first. */
+export async function pageById<T extends { readonly id: number }, R>(
+  { limit, cursor }: { readonly limit?: number | undefined; readonly cursor?: string | undefined },
+  read: (range: { readonly limit: number; readonly beforeId?: number }) => Promise<readonly T[]>,
+  view: (row: T) => R,
+): Promise<{ items: R[]; next: string | null }> {
+  const beforeId = idCursor(cursor)
+  const rows = await read({ limit: rowsFor(limit), ...(beforeId === undefined ? {} : { beforeId }) })
+  return page(rows, limit, ({ id }) => [id], view)
+}
+
 /** Rows to ask for, so that {@link page} can tell whether there are more. */
 export function rowsFor(limit: number | undefined): number {
   return (limit ?? PAGE) + 1

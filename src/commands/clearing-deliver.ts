@@ -3,19 +3,22 @@ import { type CivilDate, formatDate } from '../calendar.ts'
 import type { DayStepOutcome } from '../clearing/day/step.ts'
 import { judgeAnswers } from '../clearing/delivery/acknowledge-step.ts'
 import { deliverFiles } from '../clearing/delivery/deliver-step.ts'
+import { resendFile } from '../clearing/delivery/resend.ts'
 import { protectFiles } from '../clearing/delivery/sign-step.ts'
 import { MizanError } from '../errors.ts'
 import {
+  type Delivery,
   type DeliveryState,
   type DeliveryView,
   deliveryEvents,
   deliveryStates,
   listDeliveries,
-  resendDelivery,
 } from '../store/clearing/deliver.ts'
-import { findFile } from '../store/clearing/files.ts'
+import type { ClearingFile } from '../store/clearing/files.ts'
+import type { Client } from '../store/connection.ts'
 import { changeNoted, systemActor } from './access-desk.ts'
-import { atDelivery, commandWork, type DeliveryDesk, dateArgument, lastDate } from './clearing-desk.ts'
+import { atDelivery, commandWork, dateArgument, lastDate } from './clearing-desk.ts'
+import { fileNamed } from './clearing-files.ts'
 import { type CommandIo, processIo } from './command-io.ts'
 import { type CommonOptions, withCommonOptions } from './common-options.ts'
 
@@ -34,8 +37,9 @@ export function clearingDeliverCommand(io: CommandIo = processIo): Command {
   return withCommonOptions(command).action((date: CivilDate | undefined, options: DeliverOptions) =>
     atDelivery(io, options, async (desk) => {
       const { client, config, delivery } = desk
-      const asked = options.resend === undefined ? undefined : await askAgain(io, desk, options)
-      const work = commandWork(io, config, asked ?? date ?? lastDate(config))
+      const { resend, reason } = options
+      const asked = resend === undefined ? undefined : await askAgain(io, client, resend, reason)
+      const work = commandWork(io, config, asked?.file.businessDate ?? date ?? lastDate(config))
       const sign = await protectFiles(client, delivery, work)
       const steps: Record<string, DayStepOutcome> = { sign }
       if (sign.state === 'done') {
@@ -49,22 +53,41 @@ export function clearingDeliverCommand(io: CommandIo = processIo): Command {
   )
 }
 
-/** @returns the date of the file */
+interface ResendOptions extends CommonOptions {
+  readonly reason: string
+}
+
+/** `mizan clearing resend`: the same bytes once more. */
+export function clearingResendCommand(io: CommandIo = processIo): Command {
+  const command = new Command('resend')
+    .description('have a file delivered once more, the same bytes; a correction is a file with the next number')
+    .argument('<name>', 'name of a file of the register')
+    .requiredOption('--reason <text>', 'why; it stays in the history')
+  return withCommonOptions(command).action((name: string, options: ResendOptions) =>
+    atDelivery(io, options, async ({ client }) => {
+      const { file, delivery } = await askAgain(io, client, name, options.reason)
+      const date = formatDate(file.businessDate)
+      if (options.json)
+        io.out(`${JSON.stringify({ name, businessDate: date, deliveries: 1, deliveryId: delivery.id })}\n`)
+      else io.out(`${name} goes out once more within minutes; mizan clearing deliver ${date} does so now\n`)
+    }),
+  )
+}
+
+/** Asks for a file to be sent once more, and notes who did. */
 async function askAgain(
   io: CommandIo,
-  { client }: DeliveryDesk,
-  { resend, reason }: DeliverOptions,
-): Promise<CivilDate> {
-  if (reason === undefined || reason.trim() === '') throw new MizanError('BAD_INPUT', '--resend needs a --reason')
-  const file = await findFile(client, resend ?? '')
-  if (file === undefined) throw new MizanError('NOT_FOUND', `there is no clearing file ${resend}`)
-  const [found] = await listDeliveries(client, { fileId: file.id, limit: 1 })
-  if (found === undefined) throw new MizanError('NOT_FOUND', `${file.name} was never on its way`)
-  const detail = { file: file.name, destination: found.destination, reason }
-  await changeNoted(io, client, { action: 'clearing resend', detail }, () =>
-    resendDelivery(client, found.id, { actor: systemActor(io), reason, nowMs: Date.now() }),
+  client: Client,
+  name: string,
+  reason = '',
+): Promise<{ readonly file: ClearingFile; readonly delivery: Delivery }> {
+  if (reason.trim() === '') throw new MizanError('BAD_INPUT', 'sending a file again needs a --reason')
+  const file = await fileNamed(client, name)
+  const by = { actor: systemActor(io), reason, nowMs: Date.now() }
+  const delivery = await changeNoted(io, client, { action: 'clearing resend', detail: { file: name, reason } }, () =>
+    resendFile(client, file.id, by),
   )
-  return file.businessDate
+  return { file, delivery }
 }
 
 interface ListOptions extends CommonOptions {
@@ -85,9 +108,7 @@ export function clearingDeliveriesCommand(io: CommandIo = processIo): Command {
   return withCommonOptions(command).action((options: ListOptions) =>
     atDelivery(io, options, async ({ client }) => {
       const { date, state, file: name } = options
-      const file = name === undefined ? undefined : await findFile(client, name)
-      if (name !== undefined && file === undefined)
-        throw new MizanError('NOT_FOUND', `there is no clearing file ${name}`)
+      const file = name === undefined ? undefined : await fileNamed(client, name)
       const found = await listDeliveries(client, {
         limit: LIMIT,
         ...(date === undefined ? {} : { businessDate: formatDate(date) }),
@@ -98,7 +119,9 @@ export function clearingDeliveriesCommand(io: CommandIo = processIo): Command {
         found.map(async (one) => (file === undefined ? one : { ...one, events: await deliveryEvents(client, one.id) })),
       )
       if (options.json) io.out(`${JSON.stringify(views)}\n`)
-      else for (const one of views) io.out(`${lineOf(one)}${'events' in one ? eventsOf(one.events) : ''}\n`)
+      else
+        for (const one of views)
+          io.out(`${lineOf(one)}${'events' in one ? signedBy(one) + eventsOf(one.events) : ''}\n`)
       if (views.length === 0 && !options.json) io.out('nothing was on its way\n')
     }),
   )
@@ -108,6 +131,10 @@ function lineOf({ name, destination, state, attempts, error, answer, answerReaso
   const waits = acknowledgeByMs === undefined ? '' : `, answer until ${new Date(acknowledgeByMs).toISOString()}`
   const said = answer === undefined ? waits : `, ${answer}${answerReason === undefined ? '' : `: ${answerReason}`}`
   return `${name}  to ${destination}  ${state} after ${attempts} attempt(s)${error === undefined ? said : `: ${error}`}`
+}
+
+function signedBy({ signedBy: fingerprint }: DeliveryView): string {
+  return fingerprint === undefined ? '' : `\n  signed by our certificate ${fingerprint}`
 }
 
 function eventsOf(events: Awaited<ReturnType<typeof deliveryEvents>>): string {

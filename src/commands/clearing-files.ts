@@ -12,12 +12,9 @@ import { writeStep } from '../clearing/outgoing/write-step.ts'
 import { MizanError } from '../errors.ts'
 import { formatPiasters } from '../money.ts'
 import { panProtection } from '../security/pan-protection.ts'
-import { listDeliveries, resendDelivery } from '../store/clearing/deliver.ts'
-import { noteFileEvent } from '../store/clearing/file-events.ts'
-import { type ClearingFile, type FileState, findFile, listAllFiles, listFiles } from '../store/clearing/files.ts'
+import { type ClearingFile, findFile, listAllFiles, listFiles } from '../store/clearing/files.ts'
 import type { Client } from '../store/connection.ts'
 import { fileStepOptions } from '../switch-clearing-files.ts'
-import { changeNoted, systemActor } from './access-desk.ts'
 import { commandWork, dateArgument } from './clearing-desk.ts'
 import type { CommandIo } from './command-io.ts'
 import { type CommonOptions, withCommonOptions } from './common-options.ts'
@@ -149,48 +146,6 @@ function printView(
   }
   if (view.next !== undefined) io.note(`there are more: --from ${view.next}\n`)
 }
-
-interface ResendOptions extends CommonOptions {
-  readonly reason: string
-}
-
-/** `mizan clearing resend`: the same bytes once more. */
-export function clearingResendCommand(io: CommandIo): Command {
-  const command = new Command('resend')
-    .description('have a file delivered once more, the same bytes; a correction is a file with the next number')
-    .argument('<name>', 'name of a file of the register')
-    .requiredOption('--reason <text>', 'why; it stays in the history')
-  return withCommonOptions(command).action((name: string, options: ResendOptions) =>
-    atDatabase(io, options, 'mizan clearing', async ({ client }) => {
-      const file = await fileNamed(client, name)
-      const deliveries = await listDeliveries(client, { fileId: file.id, limit: DELIVERIES_MAX })
-      if (deliveries.length === 0) {
-        throw new MizanError('CONFLICT', `${name} is ${file.state} and was not given to delivery yet`)
-      }
-      if (answered.includes(file.state)) {
-        throw new MizanError(
-          'CONFLICT',
-          `${name} is ${file.state}: mizan clearing correct writes another where it was wrong`,
-        )
-      }
-      const { reason } = options
-      const by = { actor: systemActor(io), reason, nowMs: Date.now() }
-      await changeNoted(io, client, { action: 'clearing resend', detail: { file: name, reason } }, async () => {
-        for (const { id } of deliveries) await resendDelivery(client, id, by)
-        await noteFileEvent(client, file.id, { action: 'resend', actor: by.actor, detail: { reason } })
-      })
-      if (options.json) io.out(`${JSON.stringify({ name, deliveries: deliveries.length })}\n`)
-      else {
-        const at = formatDate(file.businessDate)
-        io.out(`${name} waits to go out once more; at once with mizan clearing deliver ${at}\n`)
-      }
-    }),
-  )
-}
-
-const DELIVERIES_MAX = 100
-/** Who has answered has had it. */
-const answered: readonly FileState[] = ['acknowledged', 'rejected', 'superseded']
 
 interface ListOptions extends CommonOptions {
   readonly direction?: 'in' | 'out'

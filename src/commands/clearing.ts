@@ -1,10 +1,9 @@
 import { Command } from 'commander'
 import { clearingCorrectCommand } from './clearing-correct.ts'
-import { clearingDeliverCommand, clearingDeliveriesCommand } from './clearing-deliver.ts'
+import { clearingDeliverCommand, clearingDeliveriesCommand, clearingResendCommand } from './clearing-deliver.ts'
 import {
   clearingBuildCommand,
   clearingListCommand,
-  clearingResendCommand,
   clearingShowCommand,
   clearingVerifyCommand,
 } from './clearing-files.ts'

@@ -1,3 +1,5 @@
+import { onConnection } from '../clearing/delivery/day-files.ts'
+import { deliverDue } from '../clearing/delivery/deliver-step.ts'
 import { fetchFiles, polledInWords } from '../clearing/delivery/fetch-run.ts'
 import type { FileReceivers } from '../clearing/delivery/inbox.ts'
 import type { DeliveryOptions } from '../clearing/delivery/options.ts'
@@ -16,15 +18,18 @@ export interface ClearingInboxJobOptions {
 
 const SECOND_MS = 1_000
 
-/** The job that fetches files of partners, and says how delivery stands. */
+/** The job that fetches files of partners, delivers what waits of days that are done, and says how delivery stands. */
 export function clearingInboxJob(options: ClearingInboxJobOptions): NamedJob {
   const { url, delivery, receivers, metrics, nowMs, log } = options
   return {
     name: 'clearing-inbox',
     cron: '*/5 * * * *',
-    description: 'fetch files of partners and hand them on; look at what is not delivered or not acknowledged',
+    description:
+      'fetch files of partners and hand them on; deliver what waits for its next attempt or is to be sent again',
     async run(signal) {
-      const { polled, standing } = await fetchFiles(url, delivery, receivers, { signal, nowMs, log })
+      const work = { signal, nowMs, log, progress: () => undefined }
+      const due = await onConnection(url, 'mizan clearing deliver', (client) => deliverDue(client, delivery, work))
+      const { polled, standing } = await fetchFiles(url, delivery, receivers, work)
       const { oldestUndeliveredMs: oldest, firstExpiryMs = 0 } = standing
       metrics.waiting.set(standing.waiting)
       metrics.failed.set(standing.failed)
@@ -33,7 +38,8 @@ export function clearingInboxJob(options: ClearingInboxJobOptions): NamedJob {
       metrics.fetchedWaiting.set(standing.fetchedWaiting)
       metrics.fetchesRefused.set(standing.fetchesRefused)
       metrics.certificateExpiry.set(firstExpiryMs / SECOND_MS)
-      return polledInWords(polled)
+      const delivered = due?.map(({ words }) => `; ${words}`).join('') ?? ''
+      return polledInWords(polled) + delivered
     },
   }
 }

@@ -72,7 +72,7 @@ export async function inboxCases(t: Test, world: BankWorld): Promise<void> {
     renameSync(answer, path.join(otherPlace, 'answer.xml'))
     t.same(await poll(), { taken: 0, refused: 6, waiting: 0, failed: 0 })
     const found = await refusals()
-    t.match(found['again.xml'], new RegExp(`again.xml came before, as ${name}`))
+    t.match(found['again.xml'], new RegExp(`came as ${name}`))
     t.match(found['broken.xml'], /broken\.xml:\d+:\d+: /)
     t.match(found['mt940.xml'], /a SWIFT MT message/)
     t.match(found['foreign.xml'], /came before/)

@@ -56,6 +56,12 @@ test('keys are made and imported, files signed, released by a second person, del
   ])
   const again = await mizan(['deliver', '--resend', ctf.name, '--reason', 'they lost it'])
   t.match(again.said, { businessDate: '2026-11-10', deliver: { state: 'done' } })
+  const later = await mizan(['resend', ctf.name, '--reason', 'once more'])
+  t.match(later.said, { name: ctf.name, businessDate: '2026-11-10', deliveries: 1 })
+  t.match((await mizan(['deliveries', '--file', ctf.name])).said, [
+    { state: 'waiting', signedBy: made.said.fingerprint },
+  ])
+  t.match((await mizan(['resend', ctf.name, '--reason', ' '])).errors, /needs a --reason/)
   const out = path.join(world.root, 'out')
   const opened = await mizan(['open', ctf.name, '--out', out])
   t.match(opened.said, { bytes: 23 })

@@ -1,24 +1,26 @@
 import { createHash, createPrivateKey, randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'tap'
 import type { CivilDate } from '../../src/calendar.ts'
-import { acknowledgeStep, judgeAnswers } from '../../src/clearing/delivery/acknowledge-step.ts'
+import { acknowledgeFile, acknowledgeStep, judgeAnswers } from '../../src/clearing/delivery/acknowledge-step.ts'
 import { acknowledgementReceiver } from '../../src/clearing/delivery/acknowledgement-file.ts'
-import { deliverFiles, deliverStep } from '../../src/clearing/delivery/deliver-step.ts'
+import { deliverDue, deliverFiles, deliverStep } from '../../src/clearing/delivery/deliver-step.ts'
 import { type FileReceivers, pollInboxes } from '../../src/clearing/delivery/inbox.ts'
 import type { DeliveryOptions, Inbox } from '../../src/clearing/delivery/options.ts'
 import { releasable, releaseFiles } from '../../src/clearing/delivery/release.ts'
+import { resendFile } from '../../src/clearing/delivery/resend.ts'
 import { protectFiles, signStep } from '../../src/clearing/delivery/sign-step.ts'
 import { readCertificate } from '../../src/clearing/protection/certificate.ts'
 import { decryptFile, encryptFile, verifyFile, writeSignature } from '../../src/clearing/protection/files.ts'
 import { makeOwnKey, openKeyRoom } from '../../src/clearing/protection/key-room.ts'
-import { deliveryEvents, listDeliveries, resendDelivery } from '../../src/store/clearing/deliver.ts'
+import { deliveryEvents, listDeliveries } from '../../src/store/clearing/deliver.ts'
 import { listFetches } from '../../src/store/clearing/deliver-fetch.ts'
 import { endClearingKey, readClearingKeys } from '../../src/store/clearing/deliver-keys.ts'
 import { readProtection } from '../../src/store/clearing/deliver-protection.ts'
 import { deliveryStanding } from '../../src/store/clearing/deliver-standing.ts'
-import { readFile as readRegister } from '../../src/store/clearing/files.ts'
+import { fileEvents } from '../../src/store/clearing/file-events.ts'
+import { moveFile, readFile as readRegister } from '../../src/store/clearing/files.ts'
 import { withClient } from '../../src/store/database-location.ts'
 import { type DeliveryWorld, deliveryWorld } from './delivery-world.ts'
 
@@ -223,7 +225,7 @@ test('a place that does not answer is tried again, and one that refuses is not',
   t.match(await deliverFiles(client, options, { ...work, isAsked: true }), { state: 'blocked', words: /other bytes/ })
   t.equal(readFileSync(path.join(folder, pay.name), 'latin1'), 'other bytes', 'nothing is overwritten')
   rmSync(path.join(folder, pay.name))
-  await resendDelivery(client, delivery?.id ?? 0, { actor: 'user:one', reason: 'cleared', nowMs: work.nowMs() })
+  await resendFile(client, pay.id, { actor: 'user:one', reason: 'cleared', nowMs: work.nowMs() })
   t.match(await deliverFiles(client, options, work), { state: 'done' })
   const events = (await deliveryEvents(client, delivery?.id ?? 0)).map(({ event }) => event)
   t.same(events, ['failed', 'failed', 'failed', 'refused', 'resend', 'delivered'])
@@ -238,6 +240,254 @@ test('a place that does not answer is tried again, and one that refuses is not',
     state: 'blocked',
     words: /no destination/,
   })
+})
+
+/** A partner's place that is looked at, and a receiver of its files. */
+async function partnerPlace(world: DeliveryWorld, name: string, change: Partial<Inbox> = {}) {
+  const { client, options, work, root, seal } = world
+  const folder = path.join(root, name)
+  mkdirSync(folder, { recursive: true })
+  const inbox = {
+    name,
+    partner: '400000',
+    folder,
+    requireSignature: false,
+    remove: false,
+    bytesMax: 100_000,
+    ...change,
+  }
+  await world.written('CTF', '400000', Buffer.from(name))
+  await protectFiles(client, options, work)
+  const room = await openKeyRoom(client, { seal, nowMs: work.nowMs(), isProduction: false })
+  const ours = room.recipients().map(({ certificate }) => certificate)
+  const taken: string[] = []
+  const take: FileReceivers[keyof FileReceivers] = async ({ path: file, name: as }) => {
+    taken.push(`${as} ${readFileSync(file, 'latin1')}`)
+    return 'taken'
+  }
+  let receivers: FileReceivers = { ITF: take, STM: take }
+  const at = (file: string) => path.join(folder, file)
+  return {
+    inbox,
+    folder,
+    taken,
+    at,
+    /** Puts a file there, written at a second of its own. */
+    put(file: string, bytes: Uint8Array, second = 0) {
+      writeFileSync(at(file), bytes)
+      utimesSync(at(file), 1_700_000_000 + second, 1_700_000_000 + second)
+    },
+    async encrypt(file: string, bytes: Uint8Array, cipher: 'aes-256-gcm' | 'aes-256-cbc' = 'aes-256-gcm') {
+      writeFileSync(at(file), bytes)
+      await encryptFile(at(file), at(`${file}.p7m`), { recipients: ours, cipher, expected: sha256(bytes) })
+      rmSync(at(file))
+    },
+    receive(by: FileReceivers) {
+      receivers = by
+    },
+    poll: () => pollInboxes(client, { ...options, inboxes: [inbox] }, receivers, work),
+    reasons: async () =>
+      (await listFetches(client, { state: 'refused', limit: 100 }))
+        .filter(({ source }) => source === name)
+        .map((one) => [one.name, one.reason]),
+    here: (...names: string[]) => readdirSync(path.join(options.folder, 'in', ...names, name)).sort(),
+  }
+}
+
+test('a file is known by its bytes, whatever it is called and whenever it was put there', async (t) => {
+  const world = await deliveryWorld(day(9))
+  const place = await partnerPlace(world, 'known')
+  const [one, two] = ['UC.STM.NBE.20261122.1.001', 'UC.STM.NBE.20261122.1.002']
+  place.put(one, Buffer.from('first'))
+  t.match(await place.poll(), { taken: 1 })
+  t.match(await place.poll(), { taken: 0, refused: 0, waiting: 0, failed: 0 }, 'it is left there and known')
+  place.put(one, Buffer.from('other'), 1)
+  t.match(await place.poll(), { taken: 1 }, 'replaced by another one of the same size')
+  t.same(place.taken, [`${one} first`, `${one} other`])
+  place.put(one, Buffer.from('first'), 2)
+  t.match(await place.poll(), { taken: 0, refused: 0 }, 'what was taken once is not taken again')
+  t.match(await place.poll(), { taken: 0, refused: 0 })
+  place.put(two, Buffer.from('other'))
+  t.match(await place.poll(), { taken: 0, refused: 1 }, 'nor under another name')
+  t.same(await place.reasons(), [[two, 'repeated']])
+  await place.encrypt('UC.STM.NBE.20261122.1.003', Buffer.from('other'))
+  t.match(await place.poll(), { taken: 0, refused: 1 }, 'nor encrypted')
+  t.same(place.here('done').length, 2, 'both that were taken are kept')
+  t.same(place.here(), [])
+})
+
+test('one file that cannot be taken holds up no other', async (t) => {
+  const world = await deliveryWorld(day(10))
+  const place = await partnerPlace(world, 'held', { remove: true })
+  place.put('UC.STM.A.1', Buffer.alloc(100_001))
+  place.put('UC.STM.B.1', Buffer.from('b'))
+  place.put('UC.STM.B.1.p7s', Buffer.alloc(70_000))
+  place.put('UC.STM.C.1', Buffer.from('c'))
+  t.match(await place.poll(), { taken: 1, refused: 2, failed: 0 })
+  t.same(Object.fromEntries(await place.reasons()), { 'UC.STM.A.1': 'too-large', 'UC.STM.B.1': 'bad-input' })
+  t.same(place.taken, ['UC.STM.C.1 c'])
+  t.same(readdirSync(place.folder), ['UC.STM.A.1'], 'of what is too large there is no copy here: it stays')
+  t.match(await place.poll(), { taken: 0, refused: 0, waiting: 0, failed: 0 })
+  await place.encrypt('UC.STM.D.1', Buffer.from('d'), 'aes-256-cbc')
+  t.match(await place.poll(), { refused: 1 })
+  t.same((await place.reasons())[0], ['UC.STM.D.1.p7m', 'no-signature'], 'AES-CBC alone vouches for nothing')
+})
+
+test('what was fetched is handed on and cleared up, whatever becomes of it there and whatever is cut off here', async (t) => {
+  const world = await deliveryWorld(day(11))
+  const place = await partnerPlace(world, 'gone')
+  const failing = async () => {
+    throw new Error('the database is away')
+  }
+  const [one, two] = ['UC.ITF.400000.1', 'UC.ITF.400000.2']
+  await place.encrypt(one, Buffer.from('one'))
+  place.receive({})
+  t.match(await place.poll(), { waiting: 1 })
+  t.same(place.here(), [], 'what nobody takes is not fetched: it would lie here in the clear')
+  place.receive({ ITF: failing })
+  t.match(await place.poll(), { failed: 1 })
+  rmSync(place.at(`${one}.p7m`))
+  const kept: string[] = []
+  const take = async ({ path: file }: { path: string }) => {
+    kept.push(readFileSync(file, 'latin1'))
+    return 'taken'
+  }
+  place.receive({ ITF: take })
+  t.match(await place.poll(), { taken: 1, failed: 0 }, 'it is here, though it is gone there')
+  t.same([kept, place.here(), place.here('done')], [['one'], [], [`${one}.p7m`]])
+
+  // Cut off after the receiver had it, and before the clear file went.
+  await place.encrypt(two, Buffer.from('two'))
+  const raw = readFileSync(place.at(`${two}.p7m`))
+  t.match(await place.poll(), { taken: 1 })
+  const arrived = path.join(world.options.folder, 'in', 'gone')
+  const left = () => {
+    writeFileSync(path.join(arrived, `.${two}.p7m.fetched`), raw)
+    writeFileSync(path.join(arrived, two), 'two')
+  }
+  left()
+  t.match(await place.poll(), { taken: 0 })
+  t.same([place.here(), place.here('done')], [[], [`${one}.p7m`, `${two}.p7m`]])
+  // Cut off while it was fetched and opened, and gone there since.
+  rmSync(place.at(`${two}.p7m`))
+  writeFileSync(path.join(arrived, '.UC.ITF.400000.3.p7m.fetched'), 'half')
+  writeFileSync(path.join(arrived, '.UC.ITF.400000.3.tmp'), 'clear')
+  t.match(await place.poll(), { taken: 0, refused: 0, failed: 0 })
+  t.same([place.here(), place.here('done')], [[], [`${one}.p7m`, `${two}.p7m`]], 'nothing clear is left')
+})
+
+test('a refused file is looked at again when it is put there again, and not under a retired key', async (t) => {
+  const world = await deliveryWorld(day(12))
+  const place = await partnerPlace(world, 'again', { requireSignature: true })
+  const name = 'UC.STM.NBE.20261122.1.009'
+  place.put(name, Buffer.from('nine'))
+  const stranger = {
+    ...demoPartner(world, '400000', 'sign'),
+    privateKey: demoPartner(world, '400000', 'encrypt').privateKey,
+  }
+  await writeSignature(place.at(name), sha256(Buffer.from('nine')), stranger)
+  t.match(await place.poll(), { refused: 1 })
+  t.match(await place.poll(), { refused: 0 }, 'once')
+  // The partner mends its signature alone.
+  await writeSignature(place.at(name), sha256(Buffer.from('nine')), demoPartner(world, '400000', 'sign'))
+  t.match(await place.poll(), { taken: 1 })
+  t.same(await place.reasons(), [])
+
+  const { client } = world
+  const keys = await readClearingKeys(client)
+  const old = keys.find((key) => key.owner === 'own' && key.purpose === 'encrypt' && key.status === 'active')
+  await place.encrypt('UC.ITF.400000.7', Buffer.from('seven'))
+  await writeSignature(place.at('UC.ITF.400000.7'), sha256(Buffer.from('seven')), demoPartner(world, '400000', 'sign'))
+  await endClearingKey(client, old?.id ?? 0, 'retired', 'user:one')
+  t.match(await place.poll(), { refused: 1 })
+  t.same(await place.reasons(), [['UC.ITF.400000.7.p7m', 'not-for-us']])
+})
+
+test('a file that is asked for once more really goes out again, whatever its receiver had said', async (t) => {
+  const world = await deliveryWorld(day(7))
+  const { client, work, root, written } = world
+  const folder = path.join(root, 'scheme')
+  const destinations = [{ name: 'scheme', folder, encrypt: false, acknowledgeWithinMinutes: 30 }]
+  const options: DeliveryOptions = { ...world.options, destinations }
+  const ctf = await written('CTF', '400000', Buffer.from('items'))
+  const by = { actor: 'user:one', reason: 'they lost it', nowMs: work.nowMs() }
+  await t.rejects(resendFile(client, ctf.id, by), { code: 'NOT_FOUND', message: /not given to delivery/ })
+  await protectFiles(client, options, work)
+  await deliverFiles(client, options, work)
+  const said = (state: 'accepted' | 'rejected', source: string) =>
+    acknowledgeFile(client, { fileId: ctf.id, name: ctf.name, state, source, reason: 'full' }, work.log)
+  await said('rejected', 'first')
+  t.match(await judgeAnswers(client, work), { state: 'blocked', words: /full\); .*mizan clearing resend/ })
+  await t.rejects(said('accepted', 'second'), { code: 'CONFLICT' })
+  // They took it out of the folder.
+  rmSync(folder, { recursive: true })
+  await resendFile(client, ctf.id, by)
+  t.match(await judgeAnswers(client, work), { state: 'waiting', words: `to be delivered once more: ${ctf.name}` })
+  // The day is over: no step of it runs again.
+  t.match(await deliverDue(client, options, work), [{ state: 'done' }])
+  t.same(readdirSync(folder).sort(), [`${ctf.name}.p7m`, `${ctf.name}.p7s`], 'it is there again')
+  t.match(await judgeAnswers(client, work), { state: 'waiting', words: `no answer yet for ${ctf.name}` })
+  await said('accepted', 'second')
+  t.match(await judgeAnswers(client, work), { state: 'done' })
+  t.equal((await readRegister(client, ctf.id)).state, 'acknowledged')
+  const actions = (await fileEvents(client, ctf.id)).map(({ action }) => action)
+  t.same(actions.slice(-4), ['rejected', 'resend', 'delivered', 'acknowledged'])
+  t.same(await deliverDue(client, options, work), [], 'nothing waits any more')
+
+  // One that another takes the place of goes nowhere, and nobody waits for it.
+  const ours = await written('OUT', 'NBE', Buffer.from('statements'))
+  await protectFiles(client, options, work)
+  rmSync(folder, { recursive: true })
+  writeFileSync(folder, 'not a folder')
+  await deliverFiles(client, options, work)
+  t.equal((await deliveryStanding(client, work.nowMs())).waiting, 1)
+  const corrected = { from: ['released'], to: 'superseded', action: 'superseded', actor: 'user:one' } as const
+  await moveFile(client, ours.id, corrected)
+  world.later(3_600_000)
+  await deliverDue(client, options, work)
+  t.equal((await deliveryStanding(client, work.nowMs())).waiting, 0)
+  await t.rejects(resendFile(client, ours.id, by), { code: 'CONFLICT', message: /took the place/ })
+  rmSync(folder)
+
+  // Where it goes now is another place: what was delivered stays done, and goes there when it is asked for.
+  const elsewhere = path.join(root, 'elsewhere')
+  const moved = { ...options, destinations: [{ name: 'elsewhere', folder: elsewhere, encrypt: false }] }
+  await deliverFiles(client, moved, { ...work, isAsked: true })
+  t.notOk(existsSync(elsewhere), 'not by itself')
+  await resendFile(client, ctf.id, by)
+  await deliverFiles(client, moved, work)
+  t.same(readdirSync(elsewhere).sort(), [`${ctf.name}.p7m`, `${ctf.name}.p7s`])
+  const states = (await listDeliveries(client, { fileId: ctf.id, limit: 10 })).map((one) => [
+    one.destination,
+    one.state,
+  ])
+  t.same(states, [
+    ['elsewhere', 'delivered'],
+    ['scheme', 'dropped'],
+  ])
+})
+
+test('a place that does not answer is asked once in a round, not once for each file', async (t) => {
+  const world = await deliveryWorld(day(8))
+  const { client, work, root, written } = world
+  const folder = path.join(root, 'away')
+  const options = { ...world.options, destinations: [{ name: 'away', folder, encrypt: false }] }
+  writeFileSync(folder, 'not a folder')
+  const files = [await written('OUT', 'NBE', Buffer.from('1')), await written('OUT', 'STBA', Buffer.from('2'))]
+  await protectFiles(client, options, work)
+  t.match(await deliverFiles(client, options, work), {
+    state: 'waiting',
+    words: /is tried again at .*; .*not tried now/,
+  })
+  rmSync(folder)
+  const encrypting = { ...options, destinations: [{ name: 'away', folder, encrypt: true }] }
+  t.match(await deliverFiles(client, encrypting, { ...work, isAsked: true }), {
+    state: 'blocked',
+    words: /signed in the clear/,
+  })
+  t.notOk(existsSync(folder), 'nothing goes out in the clear where it should be encrypted')
+  const attempts = await Promise.all(files.map(({ id }) => listDeliveries(client, { fileId: id, limit: 1 })))
+  t.same(attempts.map(([one]) => one?.attempts).sort(), [1, 2])
 })
 
 test('what partners send is opened, verified and handed on once, or refused for its reason', async (t) => {
@@ -304,7 +554,9 @@ test('what partners send is opened, verified and handed on once, or refused for 
   await put('UC.ACK.400000.20261122.1.003', answer(sent.name, sha256(Buffer.from('items')), 'rejected'))
   await put('UC.ACK.400000.20261122.1.004', answer('UC.NONE', sha256(Buffer.from('items')), 'accepted'))
   t.same(await poll(), { taken: 1, refused: 7, waiting: 1, failed: 0 })
-  const reasons = (await listFetches(client, { state: 'refused', limit: 20 })).map(({ name, reason }) => [name, reason])
+  const reasons = (await listFetches(client, { state: 'refused', limit: 20 }))
+    .filter(({ source }) => source === 'scheme')
+    .map(({ name, reason }) => [name, reason])
   t.same(Object.fromEntries(reasons), {
     'UC.ITF.400000.20261122.1.002': 'not-encrypted',
     'UC.ITF.400000.20261122.1.003.p7m': 'wrong-signature',

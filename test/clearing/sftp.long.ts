@@ -1,10 +1,17 @@
-import { randomBytes } from 'node:crypto'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createHash, randomBytes } from 'node:crypto'
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import ssh2 from 'ssh2'
 import { t as file, test } from 'tap'
-import { sftpPlace } from '../../src/clearing/delivery/sftp-place.ts'
+import type { CivilDate } from '../../src/calendar.ts'
+import { deliverDue, deliverFiles } from '../../src/clearing/delivery/deliver-step.ts'
+import { resendFile } from '../../src/clearing/delivery/resend.ts'
+import { type SftpSettings, sftpPlace } from '../../src/clearing/delivery/sftp-place.ts'
+import { protectFiles } from '../../src/clearing/delivery/sign-step.ts'
 import { digestFile } from '../../src/clearing/protection/files.ts'
+import { deliveryWorld } from './delivery-world.ts'
 import { startSftpServer } from './sftp-server.ts'
 
 const started = await startSftpServer(file)
@@ -32,7 +39,10 @@ test('a file is put, listed, found again, fetched and removed', { skip }, async 
   t.ok(readFileSync(path.join(server().folder, name)).equals(readFileSync(local)))
   t.equal(await place.put(local, name, digest, signal), 'was-there')
   writeFileSync(path.join(server().folder, 'half.part'), 'x')
-  t.same(await place.list(), [{ name, bytes: 3_000_000 }])
+  const [listed, ...more] = await place.list()
+  t.match(listed, { name, bytes: 3_000_000 })
+  t.same(more, [])
+  t.ok(Math.abs((listed?.modifiedAtMs ?? 0) - Date.now()) < 3_600_000, 'with the time at which it was written')
   const fetched = path.join(folder, 'fetched')
   await place.get(name, fetched, 3_000_000, signal)
   t.same((await digestFile(fetched)).sha256, digest.sha256)
@@ -108,4 +118,71 @@ test('a line that is cut, or a server that hangs, leaves no file; the next attem
   await t.rejects(stopped, { message: 'the switch stops' })
   await place.close()
   t.notOk(existsSync(target))
+})
+
+/** A server that lets one user in by a password, and shows one file. */
+async function passwordServer(t: { teardown(work: () => unknown): unknown }): Promise<SftpSettings> {
+  const { STATUS_CODE } = ssh2.utils.sftp
+  const key = ssh2.utils.generateKeyPairSync('ed25519')
+  const listing = new ssh2.Server({ hostKeys: [key.private] }, (client) => {
+    client.on('error', () => undefined)
+    client.on('authentication', (login) => {
+      if (login.method === 'password' && login.username === 'mizan' && login.password === 'correct horse')
+        login.accept()
+      else login.reject(['password'])
+    })
+    client.on('session', (accept) => {
+      accept().on('sftp', (acceptSftp) => {
+        const sftp = acceptSftp()
+        let isRead = false
+        sftp.on('OPENDIR', (id) => sftp.handle(id, Buffer.from('folder')))
+        sftp.on('CLOSE', (id) => sftp.status(id, STATUS_CODE.OK))
+        sftp.on('READDIR', (id) => {
+          if (isRead) return sftp.status(id, STATUS_CODE.EOF)
+          isRead = true
+          const attrs = { mode: 0o100600, uid: 0, gid: 0, size: 7, atime: 1, mtime: 2 }
+          return sftp.name(id, [{ filename: 'UC.STM.1', longname: '-rw------- 1 0 0 7 UC.STM.1', attrs }])
+        })
+      })
+    })
+  })
+  await new Promise<void>((resolve) => listing.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => new Promise((resolve) => listing.close(resolve)))
+  const { port } = listing.address() as AddressInfo
+  const bytes = Buffer.from(key.public.split(' ')[1] ?? '', 'base64')
+  const hostKeySha256 = `SHA256:${createHash('sha256').update(bytes).digest('base64')}`
+  return { host: '127.0.0.1', port, user: 'mizan', hostKeySha256, timeoutMs: 30_000 }
+}
+
+test('a login by password, from a file that others may not read', async (t) => {
+  const settings = await passwordServer(t)
+  const passwordFile = path.join(folder, 'password')
+  const look = async () => {
+    const place = sftpPlace('/', { ...settings, passwordFile })
+    return place.list().finally(() => place.close())
+  }
+  writeFileSync(passwordFile, 'correct horse\n', { mode: 0o600 })
+  t.same(await look(), [{ name: 'UC.STM.1', bytes: 7, modifiedAtMs: 2_000 }])
+  writeFileSync(passwordFile, 'wrong horse\n')
+  await t.rejects(look(), { code: 'LINK_CLOSED' })
+  chmodSync(passwordFile, 0o644)
+  await t.rejects(look(), { code: 'CONFIG_INVALID' })
+})
+
+test('a file that is asked for once more goes over the line again', { skip }, async (t) => {
+  const world = await deliveryWorld(20_261_120 as CivilDate)
+  const { client, work } = world
+  const destinations = [{ name: 'bank', folder: server().folder, sftp: server().settings, encrypt: false }]
+  const options = { ...world.options, destinations }
+  const pay = await world.written('PAY', 'NBE', Buffer.from('<pay/>'))
+  await protectFiles(client, options, work)
+  t.match(await deliverFiles(client, options, work), { state: 'done' })
+  const there = path.join(server().folder, pay.name)
+  t.ok(existsSync(there))
+  rmSync(there)
+  t.match(await deliverFiles(client, options, work), { state: 'done' })
+  t.notOk(existsSync(there), 'what was taken away there is not brought again by itself')
+  await resendFile(client, pay.id, { actor: 'user:one', reason: 'they lost it', nowMs: work.nowMs() })
+  t.match(await deliverDue(client, options, work), [{ state: 'done' }])
+  t.equal(readFileSync(there, 'latin1'), '<pay/>')
 })

@@ -6,7 +6,7 @@ import { MizanError } from '../../errors.ts'
 import { fileEvents } from '../../store/clearing/file-events.ts'
 import { type ClearingFile, fileStates, fileTypes, listFiles, readFile } from '../../store/clearing/files.ts'
 import { connect } from '../../store/connection.ts'
-import { idCursor, instantOf, page, rowsFor } from '../cursor.ts'
+import { instantOf, pageById } from '../cursor.ts'
 import { dayOf } from '../days.ts'
 import { ok, type Route, route } from '../route.ts'
 import { date, id, instant, orNull, pageOf, paging, shape } from '../shapes.ts'
@@ -63,19 +63,16 @@ export const clearingFileRoutes: readonly Route[] = [
     }),
     answers: { 200: pageOf(shape(fileProperties)) },
     handler: async (call) => {
-      const { date: day, direction, limit, cursor } = call.query
+      const { date: day, direction } = call.query
       const state = fileStates.find((one) => one === call.query.state)
-      const beforeId = idCursor(cursor)
-      const rows = await call.services.database.read((client) =>
-        listFiles(client, {
-          limit: rowsFor(limit),
-          ...(day === undefined ? {} : { businessDate: dayOf(day) }),
-          ...(direction === 'in' || direction === 'out' ? { direction } : {}),
-          ...(state === undefined ? {} : { states: [state] }),
-          ...(beforeId === undefined ? {} : { beforeId }),
-        }),
-      )
-      return ok(page(rows, limit, (row) => [row.id], fileView))
+      const filter = {
+        ...(day === undefined ? {} : { businessDate: dayOf(day) }),
+        ...(direction === 'in' || direction === 'out' ? { direction } : {}),
+        ...(state === undefined ? {} : { states: [state] }),
+      }
+      const read = (range: { limit: number }) =>
+        call.services.database.read((client) => listFiles(client, { ...filter, ...range }))
+      return ok(await pageById(call.query, read, fileView))
     },
   }),
   route({

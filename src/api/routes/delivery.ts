@@ -1,16 +1,11 @@
 import { Type } from 'typebox'
 import { releasable } from '../../clearing/delivery/release.ts'
+import { resendFile } from '../../clearing/delivery/resend.ts'
 import { MizanError } from '../../errors.ts'
-import {
-  type DeliveryView,
-  deliveryEvents,
-  deliveryStates,
-  listDeliveries,
-  resendDelivery,
-} from '../../store/clearing/deliver.ts'
+import { type DeliveryView, deliveryEvents, deliveryStates, listDeliveries } from '../../store/clearing/deliver.ts'
 import { type Fetch, fetchStates, listFetches } from '../../store/clearing/deliver-fetch.ts'
 import { readClearingKeys } from '../../store/clearing/deliver-keys.ts'
-import { idCursor, instantOf, page, rowsFor } from '../cursor.ts'
+import { instantOf, pageById } from '../cursor.ts'
 import { dayOf } from '../days.ts'
 import { changeOnce } from '../once.ts'
 import { ok, type Route, route } from '../route.ts'
@@ -30,6 +25,7 @@ const deliveryProperties = {
   destination: Type.String(),
   state: Type.Enum([...deliveryStates]),
   attempts: Type.Integer(),
+  signedBy: orNull(Type.String({ description: 'SHA-256 of the certificate of ours that signed it.' })),
   nextAt: orNull(instant('Next attempt, of one that waits')),
   error: text,
   deliveredAt: orNull(instant('When it was delivered')),
@@ -42,6 +38,7 @@ function deliveryView(one: DeliveryView) {
   const { id: deliveryId, name: file, type, institution, businessDate, fileState, destination, state, attempts } = one
   return {
     ...{ deliveryId, file, type, institution, businessDate, fileState, destination, state, attempts },
+    signedBy: one.signedBy ?? null,
     nextAt: state === 'waiting' ? instantOf(one.nextAtMs) : null,
     error: one.error ?? null,
     deliveredAt: instantOf(one.deliveredAtMs),
@@ -56,7 +53,7 @@ const fetchShape = shape({
   source: Type.String(),
   name: Type.String(),
   bytes: Type.Integer(),
-  sha256: Type.String(),
+  sha256: text,
   state: Type.Enum([...fetchStates]),
   type: text,
   reason: orNull(Type.String({ description: 'Stable name of why it was refused.' })),
@@ -67,7 +64,7 @@ const fetchShape = shape({
 function fetchView({ id: fetchId, source, name, bytes, sha256, state, type, reason, words: said, atMs }: Fetch) {
   return {
     ...{ fetchId, source, name, bytes, state },
-    sha256: sha256.toString('hex'),
+    sha256: sha256?.toString('hex') ?? null,
     type: type ?? null,
     reason: reason ?? null,
     words: said ?? null,
@@ -104,6 +101,12 @@ const keyShape = shape({
   validTo: instant('Until when'),
 })
 
+async function deliveryOf(client: Parameters<typeof listDeliveries>[0], id: number): Promise<DeliveryView> {
+  const [found] = await listDeliveries(client, { id, limit: 1 })
+  if (found === undefined) throw new MizanError('NOT_FOUND', 'there is no such delivery')
+  return found
+}
+
 /** What went out and came in of clearing files, their release and their keys. */
 export const deliveryRoutes: readonly Route[] = [
   route({
@@ -118,17 +121,13 @@ export const deliveryRoutes: readonly Route[] = [
     }),
     answers: { 200: pageOf(shape(deliveryProperties)) },
     handler: async (call) => {
-      const { limit, cursor, businessDate } = call.query
+      const { businessDate } = call.query
       if (businessDate !== undefined) dayOf(businessDate)
       const state = deliveryStates.find((one) => one === call.query.state)
-      const beforeId = idCursor(cursor)
-      const rows = await listDeliveries(call.services.database.queryable, {
-        limit: rowsFor(limit),
-        ...(businessDate === undefined ? {} : { businessDate }),
-        ...(state === undefined ? {} : { state }),
-        ...(beforeId === undefined ? {} : { beforeId }),
-      })
-      return ok(page(rows, limit, ({ id: row }) => [row], deliveryView))
+      const filter = { ...(businessDate && { businessDate }), ...(state && { state }) }
+      const read = (range: { limit: number }) =>
+        listDeliveries(call.services.database.queryable, { ...filter, ...range })
+      return ok(await pageById(call.query, read, deliveryView))
     },
   }),
   route({
@@ -148,8 +147,7 @@ export const deliveryRoutes: readonly Route[] = [
     },
     handler: async (call) => {
       const { queryable } = call.services.database
-      const [found] = await listDeliveries(queryable, { id: call.params.deliveryId, limit: 1 })
-      if (found === undefined) throw new MizanError('NOT_FOUND', 'there is no such delivery')
+      const found = await deliveryOf(queryable, call.params.deliveryId)
       const events = (await deliveryEvents(queryable, found.id)).map(({ atMs, ...one }) => ({
         ...one,
         at: instantOf(atMs),
@@ -161,7 +159,7 @@ export const deliveryRoutes: readonly Route[] = [
     method: 'POST',
     path: '/clearing/deliveries/{deliveryId}/resend',
     tag,
-    summary: 'have a file delivered again; the next run of the day, or mizan clearing deliver, does so',
+    summary: 'have a file delivered again, the same bytes; a job does so within minutes, or mizan clearing deliver',
     params,
     body: shape({ reason: words('Why.') }),
     answers: { 200: shape({ deliveryId: Type.Integer(), state: Type.Enum([...deliveryStates]) }) },
@@ -171,8 +169,9 @@ export const deliveryRoutes: readonly Route[] = [
         const { deliveryId } = call.params
         const { reason } = call.body
         const nowMs = call.services.clock.now()
-        const { state } = await resendDelivery(client, deliveryId, { actor: call.actor.id, reason, nowMs })
-        return { answer: ok({ deliveryId, state }), detail: { delivery: deliveryId, reason } }
+        const { fileId, name } = await deliveryOf(client, deliveryId)
+        const { id, state } = await resendFile(client, fileId, { actor: call.actor.id, reason, nowMs })
+        return { answer: ok({ deliveryId: id, state }), detail: { delivery: id, file: name, reason } }
       }),
   }),
   route({
@@ -203,15 +202,10 @@ export const deliveryRoutes: readonly Route[] = [
     query: shape({ state: Type.Optional(Type.Enum([...fetchStates])), ...paging }),
     answers: { 200: pageOf(fetchShape) },
     handler: async (call) => {
-      const { limit, cursor } = call.query
       const state = fetchStates.find((one) => one === call.query.state)
-      const beforeId = idCursor(cursor)
-      const rows = await listFetches(call.services.database.queryable, {
-        limit: rowsFor(limit),
-        ...(state === undefined ? {} : { state }),
-        ...(beforeId === undefined ? {} : { beforeId }),
-      })
-      return ok(page(rows, limit, ({ id: row }) => [row], fetchView))
+      const read = (range: { limit: number }) =>
+        listFetches(call.services.database.queryable, { ...range, ...(state && { state }) })
+      return ok(await pageById(call.query, read, fetchView))
     },
   }),
   route({

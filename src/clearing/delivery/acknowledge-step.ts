@@ -38,9 +38,12 @@ export async function judgeAnswers(client: Client, work: StepWork): Promise<DayS
     const words = rejected
       .slice(0, NAMED_MAX)
       .map(({ name, answerReason }) => `${name} (${answerReason ?? 'no reason'})`)
-    const way = 'mend what is wrong, write a corrected file with mizan clearing correct, and deliver that'
+    const way =
+      'mizan clearing correct writes another one where it was wrong; mizan clearing resend sends the same bytes again'
     return { state: 'blocked', words: `rejected by the receiver: ${words.join(', ')}; ${way}` }
   }
+  const again = standing.filter(({ state, fileState }) => state === 'waiting' && fileState === 'released')
+  if (again.length > 0) return { state: 'waiting', words: `to be delivered once more: ${namesOf(again).join(', ')}` }
   const missing = standing.filter(isMissing)
   const overdue = missing.filter(({ acknowledgeByMs = 0 }) => acknowledgeByMs < work.nowMs())
   if (overdue.length > 0) {

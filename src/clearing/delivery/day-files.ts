@@ -1,7 +1,7 @@
 import path from 'node:path'
 import type { CivilDate } from '../../calendar.ts'
 import type { Queryable } from '../../store/access-pool.ts'
-import { type ClearingFile, type FileState, listFiles } from '../../store/clearing/files.ts'
+import { type ClearingFile, type FileState, listAllFiles } from '../../store/clearing/files.ts'
 import { type Client, connect } from '../../store/connection.ts'
 import type { DayStepContext } from '../day/step.ts'
 
@@ -11,18 +11,7 @@ export async function outgoingFiles(
   businessDate: CivilDate,
   states?: readonly FileState[],
 ): Promise<ClearingFile[]> {
-  const found: ClearingFile[] = []
-  for (let beforeId: number | undefined; ; ) {
-    const page = await listFiles(client, {
-      businessDate,
-      direction: 'out',
-      ...(states === undefined ? {} : { states }),
-      ...(beforeId === undefined ? {} : { beforeId }),
-    })
-    found.push(...page)
-    beforeId = page.at(-1)?.id
-    if (beforeId === undefined) break
-  }
+  const found = await listAllFiles(client, { businessDate, direction: 'out', ...(states && { states }) })
   const rank = ({ type }: ClearingFile) => (type === 'MAN' ? 1 : 0)
   return found.sort((a, b) => rank(a) - rank(b) || (a.name < b.name ? -1 : 1))
 }

@@ -1,6 +1,13 @@
 import { formatDate } from '../../calendar.ts'
 import { describeError, MizanError } from '../../errors.ts'
-import { type AttemptEnd, beginDelivery, type Delivery, noteAttempt } from '../../store/clearing/deliver.ts'
+import {
+  type AttemptEnd,
+  beginDelivery,
+  type Delivery,
+  datesToDeliver,
+  dropSuperseded,
+  noteAttempt,
+} from '../../store/clearing/deliver.ts'
 import { type FileProtection, readProtection } from '../../store/clearing/deliver-protection.ts'
 import { giveDeliveryLock, takeDeliveryLock } from '../../store/clearing/deliver-standing.ts'
 import { type ClearingFile, moveFile } from '../../store/clearing/files.ts'
@@ -9,7 +16,7 @@ import * as events from '../../telemetry/delivery-events.ts'
 import type { DayStep, DayStepOutcome } from '../day/step.ts'
 import { digestFile, ENCRYPTED_SUFFIX, SIGNATURE_SUFFIX } from '../protection/files.ts'
 import { fileAt, onConnection, outgoingFiles, type StepWork } from './day-files.ts'
-import { type DeliveryOptions, type Destination, destinationOf, openPlace } from './options.ts'
+import { type DeliveryOptions, type Destination, destinationOf, isEncrypted, openPlace } from './options.ts'
 import { DeliveryRefusal, type Place, type PutOutcome } from './place.ts'
 import { releaseByPolicy } from './release.ts'
 
@@ -45,7 +52,9 @@ export async function deliverFiles(
 ): Promise<DayStepOutcome> {
   if (!(await takeDeliveryLock(client))) throw new MizanError('CONFLICT', 'another process is delivering files')
   const places = new Map<string, Place>()
+  const away = new Map<string, string>()
   try {
+    await dropSuperseded(client, formatDate(work.businessDate), work.actor ?? ACTOR)
     const signed = await outgoingFiles(client, work.businessDate, ['signed'])
     const free = signed.filter(({ type }) => !options.releaseRequired.includes(type))
     await releaseByPolicy(client, work.businessDate, free)
@@ -54,13 +63,37 @@ export async function deliverFiles(
     for (const [at, file] of files.entries()) {
       work.signal.throwIfAborted()
       work.progress(`delivering ${file.name}`, at, files.length)
-      await deliverOne({ client, options, work, places, tally }, file)
+      await deliverOne({ client, options, work, places, away, tally }, file)
     }
     return outcomeOf(tally, files.length, formatDate(work.businessDate))
   } finally {
     await Promise.all([...places.values()].map((place) => place.close()))
     await giveDeliveryLock(client)
   }
+}
+
+const DATES_MAX = 31
+
+/**
+ * Delivers what waits for its next attempt, of whatever date: also what somebody asked to be sent once more after its day
+ * was closed.
+ * @returns how each date stands; undefined when another process delivers or fetches
+ */
+export async function deliverDue(
+  client: Client,
+  options: DeliveryOptions,
+  work: Omit<DeliverWork, 'businessDate'>,
+): Promise<readonly DayStepOutcome[] | undefined> {
+  const outcomes: DayStepOutcome[] = []
+  try {
+    for (const businessDate of await datesToDeliver(client, work.nowMs(), DATES_MAX)) {
+      outcomes.push(await deliverFiles(client, options, { ...work, businessDate }))
+    }
+  } catch (error) {
+    if (error instanceof MizanError && error.code === 'CONFLICT') return undefined
+    throw error
+  }
+  return outcomes
 }
 
 interface Tally {
@@ -75,6 +108,8 @@ interface Round {
   readonly options: DeliveryOptions
   readonly work: DeliverWork
   readonly places: Map<string, Place>
+  /** Places that did not answer in this round, and what came of it: nobody waits there for each file again. */
+  readonly away: Map<string, string>
   readonly tally: Tally
 }
 
@@ -105,7 +140,8 @@ async function deliverOne(round: Round, file: ClearingFile): Promise<void> {
     tally.stuck.push(`${file.name} has no destination: add one to clearing.delivery.destinations`)
     return
   }
-  const delivery = await beginDelivery(client, file.id, destination.name, work.nowMs())
+  const { actor = ACTOR } = work
+  const delivery = await beginDelivery(client, file.id, destination.name, { actor, nowMs: work.nowMs() })
   const isAnswered = file.state === 'acknowledged' || file.state === 'rejected'
   if (isAnswered && delivery.state !== 'delivered') {
     // The answer came before it was noted that the file is there.
@@ -125,7 +161,17 @@ async function deliverOne(round: Round, file: ClearingFile): Promise<void> {
     tally.waiting.push(againInWords(file, delivery))
     return
   }
+  const words = round.away.get(placeOf(destination))
+  if (words !== undefined) {
+    tally.waiting.push(`${file.name} is not tried now: ${words}`)
+    return
+  }
   await attempt(round, file, destination, delivery)
+}
+
+/** Files without a destination of the configuration go to a folder of each institution. */
+function placeOf({ name, folder }: Destination): string {
+  return `${name} ${folder}`
 }
 
 function againInWords({ name }: ClearingFile, { nextAtMs, error }: Pick<Delivery, 'nextAtMs' | 'error'>): string {
@@ -178,10 +224,13 @@ async function markDelivered(client: Client, { id }: ClearingFile): Promise<void
 }
 
 /** Puts a file's parts, the signature first: whoever sees the file finds what vouches for it. */
-async function putAll({ client, options, work, places }: Round, file: ClearingFile, destination: Destination) {
+async function putAll({ client, options, work, places, away }: Round, file: ClearingFile, destination: Destination) {
   const protection = await readProtection(client, file.id)
-  if (protection === undefined) throw new MizanError('CONFLICT', `${file.name} is not protected: it was never signed`)
-  const key = `${destination.name} ${destination.folder}`
+  if (protection === undefined) throw new DeliveryRefusal(`${file.name} is not protected: it was never signed`)
+  if (isEncrypted(file, destination) && protection.encrypted === undefined) {
+    throw new DeliveryRefusal(`${file.name} was signed in the clear, and ${destination.name} gets its files encrypted`)
+  }
+  const key = placeOf(destination)
   let place = places.get(key)
   if (place === undefined) {
     place = openPlace(destination)
@@ -189,11 +238,22 @@ async function putAll({ client, options, work, places }: Round, file: ClearingFi
   }
   let outcome: PutOutcome = 'was-there'
   for (const { file: local, name, expected } of partsOf(file, protection, fileAt(options.folder, file))) {
-    const digest = await digestFile(local, work)
+    const digest = await digestFile(local, work).catch(missing)
     if (!digest.sha256.equals(expected)) throw new DeliveryRefusal(`${local} is not the file that was protected`)
-    outcome = await place.put(local, name, digest, work.signal)
+    try {
+      outcome = await place.put(local, name, digest, work.signal)
+    } catch (error) {
+      if (!(error instanceof DeliveryRefusal)) away.set(key, describeError(error))
+      throw error
+    }
   }
   return outcome
+}
+
+/** What is not here will not be here at the next attempt. */
+function missing(error: unknown): never {
+  if ((error as { code?: unknown } | null)?.code !== 'ENOENT') throw error
+  throw new DeliveryRefusal(`${describeError(error)}; mizan clearing build writes a file again that is not encrypted`)
 }
 
 function partsOf(file: ClearingFile, { signatureSha256, encrypted }: FileProtection, at: string) {

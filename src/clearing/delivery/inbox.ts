@@ -98,12 +98,22 @@ const NEW_MAX = 1_000
 const FAILURES_MAX = 3
 
 async function pollInbox(visit: Visit): Promise<void> {
-  const { client, inbox, place, work, files } = visit
+  const { client, inbox, work, files } = visit
   await files.open()
   const waiting = await waitingFetches(client, inbox.name)
   await tidy(visit, waiting)
-  // What is here is handed on, whether or not it still lies there.
-  for (const one of waiting) await handOn(visit, one)
+  const here = new Map(waiting.map((one) => [one.name, one]))
+  try {
+    await pollPlace(visit, here)
+  } finally {
+    // What is here is handed on, whether or not it still lies there.
+    if (!work.signal.aborted) for (const one of here.values()) await handOn(visit, one)
+  }
+}
+
+/** Looks at what lies there, in the order of its names. @param here what waits here; loses what is handed on */
+async function pollPlace(visit: Visit, here: Map<string, Fetch>): Promise<void> {
+  const { client, inbox, place, work } = visit
   const found = await place.list()
   const byName = new Map(found.map((file) => [file.name, file]))
   const known = new Map((await knownFetches(client, inbox.name, [...byName.keys()])).map((one) => [one.name, one]))
@@ -115,8 +125,13 @@ async function pollInbox(visit: Visit): Promise<void> {
     const signature = byName.get(baseOf(listed.name) + SIGNATURE_SUFFIX)
     const file = asOf(listed, signature)
     const before = known.get(file.name)
-    // Another one of its name is looked at when this one is dealt with.
-    if (before?.state === 'fetched') continue
+    const waiting = here.get(file.name)
+    if (waiting !== undefined) {
+      // Another one of its name is looked at when this one is dealt with.
+      here.delete(file.name)
+      await handOn(visit, waiting)
+      continue
+    }
     if (before !== undefined && isSame(before, file)) {
       await removeThere(visit, before)
       continue

@@ -13,7 +13,7 @@ export interface Acknowledgement {
 }
 
 /**
- * Notes what a receiver answered; the same answer again changes nothing.
+ * Notes what a receiver answered since the file was sent; the same answer again changes nothing.
  * @returns whether it is new
  * @throws MizanError CONFLICT when the receiver said the opposite before
  */
@@ -24,7 +24,7 @@ export async function noteAcknowledgement(client: Queryable, said: Acknowledgeme
   )
   if (rowCount !== 0) return true
   const { rows } = await client.query<{ state: string }>(
-    'select state from clearing_acknowledgement where file_id = $1',
+    'select state from clearing_acknowledgement where file_id = $1 and set_aside_at is null',
     [said.fileId],
   )
   if (rows[0]?.state === said.state) return false

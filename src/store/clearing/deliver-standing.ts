@@ -27,9 +27,9 @@ export async function deliveryStanding(client: Queryable, nowMs: number): Promis
     `select
        (select count(*) from clearing_delivery where state = 'waiting') as waiting,
        (select count(*) from clearing_delivery where state = 'failed') as failed,
-       (select min(created_at) from clearing_delivery where state <> 'delivered') as oldest,
+       (select min(created_at) from clearing_delivery where state in ('waiting', 'failed')) as oldest,
        (select count(*) from clearing_delivery d where d.state = 'delivered' and d.acknowledge_by < $1
-          and not exists (select from clearing_acknowledgement a where a.file_id = d.file_id)) as overdue,
+          and not exists (select from clearing_acknowledgement a where a.file_id = d.file_id and a.set_aside_at is null)) as overdue,
        (select count(*) from clearing_fetch where state = 'fetched') as fetched,
        (select count(*) from clearing_fetch where state = 'refused') as refused,
        (select min(last) from (select max(valid_to) as last from clearing_key where status = 'active'
