@@ -1,4 +1,4 @@
-import { type Db, type JobInsert, PgBoss } from 'pg-boss'
+import type { Db, JobInsert, PgBoss } from 'pg-boss'
 import { JOB_SCHEMA } from '../store/job-schema.ts'
 import type { DeliveryTurn } from '../store/notification-delivery.ts'
 import type { TransactionPort } from '../store/notification-outbox.ts'
@@ -29,7 +29,9 @@ const STOP_MS = 10_000
  * @throws whatever keeps the database from being reached
  */
 export async function openQueue({ url, works, onError }: QueueOptions): Promise<JobQueue> {
-  const boss = new PgBoss({
+  // Loaded by whoever opens a queue: it costs every start and every command a tenth of a second.
+  const queue = await import('pg-boss')
+  const boss = new queue.PgBoss({
     ...poolTarget(url),
     application_name: 'mizan jobs',
     options: `-c role=mizan_app -c jit=off -c statement_timeout=${STATEMENT_TIMEOUT_MS}`,

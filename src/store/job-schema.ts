@@ -1,4 +1,3 @@
-import { PgBoss } from 'pg-boss'
 import { describeError, MizanError } from '../errors.ts'
 import { connect } from './connection.ts'
 import { poolTarget } from './primary.ts'
@@ -35,6 +34,7 @@ export async function prepareJobSchema(url: string): Promise<void> {
 
 /** Starting the package installs or migrates; nothing else of it runs here. */
 async function install(url: string): Promise<void> {
+  const { PgBoss } = await import('pg-boss')
   const installer = new PgBoss({
     ...poolTarget(url),
     application_name: 'mizan job schema',

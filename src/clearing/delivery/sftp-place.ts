@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import path from 'node:path'
-import SftpClient from 'ssh2-sftp-client'
+import type SftpClient from 'ssh2-sftp-client'
 import { describeError, MizanError } from '../../errors.ts'
 import { readSecretFile } from '../../security/secret-file.ts'
 import type { FileDigest } from '../protection/files.ts'
@@ -88,7 +88,9 @@ class Connection {
     // A secret that cannot be read is no fault of the server.
     const secret = secretOf(settings)
     const ignore = () => undefined
-    const client = new SftpClient('mizan', { error: ignore, end: ignore, close: ignore })
+    // Loaded by whoever has such a place: it costs every start and every command a tenth of a second.
+    const { default: Client } = await import('ssh2-sftp-client')
+    const client = new Client('mizan', { error: ignore, end: ignore, close: ignore })
     let shown: string | undefined
     try {
       const session = await client.connect({
