@@ -3,6 +3,7 @@ import t from 'tap'
 import { isApproval } from '../../src/authorization/result.ts'
 import { verifyLedger } from '../../src/store/verify.ts'
 import { type Step, stepOf, Traffic, timeAfter } from '../authorization/traffic.ts'
+import { propertyRuns, randomSeed } from '../support/property-runs.ts'
 import { type LiveLedger, openLedger, panIndexOf } from './live-ledger.ts'
 
 /**
@@ -67,22 +68,26 @@ for (const [laneCount, cacheHouseholds] of [
   [3, 2],
 ] as const) {
   t.test(`random traffic over ${laneCount} lane(s) keeps every invariant`, async (t) => {
-    const ledger = await openLedger(t, { laneCount, cacheHouseholds })
-    const seed = Number(process.env.MIZAN_TEST_SEED ?? Date.now() % 2 ** 31)
-    t.comment(`MIZAN_TEST_SEED=${seed}`)
-    const [steps = []] = fc.sample(
-      fc.array(stepOf(HOUSEHOLD_IDS.length), { minLength: STEPS, maxLength: STEPS, size: 'max' }),
-      { seed, numRuns: 1 },
-    )
-    const counts = await play(ledger, steps)
-    t.ok(counts.answered > STEPS / 2, `${counts.answered} answered`)
-    t.ok(counts.approved > STEPS / 10, `${counts.approved} approved`)
-    t.ok(counts.repeatsAlike > 2, `${counts.repeatsAlike} repeats answered alike`)
-    const failed = (await verifyLedger(ledger.url)).filter((result) => !result.ok)
-    t.same(
-      failed.map((result) => `${result.name}: ${result.detail}`),
-      [],
-      'every check holds',
-    )
+    const firstSeed = randomSeed()
+    for (let round = 0; round < propertyRuns(); round++) {
+      const seed = firstSeed + round
+      await t.test(`MIZAN_TEST_SEED=${seed}`, async (t) => {
+        const ledger = await openLedger(t, { laneCount, cacheHouseholds })
+        const [steps = []] = fc.sample(
+          fc.array(stepOf(HOUSEHOLD_IDS.length), { minLength: STEPS, maxLength: STEPS, size: 'max' }),
+          { seed, numRuns: 1 },
+        )
+        const counts = await play(ledger, steps)
+        t.ok(counts.answered > STEPS / 2, `${counts.answered} answered`)
+        t.ok(counts.approved > STEPS / 10, `${counts.approved} approved`)
+        t.ok(counts.repeatsAlike > 2, `${counts.repeatsAlike} repeats answered alike`)
+        const failed = (await verifyLedger(ledger.url)).filter((result) => !result.ok)
+        t.same(
+          failed.map((result) => `${result.name}: ${result.detail}`),
+          [],
+          'every check holds',
+        )
+      })
+    }
   })
 }

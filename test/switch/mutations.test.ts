@@ -5,10 +5,11 @@ import { rails } from '../../src/simulator/rails.ts'
 import { Random } from '../../src/simulator/random.ts'
 import { connectPeer } from '../link/harness.ts'
 import { expectSoundLedger } from '../support/exchange-cases.ts'
+import { propertyRuns, randomSeed } from '../support/property-runs.ts'
 import { startTestSwitch } from '../support/switch.ts'
 
-const MESSAGES_PER_RAIL = 300
-const seed = Number(process.env.MIZAN_TEST_SEED ?? Date.now() % 1_000_000)
+const MESSAGES_PER_RAIL = propertyRuns(300)
+const seed = randomSeed()
 
 const types = ['00', '01', '09', '11', '20', '21', '28', '30', '31', '39', '40', '50', '99']
 const accounts = ['00', '10', '20', '91', '92', '93', '94', '95', '96', '77']
