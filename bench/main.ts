@@ -2,6 +2,7 @@ import path from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { describeError } from '../src/errors.ts'
 import { mixNames } from '../src/simulator/load-mix.ts'
+import { runBankBench } from './bank.ts'
 import { runBaseline } from './baseline.ts'
 import { runClearingBench } from './clearing.ts'
 import { benchCodec } from './codec.ts'
@@ -160,6 +161,16 @@ program.addCommand(
     .option('--json', 'one JSON object on stdout', false)
     .action(async (options: { items: number; json: boolean; var?: string }) => {
       if (!(await runReconcileBench(options))) process.exitCode = 1
+    }),
+)
+program.addCommand(
+  new Command('bank')
+    .description("receive a bank's statement of many payments: read, match, store and book it; time and memory")
+    .option('--entries <n>', 'bookings of the statement', whole(1, 10_000_000), 100_000)
+    .option('--var <folder>', 'folder of the bench; default: var/bench', (folder) => path.resolve(folder))
+    .option('--json', 'one JSON object on stdout', false)
+    .action(async ({ var: varDir, ...options }: { entries: number; json: boolean; var?: string }) => {
+      if (!(await runBankBench(varDir === undefined ? options : { ...options, varDir }))) process.exitCode = 1
     }),
 )
 program.addCommand(codec).addCommand(verbs)

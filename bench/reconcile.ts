@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { parseDate } from '../src/calendar.ts'
 import { reconcile } from '../src/clearing/reconciliation/reconcile.ts'
@@ -7,6 +7,7 @@ import { type Client, connect } from '../src/store/connection.ts'
 import { ensureDatabase } from '../src/store/database-location.ts'
 import { startEmbeddedPostgres } from '../src/store/embedded-postgres.ts'
 import { prepareDatabase } from '../src/store/installation.ts'
+import { type PeakMemory, watchingMemory } from './memory.ts'
 import { figure, note, progress, table } from './terminal.ts'
 import { benchFolder } from './world.ts'
 
@@ -29,7 +30,6 @@ const LOAVES = 5
 const MISSING_EVERY = 100_000
 /** Files that go out are matched too. */
 const FILES = 2
-const SAMPLE_MS = 50
 const settings = { presentmentDays: 3, lookBackDays: 30 }
 
 /**
@@ -204,30 +204,16 @@ async function issue(client: Client, bread: number): Promise<void> {
   )
 }
 
-interface Measured {
+interface Measured extends PeakMemory {
   readonly run: ReconciliationRun
   readonly seconds: number
-  readonly processMib: number
-  readonly backendMib: number
 }
 
 async function measured(url: string): Promise<Measured> {
-  let [processMib, backendMib] = [0, 0]
-  const backends = await withOwner(url, async (client) => {
+  return withOwner(url, async (client) => {
     const began = performance.now()
-    const sample = async () => {
-      processMib = Math.max(processMib, memoryMib(process.pid, 'VmRSS'))
-      const { rows } = await client.query<{ pid: number }>(
-        `select pid from pg_stat_activity where application_name = 'mizan reconcile'`,
-      )
-      for (const { pid } of rows) backendMib = Math.max(backendMib, memoryMib(pid, 'RssAnon'))
-    }
-    let sampling: Promise<void> = Promise.resolve()
-    const timer = setInterval(() => {
-      sampling = sampling.then(sample)
-    }, SAMPLE_MS)
-    try {
-      const run = await reconcile({
+    const { result: run, peak } = await watchingMemory(client, 'mizan reconcile', () =>
+      reconcile({
         url,
         businessDate: parseDate(DAY),
         asOf: parseDate(AS_OF),
@@ -235,23 +221,9 @@ async function measured(url: string): Promise<Measured> {
         nowMs: () => Date.now(),
         settings,
         progress: (words) => progress(`${((performance.now() - began) / 1_000).toFixed(1)} s ${words}`),
-      })
-      return { run, seconds: Math.round(performance.now() - began) / 1_000 }
-    } finally {
-      clearInterval(timer)
-      await sampling
-      progress('')
-    }
+      }),
+    )
+    progress('')
+    return { run, seconds: Math.round(performance.now() - began) / 1_000, ...peak }
   })
-  return { ...backends, processMib, backendMib }
-}
-
-/** Memory of a process of this machine in MiB; 0 where /proc does not say. `RssAnon` leaves the shared page cache out. */
-function memoryMib(pid: number, field: 'VmRSS' | 'RssAnon'): number {
-  try {
-    const kb = new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]
-    return Math.round(Number(kb ?? 0) / 1_024)
-  } catch {
-    return 0
-  }
 }

@@ -82,7 +82,10 @@ export interface BookedSums {
   readonly returnAnnounced: boolean
 }
 
-/** By instruction; what is not in it had nothing booked at the bank. */
+/**
+ * By instruction; what is not in it had nothing booked at the bank. Entries are looked up by their instruction alone (`+ 0`):
+ * while a large statement is being taken nothing knows how many it has, and a look at all of them for each would never end.
+ */
 export async function bookedOf(
   client: Queryable,
   bank: number,
@@ -95,7 +98,7 @@ export async function bookedOf(
              coalesce(sum(e.amount_piasters) filter (where e.rule = 'returned'), 0) as returned,
              exists (select from bank_answer a where a.matched_instruction = i.id and a.answer = 'return') as announced
            from unnest($2::bigint[]) i(id)
-           left join (bank_entry e join bank_statement s on s.id = e.statement_id and s.report = 'statement')
+           left join (bank_entry e join bank_statement s on s.id = e.statement_id + 0 and s.report = 'statement')
              on e.matched_instruction = i.id and s.bank = $1 and e.status = 'BOOK'
            group by i.id`,
     values: [bank, ids],
@@ -184,7 +187,7 @@ export async function noteBookedInstructions(client: Queryable, statement: numbe
        cross join lateral (
          select coalesce(sum(e.amount_piasters) filter (where e.rule is distinct from 'returned'), 0) as booked,
                 coalesce(sum(e.amount_piasters - e.suspense_piasters) filter (where e.rule = 'returned'), 0) as returned
-         from bank_entry e join bank_statement s on s.id = e.statement_id and s.report = 'statement' and s.bank = i.bank
+         from bank_entry e join bank_statement s on s.id = e.statement_id + 0 and s.report = 'statement' and s.bank = i.bank
          where e.matched_instruction = i.id and e.status = 'BOOK') a
        where i.state not in ('rejected', 'cancelled')),
      batch as (
