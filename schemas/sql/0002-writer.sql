@@ -453,12 +453,13 @@ $$;
 
 -- What a batch needs to know of the journal. Rows: 'previous' (by duplicate key); 'early' (a reversal
 -- of this key came first); 'original' (by DE90's key, else the scheme's reference, else card, RRN and acceptor, and for
--- reversals amount and terminal too; a refund may differ in both). Days before `p_since` are not looked at. LIMIT and
+-- reversals amount and terminal too; a refund may differ in both). Of several with one reference a completion means the hold, a
+-- reversal the one of its amount; else the last counts. Days before `p_since` are not looked at. LIMIT and
 -- OFFSET keep the planner from turning a look-up by a row's key into a join that reads a whole day.
 create function find_authorizations(
   p_lane smallint, p_since date, p_keys uuid[],
   o_ordinal integer[], o_key uuid[], o_pan_index bytea[], o_network_reference text[], o_rrn text[], o_acceptor text[],
-  o_terminal text[], o_amount bigint[]
+  o_terminal text[], o_amount bigint[], o_completes boolean[]
 ) returns table (kind text, reference text, payload jsonb) language plpgsql stable as $$
 begin
   if cardinality(p_keys) > 0 then
@@ -480,30 +481,32 @@ begin
   if cardinality(o_ordinal) > 0 then
     return query
       select 'original', o.ordinal::text, describe_authorization(m.row)
-      from unnest(o_ordinal, o_key, o_pan_index, o_network_reference, o_rrn, o_acceptor, o_terminal, o_amount)
-        o(ordinal, key, pan_index, network_reference, rrn, acceptor, terminal, amount)
+      from unnest(o_ordinal, o_key, o_pan_index, o_network_reference, o_rrn, o_acceptor, o_terminal, o_amount, o_completes)
+        o(ordinal, key, pan_index, network_reference, rrn, acceptor, terminal, amount, completes)
       cross join lateral (
         select f.row from (
-          select 1 as rank, a.id, a as row from authorization_journal a
+          select 1 as rank, false as other, a.id, a as row from authorization_journal a
             where o.key is not null and a.dedupe_key = o.key and a.lane + 0 = p_lane and a.business_date >= p_since
           union all
-          select 2, a.id, a.row from card c
+          select 2, a.other, a.id, a.row from card c
             cross join lateral (
-              select a.id, a as row from authorization_journal a
+              select a.id, a as row, case when o.completes then a.mti not like '01%'
+                else coalesce(o.amount, 0) <> 0 and o.amount not in (a.amount, a.approved_amount) end as other
+              from authorization_journal a
               where o.network_reference <> '' and a.household_id = c.household_id and a.card_id = c.id
                 and a.network_reference = o.network_reference and a.mti not like '04%' and a.transaction_type <> '20'
                 and a.business_date >= p_since offset 0) a
             where c.pan_index = o.pan_index
           union all
-          select 3, a.id, a.row from card c
+          select 3, o.completes and a.mti not like '01%', a.id, a.row from card c
             cross join lateral (
-              select a.id, a as row from authorization_journal a
+              select a.id, a.mti, a as row from authorization_journal a
               where o.key is null and o.rrn <> '' and a.household_id = c.household_id and a.card_id = c.id
                 and a.rrn = o.rrn and a.acceptor = o.acceptor
                 and (o.amount is null or (a.amount = o.amount and a.terminal = o.terminal))
                 and a.mti not like '04%' and a.transaction_type <> '20' and a.business_date >= p_since offset 0) a
             where c.pan_index = o.pan_index
-        ) f order by f.rank, f.id desc limit 1
+        ) f order by f.rank, f.other, f.id desc limit 1
       ) m;
   end if;
 end $$;

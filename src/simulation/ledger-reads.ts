@@ -85,14 +85,17 @@ export function readPrefetch({ tables }: Ledger, lane: number, query: PrefetchQu
   return { households, previous, reversedEarly, originals, byId: new Map() }
 }
 
-/** DE90's key first, then the scheme's reference, then card, RRN and outlet; of several the last. */
+/**
+ * DE90's key first, then the scheme's reference, then card, RRN and outlet. Of several a completion means the hold, a reversal
+ * by reference the one of its amount; else the last counts.
+ */
 function findOriginal(
   tables: LedgerTables,
   lane: number,
   query: OriginalQuery,
   since: CivilDate,
 ): AuthorizationEntry | undefined {
-  const { key, panIndex, networkReference, rrn, acceptor, terminal, amount } = query
+  const { key, panIndex, networkReference, rrn, acceptor, terminal, amount, completes } = query
   const named = key === undefined ? [] : (tables.byKey.get(laneKey(lane, key)) ?? [])
   const byKey = named.filter((one) => one.businessDate >= since).at(-1)
   if (byKey !== undefined) return byKey
@@ -102,13 +105,16 @@ function findOriginal(
     ({ row, businessDate }) =>
       row.cardId === card?.id && !row.mti.startsWith('04') && row.transactionType !== '20' && businessDate >= since,
   )
-  const byReference = own.findLast(({ row }) => row.networkReference === networkReference)
-  if (networkReference !== '' && byReference !== undefined) return byReference
+  const isMeant = ({ row }: AuthorizationEntry) =>
+    completes ? row.mti.startsWith('01') : (amount ?? 0) === 0 || row.amount === amount || row.approvedAmount === amount
+  const byReference = own.filter(({ row }) => row.networkReference === networkReference)
+  if (networkReference !== '' && byReference.length > 0) return byReference.findLast(isMeant) ?? byReference.at(-1)
   if (key !== undefined || rrn === '') return undefined
-  return own.findLast(({ row }) => {
+  const byRrn = own.filter(({ row }) => {
     const isSame = amount === undefined || (row.amount === amount && row.terminal === terminal)
     return row.rrn === rrn && row.acceptor === acceptor && isSame
   })
+  return byRrn.findLast(isMeant) ?? byRrn.at(-1)
 }
 
 /** An authorization with all that a repeat, reversal, completion or refund needs: as `describe_authorization` does. */

@@ -258,7 +258,7 @@ export class LaneStore implements LaneJournal {
     const { originals } = query
     const { rows } = await client.query<FoundRow>({
       name: 'find_authorizations',
-      text: 'select * from find_authorizations($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)',
+      text: 'select * from find_authorizations($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)',
       values: [
         this.#options.lane,
         formatDate(query.since),
@@ -271,6 +271,7 @@ export class LaneStore implements LaneJournal {
         textArray(originals.map((original) => original.acceptor)),
         textArray(originals.map((original) => original.terminal)),
         int8Array(originals.map((original) => original.amount)),
+        originals.map((original) => original.completes),
       ],
     })
     return rows

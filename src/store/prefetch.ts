@@ -28,6 +28,8 @@ export interface OriginalQuery {
   readonly terminal: string
   /** Amount that the original must have, with the terminal; undefined compares neither (refunds, completions). */
   readonly amount: number | undefined
+  /** Whether a completion asks: of several with one reference it means the hold, and not what captured a part of it before. */
+  readonly completes: boolean
 }
 
 export interface PrefetchQuery {

@@ -1,6 +1,7 @@
 import type { Authentication } from '../authorization/authentication.ts'
 import type { StoredAuthorization } from '../authorization/decision.ts'
 import { earlyKeysOf } from '../authorization/early-keys.ts'
+import { transactionTypes } from '../authorization/routing.ts'
 import { addDays, type CivilDate, civilDate, monthOf, transmissionInstant } from '../calendar.ts'
 import type { Balance } from '../ledger/transfer.ts'
 import type { LaneJournal } from '../store/lane-journal.ts'
@@ -102,7 +103,8 @@ export async function lookUp(options: {
     span.reach(original === undefined ? undefined : transmissionInstant(original.transmission, nowMs))
     const { originalKey: key, panIndex, networkReference, rrn, acceptor, terminal } = request
     const amount = isReversal(request) ? request.amountPiasters : undefined
-    originals.push({ key, panIndex, networkReference, rrn, acceptor, terminal, amount })
+    const completes = !isReversal(request) && request.transactionType !== transactionTypes.refund
+    originals.push({ key, panIndex, networkReference, rrn, acceptor, terminal, amount, completes })
     asking.push(work)
   }
   if (panIndexes.size === 0 && householdIds.size === 0 && keys.length === 0 && originals.length === 0) return nothing

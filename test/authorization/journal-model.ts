@@ -221,10 +221,14 @@ export class JournalModel {
         entry.request.transactionType !== '20',
     )
     const { networkReference, rrn, acceptor } = request
-    const byReference = own.findLast((entry) => entry.request.networkReference === networkReference)
-    if (networkReference !== '' && byReference !== undefined) return this.#stored(byReference)
+    const isMeant = (entry: Entry) => isMeantBy(request, entry)
+    const byReference = own.filter((entry) => entry.request.networkReference === networkReference)
+    if (networkReference !== '' && byReference.length > 0) {
+      return this.#stored(byReference.findLast(isMeant) ?? byReference.at(-1))
+    }
     if (originalKey !== undefined || rrn === '') return undefined
-    return this.#stored(own.findLast((entry) => entry.request.rrn === rrn && entry.request.acceptor === acceptor))
+    const byRrn = own.filter((entry) => entry.request.rrn === rrn && entry.request.acceptor === acceptor)
+    return this.#stored(byRrn.findLast(isMeant) ?? byRrn.at(-1))
   }
 
   /** What was posted for a hold. */
@@ -296,6 +300,17 @@ export class JournalModel {
       entitlementDate: entry.entitlementDate,
     }
   }
+}
+
+/** Of several with one reference a completion means the hold, a reversal the one of its amount. */
+function isMeantBy(
+  { mti, transactionType, amountPiasters }: AuthorizationRequest,
+  { request, decision }: Entry,
+): boolean {
+  if (mti.startsWith('04')) {
+    return amountPiasters === 0 || [request.amountPiasters, decision.approvedPiasters].includes(amountPiasters)
+  }
+  return transactionType === '20' || request.mti.startsWith('01')
 }
 
 function moneyBack({ decision }: Entry): Transfer[] {

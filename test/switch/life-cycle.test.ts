@@ -133,6 +133,44 @@ test('the life of a message', async (t) => {
     })
   }
 
+  await t.test(
+    'visa: completions and reversals without DE90 mean the hold, and the capture of their amount',
+    async (t) => {
+      const { visa: link } = world
+      const payee = 'card scheme clearing'
+      const { pay, home, balance } = scene(world)
+      const { balance: before } = home.postalAccount
+      const transactionId = '423456789012345'
+      const identified = (intent: Intent, sequence?: string): Intent => {
+        const { original: _original, ...unnamed } = intent
+        const values = { 2: transactionId, ...(sequence === undefined ? {} : { 11: sequence, 12: '02' }) }
+        return { ...unnamed, override: parts(62, values) }
+      }
+      const { sent } = await link.ask(identified(pay(9_000, '0100')))
+      const first = await expectExchange(t, world, link, identified(completionOf(sent, 2_000), '01'), {
+        code: '00',
+        entries: bought(2_000, payee),
+      })
+      t.equal(await balance(), before - 9_000, 'what is left stays held')
+      await expectExchange(t, world, link, identified(completionOf(sent, 4_000), '02'), {
+        code: '00',
+        entries: bought(4_000, payee),
+      })
+      t.equal(await balance(), before - 6_000, 'the second is of the hold too')
+      await expectExchange(t, world, link, identified(completionOf(sent, 4_000)), {
+        code: '21',
+        result: 'already-reversed',
+      })
+      await expectExchange(t, world, link, identified(reversalOf(first.sent)), {
+        code: '00',
+        entries: back(2_000, payee),
+      })
+      t.equal(await balance(), before - 4_000, 'a reversal gives back the capture of its amount')
+      await expectExchange(t, world, link, identified(reversalOf(sent)), { code: '00', entries: back(4_000, payee) })
+      t.equal(await balance(), before, 'and that of the hold what is left')
+    },
+  )
+
   await t.test('an advice says what was decided elsewhere', async (t) => {
     const { pay, home, balance } = scene(world)
     const refused = { ...pay(500, '0220'), override: { 39: '51' } }
