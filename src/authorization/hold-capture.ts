@@ -31,7 +31,8 @@ export function completeHold(
   if (open === undefined) {
     // What memory ended and the journal does not know yet, a sweep has ended.
     const ending = original.holdEnding ?? 'expired'
-    if (ending === 'expired' && isHonoured(request) && original.reversedPiasters === undefined) {
+    const isPromised = ending === 'expired' && original.reversedPiasters === undefined && !isTold(request, original)
+    if (isPromised && isHonoured(request)) {
       draft.note('hold.late', original.id)
       return undefined
     }
@@ -42,6 +43,17 @@ export function completeHold(
   }
   capture(request, open, draft)
   return draft.approve(amount)
+}
+
+/**
+ * Whether what a completion says was posted before: after its time a hold bounds nothing any more, and the same goods told of by
+ * a message and by a clearing file would be paid twice. One of several captures says which it is, and is believed.
+ */
+function isTold(request: AuthorizationRequest, { hold, captures }: StoredAuthorization): boolean {
+  if (hold === undefined || request.capture !== undefined) return false
+  const taken = captures.flatMap(({ transfers }) => transfers).filter(({ debit }) => debit === hold.debit)
+  const piasters = taken.reduce((sum, { amount }) => sum + amount, 0)
+  return piasters > 0 && piasters + request.amountPiasters > hold.amount
 }
 
 function capture(request: AuthorizationRequest, hold: OpenHold, draft: DecisionDraft): void {

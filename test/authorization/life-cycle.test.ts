@@ -119,6 +119,8 @@ t.test('what an advice captures beyond its hold, or after it, is posted too', as
     kinds: ['purchase 700'],
     originalId: expired.id,
   })
+  const told = late.say('advice', 700, naming(expired))
+  t.equal(told.result, 'already-reversed', 'what is told a second time is posted once')
   const back = late.say('reversal', 800, naming(expired))
   t.same(back.kinds, ['moneyReversal 700'], 'the reversal of the hold finds it')
   t.equal(late.posted(postal), 1_000)
