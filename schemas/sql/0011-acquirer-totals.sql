@@ -2,22 +2,28 @@
 
 -- What counts: financial messages that were approved, and reversals of what was posted. A hold is none until it is
 -- captured; a reversal of one counts as far as it gave captures back. Refunds and deposits are credits, all else debits.
+-- What a clearing file brought is none of an acquirer's messages, and what takes it back is no reversal of one.
 create view acquirer_movement as
   select a.lane, a.business_date, a.id, a.acquirer, a.transaction_type in ('20', '21') as is_credit,
          a.mti like '04%' as is_reversal,
-         case when o.held then t.amount else a.approved_amount end as amount
+         case when o.held then least(t.amount, c.amount) else a.approved_amount end as amount
   from authorization_journal a
   left join lateral (
-    select o.mti like '01%' as held from authorization_journal o
+    select o.id, o.business_date, o.mti like '01%' as held, o.link = 'clearing' as presented from authorization_journal o
     where a.mti like '04%' and o.id = a.original_id and o.lane + 0 = a.lane and o.business_date <= a.business_date limit 1
   ) o on true
   left join lateral (
     select sum(t.amount) as amount from transfer t
     where o.held and t.lane = a.lane and t.business_date = a.business_date and t.group_id = a.id and t.kind = 17
   ) t on true
-  where a.result in ('approved', 'partially-approved') and a.approved_amount > 0
-    and (a.mti like '02%' or a.mti like '04%')
-    and case when o.held then t.amount > 0 else true end;
+  left join lateral (
+    select sum(c.approved_amount) as amount from authorization_journal c
+    where o.held and c.original_id = o.id and c.lane + 0 = a.lane and c.business_date between o.business_date and a.business_date
+      and c.mti like '02%' and c.transaction_type <> '20' and c.link <> 'clearing' and c.result = 'approved'
+  ) c on true
+  where a.result in ('approved', 'partially-approved') and a.approved_amount > 0 and a.link <> 'clearing'
+    and (a.mti like '02%' or a.mti like '04%') and o.presented is not true
+    and case when o.held then least(t.amount, c.amount) > 0 and c.amount is not null else true end;
 
 -- Summed as far as somebody asked: whoever asks again adds what came since.
 create table acquirer_total (
