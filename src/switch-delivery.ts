@@ -61,7 +61,7 @@ export function fileReceivers(options: DeliveryOptions, tools: ReceiverTools): F
   const network: FileReceiver = ({ path: file, signal }) =>
     open(async (client) => {
       // A fetch that was cut off gives a file again that is processed: it is answered as it was, and not refused as repeated.
-      const by = { client, nowMs: nowMs(), actor: 'job clearing-inbox', panIndexOf, signal, acceptsAgain: true }
+      const by = { client, nowMs: nowMs(), actor: 'job clearing-inbox', panIndexOf, signal, acceptsAgain: () => true }
       const { transactions } = await receiveNetworkFile(file, receiveContext(config, by)).catch(offerAgain)
       return `${transactions} transactions of the network`
     })

@@ -1,9 +1,14 @@
 import path from 'node:path'
 import { businessDate } from './calendar.ts'
-import type { ReceiveContext } from './clearing/incoming/receive.ts'
+import type { FolderContext } from './clearing/incoming/folder.ts'
+import type { ReceiveContext } from './clearing/incoming/receive-context.ts'
 import { shippedTolerances } from './clearing/incoming/tolerance.ts'
+import { keepEncrypted } from './clearing/protection/keep-encrypted.ts'
+import { keySeal } from './clearing/protection/key-seal.ts'
 import type { Config } from './config/config.ts'
+import { masterKeySource } from './config/master-key-source.ts'
 import type { NetworkReceiveJob } from './jobs/network-receive-job.ts'
+import { loadMasterKey } from './security/master-key.ts'
 import type { Client } from './store/connection.ts'
 import type { ReceivingWiring } from './switch-receiving.ts'
 
@@ -17,7 +22,7 @@ export function receiveContext(
     readonly panIndexOf: (pan: string) => string
     readonly signal?: AbortSignal
     /** Whether the same file may be given again; see {@link ReceiveContext}. */
-    readonly acceptsAgain?: boolean
+    readonly acceptsAgain?: () => boolean
     readonly onProgress?: (done: number, total: number) => void
   },
 ): ReceiveContext {
@@ -32,6 +37,20 @@ export function receiveContext(
     isProduction: !clearing.testFiles,
     batchItems: clearing.batchItems,
     stallMs: writerStallMs,
+  }
+}
+
+/** The same for the files that wait in the clearing folder. */
+export function folderContext(config: Config, by: Parameters<typeof receiveContext>[1]): FolderContext {
+  const { environment, clearing } = config
+  const { client, nowMs } = by
+  return {
+    ...receiveContext(config, by),
+    async keep(file, target) {
+      const seal = keySeal(await loadMasterKey(masterKeySource(config)))
+      const isProduction = environment === 'production'
+      await keepEncrypted(client, { seal, nowMs, isProduction, cipher: clearing.delivery.cipher }, file, target)
+    },
   }
 }
 
@@ -55,7 +74,7 @@ export function networkReceiving({
     log,
     metrics: networkClearing,
     contextOf: (client, signal) =>
-      receiveContext(config, {
+      folderContext(config, {
         client,
         nowMs: clock.now(),
         actor: 'job network-clearing',

@@ -339,19 +339,24 @@ create function standing_refunds(p_id bigint, p_since date)
 $$;
 
 -- What refunds that stand gave back, and what came back of each line of a basket. Functions of their own with a look
--- before: a plan over every partition is dear to set up, and almost no authorization has either.
+-- before: a plan over every partition is dear to set up, and almost no authorization has either. What a dispute credited is
+-- a refund too: it is not given back once more (schemas/sql/0017-network-clearing.sql).
 create function refunds_of(p_id bigint, p_since date) returns jsonb language plpgsql stable as $$
+declare
+  v_disputed jsonb := dispute_returns_of(p_id, p_since);
 begin
-  if not exists (select from authorization_journal r where r.original_id = p_id and r.business_date >= p_since
+  if v_disputed is null and not exists (select from authorization_journal r where r.original_id = p_id and r.business_date >= p_since
                    and r.transaction_type = '20' offset 0) then
     return null;
   end if;
-  return (
+  return coalesce((
     select jsonb_agg(jsonb_build_object('approved', r.approved_amount, 'transfers',
              (select jsonb_agg(jsonb_build_array(t.kind, t.debit, t.credit, t.amount, t.period) order by t.leg)
               from transfer t
               where t.lane = r.lane and t.business_date = r.business_date and t.group_id = r.id)))
-    from standing_refunds(p_id, p_since) r);
+    from standing_refunds(p_id, p_since) r), '[]')
+    || case when v_disputed is null then '[]'
+       else jsonb_build_array(jsonb_build_object('approved', v_disputed -> 0 -> 3, 'transfers', v_disputed)) end;
 end $$;
 
 create function lines_of(a authorization_journal) returns jsonb language plpgsql stable as $$
@@ -381,8 +386,8 @@ begin
   end if;
   return jsonb_build_object(
     'captures', (
-      select jsonb_agg(jsonb_build_array(c.id, money_of(c.lane, c.business_date, c.id), returns_of(c.id, c.business_date))
-               order by c.id)
+      select jsonb_agg(jsonb_build_array(c.id, money_of(c.lane, c.business_date, c.id),
+               coalesce(returns_of(c.id, c.business_date), '[]') || coalesce(dispute_returns_of(c.id, c.business_date), '[]')) order by c.id)
       from (select r.lane, r.business_date, r.id from authorization_journal r
             where r.original_id = p_id and r.business_date >= p_since
               and r.mti like '02%' and r.transaction_type <> '20' and r.approved_amount > 0 offset 0) c),

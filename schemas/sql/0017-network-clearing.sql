@@ -200,6 +200,39 @@ end $$;
 create trigger dispute_event_history before update or delete on dispute_event
   for each row execute function dispute_event_history();
 
+-- What a dispute has credited its household of an authorization of a date, as the transfer of a refund: `[[kind, debit, credit,
+-- amount, period]]`; null where nothing is, which is looked at first: almost no authorization is disputed.
+create function dispute_returns_of(p_id bigint, p_date date) returns jsonb language plpgsql stable as $$
+declare
+  v_lane smallint;
+  v_amount bigint;
+begin
+  select n.lane, d.amount_piasters into v_lane, v_amount
+    from network_item n join dispute d on d.file_id = n.file_id and d.number = n.number
+    where n.posted_id = p_id and d.credited limit 1;
+  if v_lane is null then return null; end if;
+  return (
+    select jsonb_build_array(jsonb_build_array(16, t.credit, t.debit, v_amount, 0))
+    from transfer t
+    where t.lane = v_lane and t.business_date = p_date and t.group_id = p_id and t.kind between 10 and 15
+    order by t.leg limit 1);
+end $$;
+
+-- What of a disputed item's posting is not with the household again: a reversal or a refund gave the rest back, of the
+-- posting or of the hold that it captured.
+create function disputable_amount(p_file_id bigint, p_number integer) returns bigint language plpgsql stable as $$
+begin
+  return (
+    select case when c.capture ->> 'reversedWithHold' is not null then 0 else a.approved_amount - c.back end
+    from network_item n
+    join authorization_journal a on a.id = n.posted_id and a.lane + 0 = n.lane
+    cross join lateral (
+      select (select coalesce(sum((r.row ->> 3)::bigint), 0)
+              from jsonb_array_elements(coalesce(returns_of(a.id, a.business_date), '[]')) r(row)) as back,
+             case when a.original_id is not null then capture_of(a.original_id, a.business_date) end as capture) c
+    where n.file_id = p_file_id and n.number = p_number);
+end $$;
+
 -- Of `apply_change`, in the commit that posts it: the household has the disputed money, provisionally or for good, or it is
 -- taken back because the dispute is lost.
 create function change_dispute_credit(p_lane smallint, p_at timestamptz, p_payload jsonb) returns void language plpgsql as $$
@@ -215,9 +248,10 @@ begin
       ended_at = case when v_what in ('accept', 'lose') then p_at end
     where id = v_id and lane = p_lane and household_id = (p_payload ->> 'household')::bigint and posted
       and amount_piasters = (p_payload ->> 'amount')::bigint and credited = (v_what = 'lose')
-      and state = any (case v_what when 'lose' then array['represented'] else array['raised', 'sent'] end);
+      and state = any (case v_what when 'lose' then array['represented'] else array['raised', 'sent'] end)
+      and (v_what = 'lose' or disputable_amount(file_id, number) >= amount_piasters);
   if not found or v_events is null then
-    raise exception 'dispute % has had its credit, or none', v_id
+    raise exception 'dispute % has had its credit or none, or its money came back otherwise', v_id
       using errcode = 'check_violation', constraint = 'dispute_credit_once';
   end if;
   insert into dispute_event (dispute_id, event, actor, posted_ids, at)
@@ -283,24 +317,6 @@ create function authorizations_by_id(p_lane smallint, p_ids bigint[], p_dates da
     where a.id = w.id and a.lane = p_lane and a.business_date = w.business_date limit 1) f
 $$;
 
--- What acquirers are told is what their messages came to: a posting that a clearing file brought is none of them.
-create or replace view acquirer_movement as
-  select a.lane, a.business_date, a.id, a.acquirer, a.transaction_type in ('20', '21') as is_credit,
-         a.mti like '04%' as is_reversal,
-         case when o.held then t.amount else a.approved_amount end as amount
-  from authorization_journal a
-  left join lateral (
-    select o.mti like '01%' as held from authorization_journal o
-    where a.mti like '04%' and o.id = a.original_id and o.lane + 0 = a.lane and o.business_date <= a.business_date limit 1
-  ) o on true
-  left join lateral (
-    select sum(t.amount) as amount from transfer t
-    where o.held and t.lane = a.lane and t.business_date = a.business_date and t.group_id = a.id and t.kind = 17
-  ) t on true
-  where a.result in ('approved', 'partially-approved') and a.approved_amount > 0 and a.link <> 'clearing'
-    and (a.mti like '02%' or a.mti like '04%')
-    and case when o.held then t.amount > 0 else true end;
-
 -- Chargebacks stand in the card scheme's file behind its other items: they are of a dispute, and of no authorization.
 create or replace view clearing_items as
   select i.business_date, f.name as file, f.type, i.number, i.lane, i.authorization_id, i.original_id, i.programme,
@@ -330,5 +346,7 @@ grant select, insert on network_total, network_return, network_file_refusal, dis
 grant select on network_items, network_totals, disputes to mizan_app, mizan_analyst;
 revoke all on function authorizations_by_id(smallint, bigint[], date[]) from public;
 revoke all on function change_dispute_credit(smallint, timestamptz, jsonb) from public;
+revoke all on function disputable_amount(bigint, integer) from public;
 grant execute on function authorizations_by_id(smallint, bigint[], date[]) to mizan_app;
+grant execute on function disputable_amount(bigint, integer) to mizan_app;
 grant execute on function change_dispute_credit(smallint, timestamptz, jsonb) to mizan_app;

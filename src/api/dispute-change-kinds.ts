@@ -1,6 +1,7 @@
 import { Type } from 'typebox'
 import { civilDate } from '../calendar.ts'
-import { moveDispute, raiseDispute, readDispute } from '../store/clearing/network-disputes.ts'
+import { readDispute } from '../store/clearing/network-dispute-read.ts'
+import { moveDispute, raiseDispute } from '../store/clearing/network-disputes.ts'
 import type { ChangeKind } from './changes.ts'
 import { id, shape } from './shapes.ts'
 

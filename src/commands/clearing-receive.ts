@@ -6,7 +6,7 @@ import { formatPiasters } from '../money.ts'
 import { panProtection } from '../security/pan-protection.ts'
 import { type ListedItem, listNetworkItems } from '../store/clearing/network-desk.ts'
 import { type NetworkItemState, networkItemStates } from '../store/clearing/network-items.ts'
-import { networkFolder, receiveContext } from '../switch-network-clearing.ts'
+import { folderContext, networkFolder } from '../switch-network-clearing.ts'
 import { systemActor } from './access-desk.ts'
 import { type CommandIo, processIo } from './command-io.ts'
 import { type CommonOptions, withCommonOptions } from './common-options.ts'
@@ -49,7 +49,7 @@ export function clearingReceiveCommand(io: CommandIo = processIo): Command {
 function contextOf(io: CommandIo, { config, client, ring, nowMs }: OpenKeyDesk) {
   const pans = panProtection(ring, () => nowMs)
   const progress = progressLine(io, 'transactions')
-  return receiveContext(config, {
+  return folderContext(config, {
     client,
     nowMs,
     actor: systemActor(io),

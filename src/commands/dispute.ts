@@ -9,10 +9,9 @@ import {
   disputeEvents,
   disputeStates,
   listDisputes,
-  raiseDispute,
   readDispute,
-  requestDisputeMove,
-} from '../store/clearing/network-disputes.ts'
+} from '../store/clearing/network-dispute-read.ts'
+import { raiseDispute, requestDisputeMove } from '../store/clearing/network-disputes.ts'
 import { changeNoted, systemActor } from './access-desk.ts'
 import { wholeNumber } from './clearing-receive.ts'
 import { type CommandIo, processIo } from './command-io.ts'

@@ -1,5 +1,4 @@
-import { receiveFolder } from '../clearing/incoming/folder.ts'
-import type { ReceiveContext } from '../clearing/incoming/receive.ts'
+import { type FolderContext, receiveFolder } from '../clearing/incoming/folder.ts'
 import { describeError } from '../errors.ts'
 import type { Client } from '../store/connection.ts'
 import { connect } from '../store/connection.ts'
@@ -15,7 +14,7 @@ export interface NetworkReceiveJob {
   readonly log: Logger
   readonly metrics: NetworkClearingMetrics
   /** What receiving goes by now. */
-  contextOf(client: Client, signal: AbortSignal): ReceiveContext
+  contextOf(client: Client, signal: AbortSignal): FolderContext
 }
 
 /** The job that receives what the card network put into the clearing folder. */

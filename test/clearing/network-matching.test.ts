@@ -44,6 +44,7 @@ const candidate: Candidate = {
   date: TODAY,
   hold: { openPiasters: 10_000, ending: undefined },
   postedPiasters: 0,
+  captures: [],
   cleared: [],
 }
 
@@ -80,7 +81,7 @@ t.test('rules go from strict to loose, and none by the amount alone', async (tes
 })
 
 t.test('of several that a rule finds, the one that is not cleared and nearest counts', async (test) => {
-  const cleared = [{ arn: 'x', sequence: 1, count: 1, piasters: 10_000 }]
+  const cleared = [{ arn: 'x', sequence: 1, count: 1, piasters: 10_000, isUnderWay: false }]
   const first = { ...candidate, id: 64, cleared }
   const second = { ...candidate, id: 128, approvedPiasters: 12_000 }
   const match = matchPresentment(item, [first, second])
@@ -106,11 +107,16 @@ t.test('what becomes of an item', async (test) => {
   test.equal(verdict({ clearing: { sequence: 1, count: 3 }, amountPiasters: 4_000 }), 'post multiple')
   test.equal(verdict({ clearing: { sequence: 4, count: 3 } }), 'exception bad-amount')
   test.equal(verdict({}, ended('expired')), 'post expired-hold')
+  test.equal(verdict({}, { ...ended('expired'), postedPiasters: 10_000 }), 'settled', 'a message told of it late')
+  test.equal(verdict({}, { ...ended('expired'), postedPiasters: 9_000 }), 'exception amount-differs')
   test.equal(verdict({}, ended('voided')), 'exception authorization-reversed')
   test.equal(verdict({}, ended('captured')), 'exception authorization-reversed', 'its presentment was taken back')
   test.equal(verdict({}, { ...ended('captured'), postedPiasters: 10_000 }), 'settled')
   test.equal(verdict({}, { ...ended('captured'), postedPiasters: 9_000 }), 'exception amount-differs')
-  test.equal(verdict({}, { cleared: [{ arn: '', sequence: 1, count: 1, piasters: 5_000 }] }), 'duplicate')
+  test.equal(
+    verdict({}, { cleared: [{ arn: '', sequence: 1, count: 1, piasters: 5_000, isUnderWay: false }] }),
+    'duplicate',
+  )
   test.equal(verdict({ currency: '840' }), 'exception currency')
   test.equal(verdict({ amountPiasters: 0 }), 'exception bad-amount')
   test.equal(verdict({ purchaseDate: undefined }), 'exception bad-date')
@@ -130,14 +136,14 @@ t.test('several clearings of one authorization never come to more than it and it
   const parts = fc.array(fc.integer({ min: 1, max: 9_000 }), { minLength: 1, maxLength: 6 })
   fc.assert(
     fc.property(parts, fc.constantFrom('5999', '5812', '5541'), fc.constantFrom('05', '07'), (amounts, mcc, code) => {
-      const cleared: { arn: string; sequence: number; count: number; piasters: number }[] = []
+      const cleared: { arn: string; sequence: number; count: number; piasters: number; isUnderWay: boolean }[] = []
       const held = { ...candidate, transactionType: code === '07' ? '01' : '00', cleared }
       for (const [index, amountPiasters] of amounts.entries()) {
         const clearing = { sequence: index + 1, count: amounts.length }
         const one = { ...item, transactionCode: code, mcc, amountPiasters, clearing }
         const found = judge(one, known(held), policy)
         if (found.action !== 'post') continue
-        cleared.push({ arn: '', ...clearing, piasters: amountPiasters })
+        cleared.push({ arn: '', ...clearing, piasters: amountPiasters, isUnderWay: true })
         // The same again is a duplicate, whatever its reference.
         if (judge(one, known(held), policy).action !== 'duplicate') return false
       }

@@ -1,20 +1,10 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import os from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { traceInWords } from '../../src/authorization/trace.ts'
-import { addDays, businessDate, type CivilDate, civilDate } from '../../src/calendar.ts'
-import { closeDayStep } from '../../src/clearing/day/close-day-step.ts'
-import { runDays } from '../../src/clearing/day/machine.ts'
+import { addDays, civilDate } from '../../src/calendar.ts'
 import { FileRefused } from '../../src/clearing/incoming/inspect.ts'
-import type { IncomingPolicy } from '../../src/clearing/incoming/judge.ts'
-import { type ReceiveContext, receiveNetworkFile } from '../../src/clearing/incoming/receive.ts'
-import { shippedTolerances } from '../../src/clearing/incoming/tolerance.ts'
-import { balanceStep } from '../../src/clearing/outgoing/balance-step.ts'
-import { contentOf } from '../../src/clearing/outgoing/file-content.ts'
-import { viewFile } from '../../src/clearing/outgoing/file-view.ts'
-import { selectStep } from '../../src/clearing/outgoing/select-step.ts'
-import { writeStep } from '../../src/clearing/outgoing/write-step.ts'
+import { receiveNetworkFile } from '../../src/clearing/incoming/receive.ts'
 import { loadConfig } from '../../src/config/config.ts'
 import { MizanError } from '../../src/errors.ts'
 import { formatPiasters } from '../../src/money.ts'
@@ -25,158 +15,32 @@ import {
   type NetworkTransaction,
   networkFaults,
   networkFee,
-  networkFileBytes,
   networkTotal,
   presentmentOf,
   type TerminalRecord,
   withFields,
 } from '../../src/simulator/network-clearing.ts'
-import { askCutover } from '../../src/store/clearing/business-day-ask.ts'
 import { beginCorrection } from '../../src/store/clearing/corrections.ts'
 import { listFiles } from '../../src/store/clearing/files.ts'
-import {
-  disputeEvents,
-  raiseDispute,
-  readDispute,
-  requestDisputeMove,
-} from '../../src/store/clearing/network-disputes.ts'
+import { disputeEvents, readDispute } from '../../src/store/clearing/network-dispute-read.ts'
+import { raiseDispute, requestDisputeMove } from '../../src/store/clearing/network-disputes.ts'
 import { awaitPostings } from '../../src/store/clearing/postings.ts'
 import { awaitCommand, requestCommand } from '../../src/store/command-requests.ts'
 import { type Client, connect } from '../../src/store/connection.ts'
 import { explainAuthorizations } from '../../src/store/explain.ts'
-import { type CheckResult, verifyLedger, verifyWithin } from '../../src/store/verify.ts'
+import { verifyLedger, verifyWithin } from '../../src/store/verify.ts'
 import { deliveryOptions, fileReceivers } from '../../src/switch-delivery.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
-import type { Writer } from '../../src/writer/writer.ts'
-import { panProtectionOf } from '../support/pan-keys.ts'
-import { ask, purchaseOf, SEED, writerWorld } from '../support/writer.ts'
-import { plainRecords, plainTotals } from './independent-reader.ts'
-
-const CUTOVER_MINUTES = 1_350
-const BIN = '400000'
-const pans = panProtectionOf('writer tests')
-const policy: IncomingPolicy = {
-  tolerances: shippedTolerances(),
-  lateAfterDays: 10,
-  forcePostMaxPiasters: 50_000,
-  overTolerance: 'exception',
-}
-
-/** A world with a writer, a folder, and terminals that keep what they were answered. */
-async function clearingWorld(test: Test) {
-  const world = await writerWorld(test, { households: 30, laneCount: 2 })
-  const writer = await world.start()
-  const client = await connect({ url: world.url, name: 'test', role: 'mizan_app' })
-  const folder = mkdtempSync(path.join(os.tmpdir(), 'mizan-network-'))
-  test.teardown(async () => {
-    await client.end()
-    rmSync(folder, { recursive: true, force: true })
-  })
-  const today = businessDate(world.clock.now(), CUTOVER_MINUTES)
-  const context: ReceiveContext = {
-    client,
-    policy,
-    today,
-    processingBin: BIN,
-    isProduction: false,
-    batchItems: 950,
-    actor: 'test',
-    stallMs: 20_000,
-    panIndexOf: (pan) => pans.index(pan),
-  }
-  let fileId = 0
-  const write = (
-    transactions: readonly NetworkTransaction[],
-    overrides: { fileId?: number; date?: CivilDate; processingBin?: string } = {},
-  ) => {
-    const number = overrides.fileId ?? ++fileId
-    const file = path.join(folder, `network-${number}-${Math.random()}.ctf`)
-    const bytes = networkFileBytes({ processingBin: BIN, date: today, fileId: number, transactions, ...overrides })
-    writeFileSync(file, Buffer.concat([...bytes]))
-    return file
-  }
-  return { ...world, writer, client, context, today, write, folder }
-}
-
-let lastTransaction = 0
-
-/** A transaction over the card scheme's rails, and what its terminal knows of it. */
-async function scheme(
-  writer: Writer,
-  householdId: number,
-  nowMs: number,
-  overrides: { mti?: string; type?: '00' | '01' | '20'; piasters?: number; mcc?: string } = {},
-): Promise<TerminalRecord> {
-  const { mti = '0100', type = '00', piasters = 10_000, mcc = type === '01' ? '6011' : '5999' } = overrides
-  lastTransaction++
-  const transactionId = `4${String(lastTransaction).padStart(14, '0')}`
-  const request = purchaseOf(householdId, nowMs, {
-    mti,
-    messageClass: mti === '0100' ? 'authorization' : 'financial',
-    schemeRail: true,
-    link: 'visa',
-    transactionType: type,
-    amountPiasters: piasters,
-    networkReference: transactionId,
-    rrn: String(600_000_000_000 + lastTransaction),
-    terminal: 'NET00001',
-    acceptor: 'NETWORKSHOP0001',
-    mcc,
-    acquirer: '476173',
-  })
-  const { result, fields } = await ask(writer, request)
-  if (result !== 'approved') throw new Error(`the terminal was answered ${result}`)
-  return {
-    pan: panOf(householdId),
-    type: type === '01' ? 'cash' : type === '20' ? 'refund' : 'purchase',
-    amountPiasters: piasters,
-    date: civilDate(nowMs),
-    approvalCode: fields[38] ?? '',
-    transactionId,
-    rrn: request.rrn,
-    terminal: request.terminal,
-    acceptor: request.acceptor,
-    mcc,
-    acquirer: '476173',
-  }
-}
-
-type World = Awaited<ReturnType<typeof clearingWorld>>
-
-async function itemsOf({ client }: World, fileId: number) {
-  const { rows } = await client.query<{
-    number: number
-    transaction_code: string
-    state: string
-    outcome: string | null
-    rule: string | null
-    reason: string | null
-    detail: string | null
-    flags: string[]
-    posted_id: string | null
-  }>('select * from network_item where file_id = $1 order by number', [fileId])
-  return rows
-}
-
-async function moneyOf({ client }: World, householdId: number) {
-  const { rows } = await client.query<{ posted: string; held: string }>(
-    'select posted, held from balance where household_id = $1 and account = $2',
-    [householdId, 6001 * 1e11 + householdId],
-  )
-  return { posted: Number(rows[0]?.posted), held: Number(rows[0]?.held) }
-}
+import { ask, purchaseOf, SEED } from '../support/writer.ts'
+import { plainTotals } from './independent-reader.ts'
+import { valueCases } from './network-value-cases.ts'
+import { BIN, clearingWorld, cutovers, failed, inWords, itemsOf, money, moneyOf, scheme } from './network-world.ts'
 
 /** Rows by which an item of a file moved a subsidy: there is none, ever (M4). */
 const subsidySql = `
   select count(*)::integer as rows from transfer t
   join authorization_journal a on a.id = t.group_id and a.lane = t.lane and a.business_date = t.business_date
   where a.link = 'clearing' and (t.debit / 100000000000000 in (1, 2, 3, 4, 5, 9) or t.credit / 100000000000000 in (1, 2, 3, 4, 5, 9))`
-
-const money = (piasters: number) => ({ destinationAmount: String(piasters), sourceAmount: String(piasters) })
-const inWords = (rows: Awaited<ReturnType<typeof itemsOf>>) =>
-  rows.map(({ transaction_code: code, state, outcome, rule, reason }) =>
-    [code, state, outcome, rule, reason].filter(Boolean).join(' '),
-  )
 
 t.test('incoming clearing', async (suite) => {
   const world = await clearingWorld(suite)
@@ -234,7 +98,22 @@ t.test('incoming clearing', async (suite) => {
       ...faulty(presentmentOf(unknown), 'other-card', today),
       presentmentOf({ ...exact, rrn: '5151' }),
     ]
-    const others = [networkFee('10', 1_234, '0150'), networkFee('20', 200, '0160'), networkTotal(items, today, 'MIZAN')]
+    const report = {
+      reportGroup: 'V',
+      reportSubgroup: '4',
+      reportId: '120',
+      businessMode: '2',
+      settlementCurrency: '818',
+      chargeType: '110',
+    }
+    const figures = { count1: '7', count2: '2', amount1: '900', amount1Sign: 'DB', amount6: '31', amount6Sign: 'CR' }
+    const others: NetworkTransaction[] = [
+      networkFee('10', 1_234, '0150'),
+      networkFee('20', 200, '0160'),
+      withFields(networkFee('10', 55, '0150'), '0', { destinationCurrency: '840' }),
+      networkTotal(items, today, 'MIZAN'),
+      { code: '46', group: 'V4', parts: { '0': report, '1': figures } },
+    ]
     const { file, transactions } = await receiveNetworkFile(write([...items, ...others]), context)
     const rows = await itemsOf(world, file.id)
     test.equal(transactions, rows.length)
@@ -259,6 +138,8 @@ t.test('incoming clearing', async (suite) => {
       '05 duplicate transaction-id duplicate',
       '10 matched fee',
       '20 matched fee',
+      '10 exception currency',
+      '46 noted total',
       '46 noted total',
     ])
     test.same(rows[10]?.flags, ['late', 'dispute-right'])
@@ -275,8 +156,19 @@ t.test('incoming clearing', async (suite) => {
       { kind: 63, amount: '1234' },
       { kind: 64, amount: '200' },
     ])
-    const { rows: totals } = await client.query('select mode, amount_type, items, net_piasters from network_total')
-    test.same(totals, [{ mode: 'issuer', amount_type: 'total', items: '18', net_piasters: String(-netOf(items)) }])
+    const { rows: totals } = await client.query(
+      "select mode, amount_type, items, net_piasters, detail - 'institution' - 'reportId' as detail from network_total order by number",
+    )
+    test.same(totals, [
+      { mode: 'issuer', amount_type: 'total', items: '18', net_piasters: String(-netOf(items)), detail: {} },
+      {
+        mode: 'issuer',
+        amount_type: '000',
+        items: '7',
+        net_piasters: '-900',
+        detail: { chargeType: '110', count1: '7', count2: '2', amount1: '-900', amount6: '31' },
+      },
+    ])
     const [explained] = await explainAuthorizations(world.url, { id: Number(rows[1]?.posted_id) })
     test.match(
       traceInWords(explained?.trace[1] ?? [], formatPiasters),
@@ -322,7 +214,7 @@ t.test('incoming clearing', async (suite) => {
     test.equal(rows.length, 6)
     await receiveNetworkFile(good, context)
     await refused(good, 'repeated', /came before/)
-    const again = await receiveNetworkFile(good, { ...context, acceptsAgain: true })
+    const again = await receiveNetworkFile(good, { ...context, acceptsAgain: () => true })
     test.match(
       again,
       { resumed: true, file: { state: 'processed' } },
@@ -530,6 +422,8 @@ t.test('incoming clearing', async (suite) => {
     test.same(events, ['raised', 'credited', 'sent', 'represented', 'credit-taken-back', 'lost'])
   })
 
+  await valueCases(suite, world)
+
   await suite.test('everything that must always hold does, and what does not is seen', async (test) => {
     test.same(failed(await verifyLedger(world.url)), [])
     const clear = "select count(*)::integer as rows from network_item where pan_masked ~ '^[0-9]{13}'"
@@ -634,47 +528,6 @@ t.test('incoming clearing', async (suite) => {
     test.same(failed(await verifyLedger(world.url)), ['network-items-posted'], 'postings of no item are seen')
   })
 })
-
-/** Ends business days with the steps that make their files, and reads the card scheme's one. */
-function cutovers({ url, client, clock, folder }: World) {
-  const options = {
-    processingBin: BIN,
-    centre: 'MIZAN',
-    batchItems: 3,
-    testFiles: true,
-    railLinks: ['visa'],
-    protection: pans,
-  }
-  const log = createLogger({ level: 'silent' })
-  const common = { url, folder, log, nowMs: () => clock.now(), signal: new AbortController().signal }
-  const steps = [closeDayStep(), selectStep(options), writeStep(options), balanceStep()]
-  const fileOf = async (businessDate: CivilDate) => {
-    const [file] = await listFiles(client, { businessDate, direction: 'out', types: ['CTF'] })
-    if (file === undefined) throw new Error(`no file of ${businessDate}`)
-    return file
-  }
-  const bytesOf = async (date: CivilDate) => readFileSync(path.join(folder, (await fileOf(date)).path))
-  return {
-    async close(date: CivilDate) {
-      await askCutover(client, { date, byClock: date, by: 'test' })
-      const run = await runDays({ ...common, steps })
-      if (run.state !== 'closed') throw new Error(`${run.state}: ${run.stopped?.words}`)
-      return plainRecords(await bytesOf(date))
-    },
-    async view(date: CivilDate) {
-      const file = await fileOf(date)
-      return viewFile(contentOf(file, { client, folder, options }), file, { from: 1, limit: 1_000 })
-    },
-    async sameAgain(businessDate: CivilDate) {
-      const before = await bytesOf(businessDate)
-      rmSync(path.join(folder, (await fileOf(businessDate)).path))
-      for (const step of steps.slice(1)) await step.run({ ...common, businessDate, progress: () => undefined })
-      return before.equals(await bytesOf(businessDate))
-    },
-  }
-}
-
-const failed = (checks: readonly CheckResult[]) => checks.filter(({ ok }) => !ok).map(({ name }) => name)
 
 /** What the network settles of drafts: sales less credits. */
 function netOf(items: readonly NetworkTransaction[]): number {

@@ -6,7 +6,7 @@ import {
   disputeStates,
   listDisputes,
   readDispute,
-} from '../../store/clearing/network-disputes.ts'
+} from '../../store/clearing/network-dispute-read.ts'
 import { networkItemStates } from '../../store/clearing/network-items.ts'
 import { idCursor, instantOf, page, readCursor, rowsFor } from '../cursor.ts'
 import { ok, type Route, route } from '../route.ts'
@@ -131,6 +131,9 @@ export const networkClearingRoutes: readonly Route[] = [
             creditPiasters: Type.Integer(),
             debitPiasters: Type.Integer(),
             netPiasters: Type.Integer({ description: 'Above zero is due to us.' }),
+            detail: Type.Record(Type.String(), Type.String(), {
+              description: 'Everything else that the report says, by the names of its fields; amounts in piasters.',
+            }),
           }),
         ),
       }),

@@ -1,8 +1,13 @@
-import { chmod, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import type { ClearingFile } from '../../store/clearing/files.ts'
 import { CLEARING_FILE_MODE, CLEARING_FOLDER_MODE } from '../atomic-file.ts'
+import { ENCRYPTED_SUFFIX } from '../protection/files.ts'
+import { CLEAR_SUFFIX } from '../protection/keep-encrypted.ts'
 import { FileRefused } from './inspect.ts'
-import { type ReceiveContext, type Received, receiveNetworkFile } from './receive.ts'
+import { type Received, receiveNetworkFile } from './receive.ts'
+import type { ReceiveContext } from './receive-context.ts'
 
 /** What came of one file of the folder. */
 export type FolderOutcome =
@@ -23,38 +28,54 @@ export async function waitingFiles(folder: string): Promise<string[]> {
     .sort()
 }
 
+/** What receiving a folder needs beside. */
+export interface FolderContext extends ReceiveContext {
+  /** Keeps a file that holds card numbers under another name, encrypted, and removes it where it is. */
+  keep(file: string, target: string): Promise<void>
+}
+
 /**
- * Receives the files that wait in a folder, one after another. A file that is done goes to `done` (in production it is removed), one that is refused to
- * `rejected` with the reason beside it; a file that was begun before the program died is taken up again.
+ * Receives the files that wait in a folder, one after another. A file that is done is kept in `done`, one that is refused in
+ * `rejected` with the reason beside it, both encrypted: they hold card numbers. A file that was begun before the program died is
+ * taken up again.
  * @param folder such as `clearing/in`
  */
-export async function* receiveFolder(folder: string, context: ReceiveContext): AsyncGenerator<FolderOutcome> {
+export async function* receiveFolder(folder: string, context: FolderContext): AsyncGenerator<FolderOutcome> {
+  const [done, rejected] = [path.join(folder, 'done'), path.join(folder, 'rejected')]
+  for (const kept of [done, rejected]) await goOnKeeping(kept, context)
+  // A file that is done and not kept yet is one whose program died in between: it is answered as it was.
+  const acceptsAgain = ({ name }: ClearingFile) => !existsSync(path.join(done, name + ENCRYPTED_SUFFIX))
   for (const name of await waitingFiles(folder)) {
     context.signal?.throwIfAborted()
     const file = path.join(folder, name)
     try {
-      const received = await receiveNetworkFile(file, context)
-      // It holds card numbers in the clear: what is kept for good is the encrypted form that it came in.
-      if (context.isProduction) await rm(file)
-      else await moveTo(path.join(folder, 'done'), file, received.file.name)
+      const received = await receiveNetworkFile(file, { ...context, acceptsAgain })
+      await context.keep(file, path.join(done, received.file.name))
       yield { name, received }
     } catch (error) {
       if (!(error instanceof FileRefused)) throw error
-      const kept = await moveTo(path.join(folder, 'rejected'), file, name)
-      await writeFile(`${kept}.reason`, `${error.refusal}: ${error.message}\n`, { mode: CLEARING_FILE_MODE })
+      const target = await freeName(rejected, name)
+      await writeFile(`${target}.reason`, `${error.refusal}: ${error.message}\n`, { mode: CLEARING_FILE_MODE })
+      await context.keep(file, target)
       yield { name, refused: error }
     }
   }
 }
 
-/** Moves a file into a folder, under another name where its own is taken. @returns where it stands */
-async function moveTo(folder: string, file: string, name: string): Promise<string> {
+/** Encrypts what a program that died had begun to keep. */
+async function goOnKeeping(folder: string, context: FolderContext): Promise<void> {
+  for (const name of await readdir(folder).catch(() => [])) {
+    if (!name.endsWith(CLEAR_SUFFIX)) continue
+    await context.keep(path.join(folder, name), path.join(folder, name.slice(0, -CLEAR_SUFFIX.length)))
+  }
+}
+
+/** A name in a folder that no file has, with or without an ending. */
+async function freeName(folder: string, name: string): Promise<string> {
   await mkdir(folder, { recursive: true, mode: CLEARING_FOLDER_MODE })
-  const taken = new Set(await readdir(folder))
+  const taken = await readdir(folder)
   let free = name
-  for (let number = 2; taken.has(free); number++) free = `${name}.${number}`
-  const to = path.join(folder, free)
-  await chmod(file, CLEARING_FILE_MODE)
-  await rename(file, to)
-  return to
+  for (let number = 2; taken.some((one) => one === free || one.startsWith(`${free}.`)); number++)
+    free = `${name}-${number}`
+  return path.join(folder, free)
 }

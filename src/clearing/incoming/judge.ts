@@ -7,6 +7,7 @@ import {
   chargebackReversalCodes,
   type Earlier,
   firstCodes,
+  type Posting,
   type Presentment,
   reversalCodes,
 } from './presentment.ts'
@@ -72,6 +73,8 @@ export type Verdict =
       readonly action: 'post'
       readonly outcome: PostOutcome
       readonly match: Match | undefined
+      /** Of a credit that names its purchase: the row of the journal that took the money. */
+      readonly of?: Posting | undefined
       readonly flags: readonly Flag[]
     }
   /** A message posted it before: the item only says so. */
@@ -100,11 +103,11 @@ export function judge(item: Presentment, known: Known, policy: IncomingPolicy): 
     return duplicate(`an item of the same reference ${item.arn} came before`)
   }
   if (isOneOf(reversalCodes, code)) return judgeReversal(item, known)
-  if (isOneOf(chargebackReversalCodes, code)) return judgeRepresentment(known)
+  if (isOneOf(chargebackReversalCodes, code)) return judgeRepresentment(item, known)
   if (isOneOf(chargebackCodes, code)) {
     return exception('chargeback-received', 'a chargeback of what was never sent from here as an acquirer')
   }
-  if (item.usage !== '1') return judgeRepresentment(known)
+  if (item.usage !== '1') return judgeRepresentment(item, known)
   return code === '06' ? judgeCredit(item, known, policy) : judgeDebit(item, known, policy)
 }
 
@@ -115,8 +118,7 @@ function faultOf(item: Presentment, known: Known): Verdict | undefined {
     return exception('unknown-code', `transaction code ${item.transactionCode} is not one that is known here`)
   }
   if (!known.card) return exception('unknown-card', 'the card is not one of ours')
-  if (item.currency !== EGP)
-    return exception('currency', `the amount is in currency ${item.currency || '(none)'}, accounts are in ${EGP}`)
+  if (item.currency !== EGP) return exception('currency', notInPounds(item.currency))
   if (!Number.isSafeInteger(item.amountPiasters) || item.amountPiasters <= 0)
     return exception('bad-amount', 'the amount must be above zero')
   if (item.purchaseDate === undefined) return exception('bad-date', 'the purchase date is none')
@@ -124,6 +126,11 @@ function faultOf(item: Presentment, known: Known): Verdict | undefined {
     return exception('bad-amount', `clearing ${item.clearing.sequence} of ${item.clearing.count} cannot be`)
   }
   return undefined
+}
+
+/** Why an amount cannot be posted that is not in pounds. */
+export function notInPounds(currency: string): string {
+  return `the amount is in currency ${currency || '(none)'}, accounts are in ${EGP}`
 }
 
 function judgeDebit(item: Presentment, known: Known, policy: IncomingPolicy): Verdict {
@@ -141,8 +148,9 @@ function judgeDebit(item: Presentment, known: Known, policy: IncomingPolicy): Ve
     const words = `authorization ${candidate.id} was reversed before it was presented`
     return exception('authorization-reversed', words, match, [...flags, 'dispute-right'])
   }
-  const isPosted = hold === undefined || (hold.ending === 'captured' && candidate.cleared.length === 0)
-  if (isPosted) {
+  // A message may have told of it after the hold's time: that was posted without the hold, and is posted all the same.
+  const isOver = hold?.ending === 'captured' || (hold?.ending === 'expired' && postedPiasters > 0)
+  if (hold === undefined || (isOver && candidate.cleared.length === 0)) {
     if (postedPiasters === item.amountPiasters) return { action: 'settled', match, flags }
     const words = `${item.amountPiasters} piasters were presented, messages posted ${postedPiasters}`
     return exception('amount-differs', words, match, [...flags, 'dispute-right'])
@@ -184,22 +192,35 @@ function judgeForced(item: Presentment, flags: readonly Flag[], { forcePostMaxPi
   return exception('no-authorization', words, undefined, marked)
 }
 
-/** A credit names its purchase where the network's identifier does: the rules of a return then hold it to that. */
+/**
+ * A credit names its purchase where the network's identifier does: the rules of a return then hold it to that, so that what
+ * was reversed, refunded or credited by a dispute does not come back once more.
+ */
 function judgeCredit(item: Presentment, known: Known, policy: IncomingPolicy): Verdict {
   const flags = lateFlags(item, known, policy)
-  const refunds = known.candidates.filter(({ transactionType }) => transactionType === '20')
-  const told = refunds.find((one) => one.cleared.length === 0 && isSameCredit(item, one))
+  const named = known.candidates.filter((one) => isOneTransaction(item, one))
+  const told = named.find(
+    ({ transactionType, cleared, postedPiasters }) =>
+      transactionType === '20' && cleared.length === 0 && postedPiasters === item.amountPiasters,
+  )
   if (told !== undefined) {
     return { action: 'settled', match: { candidate: told, rule: 'transaction-id', confidence: 100 }, flags }
   }
-  return { action: 'post', outcome: 'credit', match: undefined, flags }
+  const purchase = named.find(({ transactionType }) => transactionType !== '20')
+  if (purchase === undefined) return { action: 'post', outcome: 'credit', match: undefined, flags }
+  const match = { candidate: purchase, rule: 'transaction-id', confidence: 100 } as const
+  const postings =
+    purchase.hold === undefined ? [{ ...purchase, piasters: purchase.postedPiasters }] : purchase.captures
+  const of = postings.find(({ piasters }) => piasters === item.amountPiasters) ?? postings.at(-1)
+  if (of !== undefined) return { action: 'post', outcome: 'credit', match, of, flags }
+  // Nothing was taken for it yet, or ever: what is credited is then a gift of the acquirer's.
+  if (purchase.hold?.ending === undefined) return { action: 'post', outcome: 'credit', match: undefined, flags }
+  const words = `authorization ${purchase.id} is over (${purchase.hold.ending}), and nothing was taken for it`
+  return exception('authorization-reversed', words, match, [...flags])
 }
 
-function isSameCredit(
-  { transactionId, amountPiasters }: Presentment,
-  { networkReference, postedPiasters }: Candidate,
-): boolean {
-  return /[1-9]/.test(transactionId) && transactionId === networkReference && amountPiasters === postedPiasters
+function isOneTransaction({ transactionId }: Presentment, { networkReference }: Candidate): boolean {
+  return /[1-9]/.test(transactionId) && transactionId === networkReference
 }
 
 /** Money goes back only where the presentment is found that it names. */
@@ -216,11 +237,17 @@ function judgeReversal(item: Presentment, { earlier }: Known): Verdict {
   return { action: 'reverse', of }
 }
 
-function judgeRepresentment({ earlier }: Known): Verdict {
-  const of = earlier.find(({ disputeId }) => disputeId !== undefined)
-  if (of?.disputeId === undefined)
-    return exception('representment-without-dispute', 'no open dispute has this reference')
-  return { action: 'represent', of, disputeId: of.disputeId }
+/** A dispute is answered once, by its own amount: another one is for people. */
+function judgeRepresentment({ amountPiasters, arn }: Presentment, { earlier }: Known): Verdict {
+  const of = earlier.find(({ dispute }) => dispute !== undefined)
+  if (of?.dispute === undefined) return exception('representment-without-dispute', 'no open dispute has this reference')
+  const { id, state, amountPiasters: disputed } = of.dispute
+  if (state === 'represented') return duplicate(`dispute ${id} of reference ${arn} was answered before`)
+  if (disputed !== amountPiasters) {
+    const words = `dispute ${id} is of ${disputed} piasters, ${amountPiasters} were presented again`
+    return exception('amount-differs', words)
+  }
+  return { action: 'represent', of, disputeId: id }
 }
 
 function lateFlags(

@@ -3,10 +3,10 @@ import type { Queryable } from '../../store/access-pool.ts'
 import { noteFileEvent } from '../../store/clearing/file-events.ts'
 import { moveFile } from '../../store/clearing/files.ts'
 import { addReturn, addTotal, outgoingFileOf } from '../../store/clearing/network-files.ts'
-import { noteFeePosted, type OpenItem, openItems } from '../../store/clearing/network-outcomes.ts'
+import { noteReferenceOutcome, type OpenItem, openItems } from '../../store/clearing/network-outcomes.ts'
 import { awaitPostings, type Posting, requestPostings } from '../../store/clearing/postings.ts'
 import type { Client } from '../../store/connection.ts'
-import { represent } from './disputes.ts'
+import { type PostingWait, represent } from './disputes.ts'
 import type { Acknowledgement, Incoming } from './transaction.ts'
 
 /** Fees and representments that are posted in one go. */
@@ -49,43 +49,41 @@ async function acknowledge(client: Queryable, said: Acknowledgement, actor: stri
 }
 
 /** Posts fees and representments that a file brought; what was posted before a crash is found again by its reference. */
-export async function postOthers(
-  client: Client,
-  fileId: number,
-  options: { readonly stallMs: number; readonly signal?: AbortSignal | undefined; readonly actor: string },
-): Promise<void> {
-  const open = (await openItems(client, fileId, AT_ONCE)).filter(
-    ({ postingReference }) => postingReference !== undefined,
-  )
-  for (const item of open) {
-    if (item.outcome === 'fee') await postFee(client, fileId, item, options)
-    else await represent(client, fileId, item, options)
+export async function postOthers(client: Client, fileId: number, wait: PostingWait): Promise<void> {
+  for (;;) {
+    const open = await openItems(client, fileId, AT_ONCE)
+    const fees = open.filter(({ outcome }) => outcome === 'fee')
+    await postFees(client, fileId, fees, wait)
+    for (const item of open) if (item.outcome !== 'fee') await represent(client, fileId, item, wait)
+    if (open.length < AT_ONCE) return
   }
 }
 
-async function postFee(
+/** All are asked for before one is waited for: the writer takes many into a commit. */
+async function postFees(
   client: Client,
   fileId: number,
-  { number, transactionCode, amountPiasters, postingReference: reference = '' }: OpenItem,
-  {
-    stallMs,
-    signal,
-    actor,
-  }: { readonly stallMs: number; readonly signal?: AbortSignal | undefined; readonly actor: string },
+  fees: readonly OpenItem[],
+  { stallMs, signal, actor, today }: PostingWait,
 ): Promise<void> {
-  if (amountPiasters === 0) {
-    await noteFeePosted(client, fileId, number, undefined)
-    return
+  const wait = { stallMs, ...(signal === undefined ? {} : { signal }) }
+  const asked: { readonly item: OpenItem; readonly commands: number }[] = []
+  for (const item of fees) {
+    const postings = item.amountPiasters === 0 ? [] : [feePosting(item)]
+    const request = { reference: item.postingReference, requestedBy: actor, postings }
+    asked.push({ item, commands: await requestPostings(client, request) })
   }
+  for (const { item, commands } of asked) {
+    const { journalIds } = await awaitPostings(client, { reference: item.postingReference, commands }, wait)
+    await noteReferenceOutcome(client, fileId, item.number, { state: 'matched', journalId: journalIds[0], today })
+  }
+}
+
+/** 10 is collected from us, 20 paid to us. */
+function feePosting({ transactionCode, amountPiasters }: OpenItem): Posting {
   const network = moneyAccount('schemeClearing', 0)
   const fees = moneyAccount('networkAndBankFees', 0)
-  // 10 is collected from us, 20 paid to us.
-  const posting: Posting =
-    transactionCode === '10'
-      ? { kind: 'networkFee', debit: fees, credit: network, amountPiasters }
-      : { kind: 'networkIncome', debit: network, credit: fees, amountPiasters }
-  const commands = await requestPostings(client, { reference, requestedBy: actor, postings: [posting] })
-  const wait = { stallMs, ...(signal === undefined ? {} : { signal }) }
-  const { journalIds } = await awaitPostings(client, { reference, commands }, wait)
-  await noteFeePosted(client, fileId, number, journalIds[0])
+  return transactionCode === '10'
+    ? { kind: 'networkFee', debit: fees, credit: network, amountPiasters }
+    : { kind: 'networkIncome', debit: network, credit: fees, amountPiasters }
 }

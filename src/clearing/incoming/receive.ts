@@ -1,7 +1,7 @@
+import { createHash } from 'node:crypto'
 import path from 'node:path'
-import { type CivilDate, formatDate } from '../../calendar.ts'
+import { formatDate } from '../../calendar.ts'
 import { MizanError } from '../../errors.ts'
-import type { Queryable } from '../../store/access-pool.ts'
 import { type ClearingFile, fileName, moveFile, registerFile } from '../../store/clearing/files.ts'
 import {
   giveReceiving,
@@ -12,42 +12,14 @@ import {
   noteRefusal,
   takeReceiving,
 } from '../../store/clearing/network-files.ts'
-import { addItems } from '../../store/clearing/network-items.ts'
-import { type ItemTotals, itemTotals, lastItem, noteOutcomes } from '../../store/clearing/network-outcomes.ts'
-import type { Client } from '../../store/connection.ts'
-import { readClearingFile } from '../records/file-reader.ts'
-import { judgeChunk } from './chunk.ts'
+import { type ItemTotals, itemTotals } from '../../store/clearing/network-outcomes.ts'
+import { whole } from '../../store/clearing/whole.ts'
 import { chunksOf, FileRefused, type Inspected, inspectFile } from './inspect.ts'
-import type { IncomingPolicy } from './judge.ts'
-import { keepOthers, postOthers } from './others.ts'
-import { type Incoming, incomingOf } from './transaction.ts'
+import { processItems } from './items.ts'
+import type { ReceiveContext } from './receive-context.ts'
 
-/** What receiving needs. */
-export interface ReceiveContext {
-  /** Of the application's role; used for nothing else meanwhile. */
-  readonly client: Client
-  readonly policy: IncomingPolicy
-  /** Business date of now. */
-  readonly today: CivilDate
-  /** Identifier of this centre in the network's files. */
-  readonly processingBin: string
-  /** Whether test files are refused. */
-  readonly isProduction: boolean
-  /** Transactions in a batch of our own files: what a returned item is found by. */
-  readonly batchItems: number
-  /** Who receives, up to 64 characters. */
-  readonly actor: string
-  /**
-   * Whether the same file under the same name, given again when it is done, is answered as it was: whoever hands files on may
-   * not know what came of one.
-   */
-  readonly acceptsAgain?: boolean | undefined
-  /** How long the writers may carry out nothing before it is given up; the file goes on later from where it stands. */
-  readonly stallMs: number
-  readonly signal?: AbortSignal | undefined
-  panIndexOf(pan: string): string
-  onProgress?(done: number, total: number): void
-}
+/** Characters of the name under which a file came that are kept. */
+const SOURCE_MAX = 200
 
 /** What came of a file. */
 export interface Received {
@@ -58,9 +30,6 @@ export interface Received {
   /** Whether it had been begun before. */
   readonly resumed: boolean
 }
-
-/** Transactions that are judged and posted together: memory is bounded by it. */
-const CHUNK = 500
 
 /**
  * Receives a clearing file of the network: reads it whole and finds it in order, registers it, then deals with its
@@ -108,7 +77,6 @@ async function inspect(file: string, context: ReceiveContext): Promise<Inspected
 }
 
 async function factsOf(file: string): Promise<{ bytes: number; sha256: Buffer }> {
-  const { createHash } = await import('node:crypto')
   const hash = createHash('sha256')
   let bytes = 0
   for await (const chunk of chunksOf(file)) {
@@ -123,12 +91,12 @@ async function register(
   context: ReceiveContext,
 ): Promise<{ file: ClearingFile; resumed: boolean }> {
   const { client, actor } = context
-  const refusal = await inOne(client, async () => {
+  const refusal = await whole(client, async () => {
     await lockNetworkFiles(client)
     const known = await networkFileByHash(client, inspected.sha256)
     if (known?.state === 'received') return { file: known, resumed: true }
-    const isSame = context.acceptsAgain === true && known?.totals.source === inspected.name
-    if (known !== undefined && isSame) return { file: known, resumed: true }
+    const isSame = known?.totals.source === inspected.name.slice(0, SOURCE_MAX)
+    if (known !== undefined && isSame && context.acceptsAgain?.(known) === true) return { file: known, resumed: true }
     const refused = known === undefined ? await refusalOf(inspected, context) : repeated(inspected, known.name)
     if (refused !== undefined) {
       const { name, bytes, sha256 } = inspected
@@ -139,7 +107,7 @@ async function register(
     const key = { direction: 'in', type: 'ITF', institution, businessDate, cycle: 1, sequence } as const
     const name = fileName(key)
     const { bytes, sha256, records, transactions: items, grossPiasters } = inspected
-    const totals = { source: inspected.name.slice(0, 200), monetary: inspected.monetary, isTest }
+    const totals = { source: inspected.name.slice(0, SOURCE_MAX), monetary: inspected.monetary, isTest }
     const content = { bytes, sha256, records, items, grossPiasters, totals }
     const made = { ...key, name, path: `in/done/${name}`, state: 'received', content } as const
     return { file: await registerFile(client, made, actor), resumed: false }
@@ -179,65 +147,4 @@ async function refusalOf(inspected: Inspected, context: ReceiveContext): Promise
 
 function repeated({ name }: Inspected, before: string): FileRefused {
   return new FileRefused('repeated', `${name} came before, as ${before}`)
-}
-
-async function processItems(
-  path_: string,
-  inspected: Inspected,
-  file: ClearingFile,
-  context: ReceiveContext,
-): Promise<void> {
-  const { client } = context
-  await finish(file.id, context)
-  let done = await lastItem(client, file.id)
-  let waiting: Incoming[] = []
-  const flush = async (all: boolean) => {
-    while (waiting.length >= CHUNK || (all && waiting.length > 0)) {
-      const taken = await processChunk(waiting.slice(0, CHUNK), file.id, context)
-      done = waiting[taken - 1]?.number ?? done
-      waiting = waiting.slice(taken)
-      context.onProgress?.(done, inspected.transactions)
-    }
-  }
-  for await (const entries of readClearingFile(chunksOf(path_), { file: inspected.name })) {
-    context.signal?.throwIfAborted()
-    for (const entry of entries) {
-      if (entry.kind === 'transaction' && entry.number > done) waiting.push(incomingOf(entry, inspected.date))
-    }
-    await flush(false)
-  }
-  await flush(true)
-}
-
-/** @returns how many of the chunk were dealt with: at least one */
-async function processChunk(chunk: readonly Incoming[], fileId: number, context: ReceiveContext): Promise<number> {
-  const { client, actor, today, policy } = context
-  const panIndexOf = (pan: string) => context.panIndexOf(pan)
-  const { items, taken } = await judgeChunk(chunk, { client, fileId, today, policy, panIndexOf })
-  await inOne(client, async () => {
-    await addItems(client, items, actor)
-    await keepOthers(client, chunk.slice(0, taken), fileId, context)
-  })
-  await finish(fileId, context)
-  return taken
-}
-
-/** Waits for the postings that are under way, and asks for those that are no household's. */
-async function finish(fileId: number, context: ReceiveContext): Promise<void> {
-  const { client, stallMs, signal, actor } = context
-  await postOthers(client, fileId, { stallMs, signal, actor })
-  await noteOutcomes(client, fileId, { stallMs, signal })
-}
-
-/** One transaction, rolled back when the work fails. */
-export async function inOne<T>(client: Queryable, work: () => Promise<T>): Promise<T> {
-  await client.query('begin')
-  try {
-    const result = await work()
-    await client.query('commit')
-    return result
-  } catch (error) {
-    await client.query('rollback').catch(() => undefined)
-    throw error
-  }
 }

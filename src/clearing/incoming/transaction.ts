@@ -1,5 +1,6 @@
 import { addDays, type CivilDate } from '../../calendar.ts'
 import { MizanError } from '../../errors.ts'
+import type { NewNetworkTotal, NewReturn } from '../../store/clearing/network-files.ts'
 import { luhnDigit } from '../records/arn.ts'
 import { draftCodes } from '../records/base2.ts'
 import type { ClearingTransaction } from '../records/file-reader.ts'
@@ -29,19 +30,7 @@ export type Incoming =
   | ({ readonly kind: 'unreadable'; readonly words: string } & IncomingTransaction)
 
 /** A total of the network's own (TC 46). Amounts in minor units. */
-export interface NetworkTotal {
-  readonly report: 'V2' | 'V4'
-  readonly settlementDate: CivilDate | undefined
-  readonly mode: string
-  readonly amountType: string
-  readonly currency: string
-  readonly items: bigint
-  readonly creditPiasters: bigint
-  readonly debitPiasters: bigint
-  /** Above zero is due to us. */
-  readonly netPiasters: bigint
-  readonly detail: Readonly<Record<string, string>>
-}
+export type NetworkTotal = Omit<NewNetworkTotal, 'fileId' | 'number'>
 
 /** What the network says of a file or batch of ours (TC 44). */
 export interface Acknowledgement {
@@ -55,14 +44,7 @@ export interface Acknowledgement {
 }
 
 /** An item of ours that came back (TC 01 to 03). */
-export interface ReturnedItem {
-  readonly transactionCode: string
-  readonly batchDate: CivilDate | undefined
-  readonly batchNumber: number
-  readonly itemNumber: number
-  readonly reasons: readonly string[]
-  readonly piasters: number
-}
+export type ReturnedItem = Omit<NewReturn, 'fileId' | 'number'>
 
 /** Days after the file's date that a purchase may be dated: none but for clocks. */
 const FUTURE_DAYS = 1
@@ -212,7 +194,10 @@ function totalOf(transaction: ClearingTransaction, bare: IncomingTransaction, fi
   return { kind: 'total', ...bare, total: detailTotal(head, amounts, fileDate) }
 }
 
-/** Part 1 has up to six signed amounts; the first two are what was cleared and what is settled of it. */
+/**
+ * Part 1 has two counts and six signed amounts, whose meaning goes by the report: the first of each is what the total is
+ * of; all that say something are kept.
+ */
 function detailTotal(head: ClearingRecord, amounts: ClearingRecord, fileDate: CivilDate): NetworkTotal {
   const net = signed(amounts.amount('amount1'), amounts.text('amount1Sign'))
   return {
@@ -225,8 +210,42 @@ function detailTotal(head: ClearingRecord, amounts: ClearingRecord, fileDate: Ci
     creditPiasters: net > 0n ? net : 0n,
     debitPiasters: net < 0n ? -net : 0n,
     netPiasters: net,
-    detail: { chargeType: head.text('chargeType'), reversal: head.text('reversalIndicator') },
+    detail: { ...dimensionsOf(head), ...figuresOf(amounts) },
   }
+}
+
+/** What a V4 total is by; what is blank or zeros is left out. */
+const dimensions = [
+  'reportId',
+  'reportIdSuffix',
+  'fundsTransferSre',
+  'settlementService',
+  'clearingCurrency',
+  'chargeType',
+  'businessTransactionType',
+  'businessTransactionCycle',
+  'reversalIndicator',
+  'returnIndicator',
+  'jurisdiction',
+  'feeLevelDescriptor',
+  'creditDebitNet',
+  'summaryLevel',
+] as const
+
+function dimensionsOf(head: ClearingRecord): Record<string, string> {
+  return Object.fromEntries(dimensions.map((name) => [name, head.text(name)]).filter(([, text]) => !/^0*$/.test(text ?? '')))
+}
+
+/** Counts, and amounts in minor units with a minus where they are debits; zeros are left out. */
+function figuresOf(amounts: ClearingRecord): Record<string, string> {
+  const counts = ['count1', 'count2'].map((name) => [name, amounts.amount(name)] as const)
+  const sums = [1, 2, 3, 4, 5, 6].map((number) => {
+    const name = `amount${number}`
+    return [name, signed(amounts.amount(name), amounts.text(`${name}Sign`))] as const
+  })
+  return Object.fromEntries(
+    [...counts, ...sums].filter(([, value]) => value !== 0n).map(([name, value]) => [name, String(value)]),
+  )
 }
 
 function signed(amount: bigint, sign: string): bigint {

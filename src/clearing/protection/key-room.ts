@@ -20,6 +20,8 @@ export interface KeyRoom {
   incomingRecipients(): readonly Numbered<Recipient>[]
   /** For whom files of a partner are encrypted: its newest certificate, and ours. @throws MizanError CRYPTO_REFUSED */
   encryptionFor(partner: string): readonly Numbered<{ readonly certificate: Certificate }>[]
+  /** With what files are encrypted that are kept here. @throws MizanError CRYPTO_REFUSED with the way out */
+  encryptionForUs(): Certificate
   /** Numbers of the keys that an encrypted file names. */
   numbersOf(named: readonly RecipientName[]): number[]
   /** Certificates that may have signed what a partner sends. */
@@ -80,6 +82,14 @@ function keyRoomOf(keys: readonly ClearingKey[], { seal, nowMs, isProduction }: 
       }
       const ours = newest(OWN, 'encrypt')
       return [theirs, ...(ours === undefined ? [] : [ours])].map(numbered)
+    },
+    encryptionForUs() {
+      const ours = newest(OWN, 'encrypt')
+      if (ours !== undefined) return readCertificate(ours.certificate)
+      throw new MizanError(
+        'CRYPTO_REFUSED',
+        'there is no key of ours to encrypt with: mizan clearing keys make encrypt',
+      )
     },
     numbersOf(named) {
       const known = keys.filter(({ purpose }) => purpose === 'encrypt').map(numbered)

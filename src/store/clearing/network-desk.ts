@@ -131,6 +131,8 @@ export interface ListedTotal {
   readonly creditPiasters: number
   readonly debitPiasters: number
   readonly netPiasters: number
+  /** Everything else that the report says, by the names of its fields. */
+  readonly detail: Readonly<Record<string, string>>
 }
 
 /** What the network says that it settles, the newest file first. */
@@ -147,9 +149,10 @@ export async function listNetworkTotals(client: Queryable, limit: number): Promi
     credit_piasters: string
     debit_piasters: string
     net_piasters: string
+    detail: Record<string, string>
   }>(
     `select f.name as file, t.number, t.report, t.settlement_date, t.mode, t.amount_type, t.currency, t.items,
-            t.credit_piasters, t.debit_piasters, t.net_piasters
+            t.credit_piasters, t.debit_piasters, t.net_piasters, t.detail
      from network_total t join clearing_file f on f.id = t.file_id order by t.file_id desc, t.number limit $1`,
     [limit],
   )
@@ -165,5 +168,6 @@ export async function listNetworkTotals(client: Queryable, limit: number): Promi
     creditPiasters: Number(row.credit_piasters),
     debitPiasters: Number(row.debit_piasters),
     netPiasters: Number(row.net_piasters),
+    detail: row.detail,
   }))
 }

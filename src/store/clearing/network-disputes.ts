@@ -5,71 +5,15 @@ import { EGP } from '../../money.ts'
 import type { Queryable } from '../access-pool.ts'
 import { type NewCommand, requestCommand } from '../command-requests.ts'
 import type { Client } from '../connection.ts'
+import {
+  type Dispute,
+  type DisputeRow,
+  type DisputeState,
+  disputeColumns,
+  disputeOf,
+  readDispute,
+} from './network-dispute-read.ts'
 import { requestPostings } from './postings.ts'
-
-/**
- * A dispute is `raised`, and its chargeback waits; `sent` when that stands in a file to the network; `represented` when the acquirer presented the item again; and ends
- * `accepted` (the household keeps its money) or `lost` (what it was credited is taken back).
- */
-export const disputeStates = ['raised', 'sent', 'represented', 'accepted', 'lost'] as const
-export type DisputeState = (typeof disputeStates)[number]
-
-/** A dispute of an item that the network presented. */
-export interface Dispute {
-  readonly id: number
-  readonly fileId: number
-  readonly number: number
-  readonly lane: number
-  readonly householdId: number
-  readonly cardId: number
-  readonly arn: string
-  readonly transactionCode: string
-  readonly amountPiasters: number
-  readonly reasonCode: string
-  readonly reason: string
-  readonly posted: boolean
-  readonly state: DisputeState
-  readonly credited: boolean
-  readonly raisedBy: string
-  readonly approvedBy: string
-  readonly raisedAtMs: number
-  readonly respondBy: string
-  readonly endedAtMs: number | undefined
-}
-
-/** What happened to a dispute. */
-export interface DisputeEvent {
-  readonly event: string
-  readonly actor: string
-  readonly detail: string | undefined
-  readonly postedIds: readonly number[]
-  readonly atMs: number
-}
-
-interface Row {
-  readonly id: string
-  readonly file_id: string
-  readonly number: number
-  readonly lane: number
-  readonly household_id: string
-  readonly card_id: string
-  readonly arn: string
-  readonly transaction_code: string
-  readonly amount_piasters: string
-  readonly reason_code: string
-  readonly reason: string
-  readonly posted: boolean
-  readonly state: DisputeState
-  readonly credited: boolean
-  readonly raised_by: string
-  readonly approved_by: string
-  readonly raised_at: Date
-  readonly respond_by: string
-  readonly ended_at: Date | null
-}
-
-const columns = `id, file_id, number, lane, household_id, card_id, arn, transaction_code, amount_piasters, reason_code, reason,
-  posted, state, credited, raised_by, approved_by, raised_at, respond_by, ended_at`
 
 /** What is asked for when a dispute is raised. */
 export interface NewDispute {
@@ -128,15 +72,21 @@ export async function raiseDispute(client: Client, wanted: NewDispute): Promise<
   if (item === undefined) throw new MizanError('NOT_FOUND', `file ${fileId} has no item ${number}`)
   requireDisputable(item, fileId, number)
   const amount = wanted.amountPiasters ?? Number(item.amount_piasters)
-  if (amount > Number(item.amount_piasters)) throw new MizanError('BAD_INPUT', 'more than the item cannot be disputed')
+  if (amount <= 0 || amount > Number(item.amount_piasters)) {
+    throw new MizanError(
+      'BAD_INPUT',
+      `what is disputed is more than nothing, and no more than the item's ${item.amount_piasters} piasters`,
+    )
+  }
   const code = `1${item.transaction_code[1]}`
   const posted = item.posted_id !== null
+  if (posted) await requireOutstanding(client, { fileId, number, amountPiasters: amount })
   const respondBy = formatDate(addDays(businessDate, RESPONSE_DAYS))
-  const added = await client.query<Row>(
+  const added = await client.query<DisputeRow>(
     `insert into dispute (file_id, number, lane, household_id, card_id, arn, transaction_code, amount_piasters, reason_code,
        reason, posted, state, raised_by, approved_by, raised_at, respond_by)
      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'raised', $12, $13, $14, $15)
-     on conflict (file_id, number) do nothing returning ${columns}`,
+     on conflict (file_id, number) do nothing returning ${disputeColumns}`,
     [
       fileId,
       number,
@@ -211,6 +161,27 @@ function requireDisputable(item: ItemRow, fileId: number, number: number): void 
   }
 }
 
+/**
+ * What came back to its household by a reversal or a refund is not paid to it once more.
+ * @throws MizanError CONFLICT
+ */
+async function requireOutstanding(
+  client: Queryable,
+  { fileId, number, amountPiasters }: Pick<Dispute, 'fileId' | 'number' | 'amountPiasters'>,
+): Promise<void> {
+  const { rows } = await client.query<{ left: string | null }>('select disputable_amount($1, $2) as left', [
+    fileId,
+    number,
+  ])
+  const left = Number(rows[0]?.left ?? 0)
+  if (left >= amountPiasters) return
+  const what = `${amountPiasters} piasters of item ${number} of file ${fileId}`
+  throw new MizanError(
+    'CONFLICT',
+    `${what}: a reversal or a refund gave back all but ${left}, and they are not paid twice`,
+  )
+}
+
 /** The account of the network that holds an item's money: that of its posting, else that of its acquirer. */
 export async function schemeAccountOf(
   client: Queryable,
@@ -268,6 +239,7 @@ export async function moveDispute(
     )
   }
   const moves = posted && (what === 'lose' ? credited : !credited)
+  if (moves && what !== 'lose') await requireOutstanding(client, dispute)
   if (moves) {
     const detail = { dispute: id, piasters: amountPiasters, what }
     return { lane, householdId, kind: 'dispute-credit', detail }
@@ -297,73 +269,4 @@ export async function requestDisputeMove(
         requestedBy: by.actor.slice(0, 64),
         idempotencyKey: `dispute:${id}:${what}:${by.nowMs}`,
       })
-}
-
-/** @throws MizanError NOT_FOUND */
-export async function readDispute(client: Queryable, id: number): Promise<Dispute> {
-  const { rows } = await client.query<Row>(`select ${columns} from dispute where id = $1`, [id])
-  const [row] = rows
-  if (row === undefined) throw new MizanError('NOT_FOUND', `there is no dispute ${id}`)
-  return disputeOf(row)
-}
-
-/** Disputes, the newest first. */
-export async function listDisputes(
-  client: Queryable,
-  filter: {
-    readonly state?: DisputeState | undefined
-    readonly householdId?: number | undefined
-    readonly beforeId?: number | undefined
-    readonly limit: number
-  },
-): Promise<Dispute[]> {
-  const { rows } = await client.query<Row>(
-    `select ${columns} from dispute
-     where ($1::text is null or state = $1) and ($2::bigint is null or household_id = $2) and ($3::bigint is null or id < $3)
-     order by id desc limit $4`,
-    [filter.state ?? null, filter.householdId ?? null, filter.beforeId ?? null, filter.limit],
-  )
-  return rows.map(disputeOf)
-}
-
-/** What happened to a dispute, oldest first. */
-export async function disputeEvents(client: Queryable, id: number): Promise<DisputeEvent[]> {
-  const { rows } = await client.query<{
-    event: string
-    actor: string
-    detail: string | null
-    posted_ids: string[]
-    at: Date
-  }>('select event, actor, detail, posted_ids, at from dispute_event where dispute_id = $1 order by id limit 100', [id])
-  return rows.map(({ event, actor, detail, posted_ids: ids, at }) => ({
-    event,
-    actor,
-    detail: detail ?? undefined,
-    postedIds: ids.map(Number),
-    atMs: at.getTime(),
-  }))
-}
-
-function disputeOf(row: Row): Dispute {
-  return {
-    id: Number(row.id),
-    fileId: Number(row.file_id),
-    number: row.number,
-    lane: row.lane,
-    householdId: Number(row.household_id),
-    cardId: Number(row.card_id),
-    arn: row.arn,
-    transactionCode: row.transaction_code,
-    amountPiasters: Number(row.amount_piasters),
-    reasonCode: row.reason_code,
-    reason: row.reason,
-    posted: row.posted,
-    state: row.state,
-    credited: row.credited,
-    raisedBy: row.raised_by,
-    approvedBy: row.approved_by,
-    raisedAtMs: row.raised_at.getTime(),
-    respondBy: row.respond_by,
-    endedAtMs: row.ended_at?.getTime(),
-  }
 }

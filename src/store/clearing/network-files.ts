@@ -91,7 +91,7 @@ export async function noteRefusal(
   )
 }
 
-/** A total of the network, as it is kept. */
+/** A total of the network, as it is kept. Amounts in minor units. */
 export interface NewNetworkTotal {
   readonly fileId: number
   readonly number: number
@@ -103,6 +103,7 @@ export interface NewNetworkTotal {
   readonly items: bigint
   readonly creditPiasters: bigint
   readonly debitPiasters: bigint
+  /** Above zero is due to us. */
   readonly netPiasters: bigint
   readonly detail: Readonly<Record<string, string>>
 }

@@ -1,5 +1,6 @@
-import { type CivilDate, formatDate, parseDate } from '../../calendar.ts'
+import { type CivilDate, formatDate } from '../../calendar.ts'
 import type { Queryable } from '../access-pool.ts'
+import type { KnownCard } from './network-candidates.ts'
 
 /** What becomes of a transaction of an incoming file. `noted` are those that move no money: totals, acknowledgements. */
 export const networkItemStates = [
@@ -14,34 +15,37 @@ export const networkItemStates = [
 ] as const
 export type NetworkItemState = (typeof networkItemStates)[number]
 
-/** A card as an incoming file needs it. */
-export interface KnownCard {
-  readonly lane: number
-  readonly id: number
-  readonly householdId: number
-  readonly panMasked: string
-}
-
-/** A row of the register of incoming transactions, before anything is posted for it. */
-export interface NewNetworkItem {
-  readonly fileId: number
-  readonly number: number
-  readonly record: number
+/** What a transaction of the network's files says. */
+export interface PresentedFields {
   readonly transactionCode: string
+  /** 1 for the first presentment, 2 for one that answers a chargeback. */
   readonly usage: string
+  /** Acquirer reference number, 23 digits, or ''. */
   readonly arn: string
-  readonly card: KnownCard | undefined
-  /** Of a card that is not known. */
-  readonly panMasked: string
+  /** The network's transaction identifier, 15 digits, or ''. */
   readonly transactionId: string
+  /** Six characters, or ''. */
   readonly authorizationCode: string
+  /** Film locator of the ARN: the last eleven digits of the RRN, where the acquirer puts it there. */
   readonly rrn: string
   readonly terminal: string
   readonly acceptor: string
   readonly mcc: string
+  /** In the account's currency. */
   readonly amountPiasters: number
   readonly currency: string
+  /** Undefined when it is no date. */
   readonly purchaseDate: CivilDate | undefined
+}
+
+/** A row of the register of incoming transactions, before anything is posted for it. */
+export interface NewNetworkItem extends PresentedFields {
+  readonly fileId: number
+  readonly number: number
+  readonly record: number
+  readonly card: KnownCard | undefined
+  /** Of a card that is not known. */
+  readonly panMasked: string
   readonly clearingSequence: number
   readonly clearingCount: number
   readonly reasonCode: string
@@ -59,189 +63,6 @@ export interface NewNetworkItem {
   readonly businessDate: CivilDate | undefined
   /** The command that posts it. */
   readonly command: Readonly<Record<string, unknown>> | undefined
-}
-
-/** Cards by the keyed hashes of their numbers. */
-export async function cardsByIndex(client: Queryable, panIndexes: readonly string[]): Promise<Map<string, KnownCard>> {
-  const { rows } = await client.query<{
-    pan_index: Buffer
-    lane: number
-    id: string
-    household_id: string
-    pan_masked: string
-  }>('select pan_index, lane, id, household_id, pan_masked from card where pan_index = any ($1)', [
-    panIndexes.map((index) => Buffer.from(index, 'latin1')),
-  ])
-  return new Map(
-    rows.map((row) => [
-      row.pan_index.toString('latin1'),
-      { lane: row.lane, id: Number(row.id), householdId: Number(row.household_id), panMasked: row.pan_masked },
-    ]),
-  )
-}
-
-/** What the journal has of an authorization that a presentment may be of. */
-export interface CandidateRow {
-  readonly cardId: number
-  readonly id: number
-  readonly businessDate: CivilDate
-  readonly date: CivilDate
-  readonly mti: string
-  readonly transactionType: string
-  readonly networkReference: string
-  readonly rrn: string
-  readonly terminal: string
-  readonly acceptor: string
-  readonly acquirer: string
-  readonly approvedPiasters: number
-  readonly isHold: boolean
-  readonly openPiasters: number
-  readonly ending: 'captured' | 'voided' | 'expired' | undefined
-  readonly postedPiasters: number
-  readonly cleared: readonly (readonly [arn: string, sequence: number, count: number, piasters: number])[]
-}
-
-interface CandidateJson {
-  readonly card_id: string
-  readonly id: string
-  readonly business_date: string
-  readonly date: string
-  readonly mti: string
-  readonly transaction_type: string
-  readonly network_reference: string
-  readonly rrn: string
-  readonly terminal: string
-  readonly acceptor: string
-  readonly acquirer: string
-  readonly approved: string
-  readonly is_hold: boolean
-  readonly open: string | null
-  readonly ending: 'captured' | 'voided' | 'expired' | null
-  readonly posted: string
-  readonly cleared: (readonly [string, number, number, number])[] | null
-}
-
-// Only money of the card scheme's accounts: 7004, and 7003 for cash. What drew on a wallet is never one of them (M4).
-const candidatesSql = `
-  select c.card_id, a.id, a.business_date, a.entitlement_date as date, a.mti, a.transaction_type, a.network_reference,
-         a.rrn, a.terminal, a.acceptor, a.acquirer, a.approved_amount as approved, h.id is not null as is_hold,
-         h.amount - e.gone as open, e.ending,
-         case when h.id is null then a.approved_amount else m.amount end as posted, n.cleared
-  from unnest($1::bigint[], $2::bigint[], $3::smallint[]) c(household_id, card_id, lane)
-  cross join lateral (
-    select * from authorization_journal a
-    where a.household_id = c.household_id and a.card_id = c.card_id and a.business_date >= $4::date
-      and a.link <> 'clearing' and a.mti !~ '^04' and a.result in ('approved', 'partially-approved')
-      and a.approved_amount > 0 and (a.original_id is null or a.transaction_type = '20') offset 0) a
-  left join lateral (
-    select h.id, h.amount, h.credit from hold h where h.id = a.id and h.lane + 0 = a.lane limit 1) h on true
-  left join lateral (
-    select coalesce(sum(e.captured + e.released), 0) as gone, max(e.ending) as ending
-    from hold_event e where e.id = h.id) e on h.id is not null
-  left join lateral (
-    select coalesce(sum(r.approved_amount), 0) as amount from authorization_journal r
-    where r.original_id = h.id and r.business_date >= a.business_date and r.link <> 'clearing' and r.mti like '02%'
-      and r.transaction_type <> '20' and r.result = 'approved' offset 0) m on h.id is not null
-  left join lateral (
-    select jsonb_agg(jsonb_build_array(n.arn, n.clearing_sequence, n.clearing_count, n.amount_piasters) order by n.file_id, n.number)
-      as cleared
-    from network_item n
-    where n.authorization_id = a.id and n.transaction_code in ('05', '06', '07')
-      and n.state in ('posting', 'matched', 'forced', 'disputed') and not n.flags @> array['reversed']) n on true
-  where case when h.id is not null then h.credit / 100000000000 in (7003, 7004)
-    else exists (select from transfer t where t.lane = a.lane and t.business_date = a.business_date and t.group_id = a.id
-                   and (t.credit / 100000000000 in (7003, 7004) or t.debit / 100000000000 in (7003, 7004)) offset 0)
-     and not exists (select from transfer t where t.lane = a.lane and t.business_date = a.business_date and t.group_id = a.id
-                       and t.kind < 10 offset 0) end`
-
-/** Approved authorizations of cards since a business date, which messages brought over the card scheme's rails. */
-export async function candidatesOf(
-  client: Queryable,
-  cards: readonly KnownCard[],
-  since: CivilDate,
-): Promise<CandidateRow[]> {
-  if (cards.length === 0) return []
-  const { rows } = await client.query<CandidateJson>(candidatesSql, [
-    cards.map(({ householdId }) => householdId),
-    cards.map(({ id }) => id),
-    cards.map(({ lane }) => lane),
-    formatDate(since),
-  ])
-  return rows.map((row) => ({
-    cardId: Number(row.card_id),
-    id: Number(row.id),
-    businessDate: parseDate(row.business_date),
-    date: parseDate(row.date),
-    mti: row.mti,
-    transactionType: row.transaction_type,
-    networkReference: row.network_reference,
-    rrn: row.rrn,
-    terminal: row.terminal,
-    acceptor: row.acceptor,
-    acquirer: row.acquirer,
-    approvedPiasters: Number(row.approved),
-    isHold: row.is_hold,
-    openPiasters: Number(row.open ?? 0),
-    ending: row.ending ?? undefined,
-    postedPiasters: Number(row.posted),
-    cleared: row.cleared ?? [],
-  }))
-}
-
-/** An item that came before and stands. */
-export interface EarlierRow {
-  readonly arn: string
-  readonly fileId: number
-  readonly number: number
-  readonly transactionCode: string
-  readonly usage: string
-  readonly sequence: number
-  readonly amountPiasters: number
-  readonly state: NetworkItemState
-  readonly posted: { readonly id: number; readonly businessDate: CivilDate } | undefined
-  readonly disputeId: number | undefined
-}
-
-/** Items that came under acquirer reference numbers before, with their open disputes. */
-export async function itemsByReference(client: Queryable, arns: readonly string[]): Promise<EarlierRow[]> {
-  const { rows } = await client.query<{
-    arn: string
-    file_id: string
-    number: number
-    transaction_code: string
-    usage: string
-    clearing_sequence: number
-    amount_piasters: string
-    state: NetworkItemState
-    posted_id: string | null
-    posted_date: string | null
-    dispute_id: string | null
-  }>(
-    `select n.arn, n.file_id, n.number, n.transaction_code, n.usage, n.clearing_sequence, n.amount_piasters, n.state,
-            n.posted_id, a.business_date as posted_date, d.id as dispute_id
-     from network_item n
-     left join lateral (
-       select a.business_date from authorization_journal a where a.id = n.posted_id and a.lane + 0 = n.lane limit 1) a on true
-     left join dispute d on d.file_id = n.file_id and d.number = n.number and d.state in ('raised', 'sent', 'represented')
-     where n.arn = any ($1) and n.state not in ('duplicate', 'rejected')
-     order by n.file_id, n.number`,
-    [arns],
-  )
-  return rows.map((row) => ({
-    arn: row.arn,
-    fileId: Number(row.file_id),
-    number: row.number,
-    transactionCode: row.transaction_code,
-    usage: row.usage,
-    sequence: row.clearing_sequence,
-    amountPiasters: Number(row.amount_piasters),
-    state: row.state,
-    posted:
-      row.posted_id === null || row.posted_date === null
-        ? undefined
-        : { id: Number(row.posted_id), businessDate: parseDate(row.posted_date) },
-    disputeId: row.dispute_id === null ? undefined : Number(row.dispute_id),
-  }))
 }
 
 const itemColumns = `file_id, number, record, transaction_code, usage, arn, lane, household_id, card_id, pan_masked,

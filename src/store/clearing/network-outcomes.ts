@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { type CivilDate, formatDate } from '../../calendar.ts'
 import { MizanError } from '../../errors.ts'
 import type { Queryable } from '../access-pool.ts'
 
@@ -8,23 +9,25 @@ export interface OpenItem {
   readonly transactionCode: string
   readonly outcome: string | undefined
   readonly amountPiasters: number
-  /** Of postings that are no household's. */
-  readonly postingReference: string | undefined
+  /** Of a posting that is no household's. */
+  readonly postingReference: string
 }
 
-const POLL_MS = 60
+/** Between two looks at what the writers have done: short while they get on, longer while nothing moves. */
+const POLL_FIRST_MS = 5
+const POLL_LAST_MS = 80
 
-/** Items of a file whose postings are under way, up to a number of them. */
+/** Items of a file that are posted under a reference of their own (fees, representments) and are not yet, up to a number of them. */
 export async function openItems(client: Queryable, fileId: number, limit: number): Promise<OpenItem[]> {
   const { rows } = await client.query<{
     number: number
     transaction_code: string
     outcome: string | null
     amount_piasters: string
-    posting_reference: string | null
+    posting_reference: string
   }>(
     `select number, transaction_code, outcome, amount_piasters, posting_reference from network_item
-     where file_id = $1 and state = 'posting' order by number limit $2`,
+     where file_id = $1 and state = 'posting' and posting_reference is not null order by number limit $2`,
     [fileId, limit],
   )
   return rows.map((row) => ({
@@ -32,33 +35,45 @@ export async function openItems(client: Queryable, fileId: number, limit: number
     transactionCode: row.transaction_code,
     outcome: row.outcome ?? undefined,
     amountPiasters: Number(row.amount_piasters),
-    postingReference: row.posting_reference ?? undefined,
+    postingReference: row.posting_reference,
   }))
 }
 
+/** How long postings of a file's items are waited for. */
+export interface OutcomeWait {
+  readonly stallMs: number
+  readonly signal?: AbortSignal | undefined
+  /** Items that may still be under way when it returns. @default 0 */
+  readonly most?: number
+}
+
 /**
- * Waits until the writers have carried out what a file's items asked for, and notes what came of each: its row of the
- * journal, or why it was refused.
+ * Notes what came of a file's items that the writers have carried out, each its row of the journal or why it was refused,
+ * and waits until no more than `most` are under way.
  * @throws MizanError WRITER_SILENT when nothing was carried out for `stallMs`: a switch must run; the file goes on from here
  */
 export async function noteOutcomes(
   client: Queryable,
   fileId: number,
-  { stallMs, signal }: { readonly stallMs: number; readonly signal?: AbortSignal | undefined },
-): Promise<number> {
-  let noted = 0
+  { stallMs, signal, most = 0 }: OutcomeWait,
+): Promise<void> {
   let movedMs = performance.now()
-  for (;;) {
+  for (let pollMs = POLL_FIRST_MS; ; pollMs = Math.min(2 * pollMs, POLL_LAST_MS)) {
     signal?.throwIfAborted()
-    const { rows } = await client.query<{ done: string; waiting: string }>(outcomeSql, [fileId])
-    const done = Number(rows[0]?.done ?? 0)
-    noted += done
-    if (Number(rows[0]?.waiting ?? 0) === 0) return noted
-    if (done > 0) movedMs = performance.now()
-    else if (performance.now() - movedMs > stallMs) {
+    const { rows } = await client.query<{ done: string; waiting: string }>({
+      name: 'note_network_outcomes',
+      text: outcomeSql,
+      values: [fileId],
+    })
+    const { done = 0, waiting = 0 } = rows[0] ?? {}
+    if (Number(waiting) <= most) return
+    if (Number(done) > 0) {
+      movedMs = performance.now()
+      pollMs = POLL_FIRST_MS
+    } else if (performance.now() - movedMs > stallMs) {
       throw new MizanError('WRITER_SILENT', `no item of file ${fileId} was posted for ${stallMs} ms`)
     }
-    await sleep(POLL_MS)
+    await sleep(pollMs)
   }
 }
 
@@ -116,32 +131,26 @@ export async function itemTotals(client: Queryable, fileId: number): Promise<Ite
   return rows.map(({ state, items, piasters }) => ({ state, items: Number(items), piasters: BigInt(piasters) }))
 }
 
-/** Notes that a fee of a file is posted. @param journalId undefined for one of nothing */
-export async function noteFeePosted(
-  client: Queryable,
-  fileId: number,
-  number: number,
-  journalId: number | undefined,
-): Promise<void> {
-  await client.query(
-    `update network_item n set state = 'matched', posted_id = $3,
-       business_date = coalesce((select j.business_date from command_journal j where j.lane = 0 and j.id = $3), current_date)
-     where n.file_id = $1 and n.number = $2 and n.state = 'posting'`,
-    [fileId, number, journalId ?? null],
-  )
+/** What an item that is posted under a reference of its own came to. */
+export interface ReferenceOutcome {
+  readonly state: 'matched' | 'disputed'
+  /** Row of the journal; undefined where nothing was posted. */
+  readonly journalId: number | undefined
+  /** Business date of now, for one that posted nothing. */
+  readonly today: CivilDate
 }
 
-/** Notes that an item answers a dispute. @param journalId undefined where nothing was posted */
-export async function noteRepresented(
+/** Notes that an item is done which was posted under a reference of its own: a fee, or the answer to a dispute. */
+export async function noteReferenceOutcome(
   client: Queryable,
   fileId: number,
   number: number,
-  journalId: number | undefined,
+  { state, journalId, today }: ReferenceOutcome,
 ): Promise<void> {
   await client.query(
-    `update network_item n set state = 'disputed', posted_id = $3,
-       business_date = coalesce((select j.business_date from command_journal j where j.lane = 0 and j.id = $3), current_date)
+    `update network_item n set state = $4, posted_id = $3,
+       business_date = coalesce((select j.business_date from command_journal j where j.lane = 0 and j.id = $3), $5::date)
      where n.file_id = $1 and n.number = $2 and n.state = 'posting'`,
-    [fileId, number, journalId ?? null],
+    [fileId, number, journalId ?? null, state, formatDate(today)],
   )
 }

@@ -9,8 +9,12 @@ import type { LevelCounts } from './reconciliation-work.ts'
 export async function compareNetworkItems(client: Client, businessDate: string): Promise<LevelCounts['compared']> {
   const { rows } = await client.query<Record<string, string>>(
     `with items as materialized (
-       select n.*, case when n.outcome = 'posted-before' then n.authorization_date else n.business_date end as posted_date
+       select n.*, case when n.outcome = 'posted-before' then a.business_date else n.business_date end as posted_date
        from network_item n
+       left join lateral (
+         -- Of a hold that a message captured it is the capture, which may be of a later date.
+         select a.business_date from authorization_journal a
+         where n.outcome = 'posted-before' and a.id = n.posted_id and a.lane + 0 = n.lane limit 1) a on true
        where n.business_date = $1::date and n.state <> 'noted'
          -- What is not as it should be is told, whatever it is: a return of ours, a chargeback of what was never sent.
          and (n.transaction_code in ('05', '06', '07', '25', '26', '27') or n.state in ('exception', 'duplicate', 'rejected'))),

@@ -63,7 +63,7 @@ const networkFilesWhole = sqlCheck({
 const disputesAccounted = sqlCheck({
   name: 'disputes-accounted',
   holds:
-    'every posting of a dispute is of a dispute and its amount, each kind once, and agrees with how the dispute stands',
+    'every posting of a dispute is of a dispute and its amount, each kind once, agrees with how the dispute stands, and pays nothing that came back otherwise',
   lookFurther: 'mizan dispute show lists what happened to a dispute, and its postings.',
   with: `
     moved as (
@@ -86,6 +86,10 @@ const disputesAccounted = sqlCheck({
       from folded
       where not (coalesce(same, true) and (raised = posted::int or (waits and raised = 0)) and credits - taken = credited::int
         and credits <= 1 and (represented = (posted and state in ('represented', 'lost'))::int or (presenting and represented <= 1)))
+      union all
+      select format('dispute %s credited %s piasters, of which a reversal or a refund gave back all but %s', d.id, d.amount_piasters,
+                    disputable_amount(d.file_id, d.number))
+      from dispute d where d.credited and disputable_amount(d.file_id, d.number) < d.amount_piasters
       union all
       select format('%s piasters of kind %s are of no dispute', m.amount, m.kind)
       from moved m where not exists (select from dispute d where d.id::text = m.dispute))`,

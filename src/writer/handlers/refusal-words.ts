@@ -7,7 +7,8 @@ const wordsByConstraint: Readonly<Record<string, string>> = {
   card_order_open: 'another card is being made for the household',
   card_order_state: 'the order has gone on meanwhile: look at it again',
   card_pan_index: 'there is a card with this number already',
-  dispute_credit_once: 'the dispute has had its credit, or has gone on meanwhile: look at it again',
+  dispute_credit_once:
+    'the dispute has had its credit or has gone on meanwhile, or its money came back otherwise: look at it again',
   device_token_device: 'the household has this telephone already',
   household_event_line_key_key: 'the same change was made already',
   household_member_head: 'the household has a head already',

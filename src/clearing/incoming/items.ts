@@ -1,0 +1,81 @@
+import { MizanError } from '../../errors.ts'
+import type { ClearingFile } from '../../store/clearing/files.ts'
+import { addItems } from '../../store/clearing/network-items.ts'
+import { lastItem, noteOutcomes } from '../../store/clearing/network-outcomes.ts'
+import { whole } from '../../store/clearing/whole.ts'
+import { readClearingFile } from '../records/file-reader.ts'
+import { judgeChunk } from './chunk.ts'
+import { chunksOf, type Inspected } from './inspect.ts'
+import { keepOthers, postOthers } from './others.ts'
+import type { ReceiveContext } from './receive-context.ts'
+import { type Incoming, incomingOf } from './transaction.ts'
+
+/** Transactions that are judged and asked for in one commit. */
+const CHUNK = 500
+/**
+ * Items of a file that may be under way at once: the writers always have some to post while the next are judged. It bounds
+ * memory, and what a file of a whole day puts into the inbox before everything that comes behind it there.
+ */
+const UNDER_WAY_MAX = 4 * CHUNK
+
+/**
+ * Deals with the transactions of a file in their order, in chunks, from behind the last that is registered. Chunks follow
+ * each other before the postings of the first are done; what depends on one that is under way waits for it.
+ */
+export async function processItems(
+  path: string,
+  inspected: Inspected,
+  file: ClearingFile,
+  context: ReceiveContext,
+): Promise<void> {
+  const { client } = context
+  await finish(file.id, 0, context)
+  let done = await lastItem(client, file.id)
+  let waiting: Incoming[] = []
+  const flush = async (all: boolean) => {
+    while (waiting.length >= CHUNK || (all && waiting.length > 0)) {
+      const taken = await processChunk(waiting.slice(0, CHUNK), file.id, context)
+      done = waiting[taken - 1]?.number ?? done
+      waiting = waiting.slice(taken)
+      context.onProgress?.(done, inspected.transactions)
+    }
+  }
+  for await (const entries of readClearingFile(chunksOf(path), { file: inspected.name })) {
+    context.signal?.throwIfAborted()
+    for (const entry of entries) {
+      if (entry.kind === 'transaction' && entry.number > done) waiting.push(incomingOf(entry, inspected.date))
+    }
+    await flush(false)
+  }
+  await flush(true)
+  await finish(file.id, 0, context)
+}
+
+/** @returns how many of the chunk were dealt with: at least one */
+async function processChunk(chunk: readonly Incoming[], fileId: number, context: ReceiveContext): Promise<number> {
+  const { client, actor } = context
+  const judging = { ...context, fileId, panIndexOf: (pan: string) => context.panIndexOf(pan) }
+  let judged = await judgeChunk(chunk, judging)
+  if (judged.taken === 0) {
+    await finish(fileId, 0, context)
+    judged = await judgeChunk(chunk, judging)
+  }
+  const { items, taken } = judged
+  if (taken === 0) {
+    throw new MizanError('CONFLICT', `item ${chunk[0]?.number} waits for an item of another file that is being posted`)
+  }
+  await whole(client, async () => {
+    await addItems(client, items, actor)
+    await keepOthers(client, chunk.slice(0, taken), fileId, context)
+  })
+  // What ended the chunk early depends on what is under way now.
+  await finish(fileId, taken < chunk.length ? 0 : UNDER_WAY_MAX - CHUNK, context)
+  return taken
+}
+
+/** Waits until at most so many postings are under way, and asks for those that are no household's. */
+async function finish(fileId: number, most: number, context: ReceiveContext): Promise<void> {
+  const { client, stallMs, signal } = context
+  await postOthers(client, fileId, context)
+  await noteOutcomes(client, fileId, { stallMs, signal, most })
+}
