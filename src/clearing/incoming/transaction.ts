@@ -233,7 +233,9 @@ const dimensions = [
 ] as const
 
 function dimensionsOf(head: ClearingRecord): Record<string, string> {
-  return Object.fromEntries(dimensions.map((name) => [name, head.text(name)]).filter(([, text]) => !/^0*$/.test(text ?? '')))
+  return Object.fromEntries(
+    dimensions.map((name) => [name, head.text(name)]).filter(([, text]) => !/^0*$/.test(text ?? '')),
+  )
 }
 
 /** Counts, and amounts in minor units with a minus where they are debits; zeros are left out. */
