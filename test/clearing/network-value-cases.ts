@@ -4,9 +4,9 @@ import { receiveNetworkFile } from '../../src/clearing/incoming/receive.ts'
 import { presentmentOf, type TerminalRecord, withFields } from '../../src/simulator/network-clearing.ts'
 import { raiseDispute, requestDisputeMove } from '../../src/store/clearing/network-disputes.ts'
 import { awaitPostings } from '../../src/store/clearing/postings.ts'
-import { whole } from '../../src/store/clearing/whole.ts'
 import { awaitCommand, requestCommand } from '../../src/store/command-requests.ts'
 import { connect } from '../../src/store/connection.ts'
+import { inTransaction } from '../../src/store/transaction.ts'
 import { verifyWithin } from '../../src/store/verify.ts'
 import { ask, purchaseOf } from '../support/writer.ts'
 import { inWords, itemsOf, money, moneyOf, scheme, type World } from './network-world.ts'
@@ -41,7 +41,7 @@ export async function valueCases(suite: Test, world: World): Promise<void> {
   }
   const raise = async (fileId: number) => {
     const by = { raisedBy: 'user:one', approvedBy: 'user:two', nowMs: clock.now(), businessDate: today }
-    const { id } = await whole(client, () =>
+    const { id } = await inTransaction(client, () =>
       raiseDispute(client, { fileId, number: 1, reasonCode: '83', reason: 'not his', ...by }),
     )
     await awaitPostings(client, { reference: `dispute:${id}:raised`, commands: 1 }, { stallMs: 20_000 })

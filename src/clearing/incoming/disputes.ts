@@ -4,8 +4,8 @@ import { readDispute } from '../../store/clearing/network-dispute-read.ts'
 import { noteDisputeEvent, schemeAccountOf } from '../../store/clearing/network-disputes.ts'
 import { noteReferenceOutcome, type OpenItem } from '../../store/clearing/network-outcomes.ts'
 import { awaitPostings, requestPostings } from '../../store/clearing/postings.ts'
-import { whole } from '../../store/clearing/whole.ts'
 import type { Client } from '../../store/connection.ts'
+import { inTransaction } from '../../store/transaction.ts'
 
 /** How what is posted under a reference of its own is asked for and waited for. */
 export interface PostingWait {
@@ -39,7 +39,7 @@ export async function represent(
     const wait = { stallMs, ...(signal === undefined ? {} : { signal }) }
     journalId = (await awaitPostings(client, { reference, commands }, wait)).journalIds[0]
   }
-  await whole(client, async () => {
+  await inTransaction(client, async () => {
     const { rowCount } = await client.query(
       "update dispute set state = 'represented' where id = $1 and state in ('raised', 'sent')",
       [dispute.id],

@@ -2,7 +2,7 @@ import { MizanError } from '../../errors.ts'
 import type { ClearingFile } from '../../store/clearing/files.ts'
 import { addItems } from '../../store/clearing/network-items.ts'
 import { lastItem, noteOutcomes } from '../../store/clearing/network-outcomes.ts'
-import { whole } from '../../store/clearing/whole.ts'
+import { inTransaction } from '../../store/transaction.ts'
 import { readClearingFile } from '../records/file-reader.ts'
 import { judgeChunk } from './chunk.ts'
 import { chunksOf, type Inspected } from './inspect.ts'
@@ -64,7 +64,7 @@ async function processChunk(chunk: readonly Incoming[], fileId: number, context:
   if (taken === 0) {
     throw new MizanError('CONFLICT', `item ${chunk[0]?.number} waits for an item of another file that is being posted`)
   }
-  await whole(client, async () => {
+  await inTransaction(client, async () => {
     await addItems(client, items, actor)
     await keepOthers(client, chunk.slice(0, taken), fileId, context)
   })

@@ -13,7 +13,7 @@ import {
   takeReceiving,
 } from '../../store/clearing/network-files.ts'
 import { type ItemTotals, itemTotals } from '../../store/clearing/network-outcomes.ts'
-import { whole } from '../../store/clearing/whole.ts'
+import { inTransaction } from '../../store/transaction.ts'
 import { chunksOf, FileRefused, type Inspected, inspectFile } from './inspect.ts'
 import { processItems } from './items.ts'
 import type { ReceiveContext } from './receive-context.ts'
@@ -91,7 +91,7 @@ async function register(
   context: ReceiveContext,
 ): Promise<{ file: ClearingFile; resumed: boolean }> {
   const { client, actor } = context
-  const refusal = await whole(client, async () => {
+  const refusal = await inTransaction(client, async () => {
     await lockNetworkFiles(client)
     const known = await networkFileByHash(client, inspected.sha256)
     if (known?.state === 'received') return { file: known, resumed: true }
