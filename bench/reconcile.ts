@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { parseDate } from '../src/calendar.ts'
 import { reconcile } from '../src/clearing/reconciliation/reconcile.ts'
@@ -39,6 +39,7 @@ const settings = { presentmentDays: 3, lookBackDays: 30 }
  */
 export async function runReconcileBench({ items, json, var: given }: ReconcileBenchOptions): Promise<boolean> {
   const parent = given ?? benchFolder
+  mkdirSync(parent, { recursive: true })
   const folder = mkdtempSync(path.join(parent, 'reconcile-'))
   const server = await startEmbeddedPostgres({ dataDir: folder })
   try {
