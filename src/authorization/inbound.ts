@@ -48,7 +48,7 @@ export function answerMti(mti: string): string {
 /** Part of DE60 by which the requester says that it takes less than it asks for (visa-base1.md, section 5). */
 const PARTIAL_INDICATOR = '60.10'
 /** Parts of DE62 by which a capture says which of how many it is (visa-base1.md, section 5). */
-const [CAPTURE_SEQUENCE, CAPTURE_COUNT] = ['62.11', '62.12']
+const [CAPTURE_SEQUENCE, CAPTURE_COUNT] = ['11', '12']
 /** Part of DE63 that says why a message was sent (visa-base1.md, section 8). */
 const MESSAGE_REASON = '63.3'
 /** DE54 amount type of the cash part (visa-base1.md, section 7). */
@@ -83,7 +83,8 @@ export function requestOf(message: Message, link: LinkProfile, receivedAtMs: num
   const transmission = text(7)
   const original = messageClass.startsWith('reversal') || message.has(90) ? originalOf(message, acquirer) : undefined
   const replacement = message.has(95) ? replacementOf(message) : undefined
-  const capture = captureOf(message, elements, link)
+  const service = serviceOf(message)
+  const capture = captureOf(elements, link.schemeRail ? service : undefined)
   const base = {
     messageClass,
     mti,
@@ -106,7 +107,7 @@ export function requestOf(message: Message, link: LinkProfile, receivedAtMs: num
     terminal,
     acceptor: text(42),
     mcc: text(18),
-    networkReference: networkReference(message),
+    networkReference: service?.get('2') ?? '',
     partialAllowed: link.schemeRail && subfield(message, PARTIAL_INDICATOR) === '1',
     quantity: numberElement(elements, 'QT'),
     days: numberElement(elements, 'DY') ?? 1,
@@ -131,7 +132,7 @@ export function requestOf(message: Message, link: LinkProfile, receivedAtMs: num
         : keyOf(original.acquirer, terminal, original.stan, original.transmission, original.mti),
     // What is taken back goes out with the facts of what it was.
     schemeFacts:
-      link.schemeRail && movesMoney(messageClass, processing) ? schemeFactsText(message, capture) : undefined,
+      link.schemeRail && movesMoney(messageClass, processing) ? schemeFactsText(message, service, capture) : undefined,
   }
   const fault = faultOf(message, base, elements, amounts.fault, replacement)
   const contentHash = contentHashOf(base, message)
@@ -171,9 +172,8 @@ function adviceCodeOf(message: Message): string | undefined {
 }
 
 /** Which of how many captures of a hold a message is: sequence and count. */
-function captureOf(message: Message, elements: Elements, link: LinkProfile): AuthorizationRequest['capture'] {
-  const onScheme = link.schemeRail && message.has(62)
-  const said = onScheme ? `${subfield(message, CAPTURE_SEQUENCE) ?? ''}${subfield(message, CAPTURE_COUNT) ?? ''}` : ''
+function captureOf(elements: Elements, service: ServiceFields | undefined): AuthorizationRequest['capture'] {
+  const said = `${service?.get(CAPTURE_SEQUENCE) ?? ''}${service?.get(CAPTURE_COUNT) ?? ''}`
   const text = said.length === 4 ? said : elements.first('MC')
   if (text === undefined) return undefined
   return { sequence: Number(text.slice(0, 2)), count: Number(text.slice(2)) }
@@ -233,12 +233,13 @@ function replacementOf(message: Message): number | undefined {
   return Number(actual) === 0 ? undefined : Number(actual)
 }
 
-/** The scheme's transaction identifier: DE62.2 of Visa. */
-function networkReference(message: Message): string {
+/** DE62 of Visa by part, read once: the scheme's transaction identifier (2), which capture (11 of 12), and more. */
+function serviceOf(message: Message): ServiceFields | undefined {
   const parts = message.has(62) ? message.dialect.subfields(62) : undefined
-  if (parts?.form !== 'bitmap') return ''
-  return parseBitmapped(62, parts, message.bytes(62) ?? Buffer.alloc(0)).values.get('2') ?? ''
+  if (parts?.form !== 'bitmap') return undefined
+  return parseBitmapped(62, parts, message.bytes(62) ?? Buffer.alloc(0)).values
 }
+type ServiceFields = ReadonlyMap<string, string>
 
 /**
  * Duplicate key of interfaces.md ("Matching"): acquirer, terminal, STAN, DE7 and message class, as 16 bytes. The first

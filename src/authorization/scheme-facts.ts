@@ -1,5 +1,4 @@
 import { parseChipData } from '../iso8583/ber-tlv.ts'
-import { parseBitmapped } from '../iso8583/bitmapped.ts'
 import { parsePositions } from '../iso8583/composites.ts'
 import type { Message } from '../iso8583/message.ts'
 import type { AuthorizationRequest } from './request.ts'
@@ -66,11 +65,15 @@ const LONG_NUMBER = /\d{11,}/g
 
 /**
  * Reads what only the scheme's clearing file needs. Never throws: what is malformed is left out.
+ * @param service DE62 by part
  * @returns JSON of {@link SchemeFacts}; undefined when the message says nothing of it
  */
-export function schemeFactsText(message: Message, capture: AuthorizationRequest['capture']): string | undefined {
+export function schemeFactsText(
+  message: Message,
+  service: ReadonlyMap<string, string> | undefined,
+  capture: AuthorizationRequest['capture'],
+): string | undefined {
   const point = positionsOf(message, 60)
-  const service = bitmappedOf(message, 62)
   const facts: { [K in keyof SchemeFacts]: SchemeFacts[K] | undefined } = {
     entryMode: message.text(22)?.slice(0, 2),
     cardSequence: message.text(23),
@@ -97,11 +100,6 @@ export function schemeFactsOf(text: string | null): SchemeFacts {
 function positionsOf(message: Message, de: number): ReadonlyMap<string, string> | undefined {
   const spec = message.has(de) ? message.dialect.subfields(de) : undefined
   return spec?.form === 'positions' ? parsePositions(spec.parts, message.text(de) ?? '') : undefined
-}
-
-function bitmappedOf(message: Message, de: number): ReadonlyMap<string, string> | undefined {
-  const spec = message.has(de) ? message.dialect.subfields(de) : undefined
-  return spec?.form === 'bitmap' ? parseBitmapped(de, spec, message.bytes(de) ?? Buffer.alloc(0)).values : undefined
 }
 
 function merchantOf(message: Message): SchemeFacts['merchant'] {

@@ -1,7 +1,7 @@
 import type { SchemeFacts } from '../../authorization/scheme-facts.ts'
 import { base2, fieldsOf } from '../records/base2.ts'
 import type { Field } from '../records/layout.ts'
-import { beginRecord, putDigits, putField, putText, recordText } from '../records/record-writer.ts'
+import { beginRecord, putDigits, putText, recordText } from '../records/record-writer.ts'
 
 const part7 = fieldsOf('05.7', [
   'transactionCode',
@@ -41,7 +41,7 @@ const hexFields: readonly (readonly [tag: string, field: Field])[] = [
   ['9F6E', part7.formFactorIndicator],
   ['9F5B', part7.issuerScript1Results],
 ]
-/** Bytes of the issuer application data (9F10), which stand in several places: the first byte, from 1, of each. */
+/** Bytes of the issuer application data (9F10), which stand in several places, in order: the first byte, from 1, of each. */
 const issuerFields: readonly (readonly [byte: number, field: Field])[] = [
   [1, part7.iadByte1],
   [2, part7.iadByte2],
@@ -73,12 +73,14 @@ export function putChipPart(to: Buffer, at: number, transactionCode: string, fac
   putDigits(to, at, part7.terminalCountryCode, digitsOf(chip['9F1A'], 3))
   putDigits(to, at, part7.cryptogramAmount, digitsOf(chip['9F02'], 12))
   putText(to, at, part7.terminalSerialNumber, recordText(Buffer.from(chip['9F1E'] ?? '', 'hex').toString('latin1'), 8))
-  for (const [tag, field] of hexFields) putField(to, at, field, hexOf(chip[tag], field.length))
+  // The facts have them as capital hex digits, which needs no second look.
+  for (const [tag, field] of hexFields) putText(to, at, field, hexOf(chip[tag], field.length))
   const issuerData = chip['9F10'] ?? ''
   for (const [byte, field] of issuerFields) {
-    const part = issuerData.slice((byte - 1) * 2, (byte - 1) * 2 + field.length)
+    const begin = (byte - 1) * 2
+    if (begin >= issuerData.length) break
     // How much of it counts, the data says of itself.
-    putField(to, at, field, part === '' ? '' : part.padEnd(field.length, '0'))
+    putText(to, at, field, issuerData.slice(begin, begin + field.length).padEnd(field.length, '0'))
   }
 }
 

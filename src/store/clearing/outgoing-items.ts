@@ -103,7 +103,7 @@ export async function* readNetworkItems(
      left join hold h on h.id = i.original_id and h.lane = i.lane
      left join lateral (
        select p.scheme_facts from authorization_journal p
-       where i.transaction_code <> '06' and p.id = i.original_id and p.lane + 0 = i.lane and p.business_date <= $2 limit 1) p
+       where i.original_id is not null and i.transaction_code <> '06' and p.id = i.original_id and p.lane + 0 = i.lane and p.business_date <= $2 limit 1) p
        on true
      left join lateral (
        select x.business_date, x.number, b.acquirer, b.scheme_facts, (
