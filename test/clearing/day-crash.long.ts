@@ -93,7 +93,7 @@ function runProcess(
   })
 }
 
-t.test('a machine that is killed anywhere ends with the same rows and files', { timeout: 1_800_000 }, async (t) => {
+t.test('a machine that is killed anywhere ends with the same rows and files', { timeout: 5_400_000 }, async (t) => {
   const world = await writerWorld(t, { households: 12 })
   const writer = await world.start()
   const day = businessDate(world.clock.now(), CUTOVER_MINUTES)

@@ -430,7 +430,7 @@ t.test('the files of three days', async (t) => {
       })
       t.match(await run(clearingCommand, ['list', '2026-11-18']), { out: /UC.MAN.MIZAN.20261118.1.001 +written/ })
       const early = await run(clearingCommand, ['resend', network.name, '--reason', 'lost'])
-      t.match(early, { status: 1, errors: /is written and was not given to delivery yet/ })
+      t.match(early, { status: 1, errors: /the file was not given to delivery yet/ })
       t.match(await run(clearingCommand, ['verify']), { status: 1, errors: /name a business date, or a file/ })
       const none = await run(clearingCommand, ['resend', 'UC.CTF.1', '--reason', 'lost'])
       t.match(none, { status: 1, errors: /there is no clearing file UC.CTF.1/ })

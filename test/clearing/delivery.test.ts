@@ -6,6 +6,7 @@ import type { CivilDate } from '../../src/calendar.ts'
 import { acknowledgeFile, acknowledgeStep, judgeAnswers } from '../../src/clearing/delivery/acknowledge-step.ts'
 import { acknowledgementReceiver } from '../../src/clearing/delivery/acknowledgement-file.ts'
 import { deliverDue, deliverFiles, deliverStep } from '../../src/clearing/delivery/deliver-step.ts'
+import { folderPlace } from '../../src/clearing/delivery/folder-place.ts'
 import { type FileReceivers, pollInboxes } from '../../src/clearing/delivery/inbox.ts'
 import type { DeliveryOptions, Inbox } from '../../src/clearing/delivery/options.ts'
 import { releasable, releaseFiles } from '../../src/clearing/delivery/release.ts'
@@ -293,6 +294,20 @@ async function partnerPlace(world: DeliveryWorld, name: string, change: Partial<
     here: (...names: string[]) => readdirSync(path.join(options.folder, 'in', ...names, name)).sort(),
   }
 }
+
+test('what a delivery that was cut off left in a folder goes with the next one', async (t) => {
+  const from = t.testdir({ file: 'bytes' })
+  const to = path.join(from, 'to')
+  const place = folderPlace(to)
+  const bytes = Buffer.from('bytes')
+  const put = () =>
+    place.put(path.join(from, 'file'), 'file', { bytes: 5, sha256: sha256(bytes) }, new AbortController().signal)
+  t.equal(await put(), 'delivered')
+  // It died between giving the name and taking away the part.
+  writeFileSync(path.join(to, 'file.part'), bytes)
+  t.equal(await put(), 'was-there')
+  t.same(readdirSync(to), ['file'])
+})
 
 test('a file is known by its bytes, whatever it is called and whenever it was put there', async (t) => {
   const world = await deliveryWorld(day(9))

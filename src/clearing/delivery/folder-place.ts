@@ -23,8 +23,13 @@ export function folderPlace(folder: string): Place {
     async put(file, name, digest, signal): Promise<PutOutcome> {
       const target = path.join(folder, name)
       await mkdir(folder, { recursive: true, mode: CLEARING_FOLDER_MODE })
-      if (await isThere(target, digest)) return 'was-there'
       const part = target + PART_SUFFIX
+      if (await isThere(target, digest)) {
+        // Who died behind the link left the part, and perhaps a name that is not on the disk yet.
+        await rm(part, { force: true })
+        await syncFolder(folder)
+        return 'was-there'
+      }
       try {
         await copy(file, part, signal)
         const copied = await digestFile(part, { signal })
