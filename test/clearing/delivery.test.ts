@@ -1,6 +1,7 @@
 import { createHash, createPrivateKey, randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { Registry } from 'prom-client'
 import { test } from 'tap'
 import type { CivilDate } from '../../src/calendar.ts'
 import { acknowledgeFile, acknowledgeStep, judgeAnswers } from '../../src/clearing/delivery/acknowledge-step.ts'
@@ -15,6 +16,7 @@ import { protectFiles, signStep } from '../../src/clearing/delivery/sign-step.ts
 import { readCertificate } from '../../src/clearing/protection/certificate.ts'
 import { decryptFile, encryptFile, verifyFile, writeSignature } from '../../src/clearing/protection/files.ts'
 import { makeOwnKey, openKeyRoom } from '../../src/clearing/protection/key-room.ts'
+import { clearingInboxJob } from '../../src/jobs/clearing-inbox-job.ts'
 import { deliveryEvents, listDeliveries } from '../../src/store/clearing/deliver.ts'
 import { listFetches } from '../../src/store/clearing/deliver-fetch.ts'
 import { endClearingKey, readClearingKeys } from '../../src/store/clearing/deliver-keys.ts'
@@ -23,6 +25,7 @@ import { deliveryStanding } from '../../src/store/clearing/deliver-standing.ts'
 import { fileEvents } from '../../src/store/clearing/file-events.ts'
 import { moveFile, readFile as readRegister } from '../../src/store/clearing/files.ts'
 import { withClient } from '../../src/store/database-location.ts'
+import { createDeliveryMetrics } from '../../src/telemetry/delivery-metrics.ts'
 import { type DeliveryWorld, deliveryWorld } from './delivery-world.ts'
 
 const day = (of: number) => (20_261_100 + of) as CivilDate
@@ -480,6 +483,36 @@ test('a file that is asked for once more really goes out again, whatever its rec
     ['elsewhere', 'delivered'],
     ['scheme', 'dropped'],
   ])
+})
+
+test('the job delivers what is to be sent again when no step of the day runs any more', async (t) => {
+  const world = await deliveryWorld(day(13))
+  const { client, work, options, written, url } = world
+  const out = await written('OUT', 'QNB', Buffer.from('statements'))
+  await protectFiles(client, options, work)
+  await deliverFiles(client, options, work)
+  const there = path.join(options.folder, 'delivered', 'QNB', out.name)
+  rmSync(there)
+  await resendFile(client, out.id, { actor: 'user:one', reason: 'they lost it', nowMs: work.nowMs() })
+  const registry = new Registry()
+  const metrics = createDeliveryMetrics(registry)
+  const { log, nowMs, signal } = work
+  const job = clearingInboxJob({ url, delivery: options, receivers: {}, metrics, nowMs, log })
+  t.match(await job.run(signal), /^0 files taken, .*; 1 of 1 files delivered$/)
+  t.equal(readFileSync(there, 'latin1'), 'statements')
+  t.match(await registry.metrics(), /mizan_clearing_deliveries_waiting 0/)
+  t.match(await job.run(signal), /wait$/, 'once')
+})
+
+test('half a file is not left at a place', async (t) => {
+  const world = await deliveryWorld(day(14))
+  const folder = path.join(world.root, 'half')
+  const file = path.join(world.root, 'changing')
+  writeFileSync(file, 'now')
+  const before = { bytes: 6, sha256: sha256(Buffer.from('before')) }
+  const put = folderPlace(folder).put(file, 'UC.OUT.1', before, world.work.signal)
+  await t.rejects(put, { message: /changed while it was copied/ })
+  t.same(readdirSync(folder), [])
 })
 
 test('a place that does not answer is asked once in a round, not once for each file', async (t) => {
