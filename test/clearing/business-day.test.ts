@@ -4,7 +4,7 @@ import { closeDayStep } from '../../src/clearing/day/close-day-step.ts'
 import { type DayMachineOptions, runDays } from '../../src/clearing/day/machine.ts'
 import type { DayStep, DayStepOutcome } from '../../src/clearing/day/step.ts'
 import { trialBalanceStep } from '../../src/clearing/day/trial-balance-step.ts'
-import { listDays, readDay, readDayEvents, readSteps } from '../../src/store/clearing/business-day.ts'
+import { listDays, lookAtDays, readDay, readDayEvents, readSteps } from '../../src/store/clearing/business-day.ts'
 import { askCutover, knowBusinessDays } from '../../src/store/clearing/business-day-ask.ts'
 import { readTrialBalanceOf } from '../../src/store/clearing/trial-balance.ts'
 import { awaitCommand, requestCommand } from '../../src/store/command-requests.ts'
@@ -240,7 +240,14 @@ t.test('a day goes on where it stood, says what blocks it, and keeps the order o
     state: 'blocked',
     stopped: { businessDate: first, step: 'write', words: 'no room on the disk' },
   })
+  const seen = await lookAtDays(client)
+  t.match(seen, {
+    closing: 1,
+    oldest: { businessDate: first },
+    step: { name: 'write', state: 'blocked', sinceMs: Number },
+  })
   t.match(await run(steps), { state: 'blocked' }, 'it is looked at again, and written down once')
+  t.same((await lookAtDays(client)).step, seen.step, 'since when it has stopped stays the same')
   t.match(await run(steps), { state: 'failed', stopped: { words: 'the disk is gone' } })
   t.equal(select.runs.length, 1, 'what is done stays done')
   // The next day comes as far as the one before.
