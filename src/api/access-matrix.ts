@@ -54,6 +54,7 @@ export const accessMatrix: Readonly<Record<string, Access>> = {
 
   'GET /business-days': readsMasterData,
   'GET /business-days/{date}': readsMasterData,
+  'GET /business-days/{date}/balance': readsBanks,
   'GET /business-days/{date}/report': readsBanks,
   'POST /business-days/{date}/cutover': ['operator', 'settlement'],
 
@@ -168,6 +169,7 @@ export const accessMatrix: Readonly<Record<string, Access>> = {
   'GET /settlement/instructions/{endToEndId}': settles,
   'GET /settlement/suspensions': settles,
   'GET /settlement/master/{date}': settles,
+  'GET /settlement/master-changes': settles,
 
   'GET /audit': ['auditor'],
 }

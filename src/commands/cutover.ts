@@ -28,6 +28,7 @@ import { createLogger } from '../telemetry/logger.ts'
 import { systemActor } from './access-desk.ts'
 import { type CommandIo, processIo } from './command-io.ts'
 import { type CommonOptions, withCommonOptions } from './common-options.ts'
+import { cutoverBalanceCommand } from './cutover-balance.ts'
 import { dayLines, eventLine, eventView, progressInWords } from './cutover-view.ts'
 import { atDatabase } from './database-desk.ts'
 import { atOpenKeyDesk, type OpenKeyDesk } from './keys-desk.ts'
@@ -59,6 +60,7 @@ export function cutoverCommand(io: CommandIo = processIo): Command {
     .addHelpText('after', HELP)
     .addCommand(statusCommand(io))
     .addCommand(historyCommand(io))
+    .addCommand(cutoverBalanceCommand(io))
   return withCommonOptions(command).action((options: CutoverOptions) =>
     atOpenKeyDesk(io, options, (desk) => cutOver(io, desk, options)),
   )

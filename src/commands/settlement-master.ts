@@ -4,6 +4,7 @@ import { type CivilDate, civilDate } from '../calendar.ts'
 import {
   type InstitutionKind,
   institutionKinds,
+  listMasterChanges,
   readSettlementMaster,
   type SettlementAuthor,
   type StoredCycle,
@@ -16,10 +17,9 @@ import type { CommandIo } from './command-io.ts'
 import { type CommonOptions, withCommonOptions } from './common-options.ts'
 import { atDatabase } from './database-desk.ts'
 import { withSecondPerson } from './settlement-desk.ts'
-import { dateOption, numberOption } from './settlement-options.ts'
+import { dateOption, NAME, numberOption, printed, ROWS_MAX } from './settlement-options.ts'
 import { tableLines } from './settlement-table.ts'
 
-const NAME = 'mizan settlement'
 const OWNER_MAX = 99_999_999_999
 const BANK_MAX = 99_999
 
@@ -72,6 +72,26 @@ async function setTerm(
     )
     io.out(options.json ? `${JSON.stringify(detail)}\n` : `${done} from ${options.from}\n`)
   })
+}
+
+/** `mizan settlement changes`: who changed banks, institutions and cycles, and why. */
+export function masterChangesCommand(io: CommandIo): Command {
+  const command = new Command('changes')
+    .description('list the last changes of banks, institutions and payout cycles: who made them, and why')
+    .option('--limit <count>', 'how many', '50')
+  return withCommonOptions(command).action((options: CommonOptions & { readonly limit: string }) =>
+    atDatabase(io, options, NAME, async ({ client }) => {
+      const changes = await listMasterChanges(client, numberOption(options.limit, '--limit', ROWS_MAX))
+      printed(io, options, changes, () =>
+        tableLines(
+          ['made', 'what', 'from', 'by', 'reason'],
+          changes.map(({ atMs, what, from, actor, reason }) => [
+            ...[new Date(atMs).toISOString().slice(0, 16), what, from, actor, reason],
+          ]),
+        ),
+      )
+    }),
+  )
 }
 
 /** `mizan settlement bank`: the banks that outlets and institutions are paid at. */

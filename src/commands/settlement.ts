@@ -21,7 +21,7 @@ import { type CommonOptions, withCommonOptions } from './common-options.ts'
 import { atDatabase } from './database-desk.ts'
 import { settlementChangeCommands } from './settlement-desk.ts'
 import { settlementInstructionCommands } from './settlement-instructions.ts'
-import { bankCommand, cycleCommand, institutionCommand } from './settlement-master.ts'
+import { bankCommand, cycleCommand, institutionCommand, masterChangesCommand } from './settlement-master.ts'
 import {
   type CycleOptions,
   dateOption,
@@ -43,6 +43,7 @@ export function settlementCommand(io: CommandIo = processIo): Command {
     command.addCommand(one(io))
   for (const one of settlementInstructionCommands(io)) command.addCommand(one)
   for (const one of settlementChangeCommands(io)) command.addCommand(one)
+  command.addCommand(masterChangesCommand(io))
   return command.addCommand(bankCommand(io)).addCommand(institutionCommand(io)).addCommand(cycleCommand(io))
 }
 

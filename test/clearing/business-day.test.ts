@@ -188,7 +188,7 @@ t.test('after days without anybody they end in order, each with its trial balanc
       [days[0], 'closed'],
     ],
   )
-  const balances = await readTrialBalanceOf(client, first, 1_000)
+  const balances = await readTrialBalanceOf(client, first, { limit: 1_000 })
   const pounds = balances.units.find(({ unit }) => unit === 'EGP')
   t.ok((pounds?.debits ?? 0n) > 0n && pounds?.debits === pounds?.credits)
   t.match(
@@ -197,7 +197,7 @@ t.test('after days without anybody they end in order, each with its trial balanc
   )
   const postal = balances.accounts.filter(({ kind }) => kind === 6001)
   t.equal(postal.length, 1, 'accounts of households are one line')
-  const quiet = await readTrialBalanceOf(client, addDays(first, 1), 1_000)
+  const quiet = await readTrialBalanceOf(client, addDays(first, 1), { limit: 1_000 })
   t.match(
     quiet.accounts.find(({ kind }) => kind === 7001),
     { debits: 0n, credits: 0n, balance: boughtUntil(first) },
@@ -206,7 +206,7 @@ t.test('after days without anybody they end in order, each with its trial balanc
   t.match(await cutover(last), { asked: [last] })
   t.match(await run(), { state: 'closed', closed: [last] })
   t.match(
-    (await readTrialBalanceOf(client, last, 1_000)).accounts.find(({ kind }) => kind === 7001),
+    (await readTrialBalanceOf(client, last, { limit: 1_000 })).accounts.find(({ kind }) => kind === 7001),
     { credits: boughtOn(last), balance: boughtUntil(last) },
   )
   await noViolations(t, url)
@@ -323,10 +323,10 @@ t.test('a trial balance that does not come out stops the day, and is kept when i
       words: /^account 7001 payable to outlet of \d+ holds \d+010 and \d+000 was posted to it: find out/,
     },
   })
-  t.same((await readTrialBalanceOf(client, byClock(), 10)).accounts, [])
+  t.same((await readTrialBalanceOf(client, byClock(), { limit: 10 })).accounts, [])
   await owner.query('update balance set posted = posted - 5 where account / 100000000000 = 7001')
   t.match(await run(), { state: 'closed' })
-  t.ok((await readTrialBalanceOf(client, byClock(), 10)).accounts.length > 0)
+  t.ok((await readTrialBalanceOf(client, byClock(), { limit: 10 })).accounts.length > 0)
   await noViolations(t, url)
   for (const [name, planted, undone] of [
     [

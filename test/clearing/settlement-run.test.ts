@@ -10,6 +10,7 @@ import { settleRun } from '../../src/clearing/settlement/run.ts'
 import { settleStep } from '../../src/clearing/settlement/step.ts'
 import { readValueDate } from '../../src/clearing/settlement/value-date.ts'
 import { clearingCommand } from '../../src/commands/clearing.ts'
+import { cutoverCommand } from '../../src/commands/cutover.ts'
 import { settlementCommand } from '../../src/commands/settlement.ts'
 import { userCommand } from '../../src/commands/user.ts'
 import { moneyAccount } from '../../src/ledger/accounts.ts'
@@ -384,6 +385,7 @@ t.test('a day is settled, its payments answered, and what failed is paid again',
     const agreed = await command(settlementCommand, [...weekly, '--reason', 'decree'], login)
     t.match(agreed, { status: 0, out: /bakery are paid weekly from 2026-12-01/ })
     t.match((await show('cycle', 'list', '--date', '2026-12-02')).out, /bakery +all +weekly +4/)
+    t.match((await show('changes')).out, /cycle bakery +2026-12-01 +system:\S+ \+ user:clerk +decree/)
     t.match((await show('bank', 'list')).out, /1 +STBA +STBAEGC0/)
     const wrong = [
       'institution',
@@ -460,6 +462,20 @@ t.test('a day is settled, its payments answered, and what failed is paid again',
     t.match(early.out, /Banks of the run without a statement of it: STBA.*The date was not reconciled yet/s)
 
     await drawTrialBalance(client, DAY)
+    const balance = (...args: string[]) => command(cutoverCommand, ['balance', '--date', '2026-11-18', ...args])
+    t.match(await command(cutoverCommand, ['balance']), { status: 1, errors: /no business day is closed yet/ })
+    t.match(
+      (await balance()).out,
+      /debits [\d,.]+ EGP, credits.*7001 +payable to outlet +2 +0\.00 EGP +1\.00 EGP +1\.00 EGP/s,
+    )
+    const { accounts } = JSON.parse((await balance('--json')).out)
+    const [, second] = accounts
+    const [one, rest] = [
+      await balance('--limit', '2'),
+      await balance('--after', `${second.kind}:${second.owner}`, '--json'),
+    ]
+    t.match(one.errors, `--after ${second.kind}:${second.owner}`)
+    t.same(JSON.parse(rest.out).accounts, accounts.slice(2), 'the next page begins where this one ends')
     const iban = demoIban('9901', 777)
     await client.query(
       `with f as (insert into bank_file (name, bytes, sha256, received_at, received_by, state, schema, bank)

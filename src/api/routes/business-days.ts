@@ -1,9 +1,10 @@
 import { Type } from 'typebox'
 import { businessDate, type CivilDate, formatDate } from '../../calendar.ts'
-import { dayView, stepView } from '../../clearing/day/view.ts'
+import { balanceAccountView, balanceUnitView, dayView, stepView } from '../../clearing/day/view.ts'
 import { MizanError } from '../../errors.ts'
 import { listDays, readDay, readSteps } from '../../store/clearing/business-day.ts'
 import { askCutoverWithin } from '../../store/clearing/business-day-ask.ts'
+import { readTrialBalanceOf } from '../../store/clearing/trial-balance.ts'
 import { page, readCursor, rowsFor } from '../cursor.ts'
 import { dayOf } from '../days.ts'
 import { changeOnce } from '../once.ts'
@@ -12,6 +13,7 @@ import { date, instant, orNull, pageOf, paging, shape } from '../shapes.ts'
 import { dayReportRoute } from './day-report.ts'
 
 const tag = 'business days'
+const digits = Type.String({ pattern: '^[0-9]+$' })
 const params = shape({ date: date('The business date.') })
 
 const dayFields = {
@@ -68,6 +70,38 @@ export const businessDayRoutes: readonly Route[] = [
       })
       if (found === undefined) throw new MizanError('NOT_FOUND', `business day ${text} is not known`)
       return ok(found)
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/business-days/{date}/balance',
+    tag,
+    summary: 'show the trial balance that was kept with a business day, account by account',
+    description:
+      'Sums are digits in the smallest part of the unit. One line stands for all accounts of households of a kind.',
+    params,
+    query: shape({ ...paging }),
+    answers: {
+      200: shape({
+        units: Type.Array(shape({ unit: Type.String(), debits: digits, credits: digits })),
+        ...pageOf(
+          shape({
+            ...{ kind: Type.Integer(), accountName: Type.String(), unit: Type.String(), owner: Type.Integer() },
+            ...{ debits: digits, credits: digits, balance: Type.String({ description: 'Credits are above zero.' }) },
+          }),
+        ).properties,
+      }),
+    },
+    handler: async ({ services, query, params: { date: text } }) => {
+      const asked = dayOf(text)
+      const position = readCursor(query.cursor, (found) => found.length === 2 && found.every(Number.isSafeInteger))
+      const after = position === undefined ? undefined : { kind: Number(position[0]), owner: Number(position[1]) }
+      const { units, accounts } = await services.database.read((client) =>
+        readTrialBalanceOf(client, asked, { limit: rowsFor(query.limit), after }),
+      )
+      if (units.length === 0) throw new MizanError('NOT_FOUND', `no trial balance is kept with ${text}`)
+      const listed = page(accounts, query.limit, ({ kind, owner }) => [kind, owner], balanceAccountView)
+      return ok({ units: units.map(balanceUnitView), ...listed })
     },
   }),
   dayReportRoute,

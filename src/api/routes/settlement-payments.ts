@@ -8,12 +8,12 @@ import {
   listInstructionEvents,
   listInstructions,
 } from '../../store/clearing/settlement-instructions.ts'
-import { readSettlementMaster } from '../../store/clearing/settlement-master.ts'
+import { listMasterChanges, readSettlementMaster } from '../../store/clearing/settlement-master.ts'
 import { listSuspensions } from '../../store/clearing/settlement-views.ts'
 import { idCursor, instantOf, page, rowsFor } from '../cursor.ts'
 import { dayOf } from '../days.ts'
 import { ok, type Route, route } from '../route.ts'
-import { date, instant, orNull, pageOf, paging, shape } from '../shapes.ts'
+import { date, instant, orNull, PAGE, pageOf, paging, shape } from '../shapes.ts'
 
 const tag = 'settlement'
 const text = Type.String()
@@ -176,6 +176,30 @@ export const settlementPaymentRoutes: readonly Route[] = [
         institutions: institutions.map((one) => ({ ...one, account: one.account ?? null })),
         cycles: cycles.map((one) => ({ ...one, wholesaler: one.wholesaler ?? null })),
       })
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/settlement/master-changes',
+    tag,
+    summary: 'list the last changes of settlement banks, institutions and payout cycles, the newest first',
+    query: shape({ limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200 })) }),
+    answers: {
+      200: shape({
+        items: Type.Array(
+          shape({
+            what: Type.String({ description: 'Such as `bank 1` or `cycle bakery`.' }),
+            from: date('First business date that it counts for.'),
+            at: instant('When it was made'),
+            actor: text,
+            reason: text,
+          }),
+        ),
+      }),
+    },
+    handler: async ({ services, query }) => {
+      const changes = await services.database.read((client) => listMasterChanges(client, query.limit ?? PAGE))
+      return ok({ items: changes.map(({ atMs, ...one }) => ({ ...one, at: instantOf(atMs) })) })
     },
   }),
 ]

@@ -5,7 +5,7 @@ import {
   type ClearingFile,
   type FileKey,
   fileName,
-  listFiles,
+  listAllFiles,
   outgoingPath,
   registerFile,
 } from '../../store/clearing/files.ts'
@@ -62,7 +62,7 @@ export async function writeRunFiles(
   options: FileOptions & { readonly signal?: AbortSignal },
 ): Promise<ClearingFile[]> {
   const { businessDate, cycle } = run
-  const known = (await listFiles(client, { businessDate, direction: 'out', types: ['PAY', 'NET'] })).filter(
+  const known = (await listAllFiles(client, { businessDate, direction: 'out', types: ['PAY', 'NET'] })).filter(
     (file) => file.cycle === cycle,
   )
   const files: ClearingFile[] = []

@@ -3,7 +3,7 @@ import { MizanError } from '../../errors.ts'
 import type { Queryable } from '../access-pool.ts'
 import type { Client } from '../connection.ts'
 import { filesDigest, letGo, type ReleasePeople, requireSecondPerson } from './deliver-release.ts'
-import { type ClearingFile, listFiles } from './files.ts'
+import { type ClearingFile, listAllFiles } from './files.ts'
 import { findRun, type RunKey, type SettlementRun } from './settlement-runs.ts'
 
 /** The instruction files of a run as they stand. */
@@ -21,7 +21,7 @@ export async function readRunFiles(client: Queryable, key: RunKey): Promise<RunF
   if (run === undefined) {
     throw new MizanError('NOT_FOUND', `${formatDate(key.businessDate)} has no run ${key.cycle} of settlement`)
   }
-  const all = await listFiles(client, { businessDate: key.businessDate, direction: 'out', types: ['PAY', 'NET'] })
+  const all = await listAllFiles(client, { businessDate: key.businessDate, direction: 'out', types: ['PAY', 'NET'] })
   const files = all
     .filter(({ cycle, state }) => cycle === key.cycle && state !== 'superseded')
     .sort((a, b) => (a.name < b.name ? -1 : 1))

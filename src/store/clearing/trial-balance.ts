@@ -1,5 +1,6 @@
 import { type CivilDate, formatDate } from '../../calendar.ts'
 import type { Unit } from '../../money.ts'
+import type { Queryable } from '../access-pool.ts'
 import type { Client } from '../connection.ts'
 import { inTransaction } from '../transaction.ts'
 
@@ -104,7 +105,7 @@ async function draw(client: Client, date: CivilDate): Promise<TrialBalance> {
   return found
 }
 
-async function unitTotals(client: Client, date: CivilDate): Promise<UnitTotals[]> {
+async function unitTotals(client: Queryable, date: CivilDate): Promise<UnitTotals[]> {
   const { rows } = await client.query<{ unit: Unit; debits: string; credits: string }>(
     `select unit, sum(debits)::text as debits, sum(credits)::text as credits from business_day_balances
      where business_date = $1 group by unit order by unit`,
@@ -113,11 +114,14 @@ async function unitTotals(client: Client, date: CivilDate): Promise<UnitTotals[]
   return rows.map(({ unit, debits, credits }) => ({ unit, debits: BigInt(debits), credits: BigInt(credits) }))
 }
 
-/** The trial balance that was kept with a day: its totals by unit, and its accounts in order of kind and owner. */
+/**
+ * The trial balance that was kept with a day: its totals by unit, and its accounts in order of kind and owner, from behind
+ * one of them on.
+ */
 export async function readTrialBalanceOf(
-  client: Client,
+  client: Queryable,
   date: CivilDate,
-  limit: number,
+  { limit, after }: { readonly limit: number; readonly after?: Pick<DayBalance, 'kind' | 'owner'> | undefined },
 ): Promise<{ readonly units: readonly UnitTotals[]; readonly accounts: readonly DayBalance[] }> {
   const units = await unitTotals(client, date)
   const { rows } = await client.query<{
@@ -130,8 +134,9 @@ export async function readTrialBalanceOf(
     balance: string
   }>(
     `select kind, account_name, unit, owner, debits, credits, balance from business_day_balances
-       where business_date = $1 order by kind, owner limit $2`,
-    [formatDate(date), limit],
+       where business_date = $1 and ($2::smallint is null or (kind, owner) > ($2, $3::bigint))
+     order by kind, owner limit $4`,
+    [formatDate(date), after?.kind ?? null, after?.owner ?? null, limit],
   )
   const accounts = rows.map((row) => ({
     kind: row.kind,
