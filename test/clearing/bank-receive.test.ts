@@ -222,11 +222,16 @@ t.test('what banks send is taken, matched and booked', async (t) => {
       [
         'update bank_entry set amount_piasters = amount_piasters - 1 where (statement_id, number) = (select max(statement_id), 1 from bank_entry where kind = 46)',
         'update bank_entry set amount_piasters = amount_piasters + 1 where (statement_id, number) = (select max(statement_id), 1 from bank_entry where kind = 46)',
-        ['bank-statements-add-up'],
+        ['bank-statements-add-up', 'bank-statements-posted'],
       ],
       [
         'update bank_posting set amount_piasters = amount_piasters + 1 where statement_id = (select max(statement_id) from bank_posting)',
         'update bank_posting set amount_piasters = amount_piasters - 1 where statement_id = (select max(statement_id) from bank_posting)',
+        ['bank-statements-posted'],
+      ],
+      [
+        'update bank_entry set kind = 58 where (statement_id, number) = (select min(statement_id), 1 from bank_entry where kind = 46)',
+        'update bank_entry set kind = 46 where (statement_id, number) = (select min(statement_id), 1 from bank_entry where kind = 58)',
         ['bank-statements-posted'],
       ],
     ]

@@ -127,6 +127,35 @@ export async function troubleCases(t: Test, world: BankWorld): Promise<void> {
     await sound(t)
   })
 
+  await t.test('answers in the words of other banks', async (t) => {
+    const { ids, messageId } = await instruct(4)
+    const [first = '', second = '', third = '', fourth = ''] = ids
+    const about = (id: string, status: string) => `<TxInfAndSts>${id}<TxSts>${status}</TxSts></TxInfAndSts>`
+    const answer = (name: string, content: string) => {
+      const made = path.join(outFolder, `${name}.xml`)
+      const head = `<GrpHdr><MsgId>${name}</MsgId><CreDtTm>2026-11-22T10:00:00</CreDtTm></GrpHdr>`
+      const original = `<OrgnlGrpInfAndSts><OrgnlMsgId>${messageId}</OrgnlMsgId><OrgnlMsgNmId>pain.001.001.09</OrgnlMsgNmId></OrgnlGrpInfAndSts>`
+      const text = `<FIToFIPmtStsRpt>${head}${original}${content}</FIToFIPmtStsRpt>`
+      writeFileSync(made, `<Document xmlns="urn:iso:std:iso:20022:tech:xsd:pacs.002.001.10">${text}</Document>`)
+      return receive(made)
+    }
+    const taken = await answer(
+      'WORDS',
+      about(`<OrgnlTxId>${first}</OrgnlTxId>`, 'ACCC') +
+        about(`<OrgnlInstrId>${second}</OrgnlInstrId><OrgnlEndToEndId>NOTPROVIDED</OrgnlEndToEndId>`, 'RCVD') +
+        about(`<OrgnlEndToEndId>${third}</OrgnlEndToEndId>`, 'BLCK') +
+        about(`<OrgnlEndToEndId>NOBODYS</OrgnlEndToEndId>`, 'ACSC'),
+    )
+    t.match(taken.answers, { answers: 4, applied: 2, unexpected: 1, unknown: 1, bank: bank.number })
+    t.same(await statesOf(ids), ['accepted', 'sent', 'released', 'released'])
+    const { rows } = await owner.query(`select outcome from bank_answer where end_to_end_id = $1`, [third])
+    t.match(rows, [{ outcome: /^unexpected: the status BLCK is not known/ }])
+    await t.rejects(answer('LONG', about(`<OrgnlEndToEndId>${fourth}</OrgnlEndToEndId>`, 'RJCTED')), {
+      message: /TxSts: "RJCTED" is no status of up to 4 capitals/,
+    })
+    t.equal(await stateOf(fourth), 'released')
+  })
+
   await t.test('files that mean harm are refused and hold up nothing', async (t) => {
     const day = nextDay()
     await simulated().endDay(day)

@@ -44,7 +44,23 @@ const statementsPosted = sqlCheck({
                                        when p.credit = 8007 * 100000000000 + s.bank then -p.amount_piasters else 0 end)
                        from bank_posting p where p.statement_id = s.id), 0) as piasters
       from bank_statement s where s.state = 'booked'),
+    -- What entries are, and what is held in which suspense. A return may take with it what stood on the other side (46).
+    part as (
+      select e.statement_id, case e.kind when 48 then 46 else e.kind end as kind, 0::bigint as account,
+             e.amount_piasters - e.suspense_piasters as piasters
+      from bank_entry e where e.kind is not null
+      union all
+      select e.statement_id, 54, e.suspense_account, e.suspense_piasters from bank_entry e where e.suspense_account is not null
+      union all
+      select p.statement_id, case p.kind when 48 then 46 when 55 then 54 else p.kind end,
+             case p.kind when 54 then p.credit when 55 then p.debit else 0 end,
+             case 8007 * 100000000000 + s.bank when p.debit then -p.amount_piasters when p.credit then p.amount_piasters else 0 end
+      from bank_posting p join bank_statement s on s.id = p.statement_id),
     bad as (
+      select format('statement %s: its entries of kind %s%s and its postings are %s piasters apart', statement_id, kind,
+                    case when account <> 0 then ', account ' || account else '' end, sum(piasters)) as what
+      from part group by statement_id, kind, account having sum(piasters) <> 0
+      union all
       select format('statement %s posts %s piasters of kind %s, the journal has %s', coalesce(p.statement_id::text, j.statement),
                     coalesce(p.amount, 0), coalesce(p.kind, j.kind), coalesce(j.amount, 0)) as what
       from planned p
