@@ -7,6 +7,8 @@ import { writeWholeFile } from '../whole-file.ts'
 /** A payment that the bank was told to make, or to collect. */
 export interface BankOrder {
   readonly messageId: string
+  /** As in `pain.001.001.09`; absent of what came without a message. */
+  readonly messageName?: string
   readonly endToEndId: string
   readonly amountPiasters: number
   /** Whether it credits the account. */

@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
-import { addDays, type CivilDate } from '../calendar.ts'
+import type { CivilDate } from '../calendar.ts'
 import { writeAtomically } from '../clearing/atomic-file.ts'
 import { type PaymentEvent, strictProfile } from '../clearing/iso20022/bank-events.ts'
 import { readBankFile } from '../clearing/iso20022/bank-file-reader.ts'
@@ -15,6 +15,7 @@ import {
   writeInstitutionStatus,
 } from '../clearing/iso20022/status-report.ts'
 import { MizanError } from '../errors.ts'
+import { bookingsOf, otherBookings, POUND, returnedOf } from './bank-bookings.ts'
 import { type BankFault, paymentFaults } from './bank-faults.ts'
 import {
   type BankOrder,
@@ -49,13 +50,6 @@ export interface BankAnswerFiles {
   readonly payments: number
   readonly files: readonly string[]
 }
-
-const POUND = 100
-const CHARGE_PIASTERS = 50
-const FEE_PIASTERS = 2_500n
-const INTEREST_PIASTERS = 1_234n
-const UNKNOWN_PIASTERS = 77_700n
-const TRANSFER = { credit: 'PMNT/RCDT/DMCT', debit: 'PMNT/ICDT/DMCT' }
 
 /**
  * A settlement bank for tests and demonstrations. It takes pain.001 and pacs.009 files, answers them with pain.002 and
@@ -97,7 +91,7 @@ export class SimulatedBank {
       throw new MizanError('BAD_INPUT', `${file} is a ${message.name}; a bank takes pain.001 and pacs.009`)
     }
     if (payments.length === 0 || state.messages.includes(message.messageId)) return undefined
-    const orders = payments.map((payment) => this.#orderOf(payment, message.messageId, state))
+    const orders = payments.map((payment) => this.#orderOf(payment, message, state))
     const rejected = this.#faults.has('rejected-payment') ? this.#hit(orders, 'rejected-payment') : undefined
     state.messages.push(message.messageId)
     state.orders.push(...orders.filter((order) => order !== rejected))
@@ -131,8 +125,9 @@ export class SimulatedBank {
       )
       if (hit !== undefined) hits.set(hit, fault)
     }
-    const lines = due.flatMap((order) => this.#linesOf(order, date, hits.get(order), state))
-    lines.push(...this.#others(date, state))
+    const references = () => this.#reference(state)
+    const lines = due.flatMap((order) => bookingsOf(order, date, hits.get(order), references))
+    lines.push(...otherBookings(date, this.#faults, references))
     const files = [await this.#notify(date, lines)]
     const back = due.flatMap((order) => {
       const piasters = returnedOf(order, hits.get(order))
@@ -147,10 +142,15 @@ export class SimulatedBank {
     return files
   }
 
-  #orderOf(payment: PaymentEvent, messageId: string, state: BankState): BankOrder {
+  #orderOf(
+    payment: PaymentEvent,
+    { messageId, schema }: { readonly messageId: string; readonly schema: string },
+    state: BankState,
+  ): BankOrder {
     const today = 19_000_101 as CivilDate
     return {
       messageId,
+      messageName: schema,
       endToEndId: payment.endToEndId,
       amountPiasters: Number(piastersOf(payment.amount.value)),
       credit: payment.creditorAccount === this.#options.account,
@@ -199,71 +199,6 @@ export class SimulatedBank {
     )
   }
 
-  #linesOf(order: BankOrder, date: CivilDate, fault: BankFault | undefined, state: BankState): StatementLine[] {
-    if (fault === 'missing-entry') return []
-    const amount = amountOf(order, fault)
-    const credit = fault === 'wrong-sign' ? !order.credit : order.credit
-    const valueDate = fault === 'late-value' ? addDays(order.executionDate, 1) : order.executionDate
-    const line = this.#lineOf(date, { ...order, amountPiasters: amount, credit }, valueDate, fault === 'no-reference')
-    if (fault === 'charged-payment') return [charged(line)]
-    if (fault === 'double-entry') {
-      return [line, this.#lineOf(date, { ...order, reference: this.#reference(state) }, valueDate, false)]
-    }
-    const returned = returnedOf(order, fault)
-    if (returned === 0) return [line]
-    const reverse = { ...order, amountPiasters: returned, credit: !order.credit, reference: this.#reference(state) }
-    const back = this.#lineOf(date, reverse, valueDate, false)
-    return [line, { ...back, transactions: back.transactions.map((one) => ({ ...one, returnReason: 'AC01' })) }]
-  }
-
-  #lineOf(date: CivilDate, order: BankOrder, valueDate: CivilDate, isNameless: boolean): StatementLine {
-    const { amountPiasters, credit, reference, endToEndId, messageId } = order
-    return {
-      reference,
-      amountPiasters: BigInt(amountPiasters),
-      credit,
-      status: 'BOOK',
-      bookingDate: date,
-      valueDate,
-      accountServicerReference: isNameless ? `X${reference}` : reference,
-      transactionCode: credit ? TRANSFER.credit : TRANSFER.debit,
-      transactions: [
-        {
-          ...(isNameless ? {} : { endToEndId, ...(messageId === 'OTHER' ? {} : { messageId }) }),
-          accountServicerReference: isNameless ? `X${reference}` : reference,
-          amountPiasters,
-          credit,
-          ...(isNameless ? { remittance: `PAYMENT ${endToEndId}` } : {}),
-        },
-      ],
-    }
-  }
-
-  #others(date: CivilDate, state: BankState): StatementLine[] {
-    const line = (amountPiasters: bigint, credit: boolean, transactionCode: string, text: string): StatementLine => {
-      const reference = this.#reference(state)
-      const status = 'BOOK'
-      const dates = { bookingDate: date, valueDate: date }
-      return {
-        reference,
-        amountPiasters,
-        credit,
-        status,
-        ...dates,
-        accountServicerReference: reference,
-        transactionCode,
-        transactions: [],
-        text,
-      }
-    }
-    const lines: StatementLine[] = []
-    if (this.#faults.has('bank-fee')) lines.push(line(FEE_PIASTERS, false, 'ACMT/MDOP/CHRG', 'account fee'))
-    if (this.#faults.has('bank-interest')) lines.push(line(INTEREST_PIASTERS, true, 'ACMT/MCOP/INTR', 'interest'))
-    if (this.#faults.has('unknown-entry'))
-      lines.push(line(UNKNOWN_PIASTERS, true, TRANSFER.credit, 'transfer of somebody'))
-    return lines
-  }
-
   #notify(date: CivilDate, lines: readonly StatementLine[]): Promise<string> {
     const { code, account, nowMs } = this.#options
     const id = `${code}-NTF-${date}`
@@ -281,7 +216,7 @@ export class SimulatedBank {
         createdMs: nowMs(),
         settlementDate: date,
         originalMessageId: order.messageId,
-        originalMessageName: 'pain.001.001.09',
+        originalMessageName: order.messageName ?? 'pain.001.001.09',
         instructingAgent: agent,
         instructedAgent: agent,
         totals: { transactions: 1, amountPiasters: BigInt(piasters) },
@@ -333,24 +268,4 @@ export class SimulatedBank {
     })
     return file
   }
-}
-
-/** What of a payment comes back. */
-function returnedOf({ amountPiasters }: BankOrder, fault: BankFault | undefined): number {
-  if (fault === 'returned-payment') return amountPiasters
-  return fault === 'partial-return' ? Math.ceil(amountPiasters / 2) : 0
-}
-
-function charged(line: StatementLine): StatementLine {
-  return {
-    ...line,
-    amountPiasters: line.amountPiasters + BigInt(CHARGE_PIASTERS) * (line.credit ? -1n : 1n),
-    transactions: line.transactions.map((one) => ({ ...one, chargePiasters: CHARGE_PIASTERS })),
-  }
-}
-
-function amountOf({ amountPiasters }: BankOrder, fault: BankFault | undefined): number {
-  if (fault === 'over-booking') return amountPiasters + POUND
-  if (fault !== 'short-booking') return amountPiasters
-  return amountPiasters > POUND ? amountPiasters - POUND : Math.ceil(amountPiasters / 2)
 }

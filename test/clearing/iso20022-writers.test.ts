@@ -128,6 +128,7 @@ const statement: AccountReports = {
             endToEndId,
             amountPiasters,
             credit: true,
+            chargePiasters: 50,
             returnReason: 'AC01',
             remittance: 'x',
           })),

@@ -2,6 +2,7 @@ import { noteBookedInstructions } from '../../store/clearing/bank-instructions.t
 import { markBooked, readBankPostings, storedStatements } from '../../store/clearing/bank-postings.ts'
 import { awaitPostings, requestPostings } from '../../store/clearing/postings.ts'
 import type { Client } from '../../store/connection.ts'
+import { inTransaction } from '../../store/transaction.ts'
 
 /** How what banks booked is posted. */
 export interface BookContext {
@@ -50,15 +51,9 @@ async function post(statement: number, { client, stallMs, signal }: BookContext)
   await awaitPostings(client, { reference, commands }, signal === undefined ? { stallMs } : { stallMs, signal })
 }
 
-async function endStatement(statement: number, client: Client): Promise<BookedStatement> {
-  await client.query('begin')
-  try {
+function endStatement(statement: number, client: Client): Promise<BookedStatement> {
+  return inTransaction(client, async () => {
     await noteBookedInstructions(client, statement, `statement ${statement}`)
-    const booked = { statement, ...(await markBooked(client, statement)) }
-    await client.query('commit')
-    return booked
-  } catch (error) {
-    await client.query('rollback').catch(() => undefined)
-    throw error
-  }
+    return { statement, ...(await markBooked(client, statement)) }
+  })
 }

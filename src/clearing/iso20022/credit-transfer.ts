@@ -189,13 +189,14 @@ export function headXml(message: { readonly messageId: string; readonly createdM
   return [leaf('MsgId', identifier(message.messageId, 'MsgId')), leaf('CreDtTm', isoDateTime(message.createdMs))]
 }
 
-function settlementHeadXml(message: Omit<InstitutionTransfers, 'payments'>): Xml {
+/** The group header of a message between banks. @param total element of its sum */
+export function settlementHeadXml(message: Omit<InstitutionTransfers, 'payments'>, total = 'TtlIntrBkSttlmAmt'): Xml {
   const { transactions, amountPiasters } = message.totals
   return node(
     'GrpHdr',
     headXml(message),
     leaf('NbOfTxs', String(transactions)),
-    leaf('TtlIntrBkSttlmAmt', decimalPounds(amountPiasters, 'the sum'), { Ccy: CURRENCY }),
+    leaf(total, decimalPounds(amountPiasters, 'the sum'), { Ccy: CURRENCY }),
     leaf('IntrBkSttlmDt', isoDate(message.settlementDate)),
     node('SttlmInf', leaf('SttlmMtd', 'CLRG')),
     agentXml('InstgAgt', message.instructingAgent),

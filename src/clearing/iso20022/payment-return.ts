@@ -1,8 +1,8 @@
 import type { CivilDate } from '../../calendar.ts'
-import { amountXml, headXml, type Rows, type Totals } from './credit-transfer.ts'
-import { type Agent, agentXml } from './parties.ts'
+import { amountXml, type Rows, settlementHeadXml, type Totals } from './credit-transfer.ts'
+import type { Agent } from './parties.ts'
 import { reasonXml } from './status-report.ts'
-import { CURRENCY, decimalPounds, identifier, isoDate } from './values.ts'
+import { identifier } from './values.ts'
 import { closing, DOCUMENT_END, documentStart, inChunks, leaf, node, opening } from './xml.ts'
 
 /** A payment that comes back. */
@@ -36,18 +36,8 @@ export function writePaymentReturns(message: PaymentReturns): AsyncGenerator<str
 }
 
 async function* pieces(message: PaymentReturns): AsyncGenerator<string> {
-  const { transactions, amountPiasters } = message.totals
   yield documentStart('pacs.004.001.09') + opening('PmtRtr')
-  yield `${node(
-    'GrpHdr',
-    headXml(message),
-    leaf('NbOfTxs', String(transactions)),
-    leaf('TtlRtrdIntrBkSttlmAmt', decimalPounds(amountPiasters, 'the sum'), { Ccy: CURRENCY }),
-    leaf('IntrBkSttlmDt', isoDate(message.settlementDate)),
-    node('SttlmInf', leaf('SttlmMtd', 'CLRG')),
-    agentXml('InstgAgt', message.instructingAgent),
-    agentXml('InstdAgt', message.instructedAgent),
-  )}\n`
+  yield `${settlementHeadXml(message, 'TtlRtrdIntrBkSttlmAmt')}\n`
   yield `${node(
     'OrgnlGrpInf',
     leaf('OrgnlMsgId', identifier(message.originalMessageId, 'OrgnlMsgId')),
