@@ -125,6 +125,17 @@ t.test('what becomes of an item', async (test) => {
   test.equal(verdict({ amountPiasters: 50_001 }, nameless), 'exception no-authorization')
   test.equal(verdict({}, nameless, { forcePostMaxPiasters: 0 }), 'exception no-authorization')
   test.equal(verdict({ transactionCode: '06' }), 'post credit')
+  test.equal(verdict({ transactionCode: '06' }, ended('voided')), 'exception authorization-reversed')
+  const captures = [
+    { id: 128, businessDate: TODAY, piasters: 4_000 },
+    { id: 192, businessDate: TODAY, piasters: 6_000 },
+  ]
+  const credit = judge(
+    { ...item, transactionCode: '06', amountPiasters: 4_000 },
+    known({ ...candidate, ...ended('captured'), captures }),
+    policy,
+  )
+  test.match(credit, { action: 'post', outcome: 'credit', of: { id: 128 } }, 'it names the posting of its amount')
   test.equal(verdict({ transactionCode: '25' }), 'exception unmatched-reversal')
   test.equal(verdict({ usage: '2' }), 'exception representment-without-dispute')
   test.equal(verdict({ transactionCode: '15' }), 'exception chargeback-received')

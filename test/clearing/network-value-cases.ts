@@ -60,6 +60,21 @@ export async function valueCases(suite: Test, world: World): Promise<void> {
     test.same(await moneyOf(world, 1), before)
   })
 
+  await suite.test('what a message captured is found as that capture, and not posted again', async (test) => {
+    const held = await scheme(writer, 6, clock.now())
+    const told = about(held, 6, { mti: '0220', messageClass: 'financial-advice' })
+    test.equal((await ask(writer, told)).result, 'approved')
+    const before = await moneyOf(world, 6)
+    const { file } = await receiveNetworkFile(write([presentmentOf(held)]), context)
+    const items = await itemsOf(world, file.id)
+    test.same(inWords(items), ['05 matched posted-before transaction-id'])
+    const { rows } = await client.query('select mti, link from authorization_journal where id = $1', [
+      items[0]?.posted_id,
+    ])
+    test.same(rows, [{ mti: '0220', link: 'visa' }])
+    test.same(await moneyOf(world, 6), before)
+  })
+
   await suite.test('what a reversal gave back is not disputed, nor credited by a dispute', async (test) => {
     const before = await moneyOf(world, 2)
     const first = await presented(2)
