@@ -135,7 +135,7 @@ thead .right { white-space: normal; }
 .code { font-family: "Liberation Mono", monospace; font-size: 80%; word-break: break-all; min-width: 16em; }
 .when { white-space: nowrap; }
 .words { min-width: 16em; }
-.long { min-width: 16em; overflow-wrap: anywhere; }
+.long { min-width: 18em; overflow-wrap: anywhere; }
 .sums td { font-weight: bold; border-top: 1pt solid #111; border-bottom: none; }
 .note { margin: .3rem 0; font-style: italic; }
 .signatures { break-inside: avoid; margin-top: 2.5rem; }
