@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Test, test } from 'tap'
 import { parseDate } from '../../src/calendar.ts'
 import { type BreakName, breakTypes } from '../../src/clearing/reconciliation/breaks.ts'
@@ -726,4 +727,28 @@ test('money in suspense keeps its exception open when its break is gone', async 
   const exception = await readException(client, id)
   t.match(exception, { differencePiasters: 0, suspendedPiasters: -500, valueAtRiskPiasters: 500 })
   t.match(proposalOf(exception), [{ kind: 'toSuspense', debit: transit, credit: held, amountPiasters: 500 }])
+})
+
+test('a run reads the days that it is of, however many lie before them', async (t) => {
+  const { client, run } = await world(t)
+  await client.query(`select ensure_partitions('2026-10-01', 1)`)
+  await client.query(`insert into business_day (business_date) values ('2026-10-31')`)
+  await client.query(
+    `insert into business_day_balance (business_date, kind, owner, debits, credits, balance) values ('2026-10-31', 8001, 0, 0, 0, 0)`,
+  )
+  const reads = async (day: string) => {
+    const { rows } = await client.query<{ reads: string }>(
+      `select seq_scan + coalesce(idx_scan, 0) as reads from pg_stat_user_tables where relname = 'transfer_' || $1`,
+      [day],
+    )
+    return Number(rows[0]?.reads)
+  }
+  const [own, before] = [await reads('20261119'), await reads('20261001')]
+  t.match(await run(), { openAfter: 0 })
+  // A process of the database tells what it read when it ends.
+  for (const deadline = performance.now() + 60_000; (await reads('20261119')) === own; ) {
+    if (performance.now() > deadline) throw new Error('nothing was read of the day itself')
+    await sleep(50)
+  }
+  t.equal(await reads('20261001'), before, 'nothing of a day long ago')
 })

@@ -7,6 +7,11 @@ import type { LevelCounts } from './reconciliation-work.ts'
  * amount, is the break that its reason says.
  */
 export async function compareNetworkItems(client: Client, businessDate: string): Promise<LevelCounts['compared']> {
+  const posted = await client.query<{ dates: string[] | null }>(
+    `select array_agg(distinct case when n.outcome = 'posted-before' then n.authorization_date else n.business_date end)::text[] as dates
+     from network_item n where n.business_date = $1::date and n.posted_id is not null`,
+    [businessDate],
+  )
   const { rows } = await client.query<Record<string, string>>(
     `with items as materialized (
        select n.*, case when n.outcome = 'posted-before' then a.business_date else n.business_date end as posted_date
@@ -23,8 +28,8 @@ export async function compareNetworkItems(client: Client, businessDate: string):
        from transfer t
        where t.kind in (10, 11, 12, 14, 15, 16, 17, 18, 19, 20)
          and (t.debit / 100000000000 = 6001) <> (t.credit / 100000000000 = 6001)
-         -- An array spares the statement all other days of the journal.
-         and t.business_date = any (array(select distinct posted_date from items where posted_id is not null))
+         -- Dates that are known when it is planned spare the statement all other days of the journal.
+         and t.business_date = any ($2::date[])
          and t.group_id in (select posted_id from items where posted_id is not null)
        group by t.group_id),
      judged as materialized (
@@ -72,7 +77,7 @@ export async function compareNetworkItems(client: Client, businessDate: string):
        on conflict do nothing returning 1)
      select (select count(*) from items) as presented, (select count(*) from posted) as posted,
             (select count(*) from matched) as matched, (select count(*) from broken) as broken`,
-    [businessDate],
+    [businessDate, posted.rows[0]?.dates ?? []],
   )
   return numbersOf(rows[0])
 }
