@@ -1,19 +1,14 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { XmlDocument, XsdValidator } from 'libxml2-wasm'
+import { sharedVectors, skipWithout } from '../support/shared-vectors.ts'
 
-/**
- * Folder with ISO's schemas and with banks' sample files, which are not part of the project: `MIZAN_SHARED_VECTORS`, or
- * `shared/vectors` beside the project's own folder. What needs them is skipped where they are not.
- */
-const vectors = process.env.MIZAN_SHARED_VECTORS ?? path.resolve(import.meta.dirname, '../../../shared/vectors')
+export { skipWithout }
 
-export const schemaFolder = path.join(vectors, 'iso20022-xsd')
-export const sampleFolder = path.join(vectors, 'bank-samples')
-
-/** Reason to skip what needs a folder, or false. */
-export const skipWithout = (folder: string): string | false =>
-  existsSync(folder) ? false : `${folder} is not here (MIZAN_SHARED_VECTORS names the folder above it)`
+/** ISO's schemas. */
+export const schemaFolder = sharedVectors('iso20022-xsd')
+/** Sample files of banks. */
+export const sampleFolder = sharedVectors('bank-samples')
 
 /** What the official schema says against a document; undefined when it is valid. */
 export function schemaProblem(schema: string, text: string): string | undefined {

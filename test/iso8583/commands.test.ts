@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
@@ -8,6 +8,7 @@ import { decodeCommand } from '../../src/commands/decode.ts'
 import { encodeCommand } from '../../src/commands/encode.ts'
 import { vectorsCommand } from '../../src/commands/vectors.ts'
 import { commandRunner } from '../support/command.ts'
+import { sharedVectors, skipWithout } from '../support/shared-vectors.ts'
 
 const run = commandRunner({})
 const program = (io: CommandIo) =>
@@ -151,19 +152,10 @@ t.test('vectors', async (t) => {
   t.match((await mizan(['vectors', 'iso8583', file, '--dialects', tables])).errors, /object of field tables/)
 })
 
-const shared = fileURLToPath(new URL('../../../shared/vectors/', import.meta.url))
+const shared = sharedVectors('iso8583.json')
 
-t.test(
-  'the shared known answers',
-  { skip: existsSync(shared) ? false : 'the shared folder is not here' },
-  async (t) => {
-    const files = ['iso8583.json', '--dialects', 'iso8583-dialects.json']
-    const ran = await mizan([
-      'vectors',
-      'iso8583',
-      ...files.map((name) => (name.startsWith('--') ? name : shared + name)),
-    ])
-    t.equal(ran.status, 0)
-    t.match(ran.out.trim(), /^\d+ passed, 0 failed$/)
-  },
-)
+t.test('the shared known answers', { skip: skipWithout(shared) }, async (t) => {
+  const ran = await mizan(['vectors', 'iso8583', shared, '--dialects', sharedVectors('iso8583-dialects.json')])
+  t.equal(ran.status, 0)
+  t.match(ran.out.trim(), /^\d+ passed, 0 failed$/)
+})

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import type { Test } from 'tap'
 import t from 'tap'
 import { readForeignDialects } from '../../src/commands/dialect-files.ts'
@@ -11,6 +11,7 @@ import type { KnownAnswer } from '../../src/iso8583/known-answers.ts'
 import { checkKnownAnswer } from '../../src/iso8583/known-answers.ts'
 import { readSubfields } from '../../src/iso8583/subfields.ts'
 import { formatVisaHeader, parseVisaHeader } from '../../src/iso8583/visa-header.ts'
+import { sharedVectors, skipWithout } from '../support/shared-vectors.ts'
 
 /** A known answer in the project's own form. */
 interface Answer {
@@ -87,11 +88,11 @@ function fieldsOf(read: Readonly<Record<string, string | undefined>>): (string |
   return fields
 }
 
-const shared = new URL('../../../shared/vectors/', import.meta.url)
+const shared = sharedVectors('iso8583.json')
 
-t.test('the shared known answers', { skip: existsSync(shared) ? false : 'the shared folder is not here' }, (t) => {
-  const answers = JSON.parse(readFileSync(new URL('iso8583.json', shared), 'utf8')) as KnownAnswer[]
-  const foreign = readForeignDialects(new URL('iso8583-dialects.json', shared).pathname)
+t.test('the shared known answers', { skip: skipWithout(shared) }, (t) => {
+  const answers = JSON.parse(readFileSync(shared, 'utf8')) as KnownAnswer[]
+  const foreign = readForeignDialects(sharedVectors('iso8583-dialects.json'))
   for (const answer of answers) {
     const own = dialects[answer.dialect]
     const table = foreign.get(answer.dialect)

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { createPrivateKey } from 'node:crypto'
 import { mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -9,7 +9,6 @@ import { tlsTelemetry } from '../../src/link/tls-telemetry.ts'
 import { makeTestPki, type TestCertificate } from '../../src/security/test-pki.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
-import { hasOpenssl } from './harness.ts'
 import { credentials, dialTls, echoed, listenTls, rawTls } from './tls-peers.ts'
 
 const DAY_MS = 86_400_000
@@ -291,12 +290,14 @@ t.test('at the start, files that are no good are named', async (t) => {
   refused(({ names }) => unlinkSync(names.certFile), /cert\.pem cannot be read/)
   refused(({ names }) => writeFileSync(names.keyFile, first.keyPem), /is not the key of the certificate/)
   refused(({ names }) => writeFileSync(names.caFile, 'x'), /ca\.pem does not hold a certificate/)
-  if (hasOpenssl()) {
-    const encrypt = ({ names }: Folder) => {
-      const args = ['pkcs8', '-topk8', '-in', names.keyFile, '-out', `${names.keyFile}.new`, '-passout', 'pass:x']
-      execFileSync('openssl', args, { stdio: 'ignore' })
-      renameSync(`${names.keyFile}.new`, names.keyFile)
-    }
-    refused(encrypt, /key\.pem does not hold a private key without a passphrase/)
-  }
+  const encrypted = createPrivateKey(pki.server.keyPem).export({
+    type: 'pkcs8',
+    format: 'pem',
+    cipher: 'aes-256-cbc',
+    passphrase: 'x',
+  })
+  refused(
+    ({ names }) => writeFileSync(names.keyFile, encrypted),
+    /key\.pem does not hold a private key without a passphrase/,
+  )
 })

@@ -1,6 +1,5 @@
-import { existsSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { vectorsCommand } from '../../src/commands/vectors.ts'
 import { assert, MizanError } from '../../src/errors.ts'
@@ -23,6 +22,7 @@ import {
 } from '../../src/security/known-answers/runner.ts'
 import { tr31Algorithms } from '../../src/security/known-answers/tr31.ts'
 import { commandRunner } from '../support/command.ts'
+import { sharedVectors, skipWithout } from '../support/shared-vectors.ts'
 
 const input = { code: 'BAD_INPUT' }
 
@@ -206,14 +206,10 @@ t.test('the command', async (t) => {
   t.match(noList.errors, /list of known answers/)
 })
 
-const shared = fileURLToPath(new URL('../../../shared/vectors/crypto.json', import.meta.url))
+const shared = sharedVectors('crypto.json')
 
-t.test(
-  'the shared known answers',
-  { skip: existsSync(shared) ? false : 'the shared folder is not here' },
-  async (t) => {
-    const run = await mizan(shared)
-    t.match(run.out, /^\d+ passed, 0 failed\n$/)
-    t.equal(run.status, 0)
-  },
-)
+t.test('the shared known answers', { skip: skipWithout(shared) }, async (t) => {
+  const run = await mizan(shared)
+  t.match(run.out, /^\d+ passed, 0 failed\n$/)
+  t.equal(run.status, 0)
+})
