@@ -6,11 +6,15 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { businessDate, type CivilDate, formatDate } from '../../src/calendar.ts'
+import { digestEncrypted } from '../../src/clearing/protection/files.ts'
+import { openKeyRoom } from '../../src/clearing/protection/key-room.ts'
+import { loadConfig } from '../../src/config/config.ts'
 import { readDay, readSteps } from '../../src/store/clearing/business-day.ts'
 import { askCutover } from '../../src/store/clearing/business-day-ask.ts'
-import { connect } from '../../src/store/connection.ts'
+import { type Client, connect } from '../../src/store/connection.ts'
 import { withClient } from '../../src/store/database-location.ts'
 import { verifyLedger } from '../../src/store/verify.ts'
+import { deliveryOptions } from '../../src/switch-delivery.ts'
 import { ask, purchaseOf, writerWorld } from '../support/writer.ts'
 
 const CUTOVER_MINUTES = 1_350
@@ -40,13 +44,42 @@ function filesIn(clearing: string): Record<string, string> {
   )
 }
 
+/** Where a machine worked: its clearing folder, and its configuration. */
+interface Place {
+  readonly clearing: string
+  readonly config: string
+}
+
+/** What the encrypted forms of files hold: as much as the register says that the files did. */
+async function encryptedOf(client: Client, url: string, date: CivilDate, { clearing, config: file }: Place) {
+  const config = loadConfig({ env: { DATABASE_URL: url, MIZAN_MASTER_KEY: 'a5'.repeat(32) }, file })
+  const seal = await deliveryOptions(config).openSeal()
+  const room = await openKeyRoom(client, {
+    seal,
+    nowMs: Date.parse(`${formatDate(date)}T20:30:00Z`),
+    isProduction: false,
+  })
+  const { rows } = await client.query<{ path: string; encrypted: string; sha256: Buffer }>(
+    `select f.path, p.encrypted_name as encrypted, f.sha256 from clearing_protection p join clearing_file f on f.id = p.file_id
+     where f.business_date = $1 and p.encrypted_name is not null order by f.path`,
+    [formatDate(date)],
+  )
+  const found: [string, boolean][] = []
+  for (const { path: place, encrypted, sha256 } of rows) {
+    const opened = await digestEncrypted(path.join(clearing, path.dirname(place), encrypted), room.recipients())
+    found.push([encrypted, opened.sha256.equals(sha256)])
+  }
+  return found
+}
+
 /** What a day came to: everything but when it happened. */
-async function outcomeOf(url: string, date: CivilDate, clearing: string): Promise<unknown> {
+async function outcomeOf(url: string, date: CivilDate, { clearing, config }: Place): Promise<unknown> {
   const client = await connect({ url, name: 'mizan test' })
   try {
     const read = async (text: string) => (await client.query(text, [formatDate(date)])).rows
     return {
       disk: filesIn(clearing),
+      opened: await encryptedOf(client, url, date, { clearing, config }),
       day: await read('select state, lanes_closed_at is not null as lanes from business_day where business_date = $1'),
       steps: await read('select step, state from business_day_step where business_date = $1 order by ordinal'),
       balances: await read('select * from business_day_balance where business_date = $1 order by kind, owner'),
@@ -132,7 +165,10 @@ t.test('a machine that is killed anywhere ends with the same rows and files', { 
     if (isKilled) t.ok(deaths > DEATHS_MIN, `${deaths} deaths`)
     await running.stop()
     await client.end()
-    outcomes.push(await outcomeOf(url, day, path.join(folder, `var-${index}`, 'clearing')))
+    const clearing = path.join(folder, `var-${index}`, 'clearing')
+    const outcome = await outcomeOf(url, day, { clearing, config })
+    t.match(outcome, { opened: [[/CTF.*p7m$/, true]] }, 'the encrypted form opens to the file')
+    outcomes.push(outcome)
     t.same(
       (await verifyLedger(url)).filter(({ ok }) => !ok),
       [],
