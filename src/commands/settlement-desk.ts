@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { formatDate } from '../calendar.ts'
+import { civilDate, formatDate } from '../calendar.ts'
 import { MizanError } from '../errors.ts'
 import type { Role } from '../store/access-users.ts'
 import { noteAudit } from '../store/audit-store.ts'
@@ -71,6 +71,12 @@ function releaseCommand(io: CommandIo): Command {
       const found = await readRunFiles(client, key)
       requireReleasable(found)
       for (const { name, items, state } of found.files) io.note(`${name}: ${items} payment(s), ${state}\n`)
+      const { valueDate } = found.run
+      if (valueDate < civilDate(Date.now())) {
+        io.note(
+          `the value date ${formatDate(valueDate)} is over: ask the banks whether they pay on the day they get it\n`,
+        )
+      }
       const detail = { date: formatDate(key.businessDate), cycle: key.cycle, digest: found.digest }
       const released = await withSecondPerson(io, client, { action: 'settlement release', detail }, (people) =>
         releaseInstructions(client, key, found.digest, people),

@@ -439,6 +439,11 @@ t.test('a day is settled, its payments answered, and what failed is paid again',
         ['settlement-dues-carried'],
       ],
       [
+        'a holdback that was never released',
+        'update settlement_due set freed = 1 where account = (select min(account) from settlement_due)',
+        ['settlement-dues-carried'],
+      ],
+      [
         'a payment that nobody instructed',
         "update settlement_instruction set amount_piasters = amount_piasters + 1 where purpose = 'offset'",
         ['settlement-dues-carried', 'settlement-posted'],

@@ -116,6 +116,12 @@ const duesCarried = sqlCheck({
       select format('%s of account %s in run %s of %s is off by %s', part, account, cycle, business_date, sum(piasters)) as what
       from part group by part, business_date, cycle, account having sum(piasters) <> 0
       union all
+      select format('of what is due on account %s after run %s of %s, %s is said to be out of holdbacks', d.account, d.cycle,
+                    d.business_date, d.freed)
+      from run r join settlement_due d using (business_date, cycle)
+      left join settlement_due b on b.business_date = r.last_date and b.cycle = r.last_cycle and b.account = d.account
+      where d.freed <> case d.closing when 0 then 0 else coalesce(b.freed, 0) + d.released end
+      union all
       select format('instruction %s is over %s, its accounts come to %s', i.end_to_end_id, i.amount_piasters, l.piasters)
       from settlement_instruction i
       cross join lateral (select coalesce(sum(piasters), 0) as piasters from settlement_instruction_line l
