@@ -1,10 +1,10 @@
 import { Command, Option } from 'commander'
-import { entryFields, entryMeanings } from '../clearing/bank/classify.ts'
 import { bookTaken, FileNotRead, type ReceivedBankFile, receiveBankFile } from '../clearing/bank/receive.ts'
 import { receiveBankFolder } from '../clearing/bank/receive-folder.ts'
 import { RefusedFile } from '../clearing/iso20022/refusal.ts'
 import { MizanError } from '../errors.ts'
 import { formatPiasters } from '../money.ts'
+import { type ListedAnswer, listAnswers } from '../store/clearing/bank-answers.ts'
 import {
   type EntryState,
   entryStates,
@@ -16,14 +16,15 @@ import {
   listStatements,
   readStatement,
 } from '../store/clearing/bank-desk.ts'
-import { addEntryRule, readEntryRules, type StoredEntryRule } from '../store/clearing/bank-rules.ts'
 import { bankContext } from '../switch-bank.ts'
-import { changeNoted, systemActor } from './access-desk.ts'
+import { systemActor } from './access-desk.ts'
+import { bankRulesCommand } from './bank-rules.ts'
 import { bankSimulateCommand } from './bank-simulate.ts'
 import { wholeNumber } from './clearing-receive.ts'
 import { type CommandIo, processIo } from './command-io.ts'
 import { type CommonOptions, withCommonOptions } from './common-options.ts'
 import { atDatabase } from './database-desk.ts'
+import { sayList } from './say-list.ts'
 
 const LIMIT_MAX = 1_000
 
@@ -33,10 +34,11 @@ export function bankCommand(io: CommandIo = processIo): Command {
     .description('statements and answers of settlement banks; see docs/bank.md')
     .addCommand(receiveCommand(io))
     .addCommand(filesCommand(io))
+    .addCommand(answersCommand(io))
     .addCommand(statementsCommand(io))
     .addCommand(showCommand(io))
     .addCommand(entriesCommand(io))
-    .addCommand(rulesCommand(io))
+    .addCommand(bankRulesCommand(io))
     .addCommand(bankSimulateCommand(io))
 }
 
@@ -137,14 +139,31 @@ function fileLine(one: ListedBankFile): string {
   return `${String(one.id).padStart(8)}  ${one.receivedAt.toISOString()}  ${one.name}  ${what}${again}`
 }
 
-function sayList<T>(
-  io: CommandIo,
-  { json }: CommonOptions,
-  found: readonly T[],
-  { none, lineOf }: { readonly none: string; readonly lineOf: (one: T) => string },
-): void {
-  if (json) io.out(`${JSON.stringify(found)}\n`)
-  else io.out(found.length === 0 ? `${none}\n` : found.map((one) => `${lineOf(one)}\n`).join(''))
+function answersCommand(io: CommandIo): Command {
+  const command = new Command('answers')
+    .description('list what banks said became of payments, the newest file first')
+    .option(
+      '--open',
+      'only what somebody has to look at: unknown payments, answers that do not go with how one stands',
+      false,
+    )
+    .option('--end-to-end <id>', 'only of this payment')
+    .option('--limit <count>', 'how many', '50')
+  type Options = CommonOptions & { open: boolean; endToEnd?: string; limit: string }
+  return withCommonOptions(command).action((options: Options) =>
+    atDatabase(io, options, 'mizan bank answers', async ({ client }) => {
+      const limit = wholeNumber(options.limit, '--limit', LIMIT_MAX)
+      const found = await listAnswers(client, { isOpen: options.open, endToEndId: options.endToEnd, limit })
+      sayList(io, options, found, { none: 'there are no such answers', lineOf: answerLine })
+    }),
+  )
+}
+
+function answerLine(one: ListedAnswer): string {
+  const what = one.answer === 'return' ? `returns ${formatPiasters(one.amountPiasters ?? 0)} EGP` : (one.status ?? '')
+  const why = [one.reasonCode, one.reason].filter((part) => part !== undefined).join(' ')
+  const of = one.endToEndId ?? one.messageId ?? ''
+  return `${one.receivedAt.toISOString()}  ${of.padEnd(35)} ${what}${why === '' ? '' : ` (${why})`}: ${one.outcome}  ${one.file}:${one.number}`
 }
 
 function statementsCommand(io: CommandIo): Command {
@@ -228,57 +247,4 @@ function entryLine(one: ListedEntry): string {
   const place = `${one.statement}:${one.number}`.padEnd(12)
   const reference = one.endToEndId ?? one.reference ?? ''
   return `${place} ${one.bookingDate}  ${formatPiasters(one.amountPiasters).padStart(18)} EGP  ${reference.padEnd(35)} ${one.state}${what === '' ? '' : ` (${what})`}${one.text === undefined ? '' : `  ${one.text.slice(0, 60)}`}`
-}
-
-function rulesCommand(io: CommandIo): Command {
-  const list = new Command('list').description('list the rules that hold')
-  const add = new Command('add')
-    .description('say what entries are that no instruction of ours asked for; the newest rule that fits holds')
-    .requiredOption('--pattern <text>', 'how the field begins')
-    .addOption(new Option('--field <field>', 'of the entry').choices(entryFields).makeOptionMandatory())
-    .addOption(new Option('--direction <side>', 'as the bank books').choices(['credit', 'debit']).makeOptionMandatory())
-    .addOption(new Option('--meaning <meaning>', 'none ends such a rule').choices(entryMeanings).makeOptionMandatory())
-    .option('--programme <number>', 'whose funds they are', '0')
-    .option('--bank <number>', 'only at this settlement bank')
-    .requiredOption('--reason <text>', 'why')
-  type Options = CommonOptions &
-    Pick<StoredEntryRule, 'field' | 'direction' | 'meaning' | 'pattern' | 'reason'> & {
-      programme: string
-      bank?: string
-    }
-  withCommonOptions(list).action((options: CommonOptions) =>
-    atDatabase(io, options, 'mizan bank rules', async ({ client }) => {
-      const found = await readEntryRules(client)
-      sayList(io, options, found, {
-        none: 'there are no rules; fees and interest are known by their codes',
-        lineOf: ruleLine,
-      })
-    }),
-  )
-  withCommonOptions(add).action((options: Options) =>
-    atDatabase(io, options, 'mizan bank rules', async ({ client }) => {
-      const { field, direction, meaning, pattern, reason } = options
-      const bank = options.bank === undefined ? undefined : wholeNumber(options.bank, '--bank')
-      const programme = wholeNumber(options.programme, '--programme', 99)
-      const rule = { bank, field, direction, meaning, pattern, reason, programme, actor: systemActor(io) }
-      const detail = { field, direction, meaning, pattern, programme, ...(bank === undefined ? {} : { bank }) }
-      const made = await changeNoted(io, client, { action: 'bank-entry-rule', detail: { ...detail, reason } }, () =>
-        addEntryRule(client, rule),
-      )
-      io.out(
-        options.json
-          ? `${JSON.stringify({ id: made })}\n`
-          : `rule ${made} holds for statements that come from now on\n`,
-      )
-    }),
-  )
-  return new Command('rules')
-    .description('what entries are that no instruction of ours asked for')
-    .addCommand(list)
-    .addCommand(add)
-}
-
-function ruleLine({ id, bank, field, pattern, direction, meaning, programme, reason }: StoredEntryRule): string {
-  const where = bank === undefined ? 'every bank' : `bank ${bank}`
-  return `${String(id).padStart(6)}  ${where}: ${direction} whose ${field} begins with "${pattern}" is ${meaning}${programme === 0 ? '' : ` of programme ${programme}`}  (${reason})`
 }

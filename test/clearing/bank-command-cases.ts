@@ -74,6 +74,18 @@ export async function commandCases(t: Test, world: BankWorld): Promise<void> {
     t.match(await json('entries', '--statement', id, '--state', 'suspense'), [
       { note: 'unknown', suspensePiasters: 77_700 },
     ])
+    t.match(await json('answers', '--open'), [
+      { endToEndId: /^UC-/, status: 'BLCK', outcome: /^unexpected/, bank: bank.number },
+      { endToEndId: 'NOBODYS', status: 'ACSC', outcome: 'unknown' },
+    ])
+    const [returned] = await json('answers', '--limit', '1000').then((all) =>
+      all.filter((one: { answer: string }) => one.answer === 'return'),
+    )
+    t.match(
+      (await mizan('answers', '--end-to-end', returned.endToEndId)).out,
+      /UC-.* returns 100\.00 EGP \(AC01 account number wrong\): .*pacs\.004.*:1\n/,
+    )
+    t.match((await mizan('answers', '--end-to-end', 'NONE')).out, 'there are no such answers')
     t.match((await mizan('entries', '--end-to-end', 'NONE')).out, 'there are no such entries\n')
   })
 
@@ -119,7 +131,7 @@ export async function commandCases(t: Test, world: BankWorld): Promise<void> {
     }
     t.match(await mizan('--help'), {
       status: 0,
-      out: /receive[\s\S]*files[\s\S]*statements[\s\S]*show[\s\S]*entries[\s\S]*rules[\s\S]*simulate/,
+      out: /receive[\s\S]*files[\s\S]*answers[\s\S]*statements[\s\S]*show[\s\S]*entries[\s\S]*rules[\s\S]*simulate/,
     })
   })
 

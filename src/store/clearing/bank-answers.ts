@@ -28,3 +28,60 @@ export async function addAnswers(client: Queryable, bankFile: number, rows: read
     [bankFile, JSON.stringify(rows)],
   )
 }
+
+/** What a bank said of a payment or message, for people. */
+export interface ListedAnswer {
+  readonly file: string
+  readonly number: number
+  readonly receivedAt: Date
+  readonly bank: number | undefined
+  readonly answer: 'status' | 'return'
+  readonly messageId: string | undefined
+  readonly endToEndId: string | undefined
+  readonly status: string | undefined
+  readonly reasonCode: string | undefined
+  readonly reason: string | undefined
+  /** Of a return. */
+  readonly amountPiasters: number | undefined
+  /** What it made of the instruction, or why nothing. */
+  readonly outcome: string
+}
+
+/**
+ * Answers of banks, those of the newest file first.
+ * @param filter `isOpen`: of nothing that we know, or that do not go with how an instruction stands
+ */
+export async function listAnswers(
+  client: Queryable,
+  filter: { readonly isOpen: boolean; readonly endToEndId?: string | undefined; readonly limit: number },
+): Promise<ListedAnswer[]> {
+  const { rows } = await client.query<
+    Record<string, string | null> & {
+      number: number
+      received_at: Date
+      bank: number | null
+      answer: ListedAnswer['answer']
+    }
+  >(
+    `select f.name as file, a.number, f.received_at, f.bank, a.answer, coalesce(a.payment_id, a.message_id) as message_id,
+            a.end_to_end_id, a.status, a.reason_code, a.reason, a.amount_piasters, a.outcome
+     from bank_answer a join bank_file f on f.id = a.bank_file
+     where (not $1 or a.outcome = 'unknown' or a.outcome like 'unexpected%') and ($2::text is null or a.end_to_end_id = $2)
+     order by a.bank_file desc, a.number limit $3`,
+    [filter.isOpen, filter.endToEndId ?? null, filter.limit],
+  )
+  return rows.map((row) => ({
+    file: row.file ?? '',
+    number: row.number,
+    receivedAt: row.received_at,
+    bank: row.bank ?? undefined,
+    answer: row.answer,
+    messageId: row.message_id ?? undefined,
+    endToEndId: row.end_to_end_id ?? undefined,
+    status: row.status ?? undefined,
+    reasonCode: row.reason_code ?? undefined,
+    reason: row.reason ?? undefined,
+    amountPiasters: row.amount_piasters === null ? undefined : Number(row.amount_piasters),
+    outcome: row.outcome ?? '',
+  }))
+}
