@@ -85,6 +85,8 @@ export class Chores {
       const chore = this.#waiting[count]
       size += sizeOf(chore)
       if (size > max && count > 0) break
+      const credited = creditedCard(chore)
+      if (credited !== undefined) ahead.at(-1)?.addReturn(credited)
       const request = requestOf(chore)
       if (request === undefined) continue
       if (ahead.some((requests) => requests.blocks(request))) break
@@ -107,6 +109,11 @@ export class Chores {
 
 function requestOf(chore: Chore | undefined): AuthorizationRequest | undefined {
   return chore?.kind === 'command' ? chore.presentment?.request : undefined
+}
+
+/** The card of a dispute that is paid out: a reversal or refund of the same purchase must find that in the journal. */
+function creditedCard(chore: Chore | undefined): string | undefined {
+  return chore?.kind === 'command' && chore.command.kind === 'dispute-credit' ? chore.command.panIndex : undefined
 }
 
 /** How many common chores it amounts to. */

@@ -68,6 +68,12 @@ export class UnderWay {
     this.#naming.add(panIndex)
   }
 
+  /** Adds what gives money back to a card otherwise: whatever names an original of the card waits until the journal has it. */
+  addReturn(panIndex: string): void {
+    this.#naming ??= new Set()
+    this.#naming.add(panIndex)
+  }
+
   /** Whether a request has to wait until these are durable. */
   blocks(request: AuthorizationRequest): boolean {
     const { key, originalKey, panIndex } = request

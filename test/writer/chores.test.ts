@@ -1,7 +1,12 @@
 import t from 'tap'
+import { messageClassOf } from '../../src/authorization/inbound.ts'
 import { type Chore, Chores, choreInWords } from '../../src/writer/chores.ts'
+import { UnderWay } from '../../src/writer/work.ts'
+import { purchaseOf } from '../support/writer.ts'
 
 const MAX = 32
+const NOW_MS = Date.parse('2026-11-22T10:00:00Z')
+const panIndexOf = (householdId: number) => purchaseOf(householdId, NOW_MS).panIndex
 
 function commandChore(id: number): Chore & { kind: 'command' } {
   const nothing = { cardId: undefined, householdId: undefined, panIndex: undefined }
@@ -43,6 +48,23 @@ t.test('commands with many postings fill a batch sooner, and one alone goes what
   ])
   t.same(inWords(chores.take(MAX, 0)), ['command 6 (settlement-post)'])
   t.same(chores.take(0, 0), [], 'no room, nothing is taken')
+})
+
+t.test('a reversal waits for a dispute that pays its card out', async (t) => {
+  const chores = new Chores()
+  const plain = commandChore(1)
+  chores.push({ ...plain, command: { ...plain.command, kind: 'dispute-credit', panIndex: panIndexOf(7) } })
+  const underWay = new UnderWay()
+  t.equal(chores.take(MAX, 0, [underWay]).length, 1)
+  const about = (householdId: number, mti: string) =>
+    purchaseOf(householdId, NOW_MS, {
+      mti,
+      messageClass: messageClassOf(mti) ?? 'reversal',
+      originalKey: 'k'.repeat(16),
+    })
+  t.equal(underWay.blocks(about(7, '0420')), true, 'it must find the credit in the journal')
+  t.equal(underWay.blocks(about(7, '0200')), false, 'a purchase need not')
+  t.equal(underWay.blocks(about(8, '0420')), false)
 })
 
 t.test('there is an end to the room', async (t) => {

@@ -227,7 +227,7 @@ export async function moveDispute(
   by: { readonly actor: string; readonly nowMs: number },
 ): Promise<Omit<NewCommand, 'requestedBy' | 'idempotencyKey'> | undefined> {
   const dispute = await readDispute(client, id)
-  const { state, credited, posted, lane, householdId, amountPiasters } = dispute
+  const { state, credited, posted, lane, householdId, cardId, amountPiasters } = dispute
   const from: readonly DisputeState[] = what === 'lose' ? ['represented'] : ['raised', 'sent']
   if (!from.includes(state)) {
     throw new MizanError('CONFLICT', `dispute ${id} is ${state}; this needs one that is ${from.join(' or ')}`)
@@ -242,7 +242,7 @@ export async function moveDispute(
   if (moves && what !== 'lose') await requireOutstanding(client, dispute)
   if (moves) {
     const detail = { dispute: id, piasters: amountPiasters, what }
-    return { lane, householdId, kind: 'dispute-credit', detail }
+    return { lane, householdId, cardId, kind: 'dispute-credit', detail }
   }
   const [to, event] = what === 'accept' ? (['accepted', 'accepted'] as const) : (['lost', 'lost'] as const)
   const { rowCount } = await client.query(
