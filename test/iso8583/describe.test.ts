@@ -117,8 +117,8 @@ t.test('masks', (t) => {
   t.equal(maskValue('plain', undefined), 'plain')
   fc.assert(
     fc.property(fc.stringMatching(/^\d{13,19}$/), (number) => {
-      t.notOk(maskValue(number, 'pan').includes(number.slice(6, -4).padEnd(3, '0')))
-      t.equal(maskValue(number, 'pan').length, number.length)
+      // Not "the middle is not in it": three digits of the middle may also stand at an end.
+      t.equal(maskValue(number, 'pan'), number.slice(0, 6) + '*'.repeat(number.length - 10) + number.slice(-4))
     }),
     { numRuns: 50 },
   )
