@@ -83,7 +83,7 @@ t.test('a header is read back as written, padded to cipher blocks', async (t) =>
         const parsed = parseHeader(`${text}00`)
         const read = parsed.header.optionalBlocks
         t.same(read.slice(0, blocks.length), blocks)
-        t.ok(read.length === blocks.length || (read.length === blocks.length + 1 && read.at(-1)?.id === 'PB'))
+        t.ok(read.length === blocks.length || (read.length === blocks.length + 1 && read.at(-1)?.id === 'PB'), text)
         t.equal(parsed.headerLength, text.length)
         t.equal(parsed.blockLength, text.length + 64)
         t.equal(text.length % (version === 'D' ? 16 : 8), 0)
