@@ -31,11 +31,14 @@ export async function processItems(
   const { client } = context
   await finish(file.id, 0, context)
   let done = await lastItem(client, file.id)
+  // What lies before it is done, and is not looked at again.
+  let first = done + 1
   let waiting: Incoming[] = []
   const flush = async (all: boolean) => {
     while (waiting.length >= CHUNK || (all && waiting.length > 0)) {
-      const taken = await processChunk(waiting.slice(0, CHUNK), file.id, context)
+      const { taken, open } = await processChunk(waiting.slice(0, CHUNK), file.id, first, context)
       done = waiting[taken - 1]?.number ?? done
+      first = open ?? done + 1
       waiting = waiting.slice(taken)
       context.onProgress?.(done, inspected.transactions)
     }
@@ -51,13 +54,18 @@ export async function processItems(
   await finish(file.id, 0, context)
 }
 
-/** @returns how many of the chunk were dealt with: at least one */
-async function processChunk(chunk: readonly Incoming[], fileId: number, context: ReceiveContext): Promise<number> {
+/** @returns how many of the chunk were dealt with, at least one; and the first item that is under way */
+async function processChunk(
+  chunk: readonly Incoming[],
+  fileId: number,
+  first: number,
+  context: ReceiveContext,
+): Promise<{ readonly taken: number; readonly open: number | undefined }> {
   const { client, actor } = context
   const judging = { ...context, fileId, panIndexOf: (pan: string) => context.panIndexOf(pan) }
   let judged = await judgeChunk(chunk, judging)
   if (judged.taken === 0) {
-    await finish(fileId, 0, context)
+    await finish(fileId, 0, context, first)
     judged = await judgeChunk(chunk, judging)
   }
   const { items, taken } = judged
@@ -69,13 +77,13 @@ async function processChunk(chunk: readonly Incoming[], fileId: number, context:
     await keepOthers(client, chunk.slice(0, taken), fileId, context)
   })
   // What ended the chunk early depends on what is under way now.
-  await finish(fileId, taken < chunk.length ? 0 : UNDER_WAY_MAX - CHUNK, context)
-  return taken
+  const open = await finish(fileId, taken < chunk.length ? 0 : UNDER_WAY_MAX - CHUNK, context, first)
+  return { taken, open }
 }
 
 /** Waits until at most so many postings are under way, and asks for those that are no household's. */
-async function finish(fileId: number, most: number, context: ReceiveContext): Promise<void> {
+async function finish(fileId: number, most: number, context: ReceiveContext, first = 1): Promise<number | undefined> {
   const { client, stallMs, signal } = context
   await postOthers(client, fileId, context)
-  await noteOutcomes(client, fileId, { stallMs, signal, most })
+  return noteOutcomes(client, fileId, { stallMs, signal, most, first })
 }

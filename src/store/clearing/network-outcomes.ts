@@ -45,28 +45,33 @@ export interface OutcomeWait {
   readonly signal?: AbortSignal | undefined
   /** Items that may still be under way when it returns. @default 0 */
   readonly most?: number
+  /** No item before this one is under way: what is done is not looked at again. @default 1 */
+  readonly first?: number
 }
 
 /**
  * Notes what came of a file's items that the writers have carried out, each its row of the journal or why it was refused,
  * and waits until no more than `most` are under way.
+ * @returns the first item that is under way still; undefined when none is
  * @throws MizanError WRITER_SILENT when nothing was carried out for `stallMs`: a switch must run; the file goes on from here
  */
 export async function noteOutcomes(
   client: Queryable,
   fileId: number,
-  { stallMs, signal, most = 0 }: OutcomeWait,
-): Promise<void> {
+  { stallMs, signal, most = 0, first: given = 1 }: OutcomeWait,
+): Promise<number | undefined> {
+  let first = given
   let movedMs = performance.now()
   for (let pollMs = POLL_FIRST_MS; ; pollMs = Math.min(2 * pollMs, POLL_LAST_MS)) {
     signal?.throwIfAborted()
-    const { rows } = await client.query<{ done: string; waiting: string }>({
+    const { rows } = await client.query<{ done: string; waiting: string; first: number | null }>({
       name: 'note_network_outcomes',
       text: outcomeSql,
-      values: [fileId],
+      values: [fileId, first],
     })
     const { done = 0, waiting = 0 } = rows[0] ?? {}
-    if (Number(waiting) <= most) return
+    first = rows[0]?.first ?? first
+    if (Number(waiting) <= most) return rows[0]?.first ?? undefined
     if (Number(done) > 0) {
       movedMs = performance.now()
       pollMs = POLL_FIRST_MS
@@ -85,7 +90,7 @@ const outcomeSql = `
     from network_item n
     join command_inbox i on i.lane = n.lane and i.id = n.command_id
     join command_journal j on j.lane = i.lane and j.id = i.done_id
-    where n.file_id = $1 and n.state = 'posting' and n.command_id is not null),
+    where n.file_id = $1 and n.number >= $2::integer and n.state = 'posting' and n.command_id is not null),
   noted as (
     update network_item n set
       posted_id = case when e.done then e.posted_id end, business_date = e.business_date,
@@ -102,8 +107,11 @@ const outcomeSql = `
       and p.transaction_code = '0' || right(r.transaction_code, 1) and p.state in ('matched', 'forced', 'disputed')
       and not p.flags @> array['reversed'])
   select (select count(*) from noted) as done,
-         (select count(*) from network_item n where n.file_id = $1 and n.state = 'posting' and n.command_id is not null)
-           - (select count(*) from noted) as waiting`
+         w.waiting, w.first
+  from (
+    select count(*) as waiting, min(n.number) as first from network_item n
+    where n.file_id = $1 and n.number >= $2::integer and n.state = 'posting' and n.command_id is not null
+      and not exists (select from noted r where r.number = n.number)) w`
 
 /** The last item of a file that is registered; 0 before the first. */
 export async function lastItem(client: Queryable, fileId: number): Promise<number> {
