@@ -4,40 +4,19 @@ import { type AgeingRow, ageingOf, bankingDaysOn } from './clearing/reconciliati
 import { reconciliationJob } from './jobs/reconciliation-job.ts'
 import type { NamedJob } from './jobs/scheduler.ts'
 import type { ReconciliationRun } from './store/clearing/reconciliation-runs.ts'
-import { keptConnection } from './store/kept-connection.ts'
 import type { SwitchBase } from './switch-base.ts'
+import { lookEachMinute } from './switch-look.ts'
 import type { Parts } from './switch-parts.ts'
 import type { ReconciliationMetrics } from './telemetry/clearing-reconciliation-metrics.ts'
 import { reconciliationDone } from './telemetry/reconciliation-events.ts'
 
-/** How often the open exceptions are counted. */
-const EVERY_MS = 60_000
-
 /** The daily reconciliation of ledger, clearing and bank, and what metrics say of open exceptions. */
-export function openClearingReconciliation(
-  { config, database, clock, log, metrics }: SwitchBase,
-  parts: Parts,
-): readonly NamedJob[] {
-  const { url } = database
-  const connection = keptConnection({ url, name: 'mizan exceptions', role: 'mizan_app', queryTimeoutMs: 10_000 })
-  const look = async () => {
-    try {
-      const today = civilDate(clock.now())
-      const rows = await connection.use(async (client) => ageingOf(client, today, await bankingDaysOn(client, today)))
-      setOpen(metrics.reconciliation, rows)
-    } catch {
-      // The gauges keep what was counted last; that the database is away is told elsewhere.
-    }
-  }
-  let looking = look()
-  const timer = setInterval(() => {
-    looking = looking.then(look)
-  }, EVERY_MS)
-  timer.unref()
-  parts.add(async () => {
-    clearInterval(timer)
-    await looking
-    await connection.close()
+export function openClearingReconciliation(base: SwitchBase, parts: Parts): readonly NamedJob[] {
+  const { config, clock, log, metrics } = base
+  const { url } = base.database
+  const look = lookEachMinute(base, parts, 'mizan exceptions', async (client) => {
+    const today = civilDate(clock.now())
+    setOpen(metrics.reconciliation, await ageingOf(client, today, await bankingDaysOn(client, today)))
   })
   const settings = config.clearing.reconciliation
   const onRun = (run: ReconciliationRun | undefined) => {
@@ -46,7 +25,7 @@ export function openClearingReconciliation(
     setRun(metrics.reconciliation, run)
     const { id, businessDate, matched, opened, resolved, openAfter: open } = run
     reconciliationDone(log, { run: id, businessDate, matched, opened, resolved, open })
-    looking = looking.then(look)
+    look()
   }
   return [reconciliationJob({ url, cron: settings.cron, settings, clock, onRun })]
 }

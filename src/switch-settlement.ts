@@ -1,37 +1,19 @@
 import { civilDate } from './calendar.ts'
 import { instructionStates } from './store/clearing/settlement-instructions.ts'
 import { type SettlementStanding, settlementStanding } from './store/clearing/settlement-standing.ts'
-import { keptConnection } from './store/kept-connection.ts'
 import type { SwitchBase } from './switch-base.ts'
+import { lookEachMinute } from './switch-look.ts'
 import type { Parts } from './switch-parts.ts'
 import type { SettlementMetrics } from './telemetry/settlement-metrics.ts'
 
-/** How often settlement is looked at. */
-const EVERY_MS = 60_000
 /** What ended well is not counted: it would only grow. */
 const countedStates = instructionStates.filter((state) => state !== 'settled')
 
 /** Keeps the metrics of settlement current. */
-export function watchSettlement({ database, clock, metrics }: SwitchBase, parts: Parts): void {
-  const { url } = database
-  const connection = keptConnection({ url, name: 'mizan settlement watch', role: 'mizan_app', queryTimeoutMs: 10_000 })
-  const look = async () => {
-    try {
-      const standing = await connection.use((client) => settlementStanding(client, civilDate(clock.now())))
-      setStanding(metrics.settlement, standing, clock.now())
-    } catch {
-      // The gauges keep what was seen last; that the database is away is told elsewhere.
-    }
-  }
-  let looking = look()
-  const timer = setInterval(() => {
-    looking = looking.then(look)
-  }, EVERY_MS)
-  timer.unref()
-  parts.add(async () => {
-    clearInterval(timer)
-    await looking
-    await connection.close()
+export function watchSettlement(base: SwitchBase, parts: Parts): void {
+  const { clock, metrics } = base
+  lookEachMinute(base, parts, 'mizan settlement watch', async (client) => {
+    setStanding(metrics.settlement, await settlementStanding(client, civilDate(clock.now())), clock.now())
   })
 }
 

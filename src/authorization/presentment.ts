@@ -3,7 +3,7 @@ import { type AccountNumber, classOf } from '../ledger/accounts.ts'
 import { EGP } from '../money.ts'
 import type { Decision, DecisionDraft } from './decision.ts'
 import { keyOf } from './inbound.ts'
-import type { AuthorizationRequest, PresentmentFacts } from './request.ts'
+import { type AuthorizationRequest, type PresentmentFacts, unsaid } from './request.ts'
 import { transactionTypes } from './routing.ts'
 
 /** Name of the link under which the journal has what the network's clearing files brought. */
@@ -48,20 +48,18 @@ export function presentedRequest(
   const key = keyOf(CLEARING_LINK, item.arn, `${item.transactionCode}${item.usage}${part}`, transmission, mti)
   const isRefund = item.transactionType === transactionTypes.refund
   return {
+    ...unsaid,
     messageClass: isReversal ? 'reversal-advice' : 'financial-advice',
     mti,
-    repeat: false,
     link: CLEARING_LINK,
     schemeRail: true,
     receivedAtMs,
     pan: item.panMasked,
     panIndex,
-    expiry: undefined,
     transactionType: item.transactionType,
     fromAccount: isRefund ? '00' : POSTAL,
     toAccount: isRefund ? POSTAL : '00',
     amountPiasters: item.amountPiasters,
-    cashbackPiasters: 0,
     stan: '',
     transmission,
     rrn: item.rrn,
@@ -70,27 +68,9 @@ export function presentedRequest(
     acceptor: item.acceptor,
     mcc: item.mcc,
     networkReference: item.transactionId,
-    partialAllowed: false,
-    quantity: undefined,
-    days: 1,
-    tender: undefined,
-    basket: undefined,
-    wantsCode: false,
-    service: undefined,
-    costPiasters: undefined,
-    offlineSequence: undefined,
-    localTime: '',
-    chipRead: false,
-    security: undefined,
-    adviceCode: undefined,
     capture: item.capture,
-    reason: '',
-    original: undefined,
-    replacementPiasters: undefined,
     key,
     contentHash: contentHashOf(item, panIndex),
-    originalKey: undefined,
-    fault: undefined,
     presentment: item,
   }
 }

@@ -1,41 +1,24 @@
 import type { Card, CardKind } from '../card/household.ts'
 import type { DecisionPolicy } from './decision.ts'
-import type { AuthorizationRequest } from './request.ts'
+import { type AuthorizationRequest, unsaid } from './request.ts'
 
 /** Money is not what is tried out: there is always enough. */
 export const PLENTY_PIASTERS = 1_000_000_000_000
 
 /** What the journal does not keep of a message and no wallet's decision depends on. */
 export const blankRequest = {
-  repeat: false,
+  ...unsaid,
   link: 'replay',
   schemeRail: false,
   pan: '',
   panIndex: '',
-  expiry: undefined,
   toAccount: '00',
-  cashbackPiasters: 0,
   stan: '',
   transmission: '',
   rrn: '',
   acquirer: '',
-  networkReference: '',
-  wantsCode: false,
-  service: undefined,
-  costPiasters: undefined,
-  offlineSequence: undefined,
-  localTime: '',
-  chipRead: false,
-  security: undefined,
-  adviceCode: undefined,
-  capture: undefined,
-  reason: '',
-  original: undefined,
-  replacementPiasters: undefined,
   key: '',
   contentHash: '',
-  originalKey: undefined,
-  fault: undefined,
 } as const satisfies Partial<AuthorizationRequest>
 
 /** A card in order. */

@@ -136,6 +136,33 @@ export interface AuthorizationRequest {
   readonly presentment?: PresentmentFacts | undefined
 }
 
+/** The fields of a request that says nothing more than what must be said; for requests that no message brings. */
+export const unsaid = {
+  repeat: false,
+  expiry: undefined,
+  cashbackPiasters: 0,
+  networkReference: '',
+  partialAllowed: false,
+  quantity: undefined,
+  days: 1,
+  tender: undefined,
+  basket: undefined,
+  wantsCode: false,
+  service: undefined,
+  costPiasters: undefined,
+  offlineSequence: undefined,
+  localTime: '',
+  chipRead: false,
+  security: undefined,
+  adviceCode: undefined,
+  capture: undefined,
+  reason: '',
+  original: undefined,
+  replacementPiasters: undefined,
+  originalKey: undefined,
+  fault: undefined,
+} as const satisfies Partial<AuthorizationRequest>
+
 /** An outlet of the master data. */
 export interface Outlet extends DatedOutlet {
   readonly id: number

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { type Authentication, notAuthenticated } from '../../src/authorization/authentication.ts'
 import type { DecisionContext, DecisionPolicy } from '../../src/authorization/decision.ts'
 import { keyOf } from '../../src/authorization/inbound.ts'
-import type { AuthorizationRequest, Outlet, SecurityData } from '../../src/authorization/request.ts'
+import { type AuthorizationRequest, type Outlet, type SecurityData, unsaid } from '../../src/authorization/request.ts'
 import { programmeCatalogue } from '../../src/benefit/programme-book.ts'
 import { shippedProgrammes } from '../../src/benefit/shipped-programmes.ts'
 import { type CivilMonth, civilDate, parseDate } from '../../src/calendar.ts'
@@ -155,20 +155,18 @@ let stan = 0
 export function request(fields: Partial<AuthorizationRequest> = {}): AuthorizationRequest {
   stan = (stan + 1) % 1_000_000
   const base: AuthorizationRequest = {
+    ...unsaid,
     messageClass: 'financial',
     mti: '0200',
-    repeat: false,
     link: 'ascii',
     schemeRail: false,
     receivedAtMs: Date.UTC(2026, 10, 11, 10),
     pan: demoHousehold(WORLD_SEED, 7).pan,
     panIndex: '',
-    expiry: undefined,
     transactionType: '00',
     fromAccount: '00',
     toAccount: '00',
     amountPiasters: 0,
-    cashbackPiasters: 0,
     stan: String(stan).padStart(6, '0'),
     transmission: '1111100000',
     rrn: String(stan).padStart(12, '0'),
@@ -176,28 +174,8 @@ export function request(fields: Partial<AuthorizationRequest> = {}): Authorizati
     terminal: 'S0001001',
     acceptor: '',
     mcc: '',
-    networkReference: '',
-    partialAllowed: false,
-    quantity: undefined,
-    days: 1,
-    tender: undefined,
-    basket: undefined,
-    wantsCode: false,
-    service: undefined,
-    costPiasters: undefined,
-    offlineSequence: undefined,
-    localTime: '',
-    chipRead: false,
-    security: undefined,
-    adviceCode: undefined,
-    capture: undefined,
-    reason: '',
-    original: undefined,
-    replacementPiasters: undefined,
     key: '',
     contentHash: '',
-    originalKey: undefined,
-    fault: undefined,
     ...fields,
   }
   const panIndex = fields.panIndex ?? panIndexOf(base.pan)

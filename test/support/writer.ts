@@ -1,5 +1,5 @@
 import { keyOf, messageClassOf } from '../../src/authorization/inbound.ts'
-import type { AuthorizationRequest } from '../../src/authorization/request.ts'
+import { type AuthorizationRequest, unsaid } from '../../src/authorization/request.ts'
 import { type Result, responseCodes } from '../../src/authorization/result.ts'
 import { programmeCatalogue } from '../../src/benefit/programme-book.ts'
 import { shippedProgrammes } from '../../src/benefit/shipped-programmes.ts'
@@ -192,9 +192,9 @@ export function purchaseOf(
   const mti = overrides.mti ?? '0200'
   const terminal = shop?.terminals[0] ?? ''
   const base = {
+    ...unsaid,
     messageClass: messageClassOf(mti) ?? 'financial',
     mti,
-    repeat: false,
     link: LINK,
     schemeRail: false,
     receivedAtMs: nowMs,
@@ -205,7 +205,6 @@ export function purchaseOf(
     fromAccount: '20',
     toAccount: '00',
     amountPiasters: 1_000,
-    cashbackPiasters: 0,
     stan,
     transmission,
     rrn: `R${stan}`,
@@ -213,26 +212,6 @@ export function purchaseOf(
     terminal,
     acceptor: shop?.acceptor ?? '',
     mcc: shop?.mcc ?? '',
-    networkReference: '',
-    partialAllowed: false,
-    quantity: undefined,
-    days: 1,
-    tender: undefined,
-    basket: undefined,
-    wantsCode: false,
-    service: undefined,
-    costPiasters: undefined,
-    offlineSequence: undefined,
-    localTime: '',
-    chipRead: false,
-    security: undefined,
-    adviceCode: undefined,
-    capture: undefined,
-    reason: '',
-    original: undefined,
-    replacementPiasters: undefined,
-    originalKey: undefined,
-    fault: undefined,
   }
   const key = keyOf(base.acquirer, terminal, stan, transmission, mti)
   return { ...base, key, contentHash: keyOf('content', String(householdId), stan, transmission, mti), ...overrides }
