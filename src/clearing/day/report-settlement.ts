@@ -1,3 +1,5 @@
+import { formatDate } from '../../calendar.ts'
+import { BEGINNING } from '../settlement/compute.ts'
 import type { DayReport } from './report.ts'
 import {
   counted,
@@ -28,6 +30,11 @@ export function settlementSections({ settlement, businessDate }: DayReport): rea
   ]
 }
 
+function datesOf(from: string, to: string): string {
+  if (from === to) return to
+  return from === formatDate(BEGINNING) ? `all to ${to}` : `${from} to ${to}`
+}
+
 function runSection(run: Run, businessDate: string, several: boolean): ReportSection {
   const { holdback } = run
   return {
@@ -35,7 +42,7 @@ function runSection(run: Run, businessDate: string, several: boolean): ReportSec
     newPage: true,
     facts: [
       ['state', run.releasedBy === null ? run.state : `${run.state} by ${run.releasedBy}`],
-      ['business dates', run.coversFrom === businessDate ? businessDate : `${run.coversFrom} to ${businessDate}`],
+      ['business dates', datesOf(run.coversFrom, businessDate)],
       ['value date', run.valueDate],
       [
         'held back',

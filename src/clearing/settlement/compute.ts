@@ -48,7 +48,7 @@ import type { Plan, PlannedInstruction } from './plan-parts.ts'
 import { payableOf } from './tariff.ts'
 
 /** Before any business date: the first run covers all there are. */
-const BEGINNING = 20000101 as CivilDate
+export const BEGINNING = 20000101 as CivilDate
 const CYCLES_MAX = 99
 
 /**
