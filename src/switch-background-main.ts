@@ -4,12 +4,12 @@ import { runDays } from './clearing/day/machine.ts'
 import type { Config } from './config/config.ts'
 import { masterKeySource } from './config/master-key-source.ts'
 import { describeError, MizanError } from './errors.ts'
-import { loadMasterKey } from './security/master-key.ts'
+import { loadMasterKey, type MasterKey } from './security/master-key.ts'
 import { requireSelfTest } from './security/self-test.ts'
 import type { BackgroundTask, BackgroundTasks, FromBackground, ToBackground } from './switch-background.ts'
 import { daySteps } from './switch-clearing.ts'
 import { openKeys } from './switch-keys.ts'
-import { countedIn, receivingJobs, receivingMetrics } from './switch-receiving.ts'
+import { countedIn, forgetGauges, receivingJobs, receivingMetrics } from './switch-receiving.ts'
 import { createLogger, type Logger } from './telemetry/logger.ts'
 import { systemClock } from './timing.ts'
 
@@ -25,9 +25,15 @@ type Work<T extends BackgroundTask> = (
   signal: AbortSignal,
 ) => Promise<BackgroundTasks[T]['result']>
 
-/** Read anew for each piece of work: keys may have come since. */
+let masterKey: Promise<MasterKey> | undefined
+
+/** Read anew for each piece of work: keys may have come since. The master key is asked for once. */
 async function keysOf({ config, url }: Opened) {
-  return await openKeys({ url, masterKey: await loadMasterKey(masterKeySource(config)), clock: systemClock })
+  masterKey ??= loadMasterKey(masterKeySource(config))
+  masterKey.catch(() => {
+    masterKey = undefined
+  })
+  return await openKeys({ url, masterKey: await masterKey, clock: systemClock })
 }
 
 const tasks: { readonly [T in BackgroundTask]: Work<T> } = {
@@ -40,6 +46,7 @@ const tasks: { readonly [T in BackgroundTask]: Work<T> } = {
   async receive(opened, { job: name }, signal) {
     const registry = new Registry()
     const metrics = receivingMetrics(registry)
+    forgetGauges(registry)
     const jobs = receivingJobs({ ...opened, ...metrics, keys: await keysOf(opened), clock: systemClock })
     const job = jobs.find((one) => one.name === name)
     if (job === undefined) throw new MizanError('ASSERTION_FAILED', `there is no job ${name} that takes files in`)

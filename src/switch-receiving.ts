@@ -87,6 +87,14 @@ export function inBackground(
   }))
 }
 
+/**
+ * Takes the value away that gauges have before anybody sets them: a run tells of those that it set itself, and leaves the
+ * others as whoever sets them left them.
+ */
+export function forgetGauges(registry: Registry): void {
+  for (const metric of registry.getMetricsAsArray() as unknown[]) if (metric instanceof Gauge) metric.remove()
+}
+
 /** What a registry holds, to be sent to another process. */
 export async function countedIn(registry: Registry): Promise<Counted[]> {
   const metrics = await registry.getMetricsAsJSON()

@@ -70,6 +70,7 @@ t.test('files of others are taken in by it, and counted where they would be', as
   const registry = new Registry()
   const { networkClearing, ...metrics } = receivingMetrics(registry)
   networkClearing.files.child('processed').inc()
+  metrics.deliveries.failed.set(3)
   // Keys are those of the other process; here nothing is read.
   const keys = { protection: {} as PanProtection }
   const wiring = { config, url, keys, clock: systemClock, log, networkClearing, ...metrics }
@@ -86,8 +87,11 @@ t.test('files of others are taken in by it, and counted where they would be', as
     2,
     'and the refusal is added',
   )
+  const failed = async () => (await metrics.deliveries.failed.get()).values[0]?.value
+  t.equal(await failed(), 3, 'a gauge that this job does not set stays as it was')
   const [inbox] = jobs.filter(({ name }) => name === 'clearing-inbox')
   t.type(await inbox?.run(never), 'string')
+  t.equal(await failed(), 0, 'the job that does says how it stands')
   await background.close()
 })
 
