@@ -1,7 +1,7 @@
-import { globSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { faultsOf, requirementsPage, shownTests } from './docs/requirements.ts'
+import { faultsOf, requirementsPage, resultsByFile, shownTests } from './docs/requirements.ts'
 
 /**
  * Writes docs/requirements.md from what the test run has just shown: each requirement with the tests that are named by
@@ -11,7 +11,7 @@ import { faultsOf, requirementsPage, shownTests } from './docs/requirements.ts'
 const repository = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..')
 const tapFolder = path.join(repository, '.tap')
 
-/** Test files of the last run. Results of earlier runs stay beside its own, but of its processes alone there is a note. */
+/** Programs of the last run, test files and groups of them among others. Results of earlier runs stay beside its own, but of its processes alone there is a note. */
 function lastRun(): ReadonlySet<string> {
   const files = globSync('processinfo/*-*.json', { cwd: tapFolder })
   return new Set(
@@ -25,14 +25,17 @@ function lastRun(): ReadonlySet<string> {
 const files = globSync('test/**/*.test.ts', { cwd: repository })
   .map((file) => file.replaceAll(path.sep, '/'))
   .sort()
-const ran = lastRun()
-const left = files.filter((file) => !ran.has(file))
+const resultsFile = (program: string) => path.join(tapFolder, 'test-results', `${program}.tap`)
+const results = new Map(
+  Array.from(lastRun())
+    .filter((program) => existsSync(resultsFile(program)))
+    .flatMap((program) => resultsByFile(program, readFileSync(resultsFile(program), 'utf8'))),
+)
+const left = files.filter((file) => !results.has(file))
 if (left.length > 0) {
   console.error(`docs/requirements.md is left as it is: ${left.length} of ${files.length} test files were not run`)
 } else {
-  const shown = files.flatMap((file) =>
-    shownTests(file, readFileSync(path.join(tapFolder, 'test-results', `${file}.tap`), 'utf8')),
-  )
+  const shown = files.flatMap((file) => shownTests(file, results.get(file) ?? ''))
   const faults = faultsOf(shown)
   for (const fault of faults) console.error(fault)
   if (faults.length > 0) process.exitCode = 1

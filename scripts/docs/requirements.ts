@@ -51,6 +51,16 @@ const NAMED = /^\s*(not )?ok \d+ - (M\d+(?:,? M\d+)*): (.+?)(?: # (.*))?$/gm
 /** Folder of the tests that go over the sockets and the API of a running switch, and over nothing else. */
 const END_TO_END = 'test/requirements/'
 
+/** Folder of the programs of `npm test`, each of which runs several test files (`test/support/test-group.ts`). */
+const GROUPS = 'test/groups/'
+
+/** What tap kept of a program of the run, for each test file that it ran: itself, or those of a group. */
+export function resultsByFile(program: string, results: string): [file: string, results: string][] {
+  if (!program.startsWith(GROUPS)) return [[program, results]]
+  const parts = results.split(/^# Subtest: (?=test\/\S+\.test\.ts$)/m).slice(1)
+  return parts.map((part) => [part.slice(0, part.indexOf('\n')), part.slice(part.indexOf('\n') + 1)])
+}
+
 /** Finds the tests that carry ids in what tap kept of a file; one that was skipped or is still to be done shows nothing. */
 export function shownTests(file: string, results: string): ShownTest[] {
   const shown: ShownTest[] = []

@@ -3,6 +3,7 @@ import {
   faultsOf,
   requirements,
   requirementsPage,
+  resultsByFile,
   type ShownTest,
   shownTests,
 } from '../../scripts/docs/requirements.ts'
@@ -37,6 +38,30 @@ t.test('what tap kept of a file: named tests at any depth, without times, and no
     { file: 'test/requirements/a.test.ts', ids: ['M10', 'M20'], name: 'loaves, a day | a night', ok: true },
     { file: 'test/requirements/a.test.ts', ids: ['M17', 'M23'], name: 'two cards # one', ok: false },
   ])
+})
+
+t.test('what a group of files has shown is told file by file', async (t) => {
+  const group = [
+    'TAP version 14',
+    '# Subtest: test/a.test.ts',
+    '    # Subtest: test/groups are no files',
+    '    ok 1 - M9: goods',
+    'ok 1 - test/a.test.ts # time=1ms',
+    '',
+    '# Subtest: test/requirements/b.test.ts',
+    '    not ok 1 - M10: bread',
+    'not ok 2 - test/requirements/b.test.ts',
+    '1..2',
+  ].join('\n')
+  const parts = resultsByFile('test/groups/3-rules.ts', group)
+  t.same(
+    parts.flatMap(([file, results]) => shownTests(file, results)),
+    [
+      { file: 'test/a.test.ts', ids: ['M9'], name: 'goods', ok: true },
+      { file: 'test/requirements/b.test.ts', ids: ['M10'], name: 'bread', ok: false },
+    ],
+  )
+  t.same(resultsByFile('test/requirements/a.test.ts', RESULTS), [['test/requirements/a.test.ts', RESULTS]])
 })
 
 t.test('a requirement without a test from end to end, a failed test and a wrong id are faults', async (t) => {

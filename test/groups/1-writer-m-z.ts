@@ -1,0 +1,3 @@
+import { runTestGroup } from '../support/test-group.ts'
+
+await runTestGroup('1-writer-m-z')
