@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { constants, createHash, randomBytes, sign } from 'node:crypto'
+import { constants, createCipheriv, createHash, publicEncrypt, randomBytes, sign } from 'node:crypto'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -132,8 +132,16 @@ test('a signature is refused for exactly what is wrong with it', async (t) => {
 })
 
 /** A signature with attributes and parameters as somebody else might make it. */
-function crafted(attributes: Node[], { scheme = sequence(oid(oids.rsaEncryption), nothing()), saltBytes = -1 } = {}) {
-  const { certificate, privateKey } = signer
+function crafted(
+  attributes: Node[],
+  {
+    scheme = sequence(oid(oids.rsaEncryption), nothing()),
+    saltBytes = -1,
+    version = 1,
+    name = issuerAndSerial(signer.certificate),
+  } = {},
+) {
+  const { privateKey } = signer
   const content = encode(setOf(...attributes))
   const padding =
     saltBytes < 0
@@ -141,8 +149,8 @@ function crafted(attributes: Node[], { scheme = sequence(oid(oids.rsaEncryption)
       : { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: saltBytes }
   const sha = () => sequence(oid(oids.sha256), nothing())
   const info = sequence(
-    integer(1),
-    issuerAndSerial(certificate),
+    integer(version),
+    name,
     sha(),
     tagged(0, ...attributes),
     scheme,
@@ -192,6 +200,67 @@ test('a signature in which readers might each see something else is refused', as
   t.ok(await verifyNow(), 'PSS')
   writeFileSync(p7s, crafted(attributes, { scheme: pss(-2), saltBytes: 10 }))
   await refusedFor(t, verifyNow(), 'not-cms', 'PSS with any salt')
+})
+
+/** A name by key identifier: an OCTET STRING under the tag 0 in place of its own. */
+function byKeyId({ certificate }: typeof signer, bytes = certificate.keyId ?? Buffer.alloc(0)): Node {
+  const { asn1: der } = forge
+  return der.create(der.Class.CONTEXT_SPECIFIC, 0 as forge.asn1.Type, false, bytes.toString('latin1'))
+}
+
+test('who signed may be named by the identifier of the key', async (t) => {
+  const folder = folderOf(t)
+  const file = fileOf(folder, Buffer.from('the day'))
+  const p7s = file + SIGNATURE_SUFFIX
+  const type = sequence(oid(oids.contentType), setOf(oid(oids.data)))
+  const attributes = [type, sequence(oid(oids.messageDigest), setOf(octets(sha256(Buffer.from('the day')))))]
+  const verifyNow = (known = [stranger.certificate, signer.certificate]) => verifyFile(file, p7s, known, nowMs)
+  writeFileSync(p7s, crafted(attributes, { version: 3, name: byKeyId(signer) }))
+  t.equal((await verifyNow()).fingerprint, signer.certificate.fingerprint)
+  await refusedFor(t, verifyNow([stranger.certificate]), 'unknown-signer', 'of nobody who is known')
+  await refusedFor(t, verifyNow([{ ...signer.certificate, keyId: undefined }]), 'unknown-signer', 'without identifier')
+  const impostor = { ...signer.certificate, publicKey: stranger.certificate.publicKey }
+  await refusedFor(t, verifyNow([impostor]), 'wrong-signature', 'another key that calls itself the same')
+  for (const [what, made] of [
+    ['named by number in the version of identifiers', { version: 3 }],
+    ['named by identifier in the version of numbers', { version: 1, name: byKeyId(signer) }],
+    ['no identifier', { version: 3, name: byKeyId(signer, Buffer.alloc(0)) }],
+    ['a long identifier', { version: 3, name: byKeyId(signer, Buffer.alloc(65)) }],
+    ['a version that is none', { version: 2 }],
+  ] as const) {
+    writeFileSync(p7s, crafted(attributes, made))
+    await refusedFor(t, verifyNow(), 'not-cms', what)
+  }
+})
+
+test('for whom a file is encrypted may be named by the identifier of the key', async (t) => {
+  const folder = folderOf(t)
+  const clear = path.join(folder, 'clear')
+  const bytes = randomBytes(1_000)
+  const file = fileOf(folder, bytes, 'theirs.p7m')
+  const envelope = (to: typeof signer, version = 2, name = byKeyId(to)) => {
+    const [key, iv] = [randomBytes(32), randomBytes(16)]
+    const padding = constants.RSA_PKCS1_OAEP_PADDING
+    const encrypted = publicEncrypt({ key: to.certificate.publicKey, padding, oaepHash: 'sha256' }, key)
+    const hash = () => sequence(oid(oids.sha256))
+    const oaep = sequence(tagged(0, hash()), tagged(1, sequence(oid(oids.mgf1), hash())))
+    const info = sequence(integer(version), name, sequence(oid(oids.rsaOaep), oaep), octets(encrypted))
+    const cipher = createCipheriv('aes-256-cbc', key, iv)
+    const content = octets(Buffer.concat([cipher.update(bytes), cipher.final()]))
+    const algorithm = sequence(oid(oids.aes256Cbc), octets(iv))
+    const data = sequence(integer(2), setOf(info), sequence(oid(oids.data), algorithm, tagged(0, content)))
+    writeFileSync(file, encode(sequence(oid(oids.envelopedData), tagged(0, data))))
+  }
+  envelope(receiver)
+  const opened = await decryptFile(file, clear, [stranger, receiver])
+  t.ok(readFileSync(clear).equals(bytes))
+  t.equal(opened.recipient.certificate.fingerprint, receiver.certificate.fingerprint)
+  t.same(opened.named, [{ keyId: receiver.certificate.keyId }])
+  await refusedFor(t, decryptFile(file, clear, [stranger]), 'not-for-us', 'for another key')
+  envelope(receiver, 0)
+  await refusedFor(t, decryptFile(file, clear, [receiver]), 'not-cms', 'in the version of numbers')
+  envelope(receiver, 2, issuerAndSerial(receiver.certificate))
+  await refusedFor(t, decryptFile(file, clear, [receiver]), 'not-cms', 'in the version of identifiers')
 })
 
 test('any byte changed anywhere in a signature is refused', async (t) => {
@@ -337,6 +406,7 @@ test('what the openssl command writes is read here', { skip: skipOpenssl }, asyn
   for (const how of [
     ['-outform', 'DER'],
     ['-outform', 'PEM'],
+    ['-outform', 'DER', '-keyid'],
     ['-outform', 'DER', ...pss],
   ]) {
     run('-sign', ...by, ...how)
@@ -349,7 +419,7 @@ test('what the openssl command writes is read here', { skip: skipOpenssl }, asyn
   const p7m = path.join(folder, 'theirs.p7m')
   const clear = path.join(folder, 'clear')
   const oaep = ['-keyopt', 'rsa_padding_mode:oaep', '-keyopt', 'rsa_oaep_md:sha256']
-  for (const how of [['-aes-256-gcm'], ['-aes-256-cbc'], ['-aes-256-gcm', '-stream']]) {
+  for (const how of [['-aes-256-gcm'], ['-aes-256-cbc'], ['-aes-256-gcm', '-stream'], ['-aes-256-gcm', '-keyid']]) {
     const cipher = how.filter((one) => one !== '-stream')
     const stream = how.filter((one) => one === '-stream')
     const to = ['-binary', '-in', file, '-outform', 'DER', '-out', p7m, ...stream, ...cipher, '-recip', certFile]

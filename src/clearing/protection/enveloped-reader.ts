@@ -1,8 +1,8 @@
 import { constants, createDecipheriv, type KeyObject, privateDecrypt } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
-import { decode, encode, Members, malformed, type Node, oids } from './asn1.ts'
+import { decode, Members, malformed, type Node, oids } from './asn1.ts'
 import { BerReader, type Header } from './ber-reader.ts'
-import type { Certificate } from './certificate.ts'
+import { type Certificate, type CertificateName, isNamed, nameInWords, readName } from './certificate.ts'
 import { TAG_BYTES } from './enveloped-data.ts'
 import { ProtectionRefusal } from './refusal.ts'
 
@@ -19,11 +19,8 @@ export interface OpenedEnvelope {
   /** Whether the cipher vouches for the content; what has only AES-CBC needs a signature. */
   readonly isAuthenticated: boolean
   /** All that it was encrypted for, as they are named. */
-  readonly named: readonly RecipientName[]
+  readonly named: readonly CertificateName[]
 }
-
-/** How a recipient is named: issuer, DER, and serial number. */
-export type RecipientName = Pick<Certificate, 'issuer' | 'serial'>
 
 const PART_BYTES_MAX = 262_144
 const SEQUENCE_TAG = 0x30
@@ -184,32 +181,35 @@ class FrameReader {
 interface ContentKey {
   readonly recipient: Recipient
   readonly key: Buffer
-  readonly named: readonly RecipientName[]
+  readonly named: readonly CertificateName[]
 }
+
+/** Versions of a recipient's info by how they name it (RFC 5652, 6.2.1). */
+const namings: ReadonlyMap<number, 'serial' | 'key-id'> = new Map([
+  [0, 'serial'],
+  [2, 'key-id'],
+])
 
 /** Finds who of ours it is for, and opens the key of the content. */
 function contentKey(infos: Node, ours: readonly Recipient[]): ContentKey {
-  const named: RecipientName[] = []
+  const named: CertificateName[] = []
   let found: Omit<ContentKey, 'named'> | undefined
   for (const one of new Members(infos, 'the recipients').rest) {
     // Those of other kinds are tagged; they are not for us.
     if (one.tagClass !== 0) continue
     const info = new Members(one, 'a recipient')
-    if (info.integer() !== 0) continue
-    const name = info.sequence()
-    const issuer = encode(name.next())
-    const serial = name.integerBytes()
-    named.push({ issuer, serial })
-    const recipient = ours.find(
-      ({ certificate }) => certificate.issuer.equals(issuer) && certificate.serial.equals(serial),
-    )
+    const naming = namings.get(info.integer())
+    if (naming === undefined) continue
+    const name = readName(info, naming, 'a recipient')
+    named.push(name)
+    const recipient = ours.find(({ certificate }) => isNamed(certificate, name))
     if (recipient === undefined || found !== undefined) continue
     requireOaep(info.sequence())
     found = { recipient, key: unwrap(recipient, info.octets()) }
   }
   if (found !== undefined) return { ...found, named }
-  const serials = named.map(({ serial }) => serial.toString('hex')).join(', ')
-  throw new ProtectionRefusal('not-for-us', named.length === 0 ? 'no recipient' : `for serial ${serials}`)
+  const names = named.map(nameInWords).join(', ')
+  throw new ProtectionRefusal('not-for-us', named.length === 0 ? 'no recipient' : `for ${names}`)
 }
 
 function requireOaep(algorithm: Members): void {

@@ -1,8 +1,8 @@
 import { MizanError } from '../../errors.ts'
 import type { Queryable } from '../../store/access-pool.ts'
 import { addClearingKey, type ClearingKey, OWN, readClearingKeys } from '../../store/clearing/deliver-keys.ts'
-import { type Certificate, type KeyPurpose, readCertificate } from './certificate.ts'
-import type { Recipient, RecipientName } from './enveloped-reader.ts'
+import { type Certificate, type CertificateName, isNamed, type KeyPurpose, readCertificate } from './certificate.ts'
+import type { Recipient } from './enveloped-reader.ts'
 import type { KeySeal } from './key-seal.ts'
 import { makeRsaKey, selfSigned } from './self-signed.ts'
 import type { Signer } from './signed-data.ts'
@@ -23,7 +23,7 @@ export interface KeyRoom {
   /** With what files are encrypted that are kept here. @throws MizanError CRYPTO_REFUSED with the way out */
   encryptionForUs(): Certificate
   /** Numbers of the keys that an encrypted file names. */
-  numbersOf(named: readonly RecipientName[]): number[]
+  numbersOf(named: readonly CertificateName[]): number[]
   /** Certificates that may have signed what a partner sends. */
   verifiers(partner: string): readonly Numbered<{ readonly certificate: Certificate }>[]
 }
@@ -93,8 +93,8 @@ function keyRoomOf(keys: readonly ClearingKey[], { seal, nowMs, isProduction }: 
     },
     numbersOf(named) {
       const known = keys.filter(({ purpose }) => purpose === 'encrypt').map(numbered)
-      return named.flatMap(({ issuer, serial }) => {
-        const found = known.find(({ certificate: c }) => c.issuer.equals(issuer) && c.serial.equals(serial))
+      return named.flatMap((name) => {
+        const found = known.find(({ certificate }) => isNamed(certificate, name))
         return found === undefined ? [] : [found.id]
       })
     },

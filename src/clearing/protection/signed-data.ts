@@ -15,7 +15,16 @@ import {
   setOf,
   tagged,
 } from './asn1.ts'
-import { type Certificate, issuerAndSerial, requireUsage, requireValid } from './certificate.ts'
+import {
+  type Certificate,
+  type CertificateName,
+  isNamed,
+  issuerAndSerial,
+  nameInWords,
+  readName,
+  requireUsage,
+  requireValid,
+} from './certificate.ts'
 import { ProtectionRefusal } from './refusal.ts'
 
 /** Who signs: the private key, and the certificate that partners know. */
@@ -28,8 +37,7 @@ export interface Signer {
 export interface DetachedSignature {
   /** SHA-256 of the file that was signed. */
   readonly messageDigest: Buffer
-  readonly issuer: Buffer
-  readonly serial: Buffer
+  readonly signer: CertificateName
   /** DER of the signed attributes, which is what the signature is over. */
   readonly attributes: Buffer
   readonly scheme: 'pkcs1' | 'pss'
@@ -44,6 +52,9 @@ export const SIGNATURE_BYTES_MAX = 65_536
 const CONTENT_TAG = 0
 const SALT_TAG = 2
 const PSS_SALT_DEFAULT = 20
+/** Versions of a signer's info by how it is named (RFC 5652, 5.3). */
+const BY_SERIAL = 1
+const BY_KEY_ID = 3
 
 /**
  * A detached SignedData (RFC 5652, 5) over a file by its SHA-256: RSASSA-PKCS1-v1_5, whose bytes are the same each time,
@@ -102,18 +113,16 @@ export function readSignature(bytes: Buffer): DetachedSignature {
 }
 
 function signerOf(info: Members): DetachedSignature {
-  if (info.integer() !== 1) throw new ProtectionRefusal('unsupported', 'the signer is not named by issuer and number')
-  const name = info.sequence()
-  const issuer = encode(name.next())
-  const serial = name.integerBytes()
+  const version = info.integer()
+  if (version !== BY_SERIAL && version !== BY_KEY_ID) throw malformed('the signer')
+  const signer = readName(info, version === BY_SERIAL ? 'serial' : 'key-id', 'the signer')
   requireSha256(info.sequence(), 'its digest is not SHA-256')
   const tags = info.optional(0)
   if (tags === undefined) throw new ProtectionRefusal('unsupported', 'it has no signed attributes')
   const members = new Members(tags, 'the signed attributes').rest
   const scheme = schemeOf(info.sequence())
   return {
-    issuer,
-    serial,
+    signer,
     messageDigest: digestOf(members),
     // What is signed is the DER of the SET (RFC 5652, 5.4), not the tagged form.
     attributes: encode(setOf(...members)),
@@ -181,9 +190,9 @@ export function verifySignature(
   atMs: number,
 ): Certificate {
   // A certificate that was made anew with the name and number of the one before is told from it by its key.
-  const named = known.filter(({ issuer, serial }) => issuer.equals(read.issuer) && serial.equals(read.serial))
+  const named = known.filter((one) => isNamed(one, read.signer))
   const [first] = named
-  if (first === undefined) throw new ProtectionRefusal('unknown-signer', `serial ${read.serial.toString('hex')}`)
+  if (first === undefined) throw new ProtectionRefusal('unknown-signer', nameInWords(read.signer))
   const padding =
     read.saltBytes === undefined
       ? { padding: constants.RSA_PKCS1_PADDING }

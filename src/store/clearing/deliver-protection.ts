@@ -65,3 +65,14 @@ export async function saveProtection(client: Queryable, made: FileProtection): P
     ],
   )
 }
+
+/** Notes the signature that takes the place of one whose key is not in use any more; the database refuses any other. */
+export async function replaceSignature(
+  client: Queryable,
+  { fileId, signatureSha256, signedBy }: Pick<FileProtection, 'fileId' | 'signatureSha256' | 'signedBy'>,
+): Promise<void> {
+  await client.query(
+    'update clearing_protection set signature_sha256 = $2, signed_by = $3, made_at = clock_timestamp() where file_id = $1',
+    [fileId, signatureSha256, signedBy],
+  )
+}
