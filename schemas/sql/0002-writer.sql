@@ -338,17 +338,14 @@ create function standing_refunds(p_id bigint, p_since date)
   offset 0
 $$;
 
--- What refunds that stand gave back, and what came back of each line of a basket. Functions of their own with a look
--- before: a plan over every partition is dear to set up, and almost no authorization has either. What a dispute credited is
--- a refund too: it is not given back once more (schemas/sql/0017-network-clearing.sql).
-create function refunds_of(p_id bigint, p_since date) returns jsonb language plpgsql stable as $$
+-- What refunds that stand gave back, and what came back of each line of a basket. Functions of their own, told whether there
+-- are refunds at all: a plan over every partition is dear to set up, and almost no authorization has any. What a dispute
+-- credited is a refund too: it is not given back once more (schemas/sql/0017-network-clearing.sql).
+create function refunds_of(p_id bigint, p_since date, p_refunded boolean) returns jsonb language plpgsql stable as $$
 declare
   v_disputed jsonb := dispute_returns_of(p_id, p_since);
 begin
-  if v_disputed is null and not exists (select from authorization_journal r where r.original_id = p_id and r.business_date >= p_since
-                   and r.transaction_type = '20' offset 0) then
-    return null;
-  end if;
+  if v_disputed is null and not p_refunded then return null; end if;
   return coalesce((
     select jsonb_agg(jsonb_build_object('approved', r.approved_amount, 'transfers',
              (select jsonb_agg(jsonb_build_array(t.kind, t.debit, t.credit, t.amount, t.period) order by t.leg)
@@ -359,9 +356,14 @@ begin
        else jsonb_build_array(jsonb_build_object('approved', v_disputed -> 0 -> 3, 'transfers', v_disputed)) end;
 end $$;
 
-create function lines_of(a authorization_journal) returns jsonb language plpgsql stable as $$
+create function lines_of(a authorization_journal, p_refunded boolean) returns jsonb language plpgsql stable as $$
 begin
   if a.basket is null then return null; end if;
+  if not p_refunded then
+    return (
+      select jsonb_agg(l.line || '[0, 0, 0, 0]'::jsonb order by l.ordinal)
+      from jsonb_array_elements(a.basket::jsonb) with ordinality l(line, ordinal));
+  end if;
   return (
     select jsonb_agg(l.line || jsonb_build_array(b.quantity, b.granted, b.piasters, b.granted_piasters)
              order by l.ordinal)
@@ -377,13 +379,9 @@ begin
 end $$;
 
 -- What was taken for a hold, each time with what came back of it since: what captured it, and what was posted for it
--- after its time; and what reversals of the hold itself gave back. Null where nothing was taken.
+-- after its time; and what reversals of the hold itself gave back.
 create function captures_of(p_id bigint, p_since date) returns jsonb language plpgsql stable as $$
 begin
-  if not exists (select from authorization_journal r where r.original_id = p_id and r.business_date >= p_since
-                   and r.mti like '02%' offset 0) then
-    return null;
-  end if;
   return jsonb_build_object(
     'captures', (
       select jsonb_agg(jsonb_build_array(c.id, money_of(c.lane, c.business_date, c.id),
@@ -430,10 +428,20 @@ begin
                     and t.group_id = r.id and t.kind = 17 offset 0)));
 end $$;
 
--- An authorization with everything a repeat, reversal, completion or refund needs to know of it.
-create function describe_authorization(a authorization_journal) returns jsonb
-  language sql stable as $$
-  select jsonb_build_object(
+-- An authorization with everything a repeat, reversal, completion or refund needs to know of it. What came after it is
+-- looked at once, and again in detail only where there is something: each look at the partitions of all days since has a
+-- price, and almost no authorization has more than the one reversal that asks.
+create function describe_authorization(a authorization_journal) returns jsonb language plpgsql stable as $$
+declare
+  v_reversed bigint;
+  v_refunded boolean;
+  v_taken boolean;
+begin
+  select sum(r.approved_amount) filter (where r.mti like '04%' and r.result = 'approved'),
+         coalesce(bool_or(r.transaction_type = '20'), false), coalesce(bool_or(r.mti like '02%'), false)
+    into v_reversed, v_refunded, v_taken
+    from authorization_journal r where r.original_id = a.id and r.business_date >= a.business_date;
+  return jsonb_build_object(
     'id', a.id, 'contentHash', a.content_hash, 'mti', a.mti, 'transactionType', a.transaction_type,
     'result', a.result, 'householdId', a.household_id, 'cardId', a.card_id, 'acceptor', a.acceptor,
     'amount', a.amount, 'approved', a.approved_amount, 'answer', a.answer,
@@ -445,16 +453,14 @@ create function describe_authorization(a authorization_journal) returns jsonb
                (extract(epoch from o.expires_at) * 1000)::bigint)
              from hold o where o.id = a.id),
     'holdEnding', (select e.ending from hold_event e where e.id = a.id and e.ending is not null),
-    'taken', case when a.mti like '01%' then captures_of(a.id, a.business_date) end,
+    'taken', case when v_taken and a.mti like '01%' then captures_of(a.id, a.business_date) end,
     'capture', case when a.mti like '02%' and a.transaction_type <> '20' and a.original_id is not null
                  then capture_of(a.original_id, a.business_date) end,
-    'reversed', (select sum(r.approved_amount) from authorization_journal r
-                 where r.original_id = a.id and r.business_date >= a.business_date and r.mti like '04%'
-                   and r.result = 'approved'),
-    'refunds', refunds_of(a.id, a.business_date),
-    'lines', lines_of(a),
-    'counted', case when a.trace like '%"usage.counted"%' then a.trace::jsonb end)
-$$;
+    'reversed', v_reversed,
+    'refunds', refunds_of(a.id, a.business_date, v_refunded),
+    'lines', lines_of(a, v_refunded),
+    'counted', case when a.trace like '%"usage.counted"%' then a.trace::jsonb end);
+end $$;
 
 -- What a batch needs to know of the journal. Rows: 'previous' (by duplicate key); 'early' (a reversal
 -- of this key came first); 'original' (by DE90's key, else the scheme's reference, else card, RRN and acceptor, and for
@@ -466,6 +472,9 @@ create function find_authorizations(
   o_ordinal integer[], o_key uuid[], o_pan_index bytea[], o_network_reference text[], o_rrn text[], o_acceptor text[],
   o_terminal text[], o_amount bigint[], o_completes boolean[]
 ) returns table (kind text, reference text, payload jsonb) language plpgsql stable as $$
+declare
+  v_ordinals integer[];
+  v_rows authorization_journal[];
 begin
   if cardinality(p_keys) > 0 then
     return query
@@ -483,35 +492,44 @@ begin
             where a.original_key = k.key and a.original_id is null and a.lane + 0 = p_lane
               and a.business_date >= p_since offset 0);
   end if;
-  if cardinality(o_ordinal) > 0 then
-    return query
-      select 'original', o.ordinal::text, describe_authorization(m.row)
-      from unnest(o_ordinal, o_key, o_pan_index, o_network_reference, o_rrn, o_acceptor, o_terminal, o_amount, o_completes)
-        o(ordinal, key, pan_index, network_reference, rrn, acceptor, terminal, amount, completes)
-      cross join lateral (
-        select f.row from (
-          select 1 as rank, false as other, a.id, a as row from authorization_journal a
-            where o.key is not null and a.dedupe_key = o.key and a.lane + 0 = p_lane and a.business_date >= p_since
-          union all
-          select 2, a.other, a.id, a.row from card c
-            cross join lateral (
-              select a.id, a as row, case when o.completes then a.mti not like '01%'
-                else coalesce(o.amount, 0) <> 0 and o.amount not in (a.amount, a.approved_amount) end as other
-              from authorization_journal a
-              where o.network_reference <> '' and a.household_id = c.household_id and a.card_id = c.id
-                and a.network_reference = o.network_reference and a.mti not like '04%' and a.transaction_type <> '20'
-                and a.business_date >= p_since offset 0) a
-            where c.pan_index = o.pan_index
-          union all
-          select 3, o.completes and a.mti not like '01%', a.id, a.row from card c
-            cross join lateral (
-              select a.id, a.mti, a as row from authorization_journal a
-              where o.key is null and o.rrn <> '' and a.household_id = c.household_id and a.card_id = c.id
-                and a.rrn = o.rrn and a.acceptor = o.acceptor
-                and (o.amount is null or (a.amount = o.amount and a.terminal = o.terminal))
-                and a.mti not like '04%' and a.transaction_type <> '20' and a.business_date >= p_since offset 0) a
-            where c.pan_index = o.pan_index
-        ) f order by f.rank, f.other, f.id desc limit 1
-      ) m;
-  end if;
+  if cardinality(o_ordinal) = 0 then return; end if;
+  -- First by DE90's key, which nearly all have; each other way costs a plan over all days.
+  select array_agg(o.ordinal), array_agg(f.row) into v_ordinals, v_rows
+    from unnest(o_ordinal, o_key) o(ordinal, key)
+    cross join lateral (
+      select k.row from (
+        select a.id, a as row from authorization_journal a
+          where a.dedupe_key = o.key and a.lane + 0 = p_lane and a.business_date >= p_since offset 0) k
+      order by k.id desc limit 1) f
+    where o.key is not null;
+  return query
+    select 'original', v_ordinals[i]::text, describe_authorization(v_rows[i]) from generate_subscripts(v_ordinals, 1) i;
+  if cardinality(v_ordinals) = cardinality(o_ordinal) then return; end if;
+  return query
+    select 'original', o.ordinal::text, describe_authorization(m.row)
+    from unnest(o_ordinal, o_key, o_pan_index, o_network_reference, o_rrn, o_acceptor, o_terminal, o_amount, o_completes)
+      o(ordinal, key, pan_index, network_reference, rrn, acceptor, terminal, amount, completes)
+    cross join lateral (
+      select f.row from (
+        select 2 as rank, a.other, a.id, a.row from card c
+          cross join lateral (
+            select a.id, a as row, case when o.completes then a.mti not like '01%'
+              else coalesce(o.amount, 0) <> 0 and o.amount not in (a.amount, a.approved_amount) end as other
+            from authorization_journal a
+            where o.network_reference <> '' and a.household_id = c.household_id and a.card_id = c.id
+              and a.network_reference = o.network_reference and a.mti not like '04%' and a.transaction_type <> '20'
+              and a.business_date >= p_since offset 0) a
+          where c.pan_index = o.pan_index
+        union all
+        select 3, o.completes and a.mti not like '01%', a.id, a.row from card c
+          cross join lateral (
+            select a.id, a.mti, a as row from authorization_journal a
+            where o.key is null and o.rrn <> '' and a.household_id = c.household_id and a.card_id = c.id
+              and a.rrn = o.rrn and a.acceptor = o.acceptor
+              and (o.amount is null or (a.amount = o.amount and a.terminal = o.terminal))
+              and a.mti not like '04%' and a.transaction_type <> '20' and a.business_date >= p_since offset 0) a
+          where c.pan_index = o.pan_index
+      ) f order by f.rank, f.other, f.id desc limit 1
+    ) m
+    where o.ordinal <> all (coalesce(v_ordinals, '{}'));
 end $$;

@@ -16,8 +16,8 @@ export interface BulkTime {
   readonly cutoverMinutes: number
 }
 
-/** Partitions that are made ahead, in days. */
-const PARTITION_DAYS = 8
+/** Partitions that are made ahead, in days: the writer goes on from there (src/writer/partitions.ts). */
+const PARTITION_DAYS = 3
 const TIMEOUT_MS = 300_000
 
 /** One lane that opens households in bulk, as its writer: master data, postings and journal in one transaction. */

@@ -16,6 +16,8 @@ export interface ConnectionOptions {
   readonly idleInTransactionMs?: number
   /** For a connection that only ever looks single rows up: plans must not depend on statistics that are not there yet. */
   readonly pointQueries?: boolean
+  /** Sends a statement before those ahead of it are answered; each is a transaction of its own. */
+  readonly pipeline?: boolean
   /** Client-side bound on one query: a connection that swallows bytes must not hold a lane for ever. */
   readonly queryTimeoutMs?: number
 }
@@ -52,6 +54,7 @@ export async function connect(options: ConnectionOptions): Promise<pg.Client> {
       application_name: options.name,
       options: settings.join(' '),
       keepAlive: true,
+      pipeline: options.pipeline === true,
       ...(options.queryTimeoutMs === undefined ? {} : { query_timeout: options.queryTimeoutMs }),
     })
   } catch (cause) {

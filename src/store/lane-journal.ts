@@ -17,12 +17,21 @@ export interface LanePosition {
   readonly openDate: CivilDate
 }
 
-/** How a commit ended. `refused`: rolled back for a reason of the rows; `unknown`: the connection died on the way. */
+/**
+ * How a commit ended. `fenced`: another writer owns the lane, or the batch before this one is not in; `refused`: rolled back
+ * for a reason of the rows; `unknown`: the connection died on the way.
+ */
 export type CommitOutcome =
-  | { readonly kind: 'committed'; readonly hash: Buffer }
+  | { readonly kind: 'committed' }
   | { readonly kind: 'fenced' }
   | { readonly kind: 'refused'; readonly code: string; readonly constraint: string; readonly reason: string }
-  | { readonly kind: 'unknown'; readonly reason: string; readonly hash: Buffer }
+  | { readonly kind: 'unknown'; readonly reason: string }
+
+/** A batch on its way: its hash, known at once, by which the next one follows it, and how it will have ended. */
+export interface Commit {
+  readonly hash: Buffer
+  readonly outcome: Promise<CommitOutcome>
+}
 
 /** The journal of one lane as its writer uses it: a database (`LaneStore`), or that of a simulation. */
 export interface LaneJournal {
@@ -38,10 +47,12 @@ export interface LaneJournal {
   take(expectedEpoch?: number): Promise<LanePosition | undefined>
 
   /**
-   * Makes a batch durable, whole or not at all.
+   * Makes a batch durable, whole or not at all. The next one may be sent before the outcome is known: they are carried out
+   * in their order, and one whose predecessor failed is fenced.
    * @param previousHash hash of the batch before it
+   * @throws MizanError STORE_UNAVAILABLE when the lane was never taken; RangeError for what no column can hold
    */
-  commit(batch: Batch, previousHash: Buffer): Promise<CommitOutcome>
+  commit(batch: Batch, previousHash: Buffer): Commit
 
   /**
    * Reads what a batch lacks: households that are not in memory, and what the journal knows of repeats and originals.

@@ -9,7 +9,7 @@ import { batchHash } from './batch-hash.ts'
 import { byteaArray, int4Array, int8Array, textArray, uuidArray, uuidBytes, uuidText } from './binary-arrays.ts'
 import { BatchEncoder, commitText, readRowTypes } from './commit-parameters.ts'
 import { connect, isOutcomeUnknown, refusalOf } from './connection.ts'
-import type { CommitOutcome, LaneJournal, LanePosition } from './lane-journal.ts'
+import type { Commit, CommitOutcome, LaneJournal, LanePosition } from './lane-journal.ts'
 import { type PositionRow, positionOf } from './lane-position.ts'
 import {
   type FoundRow,
@@ -37,8 +37,8 @@ const WAITS_FOR_STANDBY = 'SyncRepWaitForLSN'
 const NOT_REPLICATED = 'the wait for the standby of the database was cancelled'
 
 /**
- * One lane's connections to its journal: one that commits, with one statement in flight at a time (the lane's writer sees
- * to that), and one that reads meanwhile.
+ * One lane's connections to its journal: one that commits, and takes the next batch before it has answered for the last, and
+ * one that reads meanwhile.
  */
 export class LaneStore implements LaneJournal {
   readonly #options: LaneStoreOptions
@@ -66,7 +66,7 @@ export class LaneStore implements LaneJournal {
    */
   async take(expectedEpoch?: number): Promise<LanePosition | undefined> {
     this.drop()
-    const client = await this.#connect(`mizan lane ${this.#options.lane}`)
+    const client = await this.#connect(`mizan lane ${this.#options.lane}`, true)
     try {
       const { rows } = await client.query<PositionRow>('select * from take_lane($1::smallint, $2::bigint, $3::uuid)', [
         this.#options.lane,
@@ -90,13 +90,14 @@ export class LaneStore implements LaneJournal {
   }
 
   /** When either connection ends, the lane has to be taken again. */
-  async #connect(name: string): Promise<pg.Client> {
+  async #connect(name: string, pipeline = false): Promise<pg.Client> {
     const { url, commitTimeoutMs } = this.#options
     const client = await connect({
       url,
       name,
       role: 'mizan_app',
       pointQueries: true,
+      pipeline,
       statementTimeoutMs: commitTimeoutMs,
       queryTimeoutMs: commitTimeoutMs + 1_000,
     })
@@ -119,41 +120,37 @@ export class LaneStore implements LaneJournal {
     return was
   }
 
-  /**
-   * Makes a batch durable: one statement, one commit.
-   * @param previousHash hash of the batch before it
-   */
-  async commit(batch: Batch, previousHash: Buffer): Promise<CommitOutcome> {
+  /** See {@link LaneJournal.commit}: one statement, one transaction. */
+  commit(batch: Batch, previousHash: Buffer): Commit {
     const client = this.#client
     const encoder = this.#encoder
     if (encoder === undefined) throw new MizanError('STORE_UNAVAILABLE', 'the lane was never taken')
     const journal = encoder.journal(batch)
     const hash = batchHash(previousHash, batch, journal)
-    if (client === undefined) return { kind: 'unknown', reason: 'not connected', hash }
-    try {
-      const { rows } = await client.query<{ done: boolean }>({
-        name: 'commit_batch',
-        text: commitText,
-        values: encoder.parameters(batch, journal, hash),
-      })
-      if (this.#tookCutShort()) {
-        this.drop()
-        return { kind: 'unknown', reason: NOT_REPLICATED, hash }
-      }
-      return rows[0]?.done === true ? { kind: 'committed', hash } : { kind: 'fenced' }
-    } catch (error) {
-      if (isOutcomeUnknown(error)) {
-        this.drop()
-        return { kind: 'unknown', reason: describeError(error), hash }
-      }
-      const refusal = refusalOf(error)
-      return {
-        kind: 'refused',
-        code: refusal?.code ?? '',
-        constraint: refusal?.constraint ?? '',
-        reason: describeError(error),
-      }
+    if (client === undefined) return { hash, outcome: Promise.resolve({ kind: 'unknown', reason: 'not connected' }) }
+    // Written to the socket before this returns: the encoder's buffers are free for the next batch.
+    const answer = client.query<{ done: boolean }>({
+      name: 'commit_batch',
+      text: commitText,
+      values: encoder.parameters(batch, journal, hash),
+    })
+    return { hash, outcome: answer.then(({ rows }) => this.#ended(rows[0]?.done === true), this.#failed) }
+  }
+
+  #ended(isDone: boolean): CommitOutcome {
+    if (!this.#tookCutShort()) return { kind: isDone ? 'committed' : 'fenced' }
+    this.drop()
+    return { kind: 'unknown', reason: NOT_REPLICATED }
+  }
+
+  readonly #failed = (error: unknown): CommitOutcome => {
+    const reason = describeError(error)
+    if (isOutcomeUnknown(error)) {
+      this.drop()
+      return { kind: 'unknown', reason }
     }
+    const refusal = refusalOf(error)
+    return { kind: 'refused', code: refusal?.code ?? '', constraint: refusal?.constraint ?? '', reason }
   }
 
   /**

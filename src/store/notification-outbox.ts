@@ -30,12 +30,18 @@ export interface TransactionPort {
   executeSql(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>
 }
 
-/** Lanes whose outbox holds rows that nobody has looked at. */
+/**
+ * Lanes whose outbox holds rows that nobody has looked at. One step into the index for each lane: compared and ordered as a
+ * pair, lane and id can be read from that index alone, where a condition on each made the planner read every notification.
+ */
 export async function lanesWithNews(client: Client): Promise<number[]> {
   const { rows } = await client.query<{ lane: number }>(
     `select l.lane from (select lane from lane union all select ${JOB_LANE}) l
      left join notification_position p on p.lane = l.lane
-     where exists (select from notification n where n.lane = l.lane and n.id > coalesce(p.last_id, 0)) order by l.lane`,
+     cross join lateral (
+       select n.lane from notification n where (n.lane, n.id) > (l.lane, coalesce(p.last_id, 0))
+       order by n.lane, n.id limit 1) n
+     where n.lane = l.lane order by l.lane`,
   )
   return rows.map(({ lane }) => lane)
 }
@@ -91,7 +97,7 @@ async function readOutbox(client: Client, lane: number, after: string, limit: nu
   }>(
     `select n.id, n.household_id, n.template, n.created_at, p.opt_outs
      from notification n left join notification_preference p on p.household_id = n.household_id
-     where n.lane = $1 and n.id > $2 order by n.id limit $3`,
+     where (n.lane, n.id) > ($1::smallint, $2::bigint) and n.lane <= $1 order by n.lane, n.id limit $3`,
     [lane, after, limit],
   )
   return rows.map((row) => ({

@@ -1,4 +1,5 @@
 import type { MessageClass } from '../authorization/request.ts'
+import { FLIGHTS_MAX } from './flights.ts'
 
 /**
  * What may wait when there is little room. `request`: somebody stands at the counter, and may be told to try again.
@@ -28,7 +29,8 @@ export const ADVICE_ONE_IN = 4
 
 /** A link may have so many times the free places waiting: one that floods leaves a fifth free, ten leave a fortieth. */
 const LINK_SHARE = 4
-const BATCHES_AHEAD = 2
+/** Those in flight, and the one that is being made. */
+const BATCHES_AHEAD = FLIGHTS_MAX + 1
 /** Until enough batches tell: 5,000 requests a second. */
 const FIRST_GUESS_MS = 0.2
 /** Weight of the newest batch. */
@@ -100,7 +102,6 @@ export class Admission {
 
   #measured(): Record<Precedence, number> {
     const { ringCapacity, batchMax, queueMs, timeBudgetMs } = this.#limits
-    // Two batches are ahead of all that wait: the one in flight, and the one that is being made.
     const inTime = (ms: number) => Math.floor(ms / this.#perRequestMs) - BATCHES_AHEAD * batchMax
     const quarter = Math.max(1, Math.floor(ringCapacity / 4))
     // Whatever the speed, batches can be full.

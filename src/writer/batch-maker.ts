@@ -5,7 +5,7 @@ import type { CommitOutcome } from '../store/lane-journal.ts'
 import type { Timing } from '../timing.ts'
 import type { BatchPipeline } from './batch-pipeline.ts'
 import type { BatchReader } from './batch-reader.ts'
-import { CHORES_PER_BATCH } from './chores.ts'
+import { ChorePace } from './chore-pace.ts'
 import { constraintInWords } from './handlers/refusal-words.ts'
 import type { HouseholdCache } from './household-cache.ts'
 import type { Failure, Intake } from './intake.ts'
@@ -34,6 +34,7 @@ export interface BatchMakerOptions {
  */
 export class BatchMaker {
   readonly #options: BatchMakerOptions
+  readonly #pace = new ChorePace()
   /** Last batch that was refused for a repeated key: until it is durable, the journal is asked for every key. */
   #refusedSeq = 0
 
@@ -43,7 +44,7 @@ export class BatchMaker {
 
   /** Takes what waits and decides it into the open batch. @returns false when there is nothing to take, or no room */
   async gather(): Promise<boolean> {
-    const { cache, pipeline, intake, limits, clock, observer, lane } = this.#options
+    const { cache, pipeline, intake, limits, clock, timing, observer, lane } = this.#options
     cache.trim()
     const { open, flight } = pipeline
     const nowMs = clock.now()
@@ -54,10 +55,11 @@ export class BatchMaker {
     // Chores come first: a hold that was found past its time is past it for a batch that begins now.
     const room = {
       works: limits.batchMax - (open?.works.length ?? 0),
-      chores: open === undefined ? CHORES_PER_BATCH : 0,
+      chores: open === undefined ? this.#pace.roomAt(timing.monotonicMs(), intake.size) : 0,
     }
     const portion = intake.take(room, nowMs, [...pipeline.underWay(), taken])
     if (portion === undefined) return false
+    if (portion.works.length > 0) this.#pace.requested(timing.monotonicMs())
     try {
       await this.#decide(portion, moment, taken)
     } catch (error) {
@@ -69,11 +71,16 @@ export class BatchMaker {
   }
 
   async #decide(portion: Portion, moment: Moment, taken: UnderWay): Promise<void> {
-    const { pipeline, reader, intake, timing } = this.#options
+    const { pipeline, reader, intake, limits, timing } = this.#options
     const startedMs = timing.monotonicMs()
     const lookups = await reader.read(portion, moment, this.#refusedSeq > pipeline.position.lastSeq)
-    if (pipeline.failed !== undefined) intake.putBack(portion)
-    else pipeline.decide(portion, { lookups, moment, startedMs, taken })
+    if (pipeline.failed !== undefined) {
+      intake.putBack(portion)
+      return
+    }
+    // The batch that this was read for may have gone meanwhile, and have closed the day.
+    const now = momentOf(moment.atMs, limits.cutoverMinutes, pipeline.openDate)
+    pipeline.decide(portion, { lookups, moment: now, startedMs, taken })
   }
 
   /** A defect while deciding: each request and chore on its own, once nothing is in flight. */
@@ -90,6 +97,11 @@ export class BatchMaker {
   withdraw(): void {
     const open = this.#options.pipeline.takeBack()
     if (open !== undefined) this.#options.intake.putBack(open)
+  }
+
+  /** What batches held waits again, in its order. */
+  putBack(batches: readonly SentBatch[]): void {
+    for (const sent of batches.toReversed()) this.#options.intake.putBack(sent)
   }
 
   /** The database refuses a batch; nothing is in flight, and nothing open. */

@@ -1,11 +1,12 @@
 import type { CivilDate, Clock } from '../calendar.ts'
 import { assert, describeError } from '../errors.ts'
 import type { Batch } from '../store/batch.ts'
-import type { CommitOutcome, LaneJournal, LanePosition } from '../store/lane-journal.ts'
+import type { Commit, CommitOutcome, LaneJournal, LanePosition } from '../store/lane-journal.ts'
 import type { Timing } from '../timing.ts'
 import type { Admission } from './admission.ts'
 import { type Answer, decideBatch } from './batch-decider.ts'
 import type { Copies } from './copies.ts'
+import { FLIGHTS_MAX } from './flights.ts'
 import type { HostDesk } from './host-desk.ts'
 import type { HouseholdCache } from './household-cache.ts'
 import type { LaneRules } from './lane-rules.ts'
@@ -20,6 +21,8 @@ const NEVER_CLOSED = 20000101 as CivilDate
 
 export interface PipelineOptions {
   readonly lane: number
+  /** Requests of a full batch. */
+  readonly batchMax: number
   readonly store: LaneJournal
   readonly rules: LaneRules
   readonly cache: HouseholdCache
@@ -38,22 +41,31 @@ export interface PipelineOptions {
   readonly onSettled: () => void
 }
 
-/** A batch that was not made durable. */
+/** A batch that was not made durable, and those that were sent behind it: they followed it, so none of them is either. */
 export interface FailedBatch {
   readonly sent: SentBatch
+  readonly behind: readonly SentBatch[]
   readonly outcome: Exclude<CommitOutcome, { kind: 'committed' }>
 }
 
+/** A batch on its way to the database. */
+interface Flight {
+  readonly sent: SentBatch
+  outcome: CommitOutcome | undefined
+}
+
 /**
- * The two batches of a lane: one that is being made durable and one that is being decided on top of it. The second is
- * sent the moment the first is durable, before the first one's requests are answered. A batch that fails stops all:
- * whoever owns the pipeline takes the open batch back, deals with the failure and goes on.
+ * The batches of a lane: those that are being made durable and one that is being decided on top of them. It is sent the
+ * moment the one before it is durable, before that one's requests are answered; or when it is full, behind the one before
+ * it: the database then goes from one to the next without waiting for us. They become durable in their order or not at
+ * all, by the fence of the journal. A batch that fails stops all: whoever owns the pipeline takes the open batch back,
+ * deals with the failure and goes on.
  */
 export class BatchPipeline {
   readonly #options: PipelineOptions
   #position: LanePosition = { epoch: 0, lastSeq: 0, lastHash: Buffer.alloc(32), nextId: 0, openDate: NEVER_CLOSED }
   #open: OpenBatch | undefined
-  #flight: SentBatch | undefined
+  #flights: Flight[] = []
   #landing: Promise<void> = Promise.resolve()
   #failed: FailedBatch | undefined
 
@@ -70,15 +82,9 @@ export class BatchPipeline {
     this.#position = position
   }
 
-  /** First business day that the batch after the one in flight may be of. */
+  /** First business day that the batch after those in flight may be of. */
   get openDate(): CivilDate {
-    return this.#openDateAfter(this.#flight?.batch)
-  }
-
-  /** A day that is closed late, or once more, opens none that is closed. */
-  #openDateAfter(batch: Batch | undefined): CivilDate {
-    const { openDate } = this.#position
-    return batch?.openDate === undefined || batch.openDate < openDate ? openDate : batch.openDate
+    return this.#flights.reduce((date, { sent }) => openDateAfter(date, sent.batch), this.#position.openDate)
   }
 
   /** Being filled. */
@@ -86,9 +92,9 @@ export class BatchPipeline {
     return this.#open
   }
 
-  /** Being made durable. */
+  /** Being made durable: the last that was sent. */
   get flight(): SentBatch | undefined {
-    return this.#flight
+    return this.#flights.at(-1)?.sent
   }
 
   /** Failed, and to be dealt with before anything else is sent. */
@@ -97,17 +103,17 @@ export class BatchPipeline {
   }
 
   get isEmpty(): boolean {
-    return this.#flight === undefined && this.#failed === undefined && this.#open === undefined
+    return this.#flights.length === 0 && this.#failed === undefined && this.#open === undefined
   }
 
-  /** Requests of both batches, on which a request that comes now may depend. */
+  /** Requests of all batches, on which a request that comes now may depend. */
   underWay(): UnderWay[] {
-    return [...(this.#flight?.underWay ?? []), ...(this.#open?.underWay ?? [])]
+    return [...this.#flights.flatMap(({ sent }) => sent.underWay), ...(this.#open?.underWay ?? [])]
   }
 
   /** Resolves when nothing is being made durable any more. */
   async landed(): Promise<void> {
-    while (this.#flight !== undefined) await this.#landing
+    while (this.#flights.length > 0) await this.#landing
   }
 
   /** Decides a portion into the open batch. On a defect the batch holds nothing of it, but must be taken back. */
@@ -127,9 +133,9 @@ export class BatchPipeline {
     open.decideMs += this.#options.timing.monotonicMs() - lookedUpMs
   }
 
-  /** A batch that follows the one in flight, or the last durable one. */
+  /** A batch that follows those in flight, or the last durable one. */
   #newBatch(moment: Moment): OpenBatch {
-    const before = this.#flight?.batch
+    const before = this.flight?.batch
     const seq = (before?.seq ?? this.#position.lastSeq) + 1
     const firstId = before?.nextId ?? this.#position.nextId
     const { lane } = this.#options
@@ -144,33 +150,54 @@ export class BatchPipeline {
     return open
   }
 
-  /** Sends the open batch, if there is one and nothing is in flight. */
+  /** Sends the open batch, if there is one and it may go: nothing is in flight, or it is full and follows at once. */
   send(): void {
     const open = this.#open
-    if (open === undefined || this.#flight !== undefined || this.#failed !== undefined) return
+    if (open === undefined || this.#failed !== undefined || !this.#mayFly(open)) return
     this.#open = undefined
-    const { cache, store, observer, lane } = this.#options
+    const { cache, observer, lane } = this.#options
     cache.keep(open.builder.touched)
     if (open.builder.isEmpty) return
-    const sent = this.#sentBatch(open)
-    this.#flight = sent
-    this.#landing = store
-      .commit(sent.batch, this.#position.lastHash)
-      .catch((error: unknown): CommitOutcome => {
-        return { kind: 'refused', code: '', constraint: '', reason: describeError(error) }
+    const sentMs = this.#options.timing.monotonicMs()
+    const batch = open.builder.build()
+    const { hash, outcome } = this.#commit(batch, this.flight?.hash ?? this.#position.lastHash)
+    const flight: Flight = { sent: this.#sentBatch(open, { batch, hash, sentMs }), outcome: undefined }
+    this.#flights.push(flight)
+    this.#landing = outcome
+      .then((known) => {
+        flight.outcome = known
+        this.#land()
       })
-      .then((outcome) => this.#settle(sent, outcome))
       .catch((error: unknown) => observer.laneFault?.(lane, error))
   }
 
-  #sentBatch(open: OpenBatch): SentBatch {
+  #mayFly({ works }: OpenBatch): boolean {
+    const ahead = this.#flights
+    if (ahead.length === 0) return true
+    const isHopeless = ahead.some(({ outcome }) => outcome !== undefined)
+    return works.length >= this.#options.batchMax && ahead.length < FLIGHTS_MAX && !isHopeless
+  }
+
+  /** A batch that cannot even be written down as the database reads it is refused. */
+  #commit(batch: Batch, previousHash: Buffer): Commit {
+    const refused = (error: unknown): CommitOutcome => {
+      return { kind: 'refused', code: '', constraint: '', reason: describeError(error) }
+    }
+    try {
+      const { hash, outcome } = this.#options.store.commit(batch, previousHash)
+      return { hash, outcome: outcome.catch(refused) }
+    } catch (error) {
+      return { hash: previousHash, outcome: Promise.resolve(refused(error)) }
+    }
+  }
+
+  #sentBatch(open: OpenBatch, what: Pick<SentBatch, 'batch' | 'hash' | 'sentMs'>): SentBatch {
     const { builder, works, chores, answers, underWay, prefetchMs, decideMs, moment } = open
     const oldestMs = works[0]?.request.receivedAtMs ?? moment.atMs
     const queueMs = Math.max(0, this.#options.clock.now() - oldestMs - prefetchMs - decideMs)
     const { touched } = builder
-    const sentMs = this.#options.timing.monotonicMs()
     return {
-      batch: builder.build(),
+      ...what,
       works,
       chores,
       answers,
@@ -178,22 +205,33 @@ export class BatchPipeline {
       underWay,
       prefetchMs,
       decideMs,
-      sentMs,
       queueMs,
     }
   }
 
-  #settle(sent: SentBatch, outcome: CommitOutcome): void {
-    const doneMs = this.#options.timing.monotonicMs()
-    this.#flight = undefined
-    this.#report(sent, outcome, doneMs)
-    this.#options.onSettled()
-    if (outcome.kind !== 'committed') {
-      this.#failed = { sent, outcome }
-      return
+  /** Takes in what is known of the flights, in their order. */
+  #land(): void {
+    for (let first = this.#flights[0]; first?.outcome !== undefined; first = this.#flights[0]) {
+      const { sent, outcome } = first
+      // What flies behind a batch that failed is not dealt with before it has come down too.
+      if (outcome.kind !== 'committed' && this.#flights.some((flight) => flight.outcome === undefined)) return
+      this.#flights.shift()
+      const doneMs = this.#options.timing.monotonicMs()
+      this.#report(sent, outcome, doneMs)
+      if (outcome.kind === 'committed') {
+        this.#landed(sent, doneMs)
+      } else {
+        const behind = this.#flights.map((flight) => flight.sent)
+        this.#flights = []
+        this.#failed = { sent, behind, outcome }
+      }
+      this.#options.onSettled()
     }
+  }
+
+  #landed(sent: SentBatch, doneMs: number): void {
     this.#options.admission.learn(sent.works.length, sent.sentMs - sent.decideMs - sent.prefetchMs, doneMs)
-    this.#advance(sent, outcome.hash)
+    this.#advance(sent)
     // The next batch first: the database works on it while these are answered.
     this.send()
     this.#answer(sent)
@@ -216,28 +254,29 @@ export class BatchPipeline {
     })
   }
 
-  /** Hands the failure over: what the batch changed in memory is dropped, and the pipeline may be used again. */
+  /** Hands the failure over: what its batches changed in memory is dropped, and the pipeline may be used again. */
   takeFailure(): FailedBatch | undefined {
     const failed = this.#failed
     this.#failed = undefined
-    if (failed !== undefined) this.#options.cache.drop(failed.sent.touched)
+    if (failed === undefined) return undefined
+    for (const { touched } of [failed.sent, ...failed.behind]) this.#options.cache.drop(touched)
     return failed
   }
 
   /** A batch of unknown outcome turned out to be durable: its requests are answered. */
-  accept(sent: SentBatch, hash: Buffer): void {
-    this.#advance(sent, hash)
+  accept(sent: SentBatch): void {
+    this.#advance(sent)
     this.#answer(sent)
   }
 
-  #advance({ batch }: SentBatch, hash: Buffer): void {
+  #advance({ batch, hash }: SentBatch): void {
     const { recent } = this.#options
     this.#position = {
       ...this.#position,
       lastSeq: batch.seq,
       lastHash: hash,
       nextId: batch.nextId,
-      openDate: this.#openDateAfter(batch),
+      openDate: openDateAfter(this.#position.openDate, batch),
     }
     for (const row of batch.authorizations) {
       recent.add(row.key, batch.atMs)
@@ -256,4 +295,9 @@ export class BatchPipeline {
       else desk.ask(work, call)
     }
   }
+}
+
+/** A day that is closed late, or once more, opens none that is closed. */
+function openDateAfter(openDate: CivilDate, batch: Batch): CivilDate {
+  return batch.openDate === undefined || batch.openDate < openDate ? openDate : batch.openDate
 }

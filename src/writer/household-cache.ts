@@ -2,6 +2,7 @@ import { monthOfPeriod, periodKindOf } from '../benefit/entitlement.ts'
 import { type CivilMonth, previousMonth } from '../calendar.ts'
 import type { Card, Household } from '../card/household.ts'
 import { assert } from '../errors.ts'
+import { FLIGHTS_MAX } from './flights.ts'
 import { NameTable, readHousehold, recordLength, writeHousehold } from './household-record.ts'
 import { KeyTable } from './key-table.ts'
 import { RecordPool } from './record-pool.ts'
@@ -18,8 +19,8 @@ export function householdKey(householdId: number): string {
 }
 
 const NONE = -1
-/** A batch that is being made durable and one that is being filled: what they touch is not in the database yet. */
-const BATCHES_UNDER_WAY = 2
+/** Batches that are being made durable and one that is being filled: what they touch is not in the database yet. */
+const BATCHES_UNDER_WAY = FLIGHTS_MAX + 1
 /** Numbers beyond a record's own that reading it may touch. */
 const SCRATCH_SLACK = 16
 const SCRATCH_NUMBERS = 1_024
@@ -50,8 +51,8 @@ export class HouseholdCache {
    * from a dead table, which V8 then moves to the old generation batch after batch.
    */
   #open = new Map<number, Household>()
-  /** Entries that the batch before worked on: until it is durable, the database does not know what memory knows. */
-  #sent: ReadonlySet<number> = new Set()
+  /** Entries that the batches before changed: until they are durable, the database does not know what memory knows. */
+  #sent: readonly ReadonlySet<number>[] = []
   #scratch = new Float64Array(SCRATCH_NUMBERS)
   #hits = 0
   #misses = 0
@@ -151,8 +152,10 @@ export class HouseholdCache {
 
   /** Ends the filling of a batch: what it changed is what the next one will see. */
   keep(changed: { has(household: Household): boolean }): void {
+    const sent = new Set<number>()
     for (const [entry, household] of this.#open) {
       if (!changed.has(household)) continue
+      sent.add(entry)
       const length = this.#write(household)
       this.#records.replace(this.#recordOf[entry] ?? NONE, this.#scratch, length)
       // A card that the batch has issued.
@@ -160,7 +163,7 @@ export class HouseholdCache {
         if (!this.#entries.has(panIndex)) this.#entries.set(panIndex, entry)
       }
     }
-    this.#sent = new Set(this.#open.keys())
+    if (sent.size > 0) this.#sent = [sent, ...this.#sent].slice(0, FLIGHTS_MAX)
     this.#open = new Map()
   }
 
@@ -180,13 +183,13 @@ export class HouseholdCache {
   }
 
   /**
-   * Makes room. What a batch under way works on stays, however much came after it: read again, it would be as it was
+   * Makes room. What a batch under way works on or has changed stays, however much came after it: read again, it would be as it was
    * before that batch, and the next one would be decided on it.
    */
   trim(): void {
     while (this.#size > this.#capacity) {
       const entry = this.#oldest
-      if (this.#open.has(entry) || this.#sent.has(entry)) {
+      if (this.#open.has(entry) || this.#sent.some((sent) => sent.has(entry))) {
         this.#unlink(entry)
         this.#linkNewest(entry)
       } else {
@@ -199,7 +202,7 @@ export class HouseholdCache {
     this.#entries.clear()
     this.#records = new RecordPool()
     this.#open = new Map()
-    this.#sent = new Set()
+    this.#sent = []
     this.#free = []
     this.#unused = 0
     this.#size = 0

@@ -9,7 +9,8 @@ import { BatchMaker } from './batch-maker.ts'
 import { BatchPipeline } from './batch-pipeline.ts'
 import { BatchReader } from './batch-reader.ts'
 import { CacheWarmer } from './cache-warmer.ts'
-import { CHORES_PER_BATCH, type Chore, ofHousehold } from './chores.ts'
+import { CHORES_PER_QUIET_BATCH } from './chore-pace.ts'
+import { type Chore, ofHousehold } from './chores.ts'
 import { commandChore } from './command-chore.ts'
 import type { DueHold } from './hold-sweeper.ts'
 import { HouseholdCache } from './household-cache.ts'
@@ -25,16 +26,10 @@ import type { Work } from './work.ts'
 
 const LATE_SWEEP_MS = 20
 
-/** A batch of unknown outcome. */
-interface LostBatch {
-  readonly sent: SentBatch
-  readonly hash: Buffer
-}
-
 /**
- * The single writer of a lane. While one batch is being made durable, it takes what arrives, reads what it lacks and
- * decides it into the next one; only a durable batch is answered. One batch is in flight at a time, and no timer fills
- * batches. Everything but the sending of the next batch happens in one loop, failures included.
+ * The single writer of a lane. While a batch is being made durable, it takes what arrives, reads what it lacks and
+ * decides it into the next one; only a durable batch is answered. One batch is in flight at a time, and a full one behind
+ * it; no timer fills batches. Everything but the sending of the next batch happens in one loop, failures included.
  */
 export class Lane {
   readonly lane: number
@@ -58,7 +53,7 @@ export class Lane {
     const { lane, store, rules, limits, clock, timing, observer, authenticator, host } = options
     const { matchingDays } = limits
     const onFault = (error: unknown) => observer.laneFault?.(lane, error)
-    const cache = new HouseholdCache(limits.cacheHouseholds, limits.batchMax + CHORES_PER_BATCH)
+    const cache = new HouseholdCache(limits.cacheHouseholds, limits.batchMax + CHORES_PER_QUIET_BATCH)
     const recent = new RecentKeys(limits.recentKeys, clock.now())
     const intake = new Intake(lane, limits, observer, host === undefined ? undefined : { ...host, clock })
     intake.onReturned = () => this.#wake.signal()
@@ -67,7 +62,8 @@ export class Lane {
     const onSettled = () => this.#wake.signal()
     const { admission, copies } = intake
     const base = { lane, store, rules, clock, timing, observer, cache, recent }
-    const pipeline = new BatchPipeline({ ...base, admission, copies, waiting, desk: intake.desk, onSettled })
+    const { batchMax } = limits
+    const pipeline = new BatchPipeline({ ...base, batchMax, admission, copies, waiting, desk: intake.desk, onSettled })
     this.lane = lane
     this.#store = store
     this.#limits = limits
@@ -192,7 +188,7 @@ export class Lane {
         await this.#dealWithFailure()
       } else if (!this.#store.connected) {
         // A commit under way fails by itself, and then tells whether its batch may be in.
-        if (this.#pipeline.flight === undefined) await this.#recover(undefined)
+        if (this.#pipeline.flight === undefined) await this.#recover([])
         else await this.#wake.wait()
       } else if (await this.#maker.gather()) {
         this.#pipeline.send()
@@ -231,17 +227,23 @@ export class Lane {
     this.#maker.withdraw()
     const failed = this.#pipeline.takeFailure()
     if (failed === undefined) return
-    const { sent, outcome } = failed
-    if (outcome.kind === 'fenced') this.#fence(sent.works)
-    else if (outcome.kind === 'unknown') await this.#recover({ sent, hash: outcome.hash })
-    else await this.#maker.refused(sent, outcome)
+    const { sent, behind, outcome } = failed
+    if (outcome.kind === 'unknown') {
+      await this.#recover([sent, ...behind])
+    } else if (outcome.kind === 'fenced') {
+      this.#fence([sent, ...behind].flatMap(({ works }) => works))
+    } else {
+      this.#maker.putBack(behind)
+      await this.#maker.refused(sent, outcome)
+    }
   }
 
   /**
    * After a lost connection: reconnect, take the lane again (which waits for the old commit to end one way or the
-   * other) and learn whether the batch is in. It is answered if it is; otherwise its requests are decided again.
+   * other) and learn which batches are in. They are answered; the requests of the others are decided again.
+   * @param lost batches of unknown outcome, in their order
    */
-  async #recover(lost: LostBatch | undefined): Promise<void> {
+  async #recover(lost: readonly SentBatch[]): Promise<void> {
     this.#maker.withdraw()
     if (this.#state === 'running') this.#state = 'recovering'
     this.#observer.laneRecovering?.(this.lane)
@@ -253,30 +255,30 @@ export class Lane {
       await this.#lose(lost)
       return
     }
-    const isIn = lost !== undefined && position.lastSeq === lost.sent.batch.seq && position.lastHash.equals(lost.hash)
+    const { lastSeq, lastHash } = position
+    const durable = lost.findIndex(({ batch, hash }) => batch.seq === lastSeq && hash.equals(lastHash)) + 1
     this.#cache.clear()
     this.#warmer.restart()
-    assert(isIn || position.lastSeq === this.lastSeq, 'a lane under our own epoch cannot have moved on')
+    assert(durable > 0 || lastSeq === this.lastSeq, 'a lane under our own epoch cannot have moved on')
     this.#pipeline.position = position
     if (this.#state === 'recovering') this.#state = 'running'
-    this.#observer.laneRecovered?.(this.lane, position.epoch, position.lastSeq, isIn)
-    if (lost === undefined) return
-    if (isIn) this.#pipeline.accept(lost.sent, lost.hash)
-    else this.#intake.putBack(lost.sent)
+    this.#observer.laneRecovered?.(this.lane, position.epoch, lastSeq, durable > 0)
+    for (const sent of lost.slice(0, durable)) this.#pipeline.accept(sent)
+    this.#maker.putBack(lost.slice(durable))
   }
 
   /**
-   * The lane is lost while a batch is of unknown outcome. If the journal can still be read it tells; if not, nobody is
+   * The lane is lost while batches are of unknown outcome. If the journal can still be read it tells; if not, nobody is
    * answered: a late repeat or reversal will find what there is.
    */
-  async #lose(lost: LostBatch | undefined): Promise<void> {
-    if (lost === undefined) {
-      this.#fence([])
-      return
+  async #lose(lost: readonly SentBatch[]): Promise<void> {
+    const notIn: Work[] = []
+    for (const sent of lost) {
+      const isIn = await this.#store.hasBatch(sent.batch.seq, sent.hash).catch(() => undefined)
+      if (isIn === true) this.#pipeline.accept(sent)
+      else if (isIn === false) notIn.push(...sent.works)
     }
-    const isIn = await this.#store.hasBatch(lost.sent.batch.seq, lost.hash).catch(() => undefined)
-    if (isIn === true) this.#pipeline.accept(lost.sent, lost.hash)
-    this.#fence(isIn === false ? lost.sent.works : [])
+    this.#fence(notIn)
   }
 
   #fence(works: readonly Work[]): void {

@@ -22,7 +22,7 @@ export function momentOf(atMs: number, cutoverMinutes: number, openDate: CivilDa
   return { atMs, businessDate, entitlementDate: civilDate(atMs) }
 }
 
-/** What is decided while the batch before it is being made durable. */
+/** What is decided while the batches before it are being made durable. */
 export class OpenBatch implements Portion {
   readonly moment: Moment
   readonly builder: BatchBuilder
@@ -42,6 +42,8 @@ export class OpenBatch implements Portion {
 /** A batch that was sent, and whose outcome decides its answers. */
 export interface SentBatch extends Portion {
   readonly batch: Batch
+  /** Of the batch and all before it. */
+  readonly hash: Buffer
   readonly answers: readonly Answer[]
   /** Households that it changed in memory. */
   readonly touched: ReadonlySet<Household>

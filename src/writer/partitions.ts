@@ -1,13 +1,14 @@
-import { addDays, type CivilDate, type Clock } from '../calendar.ts'
+import type { CivilDate, Clock } from '../calendar.ts'
 import { MizanError } from '../errors.ts'
 import type { LaneJournal } from '../store/lane-journal.ts'
 
-const DAYS_AHEAD = 8
+/** The day itself and two more. Few: each look-up of the journal that does not know its day sets out for those to come too. */
+const DAYS_AHEAD = 3
 const RETRY_MS = 60_000
 
 /**
- * Keeps the journal's partitions ahead of the business date. They are made days in advance, so an attempt that finds
- * the journal locked by a long query costs nothing: it is made again a minute later.
+ * Keeps the journal's partitions ahead of the business date. Each day makes that of the day after next, so an attempt that
+ * finds the journal locked by a long query costs nothing: it is made again a minute later.
  */
 export class Partitions {
   readonly #store: LaneJournal
@@ -28,7 +29,7 @@ export class Partitions {
     if (day <= this.#preparedUntil || this.#clock.now() < this.#retryAtMs) return
     const refused = await this.#store.ensurePartitions(day, DAYS_AHEAD)
     if (refused === undefined) {
-      this.#preparedUntil = addDays(day, DAYS_AHEAD - 2)
+      this.#preparedUntil = day
       return
     }
     this.#retryAtMs = this.#clock.now() + RETRY_MS

@@ -1,5 +1,5 @@
 import { EARLY_KEYS, isEarlyKey } from '../authorization/early-keys.ts'
-import { keysOfTransmission, transmissionOfKey } from '../authorization/inbound.ts'
+import { keysOfTransmission, transmissionOfKey } from '../authorization/message-key.ts'
 import { transmissionInstant } from '../calendar.ts'
 import { KeyTable } from './key-table.ts'
 

@@ -3,7 +3,7 @@ import t from 'tap'
 import { runRestarts, unnoticed } from '../../bench/restart.ts'
 import { connect } from '../../src/store/connection.ts'
 import { LaneStore } from '../../src/store/lane-store.ts'
-import { batchAfter } from '../support/batches.ts'
+import { batchAfter, ended } from '../support/batches.ts'
 import { crashWorld } from './harness.ts'
 
 const world = await crashWorld(t)
@@ -45,7 +45,7 @@ t.test('a commit whose wait for the standby of the database is cancelled is not 
   const position = await store.take()
   if (position === undefined) throw new Error('the lane is there')
   await waitFor('nobody')
-  const [outcome] = await Promise.all([store.commit(batchAfter(position), position.lastHash), cancelWait()])
+  const [outcome] = await Promise.all([ended(store.commit(batchAfter(position), position.lastHash)), cancelWait()])
   t.match(outcome, { kind: 'unknown', reason: /standby/ }, 'though the server said that it is committed')
   const [taken] = await Promise.allSettled([store.take(position.epoch), cancelWait()])
   t.match(

@@ -15,7 +15,7 @@ import { prepareDatabase } from '../../src/store/installation.ts'
 import type { LanePosition } from '../../src/store/lane-journal.ts'
 import { LaneStore } from '../../src/store/lane-store.ts'
 import { verifyLedger } from '../../src/store/verify.ts'
-import { batchAfter } from '../support/batches.ts'
+import { batchAfter, ended } from '../support/batches.ts'
 
 // Not mkdtemp: its folder is closed to the user that the server runs as when the tests run as root.
 const root = path.join(os.tmpdir(), `mizan-backup-${process.pid}`)
@@ -46,7 +46,7 @@ let position = (await store.take()) as LanePosition
 /** Commits a batch; a test fails when the lane does not take it. */
 async function post(): Promise<number> {
   const batch = batchAfter(position)
-  const outcome = await store.commit(batch, position.lastHash)
+  const outcome = await ended(store.commit(batch, position.lastHash))
   if (outcome.kind !== 'committed') throw new Error(`batch ${batch.seq} is ${outcome.kind}`)
   position = { ...position, lastSeq: batch.seq, nextId: batch.nextId, lastHash: outcome.hash }
   return batch.seq
@@ -123,7 +123,7 @@ t.test(
       const taken = (await lane.take()) as LanePosition
       t.equal(taken.lastSeq, last)
       t.equal(
-        (await lane.commit(batchAfter(taken), taken.lastHash)).kind,
+        (await ended(lane.commit(batchAfter(taken), taken.lastHash))).kind,
         'committed',
         'a switch can go on with the copy',
       )

@@ -73,10 +73,10 @@ t.test('the database keeps the rules whoever writes', async (t) => {
 
   t.test('no household balance falls below zero, no hold ends twice, no key comes twice in a day', async (t) => {
     const below = 'update balance set posted = held - 1 where household_id > 0'
-    await t.rejects(app.query(below), { code: CHECK, constraint: 'balance_floor' })
+    await t.rejects(app.query(below), { code: CHECK, constraint: 'balance_allowed' })
     await t.rejects(app.query('update balance set held = -1 where household_id > 0'), {
       code: CHECK,
-      constraint: 'balance_floor',
+      constraint: 'balance_allowed',
     })
     const again = `insert into hold_event select lane, id, by_id + 1, batch_seq, 0, 0, 1, 'voided' from hold_event where ending is not null`
     await t.rejects(app.query(again), { code: UNIQUE })

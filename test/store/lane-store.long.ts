@@ -1,5 +1,5 @@
 import t from 'tap'
-import { keysOfTransmission } from '../../src/authorization/inbound.ts'
+import { keysOfTransmission } from '../../src/authorization/message-key.ts'
 import type { CivilDate } from '../../src/calendar.ts'
 import { moneyAccount } from '../../src/ledger/accounts.ts'
 import type { Batch } from '../../src/store/batch.ts'
@@ -9,7 +9,7 @@ import type { LanePosition } from '../../src/store/lane-journal.ts'
 import { LaneStore } from '../../src/store/lane-store.ts'
 import { enqueueCutover, forwardsOf } from '../../src/store/outbound-message.ts'
 import { verifyLedger } from '../../src/store/verify.ts'
-import { atMs, batchAfter } from '../support/batches.ts'
+import { atMs, batchAfter, ended } from '../support/batches.ts'
 import { createTestDatabase, type TeardownHost } from '../support/database.ts'
 
 async function openStores(t: TeardownHost, count: number): Promise<{ url: string; stores: LaneStore[] }> {
@@ -25,14 +25,14 @@ t.test('the second writer of a lane fences the first', async (t) => {
   const [first, second] = stores as [LaneStore, LaneStore]
   const own = (await first.take()) as LanePosition
   t.match(own, { epoch: 1, lastSeq: 0, nextId: 64 })
-  const committed = await first.commit(batchAfter(own), own.lastHash)
+  const committed = await ended(first.commit(batchAfter(own), own.lastHash))
   t.equal(committed.kind, 'committed')
   const taken = (await second.take()) as LanePosition
   t.match(taken, { epoch: 2, lastSeq: 1, nextId: 128 })
-  const late = await first.commit(batchAfter({ ...own, lastSeq: 1, nextId: 128 }), taken.lastHash)
+  const late = await ended(first.commit(batchAfter({ ...own, lastSeq: 1, nextId: 128 }), taken.lastHash))
   t.equal(late.kind, 'fenced')
   t.equal(await first.take(own.epoch), undefined, 'nor can it come back')
-  const next = await second.commit(batchAfter(taken), taken.lastHash)
+  const next = await ended(second.commit(batchAfter(taken), taken.lastHash))
   t.equal(next.kind, 'committed')
   t.ok((await verifyLedger(url)).every((result) => result.ok))
 })
@@ -58,7 +58,7 @@ t.test(
     await owner.query('begin')
     await owner.query('select from lane for update')
     const position = { epoch: 1, lastSeq: 0, lastHash: Buffer.alloc(32), nextId: 64, openDate: 20000101 as CivilDate }
-    t.match(await store.commit(batchAfter(position), position.lastHash), { kind: 'refused', code: '57014' })
+    t.match(await ended(store.commit(batchAfter(position), position.lastHash)), { kind: 'refused', code: '57014' })
     await owner.query('rollback')
   },
 )
@@ -81,11 +81,11 @@ t.test('a batch is in once, however often it is sent', async (t) => {
   const [store] = stores as [LaneStore]
   const position = (await store.take()) as LanePosition
   const batch = batchAfter(position)
-  const outcome = await store.commit(batch, position.lastHash)
+  const outcome = await ended(store.commit(batch, position.lastHash))
   t.equal(outcome.kind, 'committed')
-  t.equal((await store.commit(batch, position.lastHash)).kind, 'fenced')
+  t.equal((await ended(store.commit(batch, position.lastHash))).kind, 'fenced')
   const skipping = batchAfter({ ...position, lastSeq: 5, nextId: 128 })
-  t.equal((await store.commit(skipping, position.lastHash)).kind, 'fenced', 'a batch that leaves a gap')
+  t.equal((await ended(store.commit(skipping, position.lastHash))).kind, 'fenced', 'a batch that leaves a gap')
 })
 
 t.test('after an unknown outcome the lane tells whether the batch is in', async (t) => {
@@ -94,38 +94,83 @@ t.test('after an unknown outcome the lane tells whether the batch is in', async 
   const before = (await store.take()) as LanePosition
   const lost = batchAfter(before)
   store.drop()
-  const unknown = await store.commit(lost, before.lastHash)
+  const unknown = await ended(store.commit(lost, before.lastHash))
   t.equal(unknown.kind, 'unknown')
   const back = (await store.take(before.epoch)) as LanePosition
   t.match(back, { epoch: before.epoch + 1, lastSeq: 0 }, 'it is not in')
   const again = { ...lost, epoch: back.epoch }
-  const pending = store.commit(again, back.lastHash)
+  const pending = ended(store.commit(again, back.lastHash))
   store.drop()
   const outcome = await pending
   const found = (await store.take(back.epoch)) as LanePosition
   const isIn = found.lastSeq === again.seq
-  if ('hash' in outcome && isIn) t.ok(found.lastHash.equals(outcome.hash), 'and it is this very batch')
+  if (isIn) t.ok(found.lastHash.equals(outcome.hash), 'and it is this very batch')
   t.equal(isIn, await store.hasBatch(again.seq, found.lastHash), 'both ways of asking agree')
 })
+
+t.test(
+  'a batch may be sent before the one ahead of it is answered: both are in, or it follows the first',
+  async (t) => {
+    const { url, stores } = await openStores(t, 1)
+    const [store] = stores as [LaneStore]
+    let position = (await store.take()) as LanePosition
+    const both = (first: Batch, second: Batch) => {
+      const ahead = store.commit(first, position.lastHash)
+      return Promise.all([ended(ahead), ended(store.commit(second, ahead.hash))])
+    }
+    const batchBehind = (batch: Batch) => batchAfter({ ...position, lastSeq: batch.seq, nextId: batch.nextId })
+
+    const first = batchAfter(position)
+    const second = batchBehind(first)
+    const [one, other] = await both(first, second)
+    t.same([one.kind, other.kind], ['committed', 'committed'])
+    position = { ...position, lastSeq: second.seq, nextId: second.nextId, lastHash: other.hash }
+
+    const wallet = { account: moneyAccount('postalAccount', 1), period: 0, posted: 0, held: 0 }
+    const bad = { ...batchAfter(position), changedBalances: [wallet] }
+    const [refused, fenced] = await both(bad, batchBehind(bad))
+    t.match(refused, { kind: 'refused', constraint: 'balance_known' })
+    t.equal(fenced.kind, 'fenced', 'what followed it is not in either')
+
+    const client = await connect({ url, name: 'test' })
+    t.teardown(() => client.end())
+    const third = batchAfter(position)
+    await client.query('begin')
+    await client.query('select from lane where lane = 0 for update')
+    const lost = both(third, batchBehind(third))
+    for (let killed = 0; killed === 0; ) {
+      const { rowCount } = await client.query(
+        `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'mizan lane 0' and wait_event_type = 'Lock'`,
+      )
+      killed = rowCount ?? 0
+    }
+    await client.query('commit')
+    t.same(
+      (await lost).map(({ kind }) => kind),
+      ['unknown', 'unknown'],
+      'a connection that is lost tells of neither',
+    )
+    t.match(await store.take(position.epoch), { lastSeq: position.lastSeq }, 'neither is in')
+    t.ok((await verifyLedger(url)).every((result) => result.ok))
+  },
+)
 
 t.test('a balance that the writer takes for known must be in the database; a shared account may be new', async (t) => {
   const { url, stores } = await openStores(t, 1)
   const [store] = stores as [LaneStore]
   const own = (await store.take()) as LanePosition
   const wallet = { account: moneyAccount('postalAccount', 7), period: 0, posted: 0, held: 0 }
-  const unknown = await store.commit({ ...batchAfter(own), changedBalances: [wallet] }, own.lastHash)
+  const unknown = await ended(store.commit({ ...batchAfter(own), changedBalances: [wallet] }, own.lastHash))
   t.match(unknown, { kind: 'refused', constraint: 'balance_known' })
   const shared = new Map([[moneyAccount('postalPool', 0), 0]])
-  const first = await store.commit(
-    { ...batchAfter(own), openedBalances: [wallet], sharedBalances: shared },
-    own.lastHash,
+  const first = await ended(
+    store.commit({ ...batchAfter(own), openedBalances: [wallet], sharedBalances: shared }, own.lastHash),
   )
   t.equal(first.kind, 'committed', 'each is opened at its first use')
-  if (first.kind !== 'committed') return
   const { seq, nextId } = batchAfter(own)
   const then: LanePosition = { ...own, lastSeq: seq, nextId, lastHash: first.hash }
   const next = { ...batchAfter(then), changedBalances: [wallet], sharedBalances: shared }
-  t.equal((await store.commit(next, first.hash)).kind, 'committed', 'and changed from then on')
+  t.equal((await ended(store.commit(next, first.hash))).kind, 'committed', 'and changed from then on')
   t.ok((await verifyLedger(url)).every((result) => result.ok))
 })
 
@@ -152,7 +197,7 @@ t.test('what a commit says of cards and commands must be in the database, and op
     cardCounters: [{ cardId: 1, counters, scriptPending: 'pin-unblock' as const }],
     commandsDone: [done],
   }
-  const refusal = async (changes: Partial<Batch>) => store.commit({ ...batch, ...changes }, own.lastHash)
+  const refusal = async (changes: Partial<Batch>) => ended(store.commit({ ...batch, ...changes }, own.lastHash))
   const unknown = { cardStatuses: [{ cardId: 7, status: 'lost' as const }] }
   t.match(await refusal(unknown), { kind: 'refused', constraint: 'card_known' })
   t.match(await refusal({ cardCounters: [{ cardId: 7, counters, scriptPending: undefined }] }), {
@@ -176,7 +221,7 @@ t.test('what a commit says of cards and commands must be in the database, and op
     'nothing of it is in',
   )
 
-  const committed = await store.commit(batch, own.lastHash)
+  const committed = await ended(store.commit(batch, own.lastHash))
   t.equal(committed.kind, 'committed')
   t.match(await state(), {
     status: 'restricted',
@@ -190,9 +235,13 @@ t.test('what a commit says of cards and commands must be in the database, and op
   if (committed.kind !== 'committed') return
   const then: LanePosition = { ...own, lastSeq: batch.seq, nextId: batch.nextId, lastHash: committed.hash }
   const again = { ...batchAfter(then), commandsDone: [{ ...done, doneId: then.nextId }] }
-  t.match(await store.commit(again, committed.hash), { kind: 'refused', constraint: 'command_open' }, 'it is done once')
+  t.match(
+    await ended(store.commit(again, committed.hash)),
+    { kind: 'refused', constraint: 'command_open' },
+    'it is done once',
+  )
   const sent = { ...batchAfter(then), cardCounters: [{ cardId: 1, counters, scriptPending: undefined }] }
-  t.equal((await store.commit(sent, committed.hash)).kind, 'committed')
+  t.equal((await ended(store.commit(sent, committed.hash))).kind, 'committed')
   t.match(await state(), { script_pending: null })
 })
 
@@ -209,16 +258,16 @@ t.test('messages of our own are queued with the batch that causes them, or not a
     fields: JSON.stringify({ 3: '000000', 4: '000000001000', ...(stan === undefined ? {} : { 11: stan }) }),
   })
   const batch = { ...batchAfter(own), forwards: [advice(undefined), advice('000007')] }
-  const fenced = await store.commit({ ...batch, epoch: 99 }, own.lastHash)
+  const fenced = await ended(store.commit({ ...batch, epoch: 99 }, own.lastHash))
   t.equal(fenced.kind, 'fenced')
   const track = { ...advice(undefined), fields: '{"35":"4000000000000002=2912"}' }
-  const refused = await store.commit({ ...batch, forwards: [track] }, own.lastHash)
+  const refused = await ended(store.commit({ ...batch, forwards: [track] }, own.lastHash))
   t.match(refused, { kind: 'refused', constraint: 'outbound_message_fields' }, 'a track is never kept')
   const client = await connect({ url, name: 'test', role: 'mizan_app' })
   t.teardown(() => client.end())
   t.equal((await client.query('select from outbound_message')).rowCount, 0)
 
-  t.equal((await store.commit(batch, own.lastHash)).kind, 'committed')
+  t.equal((await ended(store.commit(batch, own.lastHash))).kind, 'committed')
   const { rows } = await client.query(
     'select stan, transmission, fields, batch_seq, attempts from outbound_message order by id',
   )

@@ -13,7 +13,7 @@ import {
   readMigrations,
   readSchemaState,
 } from '../../src/store/migrations.ts'
-import { batchAfter } from '../support/batches.ts'
+import { batchAfter, ended } from '../support/batches.ts'
 import { createTestDatabase } from '../support/database.ts'
 
 t.test('a second run changes nothing', async (t) => {
@@ -107,7 +107,7 @@ t.test(
       while (going) {
         const batch = batchAfter(position)
         const beganMs = performance.now()
-        const outcome = await store.commit(batch, position.lastHash)
+        const outcome = await ended(store.commit(batch, position.lastHash))
         slowestMs = Math.max(slowestMs, performance.now() - beganMs)
         outcomes.push(outcome.kind)
         if (outcome.kind !== 'committed') return

@@ -3,12 +3,16 @@ import { type Test, test } from 'tap'
 import { connect } from '../../src/store/connection.ts'
 import { withClient } from '../../src/store/database-location.ts'
 import { prepareDatabase } from '../../src/store/installation.ts'
+import { JOB_LANE, lanesWithNews } from '../../src/store/notification-outbox.ts'
 import { createTestDatabase, type TeardownHost } from '../support/database.ts'
 
 interface PlanNode {
   readonly 'Node Type': string
   readonly 'Relation Name'?: string
   readonly 'Index Cond'?: string
+  readonly 'Actual Rows'?: number
+  readonly 'Actual Loops'?: number
+  readonly 'Rows Removed by Filter'?: number
   readonly Plans?: readonly PlanNode[]
 }
 
@@ -19,13 +23,17 @@ function scansOf(node: PlanNode): PlanNode[] {
 }
 
 async function plansOf(client: pg.Client, text: string, values: unknown[]): Promise<PlanNode[]> {
+  return plansDuring(client, () => client.query(text, values))
+}
+
+async function plansDuring(client: pg.Client, run: () => Promise<unknown>): Promise<PlanNode[]> {
   const plans: PlanNode[] = []
   const listen = ({ message }: { message?: string | undefined }) => {
     const json = message?.slice(message.indexOf('{'))
     if (json !== undefined && message?.includes('plan:')) plans.push((JSON.parse(json) as { Plan: PlanNode }).Plan)
   }
   client.on('notice', listen)
-  await client.query(text, values)
+  await run()
   client.off('notice', listen)
   return plans
 }
@@ -41,7 +49,12 @@ async function planning(t: TeardownHost, analyzed: boolean): Promise<pg.Client> 
     await client.query('select ensure_partitions(current_date, 3)')
     if (analyzed) await client.query('analyze')
   })
-  const client = await connect({ url, name: 'plans', pointQueries: true })
+  return reporting(t, url, true)
+}
+
+/** A connection that reports the plans of what it runs, those inside of functions too. */
+async function reporting(t: TeardownHost, url: string, pointQueries: boolean): Promise<pg.Client> {
+  const client = await connect({ url, name: 'plans', pointQueries })
   t.teardown(() => client.end())
   await client.query("load 'auto_explain'")
   const settings = ['log_nested_statements = on', 'log_min_duration = 0', 'log_analyze = on', "log_format = 'json'"]
@@ -86,6 +99,7 @@ for (const analyzed of [false, true]) {
 
   test(`so do the check of a restoration and the description of an original, in partitions ${state}`, async (t) => {
     const client = await planning(t, analyzed)
+    await client.query('select ensure_partitions(current_date - 2, 2)')
     await insertAuthorization(client, 64, key, null)
     await insertAuthorization(client, 128, '00000000-0000-0000-0000-000000000002', 64)
     const transfer = (group: number, kind: number, debit: string, credit: string) =>
@@ -95,6 +109,11 @@ for (const analyzed of [false, true]) {
     await client.query(transfer(64, 2, wallet, redeemed))
     const checked = await plansOf(client, transfer(128, 3, redeemed, wallet), [])
     t.ok(goBy(t, checked, 'authorization_journal', 'id|original_id') >= 3)
+    const { rows } = await client.query<{ day: string }>("select to_char(current_date - 1, 'YYYYMMDD') as day")
+    const before = checked
+      .flatMap(scansOf)
+      .filter((scan) => scan['Relation Name'] === `authorization_journal_${rows[0]?.day}`)
+    t.equal(before.length, 0, 'the day before the original is left out')
     t.ok(goBy(t, checked, 'transfer', 'group_id') >= 2)
     const described = await plansOf(client, findText, [key, index])
     const columns = 'dedupe_key|household_id|original_key|original_id'
@@ -103,3 +122,48 @@ for (const analyzed of [false, true]) {
     t.ok(goBy(t, described, 'hold', 'id') >= 2)
   })
 }
+
+test('an original that is named by its key is looked for by nothing else, and what came after it once', async (t) => {
+  const client = await planning(t, false)
+  await insertAuthorization(client, 64, key, null)
+  const { rows } = await client.query<{ partitions: number }>(
+    "select count(*)::integer as partitions from pg_inherits where inhparent = 'authorization_journal'::regclass",
+  )
+  const plans = await plansOf(client, findText.replace('array[$1::uuid],', "'{}',"), [key, index])
+  const scans = plans.flatMap(scansOf).filter((scan) => scan['Relation Name']?.startsWith('authorization_journal'))
+  t.equal(scans.length, 2 * (rows[0]?.partitions ?? 0), 'each look has a price by the day')
+})
+
+test('the outbox is asked for news without a look at what was taken from it', async (t) => {
+  const { url } = await createTestDatabase(t)
+  await prepareDatabase(url, 1)
+  await withClient(url, async (client) => {
+    await client.query(`insert into notification (lane, household_id, template, batch_seq, created_at)
+      select 0, n, 'test', 1, now() from generate_series(1, 3000) n`)
+    await client.query('insert into notification_position select 0, max(id) from notification')
+    await client.query('analyze')
+  })
+  const client = await reporting(t, url, false)
+  const read = async (expected: number[]) => {
+    let lanes: number[] = []
+    const plans = await plansDuring(client, async () => {
+      lanes = await lanesWithNews(client)
+    })
+    t.strictSame(lanes, expected)
+    const scans = plans.flatMap(scansOf).filter((scan) => scan['Relation Name'] === 'notification')
+    t.equal(scans.length, 1)
+    return scans.reduce(
+      (rows, scan) =>
+        rows + ((scan['Actual Rows'] ?? 0) + (scan['Rows Removed by Filter'] ?? 0)) * (scan['Actual Loops'] ?? 0),
+      0,
+    )
+  }
+  t.equal(await read([]), 0, 'nothing is new, nothing is read')
+  for (const lane of [0, JOB_LANE]) {
+    await client.query(
+      `insert into notification (lane, household_id, template, batch_seq, created_at) values ($1, 1, 'test', 1, now())`,
+      [lane],
+    )
+  }
+  t.equal(await read([0, JOB_LANE]), 2, 'the first new one of each lane')
+})

@@ -1,6 +1,6 @@
 import { parseDate } from '../../src/calendar.ts'
 import { type Batch, noRows } from '../../src/store/batch.ts'
-import type { LanePosition } from '../../src/store/lane-journal.ts'
+import type { Commit, CommitOutcome, LanePosition } from '../../src/store/lane-journal.ts'
 
 /** When the batches of tests are made. */
 export const atMs = Date.UTC(2026, 10, 18, 9)
@@ -19,4 +19,9 @@ export function batchAfter({ epoch, lastSeq, nextId }: LanePosition): Batch {
     ...noRows,
     commands: [{ id: nextId, kind: 'test', householdId: undefined, authorizationId: undefined, detail: '{}' }],
   }
+}
+
+/** What became of a commit, with its hash. */
+export async function ended({ hash, outcome }: Commit): Promise<CommitOutcome & { readonly hash: Buffer }> {
+  return { ...(await outcome), hash }
 }

@@ -1,8 +1,10 @@
-import { keyOf, messageClassOf } from '../../src/authorization/inbound.ts'
+import { keyOf } from '../../src/authorization/message-key.ts'
+import { messageClassOf } from '../../src/authorization/mti.ts'
 import { type AuthorizationRequest, unsaid } from '../../src/authorization/request.ts'
 import { type Result, responseCodes } from '../../src/authorization/result.ts'
 import { programmeCatalogue } from '../../src/benefit/programme-book.ts'
 import { shippedProgrammes } from '../../src/benefit/shipped-programmes.ts'
+import { businessDate, civilDate } from '../../src/calendar.ts'
 import { KeyRing } from '../../src/security/keys/key-ring.ts'
 import { KEY_BLOCK_PROTECTION, masterKeyOf } from '../../src/security/master-key.ts'
 import type { SecurityModule } from '../../src/security/security-module.ts'
@@ -89,11 +91,19 @@ const programmes = programmeCatalogue(shippedProgrammes)
 const codes = responseCodes('iso87-ascii')
 const outlets = demoOutlets()
 
-/** A database with a small demo world, and writers on it. */
-export async function writerWorld(t: TeardownHost, options: { households?: number; laneCount?: number } = {}) {
-  const { households = 40, laneCount = 1 } = options
+/**
+ * A database with a small demo world, and writers on it.
+ * @param options beforeCutover for a test that closes days: its business date is the date, at whatever hour it runs
+ */
+export async function writerWorld(
+  t: TeardownHost,
+  options: { households?: number; laneCount?: number; beforeCutover?: boolean } = {},
+) {
+  const { households = 40, laneCount = 1, beforeCutover = false } = options
   const { url } = await createTestDatabase(t)
   const clock = new TestClock()
+  const nowMs = clock.now()
+  if (beforeCutover && businessDate(nowMs, CUTOVER_MINUTES) !== civilDate(nowMs)) clock.advance(-2 * 3_600_000)
   await prepareDatabase(url, laneCount)
   await loadDemoWorld({
     url,

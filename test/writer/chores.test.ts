@@ -1,5 +1,5 @@
 import t from 'tap'
-import { messageClassOf } from '../../src/authorization/inbound.ts'
+import { messageClassOf } from '../../src/authorization/mti.ts'
 import { type Chore, Chores, choreInWords } from '../../src/writer/chores.ts'
 import { UnderWay } from '../../src/writer/work.ts'
 import { purchaseOf } from '../support/writer.ts'

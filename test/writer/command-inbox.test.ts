@@ -77,6 +77,17 @@ test('what cannot be carried out is refused in words, and changes nothing', asyn
   t.equal((await whenDone(owner)).length, refusals.length)
   const without = await requestCommand(app, { lane: 0, kind: 'card-status', requestedBy: 'tester' })
   t.match((await awaitCommand(app, without, { timeoutMs: TIMEOUT_MS })).end?.outcome, /no such card/)
+
+  // Nobody sends requests here: many commands at once are carried out in few batches.
+  const batches = async () =>
+    Number((await owner.query<{ count: string }>('select count(*) from batch')).rows[0]?.count)
+  const before = await batches()
+  await app.query('begin')
+  let last = without
+  for (let at = 0; at < 200; at++) last = await requestCommand(app, { ...statusChange(3, 'lost'), kind: 'card-wash' })
+  await app.query('commit')
+  await awaitCommand(app, last, { timeoutMs: TIMEOUT_MS })
+  t.ok((await batches()) - before <= 3, `200 commands made ${(await batches()) - before} batches, of 128 each`)
   await allChecksHold(t, world)
 })
 

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { keyOf } from '../../src/authorization/inbound.ts'
+import { keyOf } from '../../src/authorization/message-key.ts'
 import { systemTiming } from '../../src/timing.ts'
 import { ClockWatch } from '../../src/writer/clock-watch.ts'
 import { RecentKeys } from '../../src/writer/recent-keys.ts'
