@@ -6,6 +6,8 @@ import { subfield } from '../iso8583/subfields.ts'
 import { EGP } from '../money.ts'
 import { type Elements, elementsOf, numberElement } from './elements.ts'
 import { isAdvice } from './elsewhere.ts'
+import { isKeyed, keyOf, STAN, TRANSMISSION, unkeyed } from './message-key.ts'
+import { baseMti, messageClassOf } from './mti.ts'
 import type { AuthorizationRequest, MessageClass, OriginalReference, SecurityData } from './request.ts'
 import type { Result } from './result.ts'
 import { transactionTypes } from './routing.ts'
@@ -18,31 +20,6 @@ export interface LinkProfile {
   readonly schemeRail: boolean
   /** Keyed hash by which a card is found, 16 bytes as latin1. */
   panIndexOf(pan: string): string
-}
-
-const classes: Record<string, MessageClass | undefined> = {
-  '0100': 'authorization',
-  '0120': 'authorization-advice',
-  '0200': 'financial',
-  '0220': 'financial-advice',
-  '0400': 'reversal',
-  '0420': 'reversal-advice',
-}
-
-/** Base form of an MTI: repeats and issuer forms (xxx1, xxx2, xxx3) are the same transaction (visa-base1.md, section 4). */
-export function baseMti(mti: string): string {
-  return `${mti.slice(0, 3)}0`
-}
-
-/** Message class of an MTI that is decided on; undefined for everything else. */
-export function messageClassOf(mti: string): MessageClass | undefined {
-  return classes[baseMti(mti)]
-}
-
-/** MTI of the answer: the response form of the base form. */
-export function answerMti(mti: string): string {
-  const third = Number(mti[2])
-  return `${mti.slice(0, 2)}${Number.isNaN(third) ? 1 : Math.min(9, third + 1)}0`
 }
 
 /** Part of DE60 by which the requester says that it takes less than it asks for (visa-base1.md, section 5). */
@@ -70,7 +47,7 @@ type Fault = { readonly result: Result; readonly field: string }
  */
 export function requestOf(message: Message, link: LinkProfile, receivedAtMs: number): AuthorizationRequest {
   const mti = baseMti(message.mti)
-  const messageClass = classes[mti] ?? 'authorization'
+  const messageClass = messageClassOf(mti) ?? 'authorization'
   const text = (de: number) => message.text(de)?.trim() ?? ''
   const processing = message.text(3) ?? ''
   const elements = elementsOf(message)
@@ -240,48 +217,6 @@ function serviceOf(message: Message): ServiceFields | undefined {
   return parseBitmapped(62, parts, message.bytes(62) ?? Buffer.alloc(0)).values
 }
 type ServiceFields = ReadonlyMap<string, string>
-
-/**
- * Duplicate key of interfaces.md ("Matching"): acquirer, terminal, STAN, DE7 and message class, as 16 bytes. The first
- * four are the time of DE7, so that the journal's index grows at its end.
- */
-export function keyOf(acquirer: string, terminal: string, stan: string, transmission: string, mti: string): string {
-  const text = `${acquirer}|${terminal}|${stan}|${transmission}|${mti[1] ?? ''}`
-  const digest = hash('sha256', text, 'binary')
-  const time = Number(transmission) || 0
-  return (
-    String.fromCharCode((time >>> 24) & 255, (time >>> 16) & 255, (time >>> 8) & 255, time & 255) +
-    digest.slice(0, HASH_CHARACTERS)
-  )
-}
-
-/** First and last key of messages with a DE7, of ten digits. */
-export function keysOfTransmission(transmission: string): readonly [string, string] {
-  const time = Number(transmission)
-  const start = String.fromCharCode((time >>> 24) & 255, (time >>> 16) & 255, (time >>> 8) & 255, time & 255)
-  return [start + '\0'.repeat(HASH_CHARACTERS), start + '\xff'.repeat(HASH_CHARACTERS)]
-}
-
-/** DE7 of the message that a key is of, as {@link keyOf} wrote it down; no date for one that had none. */
-export function transmissionOfKey(key: string): string {
-  const byte = (index: number) => key.charCodeAt(index)
-  const time = byte(0) * 0x1_00_00_00 + (byte(1) << 16) + (byte(2) << 8) + byte(3)
-  return String(time).padStart(10, '0')
-}
-
-/** Of the hash in a key, behind its time. */
-const HASH_CHARACTERS = 12
-const STAN = /^\d{6}$/
-const TRANSMISSION = /^(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])([01]\d|2[0-3])([0-5]\d){2}$/
-
-function isKeyed({ stan, transmission }: Pick<AuthorizationRequest, 'stan' | 'transmission'>): boolean {
-  return STAN.test(stan) && TRANSMISSION.test(transmission)
-}
-
-/** Messages without a STAN or DE7 that can be read would all share one key: their content stands in for it. */
-function unkeyed(contentHash: string): string {
-  return `\0\0\0\0${contentHash.slice(0, 12)}`
-}
 
 type RequestBase = Omit<AuthorizationRequest, 'contentHash' | 'fault'>
 

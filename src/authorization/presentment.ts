@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto'
 import { type AccountNumber, classOf } from '../ledger/accounts.ts'
 import { EGP } from '../money.ts'
-import type { Decision, DecisionDraft } from './decision.ts'
-import { keyOf } from './inbound.ts'
+import type { Decision, DecisionDraft, StoredAuthorization } from './decision.ts'
+import { keyOf } from './message-key.ts'
 import { type AuthorizationRequest, type PresentmentFacts, unsaid } from './request.ts'
 import { transactionTypes } from './routing.ts'
 
@@ -90,10 +90,26 @@ export function checkPresentment(facts: PresentmentFacts, draft: DecisionDraft):
   draft.note('clearing.presented', item, transactionCode, arn, outcome)
   if (match !== undefined) draft.note('clearing.matched', match.id, match.rule, match.confidence)
   if (flags.length > 0) draft.note('clearing.flagged', flags.join(', '))
+  if (contradicts(transactionCode, draft.context.original)) {
+    return draft.decline('invalid-transaction', 'clearing.contradicts', transactionCode)
+  }
   const touched = draft.context.original?.transfers.some(({ debit, credit }) => isSubsidy(debit) || isSubsidy(credit))
   return touched === true
     ? draft.decline('subsidy-not-cash', 'subsidy.cash', transactionCode, 'the original')
     : undefined
+}
+
+const paysHousehold: readonly string[] = [transactionTypes.refund, transactionTypes.deposit]
+
+/**
+ * Whether a transaction code speaks against what it was matched to: a sale or cash is not of what paid the household, nor taken
+ * back by the reversal of a credit. Whoever matched it, no money goes the wrong way.
+ */
+function contradicts(code: string, original: StoredAuthorization | undefined): boolean {
+  if (original === undefined) return false
+  const isCredit = paysHousehold.includes(original.transactionType)
+  // A credit (06) names the purchase that it gives back, its reversal (26) the credit itself.
+  return code === '26' ? !isCredit : isCredit
 }
 
 const subsidyClasses: readonly number[] = [1, 2, 3, 4, 5, 9]

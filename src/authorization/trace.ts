@@ -152,6 +152,7 @@ const words = {
   'host.none': 'the account is held at the account host, and none is configured',
   'clearing.presented': 'presented in the network’s clearing file ({0}): code {1}, reference {2}, {3}',
   'clearing.matched': 'matched authorization {0} by the rule {1}, sure to {2} per cent',
+  'clearing.contradicts': 'transaction code {0} speaks against what it was matched to: nothing is posted',
   'clearing.flagged': 'marked: {0}',
   'stand-in.approved': 'approved in the place of the account host: {0:egp} after {1:egp} today, of {2:egp} for {3}',
   'stand-in.none': 'no stand-in for {0} with a {1} card and type {2}',

@@ -1,5 +1,5 @@
 import type { AnswerFields } from '../authorization/answer.ts'
-import { answerMti } from '../authorization/inbound.ts'
+import { answerMti } from '../authorization/mti.ts'
 import { describeError } from '../errors.ts'
 import type { Dialect } from '../iso8583/dialect.ts'
 import type { FieldValues } from '../iso8583/encode.ts'

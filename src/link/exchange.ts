@@ -1,5 +1,6 @@
 import type { AnswerFields } from '../authorization/answer.ts'
-import { type LinkProfile, messageClassOf, requestOf } from '../authorization/inbound.ts'
+import { type LinkProfile, requestOf } from '../authorization/inbound.ts'
+import { messageClassOf } from '../authorization/mti.ts'
 import type { AuthorizationRequest, MessageClass } from '../authorization/request.ts'
 import { type Result, responseCodes } from '../authorization/result.ts'
 import { describeError } from '../errors.ts'

@@ -1,6 +1,6 @@
 import { type AcquirerTotals, netOf, type SaidTotals } from '../authorization/acquirer-totals.ts'
 import type { AnswerFields } from '../authorization/answer.ts'
-import { baseMti } from '../authorization/inbound.ts'
+import { baseMti } from '../authorization/mti.ts'
 import type { Result } from '../authorization/result.ts'
 import type { CivilDate } from '../calendar.ts'
 import { institutionKey } from '../iso8583/composites.ts'

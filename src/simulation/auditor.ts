@@ -16,6 +16,7 @@ import { panIndexOf, type WorldHousehold } from './world.ts'
 interface Decided {
   readonly row: AuthorizationRow
   readonly sent: Sent
+  readonly businessDate: number
   readonly answer: Readonly<Record<string, string>>
 }
 
@@ -110,18 +111,19 @@ export class Auditor {
       throw new Violation('dates are those of Cairo', `${where}: business date ${businessDate} at ${atMs}`)
     }
     this.#lanes.set(lane, { seq, hash, nextId, epoch })
-    for (const command of batch.commands) this.#noteClosed(lane, businessDate, command)
+    for (const command of batch.commands) this.#noteClosed(batch, command)
   }
 
   /** What comes after the closing of a day is of a later one, whatever the clock says. */
-  #noteClosed(lane: number, businessDate: number, { kind, detail }: CommandRow): void {
+  #noteClosed({ lane, businessDate, atMs }: Batch, { kind, detail }: CommandRow): void {
     if (kind !== 'close-day') return
     const { date, outcome } = JSON.parse(detail) as { date: number; outcome: string }
     const isDone = outcome.startsWith('done')
     if (isDone && date > businessDate) {
       throw new Violation('a day is closed when it has begun', `${date} in lane ${lane} on ${businessDate}`)
     }
-    if (!isDone && date <= businessDate) {
+    // By the clock it begins on the evening before at the earliest, however many days were closed early.
+    if (!isDone && date <= businessDate && date <= daysAfter(cairoDate(atMs), 1)) {
       throw new Violation(
         'a day that has begun can be closed',
         `${date} in lane ${lane} on ${businessDate}: ${outcome}`,
@@ -137,8 +139,12 @@ export class Auditor {
     const where = `${row.mti} ${key}, ${row.amount} piasters`
     if (sent === undefined) throw new Violation('every posting belongs to a request', `nobody sent ${where}`)
     const before = this.#decided.get(key)
-    if (before !== undefined)
+    // What is older is no more known as a repeat.
+    const isKnown =
+      before !== undefined && daysAfter(before.businessDate, this.#swarm.matchingDays) >= batch.businessDate
+    if (isKnown) {
       throw new Violation('a message is processed once', `${where} is ${before.row.id} and ${row.id}`)
+    }
     if (this.#unprocessed.get(key) === sent && sent.instances === 1) {
       throw new Violation('what is answered 91 leaves nothing behind', where)
     }
@@ -156,7 +162,8 @@ export class Auditor {
     }
     this.#checkGroup(batch, sent, row, transfers)
     this.books.book(batch, row, transfers)
-    this.#decided.set(key, { row, sent, answer: JSON.parse(row.answer) as Record<string, string> })
+    const answer = JSON.parse(row.answer) as Record<string, string>
+    this.#decided.set(key, { row, sent, businessDate: batch.businessDate, answer })
     this.#oracle.booked(sent, row, batch)
     this.#checkQuota(sent, transfers)
     this.#checkTold(sent, row, approved)

@@ -3,7 +3,7 @@ import type { Household } from '../card/household.ts'
 import { MizanError } from '../errors.ts'
 import type { Balance } from '../ledger/transfer.ts'
 import type { Batch } from '../store/batch.ts'
-import type { CommitOutcome, LaneJournal, LanePosition } from '../store/lane-journal.ts'
+import type { Commit, CommitOutcome, LaneJournal, LanePosition } from '../store/lane-journal.ts'
 import type { Prefetched, PrefetchQuery } from '../store/prefetch.ts'
 import type { Agenda } from './agenda.ts'
 import type { Chance } from './chance.ts'
@@ -48,6 +48,7 @@ export class SimulatedJournal implements LaneJournal {
   readonly #timeoutMs: number
   readonly #isAlive: () => boolean
   #connection = 0
+  #lineFreeAtMs = 0
   #isUp = false
   readonly #pending = new Set<() => void>()
 
@@ -80,19 +81,20 @@ export class SimulatedJournal implements LaneJournal {
     return position
   }
 
-  commit(batch: Batch, previousHash: Buffer): Promise<CommitOutcome> {
+  commit(batch: Batch, previousHash: Buffer): Commit {
     const hash = chainHash(previousHash, batch)
-    if (!this.#isUp) return Promise.resolve({ kind: 'unknown', reason: 'not connected', hash })
-    return new Promise((resolve) => {
-      const lost = () => settle({ kind: 'unknown', reason: 'connection lost', hash })
-      const settle = (outcome: CommitOutcome) => {
+    if (!this.#isUp) return { hash, outcome: Promise.resolve({ kind: 'unknown', reason: 'not connected' }) }
+    const outcome = new Promise<CommitOutcome>((resolve) => {
+      const lost = () => settle({ kind: 'unknown', reason: 'connection lost' })
+      const settle = (ended: CommitOutcome) => {
         if (!this.#pending.delete(lost)) return
-        if (this.#isAlive()) resolve(outcome)
+        if (this.#isAlive()) resolve(ended)
       }
       this.#pending.add(lost)
       this.#server.onStep('commit-sent')
       this.#carryOut(batch, hash, settle)
     })
+    return { hash, outcome }
   }
 
   #carryOut(batch: Batch, hash: Buffer, settle: (outcome: CommitOutcome) => void): void {
@@ -101,33 +103,37 @@ export class SimulatedJournal implements LaneJournal {
     const isSlow = chance.happens(faults.slow)
     if (isSlow) onFault('commit-slow')
     const tookMs = faults.commitMs * (0.5 + chance.next()) + (isSlow ? faults.slowMs * chance.next() : 0)
+    // What comes behind another on the same connection begins when that one is done.
+    const waitsMs = Math.max(0, this.#lineFreeAtMs - agenda.nowMs)
+    const doneMs = waitsMs + tookMs
+    this.#lineFreeAtMs = agenda.nowMs + doneMs
     const connection = this.#connection
     const lose = (why: string) => {
       onFault(why)
       if (connection === this.#connection) this.drop()
     }
     if (chance.happens(faults.lostBefore)) {
-      agenda.after(tookMs * chance.next(), () => lose('commit-lost-before'))
+      agenda.after(waitsMs + tookMs * chance.next(), () => lose('commit-lost-before'))
       return
     }
     if (chance.happens(faults.refused)) {
       const code = chance.pick(['53100', '57014', 'XX000'])
-      agenda.after(tookMs, () => {
+      agenda.after(doneMs, () => {
         onFault(code === 'XX000' ? 'commit-refused' : 'commit-no-room')
         settle({ kind: 'refused', code, constraint: '', reason: 'the simulation refuses it' })
       })
       return
     }
     const isLostAfter = chance.happens(faults.lostAfter)
-    const arrivesMs = tookMs * 0.2
+    const arrivesMs = waitsMs + tookMs * 0.2
     // A statement that is on its way arrives although its sender is gone, and then meets the fence.
     agenda.after(arrivesMs, () => {
       if (ledger.isFenced(batch)) {
         agenda.after(faults.readMs, () => settle({ kind: 'fenced' }))
         return
       }
-      busyUntilMs.set(this.#lane, agenda.nowMs + tookMs - arrivesMs)
-      agenda.after(tookMs - arrivesMs, () => {
+      busyUntilMs.set(this.#lane, agenda.nowMs + doneMs - arrivesMs)
+      agenda.after(doneMs - arrivesMs, () => {
         const outcome = ledger.commit(batch, hash)
         onStep('commit-durable')
         if (isLostAfter) {
@@ -139,7 +145,7 @@ export class SimulatedJournal implements LaneJournal {
       })
     })
     agenda.after(this.#timeoutMs, () => {
-      if (connection === this.#connection && this.#pending.size > 0 && tookMs >= this.#timeoutMs) lose('commit-timeout')
+      if (connection === this.#connection && this.#pending.size > 0 && doneMs >= this.#timeoutMs) lose('commit-timeout')
     })
   }
 

@@ -79,7 +79,7 @@ export class Ledger {
     }
     this.#write(batch, hash)
     this.#onBatch(batch, hash)
-    return { kind: 'committed', hash }
+    return { kind: 'committed' }
   }
 
   #check(batch: Batch): void {
@@ -104,7 +104,7 @@ export class Ledger {
       const kind = Math.floor(account / OWNER_SPAN)
       const owes = kind === DEBT_KIND || Math.floor(kind / 1_000) === ADVANCED_CLASS
       const isFine = owes ? posted <= 0 && held === 0 : held >= 0 && posted - held >= 0
-      if (!isFine) throw new Refusal('balance_floor', `${account}: ${posted} posted, ${held} held`)
+      if (!isFine) throw new Refusal('balance_allowed', `${account}: ${posted} posted, ${held} held`)
     }
     for (const { id } of batch.holds) if (tables.holds.has(id)) throw new Refusal('hold_pkey', `hold ${id}`)
     this.#checkEvents(batch)
@@ -139,7 +139,7 @@ export class Ledger {
 
   #householdOf(account: number): HouseholdEntry {
     const household = this.tables.households.get(account % OWNER_SPAN)
-    if (household === undefined) throw new Refusal('balance_owner', `account ${account} has no household`)
+    if (household === undefined) throw new Refusal('balance_allowed', `account ${account} has no household`)
     return household
   }
 

@@ -15,6 +15,8 @@ export type Expected =
 
 const either: Expected = { must: 'nothing' }
 const PIN_TRIES = 3
+/** Kind of the transfers by which goods are given. */
+const DISPENSE = 2
 /** Clocks may be a day apart, on both sides, and a day has its cutover. */
 const MATCHING_MARGIN_DAYS = 6
 const SINGLE_MAX = 2_000_000
@@ -220,7 +222,10 @@ export class Oracle {
         this.#reversedEarly.get(original.key) === true || sent.namesOriginal === true,
       )
     }
-    if (household !== undefined && batch.stopOldCards.includes(household.id)) this.#stoppedOldCards.add(household.id)
+    if (household === undefined || !batch.stopOldCards.includes(household.id)) return
+    // What the household did before in the same batch stops nothing.
+    const isDispense = batch.transfers.some(({ groupId, kind }) => groupId === row.id && kind === DISPENSE)
+    if (isDispense && sent.card?.kind !== 'ration') this.#stoppedOldCards.add(household.id)
   }
 
   /** Learns what commands changed. */

@@ -1,20 +1,21 @@
 import type { ProgrammeCatalogue } from '../benefit/programme-book.ts'
-import type { InboxCommand } from '../store/command-inbox.ts'
 import { Agenda } from './agenda.ts'
 import { Auditor } from './auditor.ts'
-import { cairoBusinessDate, cairoDate, daysAfter } from './cairo.ts'
+import { cairoDate } from './cairo.ts'
 import type { Chance } from './chance.ts'
 import type { Coverage } from './coverage.ts'
+import { Desk } from './desk.ts'
 import { Host, type LinkName, policyOf } from './host.ts'
 import type { JournalFaults, Server } from './journal.ts'
 import { Ledger } from './ledger.ts'
+import { Mishaps } from './mishaps.ts'
 import { Peer } from './peer.ts'
 import { EventRecord, Violation } from './record.ts'
 import { LinkKeys } from './security.ts'
 import type { Swarm } from './swarm.ts'
 import { Traffic } from './traffic.ts'
 import { type NetworkFaults, perfectNetwork, Wire } from './wire.ts'
-import { drawHouseholds, householdEntry, panIndexOf, type WorldHousehold } from './world.ts'
+import { drawHouseholds, householdEntry, type WorldHousehold } from './world.ts'
 
 const RESTART_MS = 150
 /** Time after the last fault in which everything must come right. */
@@ -44,14 +45,13 @@ export class Simulation {
   readonly #server: Server
   readonly #keys: LinkKeys
   readonly #peers = new Map<LinkName, Peer>()
+  readonly #desk: Desk
+  readonly #mishaps: Mishaps
   readonly #traffic: Traffic
   #hosts: Host[] = []
   #hostCount = 0
-  #skippedMs = 0
-  #skewMs = 0
   #isCalm = false
   #port = 10_000
-  #commands = 0
   #defect: string | undefined
   #doomed: Host | undefined
 
@@ -92,6 +92,8 @@ export class Simulation {
     this.#server = this.#makeServer()
     this.#keys = new LinkKeys(swarm.macLinks)
     for (const link of swarm.links) this.#peers.set(link, this.#makePeer(link))
+    this.#desk = this.#makeDesk()
+    this.#mishaps = this.#makeMishaps()
     this.#traffic = this.#makeTraffic()
   }
 
@@ -145,6 +147,35 @@ export class Simulation {
     return wire
   }
 
+  #makeDesk(): Desk {
+    return new Desk({
+      swarm: this.#swarm,
+      chance: this.#faultChance,
+      households: this.#households,
+      ledger: this.#ledger,
+      record: this.record,
+      nowMs: () => this.#mishaps.hostMs,
+      wake: () => this.#current?.wake(),
+    })
+  }
+
+  #makeMishaps(): Mishaps {
+    return new Mishaps({
+      swarm: this.#swarm,
+      agenda: this.agenda,
+      chance: this.#faultChance,
+      server: this.#server,
+      keys: this.#keys,
+      peers: this.#peers,
+      desk: this.#desk,
+      current: () => this.#current,
+      hostCount: () => this.#hosts.length,
+      startHost: () => this.#startHost(),
+      kill: (host) => this.#kill(host),
+      onFault: (what) => this.#fault(what),
+    })
+  }
+
   #makeTraffic(): Traffic {
     return new Traffic({
       swarm: this.#swarm,
@@ -153,10 +184,10 @@ export class Simulation {
       record: this.record,
       peers: this.#peers,
       households: this.#households,
-      now: () => this.#trueMs,
+      now: () => this.#mishaps.trueMs,
       onSent: (sent) => this.auditor.onSent(sent),
       onAnswer: (sent, answer) => this.auditor.onAnswer(sent, answer),
-      onCommand: () => this.#command(),
+      onCommand: () => this.#desk.changeCard(),
       onFault: (what) => this.#fault(what),
     })
   }
@@ -168,15 +199,6 @@ export class Simulation {
   /** The process that peers reach: the youngest that is ready. */
   get #current(): Host | undefined {
     return this.#hosts.findLast((host) => host.isReady)
-  }
-
-  get #trueMs(): number {
-    return this.#swarm.startMs + this.agenda.nowMs + this.#skippedMs
-  }
-
-  /** What the clock of the switch shows. */
-  get #hostMs(): number {
-    return Math.floor(this.#trueMs + this.#skewMs)
   }
 
   get sent(): number {
@@ -202,7 +224,7 @@ export class Simulation {
     this.#startHost()
     await this.#advance(this.agenda.nowMs + 2_000)
     for (const peer of this.#peers.values()) peer.connect()
-    this.#scheduleFaults()
+    this.#mishaps.schedule()
     const chance = this.#chance.fork('arrivals')
     for (let event = 0; event < events; event++) {
       const pause = chance.happens(0.3) ? 0 : this.#swarm.betweenMs * -Math.log(1 - chance.next())
@@ -227,7 +249,7 @@ export class Simulation {
       keys: this.#keys,
       catalogue: this.#catalogue,
       policy: policyOf(this.#swarm),
-      now: () => this.#hostMs,
+      now: () => this.#mishaps.hostMs,
       lateMs: () => (this.#swarm.lateModule ? this.#faultChance.next() * 4 : 0),
       onEvent: (what) => this.record.note(what),
       onDefect: (what) => this.#onDefect(what),
@@ -261,122 +283,10 @@ export class Simulation {
     })
   }
 
-  #scheduleFaults(): void {
-    const { crashEveryMs, fenceEveryMs, outageEveryMs, clockEveryMs, skipEveryMs, keyEveryMs, cutoverEveryMs } =
-      this.#swarm
-    this.#often(crashEveryMs, () => {
-      const host = this.#current
-      if (host === undefined) return
-      this.#fault('crash')
-      this.#kill(host)
-    })
-    this.#often(fenceEveryMs, () => {
-      if (this.#hosts.length !== 1 || this.#current === undefined) return
-      this.#fault('second-writer')
-      this.#startHost()
-    })
-    this.#often(outageEveryMs, () => {
-      this.#fault('outage')
-      this.#server.awayUntilMs = this.agenda.nowMs + this.#swarm.outageMs * this.#faultChance.next()
-    })
-    this.#often(clockEveryMs, () => this.#jump())
-    this.#often(skipEveryMs, () => this.#skip())
-    this.#often(keyEveryMs, () => this.#rotateKeys())
-    this.#often(cutoverEveryMs, () => this.#closeDay())
-  }
-
-  #often(everyMs: number, work: () => void): void {
-    if (everyMs === 0) return
-    const again = () => {
-      this.agenda.after(everyMs * -Math.log(1 - this.#faultChance.next()), () => {
-        if (this.#isCalm) return
-        work()
-        again()
-      })
-    }
-    again()
-  }
-
-  /** The clock of the switch goes wrong, or right again. */
-  #jump(): void {
-    const chance = this.#faultChance
-    this.#skewMs = chance.happens(0.4) ? 0 : Math.round((2 * chance.next() - 1) * this.#swarm.clockJumpMs)
-    this.#fault(this.#skewMs === 0 ? 'clock-right' : this.#skewMs > 0 ? 'clock-ahead' : 'clock-behind')
-  }
-
-  /** Hours or days in which nothing happens. */
-  #skip(): void {
-    const chance = this.#faultChance
-    const hours = chance.pick([0.02, 1, 6, 24, 24, 72, 24 * 8])
-    const before = cairoDate(this.#trueMs)
-    this.#skippedMs += Math.round(hours * 3_600_000 * (0.5 + chance.next()))
-    const after = cairoDate(this.#trueMs)
-    if (Math.floor(before / 100) !== Math.floor(after / 100)) this.#fault('month-passes')
-    else if (before !== after) this.#fault('day-passes')
-    else this.#fault('time-passes')
-  }
-
-  #rotateKeys(): void {
-    const [link] = this.#swarm.macLinks
-    if (link === undefined) return
-    const chance = this.#faultChance
-    const name = chance.pick(this.#swarm.macLinks)
-    this.#fault('key-rotation')
-    this.#keys.rotate(name)
-    this.agenda.after(chance.spread(10, 4_000), () => this.#peers.get(name as LinkName)?.useNewestKey())
-    this.agenda.after(chance.spread(20, 8_000), () => this.#keys.retire(name))
-  }
-
-  /** Somebody at a desk blocks a card, opens it again, or has its PIN tries forgotten. */
-  #command(): void {
-    const chance = this.#faultChance
-    const household = chance.pick(this.#households)
-    const card = chance.pick(household.cards)
-    const kind = chance.pick(['card-status', 'card-status', 'pin-reset'] as const)
-    const status = chance.pick(['restricted', 'active', 'active'])
-    const detail = kind === 'card-status' ? { status, reason: 'the simulation says so' } : {}
-    const command: InboxCommand = {
-      lane: household.id % this.#swarm.laneCount,
-      id: ++this.#commands,
-      kind,
-      cardId: card.id,
-      householdId: household.id,
-      panIndex: panIndexOf(card.pan),
-      detail,
-      requestedBy: 'desk',
-    }
-    this.#ledger.tables.inbox.push({ command, outcome: undefined })
-    this.record.note(`command ${command.id} ${kind} for card ${card.id}`)
-    if (chance.happens(0.5)) this.#current?.wake()
-  }
-
-  /** The day is closed in all lanes before its time, or late, or once more, or before it has begun. */
-  #closeDay(): void {
-    const chance = this.#faultChance
-    const by = cairoBusinessDate(this.#hostMs, this.#swarm.cutoverMinutes)
-    const date = daysAfter(by, chance.pick([0, 0, -1, -1, -3, 2]))
-    this.#fault('cutover')
-    for (let lane = 0; lane < this.#swarm.laneCount; lane++) {
-      const nobody = { cardId: undefined, householdId: undefined, panIndex: undefined }
-      const command = {
-        lane,
-        id: ++this.#commands,
-        kind: 'close-day',
-        ...nobody,
-        detail: { date },
-        requestedBy: 'desk',
-      }
-      this.#ledger.tables.inbox.push({ command, outcome: undefined })
-      this.record.note(`command ${command.id} closes ${date} in lane ${lane}`)
-    }
-    if (chance.happens(0.5)) this.#current?.wake()
-  }
-
   async #converge(): Promise<void> {
     this.record.note('all faults end')
     this.#isCalm = true
-    this.#skewMs = 0
-    this.#server.awayUntilMs = 0
+    this.#mishaps.calmDown()
     for (const link of this.#swarm.macLinks) this.#peers.get(link as LinkName)?.useNewestKey()
     for (const peer of this.#peers.values()) peer.reconnect()
     this.#traffic.calmDown()
@@ -386,7 +296,7 @@ export class Simulation {
     }
     const left = this.#outstanding()
     if (left !== undefined) throw new Violation('when faults end, everything comes right', left)
-    this.auditor.checkEnd(this.#ledger.tables, this.#hostMs)
+    this.auditor.checkEnd(this.#ledger.tables, this.#mishaps.hostMs)
   }
 
   /** What has not come right yet; undefined when everything has. */
@@ -395,7 +305,7 @@ export class Simulation {
     if (unanswered !== undefined) return `#${unanswered.number} ${unanswered.kind} has no answer`
     const host = this.#current
     if (host === undefined || !host.isRunning) return `lanes do not run: ${host?.laneStates ?? 'no process is ready'}`
-    const nowMs = this.#hostMs
+    const nowMs = this.#mishaps.hostMs
     const { tables } = this.#ledger
     for (const { row, ending } of tables.holds.values()) {
       if (ending === undefined && row.expiresAtMs <= nowMs) return `hold ${row.id} is past its time and open`

@@ -1,4 +1,4 @@
-import { answerMti, baseMti } from '../authorization/inbound.ts'
+import { answerMti, baseMti } from '../authorization/mti.ts'
 import { assert } from '../errors.ts'
 import { approvalCode } from '../identifiers.ts'
 import { formatAmounts, institutionKey, parseOriginalData } from '../iso8583/composites.ts'

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { keyOf } from '../../src/authorization/inbound.ts'
+import { keyOf } from '../../src/authorization/message-key.ts'
 import type { AuthorizationRequest } from '../../src/authorization/request.ts'
 import { closeMonth } from '../../src/benefit/closing.ts'
 import type { CivilMonth } from '../../src/calendar.ts'

@@ -88,7 +88,9 @@ t.test('no item of a clearing file moves a subsidy, whatever it says and names (
       const outlet = outletByAcceptor(fields.acceptor)
       const { result, transfers } = decide(request, context(household, { original, outlet }))
       if (result === 'approved') approved++
-      if (original === draw || original === mixed) return result === 'subsidy-not-cash' && transfers.length === 0
+      // The reversal of a credit (26) is not of a sale or a draw, whatever it moved.
+      const refusal = fields.transactionCode === '26' ? 'invalid-transaction' : 'subsidy-not-cash'
+      if (original === draw || original === mixed) return result === refusal && transfers.length === 0
       return !transfers.some(isSubsidy)
     }),
     { numRuns: 2_000 },

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { keyOf } from '../../src/authorization/inbound.ts'
+import { keyOf } from '../../src/authorization/message-key.ts'
 import type { AuthorizationRequest, MessageClass, Outlet } from '../../src/authorization/request.ts'
 import { type BasketLine, basketValue } from '../../src/benefit/basket.ts'
 import { priceOn } from '../../src/benefit/entitlement.ts'

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { type Authentication, notAuthenticated } from '../../src/authorization/authentication.ts'
 import type { DecisionContext, DecisionPolicy } from '../../src/authorization/decision.ts'
-import { keyOf } from '../../src/authorization/inbound.ts'
+import { keyOf } from '../../src/authorization/message-key.ts'
 import { type AuthorizationRequest, type Outlet, type SecurityData, unsaid } from '../../src/authorization/request.ts'
 import { programmeCatalogue } from '../../src/benefit/programme-book.ts'
 import { shippedProgrammes } from '../../src/benefit/shipped-programmes.ts'

@@ -1,4 +1,4 @@
-import { keyOf } from '../../src/authorization/inbound.ts'
+import { keyOf } from '../../src/authorization/message-key.ts'
 import type { AuthorizationRequest } from '../../src/authorization/request.ts'
 import { demoHousehold } from '../../src/simulator/demo-world.ts'
 import { outletOf, request, WORLD_SEED } from '../authorization/world.ts'

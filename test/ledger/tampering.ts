@@ -27,7 +27,7 @@ export async function reseal(client: Client): Promise<void> {
 /** Makes the balances fit the journal as it is. */
 export async function refold(client: Client): Promise<void> {
   await client.query(`
-    alter table balance drop constraint if exists balance_floor;
+    alter table balance drop constraint if exists balance_allowed;
     delete from balance;
     insert into balance (lane, household_id, account, period, posted, held, batch_seq)
       select lane, case when account / 100000000000000 in (1, 6, 9) or account / 100000000000 = 8004 then account % 100000000000 else 0 end, account, period,

@@ -121,14 +121,32 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'a batch is answered when it is sent',
     file: 'writer/batch-pipeline.ts',
-    from: '    this.#flight = sent\n',
-    to: '    this.#flight = sent\n    this.#answer(sent)\n',
+    from: '    this.#flights.push(flight)\n',
+    to: '    this.#flights.push(flight)\n    this.#answer(flight.sent)\n',
   },
   {
     name: 'memory keeps what a failed batch changed',
     file: 'writer/batch-pipeline.ts',
-    from: '    if (failed !== undefined) this.#options.cache.drop(failed.sent.touched)\n',
+    from: '    for (const { touched } of [failed.sent, ...failed.behind]) this.#options.cache.drop(touched)\n',
     to: '',
+  },
+  {
+    name: 'memory keeps what flew behind a failed batch',
+    file: 'writer/batch-pipeline.ts',
+    from: 'of [failed.sent, ...failed.behind]',
+    to: 'of [failed.sent]',
+  },
+  {
+    name: 'what flew behind a failed batch is forgotten',
+    file: 'writer/lane.ts',
+    from: '      this.#maker.putBack(behind)\n',
+    to: '',
+  },
+  {
+    name: 'a batch behind another is decided beside it',
+    file: 'writer/batch-pipeline.ts',
+    from: '[...this.#flights.flatMap(({ sent }) => sent.underWay), ',
+    to: '[...(this.flight?.underWay ?? []), ',
   },
   {
     name: 'memory keeps what was decided and taken back',
@@ -139,20 +157,20 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'an unknown outcome is taken for success',
     file: 'writer/lane.ts',
-    from: 'const isIn = lost !== undefined && position.lastSeq === lost.sent.batch.seq && position.lastHash.equals(lost.hash)',
-    to: 'const isIn = lost !== undefined',
+    from: 'const durable = lost.findIndex(({ batch, hash }) => batch.seq === lastSeq && hash.equals(lastHash)) + 1',
+    to: 'const durable = lost.length',
   },
   {
     name: 'an unknown outcome is taken for failure',
     file: 'writer/lane.ts',
-    from: '    if (isIn) this.#pipeline.accept(lost.sent, lost.hash)\n',
-    to: '    if (isIn) for (const work of lost.sent.works) this.#intake.early91(work, "budget")\n',
+    from: '    for (const sent of lost.slice(0, durable)) this.#pipeline.accept(sent)\n',
+    to: '    for (const { works } of lost.slice(0, durable)) for (const work of works) this.#intake.early91(work, "budget")\n',
   },
   {
     name: 'what the fence kept out is answered',
     file: 'writer/lane.ts',
-    from: "if (outcome.kind === 'fenced') this.#fence(sent.works)",
-    to: "if (outcome.kind === 'fenced') this.#pipeline.accept(sent, this.#pipeline.position.lastHash)",
+    from: '      this.#fence([sent, ...behind].flatMap(({ works }) => works))\n',
+    to: '      this.#pipeline.accept(sent)\n',
   },
   {
     name: 'two messages of one key are decided side by side',

@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { answerMti } from '../../src/authorization/inbound.ts'
+import { answerMti } from '../../src/authorization/mti.ts'
 import { dialects } from '../../src/iso8583/dialects.ts'
 import { startListener } from '../../src/link/server.ts'
 import { Counterparty } from '../../src/simulator/counterparty.ts'
