@@ -23,7 +23,7 @@ export interface CutoverBenchOptions extends BenchOptions {
 const BEFORE_SECONDS = 15
 const AFTER_SECONDS = 10
 /** For how long files are waited for: so many items a second at the least. */
-const SLOWEST_PER_SECOND = 8_000
+const SLOWEST_PER_SECOND = 6_000
 const LOOK_MS = 250
 /** The last step that has to do with how many transactions there are. */
 const LAST_STEP = 'sign'

@@ -98,7 +98,7 @@ async function fill(client: Client, items: number): Promise<number> {
   const presented = items - bread - purchases
   await client.query(`select ensure_partitions('${DAY}', 2)`)
   await client.query(`insert into clearing_rail values ('visa')`)
-  await client.query(`select prepare_clearing_items('${DAY}')`)
+  await client.query(`select begin_clearing_items('${DAY}', '{}', '[]'), finish_clearing_items('${DAY}')`)
   const account = (kind: number) => `${kind} * ${SPAN}::bigint`
   const ranges = [
     {

@@ -1,6 +1,7 @@
 import { civilDate } from './calendar.ts'
 import { breakNames } from './clearing/reconciliation/breaks.ts'
 import { type AgeingRow, ageingOf, bankingDaysOn } from './clearing/reconciliation/view.ts'
+import { matchPurgeJob } from './jobs/match-purge-job.ts'
 import { reconciliationJob } from './jobs/reconciliation-job.ts'
 import type { NamedJob } from './jobs/scheduler.ts'
 import type { ReconciliationRun } from './store/clearing/reconciliation-runs.ts'
@@ -27,7 +28,11 @@ export function openClearingReconciliation(base: SwitchBase, parts: Parts): read
     reconciliationDone(log, { run: id, businessDate, matched, opened, resolved, open })
     look()
   }
-  return [reconciliationJob({ url, cron: settings.cron, settings, clock, onRun })]
+  const { cron, keepMatchesDays, lookBackDays } = settings
+  return [
+    reconciliationJob({ url, cron, settings, clock, onRun }),
+    matchPurgeJob({ url, clock, keepMatchesDays, lookBackDays }),
+  ]
 }
 
 function setOpen(metrics: ReconciliationMetrics, rows: readonly AgeingRow[]): void {

@@ -1,13 +1,17 @@
 import { Gauge, type Registry } from 'prom-client'
 import type { Clock } from './calendar.ts'
+import type { CarryOutOptions } from './clearing/carry-out.ts'
+import { identityOf } from './clearing/settlement/identity.ts'
 import type { Config } from './config/config.ts'
 import { bankReceiveJob } from './jobs/bank-receive-job.ts'
 import { clearingInboxJob } from './jobs/clearing-inbox-job.ts'
+import { clearingRequestJob, type WaitedForJob } from './jobs/clearing-request-job.ts'
 import { networkReceiveJob } from './jobs/network-receive-job.ts'
 import type { NamedJob } from './jobs/scheduler.ts'
 import type { Background } from './switch-background.ts'
 import { bankReceiving } from './switch-bank.ts'
 import type { SwitchBase } from './switch-base.ts'
+import { fileStepOptions } from './switch-clearing-files.ts'
 import { inboxFetching } from './switch-delivery.ts'
 import type { OpenKeys } from './switch-keys.ts'
 import { networkReceiving } from './switch-network-clearing.ts'
@@ -42,13 +46,34 @@ export interface JobOutcome {
   readonly counted: readonly Counted[]
 }
 
-/** The jobs that take whole files in: of the card network, of partners, of banks. */
-export function receivingJobs(wiring: ReceivingWiring): readonly NamedJob[] {
+/** The jobs that take whole files in (of the card network, of partners, of banks), and that work on whole business dates. */
+export function receivingJobs(wiring: ReceivingWiring): readonly (NamedJob | WaitedForJob)[] {
   return [
     networkReceiveJob(networkReceiving(wiring)),
     clearingInboxJob(inboxFetching(wiring)),
     bankReceiveJob(bankReceiving(wiring)),
+    clearingRequestJob(carryingOut(wiring)),
   ]
+}
+
+/** What work on whole business dates is done with. */
+export function carryingOut({
+  config,
+  url,
+  keys,
+  clock,
+}: Pick<ReceivingWiring, 'config' | 'url' | 'keys' | 'clock'>): CarryOutOptions {
+  const { folder, settlement, reconciliation } = config.clearing
+  return {
+    url,
+    folder,
+    files: fileStepOptions(config, keys.protection),
+    identity: identityOf(config.clearing),
+    cutoverMinutes: config.businessDay.cutoverMinutes,
+    writerStallMs: settlement.writerStallMs,
+    reconciliation,
+    clock,
+  }
 }
 
 /** The same for a running switch: another process does them where there is one. */
@@ -71,7 +96,7 @@ export function receivingMetrics(registry: Registry): Pick<ReceivingWiring, 'net
 
 /** The same jobs, run by another process; what that counts is added to what is counted here. */
 export function inBackground(
-  jobs: readonly NamedJob[],
+  jobs: readonly (NamedJob | WaitedForJob)[],
   background: Background | undefined,
   registry: Registry,
 ): readonly NamedJob[] {
@@ -79,6 +104,8 @@ export function inBackground(
   return jobs.map((job) => ({
     ...job,
     async run(signal) {
+      // Another process is begun for work alone.
+      if ('isWanted' in job && !(await job.isWanted())) return 'nothing was asked for'
       const { words = '', failure, counted } = await background.run('receive', { job: job.name }, signal)
       addCounted(registry, counted)
       if (failure !== undefined) throw new Error(failure)

@@ -119,20 +119,60 @@ create table clearing_item (
     and (programme > 0) = (quantity > 0) and (programme = 0 or amount_piasters = 0 and entitlement_date is not null))
 ) partition by range (business_date);
 
--- Makes the place for a date's items, which come once.
-create function prepare_clearing_items(p_date date) returns void
+-- Items of a date while they are taken, part by part: they stand in a table of their own, which nobody reads before it becomes
+-- the partition of the date, with the last part.
+create table clearing_draft (
+  business_date date primary key,
+  -- What its items depend on beside the ledger: where that is another by now, it is begun anew.
+  plan          jsonb not null check (jsonb_typeof(plan) = 'object'),
+  -- Its files in their order, each with the id that it will have.
+  files         jsonb not null check (jsonb_typeof(files) = 'array'),
+  -- Authorizations up to this one are taken; null before the first.
+  taken_to      bigint,
+  network_items bigint not null default 0,
+  network_piasters bigint not null default 0,
+  subsidy_items bigint not null default 0
+);
+
+-- Makes the place for a date's items, which come once, and gives its files their ids. What was taken for another plan goes.
+create function begin_clearing_items(p_date date, p_plan jsonb, p_files jsonb) returns void
   language plpgsql security definer set search_path = public, pg_temp as $$
 declare
   v_table text := 'clearing_item_' || to_char(p_date, 'YYYYMMDD');
 begin
-  if exists (select from clearing_selection where business_date = p_date) then
+  if exists (select from clearing_selection where business_date = p_date)
+     or exists (select from pg_inherits where inhrelid = to_regclass(v_table)) then
     raise exception 'the items of % were selected before', p_date
       using errcode = 'check_violation', constraint = 'clearing_selection_once';
   end if;
-  if to_regclass(v_table) is null then
-    execute format('create table %I partition of clearing_item for values from (%L) to (%L)
-        with (autovacuum_vacuum_insert_threshold = -1)', v_table, p_date, p_date + 1);
+  execute format('drop table if exists %I', v_table);
+  delete from clearing_draft where business_date = p_date;
+  -- It is known to have rows of the date alone, so that nothing is read through when it becomes the partition.
+  execute format('create table %I (like clearing_item including defaults including constraints including indexes,
+      constraint clearing_item_of_date check (business_date is not null and business_date >= %L and business_date < %L))
+      with (autovacuum_vacuum_insert_threshold = -1)', v_table, p_date, p_date + 1);
+  execute format('grant select, insert on %I to mizan_app', v_table);
+  insert into clearing_draft (business_date, plan, files)
+    select p_date, p_plan, coalesce(jsonb_agg(f.file || jsonb_build_object('id', f.id) order by f.id), '[]')
+    from (
+      select e.file, nextval(pg_get_serial_sequence('clearing_file', 'id')) as id
+      from jsonb_array_elements(p_files) with ordinality e(file, ordinal) order by e.ordinal) f;
+end $$;
+
+-- The items that were taken become those of their date. Short: nothing is read or written of them.
+create function finish_clearing_items(p_date date) returns void
+  language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  v_table text := 'clearing_item_' || to_char(p_date, 'YYYYMMDD');
+begin
+  delete from clearing_draft where business_date = p_date;
+  if not found then
+    raise exception 'no items of % are being taken', p_date
+      using errcode = 'check_violation', constraint = 'clearing_selection_begun';
   end if;
+  execute format('alter table clearing_item attach partition %I for values from (%L) to (%L)', v_table, p_date, p_date + 1);
+  execute format('alter table %I drop constraint clearing_item_of_date', v_table);
+  execute format('revoke all on %I from mizan_app', v_table);
 end $$;
 
 -- The items of a file go over to the one that corrects it: each stands in one file, whatever was corrected.
@@ -172,11 +212,14 @@ create view clearing_items as
          i.transaction_code, i.amount_piasters, i.cashback_piasters, i.outlet_id, i.entitlement_date, i.quantity, i.co_payment_piasters
   from clearing_item i join clearing_file f on f.id = i.file_id;
 
-grant select on clearing_file, clearing_file_event, clearing_rail, clearing_selection, clearing_outlet, clearing_file_outlet, clearing_item,
-  clearing_files, clearing_items to mizan_app;
+grant select on clearing_file, clearing_file_event, clearing_rail, clearing_selection, clearing_draft, clearing_outlet,
+  clearing_file_outlet, clearing_item, clearing_files, clearing_items to mizan_app;
 grant insert on clearing_file, clearing_file_event, clearing_rail, clearing_selection, clearing_outlet, clearing_file_outlet,
   clearing_item to mizan_app;
+grant update (taken_to, network_items, network_piasters, subsidy_items) on clearing_draft to mizan_app;
 grant update (state, bytes, sha256, records, items, gross_piasters, totals, previous_sha256) on clearing_file to mizan_app;
 grant select on clearing_files, clearing_items to mizan_analyst;
-revoke all on function prepare_clearing_items(date), analyze_clearing_items(date), move_clearing_items(bigint, bigint) from public;
-grant execute on function prepare_clearing_items(date), analyze_clearing_items(date), move_clearing_items(bigint, bigint) to mizan_app;
+revoke all on function begin_clearing_items(date, jsonb, jsonb), finish_clearing_items(date), analyze_clearing_items(date),
+  move_clearing_items(bigint, bigint) from public;
+grant execute on function begin_clearing_items(date, jsonb, jsonb), finish_clearing_items(date), analyze_clearing_items(date),
+  move_clearing_items(bigint, bigint) to mizan_app;

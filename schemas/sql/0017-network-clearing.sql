@@ -150,7 +150,7 @@ create table dispute (
   reason        text not null check (length(reason) between 1 and 200),
   -- Whether the disputed item is posted: then the chargeback is too.
   posted        boolean not null,
-  state         text not null check (state in ('raised', 'sent', 'represented', 'accepted', 'lost')),
+  state         text not null check (state in ('raised', 'sent', 'represented', 'accepted', 'lost', 'withdrawn')),
   -- Whether the household has its money back; a credit is provisional until the dispute is accepted.
   credited      boolean not null default false,
   raised_by     text not null check (length(raised_by) between 1 and 64),
@@ -161,8 +161,8 @@ create table dispute (
   ended_at      timestamptz,
   foreign key (file_id, number) references network_item (file_id, number),
   constraint dispute_people check (raised_by <> approved_by),
-  constraint dispute_end check ((state in ('accepted', 'lost')) = (ended_at is not null)),
-  constraint dispute_credit check (state <> 'lost' or not credited)
+  constraint dispute_end check ((state in ('accepted', 'lost', 'withdrawn')) = (ended_at is not null)),
+  constraint dispute_credit check (state not in ('lost', 'withdrawn') or not credited)
 );
 create unique index dispute_once on dispute (file_id, number);
 create index dispute_state on dispute (state, id);
@@ -170,7 +170,7 @@ create index dispute_arn on dispute (arn);
 
 create function dispute_life() returns trigger language plpgsql as $$
 begin
-  if old.state in ('accepted', 'lost') or (old.state = 'represented' and new.state in ('raised', 'sent', 'accepted'))
+  if old.state in ('accepted', 'lost', 'withdrawn') or (old.state = 'represented' and new.state in ('raised', 'sent', 'accepted', 'withdrawn'))
      or (old.state = 'sent' and new.state = 'raised') then
     raise exception 'dispute % is % and cannot become %', old.id, old.state, new.state
       using errcode = 'check_violation', constraint = 'dispute_life';
@@ -183,7 +183,8 @@ create trigger dispute_life before update on dispute for each row execute functi
 create table dispute_event (
   id            bigint generated always as identity primary key,
   dispute_id    bigint not null references dispute (id),
-  event         text not null check (event in ('raised', 'credited', 'represented', 'accepted', 'lost', 'credit-taken-back', 'sent')),
+  event         text not null check (event in ('raised', 'credited', 'represented', 'accepted', 'lost', 'credit-taken-back', 'sent',
+                  'withdrawn', 'withdrawal-sent')),
   actor         text not null check (length(actor) between 1 and 160),
   detail        text check (length(detail) <= 300),
   -- Rows of the journal.
@@ -233,38 +234,61 @@ begin
     where n.file_id = p_file_id and n.number = p_number);
 end $$;
 
+-- Tells the network that a chargeback is taken back: its reversal (TC 35 to 37) goes with a file as the chargeback did.
+create function withdraw_chargeback(p_dispute bigint, p_date date) returns void language plpgsql as $$
+begin
+  insert into outgoing_dispute_item (dispute_id, transaction_code, lane, card_id, arn, transaction_id, authorization_code, terminal,
+      acceptor, mcc, amount_piasters, purchase_date, reason_code, message_text, business_date)
+    select o.dispute_id, '3' || right(o.transaction_code, 1), o.lane, o.card_id, o.arn, o.transaction_id, o.authorization_code, o.terminal,
+           o.acceptor, o.mcc, o.amount_piasters, o.purchase_date, o.reason_code, 'DISPUTE ' || o.dispute_id || ' WITHDRAWN', p_date
+    from outgoing_dispute_item o where o.dispute_id = p_dispute and o.transaction_code in ('15', '16', '17');
+end $$;
+
 -- Of `apply_change`, in the commit that posts it: the household has the disputed money, provisionally or for good, or it is
--- taken back because the dispute is lost.
+-- taken back because the dispute is lost; or the dispute is withdrawn, and the network has its money again.
 create function change_dispute_credit(p_lane smallint, p_at timestamptz, p_payload jsonb) returns void language plpgsql as $$
 declare
   v_id bigint := (p_payload ->> 'dispute')::bigint;
   v_what text := p_payload ->> 'what';
   v_events text[] := case v_what when 'credit' then array['credited'] when 'accept' then array['credited', 'accepted']
-                                 when 'lose' then array['credit-taken-back', 'lost'] end;
+                                 when 'lose' then array['credit-taken-back', 'lost']
+                                 when 'withdraw' then case when (p_payload ->> 'credited')::boolean
+                                   then array['credit-taken-back', 'withdrawn'] else array['withdrawn'] end end;
 begin
+  -- Whoever takes an answer of the acquirer's holds the dispute until it is noted: what follows sees it.
+  perform from dispute where id = v_id for update;
   update dispute set
-      credited = v_what <> 'lose',
-      state = case v_what when 'accept' then 'accepted' when 'lose' then 'lost' else state end,
-      ended_at = case when v_what in ('accept', 'lose') then p_at end
+      credited = v_what in ('credit', 'accept'),
+      state = case v_what when 'accept' then 'accepted' when 'lose' then 'lost' when 'withdraw' then 'withdrawn' else state end,
+      ended_at = case when v_what in ('accept', 'lose', 'withdraw') then p_at end
     where id = v_id and lane = p_lane and household_id = (p_payload ->> 'household')::bigint and posted
-      and amount_piasters = (p_payload ->> 'amount')::bigint and credited = (v_what = 'lose')
+      and amount_piasters = (p_payload ->> 'amount')::bigint
+      and credited = case v_what when 'lose' then true when 'withdraw' then (p_payload ->> 'credited')::boolean else false end
       and state = any (case v_what when 'lose' then array['represented'] else array['raised', 'sent'] end)
-      and (v_what = 'lose' or disputable_amount(file_id, number) >= amount_piasters);
+      and (v_what in ('lose', 'withdraw') or disputable_amount(file_id, number) >= amount_piasters)
+      -- The acquirer has answered, and the network gets its money back by that.
+      and (v_what <> 'withdraw' or not exists (
+        select from network_item n where n.posting_reference = format('dispute:%s:represented', v_id) and n.state = 'posting'));
   if not found or v_events is null then
     raise exception 'dispute % has had its credit or none, or its money came back otherwise', v_id
       using errcode = 'check_violation', constraint = 'dispute_credit_once';
   end if;
   insert into dispute_event (dispute_id, event, actor, posted_ids, at)
-    select v_id, e.event, p_payload ->> 'actor', case when e.ordinal = 1 then array[(p_payload ->> 'id')::bigint] else '{}' end, p_at
+    select v_id, e.event, p_payload ->> 'actor',
+           case when e.ordinal = 1 or e.event = 'withdrawn' then array[(p_payload ->> 'id')::bigint] else '{}' end, p_at
     from unnest(v_events) with ordinality e(event, ordinal);
+  if v_what = 'withdraw' then
+    perform withdraw_chargeback(v_id, (p_at at time zone 'Africa/Cairo')::date);
+  end if;
 end $$;
 
 -- Chargebacks for the network: the next clearing file takes those that wait, and says which file that was. Everything else of
 -- the record is that of the presentment (`network_item` and the file it came in).
 create table outgoing_dispute_item (
   id            bigint generated always as identity primary key,
-  dispute_id    bigint not null unique references dispute (id),
-  transaction_code text not null check (transaction_code in ('15', '16', '17')),
+  dispute_id    bigint not null references dispute (id),
+  -- The chargeback, and what takes it back.
+  transaction_code text not null check (transaction_code in ('15', '16', '17', '35', '36', '37')),
   lane          smallint not null,
   card_id       bigint not null,
   arn           text not null,
@@ -287,6 +311,7 @@ create table outgoing_dispute_item (
   item_number   integer check (item_number > 0),
   constraint outgoing_dispute_item_written check (num_nulls(file_id, file_date, item_number) = case state when 'written' then 0 else 3 end),
   constraint outgoing_dispute_item_number unique (file_id, item_number),
+  constraint outgoing_dispute_item_once unique (dispute_id, transaction_code),
   foreign key (lane, card_id) references card (lane, id)
 );
 create index outgoing_dispute_item_waiting on outgoing_dispute_item (business_date, id) where state = 'waiting';
@@ -346,6 +371,8 @@ grant select, insert on network_total, network_return, network_file_refusal, dis
 grant select on network_items, network_totals, disputes to mizan_app, mizan_analyst;
 revoke all on function authorizations_by_id(smallint, bigint[], date[]) from public;
 revoke all on function change_dispute_credit(smallint, timestamptz, jsonb) from public;
+revoke all on function withdraw_chargeback(bigint, date) from public;
+grant execute on function withdraw_chargeback(bigint, date) to mizan_app;
 revoke all on function disputable_amount(bigint, integer) from public;
 grant execute on function authorizations_by_id(smallint, bigint[], date[]) to mizan_app;
 grant execute on function disputable_amount(bigint, integer) to mizan_app;

@@ -251,15 +251,17 @@ create table settlement_instruction (
   value_date    date not null,
   -- `clearing_file.id`.
   file_id       bigint,
-  -- The one that came to nothing and that this one stands for.
-  replaces      text unique references settlement_instruction (end_to_end_id),
+  -- The one that came to nothing, or a part of it that came back, and that this one stands for.
+  replaces      text references settlement_instruction (end_to_end_id),
   state         text not null check (state in ('prepared', 'released', 'sent', 'accepted', 'settled', 'rejected', 'returned', 'cancelled')),
   -- ISO code of the bank, such as AC04.
   reason_code   text check (reason_code ~ '^[A-Z0-9]{1,4}$'),
   reason        text check (length(reason) <= 500),
-  -- The run that took it up again, of one that came to nothing.
+  -- The last run that took it up again, of one that came to nothing; none while something that came back waits to be taken up.
   restored_date date,
   restored_cycle smallint,
+  -- What of it runs took up: what a bank sends back in parts is paid again in parts.
+  restored_piasters bigint not null default 0 check (restored_piasters between 0 and amount_piasters),
   foreign key (business_date, cycle) references settlement_run (business_date, cycle),
   constraint settlement_instruction_party check (
     (outlet_id is not null) = (purpose in ('payout', 'repayment'))
@@ -274,7 +276,18 @@ create index settlement_instruction_open on settlement_instruction (state, busin
   where state in ('prepared', 'released', 'sent', 'accepted');
 create index settlement_instruction_failed on settlement_instruction (state)
   where state in ('rejected', 'returned', 'cancelled') and restored_date is null;
+create index settlement_instruction_replaces on settlement_instruction (replaces) where replaces is not null;
 create index settlement_instruction_file on settlement_instruction (file_id) where file_id is not null;
+
+-- What a run took up of an instruction that came to nothing, or of which something came back.
+create table settlement_restoration (
+  instruction_id bigint not null references settlement_instruction (id),
+  business_date date not null,
+  cycle         smallint not null,
+  piasters      bigint not null check (piasters > 0),
+  primary key (instruction_id, business_date, cycle),
+  foreign key (business_date, cycle) references settlement_run (business_date, cycle)
+);
 
 -- The accounts that an instruction clears, 7001 to 7005 and 7009: above zero we pay what stands on it.
 create table settlement_instruction_line (
@@ -325,6 +338,32 @@ create trigger settlement_file_moved after update of state on clearing_file
                      and new.state in ('released', 'delivered', 'acknowledged'))
   execute function settlement_file_moved();
 
+-- Work on a business date that people ask for over HTTP. It takes minutes of a large date: the process that runs jobs does it.
+create table clearing_request (
+  id            bigint generated always as identity primary key,
+  kind          text not null check (kind in ('file-correction', 'file-verification', 'settlement-run', 'reconciliation')),
+  business_date date not null,
+  -- Of a run of settlement.
+  cycle         smallint check (cycle between 1 and 99),
+  -- The correction that is to be written.
+  file_id       bigint references clearing_file (id),
+  asked_by      text not null check (length(asked_by) between 1 and 160),
+  asked_at      timestamptz not null default clock_timestamp(),
+  attempts      integer not null default 0 check (attempts >= 0),
+  state         text not null default 'waiting' check (state in ('waiting', 'done', 'failed')),
+  ended_at      timestamptz,
+  -- What came of it, or of the last attempt.
+  words         text check (length(words) between 1 and 500),
+  constraint clearing_request_cycle check ((kind = 'settlement-run') = (cycle is not null)),
+  constraint clearing_request_file check ((kind = 'file-correction') = (file_id is not null)),
+  constraint clearing_request_end check ((state = 'waiting') = (ended_at is null) and (state = 'waiting' or words is not null))
+);
+-- Asked for twice, it is one.
+create unique index clearing_request_waiting on clearing_request (kind, business_date, coalesce(cycle, 0), coalesce(file_id, 0))
+  where state = 'waiting';
+grant select, insert on clearing_request to mizan_app;
+grant update (attempts, state, ended_at, words) on clearing_request to mizan_app;
+
 -- For people and reports --------------------------------------------------------------------------------------------
 
 create view settlement_banks as
@@ -358,7 +397,9 @@ grant insert on settlement_bank, settlement_bank_term, settlement_institution_te
 grant update (ended_at, ended_by) on payout_suspension to mizan_app;
 grant update (state, totals, released_at, released_by) on settlement_run to mizan_app;
 grant update (released_date, released_cycle) on settlement_holdback to mizan_app;
-grant update (state, file_id, reason_code, reason, restored_date, restored_cycle) on settlement_instruction to mizan_app;
+grant update (state, file_id, reason_code, reason, restored_date, restored_cycle, restored_piasters) on settlement_instruction
+  to mizan_app;
+grant select, insert on settlement_restoration to mizan_app;
 revoke all on function settlement_file_moved(), settlement_banks_on(date), settlement_institutions_on(date), payout_cycles_on(date) from public;
 grant execute on function settlement_file_moved(), settlement_banks_on(date), settlement_institutions_on(date), payout_cycles_on(date) to mizan_app;
 grant select on settlement_banks, settlement_runs, settlement_payables, settlement_dues, settlement_positions,

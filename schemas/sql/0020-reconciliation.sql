@@ -37,25 +37,47 @@ insert into reconciliation_rule (number, name, level, confidence) values
   (33, 'returned', 'position', 100);
 
 -- What stands with what: 0 where a leg has no part in a rule. The same inputs give the same rows, whichever run; a row
--- keeps the run that found it first, and goes when its inputs no longer agree.
+-- keeps the run that found it first, and goes when its inputs no longer agree. As many rows as a day has items: so each
+-- date has its own partition, rows are added in the order of the one index (never at random places of it), and a rule is
+-- checked by its number (a foreign key would be looked up for each row).
 create table reconciliation_match (
   business_date date not null,
-  rule          smallint not null references reconciliation_rule (number),
+  rule          smallint not null constraint reconciliation_match_rule check
+                  (rule in (1, 2, 3, 4, 5, 6, 7, 8, 20, 21, 30, 31, 32, 33)),
   -- A: the authorization or command whose transfers they are.
   authorization_id bigint not null default 0,
+  -- C: what was instructed, and what the bank booked.
+  instruction_id bigint not null default 0,
   -- B: an item of a file, or (item 0) the file.
   file_id       bigint not null default 0,
   item          bigint not null default 0,
-  -- C: what was instructed, and what the bank booked.
-  instruction_id bigint not null default 0,
   statement_id  bigint not null default 0,
   entry         integer not null default 0,
   amount_piasters bigint not null,
   run_id        bigint not null,
-  primary key (business_date, file_id, item, authorization_id, instruction_id, statement_id, entry)
-);
-create index reconciliation_match_authorization on reconciliation_match (authorization_id) where authorization_id > 0;
-create index reconciliation_match_instruction on reconciliation_match (instruction_id) where instruction_id > 0;
+  -- Found by authorization; and where there is none by instruction, or by file.
+  primary key (authorization_id, instruction_id, file_id, item, statement_id, entry, business_date)
+) partition by range (business_date);
+
+-- Makes the places for the matches of dates. Made apart and then attached: nobody who reads other dates is waited for.
+create function prepare_reconciliation_matches(p_dates date[]) returns integer
+  language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  v_date date;
+  v_table text;
+  v_made integer := 0;
+begin
+  for v_date in select distinct d from unnest(p_dates) d order by d loop
+    v_table := 'reconciliation_match_' || to_char(v_date, 'YYYYMMDD');
+    if to_regclass(format('%I', v_table)) is null then
+      execute format('create table %I (like reconciliation_match including defaults including constraints including indexes)
+        with (autovacuum_vacuum_insert_threshold = -1)', v_table);
+      execute format('alter table reconciliation_match attach partition %I for values from (%L) to (%L)', v_table, v_date, v_date + 1);
+      v_made := v_made + 1;
+    end if;
+  end loop;
+  return v_made;
+end $$;
 
 create table reconciliation_exception (
   id            bigint generated always as identity primary key,
@@ -125,6 +147,33 @@ create table reconciliation_payable (
 -- And what the state paid for subsidies, as the banks booked it (kind 60).
 create index bank_entry_funding on bank_entry (counter_account) where kind = 60;
 
+-- Dates before a day whose matches may go: a run has compared them to its end, and nothing of them is open. What the runs
+-- say stays.
+create function reconciliation_match_dates_done(p_before date) returns setof date
+  language sql stable security definer set search_path = public, pg_temp as $$
+  select p.business_date
+  from (select to_date(right(c.relname, 8), 'YYYYMMDD') as business_date
+        from pg_inherits i join pg_class c on c.oid = i.inhrelid
+        where i.inhparent = 'reconciliation_match'::regclass) p
+  where p.business_date < p_before
+    and exists (select from reconciliation_run r where r.business_date = p.business_date and r.state = 'done')
+    and not exists (select from reconciliation_exception e
+                    where e.business_date = p.business_date and e.state in ('open', 'assigned', 'waiting'))
+  order by 1
+$$;
+
+-- Drops the matches of one such date. Whoever reads matches for long is not waited for: another night does it.
+create function drop_reconciliation_matches(p_date date, p_before date) returns void
+  language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+  if p_date not in (select reconciliation_match_dates_done(p_before)) then
+    raise exception 'the matches of % are not done', p_date
+      using errcode = 'check_violation', constraint = 'reconciliation_matches_done';
+  end if;
+  perform set_config('lock_timeout', '250ms', true);
+  execute format('drop table %I', 'reconciliation_match_' || to_char(p_date, 'YYYYMMDD'));
+end $$;
+
 -- For people.
 create view reconciliation_exceptions as
   select id, break, key, level, business_date, opened_on, state, owner, wait_until, value_at_risk_piasters, account,
@@ -143,6 +192,10 @@ grant select on reconciliation_run, reconciliation_rule, reconciliation_match, r
   reconciliation_event, reconciliation_payable, reconciliation_exceptions, reconciliation_matches, reconciliation_runs to mizan_app;
 grant insert on reconciliation_run, reconciliation_exception, reconciliation_event, reconciliation_payable to mizan_app;
 grant insert, delete on reconciliation_match to mizan_app;
+revoke all on function prepare_reconciliation_matches(date[]), reconciliation_match_dates_done(date),
+  drop_reconciliation_matches(date, date) from public;
+grant execute on function prepare_reconciliation_matches(date[]), reconciliation_match_dates_done(date),
+  drop_reconciliation_matches(date, date) to mizan_app;
 grant update (ended_at, state, levels, matched, found, opened, resolved, open_after, value_at_risk_piasters, words)
   on reconciliation_run to mizan_app;
 grant update (state, owner, wait_until, value_at_risk_piasters, account, difference_piasters, summary, detail, last_run,

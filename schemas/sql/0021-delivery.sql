@@ -71,6 +71,23 @@ create table clearing_protection (
     num_nulls(encrypted_name, encrypted_bytes, encrypted_sha256, encrypted_for) in (0, 4))
 );
 
+-- What a file was protected with stays, but for a signature whose key is not in use any more: another takes its place.
+create function guard_clearing_protection() returns trigger language plpgsql as $$
+begin
+  if (new.file_id, new.signature_name, new.encrypted_name, new.encrypted_bytes, new.encrypted_sha256, new.encrypted_for)
+     is distinct from
+     (old.file_id, old.signature_name, old.encrypted_name, old.encrypted_bytes, old.encrypted_sha256, old.encrypted_for)
+     or (select status from clearing_key where id = old.signed_by) = 'active'
+     or not exists (select from clearing_key
+                    where id = new.signed_by and owner = 'own' and purpose = 'sign' and status = 'active') then
+    raise exception 'file % keeps what protects it: only a signature of an ended key is replaced, by one of a key in use', old.file_id
+      using errcode = 'check_violation', constraint = 'clearing_protection_life';
+  end if;
+  return new;
+end $$;
+create trigger clearing_protection_guard before update on clearing_protection
+  for each row execute function guard_clearing_protection();
+
 -- Who let files of a day go out: exactly the bytes that the digest is over (src/clearing/delivery/release.ts).
 create table clearing_release (
   id            bigint generated always as identity primary key,
@@ -180,9 +197,10 @@ grant select on clearing_key, clearing_protection, clearing_release, clearing_de
 grant insert on clearing_key, clearing_protection, clearing_release, clearing_delivery, clearing_delivery_event,
   clearing_acknowledgement, clearing_fetch to mizan_app;
 grant update (status, ended_at, ended_by) on clearing_key to mizan_app;
+grant update (signature_sha256, signed_by, made_at) on clearing_protection to mizan_app;
 grant update (state, attempts, attempts_before, next_at, error, delivered_at, acknowledge_by) on clearing_delivery to mizan_app;
 grant update (set_aside_at) on clearing_acknowledgement to mizan_app;
 grant update (bytes, modified_at, seen_at, state, type, clear_name, clear_sha256, signed_by, reason, words, ended_at) on clearing_fetch
   to mizan_app;
 grant select on clearing_keys, clearing_deliveries, clearing_fetches to mizan_analyst;
-revoke all on function guard_clearing_key() from public;
+revoke all on function guard_clearing_key(), guard_clearing_protection() from public;

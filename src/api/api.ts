@@ -20,6 +20,7 @@ import { businessDayRoutes } from './routes/business-days.ts'
 import { cardRoutes } from './routes/cards.ts'
 import { changeRoutes } from './routes/change-requests.ts'
 import { clearingFileRoutes } from './routes/clearing-files.ts'
+import { clearingRequestRoutes } from './routes/clearing-requests.ts'
 import { commandRoutes } from './routes/commands.ts'
 import { deliveryRoutes } from './routes/delivery.ts'
 import { householdRoutes } from './routes/households.ts'
@@ -79,6 +80,7 @@ export const apiRoutes: readonly Route[] = [
   ...networkClearingRoutes,
   ...settlementRoutes,
   ...clearingFileRoutes,
+  ...clearingRequestRoutes,
   ...deliveryRoutes,
   ...bankRoutes,
   ...changeRoutes,

@@ -1,12 +1,12 @@
 import { Type } from 'typebox'
 import { civilDate } from '../calendar.ts'
 import { readDispute } from '../store/clearing/network-dispute-read.ts'
-import { moveDispute, raiseDispute } from '../store/clearing/network-disputes.ts'
+import { type DisputeMove, moveDispute, raiseDispute } from '../store/clearing/network-disputes.ts'
 import type { ChangeKind } from './changes.ts'
 import { id, shape } from './shapes.ts'
 
 /** What moves the money of a dispute, by the writer of its household. */
-function disputeMove(what: 'credit' | 'accept' | 'lose', words: string): ChangeKind {
+function disputeMove(what: DisputeMove, words: string): ChangeKind {
   return {
     what: words,
     makers: ['operator', 'settlement'],
@@ -15,7 +15,8 @@ function disputeMove(what: 'credit' | 'accept' | 'lose', words: string): ChangeK
     validate: async (client, payload) => void (await readDispute(client, Number(payload.disputeId))),
     execute: async (client, { payload, maker, checker }, { clock }) => {
       const disputeId = Number(payload.disputeId)
-      const by = { actor: `${maker} + user:${checker}`, nowMs: clock.now() }
+      const nowMs = clock.now()
+      const by = { actor: `${maker} + user:${checker}`, nowMs, businessDate: civilDate(nowMs) }
       const command = await moveDispute(client, disputeId, what, by)
       if (command !== undefined) return { by: 'command', command }
       return { by: 'change', result: `dispute ${disputeId}: ${what}` }
@@ -57,4 +58,8 @@ export const disputeChangeKinds: Readonly<Record<string, ChangeKind>> = {
   'dispute-credit': disputeMove('credit', 'pay disputed money to its household until the dispute is decided'),
   'dispute-accept': disputeMove('accept', 'end a dispute as won: the household keeps its money'),
   'dispute-lose': disputeMove('lose', 'end a dispute as lost: a credit is taken back'),
+  'dispute-withdraw': disputeMove(
+    'withdraw',
+    'take a dispute back that nobody answered: the network has its money again, and a credit is taken back',
+  ),
 }

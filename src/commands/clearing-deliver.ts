@@ -4,6 +4,7 @@ import type { DayStepOutcome } from '../clearing/day/step.ts'
 import { judgeAnswers } from '../clearing/delivery/acknowledge-step.ts'
 import { deliverFiles } from '../clearing/delivery/deliver-step.ts'
 import { resendFile } from '../clearing/delivery/resend.ts'
+import { signAgain } from '../clearing/delivery/sign-again.ts'
 import { protectFiles } from '../clearing/delivery/sign-step.ts'
 import { MizanError } from '../errors.ts'
 import {
@@ -70,6 +71,35 @@ export function clearingResendCommand(io: CommandIo = processIo): Command {
       if (options.json)
         io.out(`${JSON.stringify({ name, businessDate: date, deliveries: 1, deliveryId: delivery.id })}\n`)
       else io.out(`${name} goes out once more within minutes; mizan clearing deliver ${date} does so now\n`)
+    }),
+  )
+}
+
+/** `mizan clearing sign-again`: another signature for a file whose key was ended before it went out. */
+export function clearingSignAgainCommand(io: CommandIo = processIo): Command {
+  const command = new Command('sign-again')
+    .description(
+      'sign a file that waits to go out with the key in use, the same bytes; its own key was revoked or retired',
+    )
+    .argument('<name>', 'name of a file of the register')
+    .requiredOption('--reason <text>', 'why; it stays in the history')
+  return withCommonOptions(command).action((name: string, options: ResendOptions) =>
+    atDelivery(io, options, async ({ client, delivery }) => {
+      const { id, businessDate } = await fileNamed(client, name)
+      const { reason } = options
+      const by = { actor: systemActor(io), reason, nowMs: Date.now() }
+      const signed = await signAgain(client, delivery, id, by)
+      await changeNoted(
+        io,
+        client,
+        { action: 'clearing sign-again', detail: { file: name, reason } },
+        async () => signed,
+      )
+      if (options.json) io.out(`${JSON.stringify(signed)}\n`)
+      else {
+        io.out(`${name} is signed with key ${signed.now} in place of key ${signed.before}\n`)
+        io.out(`mizan clearing deliver ${formatDate(businessDate)} brings it to its receiver\n`)
+      }
     }),
   )
 }

@@ -1,6 +1,11 @@
 import { Command } from 'commander'
 import { clearingCorrectCommand } from './clearing-correct.ts'
-import { clearingDeliverCommand, clearingDeliveriesCommand, clearingResendCommand } from './clearing-deliver.ts'
+import {
+  clearingDeliverCommand,
+  clearingDeliveriesCommand,
+  clearingResendCommand,
+  clearingSignAgainCommand,
+} from './clearing-deliver.ts'
 import {
   clearingBuildCommand,
   clearingListCommand,
@@ -24,6 +29,7 @@ export function clearingCommand(io: CommandIo = processIo): Command {
     .addCommand(clearingListCommand(io))
     .addCommand(clearingShowCommand(io))
     .addCommand(clearingResendCommand(io))
+    .addCommand(clearingSignAgainCommand(io))
     .addCommand(clearingCorrectCommand(io))
     .addCommand(clearingReceiveCommand(io))
     .addCommand(clearingItemsCommand(io))

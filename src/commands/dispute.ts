@@ -11,7 +11,7 @@ import {
   listDisputes,
   readDispute,
 } from '../store/clearing/network-dispute-read.ts'
-import { raiseDispute, requestDisputeMove } from '../store/clearing/network-disputes.ts'
+import { type DisputeMove, raiseDispute, requestDisputeMove } from '../store/clearing/network-disputes.ts'
 import { changeNoted, systemActor } from './access-desk.ts'
 import { wholeNumber } from './clearing-receive.ts'
 import { type CommandIo, processIo } from './command-io.ts'
@@ -30,6 +30,9 @@ export function disputeCommand(io: CommandIo = processIo): Command {
     .addCommand(moveCommand(io, 'credit', 'pay the disputed money to its household until the dispute is decided'))
     .addCommand(moveCommand(io, 'accept', 'the dispute is won: the household keeps its money'))
     .addCommand(moveCommand(io, 'lose', 'the dispute is lost: a credit is taken back'))
+    .addCommand(
+      moveCommand(io, 'withdraw', 'take it back, unanswered: the network has its money again, a credit is taken back'),
+    )
     .addCommand(listCommand(io))
     .addCommand(showCommand(io))
 }
@@ -84,7 +87,7 @@ function raiseCommand(io: CommandIo): Command {
   )
 }
 
-function moveCommand(io: CommandIo, what: 'credit' | 'accept' | 'lose', description: string): Command {
+function moveCommand(io: CommandIo, what: DisputeMove, description: string): Command {
   const command = new Command(what).description(`${description}; a second person logs in`).argument('<id>')
   return withChangeOptions(command).action((text: string, options: PeopleChangeOptions) =>
     atDesk(io, options, async (desk) => {
@@ -92,7 +95,8 @@ function moveCommand(io: CommandIo, what: 'credit' | 'accept' | 'lose', descript
       const id = wholeNumber(text, 'the dispute')
       await readDispute(client, id)
       const second = await secondPerson(io, desk, `to ${what} a dispute`)
-      const by = { actor: second, nowMs: Date.now() }
+      const nowMs = Date.now()
+      const by = { actor: second, nowMs, businessDate: businessDate(nowMs, desk.config.businessDay.cutoverMinutes) }
       const detail = { dispute: id, second }
       const asked = await changeNoted(io, client, { action: `dispute ${what}`, detail }, () =>
         requestDisputeMove(client, id, what, by),

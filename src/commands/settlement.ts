@@ -1,10 +1,9 @@
 import { Command } from 'commander'
 import { type CivilDate, civilDate, formatDate } from '../calendar.ts'
 import { identityOf } from '../clearing/settlement/identity.ts'
-import { settleRun } from '../clearing/settlement/run.ts'
+import { requireBalanced, settleRun } from '../clearing/settlement/run.ts'
 import { MizanError } from '../errors.ts'
 import { formatPiasters } from '../money.ts'
-import { readSteps } from '../store/clearing/business-day.ts'
 import { readRunFiles } from '../store/clearing/settlement-release.ts'
 import { listRuns } from '../store/clearing/settlement-runs.ts'
 import { readBankFunds } from '../store/clearing/settlement-standing.ts'
@@ -14,7 +13,6 @@ import {
   listPositions,
   type PayablePosition,
 } from '../store/clearing/settlement-views.ts'
-import type { Client } from '../store/connection.ts'
 import { findOutlet } from '../store/outlet-store.ts'
 import { type CommandIo, processIo } from './command-io.ts'
 import { type CommonOptions, withCommonOptions } from './common-options.ts'
@@ -79,14 +77,6 @@ function runCommand(io: CommandIo): Command {
       ])
     }),
   )
-}
-
-/** @throws MizanError CONFLICT while the trial balance of the date is not drawn up: no money moves on it before */
-async function requireBalanced(client: Client, date: CivilDate): Promise<void> {
-  const balance = (await readSteps(client, date)).find(({ step }) => step === 'trial-balance')
-  if (balance === undefined || balance.state === 'done') return
-  const why = balance.words === undefined ? '' : `: ${balance.words}`
-  throw new MizanError('CONFLICT', `the trial balance of ${formatDate(date)} is ${balance.state}${why}`)
 }
 
 function listCommand(io: CommandIo): Command {

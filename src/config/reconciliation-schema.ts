@@ -22,6 +22,13 @@ export const reconciliation = Type.Object(
       default: 45,
       description: 'Days back for which open exceptions and instructions are compared again.',
     }),
+    keepMatchesDays: Type.Integer({
+      minimum: 1,
+      maximum: 4_000,
+      default: 90,
+      description:
+        'Days for which the matches of a business date are kept, item by item; never fewer than are compared again (`lookBackDays`), nor while an exception of the date is open. Runs and exceptions stay.',
+    }),
     writeOffLimits: Type.Array(
       Type.Object(
         {

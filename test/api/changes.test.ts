@@ -1,7 +1,14 @@
 import t from 'tap'
+import { newSessionToken } from '../../src/api/tokens.ts'
+import { formatDate, businessDate as openOn } from '../../src/calendar.ts'
+import { hashSecret } from '../../src/security/keys/custodian-secret.ts'
 import { panOf } from '../../src/simulator/demo-world.ts'
+import { openSession } from '../../src/store/access-sessions.ts'
+import { addUser } from '../../src/store/access-users.ts'
+import { moveFile, registerFile } from '../../src/store/clearing/files.ts'
+import { withClient } from '../../src/store/database-location.ts'
 import { ask as decide, purchaseOf } from '../support/writer.ts'
-import { apiWorld } from './api-world.ts'
+import { apiWorld, PASSWORD } from './api-world.ts'
 
 t.test('what the writer does for the API', async (t) => {
   let commandWaitMs = 50
@@ -148,6 +155,46 @@ t.test('what the writer does for the API', async (t) => {
       Number(done.commandId.split('-')[1]),
     ])
     t.same(rows, [{ requested_by: 'user:operator + operator-2' }])
+  })
+
+  t.test('who had a day closed with a key does not release its files, as the person behind the key', async (t) => {
+    const name = 'closer'
+    const secret = await hashSecret(Buffer.from(PASSWORD), 10)
+    await addUser(
+      database.queryable,
+      { name, roles: ['admin', 'settlement'], mustChange: false },
+      secret,
+      'system:test',
+    )
+    const session = newSessionToken()
+    const opened = { tokenHash: session.tokenHash, user: name, source: 'test' }
+    await openSession(database.queryable, opened, { idleS: 600, lifeS: 3_600 })
+    const closer = world.with({ authorization: `Bearer ${session.token}` })
+    const made = await closer('/api-keys', { body: { label: 'nightly', roles: ['settlement'], days: 30 } })
+    const program = world.with({ authorization: `Bearer ${made.body.key}` })
+    const businessDate = openOn(world.clock.now(), 1_350)
+    const date = formatDate(businessDate)
+    const closed = await program(`/business-days/${date}/cutover`, { method: 'POST' })
+    t.match(closed, { status: 202, body: { businessDate: date, state: 'closing' } })
+    const { rows } = await owner.query('select asked_by from business_day where business_date = $1', [date])
+    t.same(rows, [{ asked_by: 'user:closer' }], 'the person, not the key')
+    const key = { direction: 'out', type: 'SUB', institution: 'NBE-01', businessDate, cycle: 1, sequence: 1 } as const
+    const content = { bytes: 3, sha256: Buffer.alloc(32), records: 1, items: 0, grossPiasters: 0n, totals: {} }
+    await withClient(world.url, async (client) => {
+      const { id } = await registerFile(client, { ...key, state: 'written', content }, 'test')
+      await moveFile(client, id, { from: ['written'], to: 'signed', action: 'signed', actor: 'test' })
+    })
+    const { digest } = (await as('settlement')(`/clearing/releases/${date}`)).body
+    const body = { kind: 'files-release', payload: { businessDate: date, digest }, reason: 'the day' }
+    const asked = await operator('/change-requests', { body })
+    t.equal(asked.status, 202)
+    const approve = (who: typeof operator) => who(`/change-requests/${asked.body.changeId}/approve`, { body: {} })
+    t.match(await approve(program), { status: 403, body: { detail: /a person decides/ } })
+    t.match(await approve(closer), {
+      status: 403,
+      body: { detail: /user:closer had the day closed or asked for the release: it needs a second person/ },
+    })
+    t.match(await approve(as('settlement')), { status: 200, body: { state: 'approved', result: /1 file\(s\) of/ } })
   })
 
   t.test(

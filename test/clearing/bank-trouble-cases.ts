@@ -9,7 +9,7 @@ import { type BankWorld, EACH } from './bank-world.ts'
 /** What is not as it should be: payments that come back, charges, files that mean harm. */
 export async function troubleCases(t: Test, world: BankWorld): Promise<void> {
   const { owner, client, folder, context, bank, outFolder, balanceOf, stateOf, statesOf, entriesOf } = world
-  const { instruct, nextDay, simulated, receive, receiveAll, sound } = world
+  const { instruct, settleNext, nextDay, simulated, receive, receiveAll, sound } = world
   const statementOf = (day: number) => path.join(outFolder, `${bank.code}.camt.053.${day}.xml`)
   const told = async (id: number | undefined) =>
     (await entriesOf(id)).map((e) => [
@@ -204,6 +204,60 @@ export async function troubleCases(t: Test, world: BankWorld): Promise<void> {
     )
     t.same([received.length, unread.length], [1, 0])
     t.same(readdirSync(inFolder).toSorted(), ['done', 'rejected'])
+    await sound(t)
+  })
+
+  await t.test('what comes back in two parts is paid again in two parts', async (t) => {
+    const { ids, file, outlet } = await instruct(1)
+    const [id = ''] = ids
+    const day = nextDay()
+    await receiveAll((await simulated().take(file))?.files ?? [])
+    const unapplied = await balanceOf('unappliedPayouts', outlet)
+    const standing = async () => (await balanceOf('unappliedPayouts', outlet)) - unapplied
+    const failed = async () =>
+      (await readFailed(client)).find(({ endToEndId }) => endToEndId === id)?.lines.map(({ piasters }) => piasters)
+    await receiveAll(await simulated(['partial-return']).endDay(day))
+    t.same([await failed(), await standing()], [[BigInt(EACH / 2)], EACH / 2])
+    const mended = () =>
+      owner.query("update payout_suspension set ended_at = now(), ended_by = 'test' where ended_at is null")
+    await mended()
+    await settleNext()
+    const replacing = async () => {
+      const { rows } = await owner.query<{ amount: number }>(
+        'select amount_piasters::int as amount from settlement_instruction where replaces = $1 order by id',
+        [id],
+      )
+      return rows.map(({ amount }) => amount)
+    }
+    t.same(await replacing(), [EACH / 2])
+    t.equal(await failed(), undefined, 'it is taken up')
+
+    // A third of the payment comes back a week later, and then the rest.
+    const part = Math.floor(EACH / 3)
+    const back = async (name: string, piasters: number) => {
+      const next = nextDay()
+      await simulated().endDay(next)
+      const state = path.join(world.stateFolder, `bank-${bank.account}.json`)
+      const known = JSON.parse(readFileSync(state, 'utf8'))
+      known.balancePiasters += piasters
+      writeFileSync(state, JSON.stringify(known))
+      const entry = `<Ntry><Amt Ccy="EGP">${(piasters / 100).toFixed(2)}</Amt><CdtDbtInd>CRDT</CdtDbtInd><Sts><Cd>BOOK</Cd></Sts><BkTxCd><Prtry><Cd>1</Cd></Prtry></BkTxCd><NtryDtls><TxDtls><Refs><EndToEndId>${id}</EndToEndId></Refs><RtrInf><Rsn><Cd>AC01</Cd></Rsn></RtrInf></TxDtls></NtryDtls></Ntry>`
+      const closing = Math.abs(known.balancePiasters) / 100
+      const text = readFileSync(statementOf(next), 'utf8')
+        .replace(/(<Cd>CLBD<\/Cd>.*?<Amt Ccy="EGP">)[\d.]+/s, `$1${closing.toFixed(2)}`)
+        .replace('</Stmt>', `${entry}</Stmt>`)
+      const made = path.join(outFolder, `${name}.xml`)
+      writeFileSync(made, text)
+      return told((await receive(made)).reports[0]?.id)
+    }
+    t.same(await back('second', part), [['matched', 'returned', 'late-value', part, 0, 48]])
+    t.same(await failed(), [BigInt(part)], 'only what came back since')
+    t.same(await back('third', EACH / 2 - part), [['matched', 'returned', 'late-value', EACH / 2 - part, 0, 48]])
+    t.same(await failed(), [BigInt(EACH / 2)])
+    t.equal((await owner.query('select from payout_suspension where ended_at is null')).rowCount, 0, 'one is enough')
+    await settleNext()
+    t.same(await replacing(), [EACH / 2, EACH / 2], 'all of it is paid again, once')
+    t.equal(await failed(), undefined)
     await sound(t)
   })
 

@@ -162,6 +162,17 @@ export async function bankWorld(t: Test) {
     writeFileSync(path_, text)
     return { ids, file: path_, outlet, messageId }
   }
+  /** A further business date is closed and settled. */
+  let settled = DATE
+  const settleNext = async () => {
+    settled = addDays(settled, 1)
+    ledger.clock.nowMs += 86_400_000
+    const order = { lane: 0, kind: 'close-day', detail: { date: settled }, requestedBy: 'test' }
+    const command = { ...order, idempotencyKey: `close ${settled}` }
+    await awaitCommand(client, await requestCommand(client, command), { timeoutMs: 60_000 })
+    const what = { businessDate: settled, cycle: 1, folder, identity, madeOn: settled }
+    return settleRun(client, { ...what, cutoverMinutes: 1_350, writerStallMs: 30_000 })
+  }
   const nextDay = () => {
     day = addDays(day, 1)
     return day
@@ -198,6 +209,7 @@ export async function bankWorld(t: Test) {
     receiveAll,
     simulated,
     instruct,
+    settleNext,
     nextDay,
     sound,
     today: () => day,

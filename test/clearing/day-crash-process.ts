@@ -3,8 +3,10 @@ import fs, { type FileHandle, open } from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
 import pg from 'pg'
 import { runDays } from '../../src/clearing/day/machine.ts'
+import { selectStep } from '../../src/clearing/outgoing/select-step.ts'
 import { loadConfig } from '../../src/config/config.ts'
 import { daySteps } from '../../src/switch-clearing.ts'
+import { fileStepOptions } from '../../src/switch-clearing-files.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { panProtectionOf } from '../support/pan-keys.ts'
 
@@ -64,10 +66,13 @@ for (const name of ['sync', 'datasync', 'close', 'writeFile', 'truncate']) dying
 syncBuiltinESMExports()
 
 const config = loadConfig({ env: { DATABASE_URL: url, MIZAN_MASTER_KEY: 'a5'.repeat(32) }, file })
+const protection = panProtectionOf('writer tests')
+// In parts of few authorizations, so that it dies between them too.
+const inParts = selectStep({ ...fileStepOptions(config, protection), authorizationsInPart: 5, partsWhileIdle: 1 })
 const run = await runDays({
   url,
   folder: config.clearing.folder,
-  steps: daySteps({ config, protection: panProtectionOf('writer tests') }),
+  steps: daySteps({ config, protection }).map((step) => (step.name === inParts.name ? inParts : step)),
   log: createLogger({ level: 'silent' }),
   // The clock stands still, so that what is written does not differ by it.
   nowMs: () => Date.parse(`${process.env.DAY ?? '2026-11-22'}T20:30:00Z`),

@@ -12,6 +12,7 @@ import { type FileReceivers, pollInboxes } from '../../src/clearing/delivery/inb
 import type { DeliveryOptions, Inbox } from '../../src/clearing/delivery/options.ts'
 import { releasable, releaseFiles } from '../../src/clearing/delivery/release.ts'
 import { resendFile } from '../../src/clearing/delivery/resend.ts'
+import { signAgain } from '../../src/clearing/delivery/sign-again.ts'
 import { protectFiles, signStep } from '../../src/clearing/delivery/sign-step.ts'
 import { readCertificate } from '../../src/clearing/protection/certificate.ts'
 import { decryptFile, encryptFile, verifyFile, writeSignature } from '../../src/clearing/protection/files.ts'
@@ -20,7 +21,7 @@ import { clearingInboxJob } from '../../src/jobs/clearing-inbox-job.ts'
 import { deliveryEvents, listDeliveries } from '../../src/store/clearing/deliver.ts'
 import { listFetches } from '../../src/store/clearing/deliver-fetch.ts'
 import { endClearingKey, readClearingKeys } from '../../src/store/clearing/deliver-keys.ts'
-import { readProtection } from '../../src/store/clearing/deliver-protection.ts'
+import { readProtection, replaceSignature } from '../../src/store/clearing/deliver-protection.ts'
 import { deliveryStanding } from '../../src/store/clearing/deliver-standing.ts'
 import { fileEvents } from '../../src/store/clearing/file-events.ts'
 import { moveFile, readFile as readRegister } from '../../src/store/clearing/files.ts'
@@ -619,4 +620,47 @@ test('what partners send is opened, verified and handed on once, or refused for 
   t.same(readdirSync(inFolder('scheme')), [], 'nothing of the refused is left but what is kept apart')
   await poll()
   t.same(readdirSync(place), ['UC.STM.400000.20261122.1.001'], 'only what has no signature yet')
+})
+
+test('what was signed with a key that is given up does not go out until it is signed again', async (t) => {
+  const world = await deliveryWorld(day(21))
+  const { client, seal, work, at } = world
+  const folder = path.join(world.root, 'given-up')
+  const options = { ...world.options, destinations: [{ name: 'bank', folder, encrypt: false }] }
+  const sub = await world.written('SUB', 'NBE-01', Buffer.from('one'))
+  const ctf = await world.written('CTF', '400000', randomBytes(1_000))
+  await protectFiles(client, options, work)
+  const before = (await readProtection(client, sub.id))?.signedBy ?? 0
+  const by = { actor: 'user:one', reason: 'key lost', nowMs: work.nowMs() }
+  await t.rejects(signAgain(client, options, sub.id, by), { code: 'CONFLICT', message: /which is in use/ })
+  const planted = { fileId: sub.id, signatureSha256: Buffer.alloc(32), signedBy: before }
+  await t.rejects(replaceSignature(client, planted), /keeps what protects it/)
+  for (const { id, owner, purpose, status } of await readClearingKeys(client)) {
+    if (owner === 'own' && purpose === 'sign' && status !== 'revoked')
+      await endClearingKey(client, id, 'revoked', 'user:one')
+  }
+  const blocked = await deliverFiles(client, options, work)
+  t.match(blocked, {
+    state: 'blocked',
+    words: /signed with key \d+, which was revoked since: mizan clearing sign-again/,
+  })
+  t.notOk(existsSync(folder), 'nothing of it went out')
+  await t.rejects(signAgain(client, options, sub.id, by), { code: 'CRYPTO_REFUSED' })
+  const facts = { name: 'clearing', organization: 'Tests', validFromMs: work.nowMs() - 1_000, days: 365, bits: 2_048 }
+  const next = await makeOwnKey(client, seal, { ...facts, purpose: 'sign', by: 'system:test' })
+  for (const { id } of [sub, ctf]) t.match(await signAgain(client, options, id, by), { before, now: next.id })
+  t.match((await fileEvents(client, sub.id)).at(-1), { action: 'signed-again', detail: { before, key: next.id } })
+  t.match(await deliverFiles(client, options, { ...work, isAsked: true }), { state: 'done' })
+  const key = readCertificate(next.certificate)
+  await verifyFile(at(sub.name), path.join(folder, `${sub.name}.p7s`), [key], work.nowMs())
+  await t.rejects(signAgain(client, options, sub.id, by), { code: 'CONFLICT', message: /is delivered/ })
+
+  // The receiver's own key is lost: what only it could read, others can.
+  const theirs = (await readClearingKeys(client)).find((one) => one.owner === '400000' && one.status === 'active')
+  const later = await world.written('CTF', '400000', randomBytes(1_000), day(22))
+  await protectFiles(client, options, { ...work, businessDate: day(22) })
+  await endClearingKey(client, theirs?.id ?? 0, 'revoked', 'user:one')
+  const unread = await deliverFiles(client, options, { ...work, businessDate: day(22) })
+  t.match(unread, { state: 'blocked', words: /encrypted for key \d+, which was revoked since: mizan clearing correct/ })
+  t.equal((await readRegister(client, later.id)).state, 'released')
 })

@@ -122,7 +122,7 @@ const faults: readonly Fault[] = [
   { what: 'an item comes twice', finds: ['duplicate-item'], happens: bad('duplicate') },
   { what: 'an altered amount', finds: ['amount-differs'], happens: bad('altered-amount') },
   { what: 'an amount a piaster too high', finds: ['amount-differs'], happens: async (day) => pennyOff(day) },
-  { what: 'a wrong sign', finds: ['file-totals-differ'], happens: bad('wrong-sign', 'as-it-was') },
+  { what: 'a wrong sign', finds: ['item-rejected'], happens: bad('wrong-sign', 'as-it-was') },
   { what: 'a late presentment', finds: ['late-presentment'], happens: bad('late') },
   { what: 'a small item without authorization', finds: ['forced-item'], happens: bad('forced') },
   {

@@ -5,6 +5,7 @@ import { type IncomingPolicy, judge, type Known } from '../../src/clearing/incom
 import { matchPresentment } from '../../src/clearing/incoming/match.ts'
 import type { Candidate, Presentment } from '../../src/clearing/incoming/presentment.ts'
 import { shippedTolerances, tolerancesOf } from '../../src/clearing/incoming/tolerance.ts'
+import { arnOf } from '../../src/clearing/records/arn.ts'
 
 const TODAY = 20_261_122 as CivilDate
 const policy: IncomingPolicy = {
@@ -124,14 +125,15 @@ t.test('what becomes of an item', async (test) => {
   test.equal(verdict({}, nameless), 'post forced')
   test.equal(verdict({ amountPiasters: 50_001 }, nameless), 'exception no-authorization')
   test.equal(verdict({}, nameless, { forcePostMaxPiasters: 0 }), 'exception no-authorization')
-  test.equal(verdict({ transactionCode: '06' }), 'post credit')
-  test.equal(verdict({ transactionCode: '06' }, ended('voided')), 'exception authorization-reversed')
+  test.equal(verdict({ transactionCode: '06' }, nameless), 'post credit')
+  const refund = { transactionCode: '06', rrn: '00000007777', authorizationCode: '' }
+  test.equal(verdict(refund, ended('voided')), 'exception authorization-reversed')
   const captures = [
     { id: 128, businessDate: TODAY, piasters: 4_000 },
     { id: 192, businessDate: TODAY, piasters: 6_000 },
   ]
   const credit = judge(
-    { ...item, transactionCode: '06', amountPiasters: 4_000 },
+    { ...item, ...refund, amountPiasters: 4_000 },
     known({ ...candidate, ...ended('captured'), captures }),
     policy,
   )
@@ -139,8 +141,57 @@ t.test('what becomes of an item', async (test) => {
   test.equal(verdict({ transactionCode: '25' }), 'exception unmatched-reversal')
   test.equal(verdict({ usage: '2' }), 'exception representment-without-dispute')
   test.equal(verdict({ transactionCode: '15' }), 'exception chargeback-received')
+  const charged = (arn: string) => judge({ ...item, transactionCode: '15', arn }, known(candidate), policy)
+  const ours = arnOf({ acquirer: '476173', date: addDays(TODAY, -3), number: 17 })
+  test.match(charged(ours), { words: /of item 17 of our file of 2026-11-19/ }, 'a reference of ours leads to the item')
+  test.match(charged(item.arn), { words: /no reference of ours/ })
   const late = judge({ ...item, purchaseDate: addDays(TODAY, -11) }, known(candidate), policy)
   test.same('flags' in late && late.flags, ['late', 'dispute-right'])
+})
+
+t.test('a code that speaks against its authorization moves no money', async (test) => {
+  const verdict = (of: Partial<Presentment>, ...candidates: Candidate[]) => {
+    const found = judge({ ...item, ...of }, known(...candidates), policy)
+    return [found.action, 'outcome' in found ? found.outcome : 'reason' in found ? found.reason : ''].join(' ').trim()
+  }
+  const credit = { transactionCode: '06' }
+  const refund = { rrn: '00000007777', authorizationCode: '' }
+  const told = { hold: undefined, postedPiasters: 10_000, mti: '0200' }
+  const part = { arn: 'x', sequence: 1, count: 1, piasters: 10_000, isUnderWay: true }
+  test.equal(verdict(credit, candidate), 'exception contradiction', 'a held sale with the code of a credit')
+  test.equal(verdict({ ...credit, ...refund }, candidate), 'exception contradiction', 'of which nothing was taken')
+  test.equal(verdict({ ...credit, transactionId: '0' }, candidate), 'exception contradiction', 'by terminal and RRN')
+  test.equal(verdict({ ...credit, transactionId: '0', rrn: '1' }, candidate), 'exception contradiction', 'by its code')
+  test.equal(verdict(credit, { ...candidate, ...told }), 'exception contradiction', 'one that a message posted')
+  test.equal(verdict({ ...credit, ...refund }, { ...candidate, ...told }), 'post credit', 'a refund of it')
+  test.equal(verdict(credit, { ...candidate, cleared: [part] }), 'post credit', 'its sale stands before it')
+  for (const transactionType of ['20', '21']) {
+    const paid = { ...candidate, ...told, transactionType }
+    test.equal(verdict({}, paid), 'exception contradiction', 'a sale of what paid the household')
+    test.equal(verdict({ transactionCode: '07', mcc: '6011' }, paid), 'exception contradiction')
+    test.equal(verdict(credit, paid), 'settled')
+    test.equal(verdict({}, paid, { ...candidate, ...told, id: 128 }), 'settled', 'its purchase comes first')
+    test.equal(verdict({ ...refund, transactionId: '0' }, paid), 'post forced', 'what names nothing of it is another')
+  }
+  test.equal(verdict({ transactionCode: '07' }, candidate), 'exception contradiction', 'cash of a purchase')
+  test.equal(verdict({}, { ...candidate, transactionType: '01' }), 'exception contradiction', 'a sale of cash')
+})
+
+t.test('an answer to a dispute is of its kind', async (test) => {
+  const of = { fileId: 1, number: 1, transactionCode: '05', usage: '1', sequence: 1, amountPiasters: 10_000 }
+  const dispute = { id: 1, state: 'sent', amountPiasters: 10_000 } as const
+  const first = { ...of, posted: undefined, dispute }
+  const verdict = (changes: Partial<Presentment>, earlier: Known['earlier'] = [first]) => {
+    const found = judge({ ...item, ...changes }, { ...known(), earlier }, policy)
+    return 'reason' in found ? found.reason : found.action
+  }
+  test.equal(verdict({ usage: '2' }), 'represent')
+  test.equal(verdict({ transactionCode: '35' }), 'represent')
+  test.equal(verdict({ usage: '3' }), 'contradiction')
+  for (const transactionCode of ['06', '07']) test.equal(verdict({ transactionCode, usage: '2' }), 'contradiction')
+  for (const transactionCode of ['36', '37']) test.equal(verdict({ transactionCode }), 'contradiction')
+  const again = [first, { ...first, usage: '2', dispute: undefined }]
+  test.equal(verdict({ transactionCode: '25', usage: '2' }, again), 'representment-reversed')
 })
 
 t.test('several clearings of one authorization never come to more than it and its tolerance', async () => {

@@ -33,7 +33,7 @@ import { deliveryOptions, fileReceivers } from '../../src/switch-delivery.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { ask, purchaseOf, SEED } from '../support/writer.ts'
 import { plainTotals } from './independent-reader.ts'
-import { valueCases } from './network-value-cases.ts'
+import { valueCases, withdrawalsSent } from './network-value-cases.ts'
 import { BIN, clearingWorld, cutovers, failed, inWords, itemsOf, money, moneyOf, scheme } from './network-world.ts'
 
 /** Rows by which an item of a file moved a subsidy: there is none, ever (M4). */
@@ -111,8 +111,11 @@ t.test('incoming clearing', async (suite) => {
       networkFee('10', 1_234, '0150'),
       networkFee('20', 200, '0160'),
       withFields(networkFee('10', 55, '0150'), '0', { destinationCurrency: '840' }),
+      withFields(networkFee('20', 700, '0160'), '0', { destinationId: '499999', sourceId: BIN }),
+      withFields(networkFee('10', 800, '0150'), '0', { destinationId: BIN, sourceId: '499999' }),
       networkTotal(items, today, 'MIZAN'),
       { code: '46', group: 'V4', parts: { '0': report, '1': figures } },
+      { code: '46', group: 'V4', parts: { '0': report, '1': { ...figures, amount1Sign: '' } } },
     ]
     const { file, transactions } = await receiveNetworkFile(write([...items, ...others]), context)
     const rows = await itemsOf(world, file.id)
@@ -139,8 +142,11 @@ t.test('incoming clearing', async (suite) => {
       '10 matched fee',
       '20 matched fee',
       '10 exception currency',
+      '20 exception contradiction',
+      '10 matched fee',
       '46 noted total',
       '46 noted total',
+      '46 rejected unreadable',
     ])
     test.same(rows[10]?.flags, ['late', 'dispute-right'])
     test.same(
@@ -150,9 +156,10 @@ t.test('incoming clearing', async (suite) => {
     )
     test.same(await moneyOf(world, 3), { posted: before3.posted - 11_900, held: 0 }, 'a tip is posted beyond the hold')
     const { rows: fees } = await client.query<{ kind: number; amount: string }>(
-      'select kind, amount from transfer where kind in (63, 64) order by kind',
+      'select kind, amount from transfer where kind in (63, 64) order by kind, amount',
     )
     test.same(fees, [
+      { kind: 63, amount: '800' },
       { kind: 63, amount: '1234' },
       { kind: 64, amount: '200' },
     ])
@@ -247,7 +254,7 @@ t.test('incoming clearing', async (suite) => {
       missing: '',
       duplicate: '05 matched exact transaction-id; 05 duplicate duplicate',
       'altered-amount': '05 exception transaction-id over-tolerance',
-      'wrong-sign': '06 matched credit',
+      'wrong-sign': '06 exception card-rrn-terminal contradiction',
       late: '05 matched exact transaction-id',
       forced: '05 forced forced',
       currency: '05 exception currency',
@@ -323,7 +330,7 @@ t.test('incoming clearing', async (suite) => {
       return dispute.id
     }
     const move = async (id: number, what: 'credit' | 'accept' | 'lose') => {
-      const asked = await requestDisputeMove(client, id, what, { actor: 'user:two', nowMs: now })
+      const asked = await requestDisputeMove(client, id, what, { actor: 'user:two', nowMs: now, businessDate: today })
       return asked && (await awaitCommand(client, asked, { timeoutMs: 60_000 })).end?.outcome
     }
     const [lost, won, unposted] = [await raise(1), await raise(2), await raise(4)]
@@ -527,6 +534,8 @@ t.test('incoming clearing', async (suite) => {
     test.same((await client.query(subsidySql)).rows, [{ rows: 0 }])
     test.same(failed(await verifyLedger(world.url)), ['network-items-posted'], 'postings of no item are seen')
   })
+
+  await withdrawalsSent(suite, world)
 })
 
 /** What the network settles of drafts: sales less credits. */

@@ -1,15 +1,17 @@
 import type { Test } from 'tap'
 import type { AuthorizationRequest } from '../../src/authorization/request.ts'
+import { addDays } from '../../src/calendar.ts'
 import { receiveNetworkFile } from '../../src/clearing/incoming/receive.ts'
 import { presentmentOf, type TerminalRecord, withFields } from '../../src/simulator/network-clearing.ts'
-import { raiseDispute, requestDisputeMove } from '../../src/store/clearing/network-disputes.ts'
+import { disputeEvents, readDispute } from '../../src/store/clearing/network-dispute-read.ts'
+import { type DisputeMove, raiseDispute, requestDisputeMove } from '../../src/store/clearing/network-disputes.ts'
 import { awaitPostings } from '../../src/store/clearing/postings.ts'
 import { awaitCommand, requestCommand } from '../../src/store/command-requests.ts'
 import { connect } from '../../src/store/connection.ts'
 import { inTransaction } from '../../src/store/transaction.ts'
 import { verifyWithin } from '../../src/store/verify.ts'
 import { ask, purchaseOf } from '../support/writer.ts'
-import { inWords, itemsOf, money, moneyOf, scheme, type World } from './network-world.ts'
+import { cutovers, failed, inWords, itemsOf, money, moneyOf, scheme, type World } from './network-world.ts'
 
 type Held = TerminalRecord & { readonly request: AuthorizationRequest }
 
@@ -47,9 +49,17 @@ export async function valueCases(suite: Test, world: World): Promise<void> {
     await awaitPostings(client, { reference: `dispute:${id}:raised`, commands: 1 }, { stallMs: 20_000 })
     return id
   }
-  const credit = async (id: number) => {
-    const asked = await requestDisputeMove(client, id, 'credit', { actor: 'user:two', nowMs: clock.now() })
+  const move = async (id: number, what: DisputeMove) => {
+    const by = { actor: 'user:two', nowMs: clock.now(), businessDate: today }
+    const asked = await requestDisputeMove(client, id, what, by)
     return asked && (await awaitCommand(client, asked, { timeoutMs: 60_000 })).end?.outcome
+  }
+  const credit = (id: number) => move(id, 'credit')
+  const onDisputes = async () => {
+    const { rows } = await client.query<{ piasters: string }>(
+      'select coalesce(sum(posted), 0) as piasters from balance where account / 100000000000 = 7008',
+    )
+    return Number(rows[0]?.piasters)
   }
 
   await suite.test('a message that tells of what a file has cleared already is not posted beside it', async (test) => {
@@ -102,6 +112,49 @@ export async function valueCases(suite: Test, world: World): Promise<void> {
        where a.household_id = 2 and a.mti = '0420'`,
     )
     test.equal(movements.length, 0, 'nor is it a reversal of what the acquirer’s messages came to')
+
+    const disputed = await onDisputes()
+    await test.rejects(move(id, 'accept'), { code: 'CONFLICT' }, 'the network has paid twice, and nobody may have it')
+    test.match(await move(id, 'withdraw'), /^done: 100.00 EGP of dispute \d+ go back to the network/)
+    test.equal(await onDisputes(), disputed - 10_000, 'the network has its money again')
+    test.same(await moneyOf(world, 2), before)
+    test.match(await readDispute(client, id), { state: 'withdrawn', credited: false })
+    await test.rejects(move(id, 'withdraw'), { code: 'CONFLICT', message: /is withdrawn/ })
+    const again = withFields(presentmentOf(second.held), '0', { usageCode: '2' })
+    test.same(await received(again), ['05 exception representment-without-dispute'], 'and is given it once')
+    test.equal(await onDisputes(), disputed - 10_000)
+  })
+
+  await suite.test('a dispute is withdrawn with its credit, before it is answered and once', async (test) => {
+    const { held, fileId } = await presented(7)
+    const before = await moneyOf(world, 7)
+    const disputed = await onDisputes()
+    const id = await raise(fileId)
+    test.match(await credit(id), /^done/)
+    const { rows } = await client.query<{ lane: number; network: string }>(
+      `select c.lane, 700400000000000 + 424242 as network from card c where c.household_id = 7`,
+    )
+    const stale = {
+      lane: rows[0]?.lane ?? 0,
+      householdId: 7,
+      kind: 'dispute-credit',
+      requestedBy: 'test',
+      detail: { dispute: id, piasters: 10_000, what: 'withdraw', credited: false, network: Number(rows[0]?.network) },
+    } as const
+    const { end } = await awaitCommand(client, await requestCommand(client, stale), { timeoutMs: 60_000 })
+    test.match(end?.outcome, /^refused: .*look at it again/, 'what was agreed on was another state')
+    test.match(await move(id, 'withdraw'), /^done/)
+    test.same(await moneyOf(world, 7), before, 'the credit is taken back')
+    test.equal(await onDisputes(), disputed)
+    const events = (await disputeEvents(client, id)).map(({ event }) => event)
+    test.same(events, ['raised', 'credited', 'credit-taken-back', 'withdrawn'])
+    const answered = await presented(8)
+    const other = await raise(answered.fileId)
+    test.same(await received({ ...presentmentOf(answered.held), code: '35' }), [
+      '35 disputed representment reference-number',
+    ])
+    await test.rejects(move(other, 'withdraw'), { code: 'CONFLICT', message: /is represented/ })
+    test.same(await received({ ...presentmentOf(held), code: '35' }), ['35 exception representment-without-dispute'])
   })
 
   await suite.test('what a dispute credited is neither reversed nor refunded as well', async (test) => {
@@ -173,5 +226,39 @@ export async function valueCases(suite: Test, world: World): Promise<void> {
     test.same(await received(withFields(again, '0', { usageCode: '3' })), ['05 duplicate duplicate'])
     const { rows: after } = await client.query('select from transfer where kind = 51 and amount = 10000')
     test.equal(after.length, before)
+  })
+}
+
+/** Ends the business date on which the cases of value were posted, the third of the suite; the clock goes on a day. */
+export async function withdrawalsSent(suite: Test, { clock, ...rest }: World): Promise<void> {
+  const world = { ...rest, clock }
+  const { today, url } = world
+  await suite.test('what is withdrawn goes out with the file of its date, by what the ledger has', async (test) => {
+    clock.advance(86_400_000)
+    const sent = await cutovers(world).close(addDays(today, 2))
+    const drafts = sent.filter(({ layout }) => layout === '05.0').map(({ fields }) => fields)
+    const of = (code: string) => drafts.filter(({ transactionCode }) => transactionCode === code)
+    test.equal(of('35').length, 2)
+    test.ok(of('15').length > 2)
+    for (const { accountNumber, destinationAmount, reasonCode } of of('35')) {
+      const same = of('15').filter((one) => one.accountNumber === accountNumber)
+      test.match(same, [{ destinationAmount, reasonCode }], 'it is the chargeback that is taken back')
+    }
+    const owner = await connect({ url, name: 'test' })
+    const before = failed(await verifyWithin(owner))
+    const broken = async () => failed(await verifyWithin(owner)).filter((name) => !before.includes(name))
+    test.notOk(
+      before.some((name) =>
+        ['cleared-once', 'files-equal-ledger', 'chargebacks-sent', 'disputes-accounted'].includes(name),
+      ),
+    )
+    await owner.query('begin; alter table outgoing_dispute_item disable trigger outgoing_dispute_item_life')
+    await owner.query("update outgoing_dispute_item set amount_piasters = 1 where transaction_code = '35'")
+    test.same(await broken(), ['cleared-once', 'files-equal-ledger', 'chargebacks-sent'])
+    await owner.query('rollback; begin; alter table dispute disable trigger dispute_life')
+    await owner.query("update dispute set state = 'accepted' where state = 'withdrawn'")
+    test.same(await broken(), ['chargebacks-sent', 'disputes-accounted'])
+    await owner.query('rollback')
+    await owner.end()
   })
 }

@@ -38,7 +38,7 @@ const policy: IncomingPolicy = {
 
 /** A world with a writer, a folder, and terminals that keep what they were answered. */
 export async function clearingWorld(test: Test) {
-  const world = await writerWorld(test, { households: 30, laneCount: 2 })
+  const world = await writerWorld(test, { households: 30, laneCount: 2, beforeCutover: true })
   const writer = await world.start()
   const client = await connect({ url: world.url, name: 'test', role: 'mizan_app' })
   const folder = mkdtempSync(path.join(os.tmpdir(), 'mizan-network-'))

@@ -115,7 +115,7 @@ async function writeLedger(client: Client): Promise<void> {
 
 async function writeClearing(client: Client): Promise<void> {
   await client.query(`insert into clearing_rail (link) values ('visa')`)
-  await client.query(`select prepare_clearing_items('${DAY}')`)
+  await client.query(`select begin_clearing_items('${DAY}', '{}', '[]'), finish_clearing_items('${DAY}')`)
   await file(client, 1, { type: 'CTF', institution: 'SCHEME', items: 2, gross: 25_000 })
   await file(client, 2, { type: 'SUB', institution: 'TESTBANK-1', items: 2, gross: 35 * 180 })
   await client.query(`update clearing_file set totals = '{"programme": 1, "payablePiasters": "6300"}' where id = 2`)

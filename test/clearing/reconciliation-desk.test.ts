@@ -7,11 +7,14 @@ import { breakNames, breakTypes } from '../../src/clearing/reconciliation/breaks
 import { proposeCorrection, proposeWriteOff, suspenseOf } from '../../src/clearing/reconciliation/correction.ts'
 import { writeOffLimitOf, writeOffLimitsOf } from '../../src/clearing/reconciliation/desk.ts'
 import { reconcileCommand } from '../../src/commands/reconcile.ts'
+import { matchPurgeJob } from '../../src/jobs/match-purge-job.ts'
 import { type AccountNumber, moneyAccount } from '../../src/ledger/accounts.ts'
 import { isPostingAllowed } from '../../src/ledger/posting-rules.ts'
 import { hashSecret } from '../../src/security/keys/custodian-secret.ts'
 import { addUser } from '../../src/store/access-users.ts'
 import { awaitPostings, type Posting, requestPostings } from '../../src/store/clearing/postings.ts'
+import { mergeMatches, prepareMatches } from '../../src/store/clearing/reconciliation-matches.ts'
+import { judgeDates, prepareWork } from '../../src/store/clearing/reconciliation-work.ts'
 import { type Client, connect } from '../../src/store/connection.ts'
 import { verifyLedger } from '../../src/store/verify.ts'
 import { apiWorld, PASSWORD } from '../api/api-world.ts'
@@ -398,3 +401,119 @@ test('ages and postings', async (t) => {
     t.ok(numbers.every((number) => number >= 1 && number <= 99))
   })
 })
+
+test('matches are kept by date, merged in parts, and dropped when nothing of their date is open', async (t) => {
+  const { client, url } = await deskWorld(t)
+  const dates = ['2026-01-05', '2026-01-06', '2026-01-07'] as const
+  const [first] = dates
+  const rows = async () => {
+    const { rows } = await client.query('select * from reconciliation_match order by business_date, authorization_id')
+    return rows
+  }
+  /** A run that finds a match for each of some authorizations of the first date, and one on each of the others. */
+  const merge = async (runId: number, ids: string, partRows = 100_000) => {
+    const scope = { name: 'missing-item', number: 1, level: 'item', judged: 'dates', inLedger: false } as const
+    await prepareWork(client, [scope])
+    await judgeDates(client, 'item', dates)
+    await client.query(
+      `insert into found_match (business_date, rule, authorization_id, file_id, item, instruction_id, statement_id, entry, amount_piasters)
+       select $1::date, 1, n, 5, n, 0, 0, 0, n from (${ids}) n(n)
+       union all select d, 1, 1, 5, 1, 0, 0, 0, 1 from unnest($2::date[]) d where d <> $1`,
+      [first, dates],
+    )
+    await prepareMatches(client)
+    await client.query('begin')
+    const merged = await mergeMatches(client, runId, { partRows })
+    const seen = await count(url)
+    await client.query('commit')
+    return { ...merged, seen }
+  }
+
+  // Enough for more than one page of the sample by which parts are made.
+  const many = 'select generate_series(1, 30000)'
+  t.same(await merge(1, many, 5_000), { total: 30_002, added: 30_002, removed: 0, seen: 0 })
+  const before = await rows()
+  t.equal(before.length, 30_002)
+  t.match(await merge(2, many, 5_000), { added: 0, removed: 0 }, 'again, nothing changes')
+  t.strictSame(await rows(), before)
+  t.match(await merge(3, 'select n from generate_series(2, 30003) n where n <> 15000', 7_000), {
+    added: 3,
+    removed: 2,
+    seen: 30_002,
+  })
+  const changed = await rows()
+  t.same(
+    changed.filter((row) => row.run_id === '3').map((row) => row.authorization_id),
+    ['30001', '30002', '30003'],
+  )
+  const { rows: places } = await client.query<{ name: string }>(
+    `select tableoid::regclass::text as name from reconciliation_match group by 1 order by 1`,
+  )
+  t.same(
+    places.map(({ name }) => name),
+    dates.map((date) => `reconciliation_match_${date.replaceAll('-', '')}`),
+  )
+  await t.rejects(
+    client.query(
+      `insert into reconciliation_match (business_date, rule, amount_piasters, run_id) values ($1, 9, 0, 1)`,
+      [first],
+    ),
+    /reconciliation_match_rule/,
+  )
+
+  await t.test('retention', async (t) => {
+    const done = (date: string, state: string) =>
+      client.query(
+        `insert into reconciliation_run (business_date, started_at, requested_by, state, ended_at, matched)
+         values ($1, now(), 'test', $2, now(), 7)`,
+        [date, state],
+      )
+    await done(dates[0], 'done')
+    await done(dates[1], 'done')
+    await done(dates[2], 'failed')
+    const { rows: opened } = await client.query<{ id: string }>(
+      `insert into reconciliation_exception (break, key, level, business_date, opened_on, value_at_risk_piasters, summary,
+         opened_run, last_run, opened_at)
+       select 'missing-item', 'item:1', 'item', $1, $1, 5, 'left out', id, id, now()
+       from reconciliation_run order by id limit 1 returning id`,
+      [dates[1]],
+    )
+    const purge = matchPurgeJob({ url, clock: { now: () => Date.now() }, keepMatchesDays: 1, lookBackDays: 45 })
+    const left = async () => {
+      const { rows } = await client.query<{ d: string }>('select distinct business_date as d from reconciliation_match')
+      return rows.map(({ d }) => d).sort()
+    }
+    const client2 = await connect({ url, name: 'mizan test', role: 'mizan_app' })
+    await client2.query('begin')
+    await client2.query('select from reconciliation_match limit 1')
+    t.match(
+      await purge.run(new AbortController().signal),
+      /of 0 date\(s\) dropped; 1 left/,
+      'no reader is pushed aside',
+    )
+    await client2.query('rollback')
+    await client2.end()
+    t.match(await purge.run(new AbortController().signal), /of 1 date\(s\) dropped$/)
+    t.same(await left(), [dates[1], dates[2]], 'what is open, or was never compared to its end, stays')
+    await client.query(
+      `update reconciliation_exception set state = 'resolved', closed_at = now(), closed_by = 'test', resolution = 'found' where id = $1`,
+      [opened[0]?.id],
+    )
+    t.match(await purge.run(new AbortController().signal), /of 1 date/)
+    t.same(await left(), [dates[2]])
+    await t.rejects(
+      client.query('select drop_reconciliation_matches($1, $2)', [dates[2], '2026-02-01']),
+      /are not done/,
+    )
+    const { rows: runs } = await client.query("select matched from reconciliation_run where state = 'done'")
+    t.equal(runs.length, 2, 'what the runs came to stays')
+    t.match(await merge(4, 'select 9'), { total: 3 }, 'a date can be compared again')
+  })
+})
+
+async function count(url: string): Promise<number> {
+  const other = await connect({ url, name: 'mizan test', role: 'mizan_app' })
+  const { rows } = await other.query<{ n: number }>('select count(*)::integer as n from reconciliation_match')
+  await other.end()
+  return rows[0]?.n ?? 0
+}

@@ -444,6 +444,16 @@ t.test('a day is settled, its payments answered, and what failed is paid again',
         ['settlement-dues-carried'],
       ],
       [
+        'a payment that was taken up for more than came back',
+        'update settlement_restoration set piasters = piasters + 1 where instruction_id = (select min(instruction_id) from settlement_restoration)',
+        ['settlement-dues-carried'],
+      ],
+      [
+        'a payment that came back and is said to be paid again, in part',
+        'update settlement_instruction set restored_piasters = restored_piasters - 1 where restored_piasters > 0',
+        ['settlement-dues-carried'],
+      ],
+      [
         'a payment that nobody instructed',
         "update settlement_instruction set amount_piasters = amount_piasters + 1 where purpose = 'offset'",
         ['settlement-dues-carried', 'settlement-posted'],

@@ -1,5 +1,15 @@
+import { spawnSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -118,6 +128,52 @@ test('a line that is cut, or a server that hangs, leaves no file; the next attem
   await t.rejects(stopped, { message: 'the switch stops' })
   await place.close()
   t.notOk(existsSync(target))
+})
+
+/** A disk of so many bytes where the server has its files; the reason when there cannot be one here. */
+function smallDisk(t: { teardown(work: () => unknown): unknown }, bytes: number): { at: string } | string {
+  const at = path.join(server().folder, 'full')
+  mkdirSync(at, { recursive: true })
+  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes},mode=777`, 'tmpfs', at], { encoding: 'utf8' })
+  if (mounted.status !== 0) return `no file system can be mounted here: ${mounted.stderr?.trim() ?? ''}`
+  t.teardown(() => spawnSync('umount', ['-l', at]))
+  return { at }
+}
+
+test('a disk that is full there is told, leaves nothing behind, and the file goes once there is room', {
+  skip,
+}, async (t) => {
+  const disk = smallDisk(t, 2_000_000)
+  if (typeof disk === 'string') return t.comment(disk)
+  const world = await deliveryWorld(20_261_119 as CivilDate)
+  const { client, work } = world
+  const destinations = [{ name: 'bank', folder: disk.at, sftp: server().settings, encrypt: false }]
+  const options = { ...world.options, destinations }
+  const pay = await world.written('PAY', 'NBE', randomBytes(1_500_000))
+  await protectFiles(client, options, work)
+  writeFileSync(path.join(disk.at, 'of-others'), Buffer.alloc(1_200_000))
+  const refused = await deliverFiles(client, options, work)
+  t.match(refused, { state: 'waiting', words: /UC\.PAY.* is tried again at .*does not take.*full/s })
+  t.same(readdirSync(disk.at).sort(), [`${pay.name}.p7s`, 'of-others'].sort(), 'no half file takes what room is left')
+  t.ok(world.logged.includes('clearing_delivery_failed'), world.logged.join(', '))
+  rmSync(path.join(disk.at, 'of-others'))
+  world.later(60_000)
+  t.match(await deliverFiles(client, options, work), { state: 'done' })
+  t.same((await digestFile(path.join(disk.at, pay.name))).sha256, pay.sha256)
+})
+
+test('a folder that may not be written to is told', { skip }, async (t) => {
+  const { local, name, digest } = await fileOf(1_000)
+  const closed = path.join(server().folder, 'closed')
+  mkdirSync(closed, { mode: 0o555 })
+  for (const [at, why] of [
+    [closed, /does not take .*\.part: the user may not write there/],
+    [path.join(server().folder, 'none'), /does not take .*\.part: there is no such folder/],
+  ] as const) {
+    const place = sftpPlace(at, server().settings)
+    await t.rejects(place.put(local, name, digest, signal), { code: 'LINK_CLOSED', message: why })
+    await place.close()
+  }
 })
 
 /** A server that lets one user in by a password, and shows one file. */

@@ -1,6 +1,6 @@
 import { type AccountNumber, moneyAccount } from '../../ledger/accounts.ts'
 import type { TransferKind } from '../../ledger/posting-rules.ts'
-import { returnedLines } from '../../store/clearing/settlement-failure.ts'
+import { returnedBetween } from '../../store/clearing/settlement-failure.ts'
 import { breakTypes } from '../reconciliation/breaks.ts'
 
 /** What is known of one of our instructions when the bank books something for it. */
@@ -174,7 +174,7 @@ function returned(bank: number, entry: BookedEntry, instruction: KnownInstructio
   const ours = moneyAccount('settlementAccount', bank)
   const suspense = moneyAccount('suspense', breakTypes['position-over'].number)
   const from = before.returnedPiasters
-  const postings = returnPostings(bank, sharesBetween(instruction.restores, from, from + back))
+  const postings = returnPostings(bank, returnedBetween(instruction.restores, from, from + back))
   if (beyond > 0n) postings.push({ kind: 'toSuspense', debit: ours, credit: suspense, piasters: beyond })
   return {
     state: 'matched',
@@ -190,14 +190,6 @@ function returned(bank: number, entry: BookedEntry, instruction: KnownInstructio
 
 function least(...values: readonly bigint[]): bigint {
   return values.reduce((low, value) => (value < low ? value : low))
-}
-
-/** What each account gets when of an instruction more has come back than before. */
-function sharesBetween(restores: readonly AccountShare[], from: bigint, to: bigint): AccountShare[] {
-  const before = new Map(returnedLines(restores, from).map(({ account, piasters }) => [account, piasters]))
-  return returnedLines(restores, to)
-    .map(({ account, piasters }) => ({ account, piasters: piasters - (before.get(account) ?? 0n) }))
-    .filter(({ piasters }) => piasters !== 0n)
 }
 
 /**

@@ -8,6 +8,7 @@ import {
   dropSuperseded,
   noteAttempt,
 } from '../../store/clearing/deliver.ts'
+import { revokedAmong } from '../../store/clearing/deliver-keys.ts'
 import { type FileProtection, readProtection } from '../../store/clearing/deliver-protection.ts'
 import { giveDeliveryLock, takeDeliveryLock } from '../../store/clearing/deliver-standing.ts'
 import { type ClearingFile, moveFile } from '../../store/clearing/files.ts'
@@ -230,6 +231,7 @@ async function putAll({ client, options, work, places, away }: Round, file: Clea
   if (isEncrypted(file, destination) && protection.encrypted === undefined) {
     throw new DeliveryRefusal(`${file.name} was signed in the clear, and ${destination.name} gets its files encrypted`)
   }
+  await requireKeysInUse(client, file, protection)
   const key = placeOf(destination)
   let place = places.get(key)
   if (place === undefined) {
@@ -248,6 +250,20 @@ async function putAll({ client, options, work, places, away }: Round, file: Clea
     }
   }
   return outcome
+}
+
+/** A key may have been given up since: what is under it vouches for nothing, or is readable by whoever has the key. */
+async function requireKeysInUse(client: Client, { name }: ClearingFile, protection: FileProtection): Promise<void> {
+  const { signedBy, encrypted } = protection
+  const revoked = await revokedAmong(client, [signedBy, ...(encrypted?.keys ?? [])])
+  if (revoked.includes(signedBy)) {
+    const way = `mizan clearing sign-again ${name} --reason TEXT signs the same bytes with the key in use`
+    throw new DeliveryRefusal(`${name} was signed with key ${signedBy}, which was revoked since: ${way}`)
+  }
+  if (revoked.length > 0) {
+    const way = `mizan clearing correct ${name} --reason TEXT writes and encrypts it anew`
+    throw new DeliveryRefusal(`${name} is encrypted for key ${revoked[0]}, which was revoked since: ${way}`)
+  }
 }
 
 /** What is not here will not be here at the next attempt. */

@@ -153,7 +153,12 @@ class Connection {
     if (await this.#isThere(target, digest, signal)) return 'was-there'
     try {
       await this.run(
-        (client, tick) => client.fastPut(file, part, { concurrency: CONCURRENCY, chunkSize: CHUNK_BYTES, step: tick }),
+        (client, tick) =>
+          client
+            .fastPut(file, part, { concurrency: CONCURRENCY, chunkSize: CHUNK_BYTES, step: tick })
+            .catch((error: unknown) => {
+              throw notTaken(part, error)
+            }),
         signal,
       )
       await this.#sync(part)
@@ -258,6 +263,19 @@ async function farewell(client: SftpClient): Promise<void> {
 function secretOf({ keyFile, passwordFile }: SftpSettings): { privateKey: string } | { password: string } {
   if (keyFile !== undefined) return { privateKey: `${readSecretFile(keyFile, 'the key of an SFTP user')}\n` }
   return { password: readSecretFile(passwordFile ?? '', 'the password of an SFTP user') }
+}
+
+/** What a server says to a write that it refuses is a number (draft-ietf-secsh-filexfer-02, 7), and of a full disk only that it failed. */
+const refusedWrites: Readonly<Record<string, string>> = {
+  2: 'there is no such folder',
+  3: 'the user may not write there',
+  4: 'its disk may be full, or a quota reached',
+}
+
+function notTaken(part: string, cause: unknown): unknown {
+  const code = (cause as { readonly code?: unknown } | null)?.code
+  const words = typeof code === 'number' ? refusedWrites[code] : undefined
+  return words === undefined ? cause : new Error(`the server does not take ${part}: ${words}`, { cause })
 }
 
 function unreachable(where: string, cause: unknown): MizanError {

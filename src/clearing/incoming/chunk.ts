@@ -12,7 +12,7 @@ import {
 import type { NewNetworkItem } from '../../store/clearing/network-items.ts'
 import { draftItem, plainItem } from './item-rows.ts'
 import { type IncomingPolicy, judge, type Verdict } from './judge.ts'
-import type { Candidate, ClearedPart, Earlier, Presentment } from './presentment.ts'
+import { type Candidate, type ClearedPart, creditTypes, type Earlier, type Presentment } from './presentment.ts'
 import type { Incoming } from './transaction.ts'
 
 /** What judging a chunk needs beside the chunk. */
@@ -21,6 +21,8 @@ export interface ChunkContext {
   readonly fileId: number
   readonly today: CivilDate
   readonly policy: IncomingPolicy
+  /** Identifier of this centre in the network's files. */
+  readonly processingBin: string
   /** Keyed hash of a card's number. */
   panIndexOf(pan: string): string
 }
@@ -128,7 +130,8 @@ class Candidates {
 
   /** Notes what this chunk clears of an authorization; a credit, or what names a row that is none of them, clears nothing. */
   clear(id: number, { arn, clearing, amountPiasters, transactionCode }: Presentment): void {
-    if ((transactionCode === '06') !== (this.#rows.get(id)?.transactionType === '20')) return
+    const isCredit = creditTypes.includes(this.#rows.get(id)?.transactionType ?? '')
+    if ((transactionCode === '06') !== isCredit) return
     this.#cleared.get(id)?.push({ arn, ...clearing, piasters: amountPiasters, isUnderWay: true })
   }
 }

@@ -11,16 +11,25 @@ export interface RowContext {
   readonly fileId: number
   /** Business date of what posts nothing. */
   readonly today: CivilDate
+  /** Identifier of this centre in the network's files. */
+  readonly processingBin: string
 }
 
 type Draft = Incoming & { readonly kind: 'draft' }
 
 /** The row of what is no draft: what is kept of it, and nothing is posted but a fee. */
-export function plainItem(incoming: Exclude<Incoming, Draft>, { fileId, today }: RowContext): NewNetworkItem {
+export function plainItem(
+  incoming: Exclude<Incoming, Draft>,
+  { fileId, today, processingBin }: RowContext,
+): NewNetworkItem {
   const base = baseItem(incoming, undefined, fileId)
   const { kind, number } = incoming
   if (kind === 'fee' && incoming.item.currency !== EGP) {
     return { ...base, ...exceptionOf('currency', notInPounds(incoming.item.currency)), businessDate: today }
+  }
+  if (kind === 'fee' && isOfOthers(incoming, processingBin)) {
+    const words = `transaction code ${incoming.item.transactionCode} goes from ${incoming.source} to ${incoming.destination}, this centre is ${processingBin}`
+    return { ...base, ...exceptionOf('contradiction', words), businessDate: today }
   }
   if (kind === 'fee') {
     return { ...base, outcome: 'fee', state: 'posting', postingReference: `network-fee:${fileId}:${number}` }
@@ -41,6 +50,12 @@ export function plainItem(incoming: Exclude<Incoming, Draft>, { fileId, today }:
     ...(kind === 'unreadable' ? { state: 'rejected' } : {}),
     businessDate: today,
   }
+}
+
+/** A fee or funds that is addressed to another centre, or that we would have sent ourselves: whose money it is, is not known. */
+function isOfOthers({ source, destination }: Incoming & { readonly kind: 'fee' }, processingBin: string): boolean {
+  const isTold = (centre: string) => /[1-9]/.test(centre)
+  return (isTold(destination) && destination !== processingBin) || (isTold(source) && source === processingBin)
 }
 
 const DETAIL_MAX = 300

@@ -1,10 +1,13 @@
-import { type CivilDate, daysBetween } from '../../calendar.ts'
+import { type CivilDate, daysBetween, formatDate } from '../../calendar.ts'
 import { EGP } from '../../money.ts'
+import { partsOfArn } from '../records/arn.ts'
+import { type Contradiction, contradictedCredit, contradictedDebit } from './direction.ts'
 import { isCleared, type Match, matchPresentment } from './match.ts'
 import {
   type Candidate,
   chargebackCodes,
   chargebackReversalCodes,
+  creditTypes,
   type Earlier,
   firstCodes,
   type Posting,
@@ -44,9 +47,11 @@ export const exceptionReasons = [
   'authorization-reversed',
   'over-tolerance',
   'amount-differs',
+  'contradiction',
   'unmatched-reversal',
   'reversal-amount',
   'representment-without-dispute',
+  'representment-reversed',
   'chargeback-received',
   'unknown-code',
   'refused',
@@ -105,10 +110,17 @@ export function judge(item: Presentment, known: Known, policy: IncomingPolicy): 
   if (isOneOf(reversalCodes, code)) return judgeReversal(item, known)
   if (isOneOf(chargebackReversalCodes, code)) return judgeRepresentment(item, known)
   if (isOneOf(chargebackCodes, code)) {
-    return exception('chargeback-received', 'a chargeback of what was never sent from here as an acquirer')
+    return exception('chargeback-received', chargebackInWords(item, known))
   }
   if (item.usage !== '1') return judgeRepresentment(item, known)
   return code === '06' ? judgeCredit(item, known, policy) : judgeDebit(item, known, policy)
+}
+
+/** What is charged back, as far as its reference says: one of ours leads to the item. */
+function chargebackInWords({ arn }: Presentment, { today }: Known): string {
+  const ours = partsOfArn(arn, today)
+  if (ours === undefined) return `a chargeback of ${arn}, which is no reference of ours`
+  return `a chargeback of item ${ours.number} of our file of ${formatDate(ours.date)}, by its reference ${arn}`
 }
 
 function faultOf(item: Presentment, known: Known): Verdict | undefined {
@@ -137,9 +149,12 @@ function judgeDebit(item: Presentment, known: Known, policy: IncomingPolicy): Ve
   const flags = lateFlags(item, known, policy)
   const match = matchPresentment(
     item,
-    known.candidates.filter(({ transactionType }) => transactionType !== '20'),
+    known.candidates.filter(({ transactionType }) => !creditTypes.includes(transactionType)),
   )
-  if (match === undefined) return judgeForced(item, flags, policy)
+  if (match === undefined) {
+    const against = contradictedDebit(item, known.candidates)
+    return against === undefined ? judgeForced(item, flags, policy) : contradicted(against, flags)
+  }
   const { candidate } = match
   if (isCleared(item, candidate)) return duplicate(`authorization ${candidate.id} was cleared before`, match)
   const { hold, postedPiasters } = candidate
@@ -201,12 +216,14 @@ function judgeCredit(item: Presentment, known: Known, policy: IncomingPolicy): V
   const named = known.candidates.filter((one) => isOneTransaction(item, one))
   const told = named.find(
     ({ transactionType, cleared, postedPiasters }) =>
-      transactionType === '20' && cleared.length === 0 && postedPiasters === item.amountPiasters,
+      creditTypes.includes(transactionType) && cleared.length === 0 && postedPiasters === item.amountPiasters,
   )
   if (told !== undefined) {
     return { action: 'settled', match: { candidate: told, rule: 'transaction-id', confidence: 100 }, flags }
   }
-  const purchase = named.find(({ transactionType }) => transactionType !== '20')
+  const against = contradictedCredit(item, known.candidates)
+  if (against !== undefined) return contradicted(against, flags)
+  const purchase = named.find(({ transactionType }) => !creditTypes.includes(transactionType))
   if (purchase === undefined) return { action: 'post', outcome: 'credit', match: undefined, flags }
   const match = { candidate: purchase, rule: 'transaction-id', confidence: 100 } as const
   const postings =
@@ -228,6 +245,10 @@ function judgeReversal(item: Presentment, { earlier }: Known): Verdict {
   const first = `0${item.transactionCode[1]}`
   const of = earlier.find((one) => one.transactionCode === first && one.usage === item.usage)
   if (of === undefined) return exception('unmatched-reversal', `no presentment has reference ${item.arn}`)
+  // Its money is the dispute's, not the household's: whether it goes on, people decide.
+  if (item.usage !== '1') {
+    return exception('representment-reversed', `the representment of reference ${item.arn} is taken back`)
+  }
   if (of.amountPiasters !== item.amountPiasters) {
     return exception(
       'reversal-amount',
@@ -237,12 +258,20 @@ function judgeReversal(item: Presentment, { earlier }: Known): Verdict {
   return { action: 'reverse', of }
 }
 
+/** Usage codes of a representment; a reversal of our chargeback (35 to 37) may have that of the first presentment. */
+const representmentUsages: readonly string[] = ['1', '2']
+
 /** A dispute is answered once, by its own amount: another one is for people. */
-function judgeRepresentment({ amountPiasters, arn }: Presentment, { earlier }: Known): Verdict {
+function judgeRepresentment(item: Presentment, { earlier }: Known): Verdict {
+  const { amountPiasters, arn } = item
   const of = earlier.find(({ dispute }) => dispute !== undefined)
   if (of?.dispute === undefined) return exception('representment-without-dispute', 'no open dispute has this reference')
   const { id, state, amountPiasters: disputed } = of.dispute
   if (state === 'represented') return duplicate(`dispute ${id} of reference ${arn} was answered before`)
+  if (item.transactionCode[1] !== of.transactionCode[1] || !representmentUsages.includes(item.usage)) {
+    const words = `transaction code ${item.transactionCode} with usage ${item.usage} is no answer to dispute ${id} of a ${of.transactionCode}`
+    return exception('contradiction', words)
+  }
   if (disputed !== amountPiasters) {
     const words = `dispute ${id} is of ${disputed} piasters, ${amountPiasters} were presented again`
     return exception('amount-differs', words)
@@ -256,6 +285,10 @@ function lateFlags(
   { lateAfterDays }: IncomingPolicy,
 ): readonly Flag[] {
   return purchaseDate !== undefined && daysBetween(purchaseDate, today) > lateAfterDays ? ['late', 'dispute-right'] : []
+}
+
+function contradicted({ words, match }: Contradiction, flags: readonly Flag[]): Verdict {
+  return exception('contradiction', words, match, [...flags, 'dispute-right'])
 }
 
 function duplicate(words: string, match?: Match): Verdict {

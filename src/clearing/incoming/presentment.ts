@@ -8,6 +8,9 @@ export const reversalCodes = ['25', '26', '27'] as const
 export const chargebackCodes = ['15', '16', '17'] as const
 export const chargebackReversalCodes = ['35', '36', '37'] as const
 
+/** Types of DE3 that pay a household: a refund, and a deposit. They are presented as a credit (06). */
+export const creditTypes: readonly string[] = ['20', '21']
+
 /** What a clearing file says of a transaction on a card, as matching needs it; the card's number is not among it. */
 export interface Presentment extends PresentedFields {
   /** Which of how many clearings of one authorization it is. */

@@ -21,7 +21,7 @@ export interface IncomingTransaction {
 /** An incoming transaction by what it is. */
 export type Incoming =
   | ({ readonly kind: 'draft' } & IncomingTransaction)
-  | ({ readonly kind: 'fee'; readonly source: string } & IncomingTransaction)
+  | ({ readonly kind: 'fee'; readonly source: string; readonly destination: string } & IncomingTransaction)
   | ({ readonly kind: 'total'; readonly total: NetworkTotal } & IncomingTransaction)
   | ({ readonly kind: 'acknowledgement'; readonly acknowledgement: Acknowledgement } & IncomingTransaction)
   | ({ readonly kind: 'return'; readonly returned: ReturnedItem } & IncomingTransaction)
@@ -162,7 +162,8 @@ function feeOf(transaction: ClearingTransaction, bare: IncomingTransaction, file
     purchaseDate: head.date('eventDate', fileDate),
     transactionId: emptyOf(head.digits('transactionIdentifier')),
   }
-  return { kind: 'fee', ...bare, reasonCode: head.text('reasonCode'), item, source: head.digits('sourceId') }
+  const [source, destination] = [head.digits('sourceId'), head.digits('destinationId')]
+  return { kind: 'fee', ...bare, reasonCode: head.text('reasonCode'), item, source, destination }
 }
 
 const modes: Readonly<Record<string, string>> = { 1: 'acquirer', 2: 'issuer', 3: 'other', 9: 'total' }
@@ -173,7 +174,7 @@ function totalOf(transaction: ClearingTransaction, bare: IncomingTransaction, fi
   const layout = head.layout?.name ?? ''
   if (layout === '46.V2.0') {
     const [credit, debit] = [head.amount('creditAmount'), head.amount('debitAmount')]
-    const net = signed(head.amount('netAmount'), head.text('netSign'))
+    const net = signed(head, 'netAmount', 'netSign')
     if (net !== credit - debit) throw head.fault('netAmount', 'is not the credits less the debits')
     const total: NetworkTotal = {
       report: 'V2',
@@ -199,7 +200,7 @@ function totalOf(transaction: ClearingTransaction, bare: IncomingTransaction, fi
  * of; all that say something are kept.
  */
 function detailTotal(head: ClearingRecord, amounts: ClearingRecord, fileDate: CivilDate): NetworkTotal {
-  const net = signed(amounts.amount('amount1'), amounts.text('amount1Sign'))
+  const net = signed(amounts, 'amount1', 'amount1Sign')
   return {
     report: 'V4',
     settlementDate: head.date('settlementDate', fileDate),
@@ -243,15 +244,21 @@ function figuresOf(amounts: ClearingRecord): Record<string, string> {
   const counts = ['count1', 'count2'].map((name) => [name, amounts.amount(name)] as const)
   const sums = [1, 2, 3, 4, 5, 6].map((number) => {
     const name = `amount${number}`
-    return [name, signed(amounts.amount(name), amounts.text(`${name}Sign`))] as const
+    return [name, signed(amounts, name, `${name}Sign`)] as const
   })
   return Object.fromEntries(
     [...counts, ...sums].filter(([, value]) => value !== 0n).map(([name, value]) => [name, String(value)]),
   )
 }
 
-function signed(amount: bigint, sign: string): bigint {
-  return sign === 'DB' ? -amount : amount
+/** @throws MizanError BAD_INPUT when it is not said whose an amount is: read as a credit, a debit would be ours */
+function signed(record: ClearingRecord, amountField: string, signField: string): bigint {
+  const amount = record.amount(amountField)
+  const sign = record.text(signField)
+  if (sign === 'CR') return amount
+  if (sign === 'DB') return -amount
+  if (amount === 0n && sign === '') return 0n
+  throw record.fault(signField, 'is neither CR nor DB')
 }
 
 function acknowledgementOf(transaction: ClearingTransaction, bare: IncomingTransaction, fileDate: CivilDate): Incoming {

@@ -1,14 +1,20 @@
 import { formatDate } from '../../calendar.ts'
 import { selectionObstacle } from '../../store/clearing/file-totals.ts'
 import { findSelection, type SelectionSummary, selectItems } from '../../store/clearing/selection.ts'
+import type { PartOptions } from '../../store/clearing/selection-parts.ts'
 import { connect } from '../../store/connection.ts'
 import type { DayStep, DayStepContext, DayStepOutcome } from '../day/step.ts'
 import type { FileStepOptions } from './file-steps.ts'
 
+/** What the step is given; how many authorizations are taken at once is for tests to say. */
+export type SelectStepOptions = Pick<FileStepOptions, 'processingBin' | 'railLinks'> &
+  Pick<PartOptions, 'authorizationsInPart' | 'partsWhileIdle'>
+
 /**
- * The step that takes the items of a closed business date into files: one transaction of the database. What it finds done it leaves.
+ * The step that takes the items of a closed business date into files, in parts of some thousand authorizations. What it finds done it
+ * leaves.
  */
-export function selectStep(options: Pick<FileStepOptions, 'processingBin' | 'railLinks'>): DayStep {
+export function selectStep(options: SelectStepOptions): DayStep {
   return {
     name: 'select',
     description: 'the items of the day are taken into files',
@@ -17,8 +23,8 @@ export function selectStep(options: Pick<FileStepOptions, 'processingBin' | 'rai
 }
 
 async function select(
-  { url, businessDate, progress }: DayStepContext,
-  { processingBin, railLinks }: Pick<FileStepOptions, 'processingBin' | 'railLinks'>,
+  { url, businessDate, signal, progress }: DayStepContext,
+  { processingBin, railLinks, ...parts }: SelectStepOptions,
 ): Promise<DayStepOutcome> {
   const client = await connect({ url, name: 'mizan clearing select', role: 'mizan_app' })
   try {
@@ -27,7 +33,7 @@ async function select(
     const isTaken = (await findSelection(client, businessDate)) !== undefined
     const obstacle = isTaken ? undefined : await selectionObstacle(client, businessDate)
     if (obstacle !== undefined) return { state: 'blocked', words: obstacle }
-    const summary = await selectItems(client, plan)
+    const summary = await selectItems(client, plan, { ...parts, signal, progress })
     return {
       state: 'done',
       words: selectionInWords(summary),

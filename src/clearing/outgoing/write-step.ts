@@ -7,7 +7,7 @@ import { type ClearingFile, type FileContent, listAllFiles, recordWritten } from
 import { readClearingOutlets, readStatementLines, readSubsidyItems } from '../../store/clearing/items.ts'
 import { readNetworkItems } from '../../store/clearing/outgoing-items.ts'
 import { inSnapshot } from '../../store/clearing/row-stream.ts'
-import { NO_BANK } from '../../store/clearing/selection.ts'
+import { NO_BANK } from '../../store/clearing/selection-subsidy.ts'
 import { type Client, connect } from '../../store/connection.ts'
 import { readCatalogue } from '../../store/programme-reader.ts'
 import { type FileSink, writeAtomically } from '../atomic-file.ts'

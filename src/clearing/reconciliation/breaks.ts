@@ -55,7 +55,8 @@ export const breakTypes = {
   }),
   'chargeback-open': type(13, 'item', 10, 45, 'calendar', {
     meaning: 'A dispute is open: its money stands on the disputes account.',
-    action: 'Bring the dispute to its end within the scheme’s time.',
+    action:
+      'Bring the dispute to its end within the scheme’s time; one that nobody answers, and that gave nothing to the household, is withdrawn.',
   }),
   'duplicate-file': type(20, 'file', 0, 1, 'banking', {
     meaning: 'A file came a second time, and was refused.',

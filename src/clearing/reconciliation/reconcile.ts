@@ -8,6 +8,7 @@ import {
   findRefusedFiles,
 } from '../../store/clearing/reconciliation-files.ts'
 import { compareSchemeItems, compareSubsidyItems } from '../../store/clearing/reconciliation-items.ts'
+import { mergeMatches, prepareMatches } from '../../store/clearing/reconciliation-matches.ts'
 import { mergeBreaks } from '../../store/clearing/reconciliation-merge.ts'
 import { compareNetworkItems, findOpenDisputes, findUncleared } from '../../store/clearing/reconciliation-network.ts'
 import {
@@ -33,7 +34,6 @@ import {
   datesWithOpenExceptions,
   judgeDates,
   type LevelCounts,
-  mergeMatches,
   prepareWork,
   withoutLoops,
 } from '../../store/clearing/reconciliation-work.ts'
@@ -141,9 +141,10 @@ async function compareAndMerge(client: Client, runId: number, options: Reconcile
   await client.query('commit')
   options.signal?.throwIfAborted()
   const rules = await countMatches(client)
+  await prepareMatches(client)
   await client.query('begin')
   const merge = { runId, asOf, now: new Date(options.nowMs()) }
-  const matches = await mergeMatches(client, runId)
+  const matches = await mergeMatches(client, runId, { signal: options.signal })
   const first = await mergeBreaks(client, { ...merge, levels: firstLevels })
   await client.query('commit')
   await clearFound(client)

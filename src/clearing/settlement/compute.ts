@@ -101,7 +101,12 @@ async function compute(
   const plan = planSettlement({ ...master, ...span, openings, added, released, outlets, failed })
   await store(client, { key, valueDate, plan, outlets, master })
   await noteTotals(client, key, totalsOf(plan, payables))
-  const nets = failed.filter(({ purpose }) => purpose === 'net').map(({ endToEndId }) => endToEndId)
+  const nets = failed
+    .filter(({ purpose }) => purpose === 'net')
+    .map(({ endToEndId, lines }) => {
+      const net = lines.reduce((sum, { piasters }) => sum + piasters, 0n)
+      return { endToEndId, piasters: net > 0n ? net : -net }
+    })
   if (nets.length > 0) await takeUpFailedNets(client, key, nets)
 }
 

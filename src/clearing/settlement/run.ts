@@ -1,6 +1,7 @@
 import { type CivilDate, formatDate } from '../../calendar.ts'
 import { MizanError } from '../../errors.ts'
-import { laneOpenDates } from '../../store/clearing/business-day.ts'
+import type { Queryable } from '../../store/access-pool.ts'
+import { laneOpenDates, readSteps } from '../../store/clearing/business-day.ts'
 import type { ClearingFile } from '../../store/clearing/files.ts'
 import { awaitPostings, requestPostings } from '../../store/clearing/postings.ts'
 import { readRunPostings } from '../../store/clearing/settlement-postings.ts'
@@ -73,8 +74,16 @@ export async function settleRun(client: Client, options: RunOptions): Promise<Ru
   return { run, postings: postings.length, files }
 }
 
-/** Whatever is posted from now on is of a later date. */
-async function requireClosed(client: Client, businessDate: CivilDate): Promise<void> {
+/** @throws MizanError CONFLICT while the trial balance of the date is not drawn up: no money moves on it before */
+export async function requireBalanced(client: Queryable, date: CivilDate): Promise<void> {
+  const balance = (await readSteps(client, date)).find(({ step }) => step === 'trial-balance')
+  if (balance === undefined || balance.state === 'done') return
+  const why = balance.words === undefined ? '' : `: ${balance.words}`
+  throw new MizanError('CONFLICT', `the trial balance of ${formatDate(date)} is ${balance.state}${why}`)
+}
+
+/** Whatever is posted from now on is of a later date. @throws MizanError CONFLICT while a lane is at the date */
+export async function requireClosed(client: Queryable, businessDate: CivilDate): Promise<void> {
   const open = [...(await laneOpenDates(client)).values()].some((date) => date <= businessDate)
   if (!open) return
   throw new MizanError('CONFLICT', `${formatDate(businessDate)} is not closed in every lane: mizan cutover ends a day`)

@@ -214,6 +214,11 @@ export async function noteBookedInstructions(client: Queryable, statement: numbe
          reason_code = case when j.state = 'returned' then coalesce(j.reason, i.reason_code) else i.reason_code end
        from judged j where j.id = i.id and i.state <> j.state and not (i.state = 'returned' and j.state = 'settled')
        returning i.id, i.state, i.reason_code, i.outlet_id, i.end_to_end_id, i.bank_code, i.party_account),
+     -- Of a payment that a run has taken up already more came back: that waits for a run in its turn.
+     more as (
+       update settlement_instruction i set restored_date = null, restored_cycle = null
+       from judged j where j.id = i.id and j.returned_here > 0 and i.state = 'returned' and j.state = 'returned'
+         and i.restored_date is not null),
      suspended as (
        insert into payout_suspension (outlet_id, cause, end_to_end_id, bank_code, account, reason, actor)
        select distinct on (c.outlet_id) c.outlet_id, 'returned', c.end_to_end_id, c.bank_code, c.party_account,

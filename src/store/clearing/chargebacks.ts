@@ -4,12 +4,12 @@ import type { ItemTotals } from './file-totals.ts'
 import type { ClearingFile } from './files.ts'
 import { streamRows } from './row-stream.ts'
 
-/** A chargeback in the card scheme's file: a dispute, and what the presentment that it is of said. */
+/** A chargeback in the card scheme's file, or what takes one back: a dispute, and what the presentment that it is of said. */
 export interface Chargeback {
   /** In its file, behind the items of authorizations. */
   readonly number: number
   readonly disputeId: number
-  readonly transactionCode: '15' | '16' | '17'
+  readonly transactionCode: '15' | '16' | '17' | '35' | '36' | '37'
   /** The card number as it rests. */
   readonly card: { readonly encrypted: { readonly keyVersion: number; readonly bytes: Buffer }; readonly index: Buffer }
   /** Of the presentment, 23 digits. */
@@ -28,10 +28,13 @@ export interface Chargeback {
   readonly outlet: { readonly name: string; readonly governorate: string } | undefined
 }
 
+/** Of what takes a chargeback back. */
+const withdrawalCodes = "'35', '36', '37'"
+
 /**
  * Takes the chargebacks that wait into the file of a closed date, behind its other items: of disputes whose money was posted
  * those that were posted on the date, so that the file comes to what the ledger has; of others those raised until then.
- * Their disputes are sent. Part of the transaction that selects the date's items, which comes once.
+ * Withdrawals go the same way, by their own posting. Their disputes are sent. Part of the transaction that selects the date's items, which comes once.
  * @returns how many, and what they come to
  */
 export async function selectChargebacks(
@@ -44,18 +47,21 @@ export async function selectChargebacks(
        select o.id, o.dispute_id, row_number() over (order by o.id) as ordinal
        from outgoing_dispute_item o join dispute d on d.id = o.dispute_id
        where o.state = 'waiting' and case when d.posted
-         then exists (
+         then case when o.transaction_code in (${withdrawalCodes}) then exists (
+           select from dispute_event e join transfer t on t.group_id = any (e.posted_ids) and t.lane = d.lane and t.kind = 51
+           where e.dispute_id = d.id and e.event = 'withdrawn' and t.business_date = $1::date)
+         else exists (
            select from command_inbox i join command_journal j on j.lane = i.lane and j.id = i.done_id
-           where i.idempotency_key = format('dispute:%s:raised#1', d.id) and i.outcome like 'done:%' and j.business_date = $1::date)
+           where i.idempotency_key = format('dispute:%s:raised#1', d.id) and i.outcome like 'done:%' and j.business_date = $1::date) end
          else o.business_date <= $1::date end),
      taken as (
        update outgoing_dispute_item o set state = 'written', file_id = $2, file_date = $1::date,
          item_number = due.ordinal + (select coalesce(max(i.number), 0) from clearing_item i where i.business_date = $1::date and i.file_id = $2)
-       from due where due.id = o.id returning o.dispute_id, o.item_number, o.amount_piasters),
+       from due where due.id = o.id returning o.dispute_id, o.item_number, o.amount_piasters, o.transaction_code),
      sent as (update dispute d set state = 'sent' from taken t where d.id = t.dispute_id and d.state = 'raised'),
      noted as (
        insert into dispute_event (dispute_id, event, actor, detail)
-       select dispute_id, 'sent', $4, format('item %s of %s', item_number, $3::text) from taken order by item_number)
+       select dispute_id, case when transaction_code in (${withdrawalCodes}) then 'withdrawal-sent' else 'sent' end, $4, format('item %s of %s', item_number, $3::text) from taken order by item_number)
      select count(*) as items, coalesce(sum(amount_piasters), 0) as gross from taken`,
     [date, fileId, fileName, actor],
   )
@@ -144,7 +150,7 @@ export async function chargebackTotals(
 ): Promise<Map<number, Pick<ItemTotals, 'items' | 'grossPiasters' | 'netPiasters' | 'lastNumber'>>> {
   const { rows } = await client.query<Record<string, string>>(
     `select file_id, count(*) as items, sum(amount_piasters) as gross, max(item_number) as last_number,
-            sum(case transaction_code when '16' then amount_piasters else -amount_piasters end) as net
+            sum(case when transaction_code in ('16', '35', '37') then amount_piasters else -amount_piasters end) as net
      from outgoing_dispute_item where file_date = $1 group by file_id`,
     [formatDate(businessDate)],
   )
@@ -162,13 +168,18 @@ export async function chargebackTotals(
 }
 
 /**
- * What chargebacks take from the card scheme on a date: those that the ledger posted (kind 50), and those in its file of
- * items that were never posted, of which the ledger knows nothing.
+ * What chargebacks take from the card scheme on a date: those that the ledger posted (kind 50) less those withdrawn (kind 51 of
+ * a withdrawal; an answer of the acquirer's is in no file of ours), and those in its file of items that were never posted, of
+ * which the ledger knows nothing.
  */
 export async function chargedBack(client: Client, businessDate: CivilDate): Promise<bigint> {
   const { rows } = await client.query<{ piasters: string }>(
     `select coalesce((select sum(amount) from transfer where business_date = $1 and kind = 50), 0)
-       + coalesce((select sum(d.amount_piasters) from outgoing_dispute_item o join dispute d on d.id = o.dispute_id
+       - coalesce((select sum(t.amount) from transfer t
+                   where t.business_date = $1 and t.kind = 51 and exists (
+                     select from dispute_event e where e.event = 'withdrawn' and t.group_id = any (e.posted_ids))), 0)
+       + coalesce((select sum(case when o.transaction_code in (${withdrawalCodes}) then -d.amount_piasters else d.amount_piasters end)
+                   from outgoing_dispute_item o join dispute d on d.id = o.dispute_id
                    where o.file_date = $1 and not d.posted), 0) as piasters`,
     [formatDate(businessDate)],
   )

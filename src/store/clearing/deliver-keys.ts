@@ -105,6 +105,23 @@ export async function addClearingKey(client: Queryable, key: NewClearingKey): Pr
   }
 }
 
+/** How a key stands. @throws MizanError NOT_FOUND */
+export async function clearingKeyStatus(client: Queryable, id: number): Promise<ClearingKeyStatus> {
+  const { rows } = await client.query<Pick<Row, 'status'>>('select status from clearing_key where id = $1', [id])
+  const [row] = rows
+  if (row === undefined) throw new MizanError('NOT_FOUND', `there is no key ${id}`)
+  return row.status
+}
+
+/** Of these keys the ones that were given up. */
+export async function revokedAmong(client: Queryable, ids: readonly number[]): Promise<number[]> {
+  const { rows } = await client.query<Pick<Row, 'id'>>(
+    "select id from clearing_key where id = any ($1) and status = 'revoked' order by id",
+    [ids],
+  )
+  return rows.map(({ id }) => Number(id))
+}
+
 /**
  * Ends a key.
  * @throws MizanError NOT_FOUND; CONFLICT when its life does not go that way

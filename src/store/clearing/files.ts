@@ -72,6 +72,8 @@ export interface ClearingFile extends FileKey {
 
 /** A file that begins its life. */
 export interface NewFile extends FileKey {
+  /** Of a file that was given its id before it came into the register. */
+  readonly id?: number
   /** @default {@link fileName} */
   readonly name?: string
   /** @default {@link outgoingPath} */
@@ -128,8 +130,9 @@ export async function registerFile(client: Queryable, file: NewFile, actor: stri
   const { content } = file
   const inserted = await client.query<Row>(
     `insert into clearing_file (direction, type, institution, business_date, cycle, sequence, name, path, state, bytes,
-       sha256, records, items, gross_piasters, totals, previous_sha256, corrects_id)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+       sha256, records, items, gross_piasters, totals, previous_sha256, corrects_id${file.id === undefined ? '' : ', id'})
+     ${file.id === undefined ? '' : 'overriding system value'}
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17${file.id === undefined ? '' : ', $18'})
      on conflict do nothing returning ${columns}`,
     [
       file.direction,
@@ -149,6 +152,7 @@ export async function registerFile(client: Queryable, file: NewFile, actor: stri
       JSON.stringify(content?.totals ?? {}),
       content?.previousSha256 ?? null,
       file.correctsId ?? null,
+      ...(file.id === undefined ? [] : [file.id]),
     ],
   )
   const [row] = inserted.rows
@@ -158,7 +162,7 @@ export async function registerFile(client: Queryable, file: NewFile, actor: stri
     return made
   }
   const known = (await findFileByKey(client, file)) ?? (await findFile(client, name))
-  if (known === undefined || known.name !== name) {
+  if (known === undefined || known.name !== name || (file.id !== undefined && known.id !== file.id)) {
     throw new MizanError('CONFLICT', `the file ${name} stands in the register as ${known?.name ?? 'another'}`)
   }
   if (content !== undefined && known.sha256?.equals(content.sha256) === false) {

@@ -112,7 +112,7 @@ const candidatesSql = `
     from network_item n
     -- A credit that names a purchase clears nothing of it.
     where n.authorization_id = a.id
-      and case when a.transaction_type = '20' then n.transaction_code = '06' else n.transaction_code in ('05', '07') end
+      and case when a.transaction_type in ('20', '21') then n.transaction_code = '06' else n.transaction_code in ('05', '07') end
       and n.state in ('posting', 'matched', 'forced', 'disputed') and not n.flags @> array['reversed']) n on true
   where case when h.id is not null then h.credit / 100000000000 in (7003, 7004)
     else exists (select from transfer t where t.lane = a.lane and t.business_date = a.business_date and t.group_id = a.id
@@ -171,8 +171,15 @@ export interface EarlierRow extends Pick<PresentedFields, 'arn' | 'transactionCo
     | undefined
 }
 
-/** Items that came under acquirer reference numbers before, with their open disputes. */
+/**
+ * Items that came under acquirer reference numbers before, with their open disputes; these are held until the end of the
+ * caller's transaction, so that none is withdrawn while the answer to it is taken.
+ */
 export async function itemsByReference(client: Queryable, arns: readonly string[]): Promise<EarlierRow[]> {
+  await client.query(
+    `select from dispute where arn = any ($1) and state in ('raised', 'sent', 'represented') order by id for update`,
+    [arns],
+  )
   const { rows } = await client.query<{
     arn: string
     file_id: string

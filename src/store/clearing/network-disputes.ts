@@ -215,16 +215,28 @@ export async function noteDisputeEvent(
   )
 }
 
+/** What people do with a dispute that was raised. */
+export type DisputeMove = 'credit' | 'accept' | 'lose' | 'withdraw'
+
+/** Two people who agree on a move, and when. */
+export interface DisputeMover {
+  readonly actor: string
+  readonly nowMs: number
+  /** On which the file takes what goes to the network of an item that was never posted. */
+  readonly businessDate: CivilDate
+}
+
 /**
- * What pays disputed money to its household (`credit`, provisionally; `accept`, for good) or takes it back (`lose`), as a
- * command of the household's own lane. Undefined where no money moves: then the state has changed already.
+ * What pays disputed money to its household (`credit`, provisionally; `accept`, for good) or takes it back (`lose`), or gives
+ * the network its money again (`withdraw`; a credit is taken back with it), as a command of the household's own lane. Undefined
+ * where no money moves: then the state has changed already.
  * @throws MizanError NOT_FOUND, CONFLICT
  */
 export async function moveDispute(
   client: Client,
   id: number,
-  what: 'credit' | 'accept' | 'lose',
-  by: { readonly actor: string; readonly nowMs: number },
+  what: DisputeMove,
+  by: DisputeMover,
 ): Promise<Omit<NewCommand, 'requestedBy' | 'idempotencyKey'> | undefined> {
   const dispute = await readDispute(client, id)
   const { state, credited, posted, lane, householdId, cardId, amountPiasters } = dispute
@@ -238,29 +250,28 @@ export async function moveDispute(
       credited ? `dispute ${id} is credited` : `the item of dispute ${id} was never posted`,
     )
   }
-  const moves = posted && (what === 'lose' ? credited : !credited)
-  if (moves && what !== 'lose') await requireOutstanding(client, dispute)
+  const moves = posted && (what === 'withdraw' || (what === 'lose' ? credited : !credited))
+  if (moves && (what === 'credit' || what === 'accept')) await requireOutstanding(client, dispute)
   if (moves) {
-    const detail = { dispute: id, piasters: amountPiasters, what }
+    const withdrawn = what === 'withdraw' ? { credited, network: await schemeAccountOf(client, dispute) } : {}
+    const detail = { dispute: id, piasters: amountPiasters, what, ...withdrawn }
     return { lane, householdId, cardId, kind: 'dispute-credit', detail }
   }
-  const [to, event] = what === 'accept' ? (['accepted', 'accepted'] as const) : (['lost', 'lost'] as const)
+  const to = what === 'accept' ? 'accepted' : what === 'lose' ? 'lost' : 'withdrawn'
   const { rowCount } = await client.query(
     'update dispute set state = $2, ended_at = $3 where id = $1 and state = $4 and credited = $5',
     [id, to, new Date(by.nowMs), state, credited],
   )
   if (rowCount !== 1) throw new MizanError('CONFLICT', `dispute ${id} has changed meanwhile`)
-  await noteDisputeEvent(client, id, event, by.actor)
+  await noteDisputeEvent(client, id, to, by.actor)
+  if (to === 'withdrawn') {
+    await client.query('select withdraw_chargeback($1, $2)', [id, formatDate(by.businessDate)])
+  }
   return undefined
 }
 
 /** Asks the writer to move disputed money; see {@link moveDispute}. */
-export async function requestDisputeMove(
-  client: Client,
-  id: number,
-  what: 'credit' | 'accept' | 'lose',
-  by: { readonly actor: string; readonly nowMs: number },
-) {
+export async function requestDisputeMove(client: Client, id: number, what: DisputeMove, by: DisputeMover) {
   const command = await moveDispute(client, id, what, by)
   return command === undefined
     ? undefined

@@ -89,21 +89,22 @@ const dues = `
      -- Where money stands again that was not paid, or came back: see settlement-failure.ts. What came back counts when the
      -- bank has shown it, and may be less than was paid.
      failing as (
-       select i.id, i.purpose = 'net' as is_net,
+       select i.id, i.purpose = 'net' as is_net, i.restored_piasters as taken_up,
               case when i.state = 'returned' then coalesce((
                 select sum(e.piasters) from settlement_instruction_event e
                 where e.instruction_id = i.id and e.state = 'returned' and e.piasters > 0), 0) end as returned
        from settlement_instruction i
        where i.state in ('rejected', 'returned', 'cancelled') and i.restored_date is null and i.purpose <> 'cover'),
      failed_line as (
-       (select distinct on (f.id) f.id, f.returned, l.account, sum(l.piasters) over (partition by f.id) as piasters
+       (select distinct on (f.id) f.id, f.returned, f.taken_up, l.account, sum(l.piasters) over (partition by f.id) as piasters
         from failing f join settlement_instruction_line l on l.instruction_id = f.id where f.is_net
         order by f.id, l.piasters * sign(sum(l.piasters) over (partition by f.id)) desc, l.account)
        union all
-       select f.id, f.returned, 7009 * 100000000000 + l.account % 100000000000, sum(l.piasters)
-       from failing f join settlement_instruction_line l on l.instruction_id = f.id where not f.is_net group by 1, 2, 3),
+       select f.id, f.returned, f.taken_up, 7009 * 100000000000 + l.account % 100000000000, sum(l.piasters)
+       from failing f join settlement_instruction_line l on l.instruction_id = f.id where not f.is_net group by 1, 2, 3, 4),
      failed as (
-       select account, case when returned is null then piasters else greatest(0, least(piasters, returned - before)) end as piasters
+       select account, case when returned is null then piasters
+                else greatest(0, least(piasters, returned - before)) - greatest(0, least(piasters, taken_up - before)) end as piasters
        from (select l.*, coalesce(sum(piasters) over (partition by id order by piasters desc, account
                                     rows between unbounded preceding and 1 preceding), 0) as before
              from failed_line l) l)`

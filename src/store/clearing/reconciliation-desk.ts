@@ -176,9 +176,17 @@ export async function readRelatedMatches(
     `select m.*, r.name, r.confidence from (
        select * from reconciliation_match where authorization_id = $1 and authorization_id > 0
        union
-       select * from reconciliation_match where instruction_id = $2 and instruction_id > 0
+       select * from reconciliation_match where authorization_id = 0 and instruction_id = $2 and instruction_id > 0
        union
-       select * from reconciliation_match where business_date = $3 and file_id = $4 and item = $5) m
+       select m.*
+       from (
+         select 0 as id
+         union all
+         select n.posted_id from network_item n where n.file_id = $4 and n.number = $5
+         union all
+         select i.authorization_id from clearing_item i where i.business_date = $3 and i.file_id = $4 and i.number = $5) a
+       join reconciliation_match m on m.authorization_id = a.id and m.instruction_id = 0
+       where m.business_date = $3 and m.file_id = $4 and m.item = $5) m
      join reconciliation_rule r on r.number = m.rule order by m.business_date, m.rule limit 20`,
     [
       detail.authorizationId ?? null,

@@ -91,17 +91,25 @@ export async function compareNetworkTotals(client: Client, businessDate: string)
      there as (
        select n.file_id, count(*) as items,
               sum(case when n.transaction_code in ('05', '07', '16', '26', '35', '37') then n.amount_piasters else 0 end) as debits,
-              sum(case when n.transaction_code in ('06', '15', '17', '25', '27', '36') then n.amount_piasters else 0 end) as credits
+              sum(case when n.transaction_code in ('06', '15', '17', '25', '27', '36') then n.amount_piasters else 0 end) as credits,
+              -- An item whose code contradicts its authorization may be reported as what it should have been: the item is told, once.
+              sum(case when n.reason = 'contradiction' and n.transaction_code in ('05', '07') then -n.amount_piasters
+                       when n.reason = 'contradiction' and n.transaction_code = '06' then n.amount_piasters else 0 end) as turned
        from network_item n join files f on f.id = n.file_id
        where n.transaction_code in ('05', '06', '07', '25', '26', '27', '15', '16', '17', '35', '36', '37') group by n.file_id),
-     both_legs as materialized (
+     legs as (
        select f.id, f.name, coalesce(s.items, 0) as items, coalesce(s.debits, 0) as debits, coalesce(s.credits, 0) as credits,
-              coalesce(t.items, 0) as items_there, coalesce(t.debits, 0) as debits_there, coalesce(t.credits, 0) as credits_there
+              coalesce(t.items, 0) as items_there, coalesce(t.debits, 0) as debits_there, coalesce(t.credits, 0) as credits_there,
+              coalesce(t.turned, 0) as turned
        from files f join said s on s.file_id = f.id left join there t on t.file_id = f.id),
+     both_legs as materialized (
+       select l.*, items in (0, items_there) and (debits = debits_there and credits = credits_there
+                or debits = debits_there + turned and credits = credits_there - turned) as agrees
+       from legs l),
      matched as (
        insert into found_match (business_date, rule, authorization_id, file_id, item, instruction_id, statement_id, entry, amount_piasters)
        select $1::date, 21, 0, id, 0, 0, 0, 0, debits - credits from both_legs
-       where debits = debits_there and credits = credits_there and items in (0, items_there) returning 1),
+       where agrees returning 1),
      broken as (
        insert into found_break (break, key, business_date, value_at_risk_piasters, summary, detail)
        select 'file-totals-differ', 'totals:' || id, $1::date, abs(debits - debits_there) + abs(credits - credits_there),
@@ -109,7 +117,7 @@ export async function compareNetworkTotals(client: Client, businessDate: string)
                 credits, name, items_there, debits_there, credits_there),
               jsonb_build_object('fileId', id, 'name', name, 'debitPiasters', debits, 'creditPiasters', credits,
                 'debitPiastersThere', debits_there, 'creditPiastersThere', credits_there)
-       from both_legs where not (debits = debits_there and credits = credits_there and items in (0, items_there))
+       from both_legs where not agrees
        on conflict do nothing returning 1)
      select (select count(*) from files) as reports, (select count(*) from matched) as matched, (select count(*) from broken) as broken`,
     [businessDate],

@@ -102,11 +102,21 @@ async function resolveGone(client: Client, runId: number, now: Date, levels: rea
                where m.authorization_id = (e.detail ->> 'authorizationId')::bigint and m.authorization_id > 0
                union all
                select m.rule from reconciliation_match m
-               where m.instruction_id = (e.detail ->> 'instructionId')::bigint and m.instruction_id > 0
+               where m.authorization_id = 0 and m.instruction_id = (e.detail ->> 'instructionId')::bigint and m.instruction_id > 0
                union all
-               select m.rule from reconciliation_match m
-               where m.business_date = e.business_date and m.file_id = (e.detail ->> 'fileId')::bigint
-                 and m.item = coalesce((e.detail ->> 'item')::bigint, 0)) m
+               select m.rule
+               from (
+                 select 0 as id
+                 union all
+                 select n.posted_id from network_item n
+                 where n.file_id = (e.detail ->> 'fileId')::bigint and n.number = (e.detail ->> 'item')::integer
+                 union all
+                 select i.authorization_id from clearing_item i
+                 where i.business_date = e.business_date and i.file_id = (e.detail ->> 'fileId')::bigint
+                   and i.number = (e.detail ->> 'item')::integer) a
+               join reconciliation_match m on m.authorization_id = a.id and m.instruction_id = 0
+                 and m.file_id = (e.detail ->> 'fileId')::bigint and m.item = coalesce((e.detail ->> 'item')::bigint, 0)
+                 and m.business_date = e.business_date) m
              join reconciliation_rule r on r.number = m.rule
              where r.level = e.level order by r.confidence desc, r.number limit 1), format('no longer so in run %s', $1::bigint))
        from judged_break j

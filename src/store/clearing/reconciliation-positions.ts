@@ -11,7 +11,7 @@ export async function datesWithOpenInstructions(
     `select distinct business_date from settlement_instruction i
      where i.business_date < $1 and i.business_date >= $1::date - $2::integer
        and (i.state in ('released', 'sent', 'accepted')
-         or not exists (select from reconciliation_match m where m.instruction_id = i.id and m.instruction_id > 0)
+         or not exists (select from reconciliation_match m where m.authorization_id = 0 and m.instruction_id = i.id and m.instruction_id > 0)
             and i.state in ('settled', 'returned'))
      order by 1`,
     [businessDate, lookBackDays],

@@ -29,6 +29,7 @@ export async function prepareWork(client: Client, breaks: readonly BreakScope[])
   await client.query(`
     create temp table if not exists found_match (like reconciliation_match excluding constraints);
     alter table found_match drop column if exists run_id;
+    drop index if exists pg_temp.found_match_authorization;
     create temp table if not exists found_break (
       break text not null, key text not null, business_date date not null, value_at_risk_piasters bigint not null,
       account bigint, difference_piasters bigint not null default 0, summary text not null, detail jsonb not null default '{}',
@@ -91,53 +92,4 @@ export async function countMatches(client: Client): Promise<Record<string, numbe
      group by r.name, r.number order by r.number`,
   )
   return Object.fromEntries(rows.map(({ name, n }) => [name, Number(n)]))
-}
-
-/**
- * Brings the matches that stand in line with those found: the same inputs leave every row as it is.
- * @returns how many stand for the dates that were compared
- */
-export async function mergeMatches(
-  client: Client,
-  runId: number,
-): Promise<{ total: number; added: number; removed: number }> {
-  await client.query('analyze found_match')
-  const { removed, added } = await withoutLoops(client, () => changeMatches(client, runId))
-  const { rows } = await client.query<{ n: string }>('select count(*) as n from found_match')
-  return { total: Number(rows[0]?.n ?? 0), added: added.rowCount ?? 0, removed: removed.rowCount ?? 0 }
-}
-
-/** Only matches of the dates that were compared are looked at: those of all days before are many more. */
-async function changeMatches(client: Client, runId: number) {
-  const { rows } = await client.query<{ dates: string[] | null }>(
-    'select array_agg(distinct business_date)::text[] as dates from judged_date',
-  )
-  const dates = rows[0]?.dates ?? []
-  const removed = await client.query(
-    `delete from reconciliation_match m using reconciliation_rule r, judged_date j
-     where r.number = m.rule and j.level = r.level and j.business_date = m.business_date and m.business_date = any ($1::date[])
-       and not exists (
-         select from found_match f
-         where f.business_date = m.business_date and f.file_id = m.file_id and f.item = m.item
-           and f.authorization_id = m.authorization_id and f.instruction_id = m.instruction_id
-           and f.statement_id = m.statement_id and f.entry = m.entry and f.rule = m.rule
-           and f.amount_piasters = m.amount_piasters)`,
-    [dates],
-  )
-  const added = await client.query(
-    `insert into reconciliation_match (business_date, rule, authorization_id, file_id, item, instruction_id, statement_id, entry,
-       amount_piasters, run_id)
-     select f.business_date, f.rule, f.authorization_id, f.file_id, f.item, f.instruction_id, f.statement_id, f.entry,
-            f.amount_piasters, $1
-     from found_match f
-     where not exists (
-       select from reconciliation_match m
-       where m.business_date = any ($2::date[])
-         and m.business_date = f.business_date and m.file_id = f.file_id and m.item = f.item
-         and m.authorization_id = f.authorization_id and m.instruction_id = f.instruction_id
-         and m.statement_id = f.statement_id and m.entry = f.entry)
-     on conflict do nothing`,
-    [runId, dates],
-  )
-  return { removed, added }
 }

@@ -53,6 +53,14 @@ export function returnedLines(lines: readonly InstructionLine[], piasters: bigin
   return filled
 }
 
+/** What each account gets when of a payment more has come back than before. */
+export function returnedBetween(lines: readonly InstructionLine[], from: bigint, to: bigint): InstructionLine[] {
+  const before = new Map(returnedLines(lines, from).map(({ account, piasters }) => [account, piasters]))
+  return returnedLines(lines, to)
+    .map(({ account, piasters }) => ({ account, piasters: piasters - (before.get(account) ?? 0n) }))
+    .filter(({ piasters }) => piasters !== 0n)
+}
+
 function compare(a: bigint, b: bigint): number {
   return a < b ? -1 : a > b ? 1 : 0
 }

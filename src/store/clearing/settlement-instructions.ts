@@ -87,7 +87,8 @@ interface Row {
 const columns = `i.id, i.business_date, i.cycle, i.end_to_end_id, i.uetr, i.kind, i.purpose, i.direction, i.bank, i.bank_code,
   i.bank_bic, i.bank_name, i.our_account, i.outlet_id, i.institution_kind, i.institution, i.party_name, i.party_account,
   i.party_bic, i.amount_piasters, i.value_date, i.file_id, i.replaces, i.state, i.reason_code, i.reason,
-  (select r.end_to_end_id from settlement_instruction r where r.replaces = i.end_to_end_id) as replaced_by`
+  (select string_agg(r.end_to_end_id, ', ' order by r.id) from settlement_instruction r
+   where r.replaces = i.end_to_end_id) as replaced_by`
 
 const PAGE = 2_000
 

@@ -6,7 +6,7 @@ import type { Unit } from '../../money.ts'
 import { unitCodes } from '../../money.ts'
 import type { Queryable } from '../access-pool.ts'
 import type { Client } from '../connection.ts'
-import { failureLines, returnedLines } from './settlement-failure.ts'
+import { failureLines, returnedBetween } from './settlement-failure.ts'
 
 /** Business dates that a run covers, both included. */
 export interface DateSpan {
@@ -173,7 +173,7 @@ export async function readPayees(client: Queryable, ids: readonly number[]): Pro
   }))
 }
 
-/** A payment that came to nothing, and that no run has taken up yet. */
+/** A payment that came to nothing, or of which something came back, as far as no run has taken it up yet. */
 export interface FailedInstruction {
   readonly endToEndId: string
   readonly purpose: 'payout' | 'repayment' | 'offset' | 'net'
@@ -192,9 +192,11 @@ export async function readFailed(client: Queryable): Promise<FailedInstruction[]
     institution_kind: string | null
     institution: string | null
     returned: string | null
+    taken_up: string
     lines: { account: number; piasters: string }[]
   }>(
     `select i.end_to_end_id, i.purpose, i.outlet_id, i.institution_kind, i.institution, b.returned,
+            i.restored_piasters as taken_up,
             (select jsonb_agg(jsonb_build_object('account', l.account, 'piasters', l.piasters::text) order by l.account)
              from settlement_instruction_line l where l.instruction_id = i.id) as lines
      from settlement_instruction i
@@ -216,7 +218,10 @@ export async function readFailed(client: Queryable): Promise<FailedInstruction[]
       outletId: row.outlet_id === null ? undefined : Number(row.outlet_id),
       institutionKind: row.institution_kind ?? undefined,
       institution: row.institution === null ? undefined : Number(row.institution),
-      lines: row.returned === null ? lines : returnedLines(failureLines({ purpose, lines }), BigInt(row.returned)),
+      lines:
+        row.returned === null
+          ? lines
+          : returnedBetween(failureLines({ purpose, lines }), BigInt(row.taken_up), BigInt(row.returned)),
     }
   })
 }

@@ -61,7 +61,7 @@ export async function settlementStanding(client: Queryable, today: CivilDate): P
        select state, amount_piasters, value_date from settlement_instruction
        where state in ('prepared', 'released', 'sent', 'accepted')
        union all
-       select state, amount_piasters, value_date from settlement_instruction
+       select state, amount_piasters - restored_piasters, value_date from settlement_instruction
        where state in ('rejected', 'returned', 'cancelled') and restored_date is null) i
      group by 1 order by 1`,
     [formatDate(today)],

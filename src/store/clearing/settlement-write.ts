@@ -209,19 +209,35 @@ export async function addInstructions(
        ), noted as (
          insert into settlement_instruction_event (instruction_id, state, source)
          select id, 'prepared', 'settlement' from made
+       ), restored as (
+         update settlement_instruction o set restored_date = $1, restored_cycle = $2,
+           restored_piasters = o.restored_piasters + g."amountPiasters"
+         from given g where g.replaces = o.end_to_end_id returning o.id, g."amountPiasters" as piasters
        )
-       update settlement_instruction o set restored_date = $1, restored_cycle = $2
-       from given g where g.replaces = o.end_to_end_id`,
+       insert into settlement_restoration (instruction_id, business_date, cycle, piasters)
+       select id, $1, $2, piasters from restored`,
       [...keyOf(run), jsonOf(chunk), formatDate(run.valueDate)],
     )
   })
 }
 
 /** Takes up instructions of institutions that came to nothing: what they were to clear is due again. */
-export async function takeUpFailedNets(client: Queryable, key: RunKey, endToEndIds: readonly string[]): Promise<void> {
+export async function takeUpFailedNets(
+  client: Queryable,
+  key: RunKey,
+  nets: readonly { readonly endToEndId: string; readonly piasters: bigint }[],
+): Promise<void> {
   await client.query(
-    `update settlement_instruction set restored_date = $1, restored_cycle = $2 where end_to_end_id = any ($3)`,
-    [...keyOf(key), endToEndIds],
+    `with given as (
+       select * from unnest($3::text[], $4::bigint[]) g(end_to_end_id, piasters)
+     ), restored as (
+       update settlement_instruction o set restored_date = $1, restored_cycle = $2,
+         restored_piasters = o.restored_piasters + g.piasters
+       from given g where g.end_to_end_id = o.end_to_end_id returning o.id, g.piasters
+     )
+     insert into settlement_restoration (instruction_id, business_date, cycle, piasters)
+     select id, $1, $2, piasters from restored`,
+    [...keyOf(key), nets.map(({ endToEndId }) => endToEndId), nets.map(({ piasters }) => String(piasters))],
   )
 }
 

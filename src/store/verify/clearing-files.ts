@@ -51,8 +51,8 @@ const filesEqualLedger = sqlCheck({
     ${clearedMoney('in (select s.business_date from clearing_selection s)')},
     item as (
       select business_date, programme,
-             sum(case when transaction_code in ('05', '07', '16', '26') then amount_piasters
-                      when transaction_code in ('06', '15', '17', '25', '27') then -amount_piasters
+             sum(case when transaction_code in ('05', '07', '16', '26', '35', '37') then amount_piasters
+                      when transaction_code in ('06', '15', '17', '25', '27', '36') then -amount_piasters
                       when transaction_code = 'RT' then -quantity else quantity end) as net
       from (
         select business_date, programme, transaction_code, amount_piasters, quantity from clearing_item
@@ -72,8 +72,15 @@ const filesEqualLedger = sqlCheck({
       select t.business_date, 0, -sum(t.amount) from transfer t
       where t.kind = 50 and t.business_date in (select s.business_date from clearing_selection s) group by 1
       union all
+      -- What is withdrawn goes out with a file of ours; what the acquirer presented again came with one of its.
+      select t.business_date, 0, sum(t.amount) from transfer t
+      where t.kind = 51 and t.business_date in (select s.business_date from clearing_selection s)
+        and exists (select from dispute_event e where e.event = 'withdrawn' and t.group_id = any (e.posted_ids))
+      group by 1
+      union all
       -- A disputed item that was never posted goes back by the file alone.
-      select o.file_date, 0, -sum(d.amount_piasters) from outgoing_dispute_item o join dispute d on d.id = o.dispute_id
+      select o.file_date, 0, sum(case when o.transaction_code in ('35', '36', '37') then d.amount_piasters else -d.amount_piasters end)
+      from outgoing_dispute_item o join dispute d on d.id = o.dispute_id
       where o.state = 'written' and not d.posted group by 1),
     posted as (select business_date, programme, sum(net) as net from ledger group by 1, 2),
     bad as (
@@ -91,21 +98,31 @@ const filesEqualLedger = sqlCheck({
 const chargebacksSent = sqlCheck({
   name: 'chargebacks-sent',
   holds:
-    'the chargeback of a dispute stands in one file to the card scheme, by its amount, and the dispute says whether it does',
+    'the chargeback of a dispute stands in one file to the card scheme, by its amount, so does what withdraws it, and the dispute says whether they do',
   lookFurther: 'mizan dispute show names the file and the item; the view "clearing_items" has it.',
   with: `
     bad as (
       select format('dispute %s (%s, %s piasters): its chargeback is %s, TC %s of %s piasters, file %s', d.id, d.state,
                     d.amount_piasters, coalesce(o.state, 'missing'), o.transaction_code, o.amount_piasters, coalesce(f.name, 'none')) as what
       from dispute d
-      left join outgoing_dispute_item o on o.dispute_id = d.id
+      left join outgoing_dispute_item o on o.dispute_id = d.id and o.transaction_code in ('15', '16', '17')
       left join clearing_file f on f.id = o.file_id
       where (o.amount_piasters = d.amount_piasters and o.transaction_code = d.transaction_code and o.arn = d.arn
         and case o.state when 'waiting' then d.state <> 'sent'
             else d.state <> 'raised' and f.direction = 'out' and f.type = 'CTF' and f.business_date = o.file_date
               and exists (select from dispute_event e where e.dispute_id = d.id and e.event = 'sent')
               and not exists (select from clearing_item i
-                              where i.file_id = o.file_id and i.number = o.item_number and i.business_date = o.file_date) end) is not true)`,
+                              where i.file_id = o.file_id and i.number = o.item_number and i.business_date = o.file_date) end) is not true
+      union all
+      select format('dispute %s (%s, %s piasters): its withdrawal is %s, TC %s of %s piasters, file %s', d.id, d.state,
+                    d.amount_piasters, coalesce(o.state, 'missing'), o.transaction_code, o.amount_piasters, coalesce(f.name, 'none'))
+      from dispute d
+      left join outgoing_dispute_item o on o.dispute_id = d.id and o.transaction_code in ('35', '36', '37')
+      left join clearing_file f on f.id = o.file_id
+      where (d.state = 'withdrawn' or o.id is not null) and (d.state = 'withdrawn' and o.amount_piasters = d.amount_piasters
+        and o.transaction_code = '3' || right(d.transaction_code, 1) and o.arn = d.arn
+        and (o.state = 'waiting' or f.direction = 'out' and f.type = 'CTF' and f.business_date = o.file_date
+          and exists (select from dispute_event e where e.dispute_id = d.id and e.event = 'withdrawal-sent'))) is not true)`,
   checked: 'select count(*) from dispute',
   note: `select format('%s sent, %s waiting', count(*) filter (where state = 'written'), count(*) filter (where state = 'waiting'))
          from outgoing_dispute_item`,

@@ -85,7 +85,7 @@ const disputesAccounted = sqlCheck({
                     amount_piasters, raised, represented, credits, taken) as what
       from folded
       where not (coalesce(same, true) and (raised = posted::int or (waits and raised = 0)) and credits - taken = credited::int
-        and credits <= 1 and (represented = (posted and state in ('represented', 'lost'))::int or (presenting and represented <= 1)))
+        and credits <= 1 and (represented = (posted and state in ('represented', 'lost', 'withdrawn'))::int or (presenting and represented <= 1)))
       union all
       select format('dispute %s credited %s piasters, of which a reversal or a refund gave back all but %s', d.id, d.amount_piasters,
                     disputable_amount(d.file_id, d.number))

@@ -102,16 +102,8 @@ const duesCarried = sqlCheck({
       union all
       select 'restored', business_date, cycle, 0, restored from settlement_due
       union all
-      select 'restored', restored_date, restored_cycle, 0,
-             case direction when 'pay' then -coalesce(b.returned, amount_piasters) else amount_piasters end
-        from settlement_instruction i
-        -- Of what was paid less may have come back.
-        cross join lateral (
-          select sum(e.piasters) as returned from settlement_instruction_event e join settlement_run r
-            on r.business_date = i.restored_date and r.cycle = i.restored_cycle
-          where i.state = 'returned' and e.instruction_id = i.id and e.state = 'returned' and e.piasters > 0
-            and e.at <= r.computed_at) b
-        where restored_date is not null and purpose = 'net'),
+      select 'restored', t.business_date, t.cycle, 0, case i.direction when 'pay' then -t.piasters else t.piasters end
+        from settlement_restoration t join settlement_instruction i on i.id = t.instruction_id where i.purpose = 'net'),
     bad as (
       select format('%s of account %s in run %s of %s is off by %s', part, account, cycle, business_date, sum(piasters)) as what
       from part group by part, business_date, cycle, account having sum(piasters) <> 0
@@ -121,6 +113,21 @@ const duesCarried = sqlCheck({
       from run r join settlement_due d using (business_date, cycle)
       left join settlement_due b on b.business_date = r.last_date and b.cycle = r.last_cycle and b.account = d.account
       where d.freed <> case d.closing when 0 then 0 else coalesce(b.freed, 0) + d.released end
+      union all
+      -- Of what was paid less may have come back, and more than that is paid to nobody again.
+      select format('of instruction %s %s piasters were taken up by runs, %s instructed again for it, and %s came back or never left',
+                    i.end_to_end_id, i.restored_piasters, a.again, b.back)
+      from settlement_instruction i
+      cross join lateral (select coalesce(sum(t.piasters), 0) as piasters from settlement_restoration t where t.instruction_id = i.id) t
+      cross join lateral (
+        select case when i.purpose = 'net' then i.restored_piasters
+          else (select coalesce(sum(r.amount_piasters), 0) from settlement_instruction r where r.replaces = i.end_to_end_id) end as again) a
+      cross join lateral (
+        select case when i.state in ('rejected', 'cancelled') then i.amount_piasters
+          else (select coalesce(sum(e.piasters), 0) from settlement_instruction_event e
+                where e.instruction_id = i.id and e.state = 'returned' and e.piasters > 0) end as back) b
+      where t.piasters <> i.restored_piasters or a.again <> i.restored_piasters or i.restored_piasters > b.back
+         or (i.restored_date is not null and i.restored_piasters < b.back)
       union all
       select format('instruction %s is over %s, its accounts come to %s', i.end_to_end_id, i.amount_piasters, l.piasters)
       from settlement_instruction i

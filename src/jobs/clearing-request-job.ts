@@ -1,0 +1,64 @@
+import { type CarryOutOptions, carryOut } from '../clearing/carry-out.ts'
+import { describeError, MizanError } from '../errors.ts'
+import { beginRequest, type ClearingRequest, endRequest, isRequestWaiting } from '../store/clearing/requests.ts'
+import { connect } from '../store/connection.ts'
+import type { NamedJob } from './scheduler.ts'
+
+/** A request that is cut off or finds no writer is tried so often. */
+const ATTEMPTS_MAX = 30
+
+/** A job that need not be begun when nothing waits for it. */
+export interface WaitedForJob extends NamedJob {
+  /** Whether there is anything to do: a look that costs nothing. */
+  isWanted(): Promise<boolean>
+}
+
+/** The job that does what people asked for over HTTP: corrections, runs of settlement and of reconciliation, verifications. */
+export function clearingRequestJob(options: CarryOutOptions): WaitedForJob {
+  const atDatabase = async <T>(work: (client: Awaited<ReturnType<typeof connect>>) => Promise<T>): Promise<T> => {
+    const client = await connect({ url: options.url, name: 'mizan clearing requests', role: 'mizan_app' })
+    try {
+      return await work(client)
+    } finally {
+      await client.end().catch(() => undefined)
+    }
+  }
+  return {
+    name: 'clearing-requests',
+    cron: '* * * * *',
+    description: 'correct and verify clearing files, settle and reconcile business dates, as people asked over HTTP',
+    isWanted: () => atDatabase(isRequestWaiting),
+    run: (signal) =>
+      atDatabase(async (client) => {
+        const done: string[] = []
+        let request = await beginRequest(client, 0)
+        while (request !== undefined) {
+          const end = await attempt(request, options, signal)
+          await endRequest(client, request.id, end)
+          done.push(`${request.kind} ${request.id}: ${end.state}`)
+          if (signal.aborted) break
+          request = await beginRequest(client, request.id)
+        }
+        return done.length === 0 ? 'nothing was asked for' : done.join(', ').slice(0, 400)
+      }),
+  }
+}
+
+async function attempt(request: ClearingRequest, options: CarryOutOptions, signal: AbortSignal) {
+  // Its process died each time: what does that once more keeps all others waiting.
+  if (request.attempts > ATTEMPTS_MAX) {
+    return { state: 'failed' as const, words: `given up after ${ATTEMPTS_MAX} attempts: ${request.words ?? 'cut off'}` }
+  }
+  try {
+    return { state: 'done' as const, words: await carryOut(request, options, signal) }
+  } catch (error) {
+    const goesOn = signal.aborted || (error instanceof MizanError && isPassing(error))
+    const state = goesOn && request.attempts < ATTEMPTS_MAX ? ('waiting' as const) : ('failed' as const)
+    return { state, words: describeError(error) }
+  }
+}
+
+/** No switch posts, or the database is away: it is tried again. */
+function isPassing({ code }: MizanError): boolean {
+  return code === 'WRITER_SILENT' || code === 'STORE_UNAVAILABLE'
+}
