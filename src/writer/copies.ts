@@ -1,5 +1,6 @@
 import type { AnswerFields } from '../authorization/answer.ts'
 import type { Result } from '../authorization/result.ts'
+import { KeyMap } from './key-map.ts'
 import type { Work } from './work.ts'
 
 /** Copies that wait for the answer of one request; a terminal repeats a few times, a fault of a network many. */
@@ -16,7 +17,7 @@ interface Taken {
  * just being decided. It follows the first copy instead, and gets the same answer.
  */
 export class Copies {
-  readonly #taken = new Map<string, Taken>()
+  readonly #taken = new KeyMap<Taken>()
 
   /** These are in a batch from now on. */
   take(works: readonly Work[]): void {

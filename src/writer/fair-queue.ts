@@ -1,17 +1,42 @@
-/** An item that waits, and the one of its link behind it. */
-interface Node<T> {
-  readonly item: T
-  next: Node<T> | undefined
-}
+/** Empty places at the front of a line that are borne, unless they are the smaller part of it. */
+const EMPTY_PLACES_MAX = 64
 
 /** What one link has waiting. There is one only while something waits. */
-interface Line<T> {
+class Line<T> {
   readonly link: number
-  first: Node<T>
-  last: Node<T>
-  size: number
+  /**
+   * What waits, behind places that are empty already. No chain of nodes: a node that has reached the old generation would
+   * keep all that came after it until the next full collection.
+   */
+  readonly #items: (T | undefined)[]
+  #first = 0
   /** Whose turn is after this one's. */
   next: Line<T> | undefined
+
+  constructor(link: number, item: T) {
+    this.link = link
+    this.#items = [item]
+  }
+
+  get size(): number {
+    return this.#items.length - this.#first
+  }
+
+  /** A line has at least one item. */
+  get first(): T {
+    return this.#items[this.#first] as T
+  }
+
+  push(item: T): void {
+    this.#items.push(item)
+  }
+
+  removeFirst(): void {
+    this.#items[this.#first++] = undefined
+    if (this.#first < EMPTY_PLACES_MAX || this.#first * 2 < this.#items.length) return
+    this.#items.splice(0, this.#first)
+    this.#first = 0
+  }
 }
 
 /**
@@ -44,16 +69,13 @@ export class FairQueue<T> {
   }
 
   push(link: number, item: T): void {
-    const node: Node<T> = { item, next: undefined }
     const line = this.#lines.get(link)
     if (line === undefined) {
-      const fresh: Line<T> = { link, first: node, last: node, size: 1, next: undefined }
+      const fresh = new Line(link, item)
       this.#lines.set(link, fresh)
       this.#append(fresh)
     } else {
-      line.last.next = node
-      line.last = node
-      line.size++
+      line.push(item)
     }
     this.#size++
   }
@@ -67,7 +89,7 @@ export class FairQueue<T> {
 
   /** The next in turn; the same until it is taken. */
   peek(): T | undefined {
-    return this.#returned.length > 0 ? this.#returned[0] : this.#head?.first.item
+    return this.#returned.length > 0 ? this.#returned[0] : this.#head?.first
   }
 
   /** Takes the next in turn; its link is then the last. */
@@ -81,7 +103,7 @@ export class FairQueue<T> {
     this.#head = line.next
     if (this.#head === undefined) this.#tail = undefined
     line.next = undefined
-    const { item } = line.first
+    const item = line.first
     if (this.#removeFirst(line)) this.#append(line)
     return item
   }
@@ -91,7 +113,7 @@ export class FairQueue<T> {
     const kept = this.#returned.findIndex((item) => !condition(item))
     const taken = this.#returned.splice(0, kept < 0 ? this.#returned.length : kept)
     this.#size -= taken.length
-    if (![...this.#lines.values()].some((line) => condition(line.first.item))) return taken
+    if (![...this.#lines.values()].some((line) => condition(line.first))) return taken
     const lines: Line<T>[] = []
     for (let line = this.#head; line !== undefined; line = line.next) lines.push(line)
     this.#head = undefined
@@ -99,8 +121,8 @@ export class FairQueue<T> {
     for (const line of lines) {
       line.next = undefined
       let waits = true
-      while (waits && condition(line.first.item)) {
-        taken.push(line.first.item)
+      while (waits && condition(line.first)) {
+        taken.push(line.first)
         waits = this.#removeFirst(line)
       }
       if (waits) this.#append(line)
@@ -117,12 +139,8 @@ export class FairQueue<T> {
   /** @returns whether the line has more */
   #removeFirst(line: Line<T>): boolean {
     this.#size--
-    line.size--
-    const { next } = line.first
-    if (next !== undefined) {
-      line.first = next
-      return true
-    }
+    line.removeFirst()
+    if (line.size > 0) return true
     this.#lines.delete(line.link)
     return false
   }
