@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { civilDate } from '../calendar.ts'
+import { businessDate } from '../calendar.ts'
 import { readDispute } from '../store/clearing/network-dispute-read.ts'
 import { type DisputeMove, moveDispute, raiseDispute } from '../store/clearing/network-disputes.ts'
 import type { ChangeKind } from './changes.ts'
@@ -13,10 +13,10 @@ function disputeMove(what: DisputeMove, words: string): ChangeKind {
     checkers: ['settlement'],
     payload: shape({ disputeId: id('Number of the dispute.') }),
     validate: async (client, payload) => void (await readDispute(client, Number(payload.disputeId))),
-    execute: async (client, { payload, maker, checker }, { clock }) => {
+    execute: async (client, { payload, maker, checker }, { clock, cutoverMinutes }) => {
       const disputeId = Number(payload.disputeId)
       const nowMs = clock.now()
-      const by = { actor: `${maker} + user:${checker}`, nowMs, businessDate: civilDate(nowMs) }
+      const by = { actor: `${maker} + user:${checker}`, nowMs, businessDate: businessDate(nowMs, cutoverMinutes) }
       const command = await moveDispute(client, disputeId, what, by)
       if (command !== undefined) return { by: 'command', command }
       return { by: 'change', result: `dispute ${disputeId}: ${what}` }
@@ -38,7 +38,7 @@ export const disputeChangeKinds: Readonly<Record<string, ChangeKind>> = {
         Type.Integer({ minimum: 1, maximum: 999_999_999_999, description: 'A part of it; absent = all.' }),
       ),
     }),
-    execute: async (client, { payload, reason, maker, checker }, { clock }) => {
+    execute: async (client, { payload, reason, maker, checker }, { clock, cutoverMinutes }) => {
       const nowMs = clock.now()
       const dispute = await raiseDispute(client, {
         fileId: Number(payload.fileId),
@@ -50,7 +50,7 @@ export const disputeChangeKinds: Readonly<Record<string, ChangeKind>> = {
         raisedBy: maker.slice(0, 64),
         approvedBy: `user:${checker}`.slice(0, 64),
         nowMs,
-        businessDate: civilDate(nowMs),
+        businessDate: businessDate(nowMs, cutoverMinutes),
       })
       return { by: 'change', result: `dispute ${dispute.id} is raised` }
     },
