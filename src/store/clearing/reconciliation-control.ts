@@ -94,7 +94,7 @@ const dues = `
                 select sum(e.piasters) from settlement_instruction_event e
                 where e.instruction_id = i.id and e.state = 'returned' and e.piasters > 0), 0) end as returned
        from settlement_instruction i
-       where i.state in ('rejected', 'returned', 'cancelled') and i.restored_date is null and i.purpose <> 'cover'),
+       where i.state in ('rejected', 'returned', 'cancelled') and i.restored_date is null),
      failed_line as (
        (select distinct on (f.id) f.id, f.returned, f.taken_up, l.account, sum(l.piasters) over (partition by f.id) as piasters
         from failing f join settlement_instruction_line l on l.instruction_id = f.id where f.is_net
@@ -114,7 +114,7 @@ const transit = `
      instructed as materialized (
        select i.id, i.bank, i.state, case i.direction when 'pay' then i.amount_piasters else -i.amount_piasters end as piasters
        from settlement_instruction i join settlement_run r on r.business_date = i.business_date and r.cycle = i.cycle
-       where i.purpose <> 'cover' and r.state <> 'computed'
+       where r.state <> 'computed'
          and (i.state in ('prepared', 'released', 'sent', 'accepted')
            or i.state in ('settled', 'returned') and i.business_date >= $1::date - $2::integer)),
      booked as (
