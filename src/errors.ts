@@ -80,6 +80,14 @@ export class MizanError extends Error {
   }
 }
 
+/** A CONFLICT that passes: another process is at the same work, and whoever can wait tries again when that is done. */
+export class TurnTaken extends MizanError {
+  /** @param detail who has the turn, or how to see how far it is */
+  constructor(detail: string) {
+    super('CONFLICT', detail)
+  }
+}
+
 /**
  * An assertion that stays on in production. A failed one means the program itself is wrong; the caller's unit of work
  * stops with ASSERTION_FAILED and nothing of it is posted.

@@ -1,10 +1,10 @@
 import { type CarryOutOptions, carryOut } from '../clearing/carry-out.ts'
-import { describeError, MizanError } from '../errors.ts'
+import { describeError, MizanError, TurnTaken } from '../errors.ts'
 import { beginRequest, type ClearingRequest, endRequest, isRequestWaiting } from '../store/clearing/requests.ts'
 import { connect } from '../store/connection.ts'
 import type { NamedJob } from './scheduler.ts'
 
-/** A request that is cut off or finds no writer is tried so often. */
+/** A request that is cut off, finds no writer or another process at the same work is tried so often. */
 const ATTEMPTS_MAX = 30
 
 /** A job that need not be begun when nothing waits for it. */
@@ -52,13 +52,14 @@ async function attempt(request: ClearingRequest, options: CarryOutOptions, signa
   try {
     return { state: 'done' as const, words: await carryOut(request, options, signal) }
   } catch (error) {
-    const goesOn = signal.aborted || (error instanceof MizanError && isPassing(error))
+    const goesOn = signal.aborted || isPassing(error)
     const state = goesOn && request.attempts < ATTEMPTS_MAX ? ('waiting' as const) : ('failed' as const)
     return { state, words: describeError(error) }
   }
 }
 
-/** No switch posts, or the database is away: it is tried again. */
-function isPassing({ code }: MizanError): boolean {
-  return code === 'WRITER_SILENT' || code === 'STORE_UNAVAILABLE'
+/** No switch posts, the database is away, or another process is at the same work: it is tried again. */
+function isPassing(error: unknown): boolean {
+  if (error instanceof TurnTaken) return true
+  return error instanceof MizanError && (error.code === 'WRITER_SILENT' || error.code === 'STORE_UNAVAILABLE')
 }

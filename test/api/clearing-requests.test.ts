@@ -9,6 +9,7 @@ import { selectStep } from '../../src/clearing/outgoing/select-step.ts'
 import { writeStep } from '../../src/clearing/outgoing/write-step.ts'
 import { clearingRequestJob } from '../../src/jobs/clearing-request-job.ts'
 import { askCutover } from '../../src/store/clearing/business-day-ask.ts'
+import { takeTurn } from '../../src/store/clearing/reconciliation-runs.ts'
 import { connect } from '../../src/store/connection.ts'
 import { verifyLedger } from '../../src/store/verify.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
@@ -139,6 +140,21 @@ t.test('work on a business date is asked for over HTTP, and a job does it', asyn
     const runs = await clerk('/reconciliation/runs')
     test.match(runs.body.items[0], { businessDate: date, state: 'done', requestedBy: 'user:operator' })
     test.match(await clerk('/reconciliation/runs', { body: { businessDate: following } }), { status: 409 })
+  })
+
+  await test.test('a run of the reconciliation waits for the one that is under way', async (test) => {
+    const other = await connect({ url, name: 'test', role: 'mizan_app' })
+    await takeTurn(other)
+    const before = (await clerk('/reconciliation/runs')).body.items.length
+    const told = await as('operator')('/reconciliation/runs', { body: {} })
+    for (const attempts of [1, 2]) {
+      const waits = { state: 'waiting', attempts, endedAt: null, words: /a reconciliation runs already/ }
+      test.match(await ended(told.body.requestId), waits)
+    }
+    test.ok(await job.isWanted(), 'and is begun again with the next run of the job')
+    test.equal((await clerk('/reconciliation/runs')).body.items.length, before, 'what waits is no run that failed')
+    await other.end()
+    test.match(await ended(told.body.requestId), { state: 'done', words: /^run \d+: \d+ matched/, attempts: 3 })
   })
 
   await test.test('so many may wait', async (test) => {

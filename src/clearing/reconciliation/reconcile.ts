@@ -98,7 +98,7 @@ const firstLevels: readonly Level[] = ['item', 'file', 'position', 'subsidy']
 /**
  * Compares the three legs of a business date on every level, and of earlier dates with open exceptions; what it finds become
  * exceptions, what is gone is resolved. The same inputs give the same matches and no exception twice. Two runs never overlap.
- * @throws MizanError CONFLICT when a run is under way; STORE_UNAVAILABLE
+ * @throws TurnTaken when a run is under way; MizanError STORE_UNAVAILABLE
  */
 export async function reconcile(options: ReconcileOptions): Promise<ReconciliationRun> {
   const client = await connect({ url: options.url, name: 'mizan reconcile', role: 'mizan_app' })

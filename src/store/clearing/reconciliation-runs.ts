@@ -1,4 +1,4 @@
-import { MizanError } from '../../errors.ts'
+import { MizanError, TurnTaken } from '../../errors.ts'
 import type { Queryable } from '../access-pool.ts'
 import type { Client } from '../connection.ts'
 import type { LevelCounts } from './reconciliation-work.ts'
@@ -55,12 +55,12 @@ const LOCK = "hashtext('mizan reconciliation')"
 
 /**
  * Lets one run go on at a time, until the connection ends or {@link endTurn}.
- * @throws MizanError CONFLICT when another run is under way
+ * @throws TurnTaken when another run is under way
  */
 export async function takeTurn(client: Client): Promise<void> {
   const { rows } = await client.query<{ taken: boolean }>(`select pg_try_advisory_lock(${LOCK}) as taken`)
   if (rows[0]?.taken !== true) {
-    throw new MizanError('CONFLICT', 'a reconciliation runs already; mizan reconcile show tells how far it is')
+    throw new TurnTaken('a reconciliation runs already; mizan reconcile show tells how far it is')
   }
 }
 
