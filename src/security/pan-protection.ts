@@ -1,8 +1,9 @@
-import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import { assert, MizanError } from '../errors.ts'
 import { assertUsable } from './key-blocks/usage.ts'
 import type { KeyRing, LoadedKey } from './keys/key-ring.ts'
 import { HmacSha256 } from './primitives/hmac.ts'
+import { preparedKey } from './primitives/prepared-key.ts'
 import { equalSecret, wipe } from './primitives/secrets.ts'
 
 /** Name of the key by which cards are found. It has one version for the life of an installation. */
@@ -71,7 +72,8 @@ export function panProtection(ring: KeyRing, now: () => number): PanProtection {
     encrypt(pan) {
       const key = current()
       const nonce = randomBytes(NONCE_BYTES)
-      const cipher = createCipheriv('aes-256-gcm', key.bytes, nonce).setAAD(Buffer.from(index(pan), 'latin1'))
+      const cipher = createCipheriv('aes-256-gcm', preparedKey(key.bytes), nonce)
+      cipher.setAAD(Buffer.from(index(pan), 'latin1'))
       const bytes = Buffer.concat([nonce, cipher.update(pan, 'latin1'), cipher.final(), cipher.getAuthTag()])
       return { keyVersion: key.record.version, bytes }
     },
@@ -93,26 +95,11 @@ function readingKey(ring: KeyRing, version: number): LoadedKey {
   return key
 }
 
-/**
- * Keys as the library has them prepared: made anew for each card number, they would cost five times what reading it does. One
- * goes when the ring lets its key go.
- */
-const preparedKeys = new WeakMap<LoadedKey, KeyObject>()
-
-function preparedKey(key: LoadedKey): KeyObject {
-  let prepared = preparedKeys.get(key)
-  if (prepared === undefined) {
-    prepared = createSecretKey(key.bytes)
-    preparedKeys.set(key, prepared)
-  }
-  return prepared
-}
-
 function decipher(key: LoadedKey, bytes: Buffer, panIndex: Uint8Array): string {
   try {
     const nonce = bytes.subarray(0, NONCE_BYTES)
     const tag = bytes.subarray(bytes.length - TAG_BYTES)
-    const cipher = createDecipheriv('aes-256-gcm', preparedKey(key), nonce, { authTagLength: TAG_BYTES })
+    const cipher = createDecipheriv('aes-256-gcm', preparedKey(key.bytes), nonce, { authTagLength: TAG_BYTES })
     cipher.setAAD(panIndex).setAuthTag(tag)
     const body = bytes.subarray(NONCE_BYTES, bytes.length - TAG_BYTES)
     const clear = Buffer.concat([cipher.update(body), cipher.final()])

@@ -1,6 +1,7 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv, type KeyObject, randomBytes } from 'node:crypto'
 import { MizanError } from '../errors.ts'
 import type { KeyRing } from './keys/key-ring.ts'
+import { preparedKey } from './primitives/prepared-key.ts'
 
 /** Family of the keys under which card numbers come in files, one for each who makes such files. */
 export const PAN_TRANSPORT_FAMILY = 'pan-transport'
@@ -19,7 +20,7 @@ function boundTo(householdId: number): Buffer {
  * @throws MizanError CRYPTO_REFUSED when no version is in use
  */
 export function panSealer(ring: KeyRing, name: string, nowMs: number): (pan: string, householdId: number) => Buffer {
-  const { bytes: key } = ring.current(name, { usage: 'D0', operation: 'encrypt' }, nowMs)
+  const key = preparedKey(ring.current(name, { usage: 'D0', operation: 'encrypt' }, nowMs).bytes)
   return (pan, householdId) => {
     const nonce = randomBytes(NONCE_BYTES)
     const cipher = createCipheriv('aes-256-gcm', key, nonce)
@@ -36,7 +37,7 @@ export function panSealer(ring: KeyRing, name: string, nowMs: number): (pan: str
  */
 export function panOpener(ring: KeyRing, name: string, nowMs: number): (sealed: Buffer, householdId: number) => string {
   ring.current(name, { usage: 'D0', operation: 'decrypt' }, nowMs)
-  const keys = ring.accepted(name, nowMs).map(({ bytes }) => bytes)
+  const keys = ring.accepted(name, nowMs).map(({ bytes }) => preparedKey(bytes))
   return (sealed, householdId) => {
     for (const key of keys) {
       const pan = open(key, sealed, householdId)
@@ -46,7 +47,7 @@ export function panOpener(ring: KeyRing, name: string, nowMs: number): (sealed: 
   }
 }
 
-function open(key: Uint8Array, sealed: Buffer, householdId: number): string | undefined {
+function open(key: KeyObject, sealed: Buffer, householdId: number): string | undefined {
   if (sealed.length <= NONCE_BYTES + TAG_BYTES) return undefined
   const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES })
   decipher.setAAD(boundTo(householdId))

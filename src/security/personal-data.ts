@@ -4,6 +4,7 @@ import { assertUsable } from './key-blocks/usage.ts'
 import type { KeyRing } from './keys/key-ring.ts'
 import { PAN_ENCRYPTION_KEY, PAN_INDEX_BYTES, PAN_INDEX_KEY } from './pan-protection.ts'
 import { hmacSha256 } from './primitives/hmac.ts'
+import { preparedKey } from './primitives/prepared-key.ts'
 import { wipe } from './primitives/secrets.ts'
 
 /** A text as it rests. */
@@ -65,7 +66,8 @@ export function personalData(ring: KeyRing, now: () => number): PersonalData {
       assert(boundTo.length === PAN_INDEX_BYTES, 'a sealed text is bound to the hash beside it')
       const key = current()
       const nonce = randomBytes(NONCE_BYTES)
-      const cipher = createCipheriv('aes-256-gcm', key.bytes, nonce).setAAD(Buffer.concat([LABEL, boundTo]))
+      const cipher = createCipheriv('aes-256-gcm', preparedKey(key.bytes), nonce)
+      cipher.setAAD(Buffer.concat([LABEL, boundTo]))
       const bytes = Buffer.concat([nonce, cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()])
       return { keyVersion: key.record.version, bytes }
     },
@@ -83,7 +85,7 @@ function opened(ring: KeyRing, version: number, bytes: Buffer, boundTo: Uint8Arr
   assertUsable(key.header, { usage: 'D0', operation: 'decrypt' })
   try {
     const nonce = bytes.subarray(0, NONCE_BYTES)
-    const decipher = createDecipheriv('aes-256-gcm', key.bytes, nonce, { authTagLength: TAG_BYTES })
+    const decipher = createDecipheriv('aes-256-gcm', preparedKey(key.bytes), nonce, { authTagLength: TAG_BYTES })
     decipher.setAAD(Buffer.concat([LABEL, boundTo])).setAuthTag(bytes.subarray(bytes.length - TAG_BYTES))
     const clear = Buffer.concat([
       decipher.update(bytes.subarray(NONCE_BYTES, bytes.length - TAG_BYTES)),

@@ -1,6 +1,14 @@
-import { createCipheriv, createDecipheriv, createPrivateKey, type KeyObject, randomBytes } from 'node:crypto'
+import {
+  createCipheriv,
+  createDecipheriv,
+  createPrivateKey,
+  createSecretKey,
+  type KeyObject,
+  randomBytes,
+} from 'node:crypto'
 import { MizanError } from '../../errors.ts'
 import type { MasterKey } from '../../security/master-key.ts'
+import { wipe } from '../../security/primitives/secrets.ts'
 
 /** Purpose of the key under which private keys of clearing rest. */
 const PURPOSE = 'mizan clearing private keys v1'
@@ -18,7 +26,9 @@ export interface KeySeal {
 
 /** The seal of an installation. */
 export function keySeal(masterKey: MasterKey): KeySeal {
-  const key = masterKey.derive(PURPOSE, KEY_BYTES)
+  const derived = masterKey.derive(PURPOSE, KEY_BYTES)
+  const key = createSecretKey(derived)
+  wipe(derived)
   return {
     seal(privateKey, fingerprint) {
       const clear = privateKey.export({ type: 'pkcs8', format: 'der' })
