@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { fileTypes } from '../store/clearing/files.ts'
+import { fileTypes } from '../store/clearing/clearing-file.ts'
 import { closed, group } from './link-schema.ts'
 
 /** The parts of the group `clearing` that concern protection, release and delivery of files. */

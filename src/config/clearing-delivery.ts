@@ -1,5 +1,5 @@
 import path from 'node:path'
-import { type FileType, fileTypes } from '../store/clearing/files.ts'
+import { type FileType, fileTypes } from '../store/clearing/clearing-file.ts'
 import type { ConfigFile } from './schema.ts'
 import type { Problem } from './validation.ts'
 

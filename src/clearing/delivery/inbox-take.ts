@@ -1,7 +1,7 @@
 import { link, rm } from 'node:fs/promises'
 import { describeError, MizanError } from '../../errors.ts'
+import { type FileType, fileTypes } from '../../store/clearing/clearing-file.ts'
 import { type Fetch, findContent, findFetch, type NewFetch, saveFetch } from '../../store/clearing/deliver-fetch.ts'
-import { type FileType, fileTypes } from '../../store/clearing/files.ts'
 import * as events from '../../telemetry/delivery-events.ts'
 import { decryptFile, digestFile, ENCRYPTED_SUFFIX, SIGNATURE_SUFFIX, verifyFile } from '../protection/files.ts'
 import { ProtectionRefusal } from '../protection/refusal.ts'

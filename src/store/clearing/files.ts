@@ -1,74 +1,19 @@
-import { type CivilDate, formatDate, parseDate } from '../../calendar.ts'
+import { type CivilDate, formatDate } from '../../calendar.ts'
 import { MizanError } from '../../errors.ts'
 import type { Queryable } from '../access-pool.ts'
+import {
+  type ClearingFile,
+  type FileContent,
+  type FileKey,
+  type FileRow,
+  type FileState,
+  type FileType,
+  fileColumns,
+  fileOf,
+} from './clearing-file.ts'
 import { noteFileEvent } from './file-events.ts'
 
-export const fileTypes = ['CTF', 'ITF', 'SUB', 'OUT', 'MAN', 'PAY', 'NET', 'ACK', 'STM', 'STS', 'RET'] as const
-export type FileType = (typeof fileTypes)[number]
-
-/**
- * States of a clearing file. Out: its items are `selected`, it is `written`, `signed`, `released` by two people,
- * `delivered`, and `acknowledged` or `rejected` by the receiver; `superseded` by a correction. In: `received`, and `processed` or
- * `rejected` by us.
- */
-export const fileStates = [
-  'selected',
-  'written',
-  'signed',
-  'released',
-  'delivered',
-  'acknowledged',
-  'rejected',
-  'superseded',
-  'received',
-  'processed',
-] as const
-export type FileState = (typeof fileStates)[number]
-
-/** What tells one file from all others. */
-export interface FileKey {
-  readonly direction: 'out' | 'in'
-  readonly type: FileType
-  /** Capital letters and digits, and behind a hyphen a part of it, such as a programme: `NBE-01`. */
-  readonly institution: string
-  readonly businessDate: CivilDate
-  /** 1 to 99; days have one cycle unless a part of the room has more. */
-  readonly cycle: number
-  /** 1, and one more for each correction. */
-  readonly sequence: number
-}
-
-/** What a file holds, known when it is written or received. */
-export interface FileContent {
-  readonly bytes: number
-  readonly sha256: Buffer
-  readonly records: number
-  readonly items: number
-  readonly grossPiasters: bigint
-  /** What else its trailer says. */
-  readonly totals: Readonly<Record<string, unknown>>
-  /** Of a manifest: the hash of the one before it. */
-  readonly previousSha256?: Buffer
-}
-
-export interface ClearingFile extends FileKey {
-  readonly id: number
-  readonly name: string
-  /** Relative to the clearing folder. */
-  readonly path: string
-  readonly state: FileState
-  /** Undefined until it is written. */
-  readonly bytes: number | undefined
-  readonly sha256: Buffer | undefined
-  readonly records: number | undefined
-  readonly items: number
-  readonly grossPiasters: bigint
-  readonly totals: Readonly<Record<string, unknown>>
-  readonly previousSha256: Buffer | undefined
-  /** The file that this one corrects. */
-  readonly correctsId: number | undefined
-  readonly createdAtMs: number
-}
+export type { ClearingFile, FileContent, FileKey, FileState, FileType } from './clearing-file.ts'
 
 /** A file that begins its life. */
 export interface NewFile extends FileKey {
@@ -84,30 +29,6 @@ export interface NewFile extends FileKey {
   readonly correctsId?: number
 }
 
-interface Row {
-  readonly id: string
-  readonly direction: 'out' | 'in'
-  readonly type: FileType
-  readonly institution: string
-  readonly business_date: string
-  readonly cycle: number
-  readonly sequence: number
-  readonly name: string
-  readonly path: string
-  readonly state: FileState
-  readonly bytes: string | null
-  readonly sha256: Buffer | null
-  readonly records: string | null
-  readonly items: string
-  readonly gross_piasters: string
-  readonly totals: Record<string, unknown>
-  readonly previous_sha256: Buffer | null
-  readonly corrects_id: string | null
-  readonly created_at: Date
-}
-
-const columns = `id, direction, type, institution, business_date, cycle, sequence, name, path, state, bytes, sha256, records,
-  items, gross_piasters, totals, previous_sha256, corrects_id, created_at`
 const LIST_MAX = 1_000
 
 /** `UC.CTF.400000.20261122.1.001`, with `.xml` behind it where the content is XML. */
@@ -128,34 +49,7 @@ export function outgoingPath(businessDate: CivilDate, name: string): string {
 export async function registerFile(client: Queryable, file: NewFile, actor: string): Promise<ClearingFile> {
   const name = file.name ?? fileName(file)
   const { content } = file
-  const inserted = await client.query<Row>(
-    `insert into clearing_file (direction, type, institution, business_date, cycle, sequence, name, path, state, bytes,
-       sha256, records, items, gross_piasters, totals, previous_sha256, corrects_id${file.id === undefined ? '' : ', id'})
-     ${file.id === undefined ? '' : 'overriding system value'}
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17${file.id === undefined ? '' : ', $18'})
-     on conflict do nothing returning ${columns}`,
-    [
-      file.direction,
-      file.type,
-      file.institution,
-      formatDate(file.businessDate),
-      file.cycle,
-      file.sequence,
-      name,
-      file.path ?? outgoingPath(file.businessDate, name),
-      file.state,
-      content?.bytes ?? null,
-      content?.sha256 ?? null,
-      content?.records ?? null,
-      content?.items ?? 0,
-      String(content?.grossPiasters ?? 0n),
-      JSON.stringify(content?.totals ?? {}),
-      content?.previousSha256 ?? null,
-      file.correctsId ?? null,
-      ...(file.id === undefined ? [] : [file.id]),
-    ],
-  )
-  const [row] = inserted.rows
+  const [row] = await insertFile(client, file, name)
   if (row !== undefined) {
     const made = fileOf(row)
     await noteFileEvent(client, made.id, { action: 'registered', actor, to: made.state })
@@ -171,6 +65,46 @@ export async function registerFile(client: Queryable, file: NewFile, actor: stri
   return known
 }
 
+const begun = `direction, type, institution, business_date, cycle, sequence, name, path, state, bytes, sha256, records, items,
+  gross_piasters, totals, previous_sha256, corrects_id`
+const begunValues = '$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17'
+
+const insertNew = `insert into clearing_file (${begun}) values (${begunValues})
+  on conflict do nothing returning ${fileColumns}`
+
+/** The register gives ids itself; one that it gave before the file came must be said to be meant. */
+const insertWithId = `insert into clearing_file (${begun}, id) overriding system value values (${begunValues}, $18)
+  on conflict do nothing returning ${fileColumns}`
+
+/** @returns no row when the register has the file's key, name or id already */
+async function insertFile(client: Queryable, file: NewFile, name: string): Promise<FileRow[]> {
+  const { content } = file
+  const values = [
+    file.direction,
+    file.type,
+    file.institution,
+    formatDate(file.businessDate),
+    file.cycle,
+    file.sequence,
+    name,
+    file.path ?? outgoingPath(file.businessDate, name),
+    file.state,
+    content?.bytes ?? null,
+    content?.sha256 ?? null,
+    content?.records ?? null,
+    content?.items ?? 0,
+    String(content?.grossPiasters ?? 0n),
+    JSON.stringify(content?.totals ?? {}),
+    content?.previousSha256 ?? null,
+    file.correctsId ?? null,
+  ]
+  const { rows } =
+    file.id === undefined
+      ? await client.query<FileRow>(insertNew, values)
+      : await client.query<FileRow>(insertWithId, [...values, file.id])
+  return rows
+}
+
 /**
  * Notes what was written under a file's name: it goes from `selected` to `written`. A file that was written before keeps its state and
  * must have the same bytes.
@@ -182,10 +116,10 @@ export async function recordWritten(
   content: FileContent,
   actor: string,
 ): Promise<ClearingFile> {
-  const { rows } = await client.query<Row>(
+  const { rows } = await client.query<FileRow>(
     `update clearing_file set state = 'written', bytes = $2, sha256 = $3, records = $4, items = $5, gross_piasters = $6,
        totals = $7, previous_sha256 = $8
-     where id = $1 and state = 'selected' returning ${columns}`,
+     where id = $1 and state = 'selected' returning ${fileColumns}`,
     [
       id,
       content.bytes,
@@ -227,8 +161,8 @@ export interface FileMove {
 export async function moveFile(client: Queryable, id: number, move: FileMove): Promise<ClearingFile> {
   const before = await readFile(client, id)
   if (before.state === move.to) return before
-  const { rows } = await client.query<Row>(
-    `update clearing_file set state = $3 where id = $1 and state = any ($2) returning ${columns}`,
+  const { rows } = await client.query<FileRow>(
+    `update clearing_file set state = $3 where id = $1 and state = any ($2) returning ${fileColumns}`,
     [id, move.from, move.to],
   )
   const [row] = rows
@@ -247,7 +181,7 @@ export async function moveFile(client: Queryable, id: number, move: FileMove): P
 
 /** @throws MizanError NOT_FOUND */
 export async function readFile(client: Queryable, id: number): Promise<ClearingFile> {
-  const { rows } = await client.query<Row>(`select ${columns} from clearing_file where id = $1`, [id])
+  const { rows } = await client.query<FileRow>(`select ${fileColumns} from clearing_file where id = $1`, [id])
   const [row] = rows
   if (row === undefined) throw new MizanError('NOT_FOUND', `there is no clearing file ${id}`)
   return fileOf(row)
@@ -255,14 +189,14 @@ export async function readFile(client: Queryable, id: number): Promise<ClearingF
 
 /** A file by its name. */
 export async function findFile(client: Queryable, name: string): Promise<ClearingFile | undefined> {
-  const { rows } = await client.query<Row>(`select ${columns} from clearing_file where name = $1`, [name])
+  const { rows } = await client.query<FileRow>(`select ${fileColumns} from clearing_file where name = $1`, [name])
   return rows[0] === undefined ? undefined : fileOf(rows[0])
 }
 
 /** A file by what tells it from all others. */
 export async function findFileByKey(client: Queryable, key: FileKey): Promise<ClearingFile | undefined> {
-  const { rows } = await client.query<Row>(
-    `select ${columns} from clearing_file
+  const { rows } = await client.query<FileRow>(
+    `select ${fileColumns} from clearing_file
      where direction = $1 and type = $2 and institution = $3 and business_date = $4 and cycle = $5 and sequence = $6`,
     [key.direction, key.type, key.institution, formatDate(key.businessDate), key.cycle, key.sequence],
   )
@@ -274,8 +208,8 @@ export async function findFileByKey(client: Queryable, key: FileKey): Promise<Cl
  * @param beforeId of one: the manifest that was written before that
  */
 export async function lastManifest(client: Queryable, beforeId?: number): Promise<ClearingFile | undefined> {
-  const { rows } = await client.query<Row>(
-    `select ${columns} from clearing_file where direction = 'out' and type = 'MAN' and ($1::bigint is null or id < $1)
+  const { rows } = await client.query<FileRow>(
+    `select ${fileColumns} from clearing_file where direction = 'out' and type = 'MAN' and ($1::bigint is null or id < $1)
      order by id desc limit 1`,
     [beforeId ?? null],
   )
@@ -296,8 +230,8 @@ export interface FileFilter {
 
 /** Files, the newest first: a page of them. */
 export async function listFiles(client: Queryable, filter: FileFilter = {}): Promise<ClearingFile[]> {
-  const { rows } = await client.query<Row>(
-    `select ${columns} from clearing_file
+  const { rows } = await client.query<FileRow>(
+    `select ${fileColumns} from clearing_file
      where ($1::date is null or business_date = $1) and ($2::text is null or direction = $2)
        and ($3::text[] is null or type = any ($3)) and ($4::text[] is null or state = any ($4))
        and ($5::bigint is null or id < $5)
@@ -325,29 +259,5 @@ export async function listAllFiles(
     found.push(...page)
     last = page.at(-1)
     if (page.length < LIST_MAX) return found
-  }
-}
-
-function fileOf(row: Row): ClearingFile {
-  return {
-    id: Number(row.id),
-    direction: row.direction,
-    type: row.type,
-    institution: row.institution,
-    businessDate: parseDate(row.business_date),
-    cycle: row.cycle,
-    sequence: row.sequence,
-    name: row.name,
-    path: row.path,
-    state: row.state,
-    bytes: row.bytes === null ? undefined : Number(row.bytes),
-    sha256: row.sha256 ?? undefined,
-    records: row.records === null ? undefined : Number(row.records),
-    items: Number(row.items),
-    grossPiasters: BigInt(row.gross_piasters),
-    totals: row.totals,
-    previousSha256: row.previous_sha256 ?? undefined,
-    correctsId: row.corrects_id === null ? undefined : Number(row.corrects_id),
-    createdAtMs: row.created_at.getTime(),
   }
 }
