@@ -2,12 +2,12 @@ import type { Socket } from 'node:net'
 import { describeError, MizanError } from '../errors.ts'
 import { systemClock, systemRandom, systemTiming, type Timer, type Timing } from '../timing.ts'
 import { Backoff } from './backoff.ts'
-import type { ClientEnvironment, ClientHooks, ClientOptions, ClientState, SendRequest } from './client-options.ts'
-import { Connection, type ConnectionOwner, type ConnectionServices, remoteOf } from './connection.ts'
+import type { ClientEnvironment, ClientHooks, ClientOptions, ClientState } from './client-options.ts'
+import { ClientSession, type ClientSessionParts } from './client-session.ts'
 import { Dialer } from './dial.ts'
 import { Matcher, type Settle } from './matcher.ts'
-import { type CloseReason, type LinkIdentity, type LinkObserver, type LinkStatus, nextLinkId } from './observer.ts'
-import { encodeTpdu, TPDU_BYTES } from './tpdu.ts'
+import type { CloseReason, LinkIdentity, LinkObserver, LinkStatus } from './observer.ts'
+import { encodeTpdu } from './tpdu.ts'
 import { EndOfTurn } from './turn.ts'
 
 export type {
@@ -21,9 +21,6 @@ export type {
 
 /** Timeouts are late by at most this many milliseconds. */
 const SWEEP_MS = 20
-/** How long sign-off and the peer's close may take at the end of a drain. */
-const LINGER_MS = 1_000
-
 /** Starts an outbound link; it connects, and connects again after any failure, until it is closed. */
 export function startClient(
   options: ClientOptions,
@@ -34,45 +31,36 @@ export function startClient(
   return new ClientLink(options, hooks, observer, environment)
 }
 
-/** An outbound link to one host: reconnection, sign-on, echo, and requests matched with their answers. */
-export class ClientLink implements ConnectionOwner {
+/**
+ * An outbound link to one host: connections, one after another, and requests matched with their answers. What goes on over
+ * one connection is its {@link ClientSession}'s.
+ */
+export class ClientLink {
   readonly name: string
-  readonly #options: ClientOptions
-  readonly #hooks: ClientHooks
   readonly #observer: LinkObserver
-  readonly #services: ConnectionServices
   readonly #timing: Timing
   readonly #backoff: Backoff
   readonly #matcher: Matcher
   readonly #dialer: Dialer
-  readonly #tpdu: Buffer | undefined
   readonly #sweep: Timer
-  readonly #exchange: SendRequest = (frame, key, timeoutMs) => this.#promise(frame, key, timeoutMs)
+  readonly #sessionParts: ClientSessionParts
   #identity: LinkIdentity
   #state: ClientState = 'connecting'
-  #connection: Connection | undefined
+  #session: ClientSession | undefined
   #cancelDial: (() => void) | undefined
   #retry: Timer | undefined
-  #echoing = false
   #finished = false
   #waiters: Array<{ resolve: () => void; reject: (error: MizanError) => void }> = []
-  #linger: Timer | undefined
   #quietMs = 0
-  #signedOffTick: number | undefined
-  #ending = false
   #drained: (() => void) | undefined
 
   constructor(options: ClientOptions, hooks: ClientHooks, observer: LinkObserver, environment: ClientEnvironment) {
     this.name = options.name
-    this.#options = options
-    this.#hooks = hooks
     this.#observer = observer
     const { clock = systemClock, timing = systemTiming, random = systemRandom } = environment
     this.#timing = timing
-    this.#services = { clock, timing, observer, turn: new EndOfTurn(timing) }
     this.#dialer = new Dialer(options, () => clock.now(), timing)
     this.#backoff = new Backoff(options.backoff, random, timing.monotonicMs)
-    this.#tpdu = options.tpdu === undefined ? undefined : encodeTpdu(options.tpdu)
     this.#identity = { id: 0, name: options.name, remote: `${options.host}:${options.port}` }
     this.#matcher = new Matcher({
       capacity: options.maxInFlight,
@@ -83,6 +71,19 @@ export class ClientLink implements ConnectionOwner {
       },
     })
     this.#matcher.close('not connected yet')
+    this.#sessionParts = {
+      options,
+      hooks,
+      services: { clock, timing, observer, turn: new EndOfTurn(timing) },
+      matcher: this.#matcher,
+      tpdu: options.tpdu === undefined ? undefined : encodeTpdu(options.tpdu),
+      exchange: (frame, key, timeoutMs) => this.#promise(frame, key, timeoutMs),
+      closed: (reason, detail) => {
+        this.#session = undefined
+        this.#observer.disconnected?.(this.#identity, reason, detail)
+        this.#failed(reason, detail)
+      },
+    }
     this.#sweep = timing.every(SWEEP_MS, () => this.#onSweep())
     this.#connect()
   }
@@ -128,7 +129,7 @@ export class ClientLink implements ConnectionOwner {
    * @returns false when the link is not connected or its outbound queue is full
    */
   send(frame: Uint8Array): boolean {
-    return this.#connection?.send(frame, this.#tpdu) === 'queued'
+    return this.#session?.send(frame) === 'queued'
   }
 
   /** Resolves when the link is up, at once if it is; rejects with LINK_CLOSED when it is closed before. */
@@ -140,10 +141,10 @@ export class ClientLink implements ConnectionOwner {
 
   /** The current connection, or undefined while there is none. */
   status(): LinkStatus | undefined {
-    const connection = this.#connection
-    if (connection === undefined) return undefined
+    const session = this.#session
+    if (session === undefined) return undefined
     const inFlight = this.#matcher.size
-    return { ...this.#identity, ...connection.traffic(), peerName: undefined, state: this.#state, inFlight }
+    return { ...this.#identity, ...session.traffic(), peerName: undefined, state: this.#state, inFlight }
   }
 
   /**
@@ -164,7 +165,7 @@ export class ClientLink implements ConnectionOwner {
         this.#timing.cancel(deadline)
         resolve()
       }
-      if (this.#matcher.size === 0) this.#signOff()
+      if (this.#matcher.size === 0) this.#session?.signOff(quietMs)
     })
   }
 
@@ -188,7 +189,7 @@ export class ClientLink implements ConnectionOwner {
 
   #dispatch(frame: Uint8Array, key: string, timeoutMs: number, settle: Settle): void {
     this.#matcher.submit(key, timeoutMs, settle, () => {
-      const result = this.#connection?.send(frame, this.#tpdu) ?? 'closed'
+      const result = this.#session?.send(frame) ?? 'closed'
       if (result === 'full') throw new MizanError('LINK_BUSY', 'the peer reads too slowly')
       if (result === 'closed') throw this.#notUp()
     })
@@ -204,18 +205,15 @@ export class ClientLink implements ConnectionOwner {
   }
 
   #established(socket: Socket): void {
-    this.#identity = { id: nextLinkId(), name: this.name, remote: remoteOf(socket) }
-    const connection = new Connection(socket, this.#options, this.#services, this)
-    this.#connection = connection
+    const session = new ClientSession(socket, this.#sessionParts)
+    this.#session = session
+    this.#identity = session.identity
     this.#matcher.open()
     this.#observer.connected?.(this.#identity)
     this.#setState('signing-on')
-    this.#hook(this.#hooks.signOn).then(
-      () => {
-        if (this.#connection === connection && this.#state === 'signing-on') this.#isUp()
-      },
-      (error: unknown) => connection.close('sign-on-failed', describeError(error)),
-    )
+    session.signOn(() => {
+      if (this.#session === session && this.#state === 'signing-on') this.#isUp()
+    })
   }
 
   #isUp(): void {
@@ -226,51 +224,11 @@ export class ClientLink implements ConnectionOwner {
     for (const { resolve } of waiters) resolve()
   }
 
-  /** Calls a hook so that a throw is a rejection too; an absent hook succeeds. */
-  async #hook(hook: ((exchange: SendRequest) => Promise<void>) | undefined): Promise<void> {
-    await hook?.call(this.#hooks, this.#exchange)
-  }
-
   #setState(state: ClientState): void {
     const before = this.#state
     if (before === state) return
     this.#state = state
     this.#observer.stateChanged?.(this.#identity, before, state)
-  }
-
-  onFrame(frame: Buffer): void {
-    let body = frame
-    if (this.#tpdu !== undefined) {
-      if (frame.length <= TPDU_BYTES) {
-        this.#connection?.close('tpdu-missing', `a frame of ${frame.length} bytes cannot hold a TPDU and a message`)
-        return
-      }
-      body = frame.subarray(TPDU_BYTES)
-    }
-    try {
-      const key = this.#hooks.answerKey(body)
-      if (key !== undefined) this.#matcher.answer(key, body)
-      else this.#hooks.onRequest?.(body, this.#services.clock.now())
-    } catch (error) {
-      // An answer that cannot be read is as good as none: its request times out.
-      this.#observer.handlerFailed?.(this.#identity, error)
-    }
-  }
-
-  /** No answer will come any more, so nothing is worth waiting for. */
-  onPeerEnd(): void {
-    this.#connection?.close(this.#ending ? 'drained' : 'peer-closed', 'the peer closed')
-  }
-
-  onResume(): void {
-    // A client never pauses: answers are bounded by the requests in flight.
-  }
-
-  onClosed(reason: CloseReason, detail: string): void {
-    this.#connection = undefined
-    this.#echoing = false
-    this.#observer.disconnected?.(this.#identity, reason, detail)
-    this.#failed(reason, detail)
   }
 
   /** The connection is gone or never came: fail what is in flight, then end or try again later. */
@@ -289,52 +247,11 @@ export class ClientLink implements ConnectionOwner {
 
   #onSweep(): void {
     this.#matcher.sweep()
-    const connection = this.#connection
-    if (connection === undefined) return
-    const tick = this.#timing.monotonicMs()
-    connection.sweep(tick)
-    const { echoIdleMs } = this.#options
-    if (this.#signedOffTick !== undefined) this.#endIfQuiet()
-    else if (this.#state === 'draining' && this.#matcher.size === 0) this.#signOff()
-    else if (this.#state === 'up' && echoIdleMs !== undefined && tick - connection.lastReceivedTick >= echoIdleMs) {
-      this.#echo(connection)
-    }
-  }
-
-  /** Traffic we send proves nothing about the peer, so silence of the peer alone triggers the echo. */
-  #echo(connection: Connection): void {
-    if (this.#echoing || this.#hooks.echo === undefined) return
-    this.#echoing = true
-    this.#hook(this.#hooks.echo).then(
-      () => {
-        this.#echoing = false
-      },
-      (error: unknown) => connection.close('echo-failed', describeError(error)),
-    )
-  }
-
-  /** Asks the peer to send nothing more; one that does not answer is not waited for. */
-  #signOff(): void {
-    if (this.#connection === undefined || this.#linger !== undefined) return
-    const signedOff = () => {
-      this.#signedOffTick ??= this.#timing.monotonicMs()
-      this.#endIfQuiet()
-    }
-    this.#linger = this.#timing.after(LINGER_MS, signedOff)
-    this.#hook(this.#hooks.signOff).then(signedOff, signedOff)
-  }
-
-  /** Ends a link that has signed off, once the peer's requests are answered and no more come. */
-  #endIfQuiet(): void {
-    const connection = this.#connection
-    if (connection === undefined || this.#signedOffTick === undefined || this.#hooks.busy?.() === true) return
-    const since = Math.max(connection.lastReceivedTick, this.#signedOffTick)
-    if (this.#ending || this.#timing.monotonicMs() - since < this.#quietMs) return
-    this.#ending = true
-    this.#timing.cancel(this.#linger)
-    const close = () => connection.close('drained', 'the peer kept its side open')
-    this.#linger = this.#timing.after(LINGER_MS, close)
-    connection.end('drained', 'all requests are answered')
+    const session = this.#session
+    if (session === undefined) return
+    session.sweep()
+    if (this.#state === 'draining' && this.#matcher.size === 0) session.signOff(this.#quietMs)
+    else if (this.#state === 'up') session.echoIfSilent()
   }
 
   #finish(reason: CloseReason, detail: string): void {
@@ -343,10 +260,9 @@ export class ClientLink implements ConnectionOwner {
     this.#timing.cancel(this.#sweep)
     this.#dialer.close()
     this.#timing.cancel(this.#retry)
-    this.#timing.cancel(this.#linger)
     this.#setState('closed')
     this.#cancelDial?.()
-    this.#connection?.close(reason, detail)
+    this.#session?.close(reason, detail)
     this.#matcher.close(`${this.name} is closed`)
     const waiters = this.#waiters
     this.#waiters = []
