@@ -12,7 +12,7 @@ import type { Background } from './switch-background.ts'
 import { bankReceiving } from './switch-bank.ts'
 import type { SwitchBase } from './switch-base.ts'
 import { fileStepOptions } from './switch-clearing-files.ts'
-import { inboxFetching } from './switch-delivery.ts'
+import { deliveryOptions, inboxFetching } from './switch-delivery.ts'
 import type { OpenKeys } from './switch-keys.ts'
 import { networkReceiving } from './switch-network-clearing.ts'
 import { type BankMetrics, createBankMetrics } from './telemetry/bank-metrics.ts'
@@ -68,6 +68,7 @@ export function carryingOut({
     url,
     folder,
     files: fileStepOptions(config, keys.protection),
+    delivery: deliveryOptions(config),
     identity: identityOf(config.clearing),
     cutoverMinutes: config.businessDay.cutoverMinutes,
     writerStallMs: settlement.writerStallMs,

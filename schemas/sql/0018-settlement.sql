@@ -341,12 +341,14 @@ create trigger settlement_file_moved after update of state on clearing_file
 -- Work on a business date that people ask for over HTTP. It takes minutes of a large date: the process that runs jobs does it.
 create table clearing_request (
   id            bigint generated always as identity primary key,
-  kind          text not null check (kind in ('file-correction', 'file-verification', 'settlement-run', 'reconciliation')),
+  kind          text not null check (kind in ('file-correction', 'file-signature', 'file-verification', 'settlement-run', 'reconciliation')),
   business_date date not null,
   -- Of a run of settlement.
   cycle         smallint check (cycle between 1 and 99),
-  -- The correction that is to be written.
+  -- The correction that is to be written, or the file that is to be signed again.
   file_id       bigint references clearing_file (id),
+  -- Why a file is signed again: it goes into its history when it is.
+  reason        text check (length(reason) between 1 and 500),
   asked_by      text not null check (length(asked_by) between 1 and 160),
   asked_at      timestamptz not null default clock_timestamp(),
   attempts      integer not null default 0 check (attempts >= 0),
@@ -355,7 +357,8 @@ create table clearing_request (
   -- What came of it, or of the last attempt.
   words         text check (length(words) between 1 and 500),
   constraint clearing_request_cycle check ((kind = 'settlement-run') = (cycle is not null)),
-  constraint clearing_request_file check ((kind = 'file-correction') = (file_id is not null)),
+  constraint clearing_request_file check ((kind in ('file-correction', 'file-signature')) = (file_id is not null)),
+  constraint clearing_request_reason check ((kind = 'file-signature') = (reason is not null)),
   constraint clearing_request_end check ((state = 'waiting') = (ended_at is null) and (state = 'waiting' or words is not null))
 );
 -- Asked for twice, it is one.

@@ -138,6 +138,7 @@ export const accessMatrix: Readonly<Record<string, Access>> = {
   'GET /clearing/requests': readsMasterData,
   'GET /clearing/requests/{requestId}': readsMasterData,
   'POST /clearing/files/{fileId}/correct': ['settlement'],
+  'POST /clearing/files/{fileId}/sign-again': ['settlement'],
   'POST /clearing/verifications': ['operator', 'settlement'],
   'POST /settlement/runs/{date}': ['settlement'],
   'POST /reconciliation/runs': ['operator', 'settlement'],

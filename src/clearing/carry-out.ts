@@ -1,8 +1,12 @@
 import { type Clock, civilDate, formatDate } from '../calendar.ts'
 import { MizanError } from '../errors.ts'
+import { clearingKeyStatus } from '../store/clearing/deliver-keys.ts'
+import { readProtection } from '../store/clearing/deliver-protection.ts'
 import { listAllFiles, readFile } from '../store/clearing/files.ts'
 import type { ClearingRequest } from '../store/clearing/requests.ts'
-import { connect } from '../store/connection.ts'
+import { type Client, connect } from '../store/connection.ts'
+import type { DeliveryOptions } from './delivery/options.ts'
+import { signAgain } from './delivery/sign-again.ts'
 import { writeCorrection } from './outgoing/correct-file.ts'
 import type { FileStepOptions } from './outgoing/file-steps.ts'
 import { type FileVerdict, verifyFile } from './outgoing/verify-files.ts'
@@ -16,6 +20,7 @@ export interface CarryOutOptions {
   /** Clearing folder. */
   readonly folder: string
   readonly files: FileStepOptions
+  readonly delivery: DeliveryOptions
   readonly identity: SettlementIdentity
   /** Minutes after Cairo midnight at which the business day ends. */
   readonly cutoverMinutes: number
@@ -50,6 +55,8 @@ export async function carryOut(
         const { file, manifest } = await writeCorrection(begun, request.askedBy, { client, options: files, context })
         return `${file.name} is written: ${file.items} items; manifest ${manifest.name}`
       }
+      case 'file-signature':
+        return await signAsked(client, request, options)
       case 'settlement-run': {
         const { businessDate, cycle = 1 } = request
         await requireBalanced(client, businessDate)
@@ -75,6 +82,21 @@ export async function carryOut(
   } finally {
     await client.end().catch(() => undefined)
   }
+}
+
+/** A file whose key is in use was signed before this attempt was cut off, or by somebody else since. */
+async function signAsked(
+  client: Client,
+  { fileId = 0, askedBy, reason = '' }: ClearingRequest,
+  { delivery, clock }: CarryOutOptions,
+): Promise<string> {
+  const key = (await readProtection(client, fileId))?.signedBy
+  if (key !== undefined && (await clearingKeyStatus(client, key)) === 'active') {
+    return `${(await readFile(client, fileId)).name} is signed with key ${key}, which is in use`
+  }
+  const by = { actor: askedBy, reason, nowMs: clock.now() }
+  const { name, before, now } = await signAgain(client, delivery, fileId, by)
+  return `${name} is signed with key ${now} in place of key ${before}`
 }
 
 async function reconcileAsked(

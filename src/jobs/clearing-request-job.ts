@@ -13,7 +13,10 @@ export interface WaitedForJob extends NamedJob {
   isWanted(): Promise<boolean>
 }
 
-/** The job that does what people asked for over HTTP: corrections, runs of settlement and of reconciliation, verifications. */
+/**
+ * The job that does what people asked for over HTTP: corrections and signatures of files, verifications, runs of settlement and
+ * of reconciliation.
+ */
 export function clearingRequestJob(options: CarryOutOptions): WaitedForJob {
   const atDatabase = async <T>(work: (client: Awaited<ReturnType<typeof connect>>) => Promise<T>): Promise<T> => {
     const client = await connect({ url: options.url, name: 'mizan clearing requests', role: 'mizan_app' })
@@ -26,7 +29,8 @@ export function clearingRequestJob(options: CarryOutOptions): WaitedForJob {
   return {
     name: 'clearing-requests',
     cron: '* * * * *',
-    description: 'correct and verify clearing files, settle and reconcile business dates, as people asked over HTTP',
+    description:
+      'correct, sign and verify clearing files, settle and reconcile business dates, as people asked over HTTP',
     isWanted: () => atDatabase(isRequestWaiting),
     run: (signal) =>
       atDatabase(async (client) => {

@@ -1,10 +1,14 @@
+import path from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { apiPlugin } from '../../src/api/api.ts'
 import { buildHttpApp } from '../../src/api/http-server.ts'
 import type { ApiServices } from '../../src/api/services.ts'
 import { newSessionToken } from '../../src/api/tokens.ts'
+import type { DeliveryOptions } from '../../src/clearing/delivery/options.ts'
+import { keySeal } from '../../src/clearing/protection/key-seal.ts'
 import { hashSecret } from '../../src/security/keys/custodian-secret.ts'
 import { KeyRing } from '../../src/security/keys/key-ring.ts'
+import { masterKeyOf } from '../../src/security/master-key.ts'
 import { panProtection } from '../../src/security/pan-protection.ts'
 import { personalData } from '../../src/security/personal-data.ts'
 import { ApiDatabase } from '../../src/store/access-pool.ts'
@@ -100,6 +104,16 @@ export async function apiWorld(
       return askWith(app, token === undefined ? {} : { authorization: `Bearer ${token}` })
     },
     with: (headers: Record<string, string>): Ask => askWith(app, headers),
+  }
+}
+
+/** How files of a folder are signed and delivered: to nobody. */
+export function deliveryAt(folder: string): DeliveryOptions {
+  const seal = keySeal(masterKeyOf(Buffer.alloc(32, 7), 'a test'))
+  return {
+    ...{ folder, isProduction: false, cipher: 'aes-256-gcm', destinations: [], inboxes: [], releaseRequired: [] },
+    ...{ attempts: 3, firstRetryMs: 1_000, longestRetryMs: 60_000, openSeal: async () => seal },
+    demoFolder: path.join(folder, 'demo'),
   }
 }
 

@@ -15,7 +15,7 @@ import { verifyLedger } from '../../src/store/verify.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { panProtectionOf } from '../support/pan-keys.ts'
 import { ask, purchaseOf } from '../support/writer.ts'
-import { apiWorld } from './api-world.ts'
+import { apiWorld, deliveryAt } from './api-world.ts'
 
 const cutoverMinutes = 1_350
 
@@ -53,8 +53,9 @@ async function closedDay(test: Test) {
   const log = createLogger({ level: 'silent' })
   const run = await runDays({ url, folder, steps, log, nowMs: () => clock.now(), signal })
   test.match(run, { state: 'closed' })
+  const delivery = deliveryAt(folder)
   const job = clearingRequestJob({
-    ...{ url, folder, files, clock, cutoverMinutes, writerStallMs: 60_000 },
+    ...{ url, folder, files, delivery, clock, cutoverMinutes, writerStallMs: 60_000 },
     identity: { name: 'UNIFIED CARD SETTLEMENT', centre: 'MIZAN', purpose: 'SUPP' },
     reconciliation: { presentmentDays: 3, lookBackDays: 30 },
   })

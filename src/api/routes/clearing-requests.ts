@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
 import { formatDate } from '../../calendar.ts'
+import { requireSignable } from '../../clearing/delivery/sign-again.ts'
 import { lastClosedDate } from '../../clearing/reconciliation/view.ts'
 import { requireBalanced, requireClosed } from '../../clearing/settlement/run.ts'
 import { MizanError } from '../../errors.ts'
@@ -30,7 +31,8 @@ const properties = {
   kind: Type.Enum([...requestKinds]),
   businessDate: date('Business date.'),
   cycle: orNull(Type.Integer({ description: 'Of a run of settlement.' })),
-  fileId: orNull(Type.Integer({ description: 'The correction that is written.' })),
+  fileId: orNull(Type.Integer({ description: 'The correction that is written, or the file that is signed again.' })),
+  reason: orNull(Type.String({ description: 'Why a file is signed again.' })),
   askedBy: Type.String(),
   askedAt: instant('When'),
   attempts: Type.Integer({ minimum: 0 }),
@@ -41,12 +43,13 @@ const properties = {
 const requestShape = shape(properties)
 
 function view({ id: requestId, askedAtMs, endedAtMs, ...request }: ClearingRequest) {
-  const { kind, businessDate, cycle, fileId, askedBy, attempts, state, words: said } = request
+  const { kind, businessDate, cycle, fileId, reason, askedBy, attempts, state, words: said } = request
   return {
     ...{ requestId, kind, askedBy, attempts, state },
     businessDate: formatDate(businessDate),
     cycle: cycle ?? null,
     fileId: fileId ?? null,
+    reason: reason ?? null,
     askedAt: instantOf(askedAtMs) ?? '',
     endedAt: instantOf(endedAtMs),
     words: said ?? null,
@@ -109,6 +112,24 @@ export const clearingRequestRoutes: readonly Route[] = [
         const begun = await beginCorrection(client, call.params.fileId, { actor: call.actor.id, reason })
         const detail = { file: call.params.fileId, correction: begun.name, reason }
         return { kind: 'file-correction', businessDate: begun.businessDate, fileId: begun.id, detail }
+      }),
+  }),
+  route({
+    method: 'POST',
+    path: '/clearing/files/{fileId}/sign-again',
+    tag,
+    summary: 'sign a file that waits to go out with the key in use; its own key was revoked or retired',
+    description: `${later} The bytes of the file stay, and so does what two people released.`,
+    params: shape({ fileId: id('Number of the file.') }),
+    body: shape({ reason: words('Why; it stays in the history of the file.') }),
+    answers: { 202: requestShape },
+    changes: true,
+    handler: (call) =>
+      asked(call, async (client) => {
+        const { reason } = call.body
+        const { file, signedBy } = await requireSignable(client, call.params.fileId)
+        const detail = { file: file.id, name: file.name, key: signedBy, reason }
+        return { kind: 'file-signature', businessDate: file.businessDate, fileId: file.id, reason, detail }
       }),
   }),
   route({

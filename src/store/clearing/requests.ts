@@ -2,7 +2,13 @@ import { type CivilDate, formatDate, parseDate } from '../../calendar.ts'
 import { MizanError } from '../../errors.ts'
 import type { Queryable } from '../access-pool.ts'
 
-export const requestKinds = ['file-correction', 'file-verification', 'settlement-run', 'reconciliation'] as const
+export const requestKinds = [
+  'file-correction',
+  'file-signature',
+  'file-verification',
+  'settlement-run',
+  'reconciliation',
+] as const
 export type ClearingRequestKind = (typeof requestKinds)[number]
 
 export const requestStates = ['waiting', 'done', 'failed'] as const
@@ -15,8 +21,10 @@ export interface ClearingRequest {
   readonly businessDate: CivilDate
   /** Of a run of settlement. */
   readonly cycle: number | undefined
-  /** The correction that is to be written. */
+  /** The correction that is to be written, or the file that is to be signed again. */
   readonly fileId: number | undefined
+  /** Why a file is signed again. */
+  readonly reason: string | undefined
   readonly askedBy: string
   readonly askedAtMs: number
   readonly attempts: number
@@ -27,7 +35,7 @@ export interface ClearingRequest {
 
 /** What is asked for. */
 export type NewClearingRequest = Pick<ClearingRequest, 'kind' | 'businessDate' | 'askedBy'> &
-  Partial<Pick<ClearingRequest, 'cycle' | 'fileId'>>
+  Partial<Pick<ClearingRequest, 'cycle' | 'fileId' | 'reason'>>
 
 /** So many may wait: each is minutes of work, and none is worth asking for twice. */
 const WAITING_MAX = 50
@@ -38,6 +46,7 @@ interface Row {
   readonly business_date: string
   readonly cycle: number | null
   readonly file_id: string | null
+  readonly reason: string | null
   readonly asked_by: string
   readonly asked_at: Date
   readonly attempts: number
@@ -51,7 +60,7 @@ interface Row {
  * @throws MizanError CONFLICT when too many wait
  */
 export async function addRequest(client: Queryable, wanted: NewClearingRequest): Promise<ClearingRequest> {
-  const { kind, businessDate, cycle, fileId, askedBy } = wanted
+  const { kind, businessDate, cycle, fileId, reason, askedBy } = wanted
   await client.query("select pg_advisory_xact_lock(hashtext('clearing_request'))")
   const key = [kind, formatDate(businessDate), cycle ?? null, fileId ?? null]
   const found = await client.query<Row>(
@@ -67,8 +76,9 @@ export async function addRequest(client: Queryable, wanted: NewClearingRequest):
     throw new MizanError('CONFLICT', `${WAITING_MAX} pieces of work wait already: ask again when some are done`)
   }
   const { rows } = await client.query<Row>(
-    'insert into clearing_request (kind, business_date, cycle, file_id, asked_by) values ($1, $2, $3, $4, $5) returning *',
-    [...key, askedBy.slice(0, 160)],
+    `insert into clearing_request (kind, business_date, cycle, file_id, asked_by, reason) values ($1, $2, $3, $4, $5, $6)
+     returning *`,
+    [...key, askedBy.slice(0, 160), reason ?? null],
   )
   return requestOf(rows[0] as Row)
 }
@@ -133,6 +143,7 @@ function requestOf(row: Row): ClearingRequest {
     businessDate: parseDate(row.business_date),
     cycle: row.cycle ?? undefined,
     fileId: row.file_id === null ? undefined : Number(row.file_id),
+    reason: row.reason ?? undefined,
     askedBy: row.asked_by,
     askedAtMs: row.asked_at.getTime(),
     attempts: row.attempts,
