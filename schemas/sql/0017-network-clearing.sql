@@ -244,6 +244,13 @@ begin
     from outgoing_dispute_item o where o.dispute_id = p_dispute and o.transaction_code in ('15', '16', '17');
 end $$;
 
+-- Whether the acquirer's answer to a dispute is registered and not noted with the dispute yet. It stays so for whoever holds the
+-- dispute: answers are registered and noted by who holds it too.
+create function is_dispute_answered(p_dispute bigint) returns boolean language sql stable as $$
+  select exists (
+    select from network_item n where n.posting_reference = format('dispute:%s:represented', p_dispute) and n.state = 'posting')
+$$;
+
 -- Of `apply_change`, in the commit that posts it: the household has the disputed money, provisionally or for good, or it is
 -- taken back because the dispute is lost; or the dispute is withdrawn, and the network has its money again.
 create function change_dispute_credit(p_lane smallint, p_at timestamptz, p_payload jsonb) returns void language plpgsql as $$
@@ -267,8 +274,7 @@ begin
       and state = any (case v_what when 'lose' then array['represented'] else array['raised', 'sent'] end)
       and (v_what in ('lose', 'withdraw') or disputable_amount(file_id, number) >= amount_piasters)
       -- The acquirer has answered, and the network gets its money back by that.
-      and (v_what <> 'withdraw' or not exists (
-        select from network_item n where n.posting_reference = format('dispute:%s:represented', v_id) and n.state = 'posting'));
+      and (v_what not in ('accept', 'withdraw') or not is_dispute_answered(v_id));
   if not found or v_events is null then
     raise exception 'dispute % has had its credit or none, or its money came back otherwise', v_id
       using errcode = 'check_violation', constraint = 'dispute_credit_once';
@@ -373,6 +379,8 @@ revoke all on function authorizations_by_id(smallint, bigint[], date[]) from pub
 revoke all on function change_dispute_credit(smallint, timestamptz, jsonb) from public;
 revoke all on function withdraw_chargeback(bigint, date) from public;
 grant execute on function withdraw_chargeback(bigint, date) to mizan_app;
+revoke all on function is_dispute_answered(bigint) from public;
+grant execute on function is_dispute_answered(bigint) to mizan_app;
 revoke all on function disputable_amount(bigint, integer) from public;
 grant execute on function authorizations_by_id(smallint, bigint[], date[]) to mizan_app;
 grant execute on function disputable_amount(bigint, integer) to mizan_app;

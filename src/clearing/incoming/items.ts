@@ -61,24 +61,34 @@ async function processChunk(
   first: number,
   context: ReceiveContext,
 ): Promise<{ readonly taken: number; readonly open: number | undefined }> {
-  const { client, actor } = context
-  const judging = { ...context, fileId, panIndexOf: (pan: string) => context.panIndexOf(pan) }
-  let judged = await judgeChunk(chunk, judging)
-  if (judged.taken === 0) {
+  let taken = await takeChunk(chunk, fileId, context)
+  if (taken === 0) {
     await finish(fileId, 0, context, first)
-    judged = await judgeChunk(chunk, judging)
+    taken = await takeChunk(chunk, fileId, context)
   }
-  const { items, taken } = judged
   if (taken === 0) {
     throw new MizanError('CONFLICT', `item ${chunk[0]?.number} waits for an item of another file that is being posted`)
   }
-  await inTransaction(client, async () => {
-    await addItems(client, items, actor)
-    await keepOthers(client, chunk.slice(0, taken), fileId, context)
-  })
   // What ended the chunk early depends on what is under way now.
   const open = await finish(fileId, taken < chunk.length ? 0 : UNDER_WAY_MAX - CHUNK, context, first)
   return { taken, open }
+}
+
+/**
+ * Judges a chunk and registers what was judged, in one transaction: judging holds the disputes that are answered, so that
+ * nobody ends one before its answer stands in the register, where whoever would end it then finds it.
+ * @returns how many were taken; 0 when the first waits for an item that is under way
+ */
+function takeChunk(chunk: readonly Incoming[], fileId: number, context: ReceiveContext): Promise<number> {
+  const { client, actor } = context
+  const judging = { ...context, fileId, panIndexOf: (pan: string) => context.panIndexOf(pan) }
+  return inTransaction(client, async () => {
+    const { items, taken } = await judgeChunk(chunk, judging)
+    if (taken === 0) return 0
+    await addItems(client, items, actor)
+    await keepOthers(client, chunk.slice(0, taken), fileId, context)
+    return taken
+  })
 }
 
 /** Waits until at most so many postings are under way, and asks for those that are no household's. */

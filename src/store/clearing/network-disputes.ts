@@ -229,7 +229,7 @@ export interface DisputeMover {
 /**
  * What pays disputed money to its household (`credit`, provisionally; `accept`, for good) or takes it back (`lose`), or gives
  * the network its money again (`withdraw`; a credit is taken back with it), as a command of the household's own lane. Undefined
- * where no money moves: then the state has changed already.
+ * where no money moves: then the state has changed already. Run it in a transaction, which holds the dispute.
  * @throws MizanError NOT_FOUND, CONFLICT
  */
 export async function moveDispute(
@@ -238,6 +238,7 @@ export async function moveDispute(
   what: DisputeMove,
   by: DisputeMover,
 ): Promise<Omit<NewCommand, 'requestedBy' | 'idempotencyKey'> | undefined> {
+  await client.query('select from dispute where id = $1 for update', [id])
   const dispute = await readDispute(client, id)
   const { state, credited, posted, lane, householdId, cardId, amountPiasters } = dispute
   const from: readonly DisputeState[] = what === 'lose' ? ['represented'] : ['raised', 'sent']
@@ -250,6 +251,7 @@ export async function moveDispute(
       credited ? `dispute ${id} is credited` : `the item of dispute ${id} was never posted`,
     )
   }
+  if (what === 'accept' || what === 'withdraw') await requireUnanswered(client, id)
   const moves = posted && (what === 'withdraw' || (what === 'lose' ? credited : !credited))
   if (moves && (what === 'credit' || what === 'accept')) await requireOutstanding(client, dispute)
   if (moves) {
@@ -270,7 +272,14 @@ export async function moveDispute(
   return undefined
 }
 
-/** Asks the writer to move disputed money; see {@link moveDispute}. */
+/** The network gets its money by the answer: who ended the dispute besides would give it twice. @throws MizanError CONFLICT */
+async function requireUnanswered(client: Client, id: number): Promise<void> {
+  const { rows } = await client.query<{ yes: boolean }>('select is_dispute_answered($1) as yes', [id])
+  if (rows[0]?.yes !== true) return
+  throw new MizanError('CONFLICT', `the acquirer has answered dispute ${id}: its answer is being taken`)
+}
+
+/** Asks the writer to move disputed money, in a transaction; see {@link moveDispute}. */
 export async function requestDisputeMove(client: Client, id: number, what: DisputeMove, by: DisputeMover) {
   const command = await moveDispute(client, id, what, by)
   return command === undefined
