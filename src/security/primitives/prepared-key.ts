@@ -5,8 +5,7 @@ const prepared = new WeakMap<Uint8Array, KeyObject>()
 
 /**
  * A key as the library has it prepared, made once for the bytes that were loaded: a cipher that is given bytes prepares
- * them anew, which costs it several times what a card number does. It shows nothing of
- * the key when it is printed.
+ * them anew, which costs it several times what a card number does. It shows nothing of the key when it is printed.
  * @param key as it was loaded; a copy of it would be prepared by itself
  */
 export function preparedKey(key: Uint8Array): KeyObject {
