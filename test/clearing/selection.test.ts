@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { type CivilDate, formatDate } from '../../src/calendar.ts'
-import { itemTotals, ledgerTotals } from '../../src/store/clearing/file-totals.ts'
+import { ownFiles } from '../../src/clearing/outgoing/write-step.ts'
+import { type ItemTotals, itemTotals, ledgerTotals } from '../../src/store/clearing/file-totals.ts'
 import { selectItems } from '../../src/store/clearing/selection.ts'
 import type { PartOptions } from '../../src/store/clearing/selection-parts.ts'
 import { type Client, connect } from '../../src/store/connection.ts'
@@ -177,6 +178,13 @@ async function selected(client: Client): Promise<unknown> {
 }
 
 /** As if nothing had been selected yet. */
+/** What the items of each file of the date come to. */
+async function totalsOfFiles(client: Client, options: PartOptions = {}): Promise<ItemTotals[]> {
+  const totals: ItemTotals[] = []
+  for (const file of await ownFiles(client, DATE)) totals.push(await itemTotals(client, file, options))
+  return totals
+}
+
 async function forget(client: Client): Promise<void> {
   await client.query(`
     drop table if exists clearing_item_${DATE};
@@ -221,7 +229,9 @@ t.test('items are taken in parts', async (t) => {
         await take({ authorizationsInPart: 100_000 })
         const whole = await selected(client)
         const ledger = await ledgerTotals(client, DATE)
-        const totals = [...(await itemTotals(client, DATE)).values()]
+        t.same(await ledgerTotals(client, DATE, size), ledger, 'the ledger, in parts of any size')
+        const totals = await totalsOfFiles(client)
+        t.same(await totalsOfFiles(client, size), totals, 'the items, in parts of any size')
         const sum = (of: (one: (typeof totals)[number]) => bigint) => totals.reduce((total, one) => total + of(one), 0n)
         const units = [...ledger.subsidies.values()].reduce((total, one) => total + one, 0n)
         t.equal(

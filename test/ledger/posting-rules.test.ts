@@ -32,6 +32,9 @@ function everyAccount(): AccountNumber[] {
   for (const kind of Object.keys(moneyKinds)) accounts.push(moneyAccount(kind as keyof typeof moneyKinds, OWNER))
   const strange = [1_000, 1_300, 1_301, 1_999, 2_000, 6_000, 6_002, 7_000, 7_099, 8_000, 8_099, 9_001]
   accounts.push(moneyAccount('householdDebt', OWNER + 1), subsidyAccount('advanced', 'LOAF', 1, OWNER + 1))
+  // Numbers longer than an account's, which could be taken for another pair of classes; and what is none at all.
+  for (let long = 10; long < 20; long += 1) strange.push(long * 1_000 + 101)
+  strange.push(-1_101, -9_101)
   return [...accounts, ...strange.map((kind) => (kind * 100_000_000_000 + OWNER) as AccountNumber)]
 }
 

@@ -26,7 +26,6 @@ async function balance(context: DayStepContext): Promise<DayStepOutcome> {
   const client = await connect({ url, name: 'mizan clearing balance', role: 'mizan_app' })
   try {
     const files = await ownFiles(client, businessDate)
-    const items = await itemTotals(client, businessDate)
     const differences: string[] = []
     const read = new Map<ClearingFile, FileContent>()
     for (const [index, file] of files.entries()) {
@@ -35,10 +34,10 @@ async function balance(context: DayStepContext): Promise<DayStepOutcome> {
       const content = file.state === 'written' ? await readOne(path.join(folder, file.path), file, differences) : file
       if (content === undefined || content.bytes === undefined) continue
       read.set(file, content as FileContent)
-      differences.push(...differencesOf(file, content as FileContent, items.get(file.id)))
+      differences.push(...differencesOf(file, content as FileContent, await itemTotals(client, file, { signal })))
     }
     progress('comparing with the ledger', files.length, files.length)
-    differences.push(...ledgerDifferences(read, await ledgerTotals(client, businessDate)))
+    differences.push(...ledgerDifferences(read, await ledgerTotals(client, businessDate, { signal, progress })))
     if (differences.length > 0) return blocked(differences)
     const gross = [...read.values()].reduce((sum, { grossPiasters }) => sum + grossPiasters, 0n)
     const words = `${read.size} file(s) agree with their trailers, the items and the ledger`
@@ -58,7 +57,7 @@ async function readOne(place: string, file: ClearingFile, differences: string[])
 }
 
 /** What of a file is another than the register and the items say. */
-export function differencesOf(file: ClearingFile, read: FileContent, items: ItemTotals | undefined): string[] {
+export function differencesOf(file: ClearingFile, read: FileContent, items: ItemTotals): string[] {
   const differences: string[] = []
   const compare = (what: string, found: unknown, wanted: unknown, whose: string) => {
     if (String(found) !== String(wanted)) differences.push(`${file.name}: ${what} ${found}, ${whose} ${wanted}`)
@@ -70,16 +69,15 @@ export function differencesOf(file: ClearingFile, read: FileContent, items: Item
   compare('gross amount', read.grossPiasters, file.grossPiasters, 'the register')
   for (const [key, value] of Object.entries(read.totals)) compare(key, value, file.totals[key], 'the register')
   if (file.type === 'OUT') return differences
-  const { items: count = 0, lastNumber = 0, grossPiasters = 0n, netPiasters = 0n } = items ?? {}
-  compare('items', read.items, count, 'the database')
-  compare('items', read.items, lastNumber, 'the last number in the database')
+  compare('items', read.items, items.items, 'the database')
+  compare('items', read.items, items.lastNumber, 'the last number in the database')
   if (file.type === 'CTF') {
-    compare('gross amount', read.grossPiasters, grossPiasters, 'the items')
-    compare('net amount', read.totals.netPiasters, netPiasters, 'the items')
+    compare('gross amount', read.grossPiasters, items.grossPiasters, 'the items')
+    compare('net amount', read.totals.netPiasters, items.netPiasters, 'the items')
   } else {
-    compare('dispensed', read.totals.dispensed, items?.dispensed ?? 0n, 'the items')
-    compare('returned', read.totals.returned, items?.returned ?? 0n, 'the items')
-    compare('co-payments', read.totals.coPaymentPiasters, items?.coPaymentPiasters ?? 0n, 'the items')
+    compare('dispensed', read.totals.dispensed, items.dispensed, 'the items')
+    compare('returned', read.totals.returned, items.returned, 'the items')
+    compare('co-payments', read.totals.coPaymentPiasters, items.coPaymentPiasters, 'the items')
   }
   return differences
 }

@@ -30,8 +30,7 @@ export async function verifyFile(file: ClearingFile, source: ContentSource): Pro
     if (file.type === 'MAN') return await verifyManifest(file, source)
     if (!FILE_TYPES.some((type) => type === file.type)) return await verifyHash(file, source)
     const read = await readContent(contentOf(file, source), file)
-    const items = (await itemTotals(source.client, file.businessDate)).get(file.id)
-    const differences = differencesOf(file, read, items)
+    const differences = differencesOf(file, read, await itemTotals(source.client, file))
     if (differences.length > 0) return { name, ok: false, words: differences.join('; ') }
     return { name, ok: true, words: `${read.records} records, ${read.items} items, ${read.bytes} bytes` }
   } catch (error) {

@@ -143,45 +143,47 @@ function chargebackOf(row: Row): Chargeback {
   }
 }
 
-/** What the chargebacks of each file of a date come to, by the file's id. Money comes back by them: the net is below zero. */
+/** What the chargebacks of a file come to. Money comes back by them: the net is below zero. */
 export async function chargebackTotals(
   client: Client,
-  businessDate: CivilDate,
-): Promise<Map<number, Pick<ItemTotals, 'items' | 'grossPiasters' | 'netPiasters' | 'lastNumber'>>> {
+  file: Pick<ClearingFile, 'id' | 'businessDate'>,
+): Promise<Pick<ItemTotals, 'items' | 'grossPiasters' | 'netPiasters' | 'lastNumber'>> {
   const { rows } = await client.query<Record<string, string>>(
-    `select file_id, count(*) as items, sum(amount_piasters) as gross, max(item_number) as last_number,
+    `select count(*) as items, sum(amount_piasters) as gross, max(item_number) as last_number,
             sum(case when transaction_code in ('16', '35', '37') then amount_piasters else -amount_piasters end) as net
-     from outgoing_dispute_item where file_date = $1 group by file_id`,
-    [formatDate(businessDate)],
+     from outgoing_dispute_item where file_id = $1 and file_date = $2`,
+    [file.id, formatDate(file.businessDate)],
   )
-  return new Map(
-    rows.map((row) => [
-      Number(row.file_id),
-      {
-        items: Number(row.items),
-        grossPiasters: BigInt(row.gross ?? 0),
-        netPiasters: BigInt(row.net ?? 0),
-        lastNumber: Number(row.last_number),
-      },
-    ]),
-  )
+  const [row] = rows
+  return {
+    items: Number(row?.items ?? 0),
+    grossPiasters: BigInt(row?.gross ?? 0),
+    netPiasters: BigInt(row?.net ?? 0),
+    lastNumber: Number(row?.last_number ?? 0),
+  }
 }
 
 /**
- * What chargebacks take from the card scheme on a date: those that the ledger posted (kind 50) less those withdrawn (kind 51 of
- * a withdrawal; an answer of the acquirer's is in no file of ours), and those in its file of items that were never posted, of
- * which the ledger knows nothing.
+ * What chargebacks in the card scheme's file of a date take from it of which the ledger knows nothing: those of disputes that
+ * were never posted, less such withdrawals.
  */
-export async function chargedBack(client: Client, businessDate: CivilDate): Promise<bigint> {
+export async function chargedBackUnposted(client: Client, businessDate: CivilDate): Promise<bigint> {
   const { rows } = await client.query<{ piasters: string }>(
-    `select coalesce((select sum(amount) from transfer where business_date = $1 and kind = 50), 0)
-       - coalesce((select sum(t.amount) from transfer t
-                   where t.business_date = $1 and t.kind = 51 and exists (
-                     select from dispute_event e where e.event = 'withdrawn' and t.group_id = any (e.posted_ids))), 0)
-       + coalesce((select sum(case when o.transaction_code in (${withdrawalCodes}) then -d.amount_piasters else d.amount_piasters end)
-                   from outgoing_dispute_item o join dispute d on d.id = o.dispute_id
-                   where o.file_date = $1 and not d.posted), 0) as piasters`,
+    `select coalesce(sum(case when o.transaction_code in (${withdrawalCodes}) then -d.amount_piasters else d.amount_piasters end), 0)
+              as piasters
+     from outgoing_dispute_item o join dispute d on d.id = o.dispute_id
+     where o.file_date = $1 and not d.posted`,
     [formatDate(businessDate)],
   )
   return BigInt(rows[0]?.piasters ?? 0)
 }
+
+/**
+ * What chargebacks take from the card scheme by the ledger, of some transfers of a date: those that it posted (kind 50) less
+ * those withdrawn (kind 51 of a withdrawal; an answer of the acquirer's is in no file of ours).
+ * @param transfer name of the CTE with the transfers
+ */
+export const chargedBackPosted = (transfer: string): string => `
+  (select coalesce(sum(case t.kind when 50 then t.amount else -t.amount end), 0) from ${transfer} t
+   where t.kind = 50 or t.kind = 51 and exists (
+     select from dispute_event e where e.event = 'withdrawn' and t.group_id = any (e.posted_ids)))`

@@ -1,7 +1,22 @@
 import { type CivilDate, formatDate } from '../../calendar.ts'
 import { clearedMoney } from '../cleared-money.ts'
 import type { Client } from '../connection.ts'
-import { chargebackTotals, chargedBack } from './chargebacks.ts'
+import { inTransaction } from '../transaction.ts'
+import { chargebackTotals, chargedBackPosted, chargedBackUnposted } from './chargebacks.ts'
+import type { ClearingFile } from './files.ts'
+import {
+  BEGIN_PART,
+  isLast,
+  PARTS_WHILE_IDLE,
+  type Part,
+  type PartOptions,
+  PartPace,
+  partBehind,
+  partValues,
+  rangeJournal,
+  rangeTransfer,
+  sizeOf,
+} from './selection-parts.ts'
 
 /** What the items of a file come to in the database. */
 export interface ItemTotals {
@@ -16,41 +31,77 @@ export interface ItemTotals {
   readonly lastNumber: number
 }
 
-/** Totals of the items of each file of a date, chargebacks among them, by the file's id. */
-export async function itemTotals(client: Client, businessDate: CivilDate): Promise<Map<number, ItemTotals>> {
-  const { rows } = await client.query<Record<string, string>>(
-    `select file_id, count(*) as items, sum(amount_piasters) as gross,
-            sum(case when transaction_code in ('05', '07', '26') then amount_piasters else -amount_piasters end) as net,
-            coalesce(sum(quantity) filter (where transaction_code in ('RD', 'RA')), 0) as dispensed,
-            coalesce(sum(quantity) filter (where transaction_code = 'RT'), 0) as returned,
-            sum(case transaction_code when 'RT' then -co_payment_piasters else co_payment_piasters end) as paid,
-            max(number) as last_number
-     from clearing_item where business_date = $1 group by file_id`,
-    [formatDate(businessDate)],
-  )
-  const totals = new Map<number, ItemTotals>()
-  for (const row of rows) {
-    totals.set(Number(row.file_id), {
-      items: Number(row.items),
-      grossPiasters: BigInt(row.gross ?? 0),
-      netPiasters: BigInt(row.net ?? 0),
-      dispensed: BigInt(row.dispensed ?? 0),
-      returned: BigInt(row.returned ?? 0),
-      coPaymentPiasters: BigInt(row.paid ?? 0),
-      lastNumber: Number(row.last_number),
-    })
+/**
+ * Totals of the items of a file, chargebacks among them. Part by part, resting between them like whoever takes items.
+ * @throws Error of the database; what aborted the signal
+ */
+export async function itemTotals(
+  client: Client,
+  file: Pick<ClearingFile, 'id' | 'businessDate'>,
+  options: PartOptions = {},
+): Promise<ItemTotals> {
+  const pace = new PartPace(client, options)
+  let totals = NOTHING
+  for (let isThereMore = true; isThereMore; ) {
+    const size = sizeWith(pace, options)
+    const part = await itemsBehind(client, file, totals.lastNumber, size)
+    totals = added(totals, part)
+    isThereMore = part.items === size
+    if (isThereMore) await pace.rest()
   }
-  for (const [fileId, back] of await chargebackTotals(client, businessDate)) {
-    const { items = 0, grossPiasters = 0n, netPiasters = 0n, lastNumber = 0, ...rest } = totals.get(fileId) ?? {}
-    totals.set(fileId, {
-      ...{ dispensed: 0n, returned: 0n, coPaymentPiasters: 0n, ...rest },
-      items: items + back.items,
-      grossPiasters: grossPiasters + back.grossPiasters,
-      netPiasters: netPiasters + back.netPiasters,
-      lastNumber: Math.max(lastNumber, back.lastNumber),
-    })
+  return added(totals, { ...NOTHING, ...(await chargebackTotals(client, file)) })
+}
+
+const NOTHING: ItemTotals = {
+  items: 0,
+  grossPiasters: 0n,
+  netPiasters: 0n,
+  dispensed: 0n,
+  returned: 0n,
+  coPaymentPiasters: 0n,
+  lastNumber: 0,
+}
+
+function added(one: ItemTotals, other: ItemTotals): ItemTotals {
+  return {
+    items: one.items + other.items,
+    grossPiasters: one.grossPiasters + other.grossPiasters,
+    netPiasters: one.netPiasters + other.netPiasters,
+    dispensed: one.dispensed + other.dispensed,
+    returned: one.returned + other.returned,
+    coPaymentPiasters: one.coPaymentPiasters + other.coPaymentPiasters,
+    lastNumber: Math.max(one.lastNumber, other.lastNumber),
   }
-  return totals
+}
+
+async function itemsBehind(
+  client: Client,
+  { id, businessDate }: Pick<ClearingFile, 'id' | 'businessDate'>,
+  number: number,
+  limit: number,
+): Promise<ItemTotals> {
+  const { rows } = await client.query<Record<string, string>>({
+    name: 'clearing item totals',
+    text: `select count(*) as items, sum(amount_piasters) as gross,
+             sum(case when transaction_code in ('05', '07', '26') then amount_piasters else -amount_piasters end) as net,
+             sum(quantity) filter (where transaction_code in ('RD', 'RA')) as dispensed,
+             sum(quantity) filter (where transaction_code = 'RT') as returned,
+             sum(case transaction_code when 'RT' then -co_payment_piasters else co_payment_piasters end) as paid,
+             max(number) as last_number
+           from (select * from clearing_item where business_date = $1 and file_id = $2 and number > $3
+                 order by number limit $4) i`,
+    values: [formatDate(businessDate), id, number, limit],
+  })
+  const [row] = rows
+  return {
+    items: Number(row?.items ?? 0),
+    grossPiasters: BigInt(row?.gross ?? 0),
+    netPiasters: BigInt(row?.net ?? 0),
+    dispensed: BigInt(row?.dispensed ?? 0),
+    returned: BigInt(row?.returned ?? 0),
+    coPaymentPiasters: BigInt(row?.paid ?? 0),
+    lastNumber: Number(row?.last_number ?? 0),
+  }
 }
 
 /** What the ledger posted on a date that files must come to. */
@@ -64,34 +115,83 @@ export interface LedgerTotals {
   readonly outletDebitPiasters: bigint
 }
 
-/** Reads what the ledger posted on a date, past the items that were taken of it. */
-export async function ledgerTotals(client: Client, businessDate: CivilDate): Promise<LedgerTotals> {
-  const date = formatDate(businessDate)
-  const network = await client.query<{ net: string | null }>(
-    `with ${clearedMoney('= $1')}
-     select sum(coalesce(debit, 0) + coalesce(credit_back, 0) - coalesce(credit, 0) - coalesce(debit_back, 0)) as net
-     from cleared`,
-    [date],
-  )
-  const subsidies = await client.query<{ programme: number; quantity: string }>(
-    `select (debit / 100000000000 % 100)::integer as programme,
-            sum(case kind when 3 then -amount else amount end) as quantity
-     from transfer where business_date = $1 and kind in (2, 3, 6) group by 1`,
-    [date],
-  )
-  const outlets = await client.query<{ credit: string | null; debit: string | null }>(
-    `select sum(amount) filter (where credit / 100000000000 = 7001) as credit,
-            sum(amount) filter (where debit / 100000000000 = 7001) as debit
-     from transfer
-     where business_date = $1 and kind between 10 and 20 and 7001 in (debit / 100000000000, credit / 100000000000)`,
-    [date],
-  )
-  return {
-    networkPiasters: BigInt(network.rows[0]?.net ?? 0) - (await chargedBack(client, businessDate)),
-    subsidies: new Map(subsidies.rows.map(({ programme, quantity }) => [programme, BigInt(quantity)])),
-    outletCreditPiasters: BigInt(outlets.rows[0]?.credit ?? 0),
-    outletDebitPiasters: BigInt(outlets.rows[0]?.debit ?? 0),
+/**
+ * Reads what the ledger posted on a closed date, past the items that were taken of it. In parts of its authorizations, resting
+ * between them like whoever takes items: the transfers of a group are all of one part.
+ * @throws Error of the database; what aborted the signal
+ */
+export async function ledgerTotals(
+  client: Client,
+  businessDate: CivilDate,
+  options: PartOptions = {},
+): Promise<LedgerTotals> {
+  const { rows } = await client.query<{ lane: number }>('select lane from lane order by lane')
+  const lanes = rows.map(({ lane }) => lane)
+  const pace = new PartPace(client, options)
+  const subsidies = new Map<number, bigint>()
+  const sums = { net: 0n, credit: 0n, debit: 0n }
+  for (let part: Part | undefined; part === undefined || !isLast(part); ) {
+    const before: Part | undefined = part
+    const size = sizeWith(pace, options)
+    const [next, posted] = await inTransaction(
+      client,
+      async () => {
+        const behind = await partBehind(client, businessDate, before, size)
+        return [behind, await postedIn(client, businessDate, behind, lanes)] as const
+      },
+      BEGIN_PART,
+    )
+    part = next
+    sums.net += BigInt(posted.net)
+    sums.credit += BigInt(posted.credit)
+    sums.debit += BigInt(posted.debit)
+    for (const [programme, quantity] of Object.entries(posted.subsidies)) {
+      subsidies.set(Number(programme), (subsidies.get(Number(programme)) ?? 0n) + BigInt(quantity))
+    }
+    options.progress?.('adding up what the ledger posted', part.done)
+    await pace.rest()
   }
+  return {
+    networkPiasters: sums.net - (await chargedBackUnposted(client, businessDate)),
+    subsidies,
+    outletCreditPiasters: sums.credit,
+    outletDebitPiasters: sums.debit,
+  }
+}
+
+/** Sums of a part, written out. */
+interface PartPosted {
+  readonly net: string
+  readonly credit: string
+  readonly debit: string
+  readonly subsidies: Readonly<Record<string, string>>
+}
+
+async function postedIn(client: Client, date: CivilDate, part: Part, lanes: readonly number[]): Promise<PartPosted> {
+  const { rows } = await client.query<PartPosted>({
+    name: 'clearing ledger totals',
+    text: `with
+     ${rangeTransfer('t.kind in (2, 3, 6, 50, 51) or t.kind between 10 and 20')}, ${rangeJournal},
+     ${clearedMoney('= $1', { transfer: 'range_transfer', journal: 'range_journal' })},
+     dispensed as (
+       select (t.debit / 100000000000 % 100)::integer as programme,
+              sum(case t.kind when 3 then -t.amount else t.amount end) as quantity
+       from range_transfer t where t.kind in (2, 3, 6) group by 1)
+     select (select coalesce(sum(coalesce(c.debit, 0) + coalesce(c.credit_back, 0) - coalesce(c.credit, 0)
+                                 - coalesce(c.debit_back, 0)), 0) from cleared c)
+              - ${chargedBackPosted('range_transfer')} as net,
+            coalesce(sum(t.amount) filter (where t.credit / 100000000000 = 7001), 0) as credit,
+            coalesce(sum(t.amount) filter (where t.debit / 100000000000 = 7001), 0) as debit,
+            (select coalesce(jsonb_object_agg(d.programme, d.quantity::text), '{}') from dispensed d) as subsidies
+     from range_transfer t where t.kind between 10 and 20`,
+    values: partValues(date, part, lanes),
+  })
+  return rows[0] as PartPosted
+}
+
+/** Larger parts while the lanes have nothing to commit. */
+function sizeWith({ areBusy }: PartPace, options: PartOptions): number {
+  return sizeOf(options) * (areBusy ? 1 : (options.partsWhileIdle ?? PARTS_WHILE_IDLE))
 }
 
 /** What stands in the way of taking the items of a date: it is open still, an earlier one comes first, or a later one was taken. */

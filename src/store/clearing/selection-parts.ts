@@ -37,18 +37,18 @@ const BEHIND_ALL = '9223372036854775807'
 export const BEGIN_PART = `begin; set local enable_seqscan = off; set local enable_nestloop = off;
   set local plan_cache_mode = force_generic_plan; set local work_mem = '32MB'`
 
-/**
- * What a part reads of the ledger, as CTEs: its own transfers and authorizations. Parameters: the date, the numbers that it
- * is between, and the lanes.
- */
-export const partRows = `
+/** What a part reads of the ledger, as CTEs. Parameters: the date, the numbers that it is between, and the lanes. */
+export const rangeTransfer = (kinds: string): string => `
   range_transfer as materialized (
     select t.business_date, t.lane, t.group_id, t.kind, t.debit, t.credit, t.amount from transfer t
-    where t.business_date = $1 and t.lane = any ($4) and t.group_id > $2 and t.group_id <= $3
-      and t.kind in (2, 3, 6, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20)),
+    where t.business_date = $1 and t.lane = any ($4) and t.group_id > $2 and t.group_id <= $3 and (${kinds}))`
+export const rangeJournal = `
   range_journal as materialized (
     select a.business_date, a.lane, a.id, a.original_id, a.outlet_id, a.mti, a.link, a.entitlement_date
     from authorization_journal a where a.business_date = $1 and a.id > $2 and a.id <= $3)`
+
+/** The transfers and authorizations of a part that items are made of. */
+export const partRows = `${rangeTransfer('t.kind in (2, 3, 6, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20)')}, ${rangeJournal}`
 
 /** Parameters of {@link partRows}. */
 export const partValues = (date: CivilDate, { from, to }: Part, lanes: readonly number[]): unknown[] => [
