@@ -7,6 +7,7 @@ import type { ApiServices } from './api/services.ts'
 import { writeOffLimitsOf } from './clearing/reconciliation/desk.ts'
 import type { Config } from './config/config.ts'
 import { MizanError } from './errors.ts'
+import { enqueueAt } from './jobs/scheduler.ts'
 import { hashSecret } from './security/keys/custodian-secret.ts'
 import { personalData } from './security/personal-data.ts'
 import { ApiDatabase } from './store/access-pool.ts'
@@ -54,6 +55,7 @@ export function openApi({ config, url, keys, ...wiring }: ApiWiring): {
       folder: config.clearing.folder,
       options: fileStepOptions(config, keys.protection),
     },
+    enqueue: enqueueAt(url),
     commandWaitMs: COMMAND_WAIT_MS,
   })
   return { plugin, close: () => database.close() }

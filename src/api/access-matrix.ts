@@ -122,6 +122,8 @@ export const accessMatrix: Readonly<Record<string, Access>> = {
   'GET /rollout/history': readsMasterData,
 
   'GET /notifications': readsCitizens,
+  'GET /notifications/{notificationId}': readsCitizens,
+  'POST /notifications/{notificationId}/resend': serves,
   'GET /households/{householdId}/notification-preference': readsCitizens,
   'POST /households/{householdId}/notification-preference': serves,
 

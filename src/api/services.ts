@@ -5,6 +5,7 @@ import type { PanProtection } from '../security/pan-protection.ts'
 import type { PersonalData } from '../security/personal-data.ts'
 import type { ApiDatabase } from '../store/access-pool.ts'
 import type { SessionLimits } from '../store/access-sessions.ts'
+import type { Enqueue } from '../store/notification-reader.ts'
 
 /** What the routes work with; the composition root gives it. */
 export interface ApiServices {
@@ -30,6 +31,8 @@ export interface ApiServices {
   readonly writeOffLimits?: readonly WriteOffLimit[]
   /** Where clearing files stand, and how those are made again whose clear form is gone. */
   readonly clearing?: Omit<ContentSource, 'client'>
+  /** Makes the jobs of messages that are sent again. */
+  readonly enqueue: Enqueue
   /** How long a route waits for a command before it answers 202, in milliseconds. */
   readonly commandWaitMs: number
 }

@@ -1,7 +1,6 @@
 import { Command, Option } from 'commander'
 import { MizanError } from '../errors.ts'
-import { enqueueDeliveries } from '../jobs/queue.ts'
-import { withQueue } from '../jobs/scheduler.ts'
+import { enqueueAt } from '../jobs/scheduler.ts'
 import { compileTemplates } from '../notification/catalogue.ts'
 import { digitStyles } from '../notification/numbers.ts'
 import { languages } from '../notification/plural.ts'
@@ -15,6 +14,7 @@ import {
   parseDeliveryState,
   resendNotification,
 } from '../store/notification-reader.ts'
+import { inTransaction } from '../store/transaction.ts'
 import { type CommandIo, processIo } from './command-io.ts'
 import { type CommonOptions, withCommonOptions } from './common-options.ts'
 import { atDatabase } from './database-desk.ts'
@@ -74,9 +74,7 @@ function resendCommand(io: CommandIo): Command {
   return withCommonOptions(command).action((text: string, options: CommonOptions) =>
     atDatabase(io, options, 'mizan notification', async ({ client, url }) => {
       const id = wholeNumber(text, 'the id')
-      await withQueue(url, (boss) =>
-        resendNotification(client, id, Date.now(), (turns, port) => enqueueDeliveries(boss, turns, port)),
-      )
+      await inTransaction(client, () => resendNotification(client, id, Date.now(), enqueueAt(url)))
       if (options.json) io.out(`${JSON.stringify({ id, state: 'waiting' })}\n`)
       else io.out(`notification ${id} waits to be sent again\n`)
     }),

@@ -89,7 +89,7 @@ export async function startDelivery(options: DeliveryOptions, boss: JobQueue): P
 }
 
 /** Queues that exist keep their settings; these are brought up to date. */
-async function createQueues(boss: JobQueue): Promise<void> {
+export async function createQueues(boss: JobQueue): Promise<void> {
   await boss.createQueue(DEAD_QUEUE)
   const settings = {
     retryLimit: CRASHES_MAX,

@@ -3,9 +3,10 @@ import { describeError, MizanError } from '../errors.ts'
 import type { Client } from '../store/connection.ts'
 import { beginRun, endRun, isQueueTaken, type JobRun, lastRuns, runOfTicket } from '../store/job-runs.ts'
 import { type KeptConnection, keptConnection } from '../store/kept-connection.ts'
+import type { Enqueue } from '../store/notification-reader.ts'
 import * as events from '../telemetry/job-events.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import { closeQueue, type JobQueue, openQueue } from './queue.ts'
+import { closeQueue, enqueueDeliveries, type JobQueue, openQueue } from './queue.ts'
 
 /** What runs at its times, once however many processes there are. */
 export interface NamedJob {
@@ -197,6 +198,14 @@ export async function withQueue<T>(url: string, work: (boss: JobQueue) => Promis
   } finally {
     await closeQueue(boss)
   }
+}
+
+/**
+ * Makes the jobs of single messages, by a queue that is opened for them.
+ * @throws MizanError NOT_FOUND where no switch has run jobs
+ */
+export function enqueueAt(url: string): Enqueue {
+  return (turns, port) => withQueue(url, (boss) => enqueueDeliveries(boss, turns, port))
 }
 
 function queueOf(job: string): string {

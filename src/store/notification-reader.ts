@@ -2,7 +2,6 @@ import { MizanError } from '../errors.ts'
 import type { Client } from './connection.ts'
 import { type DeliveryState, type DeliveryTurn, deliveryStates } from './notification-delivery.ts'
 import { type TransactionPort, transactionPort } from './notification-outbox.ts'
-import { inTransaction } from './transaction.ts'
 
 /** A notification as people see it: never its text, nor the number it went to. */
 export interface NotificationRecord {
@@ -76,31 +75,32 @@ export async function findNotification(client: Client, id: number): Promise<Noti
   return recordOf(row)
 }
 
+/** Makes the jobs of messages through the transaction that says that they wait. */
+export type Enqueue = (turns: readonly DeliveryTurn[], port: TransactionPort) => Promise<void>
+
 /**
  * Has a notification sent again, whatever became of it, as a new message for the provider.
- * @param enqueue makes its job through the transaction
- * @throws MizanError NOT_FOUND; BAD_INPUT when it waits anyway
+ * @param client in the transaction that it is part of
+ * @returns what it was before
+ * @throws MizanError NOT_FOUND; CONFLICT when it waits anyway
  */
 export async function resendNotification(
   client: Client,
   id: number,
   nowMs: number,
-  enqueue: (turns: readonly DeliveryTurn[], port: TransactionPort) => Promise<void>,
-): Promise<void> {
+  enqueue: Enqueue,
+): Promise<NotificationRecord> {
   const found = await findNotification(client, id)
-  if (found.state === 'new' || found.state === 'waiting') {
-    throw new MizanError('BAD_INPUT', `notification ${id} waits to be sent`)
-  }
-  await inTransaction(client, async () => {
-    const { rows } = await client.query<{ turn: number }>(
-      `update notification_delivery set state = 'waiting', reason = 'resent', turn = turn + 1, attempts = 0,
-         resends = resends + 1, next_at = $2, ended_at = null, error = null, provider_reference = null
-       where id = $1 and state <> 'waiting' returning turn`,
-      [id, new Date(nowMs)],
-    )
-    const turn = rows[0]?.turn
-    if (turn !== undefined) await enqueue([{ id, turn }], transactionPort(client))
-  })
+  const { rows } = await client.query<{ turn: number }>(
+    `update notification_delivery set state = 'waiting', reason = 'resent', turn = turn + 1, attempts = 0,
+       resends = resends + 1, next_at = $2, ended_at = null, error = null, provider_reference = null
+     where id = $1 and state <> 'waiting' returning turn`,
+    [id, new Date(nowMs)],
+  )
+  const turn = rows[0]?.turn
+  if (turn === undefined) throw new MizanError('CONFLICT', `notification ${id} waits to be sent`)
+  await enqueue([{ id, turn }], transactionPort(client))
+  return found
 }
 
 function recordOf(row: Row): NotificationRecord {

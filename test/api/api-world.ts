@@ -6,6 +6,7 @@ import type { ApiServices } from '../../src/api/services.ts'
 import { newSessionToken } from '../../src/api/tokens.ts'
 import type { DeliveryOptions } from '../../src/clearing/delivery/options.ts'
 import { keySeal } from '../../src/clearing/protection/key-seal.ts'
+import { enqueueAt } from '../../src/jobs/scheduler.ts'
 import { hashSecret } from '../../src/security/keys/custodian-secret.ts'
 import { KeyRing } from '../../src/security/keys/key-ring.ts'
 import { masterKeyOf } from '../../src/security/master-key.ts'
@@ -72,6 +73,7 @@ export async function apiWorld(
     version: 'test',
     sessions: { idleS: 600, lifeS: 3_600 },
     ...(options.writeOffLimits === undefined ? {} : { writeOffLimits: options.writeOffLimits }),
+    enqueue: enqueueAt(world.url),
     get commandWaitMs() {
       return options.commandWaitMs?.() ?? WAIT_MS
     },

@@ -2,13 +2,13 @@ import { createHash } from 'node:crypto'
 import t from 'tap'
 import { Dispatcher } from '../../src/jobs/dispatcher.ts'
 import { Pace } from '../../src/jobs/pace.ts'
-import { enqueueDeliveries } from '../../src/jobs/queue.ts'
 import { startJobs } from '../../src/jobs/runtime.ts'
-import { listJobs, type NamedJob, triggerJob, withQueue } from '../../src/jobs/scheduler.ts'
+import { enqueueAt, listJobs, type NamedJob, triggerJob, withQueue } from '../../src/jobs/scheduler.ts'
 import { Sender } from '../../src/jobs/sender.ts'
 import { connect } from '../../src/store/connection.ts'
 import { lastRuns } from '../../src/store/job-runs.ts'
 import { listNotifications, resendNotification } from '../../src/store/notification-reader.ts'
+import { inTransaction } from '../../src/store/transaction.ts'
 import { mobileOf, openDeliveryWorld } from './harness.ts'
 
 const world = await openDeliveryWorld(t)
@@ -104,13 +104,10 @@ t.test('what is refused is not repeated, what fails too often is given up, and b
   t.match(await settled([dead]), [{ state: 'dead', reason: 'given-up', attempts: 3 }])
   t.match(await listNotifications(client, { state: 'dead', limit: 10 }), [{ id: dead, error: 'HTTP 500' }])
   t.ok(lines.some((line) => line.includes('notifications_dead')))
-  await withQueue(url, async (boss) => {
-    const again = (id: number) =>
-      resendNotification(client, id, clock.now(), (turns, port) => enqueueDeliveries(boss, turns, port))
-    await again(dead)
-    await t.rejects(again(dead), { code: 'BAD_INPUT' })
-    await t.rejects(again(999_999), { code: 'NOT_FOUND' })
-  })
+  const again = (id: number) => inTransaction(client, () => resendNotification(client, id, clock.now(), enqueueAt(url)))
+  await again(dead)
+  await t.rejects(again(dead), { code: 'CONFLICT' })
+  await t.rejects(again(999_999), { code: 'NOT_FOUND' })
   t.match(await settled([dead]), [{ state: 'sent', attempts: 1 }])
   t.equal(provider.keysOf(21).at(-1), `mizan-0-${dead}-r1`, 'as a new message')
 })

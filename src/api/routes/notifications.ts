@@ -2,15 +2,21 @@ import { Type } from 'typebox'
 import { compileTemplates } from '../../notification/catalogue.ts'
 import { deliveryStates } from '../../store/notification-delivery.ts'
 import { readPreference, savePreference } from '../../store/notification-preference.ts'
-import { listNotifications } from '../../store/notification-reader.ts'
+import {
+  findNotification,
+  listNotifications,
+  type NotificationRecord,
+  resendNotification,
+} from '../../store/notification-reader.ts'
 import { readHousehold } from '../../store/search-households.ts'
 import { idCursor, instantOf, page, rowsFor } from '../cursor.ts'
 import { changeOnce } from '../once.ts'
 import { ok, type Route, route } from '../route.ts'
-import { instant, orNull, ownerId, pageOf, paging, shape } from '../shapes.ts'
+import { id, instant, orNull, ownerId, pageOf, paging, shape } from '../shapes.ts'
 
 const tag = 'notifications'
 const params = shape({ householdId: ownerId('Number of the household.') })
+const message = shape({ notificationId: id('Number of the notification.') })
 const text = orNull(Type.String())
 
 const notificationShape = shape({
@@ -40,6 +46,20 @@ const preferenceProperties = {
   }),
 }
 
+function viewOf({ id: notificationId, createdAtMs, nextAtMs, endedAtMs, ...record }: NotificationRecord) {
+  return {
+    ...record,
+    notificationId,
+    createdAt: instantOf(createdAtMs),
+    nextAt: instantOf(nextAtMs),
+    endedAt: instantOf(endedAtMs),
+    reason: record.reason ?? null,
+    providerReference: record.providerReference ?? null,
+    parts: record.parts ?? null,
+    error: record.error ?? null,
+  }
+}
+
 /** What was sent to households, and what they wish. Texts and numbers stay inside. */
 export const notificationRoutes: readonly Route[] = [
   route({
@@ -67,25 +87,40 @@ export const notificationRoutes: readonly Route[] = [
         }),
       )
       await call.looked(rows.map(({ householdId }) => householdId))
-      return ok(
-        page(
-          rows,
-          limit,
-          ({ id }) => [id],
-          ({ id: notificationId, createdAtMs, nextAtMs, endedAtMs, ...row }) => ({
-            ...row,
-            notificationId,
-            createdAt: instantOf(createdAtMs),
-            nextAt: instantOf(nextAtMs),
-            endedAt: instantOf(endedAtMs),
-            reason: row.reason ?? null,
-            providerReference: row.providerReference ?? null,
-            parts: row.parts ?? null,
-            error: row.error ?? null,
-          }),
-        ),
-      )
+      return ok(page(rows, limit, ({ id }) => [id], viewOf))
     },
+  }),
+  route({
+    method: 'GET',
+    path: '/notifications/{notificationId}',
+    tag,
+    summary: 'show what became of a notification',
+    params: message,
+    answers: { 200: notificationShape },
+    citizen: true,
+    handler: async (call) => {
+      const { notificationId } = call.params
+      const found = await call.services.database.read((client) => findNotification(client, notificationId))
+      await call.looked([found.householdId])
+      return ok(viewOf(found))
+    },
+  }),
+  route({
+    method: 'POST',
+    path: '/notifications/{notificationId}/resend',
+    tag,
+    summary: 'have a notification sent again, whatever became of it; the switch that runs jobs sends it',
+    params: message,
+    answers: { 200: notificationShape },
+    changes: true,
+    handler: (call) =>
+      changeOnce(call, async (client) => {
+        const { notificationId } = call.params
+        const { clock, enqueue } = call.services
+        const { householdId, state } = await resendNotification(client, notificationId, clock.now(), enqueue)
+        const answer = ok(viewOf(await findNotification(client, notificationId)))
+        return { answer, households: [householdId], detail: { notificationId, was: state } }
+      }),
   }),
   route({
     method: 'GET',
