@@ -70,6 +70,14 @@ function asked(
   })
 }
 
+/** Of a route by which work on one file is asked for. */
+const ofFile = {
+  params: shape({ fileId: id('Number of the file.') }),
+  body: shape({ reason: words('Why; it stays in the history of the file.') }),
+  answers: { 202: requestShape },
+  changes: true,
+} as const
+
 /** Work on files and business dates that takes longer than anybody waits, and what came of it. */
 export const clearingRequestRoutes: readonly Route[] = [
   route({
@@ -102,10 +110,7 @@ export const clearingRequestRoutes: readonly Route[] = [
     tag,
     summary: 'write a file that its receiver has not taken once more, under the next number and as things are now',
     description: `${later} Where files are released by two people, so is the correction.`,
-    params: shape({ fileId: id('Number of the file.') }),
-    body: shape({ reason: words('Why; it stays in the history of the file.') }),
-    answers: { 202: requestShape },
-    changes: true,
+    ...ofFile,
     handler: (call) =>
       asked(call, async (client) => {
         const { reason } = call.body
@@ -120,10 +125,7 @@ export const clearingRequestRoutes: readonly Route[] = [
     tag,
     summary: 'sign a file that waits to go out with the key in use; its own key was revoked or retired',
     description: `${later} The bytes of the file stay, and so does what two people released.`,
-    params: shape({ fileId: id('Number of the file.') }),
-    body: shape({ reason: words('Why; it stays in the history of the file.') }),
-    answers: { 202: requestShape },
-    changes: true,
+    ...ofFile,
     handler: (call) =>
       asked(call, async (client) => {
         const { reason } = call.body
