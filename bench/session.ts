@@ -237,22 +237,20 @@ function asTheyAre(ports: LoadPorts): LoadPorts {
 }
 
 const WARM_POLL_MS = 250
-const WARM_POLLS_MAX = 240
+const WARM_POLLS_MAX = 1_200
 
 /**
- * Waits while the switch still fills its memory with households: a switch that runs is warm, and its first minute is
+ * Waits until the switch has filled its memory with households: a switch that runs is warm, and its first minute is
  * not what a bench is about. Where there are more cards than it keeps, it stops at what it keeps.
+ * @throws Error when it still fills it after five minutes: what would be measured is a cold switch
  */
 async function untilWarm(httpPort: number): Promise<void> {
-  let before = -1
   for (let poll = 0; poll < WARM_POLLS_MAX; poll++) {
-    const samples = await readMetrics(httpPort)
-    let households = 0
-    for (const [name, value] of samples) if (name.startsWith('mizan_cache_households')) households += value
-    if (households === before && households > 0) return
-    before = households
+    const filling = [...(await readMetrics(httpPort))].filter(([name]) => name.startsWith('mizan_cache_filling'))
+    if (filling.length > 0 && filling.every(([, value]) => value === 0)) return
     await sleep(WARM_POLL_MS)
   }
+  throw new Error(`the switch still reads households after ${(WARM_POLL_MS * WARM_POLLS_MAX) / 1_000} s`)
 }
 
 function switchOptions({ world, databaseUrl, config, nodeFlags }: SessionOptions) {

@@ -76,6 +76,9 @@ export function createMetrics() {
     cacheHits: counter('mizan_cache_hits_total', 'Households found in memory').child(),
     cacheMisses: counter('mizan_cache_misses_total', 'Households that had to be read').child(),
     cacheHouseholds: gauge('mizan_cache_households', 'Households in memory', ['lane']),
+    cacheFilling: gauge('mizan_cache_filling', '1 while a lane still reads households ahead in its idle turns', [
+      'lane',
+    ]),
     ringDepth: gauge('mizan_ring_depth', 'Requests that wait in a lane', ['lane']),
     ringRoom: gauge('mizan_ring_room', 'New requests that may wait in a lane at its present speed', ['lane']),
     closingsLeft: gauge('mizan_calendar_households_left', 'Households whose past months are not closed yet', ['lane']),

@@ -15,13 +15,21 @@ export class CacheWarmer {
   readonly #store: LaneJournal
   readonly #cache: HouseholdCache
   readonly #fillUpTo: number
-  /** Last household read; undefined when the work is done. */
-  #after: number | undefined = 0
+  readonly #onProgress: (households: number, filling: boolean) => void
+  /** Last household read; undefined when nothing is to be read. */
+  #after: number | undefined
 
-  constructor(store: LaneJournal, cache: HouseholdCache, capacity: number) {
+  /** @param onProgress told of the households in memory, and whether more will be read */
+  constructor(
+    store: LaneJournal,
+    cache: HouseholdCache,
+    capacity: number,
+    onProgress: (households: number, filling: boolean) => void,
+  ) {
     this.#store = store
     this.#cache = cache
     this.#fillUpTo = Math.floor(capacity * FILL_SHARE)
+    this.#onProgress = onProgress
   }
 
   get done(): boolean {
@@ -30,12 +38,12 @@ export class CacheWarmer {
 
   /** Gives up: the memory fills by use. */
   stop(): void {
-    this.#after = undefined
+    this.#moveTo(undefined)
   }
 
-  /** Begins again, after the memory was cleared. */
-  restart(): void {
-    this.#after = 0
+  /** Begins with the first household: at the start of the lane, and again when the memory was cleared. */
+  begin(): void {
+    this.#moveTo(0)
   }
 
   /** Loads the next few households. @throws MizanError STORE_UNAVAILABLE */
@@ -44,6 +52,11 @@ export class CacheWarmer {
     const loaded = await this.#store.loadAfter(this.#after, CHUNK_HOUSEHOLDS, today)
     for (const household of loaded) this.#cache.add(household, monthOf(today))
     const full = this.#cache.size >= this.#fillUpTo
-    this.#after = loaded.length < CHUNK_HOUSEHOLDS || full ? undefined : loaded.at(-1)?.id
+    this.#moveTo(loaded.length < CHUNK_HOUSEHOLDS || full ? undefined : loaded.at(-1)?.id)
+  }
+
+  #moveTo(after: number | undefined): void {
+    this.#after = after
+    this.#onProgress(this.#cache.size, !this.done)
   }
 }

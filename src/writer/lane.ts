@@ -74,7 +74,9 @@ export class Lane {
     this.#intake = intake
     this.#cache = cache
     this.#reader = reader
-    this.#warmer = new CacheWarmer(store, cache, limits.cacheHouseholds)
+    this.#warmer = new CacheWarmer(store, cache, limits.cacheHouseholds, (households, filling) =>
+      observer.cacheWarmed?.(lane, households, filling),
+    )
     this.#pipeline = pipeline
     this.#maker = new BatchMaker({ lane, intake, cache, reader, pipeline, limits, clock, timing, observer })
   }
@@ -183,6 +185,7 @@ export class Lane {
   }
 
   async #run(): Promise<void> {
+    this.#warmer.begin()
     while (this.#state !== 'fenced') {
       if (this.#pipeline.failed !== undefined) {
         await this.#dealWithFailure()
@@ -215,7 +218,6 @@ export class Lane {
     if (!this.#isIdle) return
     try {
       await this.#warmer.step(civilDate(this.#clock.now()))
-      this.#observer.cacheWarmed?.(this.lane, this.#cache.size)
     } catch (error) {
       this.#warmer.stop()
       this.#observer.laneFault?.(this.lane, error)
@@ -258,7 +260,7 @@ export class Lane {
     const { lastSeq, lastHash } = position
     const durable = lost.findIndex(({ batch, hash }) => batch.seq === lastSeq && hash.equals(lastHash)) + 1
     this.#cache.clear()
-    this.#warmer.restart()
+    this.#warmer.begin()
     assert(durable > 0 || lastSeq === this.lastSeq, 'a lane under our own epoch cannot have moved on')
     this.#pipeline.position = position
     if (this.#state === 'recovering') this.#state = 'running'

@@ -31,7 +31,8 @@ export interface LaneObserver {
   /** `committed`: the batch of unknown outcome turned out to be in the journal. */
   laneRecovered?(lane: number, epoch: number, lastSeq: number, committed: boolean): void
   laneFenced?(lane: number, epoch: number): void
-  cacheWarmed?(lane: number, households: number): void
+  /** How many households an idle lane has read ahead, and whether it goes on doing so. */
+  cacheWarmed?(lane: number, households: number, filling: boolean): void
   laneFault?(lane: number, error: unknown): void
   early91?(lane: number, reason: EarlyReason): void
   /** An approval in the place of the account host is durable. */

@@ -63,7 +63,10 @@ export function writerTelemetry(metrics: Metrics, log: Logger): LaneObserver {
     laneFenced(lane, epoch) {
       laneFenced(log, { lane, epoch })
     },
-    cacheWarmed: (lane, households) => metrics.cacheHouseholds.set({ lane }, households),
+    cacheWarmed(lane, households, filling) {
+      metrics.cacheHouseholds.set({ lane }, households)
+      metrics.cacheFilling.set({ lane }, filling ? 1 : 0)
+    },
     laneFault(lane, error) {
       const nowMs = systemTiming.monotonicMs()
       if (nowMs - faultSaidMs < FAULT_QUIET_MS) return

@@ -187,16 +187,20 @@ test('a batch whose outcome is lost with the connection is done once: when it wa
   t.teardown(() => proxy.close())
   const laneUrl = Object.assign(new URL(world.url), { host: `127.0.0.1:${proxy.port}` }).href
   const recovered: boolean[] = []
-  let cached = 0
+  const fillings: { households: number; filling: boolean }[] = []
   const observer = {
-    cacheWarmed: (_lane: number, households: number) => {
-      cached = households
-    },
+    cacheWarmed: (_lane: number, households: number, filling: boolean) => fillings.push({ households, filling }),
     laneRecovered: (_l: number, _e: number, _s: number, committed: boolean) => recovered.push(committed),
   }
   const writer = await world.start({ laneUrl, observer })
   t.equal((await ask(writer, purchaseOf(2, world.clock.now()))).result, 'approved')
-  await waitFor('an idle lane', async () => cached === 40)
+  await waitFor('an idle lane', async () => fillings.at(-1)?.filling === false)
+  t.same(
+    fillings.map(({ filling }) => filling),
+    [true, true, false],
+    '40 households in two parts',
+  )
+  t.equal(fillings.at(-1)?.households, 40)
   proxy.toClient.drop = () => true
   for (const command of chainOf(2, 3)) await requestCommand(app, command)
   await waitFor('a commit that nobody hears of', async () => (await journalCount(owner)) > 0)
@@ -207,6 +211,8 @@ test('a batch whose outcome is lost with the connection is done once: when it wa
   await waitFor('a lane that knows what became of it', async () => recovered.length > 0)
   t.same(recovered, [true])
   t.equal(await journalCount(owner), 3)
+  await waitFor('a memory that is filled again', async () => fillings.length >= 6)
+  t.match(fillings.slice(3), [{ households: 0, filling: true }, { filling: true }, { households: 40, filling: false }])
   await allChecksHold(t, world)
 })
 
