@@ -2,7 +2,7 @@ import { constants } from 'node:os'
 import { Command } from 'commander'
 import { type Config, loadConfig } from '../config/config.ts'
 import { describeError } from '../errors.ts'
-import { collectRarely } from '../heap.ts'
+import { tuneHeap } from '../heap.ts'
 import { type Switch, startSwitch } from '../switch.ts'
 import { version } from './version.ts'
 
@@ -29,7 +29,7 @@ export function startCommand(): Command {
       `\nExit status: 0 stopped in good order, 1 failed or not stopped in order,\n${FENCED_STATUS} another process took the lanes over, ${SIGNAL_STATUS} and the signal's number when a second signal ended it.`,
     )
     .action(async (options: { config?: string; standby?: true }) => {
-      collectRarely()
+      tuneHeap()
       const config = loadConfig({
         env: process.env,
         ...(options.config === undefined ? {} : { file: options.config }),

@@ -1,7 +1,8 @@
 import { Socket } from 'node:net'
-import pg from 'pg'
+import type pg from 'pg'
 import { describeError } from '../errors.ts'
 import { databaseServers, whereabouts } from './database-url.ts'
+import { PgClient } from './pg-client.ts'
 
 /** Settings of a connection other than where it goes. */
 export type ClientSettings = Omit<pg.ClientConfig, 'connectionString' | 'host' | 'port' | 'stream'>
@@ -9,22 +10,6 @@ export type ClientSettings = Omit<pg.ClientConfig, 'connectionString' | 'host' |
 const CONNECT_TIMEOUT_MS = 5_000
 /** A server that has not answered by then may hang: the next one is tried beside it. */
 const NEXT_AFTER_MS = 250
-/** How long the end of a connection waits for the server to close its side: one that is gone never does. */
-const END_MS = 1_000
-
-/** A connection whose end does not depend on the other side. */
-export class PgClient extends pg.Client {
-  override end(): Promise<void>
-  override end(callback: (error: Error) => void): void
-  override end(callback?: (error: Error) => void): Promise<void> | undefined {
-    const { connection } = this as unknown as { readonly connection: { readonly stream: Socket } }
-    const cut = setTimeout(() => connection.stream.destroy(), END_MS)
-    const ended = super.end().finally(() => clearTimeout(cut))
-    if (callback === undefined) return ended
-    ended.then(() => callback(undefined as unknown as Error), callback)
-    return undefined
-  }
-}
 
 /**
  * Opens a connection to the server that a URL names; of several, to the first that answers and can be written. A server

@@ -1,28 +1,30 @@
 /** Empty places at the front of a line that are borne, unless they are the smaller part of it. */
 const EMPTY_PLACES_MAX = 64
 
-/** What one link has waiting. There is one only while something waits. */
+/** Lines of links that have nothing waiting, beyond as many as have something, before they are forgotten. */
+const IDLE_LINES_MAX = 64
+
+/** What one link has waiting. */
 class Line<T> {
   readonly link: number
   /**
    * What waits, behind places that are empty already. No chain of nodes: a node that has reached the old generation would
    * keep all that came after it until the next full collection.
    */
-  readonly #items: (T | undefined)[]
+  readonly #items: (T | undefined)[] = []
   #first = 0
   /** Whose turn is after this one's. */
   next: Line<T> | undefined
 
-  constructor(link: number, item: T) {
+  constructor(link: number) {
     this.link = link
-    this.#items = [item]
   }
 
   get size(): number {
     return this.#items.length - this.#first
   }
 
-  /** A line has at least one item. */
+  /** Of a line that has something. */
   get first(): T {
     return this.#items[this.#first] as T
   }
@@ -45,7 +47,12 @@ class Line<T> {
  * it asks for its sizes first.
  */
 export class FairQueue<T> {
+  /**
+   * Those of links that have nothing waiting stay for a while: a `Map` that changes with every request moves into new
+   * tables all the time, and an old one keeps what came after it (see KeyMap).
+   */
   readonly #lines = new Map<number, Line<T>>()
+  #busy = 0
   /** Whose turn it is, and whose it is last. */
   #head: Line<T> | undefined
   #tail: Line<T> | undefined
@@ -60,7 +67,7 @@ export class FairQueue<T> {
 
   /** Links that have something waiting. */
   get links(): number {
-    return this.#lines.size
+    return this.#busy
   }
 
   /** What waits of one link. */
@@ -69,15 +76,25 @@ export class FairQueue<T> {
   }
 
   push(link: number, item: T): void {
-    const line = this.#lines.get(link)
-    if (line === undefined) {
-      const fresh = new Line(link, item)
-      this.#lines.set(link, fresh)
-      this.#append(fresh)
-    } else {
-      line.push(item)
-    }
+    const line = this.#lineOf(link)
+    line.push(item)
     this.#size++
+    if (line.size > 1) return
+    this.#busy++
+    this.#append(line)
+  }
+
+  #lineOf(link: number): Line<T> {
+    const known = this.#lines.get(link)
+    if (known !== undefined) return known
+    if (this.#lines.size >= 2 * this.#busy + IDLE_LINES_MAX) this.#forgetIdle()
+    const line = new Line<T>(link)
+    this.#lines.set(link, line)
+    return line
+  }
+
+  #forgetIdle(): void {
+    for (const line of this.#lines.values()) if (line.size === 0) this.#lines.delete(line.link)
   }
 
   /** Puts items back in front of all, in their order. */
@@ -113,9 +130,9 @@ export class FairQueue<T> {
     const kept = this.#returned.findIndex((item) => !condition(item))
     const taken = this.#returned.splice(0, kept < 0 ? this.#returned.length : kept)
     this.#size -= taken.length
-    if (![...this.#lines.values()].some((line) => condition(line.first))) return taken
     const lines: Line<T>[] = []
     for (let line = this.#head; line !== undefined; line = line.next) lines.push(line)
+    if (!lines.some((line) => condition(line.first))) return taken
     this.#head = undefined
     this.#tail = undefined
     for (const line of lines) {
@@ -141,7 +158,7 @@ export class FairQueue<T> {
     this.#size--
     line.removeFirst()
     if (line.size > 0) return true
-    this.#lines.delete(line.link)
+    this.#busy--
     return false
   }
 }

@@ -1,9 +1,8 @@
-import v8 from 'node:v8'
-import vm from 'node:vm'
 import fc from 'fast-check'
 import t from 'tap'
 import { FairQueue } from '../../src/writer/fair-queue.ts'
 import { KeyMap } from '../../src/writer/key-map.ts'
+import { agedBy } from '../support/young-memory.ts'
 
 const keyOf = (number: number) => String(number).padStart(16, '0')
 
@@ -28,19 +27,6 @@ t.test('a key map holds what a Map would', async () => {
   )
 })
 
-/** What is on the heap after collections of the young generation alone, beyond what was there before some work. */
-function leftAfter(work: () => void): number {
-  v8.setFlagsFromString('--expose-gc')
-  const collect = vm.runInNewContext('gc') as (options: { type: 'major' | 'minor' }) => void
-  collect({ type: 'major' })
-  collect({ type: 'major' })
-  const before = process.memoryUsage().heapUsed
-  work()
-  collect({ type: 'minor' })
-  collect({ type: 'minor' })
-  return process.memoryUsage().heapUsed - before
-}
-
 const ITEMS = 40_000
 const IN_FLIGHT = 10
 const BYTES_OF_ALL = ITEMS * 800
@@ -61,9 +47,15 @@ t.test('what came and went is not kept by the old generation', async (t) => {
       if (queue.size > IN_FLIGHT) queue.shift()
     }
   }
-  for (const [name, work] of Object.entries({ byMap, byQueue })) {
+  const byEmptyQueue = () => {
+    for (let number = 0; number < ITEMS; number++) {
+      queue.push(number % 3, heavy())
+      if (number % 2 === 1) while (queue.size > 0) queue.shift()
+    }
+  }
+  for (const [name, work] of Object.entries({ byMap, byQueue, byEmptyQueue })) {
     work()
-    const left = leftAfter(work)
-    t.ok(left < BYTES_OF_ALL / 10, `${name}: ${left} bytes of ${BYTES_OF_ALL} are left`)
+    const aged = await agedBy(work)
+    t.ok(aged < BYTES_OF_ALL / 20, `${name}: ${aged} bytes of ${BYTES_OF_ALL} grew old`)
   }
 })
