@@ -17,9 +17,8 @@ type Query = pg.QueryConfig & { readonly query_timeout?: number | undefined }
  *
  * The promise and the timer that the package makes for a query hold the query, which holds them. On a connection
  * that sends one query after another the young collector then finds each in turn still in use, long after its
- * answer, and moves it with its parameters and rows to the old generation: on a lane's connection a tenth of all that
- * was allocated, in pauses three times as long. So a query is given a callback that knows nothing of it, and one clock
- * watches the whole connection. `query_timeout` in the settings is how long an answer may take after the one before
+ * answer, and moves it with its parameters and rows to the old generation (docs/benchmarks.md has what that cost). So a
+ * query is given a callback that knows nothing of it, and one clock watches the whole connection. `query_timeout` in the settings is how long an answer may take after the one before
  * it; one that takes longer ends the connection, with an error for all that wait.
  */
 export class PgClient extends pg.Client {
