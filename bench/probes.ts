@@ -103,13 +103,19 @@ export interface DatabaseReading {
   readonly walFullPages: number
   readonly batches: number
   readonly databaseBytes: number
+  /** Pages of tables and indexes that connections had to read, not finding them in the server's memory. */
+  readonly pagesRead: number
+  /** Writes that made a new segment of the log, inside some commit, instead of reusing an old one. */
+  readonly segmentWrites: number
 }
 
 export async function readDatabase(client: Client): Promise<DatabaseReading> {
   const { rows } = await client.query<Record<string, string>>(`
     select (select xact_commit from pg_stat_database where datname = current_database()) as commits,
            wal_bytes, wal_records, wal_fpi, (select sum(last_seq) from lane) as batches,
-           pg_database_size(current_database()) as database_bytes
+           pg_database_size(current_database()) as database_bytes,
+           (select sum(reads) from pg_stat_io where object = 'relation' and backend_type = 'client backend') as pages_read,
+           (select sum(writes) from pg_stat_io where object = 'wal' and context = 'init') as segment_writes
     from pg_stat_wal`)
   const [row] = rows
   return {
@@ -119,6 +125,8 @@ export async function readDatabase(client: Client): Promise<DatabaseReading> {
     walFullPages: Number(row?.wal_fpi),
     batches: Number(row?.batches),
     databaseBytes: Number(row?.database_bytes),
+    pagesRead: Number(row?.pages_read),
+    segmentWrites: Number(row?.segment_writes),
   }
 }
 

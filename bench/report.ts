@@ -46,6 +46,8 @@ function databaseFigures({ database: { from, to }, metrics }: StepResult) {
     wal_records_per_auth: requests === 0 ? 0 : round((to.walRecords - from.walRecords) / requests, 1),
     wal_full_pages: to.walFullPages - from.walFullPages,
     database_bytes_per_auth: requests === 0 ? 0 : Math.round((to.databaseBytes - from.databaseBytes) / requests),
+    pages_read_per_auth: requests === 0 ? 0 : round((to.pagesRead - from.pagesRead) / requests, 2),
+    wal_segment_writes: to.segmentWrites - from.segmentWrites,
   }
 }
 

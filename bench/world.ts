@@ -90,7 +90,7 @@ export async function openWorld(options: WorldOptions): Promise<BenchWorld> {
     release()
   }
   try {
-    const embedded = { port: 0, sharedBuffersMb: 256, maxWalSizeMb: 4_096 }
+    const embedded = { port: 0, maxWalSizeMb: 4_096 }
     server = await openDatabase({ varDir, database: { embedded } })
     return await openIn(server, varDir, options, close)
   } catch (error) {

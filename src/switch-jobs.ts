@@ -15,7 +15,7 @@ import { compileTemplates } from './notification/catalogue.ts'
 import { personalData } from './security/personal-data.ts'
 import { readSecretFile } from './security/secret-file.ts'
 import { type KeptConnection, keptConnection } from './store/kept-connection.ts'
-import { recipientOf } from './store/people-register.ts'
+import { readRecipients } from './store/people-register.ts'
 import type { OpenKeys } from './switch-keys.ts'
 import type { Logger } from './telemetry/logger.ts'
 import type { NotificationMetrics } from './telemetry/notification-metrics.ts'
@@ -62,7 +62,7 @@ export function openJobs(wiring: JobsWiring): Jobs | undefined {
     rules: { ...notifications, retry: { attempts, firstRetryMs, longestRetryMs } },
     adapter: openAdapter(notifications, clock),
     concurrency: notifications.webhook?.connections ?? 1,
-    recipientOf: (householdId) => recipients.use((client) => recipientOf({ client, personal }, householdId)),
+    recipientsOf: (householdIds) => recipients.use((client) => readRecipients({ client, personal }, householdIds)),
     codeOf: (factor) => keys.module.makeOneTimeCode('one-time-code', factor),
     clock,
     metrics,

@@ -69,8 +69,7 @@ export class ChaosServer {
     const giveUpMs = performance.now() + START_WITHIN_MS
     for (;;) {
       try {
-        const sizes = { sharedBuffersMb: 256, maxWalSizeMb: 4_096 }
-        const held = await startEmbeddedPostgres({ dataDir: this.#world.varDir, port: this.#port, ...sizes })
+        const held = await startEmbeddedPostgres({ dataDir: this.#world.varDir, port: this.#port })
         this.#holds.push(held)
         this.#pid = held.pid
         return

@@ -33,12 +33,13 @@ const database = Type.Object(
           default: 0,
           description: 'TCP port on 127.0.0.1; 0 = that of the last run if it is free, else any free port.',
         }),
-        sharedBuffersMb: Type.Integer({
-          minimum: 16,
-          maximum: 65_536,
-          default: 256,
-          description: 'Page cache in MiB.',
-        }),
+        sharedBuffersMb: Type.Optional(
+          Type.Integer({
+            minimum: 16,
+            maximum: 65_536,
+            description: "Page cache in MiB; absent = a twelfth of the machine's memory, 128 to 4,096.",
+          }),
+        ),
         maxWalSizeMb: Type.Integer({
           minimum: 128,
           maximum: 65_536,

@@ -37,8 +37,8 @@ export interface DeliveryOptions {
   readonly adapter: NotificationAdapter | undefined
   /** Exchanges with the provider at a time. */
   readonly concurrency: number
-  /** @returns undefined when nobody of the household has a number */
-  readonly recipientOf: (householdId: number) => Promise<Recipient | undefined>
+  /** Reads whom the messages of households go to. @returns undefined of a household of which nobody has a number */
+  readonly recipientsOf: (householdIds: readonly number[]) => Promise<(householdId: number) => Recipient | undefined>
   /** The one-time code of a factor: a message keeps the factor alone. */
   readonly codeOf: (factor: number) => string | Promise<string>
   readonly clock: Clock

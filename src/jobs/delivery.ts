@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { DeliveryTurn } from '../store/notification-delivery.ts'
 import type { DeliveryOptions } from './delivery-options.ts'
 import { Dispatcher } from './dispatcher.ts'
-import { DEAD_QUEUE, DELIVERY_QUEUE, type JobQueue } from './queue.ts'
+import { DEAD_QUEUE, DELIVERY_QUEUE, type DeliveryJob, type JobQueue, turnsOfJob } from './queue.ts'
 import { Sender } from './sender.ts'
 
 /** Delivery of notifications, running. */
@@ -19,8 +18,10 @@ const OUTBOX_EVERY_MS = 500
 const POLL_SECONDS = 0.5
 const DEAD_POLL_SECONDS = 5
 const SOON_MS = 5_000
-const BATCH_MIN = 10
-const BATCH_MAX = 100
+/** Messages that are read at once, and their number in jobs. */
+const MESSAGES_MAX = 100
+const JOBS_MIN = 2
+const DEAD_JOBS_MAX = 100
 /** A process that dies holds its messages this long, at least. */
 const EXPIRE_SECONDS = 300
 const HEARTBEAT_SECONDS = 20
@@ -42,11 +43,11 @@ export async function startDelivery(options: DeliveryOptions, boss: JobQueue): P
     if (waitMs <= SOON_MS) alarm.ringIn(waitMs)
   })
   const workOptions = {
-    batchSize: Math.min(BATCH_MAX, Math.max(BATCH_MIN, Math.ceil(options.rules.ratePerSecond))),
+    batchSize: jobsAtOnce(options.rules.ratePerSecond),
     pollingIntervalSeconds: POLL_SECONDS,
     burstWhenBatchFull: true,
   }
-  const worker = await boss.work<DeliveryTurn>(DELIVERY_QUEUE, workOptions, async (jobs) => {
+  const worker = await boss.work<DeliveryJob>(DELIVERY_QUEUE, workOptions, async (jobs) => {
     await sender.handle(
       jobs.map(({ data }) => data),
       stopping.signal,
@@ -54,9 +55,9 @@ export async function startDelivery(options: DeliveryOptions, boss: JobQueue): P
     // What a stop left undone is brought again.
     if (stopping.signal.aborted) throw new Error('the switch stops')
   })
-  await boss.work<DeliveryTurn>(
+  await boss.work<DeliveryJob>(
     DEAD_QUEUE,
-    { batchSize: BATCH_MAX, pollingIntervalSeconds: DEAD_POLL_SECONDS },
+    { batchSize: DEAD_JOBS_MAX, pollingIntervalSeconds: DEAD_POLL_SECONDS },
     (jobs) => sender.bury(jobs.map(({ data }) => data)),
   )
   let looking: Promise<void> = Promise.resolve()
@@ -86,6 +87,12 @@ export async function startDelivery(options: DeliveryOptions, boss: JobQueue): P
       await options.adapter?.close()
     },
   }
+}
+
+/** Jobs that hold about as many messages as go in a second. */
+function jobsAtOnce(ratePerSecond: number): number {
+  const messages = Math.min(MESSAGES_MAX, ratePerSecond)
+  return Math.max(JOBS_MIN, Math.ceil(messages / turnsOfJob(ratePerSecond)))
 }
 
 /** Queues that exist keep their settings; these are brought up to date. */

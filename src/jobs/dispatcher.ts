@@ -1,15 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isStale, quietForMs } from '../notification/policy.ts'
 import { type KeptConnection, keptConnection } from '../store/kept-connection.ts'
-import { readBacklog } from '../store/notification-delivery.ts'
 import { type Dispatched, lanesWithNews, type OutboxRow, takeFromOutbox } from '../store/notification-outbox.ts'
 import * as events from '../telemetry/job-events.ts'
+import { BacklogCount } from './backlog-count.ts'
 import type { DeliveryOptions } from './delivery-options.ts'
-import { enqueueDeliveries, type JobQueue } from './queue.ts'
+import { enqueueDeliveries, type JobQueue, turnsOfJob } from './queue.ts'
 
 /** Rows of the outbox taken in one transaction: so few that a batch of a lane beside it hardly waits. */
 const ROWS_AT_ONCE = 60
-const BACKLOG_EVERY_MS = 5_000
 /** Between two full batches: the lanes come first. Up to some 2,000 rows a second, more than the country's worst minute. */
 const REST_MS = 25
 
@@ -18,13 +17,14 @@ export class Dispatcher {
   readonly #options: DeliveryOptions
   readonly #boss: JobQueue
   readonly #connection: KeptConnection
+  readonly #backlog: BacklogCount
   #waiting = 0
-  #backlogAtMs = Number.NEGATIVE_INFINITY
   #failing = false
 
   constructor(options: DeliveryOptions, boss: JobQueue) {
     this.#options = options
     this.#boss = boss
+    this.#backlog = new BacklogCount(options.rules.waitingMax)
     this.#connection = keptConnection({
       url: options.url,
       name: 'mizan notification outbox',
@@ -40,7 +40,7 @@ export class Dispatcher {
   async run(signal: AbortSignal): Promise<number> {
     let enqueued = 0
     try {
-      await this.#sampleBacklog()
+      await this.#lookAtBacklog()
       for (const lane of await this.#connection.use(lanesWithNews)) {
         for (let taken = ROWS_AT_ONCE; taken === ROWS_AT_ONCE && !signal.aborted; ) {
           const dispatched = await this.#take(lane)
@@ -65,7 +65,7 @@ export class Dispatcher {
   }
 
   #take(lane: number): Promise<readonly Dispatched[]> {
-    const { clock } = this.#options
+    const { clock, rules } = this.#options
     const nowMs = clock.now()
     return this.#connection.use((client) =>
       takeFromOutbox(
@@ -83,6 +83,7 @@ export class Dispatcher {
               waitMs: nextAtMs - nowMs,
             })),
             port,
+            turnsOfJob(rules.ratePerSecond),
           ),
       ),
     )
@@ -108,11 +109,11 @@ export class Dispatcher {
     return { row, group, important, state: 'waiting', reason, nextAtMs: nowMs + quietMs }
   }
 
-  async #sampleBacklog(): Promise<void> {
-    const { rules, metrics, clock } = this.#options
-    if (performance.now() - this.#backlogAtMs < BACKLOG_EVERY_MS) return
-    const { waiting, oldestAtMs } = await this.#connection.use((client) => readBacklog(client, rules.waitingMax))
-    this.#backlogAtMs = performance.now()
+  async #lookAtBacklog(): Promise<void> {
+    const { metrics, clock } = this.#options
+    const counted = await this.#backlog.step(this.#connection)
+    if (counted === undefined) return
+    const { waiting, oldestAtMs } = counted
     this.#waiting = waiting
     metrics.waiting.set(waiting)
     metrics.oldestSeconds.set(oldestAtMs === undefined ? 0 : Math.max(0, (clock.now() - oldestAtMs) / 1_000))

@@ -56,25 +56,50 @@ export async function closeQueue(boss: JobQueue): Promise<void> {
   await boss.stop({ graceful: true, timeout: STOP_MS })
 }
 
-/** A message of its turn; `atMs` absent = now. */
-export interface DeliveryJob extends DeliveryTurn {
+/** What a job carries: messages of their turns that go at the same time. */
+export interface DeliveryJob {
+  readonly turns: readonly DeliveryTurn[]
+}
+
+/** A message that waits for its turn; `waitMs` absent = it goes now. */
+export interface WaitingTurn extends DeliveryTurn {
   readonly important?: boolean
   readonly waitMs?: number
 }
 
-/** Adds the jobs of messages, through the transaction that says that they wait. */
+/** Messages of a job, at most: each job costs the database some ten times what a message in one does. */
+const TURNS_MAX = 25
+/** From here on waits are rounded up to whole seconds, so that what failed together goes together. */
+const PRECISE_MS = 5_000
+
+/** How many messages make a job where so many go in a second: no more than go in half of one, for important ones wait behind them. */
+export function turnsOfJob(ratePerSecond: number): number {
+  return Math.min(TURNS_MAX, Math.max(1, Math.floor(ratePerSecond / 2)))
+}
+
+/** Adds the jobs of messages, so many in each, through the transaction that says that they wait. */
 export async function enqueueDeliveries(
   boss: JobQueue,
-  jobs: readonly DeliveryJob[],
+  waiting: readonly WaitingTurn[],
   port: TransactionPort,
+  turnsMax: number,
 ): Promise<void> {
-  const inserts = jobs.map(
-    ({ id, turn, important, waitMs }): JobInsert<DeliveryTurn> => ({
-      data: { id, turn },
-      priority: important === true ? 1 : 0,
-      // The queue goes by the machine's clock, whatever clock dates decisions.
-      ...(waitMs === undefined || waitMs <= 0 ? {} : { startAfter: new Date(Date.now() + waitMs) }),
-    }),
-  )
+  const together = Map.groupBy(waiting, ({ important, waitMs }) => `${important === true} ${roundedMs(waitMs)}`)
+  // The queue goes by the machine's clock, whatever clock dates decisions.
+  const nowMs = Date.now()
+  const inserts: JobInsert<DeliveryJob>[] = []
+  for (const group of together.values()) {
+    const waitMs = roundedMs(group[0]?.waitMs)
+    const when = waitMs === 0 ? {} : { startAfter: new Date(nowMs + waitMs) }
+    const priority = group[0]?.important === true ? 1 : 0
+    for (let from = 0; from < group.length; from += turnsMax) {
+      const turns = group.slice(from, from + turnsMax).map(({ id, turn }) => ({ id, turn }))
+      inserts.push({ data: { turns }, priority, ...when })
+    }
+  }
   await boss.insert(DELIVERY_QUEUE, inserts, { db: port as Db })
+}
+
+function roundedMs(waitMs = 0): number {
+  return waitMs < PRECISE_MS ? Math.max(0, waitMs) : Math.ceil(waitMs / 1_000) * 1_000
 }

@@ -205,7 +205,7 @@ export async function withQueue<T>(url: string, work: (boss: JobQueue) => Promis
  * @throws MizanError NOT_FOUND where no switch has run jobs
  */
 export function enqueueAt(url: string): Enqueue {
-  return (turns, port) => withQueue(url, (boss) => enqueueDeliveries(boss, turns, port))
+  return (turns, port) => withQueue(url, (boss) => enqueueDeliveries(boss, turns, port, 1))
 }
 
 function queueOf(job: string): string {

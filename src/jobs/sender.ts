@@ -13,11 +13,19 @@ import {
 } from '../store/notification-delivery.ts'
 import * as events from '../telemetry/job-events.ts'
 import type { NotificationAdapter } from './adapter.ts'
-import type { DeliveryOptions } from './delivery-options.ts'
+import type { DeliveryOptions, Recipient } from './delivery-options.ts'
 import { Pace } from './pace.ts'
-import { enqueueDeliveries, type JobQueue } from './queue.ts'
+import { type DeliveryJob, enqueueDeliveries, type JobQueue, turnsOfJob } from './queue.ts'
 
 const HOUR_MS = 3_600_000
+
+/** Messages that go together. */
+interface Going {
+  readonly nowMs: number
+  /** Unimportant ones that go, by household. */
+  readonly ofHousehold: Map<number, number>
+  readonly recipientOf: (householdId: number) => Recipient | undefined
+}
 
 /**
  * Sends messages whose turn has come. What came of a batch is written down after it was sent: a crash in between has it
@@ -48,10 +56,10 @@ export class Sender {
    * Handles a batch of jobs. Those whose turn is over, or that a stop cuts off, are left as they are.
    * @throws MizanError STORE_UNAVAILABLE and the like: the queue then brings the jobs again
    */
-  async handle(jobs: readonly DeliveryTurn[], signal: AbortSignal): Promise<void> {
-    const { clock, metrics, log } = this.#options
+  async handle(jobs: readonly DeliveryJob[], signal: AbortSignal): Promise<void> {
+    const { clock, metrics, log, rules } = this.#options
     const nowMs = clock.now()
-    const due = await this.#connection.use((client) => readDue(client, jobs, nowMs - HOUR_MS))
+    const due = await this.#connection.use((client) => readDue(client, turnsOf(jobs), nowMs - HOUR_MS))
     const outcomes = await this.#sendAll(due, nowMs, signal)
     const counts: Record<string, number> = {}
     await this.#connection.use((client) =>
@@ -60,6 +68,7 @@ export class Sender {
           this.#boss,
           waiting.map(({ atMs, ...turn }) => ({ ...turn, waitMs: atMs - nowMs })),
           port,
+          turnsOfJob(rules.ratePerSecond),
         ),
       ),
     )
@@ -76,9 +85,9 @@ export class Sender {
   }
 
   /** Ends messages whose jobs the queue gave up. */
-  async bury(jobs: readonly DeliveryTurn[]): Promise<void> {
+  async bury(jobs: readonly DeliveryJob[]): Promise<void> {
     const { clock, log, metrics } = this.#options
-    const dead = await this.#connection.use((client) => endAbandoned(client, jobs, clock.now()))
+    const dead = await this.#connection.use((client) => endAbandoned(client, turnsOf(jobs), clock.now()))
     if (dead === 0) return
     metrics.ended.child('dead').inc(dead)
     events.notificationsDead(log, { dead })
@@ -90,11 +99,15 @@ export class Sender {
 
   async #sendAll(due: readonly DueDelivery[], nowMs: number, signal: AbortSignal): Promise<DeliveryOutcome[]> {
     const outcomes: DeliveryOutcome[] = []
-    const going = new Map<number, number>()
+    const going: Going = {
+      nowMs,
+      ofHousehold: new Map(),
+      recipientOf: await this.#options.recipientsOf([...new Set(due.map(({ householdId }) => householdId))]),
+    }
     const queue = [...due]
     const work = async () => {
       for (let next = queue.shift(); next !== undefined && !signal.aborted; next = queue.shift()) {
-        const outcome = await this.#one(next, nowMs, going, signal)
+        const outcome = await this.#one(next, going, signal)
         if (outcome !== undefined) outcomes.push(outcome)
       }
     }
@@ -102,19 +115,15 @@ export class Sender {
     return outcomes
   }
 
-  async #one(
-    due: DueDelivery,
-    nowMs: number,
-    going: Map<number, number>,
-    signal: AbortSignal,
-  ): Promise<DeliveryOutcome | undefined> {
-    const { adapter, recipientOf } = this.#options
+  async #one(due: DueDelivery, going: Going, signal: AbortSignal): Promise<DeliveryOutcome | undefined> {
+    const { adapter } = this.#options
+    const { nowMs } = going
     // Also for what is not sent in the end: it costs the database, and this thread, nearly the same.
     if (!(await this.#pace.pass(signal))) return undefined
-    const rest = this.#restOf(due, nowMs, going)
+    const rest = this.#restOf(due, going)
     if (rest !== undefined || adapter === undefined) return rest
     try {
-      const recipient = await recipientOf(due.householdId)
+      const recipient = going.recipientOf(due.householdId)
       if (recipient === undefined) return ended(due, 'suppressed', nowMs, { reason: 'no-recipient' })
       const language = due.language ?? recipient.language ?? this.#options.rules.language
       const rendered = this.#render(due, await this.#detailOf(due), language)
@@ -126,7 +135,7 @@ export class Sender {
   }
 
   /** Why a message does not go now; undefined when it goes. One that someone had sent again goes in any case. */
-  #restOf(due: DueDelivery, nowMs: number, going: Map<number, number>): DeliveryOutcome | undefined {
+  #restOf(due: DueDelivery, { nowMs, ofHousehold }: Going): DeliveryOutcome | undefined {
     const { catalogue, rules, adapter } = this.#options
     const template = catalogue.templates.get(due.template)
     if (template === undefined) return ended(due, 'failed', nowMs, { reason: 'unknown-template' })
@@ -138,9 +147,10 @@ export class Sender {
     if (important) return undefined
     const quietMs = quietForMs(nowMs, rules.quietHours)
     if (quietMs > 0) return ended(due, 'waiting', nowMs + quietMs, { reason: 'quiet-hours' })
-    const count = due.recent + (going.get(due.householdId) ?? 0)
-    if (count >= rules.householdPerHour) return ended(due, 'suppressed', nowMs, { reason: 'household-limit' })
-    going.set(due.householdId, (going.get(due.householdId) ?? 0) + 1)
+    const before = ofHousehold.get(due.householdId) ?? 0
+    if (due.recent + before >= rules.householdPerHour)
+      return ended(due, 'suppressed', nowMs, { reason: 'household-limit' })
+    ofHousehold.set(due.householdId, before + 1)
     return undefined
   }
 
@@ -194,6 +204,10 @@ export class Sender {
     const delayMs = retryDelayMs(retry, failed, Math.random(), wantedMs)
     return ended(due, 'waiting', nowMs + delayMs, { reason: 'retry', error, attempted: true })
   }
+}
+
+function turnsOf(jobs: readonly DeliveryJob[]): DeliveryTurn[] {
+  return jobs.flatMap(({ turns }) => turns)
 }
 
 /** What a one-time code of a message is made of; undefined of a message without one. */

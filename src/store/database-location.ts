@@ -12,7 +12,7 @@ export interface DatabaseLocation {
   readonly database: {
     /** A server of one's own; absent = the embedded one. */
     readonly url?: string
-    readonly embedded: { readonly port: number; readonly sharedBuffersMb: number; readonly maxWalSizeMb: number }
+    readonly embedded: { readonly port: number; readonly sharedBuffersMb?: number; readonly maxWalSizeMb: number }
   }
   /** Present = the embedded server archives its journal there. */
   readonly backup?: { readonly folder: string; readonly archiveTimeoutSeconds: number }

@@ -25,7 +25,7 @@ export interface EmbeddedPostgresOptions {
   readonly dataDir: string
   /** TCP port on 127.0.0.1. Default 0: the port of the last run if it is free, else any free one. */
   readonly port?: number
-  /** PostgreSQL's page cache in MiB. Default 256. */
+  /** PostgreSQL's page cache in MiB. Default a twelfth of the machine's memory, 128 to 4096. */
   readonly sharedBuffersMb?: number
   /** Size of the journal between two checkpoints in MiB. Default 4096. */
   readonly maxWalSizeMb?: number
@@ -81,8 +81,9 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     const cluster = await prepareCluster(files.dataDir, options.relocationRoot ?? DEFAULT_RELOCATION_ROOT, onLog)
     const fixedPort = (options.port ?? 0) !== 0
     const port = fixedPort ? (options.port ?? 0) : rememberedPort(files.info)
-    const { sharedBuffersMb = 256, maxWalSizeMb = 4_096, archive } = options
-    const sizes = { sharedBuffersMb, maxWalSizeMb, settings: archiveSettings(archive, cluster, onLog) }
+    const { sharedBuffersMb, maxWalSizeMb = 4_096, archive } = options
+    const settings = archiveSettings(archive, cluster, onLog)
+    const sizes = { maxWalSizeMb, settings, ...(sharedBuffersMb === undefined ? {} : { sharedBuffersMb }) }
     const started = await startServer(cluster, port, fixedPort, sizes, timeoutMs)
     onLog(`PostgreSQL runs on port ${started.port} (pid ${started.pid})`)
     await checkAnswers(cluster.root, started)

@@ -64,8 +64,9 @@ export async function readDue(client: Client, jobs: readonly DeliveryTurn[], sin
     language: DueDelivery['language'] | null
     digits: DueDelivery['digits'] | null
     recent: number
-  }>(
-    `select d.id, d.turn, n.lane, d.household_id, d.template, n.detail, d.created_at, d.attempts, d.resends,
+  }>({
+    name: 'deliveries_due',
+    text: `select d.id, d.turn, n.lane, d.household_id, d.template, n.detail, d.created_at, d.attempts, d.resends,
             p.opt_outs, p.language, p.digits,
             (select count(*)::integer from notification_delivery r where r.household_id = d.household_id
                and r.ended_at > $3 and r.state = 'sent' and not r.important) as recent
@@ -74,8 +75,8 @@ export async function readDue(client: Client, jobs: readonly DeliveryTurn[], sin
      join notification n on n.id = d.id
      left join notification_preference p on p.household_id = d.household_id
      order by d.important desc, d.id`,
-    [jobs.map(({ id }) => id), jobs.map(({ turn }) => turn), new Date(sinceMs)],
-  )
+    values: [jobs.map(({ id }) => id), jobs.map(({ turn }) => turn), new Date(sinceMs)],
+  })
   return rows.map((row) => ({
     id: Number(row.id),
     turn: row.turn,
@@ -107,8 +108,9 @@ export async function recordOutcomes(
 ): Promise<void> {
   if (outcomes.length === 0) return
   await inTransaction(client, async () => {
-    const { rows } = await client.query<{ id: string; turn: number; important: boolean; next_at: Date | null }>(
-      `update notification_delivery d set
+    const { rows } = await client.query<{ id: string; turn: number; important: boolean; next_at: Date | null }>({
+      name: 'delivery_outcomes',
+      text: `update notification_delivery d set
          state = u.state, reason = u.reason, attempts = d.attempts + u.attempted::integer,
          turn = d.turn + (u.state = 'waiting')::integer,
          next_at = case u.state when 'waiting' then u.at end,
@@ -120,7 +122,7 @@ export async function recordOutcomes(
          u(id, turn, state, reason, attempted, at, provider_reference, text_hash, parts, error)
        where d.id = u.id and d.turn = u.turn and d.state = 'waiting'
        returning d.id, d.turn, d.important, d.next_at`,
-      [
+      values: [
         outcomes.map(({ due }) => due.id),
         outcomes.map(({ due }) => due.turn),
         outcomes.map(({ state }) => state),
@@ -132,7 +134,7 @@ export async function recordOutcomes(
         outcomes.map(({ parts }) => parts ?? null),
         outcomes.map(({ error }) => error?.slice(0, ERROR_MAX) ?? null),
       ],
-    )
+    })
     const waiting = rows.flatMap(({ id, turn, important, next_at: nextAt }) =>
       nextAt === null ? [] : [{ id: Number(id), turn, important, atMs: nextAt.getTime() }],
     )
@@ -154,21 +156,45 @@ export async function endAbandoned(client: Client, jobs: readonly DeliveryTurn[]
   return rowCount ?? 0
 }
 
-/** What waits. */
+/** What waits, or a part of it. */
 export interface DeliveryBacklog {
-  /** At most one more than the limit that was asked for. */
   readonly waiting: number
-  readonly oldestAtMs: number | undefined
+  readonly oldestAtMs?: number | undefined
+  /** The last message of it; undefined when it is empty. */
+  readonly last?: WaitingPlace | undefined
 }
 
-/** Counts what waits, up to a limit. */
-export async function readBacklog(client: Client, limit: number): Promise<DeliveryBacklog> {
-  const { rows } = await client.query<{ waiting: number; oldest: Date | null }>(
-    `select count(*)::integer as waiting, min(created_at) as oldest from
-       (select created_at from notification_delivery where state = 'waiting' order by created_at limit $1) w`,
-    [limit + 1],
-  )
-  return { waiting: rows[0]?.waiting ?? 0, oldestAtMs: rows[0]?.oldest?.getTime() }
+/** Where a message stands among those that wait, the oldest first. */
+export interface WaitingPlace {
+  /** As the database writes it: a Date has not all of its digits. */
+  readonly createdAt: string
+  readonly id: string
+}
+
+/** Counts what waits behind a message, or from the oldest on, up to a limit. */
+export async function readBacklog(
+  client: Client,
+  after: WaitingPlace | undefined,
+  limit: number,
+): Promise<DeliveryBacklog> {
+  const { rows } = await client.query<{
+    waiting: number
+    oldest: Date | null
+    newest: string | null
+    id: string | null
+  }>({
+    name: 'delivery_backlog',
+    text: `with part as (
+       select created_at, id from notification_delivery
+       where state = 'waiting' and (created_at, id) > ($1::timestamptz, $2::bigint) order by created_at, id limit $3)
+     select count(*)::integer as waiting, min(created_at) as oldest, max(created_at)::text as newest,
+            (select max(id) from part where created_at = (select max(created_at) from part)) as id
+     from part`,
+    values: [after?.createdAt ?? '-infinity', after?.id ?? 0, limit],
+  })
+  const [row] = rows
+  const last = row?.newest == null || row.id === null ? undefined : { createdAt: row.newest, id: row.id }
+  return { waiting: row?.waiting ?? 0, oldestAtMs: row?.oldest?.getTime(), last }
 }
 
 /** Deletes deliveries that ended before a time, with their rows of the outbox, a bounded number at once. */

@@ -62,16 +62,8 @@ export async function takeFromOutbox(
   decide: (rows: readonly OutboxRow[]) => readonly Dispatched[],
   enqueue: (waiting: readonly Dispatched[], port: TransactionPort) => Promise<void>,
 ): Promise<readonly Dispatched[]> {
-  return inTransaction(client, async () => {
-    await client.query('set local synchronous_commit = off')
-    await client.query('insert into notification_position (lane, last_id) values ($1, 0) on conflict do nothing', [
-      lane,
-    ])
-    const position = await client.query<{ last_id: string }>(
-      'select last_id from notification_position where lane = $1 for update skip locked',
-      [lane],
-    )
-    const lastId = position.rows[0]?.last_id
+  const take = async () => {
+    const lastId = await lockPosition(client, lane)
     if (lastId === undefined) return []
     const rows = await readOutbox(client, lane, lastId, limit)
     const newest = rows.at(-1)
@@ -82,7 +74,22 @@ export async function takeFromOutbox(
     if (waiting.length > 0) await enqueue(waiting, transactionPort(client))
     await client.query('update notification_position set last_id = $2 where lane = $1', [lane, newest.id])
     return dispatched
-  })
+  }
+  return inTransaction(client, take, 'begin; set local synchronous_commit = off')
+}
+
+/** The last id that was taken of a lane, for us alone; undefined when another process is at this lane. */
+async function lockPosition(client: Client, lane: number): Promise<string | undefined> {
+  const { rows } = await client.query<{ last_id: string }>(
+    'select last_id from notification_position where lane = $1 for update skip locked',
+    [lane],
+  )
+  if (rows[0] !== undefined) return rows[0].last_id
+  const first = await client.query(
+    'insert into notification_position (lane, last_id) values ($1, 0) on conflict do nothing',
+    [lane],
+  )
+  return first.rowCount === 1 ? '0' : undefined
 }
 
 /** The transaction that is open on a connection, for the queue's package. */
@@ -97,12 +104,13 @@ async function readOutbox(client: Client, lane: number, after: string, limit: nu
     template: string
     created_at: Date
     opt_outs: string[] | null
-  }>(
-    `select n.id, n.household_id, n.template, n.created_at, p.opt_outs
+  }>({
+    name: 'outbox_rows',
+    text: `select n.id, n.household_id, n.template, n.created_at, p.opt_outs
      from notification n left join notification_preference p on p.household_id = n.household_id
      where (n.lane, n.id) > ($1::smallint, $2::bigint) and n.lane <= $1 order by n.lane, n.id limit $3`,
-    [lane, after, limit],
-  )
+    values: [lane, after, limit],
+  })
   return rows.map((row) => ({
     id: Number(row.id),
     householdId: Number(row.household_id),
@@ -114,15 +122,16 @@ async function readOutbox(client: Client, lane: number, after: string, limit: nu
 
 async function insertDeliveries(client: Client, dispatched: readonly Dispatched[]): Promise<void> {
   const at = (ms: number) => new Date(ms)
-  await client.query(
-    `insert into notification_delivery
+  await client.query({
+    name: 'outbox_deliveries',
+    text: `insert into notification_delivery
        (id, household_id, template, template_group, important, state, reason, next_at, created_at, ended_at)
      select u.id, u.household_id, u.template, u.template_group, u.important, u.state, u.reason,
             case u.state when 'waiting' then u.at end, u.created_at, case when u.state <> 'waiting' then u.at end
      from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::boolean[], $6::text[], $7::text[],
                  $8::timestamptz[], $9::timestamptz[])
        u(id, household_id, template, template_group, important, state, reason, at, created_at)`,
-    [
+    values: [
       dispatched.map(({ row }) => row.id),
       dispatched.map(({ row }) => row.householdId),
       dispatched.map(({ row }) => row.template),
@@ -133,5 +142,5 @@ async function insertDeliveries(client: Client, dispatched: readonly Dispatched[
       dispatched.map(({ nextAtMs }) => at(nextAtMs)),
       dispatched.map(({ row }) => at(row.createdAtMs)),
     ],
-  )
+  })
 }

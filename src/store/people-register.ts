@@ -187,21 +187,30 @@ export async function readPerson(desk: PeopleDesk, personId: number): Promise<Pe
   return { id: personId, nationalId, name, mobile, birthDate: row.birth_date, sex: row.sex }
 }
 
-/** To whom messages for a household go: its head (M15); undefined without one, or without a mobile number. */
-export async function recipientOf(
+/**
+ * Opens the number to which messages for a household go: its head's (M15). Undefined without one, or without a mobile number.
+ * @throws MizanError CRYPTO_REFUSED
+ */
+export type RecipientOf = (householdId: number) => { readonly mobile: string } | undefined
+
+/** Reads to whom messages for households go. What was read stays sealed until a household is asked for. */
+export async function readRecipients(
   desk: Pick<PeopleDesk, 'client' | 'personal'>,
-  householdId: number,
-): Promise<{ readonly mobile: string } | undefined> {
-  const { rows } = await desk.client.query<PersonRow>(
-    `select p.id_index, p.sealed, p.key_version, p.birth_date, p.sex
+  householdIds: readonly number[],
+): Promise<RecipientOf> {
+  const { rows } = await desk.client.query<SealedPerson & { readonly household_id: string }>({
+    name: 'recipients',
+    text: `select m.household_id, p.id_index, p.sealed, p.key_version
      from household_member m join person p on p.id = m.person_id
-     where m.household_id = $1 and m.to_date is null and m.role = 'head' and p.mobile_index is not null`,
-    [householdId],
-  )
-  const [row] = rows
-  if (row === undefined) return undefined
-  const { mobile } = opened(desk, row)
-  return mobile === undefined ? undefined : { mobile }
+     where m.household_id = any ($1::bigint[]) and m.to_date is null and m.role = 'head' and p.mobile_index is not null`,
+    values: [householdIds],
+  })
+  const heads = new Map(rows.map((row) => [Number(row.household_id), row]))
+  return (householdId) => {
+    const head = heads.get(householdId)
+    const mobile = head === undefined ? undefined : opened(desk, head).mobile
+    return mobile === undefined ? undefined : { mobile }
+  }
 }
 
 /** That a fingerprint was enrolled; of the print itself nothing is kept. */
@@ -233,10 +242,13 @@ export async function enrolFingerprint(
   )
 }
 
-interface PersonRow {
+interface SealedPerson {
   readonly id_index: Buffer
   readonly sealed: Buffer
   readonly key_version: number
+}
+
+interface PersonRow extends SealedPerson {
   readonly birth_date: number
   readonly sex: 'male' | 'female'
 }
@@ -251,7 +263,7 @@ async function readSealed(desk: PeopleDesk, personId: number): Promise<{ row: Pe
   return { row, sealed: opened(desk, row) }
 }
 
-function opened({ personal }: Pick<PeopleDesk, 'personal'>, row: PersonRow): Sealed {
+function opened({ personal }: Pick<PeopleDesk, 'personal'>, row: SealedPerson): Sealed {
   return JSON.parse(personal.open({ keyVersion: row.key_version, bytes: row.sealed }, row.id_index)) as Sealed
 }
 

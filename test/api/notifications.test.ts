@@ -47,7 +47,7 @@ t.test('a message that was given up is looked at, and sent again, by whoever ser
   t.same((await again('operator', 'ticket-12')).body, told.body, 'asked again, it is told what was done')
   t.match(await again('enrolment', 'other'), { status: 409 }, 'it waits already')
   const { rows } = await owner.query('select data from jobs.job where name = $1', [DELIVERY_QUEUE])
-  t.same(rows, [{ data: { id: ID, turn: 2 } }], 'one job')
+  t.same(rows, [{ data: { turns: [{ id: ID, turn: 2 }] } }], 'one job')
   const { body } = await as('auditor')(
     `/audit?household=${HOUSEHOLD}&action=POST%20/notifications/%7BnotificationId%7D/resend`,
   )

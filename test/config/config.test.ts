@@ -77,7 +77,7 @@ t.test('without a file and variables the defaults are those of the interface', a
     limits: { withdrawalDailyPiasters: 3_000_000, withdrawalDailyCount: 10, holdDays: 7 },
     demo: { enabled: true, seed: 1, households: 1000 },
     log: { level: 'info', pretty: false },
-    database: { embedded: { port: 0, sharedBuffersMb: 256, maxWalSizeMb: 4096 } },
+    database: { embedded: { port: 0, maxWalSizeMb: 4096 } },
   })
   t.equal(config.database.url, undefined)
   t.equal(config.limits.purchaseSinglePiasters, undefined)

@@ -2,7 +2,7 @@ import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Registry } from 'prom-client'
 import type { OutboundMessage } from '../../src/jobs/adapter.ts'
-import type { DeliveryOptions, Recipient } from '../../src/jobs/delivery-options.ts'
+import type { DeliveryOptions } from '../../src/jobs/delivery-options.ts'
 import { signature, webhookAdapter } from '../../src/jobs/webhook-adapter.ts'
 import { compileTemplates } from '../../src/notification/catalogue.ts'
 import { type Client, connect } from '../../src/store/connection.ts'
@@ -130,7 +130,7 @@ export async function openDeliveryWorld(t: TeardownHost): Promise<DeliveryWorld>
     adapter,
     codeOf: (factor) => String(factor % 1_000_000).padStart(6, '0'),
     concurrency: 4,
-    recipientOf: async (id): Promise<Recipient | undefined> => (id === 0 ? undefined : { mobile: mobileOf(id) }),
+    recipientsOf: async () => (id) => (id === 0 ? undefined : { mobile: mobileOf(id) }),
     clock,
     metrics: createNotificationMetrics(new Registry()),
     log: createLogger({ level: 'debug', destination: { write: (line) => lines.push(line) } }),

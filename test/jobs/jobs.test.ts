@@ -1,12 +1,16 @@
 import { createHash } from 'node:crypto'
 import t from 'tap'
+import { BacklogCount } from '../../src/jobs/backlog-count.ts'
 import { Dispatcher } from '../../src/jobs/dispatcher.ts'
 import { Pace } from '../../src/jobs/pace.ts'
+import { enqueueDeliveries, turnsOfJob } from '../../src/jobs/queue.ts'
 import { startJobs } from '../../src/jobs/runtime.ts'
 import { enqueueAt, listJobs, type NamedJob, triggerJob, withQueue } from '../../src/jobs/scheduler.ts'
 import { Sender } from '../../src/jobs/sender.ts'
 import { connect } from '../../src/store/connection.ts'
 import { lastRuns } from '../../src/store/job-runs.ts'
+import { keptConnection } from '../../src/store/kept-connection.ts'
+import { transactionPort } from '../../src/store/notification-outbox.ts'
 import { listNotifications, resendNotification } from '../../src/store/notification-reader.ts'
 import { inTransaction } from '../../src/store/transaction.ts'
 import { mobileOf, openDeliveryWorld } from './harness.ts'
@@ -169,7 +173,7 @@ t.test('at night unimportant messages wait for the morning', async (t) => {
   t.equal(rows[0]?.next_at?.toISOString(), '2026-11-12T06:00:00.000Z')
   const { rows: queued } = await client.query<{ wait: string }>(
     `select extract(epoch from start_after - now()) as wait from jobs.job
-     where name = 'notification.delivery' and (data->>'id')::bigint = $1`,
+     where name = 'notification.delivery' and (data->'turns'->0->>'id')::bigint = $1`,
     [ids[0]],
   )
   t.ok(Math.abs(Number(queued[0]?.wait) - 8.5 * 3_600) < 60)
@@ -219,6 +223,66 @@ t.test(
     for (let i = 0; i <= 40; i++) t.equal(provider.keysOf(70 + i).length, 1)
   },
 )
+
+t.test('messages that go at the same time share their jobs, important ones apart', async (t) => {
+  const turns = (from: number, count: number) => Array.from({ length: count }, (_, i) => ({ id: from + i, turn: 1 }))
+  const waiting = [
+    ...turns(9_000, 30),
+    ...turns(9_100, 3).map((turn) => ({ ...turn, important: true })),
+    ...turns(9_200, 5).map((turn, i) => ({ ...turn, waitMs: 59_100 + i * 200 })),
+    ...turns(9_300, 2).map((turn, i) => ({ ...turn, waitMs: 20 + i })),
+  ]
+  await withQueue(url, async (boss) => {
+    await client.query('begin')
+    await enqueueDeliveries(boss, waiting, transactionPort(client), turnsOfJob(500))
+    const { rows } = await client.query<{ ids: number[]; priority: number; wait: number }>(
+      `select array(select (e ->> 'id')::integer from jsonb_array_elements(data -> 'turns') e) as ids, priority,
+              round(extract(epoch from start_after - created_on))::integer as wait
+       from jobs.job where name = 'notification.delivery' and (data -> 'turns' -> 0 ->> 'id')::bigint >= 9000
+       order by 1`,
+    )
+    await client.query('rollback')
+    const ids = (from: number, count: number) => turns(from, count).map(({ id }) => id)
+    t.same(rows, [
+      { ids: ids(9_000, 25), priority: 0, wait: 0 },
+      { ids: ids(9_025, 5), priority: 0, wait: 0 },
+      { ids: ids(9_100, 3), priority: 1, wait: 0 },
+      { ids: ids(9_200, 5), priority: 0, wait: 60 },
+      { ids: [9_300], priority: 0, wait: 0 },
+      { ids: [9_301], priority: 0, wait: 0 },
+    ])
+  })
+  t.same([1, 2, 11, 50, 5_000].map(turnsOfJob), [1, 1, 5, 25, 25], 'a job holds what goes in half a second')
+})
+
+t.test('what waits is counted in parts, also where many came in the same moment', async (t) => {
+  const connection = keptConnection({ url, name: 'mizan test backlog', role: 'mizan_app', queryTimeoutMs: WAIT_MS })
+  t.teardown(() => connection.close())
+  const oldestAtMs = Date.parse('2026-01-01T00:00:00Z')
+  const { rows } = await client.query<{ n: number }>(
+    "select count(*)::integer as n from notification_delivery where state = 'waiting'",
+  )
+  const others = rows[0]?.n ?? 0
+  await client.query(
+    `insert into notification_delivery (id, household_id, template, template_group, important, state, next_at, created_at)
+     select -i, 1, 'dispense', 'dispenses', false, 'waiting', now(), $1::timestamptz + (i / 4) * interval '1 microsecond'
+     from generate_series(0, 9) i`,
+    [new Date(oldestAtMs)],
+  )
+  const counted = async (max: number) => {
+    const backlog = new BacklogCount(max, 3)
+    for (let steps = 1; ; steps++) {
+      const count = await backlog.step(connection)
+      if (count !== undefined) return { waiting: count.waiting, oldestAtMs: count.oldestAtMs, steps }
+    }
+  }
+  t.same(await counted(1_000), { waiting: 10 + others, oldestAtMs, steps: Math.floor((10 + others) / 3) + 1 })
+  t.same(await counted(6), { waiting: 7, oldestAtMs, steps: 3 }, 'and no further than it matters')
+  const again = new BacklogCount(6, 10)
+  t.ok(await again.step(connection))
+  t.equal(await again.step(connection), undefined, 'it was counted a moment ago')
+  await client.query('delete from notification_delivery where id <= 0')
+})
 
 t.test('a job runs once whoever triggers it; its end is kept', async (t) => {
   await withQueue(url, async (boss) => {
@@ -275,9 +339,9 @@ t.test('a message whose job the queue gave up is dead, unless it waits in anothe
   const id = waiting?.id ?? 0
   await withQueue(url, async (boss) => {
     const sender = new Sender(options, boss, () => undefined)
-    await sender.bury([{ id, turn: 2 }])
+    await sender.bury([{ turns: [{ id, turn: 2 }] }])
     t.match(await listNotifications(client, { limit: 1 }), [{ state: 'waiting' }])
-    await sender.bury([{ id, turn: 1 }])
+    await sender.bury([{ turns: [{ id, turn: 1 }] }])
     await sender.close()
   })
   t.match(await listNotifications(client, { limit: 1 }), [{ id, state: 'dead', reason: 'job-given-up' }])

@@ -26,7 +26,7 @@ import {
 } from '../../src/store/people-enrolment.ts'
 import { lateReplacements, ordersOfHousehold, readOrder, stepsOfOrder } from '../../src/store/people-orders.ts'
 import { readDevices, readHouseholdEvents, readMembers, readPostalLink } from '../../src/store/people-reader.ts'
-import { recipientOf } from '../../src/store/people-register.ts'
+import { readRecipients } from '../../src/store/people-register.ts'
 import { announceHoliday, savePlace, setActivationPolicy } from '../../src/store/people-rules.ts'
 import { verifyLedger } from '../../src/store/verify.ts'
 import { available } from '../support/switch.ts'
@@ -97,7 +97,7 @@ test('people, their households and their cards', async (t) => {
       ['applied', 'account-linked', 'fingerprint-enrolled', 'ordered', 'printed', 'ready', 'collected', 'active'],
     )
     t.same(await told(householdId), ['collection-notice', 'card-activated'])
-    t.same(await recipientOf(desk, householdId), { mobile: '+201000000100' })
+    t.same((await readRecipients(desk, [householdId]))(householdId), { mobile: '+201000000100' })
     const members = await readMembers(desk, householdId)
     t.equal(members.length, 4)
     t.match(members[0], { role: 'head', mobile: '**********100', fingerprints: 1, sex: 'female' })
@@ -310,7 +310,7 @@ test('people, their households and their cards', async (t) => {
     const moved = { reasonCode: 'moved', effective: '2026-11-26' }
     await t.rejects(removeMember(desk, householdId, head?.personId ?? 0, moved, clerk), /after another took the place/)
     t.match(await outcome(changeHead(desk, householdId, second?.personId ?? 0, moved, clerk)), /^done:/)
-    t.equal(await recipientOf(desk, householdId), undefined, 'the new head has no number yet')
+    t.equal((await readRecipients(desk, [householdId]))(householdId), undefined, 'the new head has no number yet')
     const removed = await outcome(removeMember(desk, householdId, head?.personId ?? 0, moved, clerk))
     t.match(removed, /^done: 2 member\(s\) from 20261128/, 'a date that is past counts from tomorrow')
     t.match(await readMembers(desk, householdId), { length: 3 }, 'who leaves tomorrow is a member today')

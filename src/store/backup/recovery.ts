@@ -20,7 +20,7 @@ export type RecoveryTarget =
 /** A restored server that is being worked on. */
 export interface RecoveryCluster {
   readonly cluster: Cluster
-  readonly sizes: { readonly sharedBuffersMb: number; readonly maxWalSizeMb: number }
+  readonly sizes: { readonly sharedBuffersMb?: number; readonly maxWalSizeMb: number }
 }
 
 /** Recovery reads the journal since the backup: hours for a big one. */

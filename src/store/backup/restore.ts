@@ -39,7 +39,7 @@ export interface RestoreRequest {
   readonly acceptGap: boolean
   /** Folder of another server's programs; absent = those of the package. */
   readonly binaries?: string
-  readonly sizes: { readonly sharedBuffersMb: number; readonly maxWalSizeMb: number }
+  readonly sizes: { readonly sharedBuffersMb?: number; readonly maxWalSizeMb: number }
   /** Where root puts what the server's user could not reach. Default /var/lib/mizan. */
   readonly relocationRoot?: string
   readonly onLog?: (line: string) => void

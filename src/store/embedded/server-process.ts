@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, existsSync, openSync, readFileSync, readSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { totalmem } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MizanError } from '../../errors.ts'
@@ -16,7 +17,8 @@ export interface RunningServer {
 
 /** Memory and journal sizes of the server, and what is particular to a start. */
 export interface ServerSizes {
-  readonly sharedBuffersMb: number
+  /** Absent = by the machine's memory. */
+  readonly sharedBuffersMb?: number
   readonly maxWalSizeMb: number
   /** Settings beyond those that every start has, and over them: archiving, recovery. */
   readonly settings?: Readonly<Record<string, string>>
@@ -43,7 +45,7 @@ function serverSettings(port: number, sizes: ServerSizes): Record<string, string
     fsync: 'on',
     full_page_writes: 'on',
     synchronous_commit: 'on',
-    shared_buffers: `${sizes.sharedBuffersMb}MB`,
+    shared_buffers: `${sizes.sharedBuffersMb ?? buffersOf(machineMemoryMb())}MB`,
     // One segment, which is also what the server would choose at its most; a batch is far smaller.
     wal_buffers: '16MB',
     max_wal_size: `${sizes.maxWalSizeMb}MB`,
@@ -59,6 +61,21 @@ function serverSettings(port: number, sizes: ServerSizes): Record<string, string
     log_min_error_statement: 'panic',
     cluster_name: 'mizan',
   }
+}
+
+/**
+ * The server's page cache where nobody says how large: enough for what a day moves, and a small part of the machine, which
+ * the switch and others use too. PostgreSQL takes pages of it only as it fills.
+ */
+export function buffersOf(memoryMb: number): number {
+  return Math.min(4_096, Math.max(128, Math.floor(memoryMb / 12)))
+}
+
+function machineMemoryMb(): number {
+  // 0, or more than there is, where no limit is set.
+  const limit = process.constrainedMemory()
+  const bytes = totalmem()
+  return (limit > 0 && limit < bytes ? limit : bytes) / (1024 * 1024)
 }
 
 /** The server that holds this PGDATA, if one runs. The postmaster.pid of one that was killed does not count. */
