@@ -5,9 +5,11 @@ import { identityOf } from './clearing/settlement/identity.ts'
 import type { Config } from './config/config.ts'
 import { bankReceiveJob } from './jobs/bank-receive-job.ts'
 import { clearingInboxJob } from './jobs/clearing-inbox-job.ts'
-import { clearingRequestJob, type WaitedForJob } from './jobs/clearing-request-job.ts'
+import { clearingRequestJob } from './jobs/clearing-request-job.ts'
 import { networkReceiveJob } from './jobs/network-receive-job.ts'
+import { programmeSimulationJob } from './jobs/programme-simulation-job.ts'
 import type { NamedJob } from './jobs/scheduler.ts'
+import type { WaitedForJob } from './jobs/waited-for-job.ts'
 import type { Background } from './switch-background.ts'
 import { bankReceiving } from './switch-bank.ts'
 import type { SwitchBase } from './switch-base.ts'
@@ -46,13 +48,17 @@ export interface JobOutcome {
   readonly counted: readonly Counted[]
 }
 
-/** The jobs that take whole files in (of the card network, of partners, of banks), and that work on whole business dates. */
+/**
+ * The jobs that take whole files in (of the card network, of partners, of banks), that work on whole business dates, and that
+ * read the journal of whole months.
+ */
 export function receivingJobs(wiring: ReceivingWiring): readonly (NamedJob | WaitedForJob)[] {
   return [
     networkReceiveJob(networkReceiving(wiring)),
     clearingInboxJob(inboxFetching(wiring)),
     bankReceiveJob(bankReceiving(wiring)),
     clearingRequestJob(carryingOut(wiring)),
+    programmeSimulationJob(wiring),
   ]
 }
 

@@ -108,6 +108,36 @@ create view programmes as
          created_by, created_at, submitted_by, submitted_at, published_by, published_at, withdrawn_by, withdrawn_at
   from programme_version;
 
+-- Past draws decided again under a version, as somebody asked, and what came of it.
+create table programme_simulation (
+  id            bigint generated always as identity primary key,
+  code          text not null,
+  version       integer not null,
+  -- Of the content that was asked about: a draft may be written anew meanwhile.
+  checksum      text not null,
+  from_date     date not null,
+  to_date       date not null check (to_date between from_date and from_date + 92),
+  asked_by      text not null check (length(asked_by) between 1 and 160),
+  asked_at      timestamptz not null default clock_timestamp(),
+  attempts      integer not null default 0 check (attempts >= 0),
+  state         text not null default 'waiting' check (state in ('waiting', 'done', 'failed')),
+  -- Messages of the journal that its last attempt has read so far.
+  messages      bigint not null default 0 check (messages >= 0),
+  ended_at      timestamptz,
+  report        jsonb,
+  -- Why it failed, or its last attempt did.
+  words         text check (length(words) between 1 and 500),
+  foreign key (code, version) references programme_version (code, version),
+  constraint programme_simulation_end check (
+    (state = 'waiting') = (ended_at is null) and (state = 'done') = (report is not null) and (state <> 'failed' or words is not null))
+);
+-- Asked for twice, it is one.
+create unique index programme_simulation_waiting on programme_simulation (code, version, checksum, from_date, to_date)
+  where state = 'waiting';
+create index programme_simulation_version on programme_simulation (code, version, id);
+
+grant select, insert on programme_simulation to mizan_app;
+grant update (attempts, state, messages, ended_at, report, words) on programme_simulation to mizan_app;
 grant select on programme_generation, programme_version, programmes to mizan_app;
 grant select on programmes to mizan_analyst;
 grant insert, update on programme_version to mizan_app;

@@ -119,6 +119,12 @@ cards and postal balances are not part of it, membership is that of today's reco
 their goods are left out, since the journal keeps the lines of approved ones alone. Nothing is changed; the month of
 the first date is read from its start.
 
+Over HTTP the same is asked for of a version that is kept, draft or not: \`POST /programmes/{code}/versions/{version}/simulations\`
+answers \`202\` with its \`Location: /api/v1/programme-simulations/{simulationId}\`, and whoever is to agree to the version finds the
+report there, or under \`GET /programmes/{code}/simulations\`. The job \`programme-simulations\` reads the journal, within a minute,
+in the process for heavy work; \`messages\` tells how far it has come. A simulation spans 93 days at most, ten may wait (then it is
+\`409\`), one that is cut off is begun anew, and a draft that is written anew meanwhile fails it.
+
 ## Adding a programme as data: pensions
 
 A pension is money for postal accounts: kind \`credit\`. This is the whole file, as it ships:

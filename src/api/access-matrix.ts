@@ -111,6 +111,9 @@ export const accessMatrix: Readonly<Record<string, Access>> = {
   'POST /programmes/{code}/draft': operates,
   'POST /programmes/{code}/versions/{version}/submit': operates,
   'POST /programmes/{code}/versions/{version}/withdraw': operates,
+  'POST /programmes/{code}/versions/{version}/simulations': operates,
+  'GET /programmes/{code}/simulations': readsProgrammes,
+  'GET /programme-simulations/{simulationId}': readsProgrammes,
 
   'GET /outlets': readsMasterData,
   'GET /outlets/{acceptor}': readsMasterData,

@@ -34,6 +34,7 @@ import { outboundRoutes } from './routes/outbound-messages.ts'
 import { outletRoutes } from './routes/outlets.ts'
 import { peopleRoutes } from './routes/people.ts'
 import { placeRoutes } from './routes/places.ts'
+import { programmeSimulationRoutes } from './routes/programme-simulations.ts'
 import { programmeRoutes } from './routes/programmes.ts'
 import { reconciliationRoutes } from './routes/reconciliation.ts'
 import { settlementRoutes } from './routes/settlement.ts'
@@ -72,6 +73,7 @@ export const apiRoutes: readonly Route[] = [
   ...issuanceRuleRoutes,
   ...verificationRoutes,
   ...programmeRoutes,
+  ...programmeSimulationRoutes,
   ...outletRoutes,
   ...notificationRoutes,
   ...outboundRoutes,

@@ -2,16 +2,10 @@ import { type CarryOutOptions, carryOut } from '../clearing/carry-out.ts'
 import { describeError, MizanError, TurnTaken } from '../errors.ts'
 import { beginRequest, type ClearingRequest, endRequest, isRequestWaiting } from '../store/clearing/requests.ts'
 import { connect } from '../store/connection.ts'
-import type { NamedJob } from './scheduler.ts'
+import type { WaitedForJob } from './waited-for-job.ts'
 
 /** A request that is cut off, finds no writer or another process at the same work is tried so often. */
 const ATTEMPTS_MAX = 30
-
-/** A job that need not be begun when nothing waits for it. */
-export interface WaitedForJob extends NamedJob {
-  /** Whether there is anything to do: a look that costs nothing. */
-  isWanted(): Promise<boolean>
-}
 
 /**
  * The job that does what people asked for over HTTP: corrections and signatures of files, verifications, runs of settlement and

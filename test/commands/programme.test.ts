@@ -8,13 +8,12 @@ import { shippedProgrammes } from '../../src/benefit/shipped-programmes.ts'
 import { addDays, type CivilDate, civilDate, formatDate, monthOf } from '../../src/calendar.ts'
 import { programmeCommand } from '../../src/commands/programme.ts'
 import { hashSecret } from '../../src/security/keys/custodian-secret.ts'
-import { demoHousehold, demoOutlets } from '../../src/simulator/demo-world.ts'
 import { addUser } from '../../src/store/access-users.ts'
 import { connect } from '../../src/store/connection.ts'
+import { breadDraw } from '../support/bread-draw.ts'
 import { commandRunner } from '../support/command.ts'
-import { ask, purchaseOf, writerWorld } from '../support/writer.ts'
+import { ask, writerWorld } from '../support/writer.ts'
 
-const SEED = 1
 /** Not tomorrow: midnight may pass while the test runs. */
 const soon = formatDate(addDays(civilDate(Date.now()), 3))
 
@@ -115,28 +114,12 @@ test('mizan programme', async (t) => {
   await t.test('simulate: past draws under another version', async (t) => {
     const writer = await start()
     const today = civilDate(clock.now())
-    const draw = async (id: number, quantity: number) => {
-      const { governorate } = demoHousehold(SEED, id, false)
-      const bakery = demoOutlets().find((one) => one.category === 'bakery' && one.governorate === governorate)
-      const { result } = await ask(
-        writer,
-        purchaseOf(id, clock.now(), {
-          fromAccount: '92',
-          quantity,
-          amountPiasters: quantity * 20,
-          acceptor: bakery?.acceptor ?? '',
-          terminal: bakery?.terminals[0] ?? '',
-          mcc: '5462',
-        }),
-      )
-      return result
-    }
     let loaves = 0
     for (let id = 1; id <= 10; id++) {
-      const { members } = demoHousehold(SEED, id, false)
-      t.equal(await draw(id, members * 5), 'approved')
-      loaves += members * 5
-      t.equal(await draw(id, 1), 'insufficient')
+      const share = breadDraw(id, clock.now())
+      t.equal((await ask(writer, share.request)).result, 'approved')
+      loaves += share.loaves
+      t.equal((await ask(writer, breadDraw(id, clock.now(), 1).request)).result, 'insufficient')
     }
     const from = formatDate((monthOf(today) * 100 + 1) as CivilDate)
     const simulate = async (change: object, code = 'bread') => {

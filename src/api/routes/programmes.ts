@@ -14,10 +14,12 @@ import { instant, orNull, shape, words } from '../shapes.ts'
 import { changeShape } from './change-requests.ts'
 
 const tag = 'programmes'
-const code = Type.String({ pattern: '^[a-z][a-z0-9-]{1,31}$', description: 'Code of the programme.' })
-const version = Type.Integer({ minimum: 1, maximum: 100_000, description: 'Number of the version.' })
-const params = shape({ code })
-const versionParams = shape({ code, version })
+/** Code of a programme, in a path or a query. */
+export const programmeCode = Type.String({ pattern: '^[a-z][a-z0-9-]{1,31}$', description: 'Code of the programme.' })
+/** Number of a version of a programme, the same. */
+export const programmeVersion = Type.Integer({ minimum: 1, maximum: 100_000, description: 'Number of the version.' })
+const params = shape({ code: programmeCode })
+const versionParams = shape({ code: programmeCode, version: programmeVersion })
 
 const stepShape = orNull(shape({ by: Type.String(), at: instant('When') }))
 const versionProperties = {
@@ -60,7 +62,7 @@ export const programmeRoutes: readonly Route[] = [
     path: '/programmes',
     tag,
     summary: 'list the versions of programmes',
-    query: shape({ code: Type.Optional(code), state: Type.Optional(Type.Enum([...programmeStates])) }),
+    query: shape({ code: Type.Optional(programmeCode), state: Type.Optional(Type.Enum([...programmeStates])) }),
     answers: { 200: shape({ items: Type.Array(shape(versionProperties)) }) },
     handler: async ({ services, query }) => {
       const state = programmeStates.find((one) => one === query.state)
@@ -77,7 +79,7 @@ export const programmeRoutes: readonly Route[] = [
     tag,
     summary: 'show a version with its content: the one asked for, or the latest that was published',
     params,
-    query: shape({ version: Type.Optional(version) }),
+    query: shape({ version: Type.Optional(programmeVersion) }),
     answers: { 200: shape({ ...versionProperties, content }) },
     handler: async ({ services, params: asked, query }) => {
       const { file, ...found } = await findProgramme(services.database.queryable, asked.code, query.version)
@@ -90,7 +92,7 @@ export const programmeRoutes: readonly Route[] = [
     tag,
     summary: 'say what one version states otherwise than another',
     params,
-    query: shape({ from: version, to: version }),
+    query: shape({ from: programmeVersion, to: programmeVersion }),
     answers: {
       200: shape({
         items: Type.Array(shape({ path: Type.String(), before: Type.Unknown(), after: Type.Unknown() })),
