@@ -10,6 +10,8 @@ import type { PanProtection } from '../../src/security/pan-protection.ts'
 import { readDay, readDayEvents, readSteps } from '../../src/store/clearing/business-day.ts'
 import { askCutover } from '../../src/store/clearing/business-day-ask.ts'
 import { connect } from '../../src/store/connection.ts'
+import { findProgramme } from '../../src/store/programme-reader.ts'
+import { addSimulation, readSimulation } from '../../src/store/programme-simulations.ts'
 import { startSwitch } from '../../src/switch.ts'
 import { BackgroundProcess } from '../../src/switch-background.ts'
 import { networkFolder } from '../../src/switch-network-clearing.ts'
@@ -92,6 +94,22 @@ t.test('files of others are taken in by it, and counted where they would be', as
   const [inbox] = jobs.filter(({ name }) => name === 'clearing-inbox')
   t.type(await inbox?.run(never), 'string')
   t.equal(await failed(), 0, 'the job that does says how it stands')
+  await background.close()
+})
+
+t.test('past draws are decided again by it, as somebody asked', async (t) => {
+  const background = new BackgroundProcess({ config, url, log })
+  const registry = new Registry()
+  const wiring = { config, url, keys: { protection: {} as PanProtection }, clock: systemClock, log }
+  const jobs = inBackground(receivingJobs({ ...wiring, ...receivingMetrics(registry) }), background, registry)
+  const job = jobs.find(({ name }) => name === 'programme-simulations')
+  t.equal(await job?.run(never), 'nothing was asked for')
+  t.equal(background.pid, undefined, 'no process is begun for nothing')
+  const { code, version, checksum } = await findProgramme(client, 'bread')
+  const day = today()
+  const { id } = await addSimulation(client, { code, version, checksum, from: day, to: day, askedBy: 'test' })
+  t.equal(await job?.run(never), 'bread version 1: done')
+  t.match(await readSimulation(client, id), { state: 'done', report: { draws: 0, comparedWith: 1 } })
   await background.close()
 })
 
