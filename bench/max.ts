@@ -1,7 +1,7 @@
 import type { CheckResult } from '../src/store/verify.ts'
 import type { Comparison } from './compare.ts'
 import { checkInvariants } from './invariants.ts'
-import type { BenchOptions } from './options.ts'
+import { type BenchOptions, lanesOf } from './options.ts'
 import { latencyFigures, proofTable, runFigures } from './report.ts'
 import { Session, type StepResult } from './session.ts'
 import { figure, note, progress, table } from './terminal.ts'
@@ -50,7 +50,7 @@ export interface MaxResult {
 
 /** `npm run bench -- max`: the highest rate with p99 under 20 ms. */
 export async function runMax(options: BenchOptions): Promise<boolean> {
-  const world = await openWorld({ ...options, laneCount: 1 })
+  const world = await openWorld({ ...options, laneCount: lanesOf(options) })
   try {
     const result = await findMax(world, options)
     process.stdout.write(options.json ? `${JSON.stringify(maxFigures(result))}\n` : maxTable(result, options))

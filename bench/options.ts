@@ -1,3 +1,4 @@
+import { loadConfig } from '../src/config/config.ts'
 import type { MixName } from '../src/simulator/load-mix.ts'
 
 /** What a request of the load brings to be verified: nothing, or chip data, the chip's track 2, and a PIN. */
@@ -23,4 +24,9 @@ export interface BenchOptions {
   readonly config?: string
   /** Folder of the bench; default var/bench. */
   readonly varDir?: string
+}
+
+/** Lanes of a database for the switch that is measured: as many as its configuration has. */
+export function lanesOf({ config }: Pick<BenchOptions, 'config'>): number {
+  return loadConfig({ env: {}, ...(config === undefined ? {} : { file: config }) }).lanes.count
 }

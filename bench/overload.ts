@@ -2,7 +2,7 @@ import { requestStates } from '../src/simulator/load-record.ts'
 import type { CheckResult } from '../src/store/verify.ts'
 import type { Comparison } from './compare.ts'
 import { checkInvariants } from './invariants.ts'
-import type { BenchOptions } from './options.ts'
+import { type BenchOptions, lanesOf } from './options.ts'
 import { type CoresUsed, type CpuReading, coresUsed, readCpu } from './probes.ts'
 import { proofTable } from './report.ts'
 import { Session, type StepResult } from './session.ts'
@@ -81,7 +81,7 @@ export interface OverloadResult {
 
 /** `npm run bench -- overload`: normal load, a multiple of the maximum, normal load. */
 export async function runOverload(options: OverloadOptions): Promise<boolean> {
-  const world = await openWorld({ ...options, laneCount: 1 })
+  const world = await openWorld({ ...options, laneCount: lanesOf(options) })
   try {
     const result = await flood(world, options)
     process.stdout.write(options.json ? `${JSON.stringify(overloadFigures(result))}\n` : overloadTable(result, options))

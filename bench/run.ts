@@ -1,5 +1,5 @@
 import { checkInvariants } from './invariants.ts'
-import type { BenchOptions } from './options.ts'
+import { type BenchOptions, lanesOf } from './options.ts'
 import { proofTable, runFigures, runTable } from './report.ts'
 import { Session } from './session.ts'
 import { note } from './terminal.ts'
@@ -8,7 +8,7 @@ import { openWorld } from './world.ts'
 /** `npm run bench`: one open-loop run at a fixed rate, then the proof that ledger and answers agree. */
 export async function runBench(options: BenchOptions): Promise<boolean> {
   const { rate, seconds, warmup, mix, cards, seed, crypto } = options
-  const world = await openWorld({ ...options, laneCount: 1 })
+  const world = await openWorld({ ...options, laneCount: lanesOf(options) })
   try {
     const capacity = Math.ceil(rate * (seconds + warmup)) + 1_000
     const session = await Session.open({
