@@ -46,6 +46,9 @@ create trigger business_day_asked after update on business_day
   for each row when (old.state = 'open' and new.state = 'closing') execute function business_day_asked();
 
 -- A step of a day, as it stands. What is done stays done.
+-- Where the journal stood when a day was closed is found by the command that closed it.
+create index command_inbox_close_day on command_inbox (lane, ((detail ->> 'date')::integer)) where kind = 'close-day';
+
 create table business_day_step (
   business_date date not null references business_day,
   step          text not null check (step ~ '^[a-z][a-z0-9-]{1,31}$'),

@@ -9,9 +9,10 @@ import {
   outgoingPath,
   registerFile,
 } from '../../store/clearing/files.ts'
+import { journalHeads } from '../../store/clearing/journal-heads.ts'
 import type { Client } from '../../store/connection.ts'
 import { writeAtomically } from '../atomic-file.ts'
-import { manifestText } from './manifest.ts'
+import { type ManifestSource, manifestText } from './manifest.ts'
 import { digestFile } from './read-back.ts'
 
 const MANIFESTS_MAX = 999
@@ -38,13 +39,14 @@ export async function writeManifest(client: Client, options: ManifestOptions): P
   const files = all.filter(({ type, state }) => type !== 'MAN' && state !== 'selected' && state !== 'superseded')
   const manifests = all.filter(({ type }) => type === 'MAN').toSorted((a, b) => a.sequence - b.sequence)
   const last = manifests.at(-1)
-  if (last !== undefined && isOf(last, files)) return await keepManifest(last, files, options)
+  const journal = await journalHeads(client, businessDate)
+  if (last !== undefined && isOf(last, files)) return await keepManifest(last, { files, journal }, options)
   const sequence = (last?.sequence ?? 0) + 1
   if (sequence > MANIFESTS_MAX) {
     throw new MizanError('CONFLICT', `there are ${MANIFESTS_MAX} manifests of ${formatDate(businessDate)} already`)
   }
   const before = await lastManifest(client)
-  const source = { centre, businessDate, cycle: 1, sequence, files, previousSha256: before?.sha256 }
+  const source = { centre, businessDate, cycle: 1, sequence, files, journal, previousSha256: before?.sha256 }
   const key = { direction: 'out', type: 'MAN', institution: centre, businessDate, cycle: 1, sequence } as const
   const text = manifestText(source)
   const place = path.join(folder, outgoingPath(businessDate, fileName(key)))
@@ -65,14 +67,14 @@ export async function writeManifest(client: Client, options: ManifestOptions): P
 /** A manifest that stands is there on disk too, as it was. */
 async function keepManifest(
   manifest: ClearingFile,
-  files: readonly ClearingFile[],
+  of: Pick<ManifestSource, 'files' | 'journal'>,
   { centre, folder }: ManifestOptions,
 ): Promise<ClearingFile> {
   const place = path.join(folder, manifest.path)
   const found = await digestFile(place).catch(() => undefined)
   if (found !== undefined && manifest.sha256?.equals(found.sha256) === true) return manifest
   const { businessDate, cycle, sequence, previousSha256 } = manifest
-  const text = manifestText({ centre, businessDate, cycle, sequence, files, previousSha256 })
+  const text = manifestText({ centre, businessDate, cycle, sequence, previousSha256, ...of })
   const written = await writeAtomically(place, async (sink) => {
     await sink.text(text)
   })

@@ -1,5 +1,6 @@
 import { type CivilDate, formatDate } from '../../calendar.ts'
 import type { ClearingFile } from '../../store/clearing/files.ts'
+import type { JournalHead } from '../../store/clearing/journal-heads.ts'
 
 /** What stands in the manifest of a date. */
 export interface ManifestSource {
@@ -11,6 +12,8 @@ export interface ManifestSource {
   readonly files: readonly ClearingFile[]
   /** Of the manifest before this one, whatever its date. */
   readonly previousSha256: Buffer | undefined
+  /** Of each lane, as of the end of the date. */
+  readonly journal: readonly JournalHead[]
 }
 
 /** A file as a manifest names it. */
@@ -23,14 +26,17 @@ export interface ManifestEntry {
 /** What a manifest says that is held against others. */
 export interface ManifestContent {
   readonly previousSha256: string | null
+  readonly journal: readonly { readonly lane: number; readonly batch: number; readonly sha256: string }[]
   readonly files: readonly ManifestEntry[]
 }
 
 /**
  * The manifest of a date: each file with its bytes, hash, counts and totals, and the hash of the manifest before, so that
- * none can be left out or exchanged without a break in the chain. JSON, two blanks deep; the same files give the same bytes.
+ * none can be left out or exchanged without a break in the chain; and where the journal stood, so that no end of it can be cut
+ * off, nor all of it be made anew, without a break with what others hold. JSON, two blanks deep; the same files give the same bytes.
  */
-export function manifestText({ centre, businessDate, cycle, sequence, files, previousSha256 }: ManifestSource): string {
+export function manifestText(source: ManifestSource): string {
+  const { centre, businessDate, cycle, sequence, files, previousSha256, journal } = source
   const sorted = files.toSorted((a, b) => (a.name < b.name ? -1 : 1))
   const content = {
     format: 'mizan-manifest-1',
@@ -39,6 +45,7 @@ export function manifestText({ centre, businessDate, cycle, sequence, files, pre
     cycle,
     sequence,
     previousSha256: previousSha256?.toString('hex') ?? null,
+    journal: journal.map(({ lane, seq, hash }) => ({ lane, batch: seq, sha256: hash.toString('hex') })),
     files: sorted.map((file) => ({
       name: file.name,
       type: file.type,

@@ -4,6 +4,7 @@ import path from 'node:path'
 import { describeError } from '../../errors.ts'
 import { itemTotals } from '../../store/clearing/file-totals.ts'
 import { type ClearingFile, lastManifest, listAllFiles } from '../../store/clearing/files.ts'
+import { batchHash } from '../../store/clearing/journal-heads.ts'
 import { differencesOf } from './balance-step.ts'
 import { type ContentSource, contentOf } from './file-content.ts'
 import { FILE_TYPES } from './file-steps.ts'
@@ -58,20 +59,27 @@ async function verifyHash(file: ClearingFile, source: ContentSource): Promise<Fi
   return { name: file.name, ok, words: ok ? `${bytes} bytes` : 'was changed since it was written' }
 }
 
-/** A manifest is as it was written, names files as the register has them, and goes on from the manifest before it. */
+/** A manifest is as it was written, names files and batches of the journal as they are, and goes on from the manifest before it. */
 async function verifyManifest(file: ClearingFile, source: ContentSource): Promise<FileVerdict> {
   const { name } = file
   const { ok, words } = await verifyHash(file, source)
   if (!ok) return { name, ok, words }
   const { client } = source
   const text = await readText(path.join(source.folder, file.path), 'utf8')
-  const { files, previousSha256 } = JSON.parse(text) as ManifestContent
+  const { files, journal, previousSha256 } = JSON.parse(text) as ManifestContent
   const known = new Map((await listAllFiles(client, { businessDate: file.businessDate })).map((one) => [one.name, one]))
   const wrong = files.find((one) => known.get(one.name)?.sha256?.toString('hex') !== one.sha256)
   if (wrong !== undefined) return { name, ok: false, words: `the register has another ${wrong.name} than it names` }
   const before = await lastManifest(client, file.id)
   if (previousSha256 !== (before?.sha256?.toString('hex') ?? null)) {
     return { name, ok: false, words: `does not go on from ${before?.name ?? 'nothing'}, the manifest before it` }
+  }
+  for (const { lane, batch, sha256 } of journal) {
+    const hash = await batchHash(client, lane, batch)
+    const which = `batch ${batch} of lane ${lane}, which closed the date,`
+    if (hash === undefined)
+      return { name, ok: false, words: `${which} is not in the journal: an end of it was cut off` }
+    if (hash.toString('hex') !== sha256) return { name, ok: false, words: `${which} is another in the journal` }
   }
   return { name, ok: true, words: `${files.length} files, ${words}` }
 }
