@@ -56,11 +56,15 @@ t.test('the manifest of a date names where the journal stood, so that an end cut
   const first = await close()
   await sell()
   const { rows } = await owner.query<{ seq: string; hash: Buffer }>(
-    `select b.seq, b.hash from batch b join command_journal c on c.lane = b.lane and c.batch_seq = b.seq
+    `select b.seq, b.hash from batch b join command_journal c on c.lane = b.lane and c.batch_seq = b.seq + 1
      where c.kind = 'close-day'`,
   )
   const head = { lane: 0, batch: Number(rows[0]?.seq), sha256: rows[0]?.hash.toString('hex') ?? '' }
-  t.same((await manifestOf(first)).content.journal, [head], 'the batch that closed the date, not what came since')
+  t.same(
+    (await manifestOf(first)).content.journal,
+    [head],
+    'the batch before the one that closed the date, not what came since',
+  )
   t.match(await verify(first), { ok: true })
 
   clock.advance(DAY_MS)
@@ -89,10 +93,10 @@ t.test('the manifest of a date names where the journal stood, so that an end cut
   t.match(await verify(first), { ok: true })
   t.match(await verify(second), {
     ok: false,
-    words: /batch \d+ of lane 0, which closed the date, is not in the journal/,
+    words: /batch \d+ of lane 0, the last before the date was closed, is not in the journal/,
   })
   await owner.query("insert into batch select lane, seq, epoch, first_id, next_id, committed_at, sha256('x') from kept")
-  t.match(await verify(second), { ok: false, words: /which closed the date, is another in the journal/ })
+  t.match(await verify(second), { ok: false, words: /the last before the date was closed, is another in the journal/ })
   await owner.query('update batch b set hash = k.hash from kept k where k.lane = b.lane and k.seq = b.seq')
   t.match(await verify(second), { ok: true })
 })

@@ -76,7 +76,7 @@ async function verifyManifest(file: ClearingFile, source: ContentSource): Promis
   }
   for (const { lane, batch, sha256 } of journal) {
     const hash = await batchHash(client, lane, batch)
-    const which = `batch ${batch} of lane ${lane}, which closed the date,`
+    const which = `batch ${batch} of lane ${lane}, the last before the date was closed,`
     if (hash === undefined)
       return { name, ok: false, words: `${which} is not in the journal: an end of it was cut off` }
     if (hash.toString('hex') !== sha256) return { name, ok: false, words: `${which} is another in the journal` }
