@@ -56,6 +56,8 @@ create table notification_delivery (
   constraint notification_delivery_end check ((state = 'waiting') = (ended_at is null)),
   constraint notification_delivery_next check ((state = 'waiting') = (next_at is not null))
 );
+alter table notification_delivery alter column provider_reference set statistics 0, alter column text_hash set statistics 0,
+  alter column error set statistics 0;
 create index notification_delivery_waiting on notification_delivery (created_at, id) where state = 'waiting';
 create index notification_delivery_troubled on notification_delivery (id) where state in ('failed', 'dead');
 create index notification_delivery_household on notification_delivery (household_id, ended_at);
