@@ -567,7 +567,6 @@ declare
   v_made integer := 0;
   v_table text;
   v_name text;
-  v_column text;
 begin
   -- Lanes reach a new day together; the second to come finds what the first has made.
   perform pg_advisory_xact_lock(hashtext('ensure_partitions'));
@@ -581,11 +580,11 @@ begin
         execute format('create table %I partition of %I for values from (%L) to (%L)
             with (autovacuum_vacuum_insert_threshold = -1, autovacuum_analyze_scale_factor = 1)',
           v_name, v_table, v_day, v_day + 1);
-        if v_table = 'authorization_journal' then
-          foreach v_column in array array['answer', 'trace', 'basket', 'scheme_facts'] loop
-            execute format('alter table %I alter column %I set statistics 0', v_name, v_column);
-          end loop;
-        end if;
+        -- A sample of 3,000 rows will do for whoever searches: one of 30,000 takes half a second beside the lanes.
+        execute (select format('alter table %I ', v_name) || string_agg(
+            format('alter column %I set statistics %s', attname,
+              case when attname in ('answer', 'trace', 'basket', 'scheme_facts') then 0 else 10 end), ', ')
+          from pg_attribute where attrelid = v_name::regclass and attnum > 0 and not attisdropped);
         v_made := v_made + 1;
       end if;
     end loop;
