@@ -1,6 +1,5 @@
 import { addDays, businessDate, type CivilDate, formatDate } from '../src/calendar.ts'
 import { loadConfig } from '../src/config/config.ts'
-import { requestStates } from '../src/simulator/load-record.ts'
 import { type DayStepRow, readSteps } from '../src/store/clearing/business-day.ts'
 import { askCutover } from '../src/store/clearing/business-day-ask.ts'
 import { selectItems } from '../src/store/clearing/selection.ts'
@@ -112,8 +111,6 @@ async function play(world: BenchWorld, { date, byClock }: Dates, options: Cutove
   const client = await connect({ url: world.url, name: 'bench cutover', role: 'mizan_app' })
   try {
     const timeline = new Timeline()
-    const { record } = session
-    let startMs = Number.NaN
     const closing = new AbortController()
     let ended: { readonly atMs: number; readonly askedMs: number } | undefined
     /** The beginning of the run by the clock of the database, which is the same machine's. */
@@ -124,11 +121,8 @@ async function play(world: BenchWorld, { date, byClock }: Dates, options: Cutove
       warmupSeconds: options.warmup,
       seconds,
       onAnswer: (microseconds, sequence) => {
-        const intendedMs = record.intendedMs[sequence] as number
-        if (Number.isNaN(startMs)) startMs = intendedMs
-        timeline.record(intendedMs - startMs, microseconds / 1_000, record.state[sequence] === requestStates.refused)
-        if (watching !== undefined || intendedMs - startMs < BEFORE_SECONDS * 1_000) return
-        const askedMs = intendedMs - startMs
+        const askedMs = timeline.answer(session.record, sequence, microseconds)
+        if (watching !== undefined || askedMs < BEFORE_SECONDS * 1_000) return
         startedAtMs = Date.now() - askedMs
         watching = (async () => {
           const began = performance.now()

@@ -1,4 +1,3 @@
-import { requestStates } from '../src/simulator/load-record.ts'
 import type { CheckResult } from '../src/store/verify.ts'
 import type { Comparison } from './compare.ts'
 import { checkInvariants } from './invariants.ts'
@@ -108,8 +107,6 @@ export async function flood(world: BenchWorld, options: OverloadOptions): Promis
       `at most ${figure(maxPerSecond)}/s; ${figure(normalPerSecond)}/s, then ${figure(floodPerSecond)}/s for ${seconds} s`,
     )
     const timeline = new Timeline()
-    const { record } = session
-    let startMs = Number.NaN
     const cpu = new CpuLog(session.process.pid, world.serverPid)
     const step = await session.step({
       ratePerSecond: floodPerSecond,
@@ -121,10 +118,7 @@ export async function flood(world: BenchWorld, options: OverloadOptions): Promis
         { ratePerSecond: normalPerSecond, seconds: AFTER_SECONDS },
       ],
       onAnswer: (microseconds, sequence) => {
-        const intendedMs = record.intendedMs[sequence] as number
-        // The first answer of the run is that of its first request, or near enough to a slot's width.
-        if (Number.isNaN(startMs)) startMs = intendedMs
-        timeline.record(intendedMs - startMs, microseconds / 1_000, record.state[sequence] === requestStates.refused)
+        timeline.answer(session.record, sequence, microseconds)
       },
     })
     cpu.stop()
@@ -133,7 +127,7 @@ export async function flood(world: BenchWorld, options: OverloadOptions): Promis
     const beganMs = BEFORE_SECONDS * 1_000
     const endedMs = beganMs + seconds * 1_000
     const overMs = endedMs + AFTER_SECONDS * 1_000
-    const cores = (fromMs: number, toMs: number) => cpu.between(startMs + fromMs, startMs + toMs)
+    const cores = (fromMs: number, toMs: number) => cpu.between(timeline.startMs + fromMs, timeline.startMs + toMs)
     const normalP99Ms = timeline.worstSecondMs(FILL_MS, beganMs)
     return {
       maxPerSecond,

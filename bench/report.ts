@@ -84,7 +84,10 @@ export function runFigures(step: StepResult, seconds: number) {
 }
 
 /** Prints a run as a table for people. */
-export function runTable(title: string, figures: ReturnType<typeof runFigures>): string {
+export function runTable(
+  title: string,
+  figures: ReturnType<typeof runFigures> & { readonly p99_ms_by_second?: readonly number[] },
+): string {
   const { cpu, pg, codes } = figures
   const rows: string[][] = [
     ['offered', figure(figures.offered)],
@@ -97,6 +100,7 @@ export function runTable(title: string, figures: ReturnType<typeof runFigures>):
       `latency ${name.replace('_ms', '')}, ms`,
       figure(figures[name]),
     ]),
+    ...(figures.p99_ms_by_second === undefined ? [] : [['p99 of each second, ms', figures.p99_ms_by_second.join(' ')]]),
     ...Object.entries(cpu ?? {}).map(([name, cores]) => [`cores used by ${name}`, cores.toFixed(2)]),
     ...Object.entries(pg).map(([name, value]) => [`database ${name.replaceAll('_', ' ')}`, figure(value)]),
     ...Object.entries(figures.switch).map(([name, value]) => [

@@ -3,6 +3,7 @@ import { type BenchOptions, lanesOf } from './options.ts'
 import { proofTable, runFigures, runTable } from './report.ts'
 import { Session } from './session.ts'
 import { note } from './terminal.ts'
+import { Timeline } from './timeline.ts'
 import { openWorld } from './world.ts'
 
 /** `npm run bench`: one open-loop run at a fixed rate, then the proof that ledger and answers agree. */
@@ -25,8 +26,16 @@ export async function runBench(options: BenchOptions): Promise<boolean> {
       note(
         `switch ready in ${Math.round(session.process.readyMs)} ms; ${rate}/s of ${mix}, crypto ${crypto}, for ${warmup} + ${seconds} s`,
       )
-      const step = await session.step({ ratePerSecond: rate, warmupSeconds: warmup, seconds })
-      const figures = runFigures(step, seconds)
+      const timeline = new Timeline()
+      const step = await session.step({
+        ratePerSecond: rate,
+        warmupSeconds: warmup,
+        seconds,
+        onAnswer: (microseconds, sequence) => {
+          timeline.answer(session.record, sequence, microseconds)
+        },
+      })
+      const figures = { ...runFigures(step, seconds), p99_ms_by_second: timeline.seconds().map(({ p99_ms }) => p99_ms) }
       const comparison = await session.finish()
       const checks = options.verify ? await checkInvariants(world.url) : []
       const { lost, phantom, unansweredButPosted } = comparison

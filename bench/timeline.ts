@@ -1,3 +1,4 @@
+import { type LoadRecord, requestStates } from '../src/simulator/load-record.ts'
 import { Histogram } from './histogram.ts'
 
 const SLOT_MS = 250
@@ -27,12 +28,27 @@ export interface Stretch {
 /** A run in slots of a quarter of a second: when answers came, and how long the requests of each slot waited. */
 export class Timeline {
   readonly #slots: Slot[] = []
+  #startMs: number | undefined
+
+  /** When the first request was meant to leave, by `performance.now()`; not a number before its answer came. */
+  get startMs(): number {
+    return this.#startMs ?? Number.NaN
+  }
 
   /**
-   * Takes an answer.
-   * @param intendedMs when its request was meant to leave, from the start of the run
+   * Takes an answer to a request of the load.
+   * @returns when the request was meant to leave, in milliseconds from the start of the run
    */
-  record(intendedMs: number, latencyMs: number, refused: boolean): void {
+  answer(record: LoadRecord, sequence: number, microseconds: number): number {
+    const intendedMs = record.intendedMs[sequence] as number
+    // The first answer of the run is that of its first request, or near enough to a slot's width.
+    this.#startMs ??= intendedMs
+    const refused = record.state[sequence] === requestStates.refused
+    this.#record(intendedMs - this.#startMs, microseconds / 1_000, refused)
+    return intendedMs - this.#startMs
+  }
+
+  #record(intendedMs: number, latencyMs: number, refused: boolean): void {
     const asked = this.#slot(intendedMs)
     asked.latency.record(latencyMs * 1_000)
     if (refused) asked.refusedLater += 1
