@@ -25,14 +25,18 @@ export function bankContext(
     readonly log?: Logger
   },
 ): BankReceiveContext {
-  const { folder, bank } = config.clearing
+  const { bank } = config.clearing
   return {
     ...by,
     ...(log === undefined ? {} : { onDifference: differenceTold(log) }),
-    folder: path.resolve(config.varDir, folder),
+    folder: clearingFolder(config),
     stallMs: bank.writerStallMs,
     forgives: (code) => new Set(bank.forgive.find((one) => one.bank === code)?.kinds ?? []),
   }
+}
+
+function clearingFolder({ varDir, clearing }: Config): string {
+  return path.resolve(varDir, clearing.folder)
 }
 
 function differenceTold(log: Logger): NonNullable<BankReceiveContext['onDifference']> {
@@ -67,6 +71,7 @@ export function bankFileReceiver(
 export function bankReceiving({ config, url, clock, log, bank }: ReceivingWiring): BankReceiveJob {
   return {
     url,
+    folder: clearingFolder(config),
     log,
     metrics: bank,
     contextOf: (client, signal) =>

@@ -52,7 +52,7 @@ export interface JobOutcome {
  * The jobs that take whole files in (of the card network, of partners, of banks), that work on whole business dates, and that
  * read the journal of whole months.
  */
-export function receivingJobs(wiring: ReceivingWiring): readonly (NamedJob | WaitedForJob)[] {
+export function receivingJobs(wiring: ReceivingWiring): readonly WaitedForJob[] {
   return [
     networkReceiveJob(networkReceiving(wiring)),
     clearingInboxJob(inboxFetching(wiring)),
@@ -103,7 +103,7 @@ export function receivingMetrics(registry: Registry): Pick<ReceivingWiring, 'net
 
 /** The same jobs, run by another process; what that counts is added to what is counted here. */
 export function inBackground(
-  jobs: readonly (NamedJob | WaitedForJob)[],
+  jobs: readonly WaitedForJob[],
   background: Background | undefined,
   registry: Registry,
 ): readonly NamedJob[] {
@@ -111,8 +111,9 @@ export function inBackground(
   return jobs.map((job) => ({
     ...job,
     async run(signal) {
-      // Another process is begun for work alone.
-      if ('isWanted' in job && !(await job.isWanted())) return 'nothing was asked for'
+      // Another process is begun for work alone. Why a look fails is for the run to say.
+      const seen = await job.look().catch(() => undefined)
+      if (seen !== undefined) return seen
       const { words = '', failure, counted } = await background.run('receive', { job: job.name }, signal)
       addCounted(registry, counted)
       if (failure !== undefined) throw new Error(failure)

@@ -1,29 +1,40 @@
 import { type BankReceiveContext, bookTaken, type ReceivedBankFile } from '../clearing/bank/receive.ts'
-import { receiveBankFolder } from '../clearing/bank/receive-folder.ts'
+import { isBankFileWaiting, receiveBankFolder } from '../clearing/bank/receive-folder.ts'
+import { onConnection } from '../clearing/delivery/day-files.ts'
 import type { RefusalCause } from '../clearing/iso20022/refusal.ts'
 import { describeError } from '../errors.ts'
+import { storedStatements } from '../store/clearing/bank-postings.ts'
 import { type Client, connect } from '../store/connection.ts'
 import * as events from '../telemetry/bank-events.ts'
 import type { BankMetrics } from '../telemetry/bank-metrics.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import type { NamedJob } from './scheduler.ts'
+import type { WaitedForJob } from './waited-for-job.ts'
 
 export interface BankReceiveJob {
   readonly url: string
+  /** The clearing folder. */
+  readonly folder: string
   readonly log: Logger
   readonly metrics: BankMetrics
   /** What receiving goes by now. */
   contextOf(client: Client, signal: AbortSignal): BankReceiveContext
 }
 
+const CONNECTION = 'mizan bank files'
+
 /** The job that receives what settlement banks put into the clearing folder, and books what was not booked yet. */
-export function bankReceiveJob({ url, log, metrics, contextOf }: BankReceiveJob): NamedJob {
+export function bankReceiveJob({ url, folder, log, metrics, contextOf }: BankReceiveJob): WaitedForJob {
   return {
     name: 'bank-files',
     cron: '*/5 * * * *',
     description: 'receive statements and answers of settlement banks from clearing/in, and book them',
+    async look() {
+      if (await isBankFileWaiting(folder)) return
+      const toBook = await onConnection(url, CONNECTION, storedStatements)
+      return toBook.length > 0 ? undefined : 'no file of a bank waits'
+    },
     async run(signal) {
-      const client = await connect({ url, name: 'mizan bank files', role: 'mizan_app' })
+      const client = await connect({ url, name: CONNECTION, role: 'mizan_app' })
       const context = contextOf(client, signal)
       try {
         await bookTaken(context)

@@ -1,31 +1,27 @@
 import { type CarryOutOptions, carryOut } from '../clearing/carry-out.ts'
+import { onConnection } from '../clearing/delivery/day-files.ts'
 import { describeError, MizanError, TurnTaken } from '../errors.ts'
 import { beginRequest, type ClearingRequest, endRequest, isRequestWaiting } from '../store/clearing/requests.ts'
-import { connect } from '../store/connection.ts'
+import type { Client } from '../store/connection.ts'
 import type { WaitedForJob } from './waited-for-job.ts'
 
 /** A request that is cut off, finds no writer or another process at the same work is tried so often. */
 const ATTEMPTS_MAX = 30
+const NOTHING = 'nothing was asked for'
 
 /**
  * The job that does what people asked for over HTTP: corrections and signatures of files, verifications, runs of settlement and
  * of reconciliation.
  */
 export function clearingRequestJob(options: CarryOutOptions): WaitedForJob {
-  const atDatabase = async <T>(work: (client: Awaited<ReturnType<typeof connect>>) => Promise<T>): Promise<T> => {
-    const client = await connect({ url: options.url, name: 'mizan clearing requests', role: 'mizan_app' })
-    try {
-      return await work(client)
-    } finally {
-      await client.end().catch(() => undefined)
-    }
-  }
+  const atDatabase = <T>(work: (client: Client) => Promise<T>) =>
+    onConnection(options.url, 'mizan clearing requests', work)
   return {
     name: 'clearing-requests',
     cron: '* * * * *',
     description:
       'correct, sign and verify clearing files, settle and reconcile business dates, as people asked over HTTP',
-    isWanted: () => atDatabase(isRequestWaiting),
+    look: async () => ((await atDatabase(isRequestWaiting)) ? undefined : NOTHING),
     run: (signal) =>
       atDatabase(async (client) => {
         const done: string[] = []
@@ -37,7 +33,7 @@ export function clearingRequestJob(options: CarryOutOptions): WaitedForJob {
           if (signal.aborted) break
           request = await beginRequest(client, request.id)
         }
-        return done.length === 0 ? 'nothing was asked for' : done.join(', ').slice(0, 400)
+        return done.length === 0 ? NOTHING : done.join(', ').slice(0, 400)
       }),
   }
 }

@@ -1,11 +1,11 @@
-import { type FolderContext, receiveFolder } from '../clearing/incoming/folder.ts'
+import { type FolderContext, isFileWaiting, receiveFolder } from '../clearing/incoming/folder.ts'
 import { describeError } from '../errors.ts'
 import type { Client } from '../store/connection.ts'
 import { connect } from '../store/connection.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import * as events from '../telemetry/network-clearing-events.ts'
 import type { NetworkClearingMetrics } from '../telemetry/network-clearing-metrics.ts'
-import type { NamedJob } from './scheduler.ts'
+import type { WaitedForJob } from './waited-for-job.ts'
 
 export interface NetworkReceiveJob {
   readonly url: string
@@ -18,11 +18,12 @@ export interface NetworkReceiveJob {
 }
 
 /** The job that receives what the card network put into the clearing folder. */
-export function networkReceiveJob({ url, folder, log, metrics, contextOf }: NetworkReceiveJob): NamedJob {
+export function networkReceiveJob({ url, folder, log, metrics, contextOf }: NetworkReceiveJob): WaitedForJob {
   return {
     name: 'network-clearing',
     cron: '*/10 * * * *',
     description: 'receive clearing files of the card network from clearing/in',
+    look: async () => ((await isFileWaiting(folder)) ? undefined : 'no file of the network waits'),
     async run(signal) {
       const client = await connect({ url, name: 'mizan network clearing', role: 'mizan_app' })
       let [processed, refused] = [0, 0]

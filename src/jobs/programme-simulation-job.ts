@@ -1,5 +1,6 @@
+import { onConnection } from '../clearing/delivery/day-files.ts'
 import { describeError, MizanError } from '../errors.ts'
-import { type Client, connect } from '../store/connection.ts'
+import type { Client } from '../store/connection.ts'
 import { findProgramme } from '../store/programme-reader.ts'
 import { replayCandidate, replayProgramme } from '../store/programme-replay.ts'
 import {
@@ -14,22 +15,16 @@ import type { WaitedForJob } from './waited-for-job.ts'
 
 /** A simulation that is cut off is begun anew so often. */
 const ATTEMPTS_MAX = 10
+const NOTHING = 'nothing was asked for'
 
 /** The job that decides past draws again under versions of programmes, as people asked for over HTTP. */
 export function programmeSimulationJob({ url }: { readonly url: string }): WaitedForJob {
-  const atDatabase = async <T>(work: (client: Client) => Promise<T>): Promise<T> => {
-    const client = await connect({ url, name: 'mizan programme simulations', role: 'mizan_app' })
-    try {
-      return await work(client)
-    } finally {
-      await client.end().catch(() => undefined)
-    }
-  }
+  const atDatabase = <T>(work: (client: Client) => Promise<T>) => onConnection(url, 'mizan programme simulations', work)
   return {
     name: 'programme-simulations',
     cron: '* * * * *',
     description: 'decide past draws again under versions of programmes, as people asked over HTTP',
-    isWanted: () => atDatabase(isSimulationWaiting),
+    look: async () => ((await atDatabase(isSimulationWaiting)) ? undefined : NOTHING),
     run: (signal) =>
       // The journal is read in one long snapshot, beside which progress is written down.
       atDatabase((notes) =>
@@ -43,7 +38,7 @@ export function programmeSimulationJob({ url }: { readonly url: string }): Waite
             if (signal.aborted) break
             simulation = await beginSimulation(notes, simulation.id)
           }
-          return done.length === 0 ? 'nothing was asked for' : done.join(', ').slice(0, 400)
+          return done.length === 0 ? NOTHING : done.join(', ').slice(0, 400)
         }),
       ),
   }

@@ -70,7 +70,7 @@ t.test('work on a business date is asked for over HTTP, and a job does it', asyn
     await job.run(signal)
     return (await clerk(`/clearing/requests/${requestId}`)).body
   }
-  test.notOk(await job.isWanted())
+  test.equal(await job.look(), 'nothing was asked for')
   const { items } = (await clerk(`/clearing/files?date=${date}&direction=out`)).body
   const sent = items.find(({ type }: { type: string }) => type === 'CTF')
 
@@ -86,7 +86,7 @@ t.test('work on a business date is asked for over HTTP, and a job does it', asyn
     test.equal(again.headers['idempotent-replay'], 'true')
     test.same(again.body, told.body)
     test.match((await clerk(address, { body: asked.body })).body, { requestId, fileId }, 'asked for anew, it is one')
-    test.ok(await job.isWanted())
+    test.equal(await job.look(), undefined)
     test.match(await ended(requestId), { state: 'done', words: /002 is written: 1 items; manifest/, attempts: 1 })
     const history = (await clerk(`/clearing/files/${fileId}`)).body
     test.match(history, { sequence: 2, state: 'written', items: 1 })
@@ -152,7 +152,7 @@ t.test('work on a business date is asked for over HTTP, and a job does it', asyn
       const waits = { state: 'waiting', attempts, endedAt: null, words: /a reconciliation runs already/ }
       test.match(await ended(told.body.requestId), waits)
     }
-    test.ok(await job.isWanted(), 'and is begun again with the next run of the job')
+    test.equal(await job.look(), undefined, 'and is begun again with the next run of the job')
     test.equal((await clerk('/reconciliation/runs')).body.items.length, before, 'what waits is no run that failed')
     await other.end()
     test.match(await ended(told.body.requestId), { state: 'done', words: /^run \d+: \d+ matched/, attempts: 3 })

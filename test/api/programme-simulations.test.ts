@@ -37,7 +37,7 @@ t.test('what a version would have done to past draws is asked for over HTTP, and
   }
 
   await t.test('the report', async (t) => {
-    t.notOk(await job.isWanted())
+    t.equal(await job.look(), 'nothing was asked for')
     t.match(await as('auditor')(SIMULATIONS, { body: { from } }), { status: 403 })
     const told = await operator(SIMULATIONS, { body: { from }, key: 'four-loaves' })
     t.match(told, {
@@ -49,7 +49,7 @@ t.test('what a version would have done to past draws is asked for over HTTP, and
     t.match(await read(simulationId), { state: 'waiting', report: null, attempts: 0 })
     t.same((await operator(SIMULATIONS, { body: { from }, key: 'four-loaves' })).body, told.body)
     t.match((await operator(SIMULATIONS, { body: { from } })).body, { simulationId }, 'asked for anew, it is one')
-    t.ok(await job.isWanted())
+    t.equal(await job.look(), undefined)
     t.equal(await job.run(never), 'bread version 2: done')
     const done = await read(simulationId)
     t.match(done, { state: 'done', attempts: 1, messages: HOUSEHOLDS, words: null, endedAt: String })
@@ -98,7 +98,7 @@ t.test('what a version would have done to past draws is asked for over HTTP, and
     t.match(await asked(SIMULATIONS, { from: '2026-01-01', to: '2026-04-03' }), { status: 202 })
     t.match(await as('auditor')('/programme-simulations/999999'), { status: 404 })
     await job.run(never)
-    t.notOk(await job.isWanted())
+    t.equal(await job.look(), 'nothing was asked for')
   })
 
   await t.test('one that is cut off is begun anew; one that is cut off again and again is given up', async (t) => {

@@ -499,10 +499,20 @@ test('the job delivers what is to be sent again when no step of the day runs any
   const metrics = createDeliveryMetrics(registry)
   const { log, nowMs, signal } = work
   const job = clearingInboxJob({ url, delivery: options, receivers: {}, metrics, nowMs, log })
+  const idle = clearingInboxJob({ url, delivery: { ...options, inboxes: [] }, receivers: {}, metrics, nowMs, log })
+  t.equal(await idle.look(), undefined, 'it is wanted')
   t.match(await job.run(signal), /^0 files taken, .*; 1 of 1 files delivered$/)
   t.equal(readFileSync(there, 'latin1'), 'statements')
   t.match(await registry.metrics(), /mizan_clearing_deliveries_waiting 0/)
   t.match(await job.run(signal), /wait$/, 'once')
+  metrics.waiting.set(7)
+  t.match(await idle.look(), /nothing is to be delivered/)
+  t.match(await registry.metrics(), /mizan_clearing_deliveries_waiting 0/, 'a look says how delivery stands, too')
+  const inboxes = [
+    { name: 'bank', folder: world.root, partner: 'QNB', requireSignature: false, remove: false, bytesMax: 1 },
+  ]
+  const fetching = clearingInboxJob({ url, delivery: { ...options, inboxes }, receivers: {}, metrics, nowMs, log })
+  t.equal(await fetching.look(), undefined, 'places of partners are looked at each time')
 })
 
 test('half a file is not left at a place', async (t) => {

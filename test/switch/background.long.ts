@@ -76,7 +76,12 @@ t.test('files of others are taken in by it, and counted where they would be', as
   // Keys are those of the other process; here nothing is read.
   const keys = { protection: {} as PanProtection }
   const wiring = { config, url, keys, clock: systemClock, log, networkClearing, ...metrics }
+  const failed = async () => (await metrics.deliveries.failed.get()).values[0]?.value
   const jobs = inBackground(receivingJobs(wiring), background, registry)
+  for (const { name, run } of jobs) t.match(await run(never), /^(no|nothing)\b/, `nothing waits for ${name}`)
+  t.equal(background.pid, undefined, 'no process is begun for nothing')
+  t.equal(await failed(), 0, 'but how delivery stands was looked at')
+  metrics.deliveries.failed.set(3)
   const [network] = jobs.filter(({ name }) => name === 'network-clearing')
   mkdirSync(networkFolder(config), { recursive: true })
   writeFileSync(path.join(networkFolder(config), 'UC.CTF.400000.20261118.1.001'), 'this is no file of a network\n')
@@ -89,11 +94,14 @@ t.test('files of others are taken in by it, and counted where they would be', as
     2,
     'and the refusal is added',
   )
-  const failed = async () => (await metrics.deliveries.failed.get()).values[0]?.value
   t.equal(await failed(), 3, 'a gauge that this job does not set stays as it was')
-  const [inbox] = jobs.filter(({ name }) => name === 'clearing-inbox')
-  t.type(await inbox?.run(never), 'string')
-  t.equal(await failed(), 0, 'the job that does says how it stands')
+  const bankFile = path.join(networkFolder(config), 'statement.xml')
+  writeFileSync(bankFile, '<no statement')
+  t.equal(
+    await jobs.find(({ name }) => name === 'bank-files')?.run(never),
+    '0 file(s) of banks received, 1 refused',
+    'so are those of banks',
+  )
   await background.close()
 })
 

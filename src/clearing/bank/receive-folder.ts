@@ -55,6 +55,11 @@ export async function receiveBankFolder(context: BankReceiveContext): Promise<Re
   return { received, refused, unread }
 }
 
+/** Whether a file of a bank lies in the clearing folder. */
+export async function isBankFileWaiting(folder: string): Promise<boolean> {
+  return (await bankFilesIn(path.join(folder, 'in'))).length > 0
+}
+
 async function bankFilesIn(folder: string): Promise<string[]> {
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const entries = await readdir(folder, { withFileTypes: true })

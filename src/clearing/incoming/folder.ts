@@ -28,6 +28,13 @@ export async function waitingFiles(folder: string): Promise<string[]> {
     .sort()
 }
 
+/** Whether {@link receiveFolder} has anything to do. */
+export async function isFileWaiting(folder: string): Promise<boolean> {
+  if ((await waitingFiles(folder)).length > 0) return true
+  const begun = await Promise.all(keptIn(folder).map(beginningsIn))
+  return begun.some((names) => names.length > 0)
+}
+
 /** What receiving a folder needs beside. */
 export interface FolderContext extends ReceiveContext {
   /** Keeps a file that holds card numbers under another name, encrypted, and removes it where it is. */
@@ -41,7 +48,7 @@ export interface FolderContext extends ReceiveContext {
  * @param folder such as `clearing/in`
  */
 export async function* receiveFolder(folder: string, context: FolderContext): AsyncGenerator<FolderOutcome> {
-  const [done, rejected] = [path.join(folder, 'done'), path.join(folder, 'rejected')]
+  const [done, rejected] = keptIn(folder)
   for (const kept of [done, rejected]) await goOnKeeping(kept, context)
   // A file that is done and not kept yet is one whose program died in between: it is answered as it was.
   const acceptsAgain = ({ name }: ClearingFile) => !existsSync(path.join(done, name + ENCRYPTED_SUFFIX))
@@ -62,10 +69,19 @@ export async function* receiveFolder(folder: string, context: FolderContext): As
   }
 }
 
+/** Where files are kept that are done, and where those that were refused. */
+function keptIn(folder: string): readonly [done: string, rejected: string] {
+  return [path.join(folder, 'done'), path.join(folder, 'rejected')]
+}
+
+/** Files of a folder that a program had begun to keep when it died. */
+async function beginningsIn(folder: string): Promise<string[]> {
+  return (await readdir(folder).catch(() => [])).filter((name) => name.endsWith(CLEAR_SUFFIX))
+}
+
 /** Encrypts what a program that died had begun to keep. */
 async function goOnKeeping(folder: string, context: FolderContext): Promise<void> {
-  for (const name of await readdir(folder).catch(() => [])) {
-    if (!name.endsWith(CLEAR_SUFFIX)) continue
+  for (const name of await beginningsIn(folder)) {
     await context.keep(path.join(folder, name), path.join(folder, name.slice(0, -CLEAR_SUFFIX.length)))
   }
 }
