@@ -262,8 +262,9 @@ declare
                                  when 'withdraw' then case when (p_payload ->> 'credited')::boolean
                                    then array['credit-taken-back', 'withdrawn'] else array['withdrawn'] end end;
 begin
-  -- Whoever takes an answer of the acquirer's holds the dispute until it is noted: what follows sees it.
-  perform from dispute where id = v_id for update;
+  -- Whoever takes an answer of the acquirer's holds the dispute until it is noted: what follows sees it. A lane does not wait
+  -- for that, which all its requests would do too: this fails, and the lane does what else it has and comes back.
+  perform from dispute where id = v_id for update nowait;
   update dispute set
       credited = v_what in ('credit', 'accept'),
       state = case v_what when 'accept' then 'accepted' when 'lose' then 'lost' when 'withdraw' then 'withdrawn' else state end,

@@ -79,6 +79,11 @@ export function refusalOf(error: unknown): { code: string; constraint: string } 
   return { code: error.code ?? '', constraint: error.constraint ?? '' }
 }
 
+/** SQLSTATE class 40: ended so that another transaction can go on (a deadlock). The same statement may well succeed. */
+export function isRolledBack(sqlState: string): boolean {
+  return sqlState.startsWith('40')
+}
+
 /** SQLSTATE classes 53 (no resources, such as a full disk), 55 and 57 (cancelled): the rows are not at fault. */
 export function isCapacity(sqlState: string): boolean {
   return ['53', '55', '57'].includes(sqlState.slice(0, 2))

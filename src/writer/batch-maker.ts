@@ -1,6 +1,6 @@
 import type { Clock } from '../calendar.ts'
 import { describeError, MizanError } from '../errors.ts'
-import { isCapacity } from '../store/connection.ts'
+import { isCapacity, isRolledBack } from '../store/connection.ts'
 import type { CommitOutcome } from '../store/lane-journal.ts'
 import type { Timing } from '../timing.ts'
 import type { BatchPipeline } from './batch-pipeline.ts'
@@ -114,6 +114,8 @@ export class BatchMaker {
       // A key that the memory took for new is in the journal after all: decide again, asking for every key.
       this.#refusedSeq = seq
       intake.putBack(sent)
+    } else if (isRolledBack(code)) {
+      intake.putBack(sent)
     } else if (isCapacity(code)) {
       this.#doWithout(sent, failureOf(outcome))
     } else {
@@ -178,6 +180,10 @@ export class BatchMaker {
     if (outcome.kind !== 'refused' || isRepeatedKey(outcome)) return false
     const seq = pipeline.takeFailure()?.sent.batch.seq ?? 0
     observer.batchRefused?.(lane, seq, part.works.length, outcome.code, outcome.constraint, outcome.reason)
+    if (isRolledBack(outcome.code)) {
+      intake.putBack(part)
+      return false
+    }
     intake.giveUp(part, failureOf(outcome), nowMs)
     return true
   }

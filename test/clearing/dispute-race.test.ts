@@ -10,7 +10,9 @@ import { awaitCommand } from '../../src/store/command-requests.ts'
 import { type Client, connect } from '../../src/store/connection.ts'
 import { inTransaction } from '../../src/store/transaction.ts'
 import { verifyLedger } from '../../src/store/verify.ts'
+import { waitFor } from '../support/inbox.ts'
 import { randomSeed } from '../support/property-runs.ts'
+import { ask, purchaseOf } from '../support/writer.ts'
 import { clearingWorld, failed, itemsOf, moneyOf, scheme, type World } from './network-world.ts'
 
 const ROUNDS = 5
@@ -155,6 +157,46 @@ function householdGets(what: DisputeMove, isMoved: boolean, credited: boolean): 
   return credited ? 0 : PIASTERS
 }
 
+/** The command of a dispute comes to its lane while another transaction has the dispute, as a receiver does. */
+async function heldUp(test: Test, world: World): Promise<void> {
+  const { url, client, clock, writer, today } = world
+  const raised = await raisedRound(world, 1, true)
+  const { id = 0, householdId = 0 } = raised.find(({ credited }) => !credited) ?? {}
+  const before = await moneyOf(world, householdId)
+  const gate = await connect({ url, name: 'test gate' })
+  const holder = await connect({ url, name: 'test receiver', role: 'mizan_app' })
+  // A batch waits at the lane's row, and the command behind it, until the dispute is held.
+  await gate.query('begin; update lane set open_date = open_date')
+  const first = ask(writer, purchaseOf(20, clock.now()))
+  await waitFor('a batch in flight', async () => {
+    const text = `select from pg_stat_activity
+      where datname = current_database() and application_name like 'mizan lane _' and wait_event_type = 'Lock'`
+    return (await gate.query(text)).rowCount !== 0
+  })
+  const by = { actor: 'user:two', nowMs: clock.now(), businessDate: today }
+  const asked = await inTransaction(client, () => requestDisputeMove(client, id, 'credit', by))
+  await holder.query('begin')
+  await holder.query('select from dispute where id = $1 for update', [id])
+  await gate.query('commit')
+  test.equal((await first).result, 'approved')
+  for (let round = 0; round < 5; round++) {
+    await sleep(300)
+    const answers = await Promise.all([21, 22, 23, 24].map((other) => ask(writer, purchaseOf(other, clock.now()))))
+    test.ok(
+      answers.every(({ result }) => result === 'approved'),
+      'the lanes go on',
+    )
+  }
+  test.equal((await readDispute(client, id)).credited, false)
+  await holder.query('rollback')
+  if (asked === undefined) throw new Error('no money moves')
+  const { end } = await awaitCommand(client, asked, { timeoutMs: 20_000 })
+  test.match(end?.outcome, /^done/)
+  test.match(await readDispute(client, id), { state: 'raised', credited: true })
+  test.equal((await moneyOf(world, householdId)).posted - before.posted, PIASTERS, 'once')
+  await Promise.all([gate, holder].map((connection) => connection.end()))
+}
+
 t.test('a dispute that is ended while the acquirer answers it: one of the two wins', async (suite) => {
   const world = await clearingWorld(suite)
   const all = { answered: 0, moved: 0 }
@@ -174,6 +216,7 @@ t.test('a dispute that is ended while the acquirer answers it: one of the two wi
       })
     }
   }
+  await suite.test('whoever holds a dispute holds up its command, and no request', (test) => heldUp(test, world))
   suite.ok(all.answered > 0 && all.moved > 0, `${all.answered} answered and ${all.moved} ended: they did race`)
   suite.same(failed(await verifyLedger(world.url)), [], 'the ledger is whole')
 })

@@ -54,6 +54,34 @@ test('while the database has no room, a refused batch is answered 91 at once and
   t.same(await failedChecks(world.url), [])
 })
 
+test('a batch that the database ends for a deadlock is decided again', async (t) => {
+  const world = await writerWorld(t)
+  const refusals: string[] = []
+  const name = new URL(world.url).pathname.slice(1)
+  await withClient(world.url, (client) => client.query(`alter database ${name} set deadlock_timeout = '1s'`))
+  const writer = await world.start({ observer: { batchRefused: (_lane, _seq, _size, code) => refusals.push(code) } })
+  t.equal((await ask(writer, purchaseOf(1, world.clock.now()))).result, 'approved')
+  const answers = await withClient(world.url, async (client) => {
+    // The lane looks for a deadlock first: it is the one that is ended.
+    await client.query("set deadlock_timeout = '20s'")
+    await client.query('begin')
+    await client.query('update balance set posted = posted where account = 600100000000001')
+    const waiting = [1, 2].map((householdId) => ask(writer, purchaseOf(householdId, world.clock.now())))
+    const isWaiting = `select from pg_stat_activity
+      where datname = current_database() and application_name = 'mizan lane 0' and wait_event_type = 'Lock'`
+    while ((await client.query(isWaiting)).rowCount !== 1);
+    await client.query('update lane set open_date = open_date')
+    await client.query('commit')
+    return Promise.all(waiting)
+  })
+  t.same(
+    answers.map(({ result }) => result),
+    ['approved', 'approved'],
+  )
+  t.same(refusals, ['40P01'])
+  t.same(await failedChecks(world.url), [])
+})
+
 test('one request that the database refuses harms no other of its batch', async (t) => {
   const world = await writerWorld(t)
   const refusals: string[] = []
