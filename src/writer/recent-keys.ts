@@ -36,6 +36,11 @@ export class RecentKeys {
    * taken for new.
    */
   readonly #ahead = new Map<string, number>()
+  /**
+   * Latest that the clock said. A batch bears the time at which it was begun: one that was begun while the clock was behind may
+   * become durable after it was set right, and must not vouch for the time between.
+   */
+  #latestMs: number
   /** Where there was no room for such a key, the journal is asked for all up to its instant. */
   #askedUntilMs = Number.NEGATIVE_INFINITY
 
@@ -48,18 +53,20 @@ export class RecentKeys {
     this.#aheadMax = Math.max(AHEAD_MIN, Math.floor(capacity / AHEAD_ONE_IN))
     this.#younger = { keys: new KeyTable(this.#generationMax), sinceMs: nowMs, earlyKeys: 0 }
     this.#older = { keys: new KeyTable(this.#generationMax), sinceMs: nowMs, earlyKeys: 0 }
+    this.#latestMs = nowMs
   }
 
   get size(): number {
     return this.#younger.keys.size + this.#older.keys.size
   }
 
-  /** Records a key that is durable now. */
+  /** Records a key that is durable now. `nowMs` is the time of its batch. */
   add(key: string, nowMs: number): void {
+    this.#latestMs = Math.max(this.#latestMs, nowMs)
     if (this.#younger.keys.size >= this.#generationMax) {
       const emptied = this.#older
       emptied.keys.clear()
-      emptied.sinceMs = nowMs
+      emptied.sinceMs = this.#latestMs
       emptied.earlyKeys = 0
       this.#older = this.#younger
       this.#younger = emptied
@@ -118,8 +125,9 @@ export class RecentKeys {
     }
   }
 
-  /** Vouches for nothing that was sent before an instant: the clock that it went by was wrong. */
+  /** Vouches for nothing that was sent before an instant, which the clock says now: the clock that it went by was wrong. */
   distrust(untilMs: number): void {
+    this.#latestMs = untilMs
     for (const generation of [this.#younger, this.#older]) generation.sinceMs = Math.max(generation.sinceMs, untilMs)
   }
 }

@@ -108,6 +108,25 @@ t.test('a clock that was set is noticed, and what it vouched for is asked again'
   t.equal(recent.mustAsk(key('h'), nowMs, nowMs), false, 'what is sent from then on is new')
 })
 
+t.test('a batch that was begun while the clock was behind, and is durable after it was set right', async (t) => {
+  const recent = new RecentKeys(4, startMs)
+  const behindMs = startMs - 3_600_000
+  recent.add(key('a'), startMs + 20_000)
+  recent.add(key('b'), startMs + 20_000)
+  // Set back by an hour, and right again half a minute later, with two batches under way.
+  recent.distrust(behindMs)
+  recent.distrust(startMs + 50_000)
+  for (const name of ['c', 'd', 'e', 'f', 'g']) recent.add(key(name), behindMs + 10_000)
+  t.equal(recent.mustAsk(key('a'), startMs + 15_000, startMs + 61_000), true, 'forgotten, and not taken for new')
+  t.equal(recent.mustAsk(key('h'), startMs + 61_000, startMs + 61_000), false)
+  // What it says while it is ahead holds until it is set right.
+  recent.add(key('h'), startMs + 3_600_000)
+  recent.add(key('i'), startMs + 3_600_000)
+  recent.distrust(startMs + 70_000)
+  for (const name of ['j', 'k', 'l', 'm', 'n']) recent.add(key(name), startMs + 80_000)
+  t.equal(recent.mustAsk(key('o'), startMs + 95_000, startMs + 95_000), false)
+})
+
 t.test('a key whose DE7 lay ahead is known when its time has come', async (t) => {
   const ahead = (ms: number, name: string) =>
     keyOf('81800001', name, '000001', new Date(startMs + ms).toISOString().replaceAll(/\D/g, '').slice(4, 14), '0200')
