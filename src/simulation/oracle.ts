@@ -43,8 +43,8 @@ export class Oracle {
   readonly #pinFailures = new Map<number, number>()
   readonly #cash = new Map<string, { piasters: number; count: number }>()
   readonly #stoppedOldCards = new Set<number>()
-  /** Messages whose reversal was recorded before them, and how surely it names them. */
-  readonly #reversedEarly = new Map<string, boolean>()
+  /** Messages whose reversal was recorded before them, how surely it names them, and the day of its record. */
+  readonly #reversedEarly = new Map<string, { readonly isSure: boolean; readonly entitlementDate: number }>()
   readonly #bookedOf = new Map<string, Booked>()
 
   constructor(books: Books, hasClockJumps: boolean, matchingDays: number) {
@@ -60,8 +60,9 @@ export class Oracle {
     if (kind === 'reversal' || kind === 'partial-reversal') return this.#expectReversal(sent, batch)
     if (kind === 'unknown-original') return decline('there is no such original')
     const early = this.#reversedEarly.get(sent.key)
-    if (early === true) return decline('its reversal came first')
-    if (early === false) return either
+    if (early?.isSure === true && this.#isInReach(early.entitlementDate, batch))
+      return decline('its reversal came first')
+    if (early !== undefined) return either
     if (kind === 'completion' || kind === 'completion-over') return this.#expectCompletion(sent)
     const barred = this.#expectCard(sent)
     if (barred !== undefined) return barred
@@ -181,12 +182,16 @@ export class Oracle {
       return this.#bookedOf.has(original.key) ? either : decline('its original has not come')
     }
     if (kind === 'partial-reversal' || booked.row.approvedAmount === 0) return either
-    // Originals are looked for only so far back.
-    const age = dayNumber(batch.entitlementDate) - dayNumber(booked.entitlementDate)
-    if (Math.abs(age) > this.#matchingDays - MATCHING_MARGIN_DAYS) return either
+    if (!this.#isInReach(booked.entitlementDate, batch)) return either
     const isSimple = ['purchase', 'cash', 'bread', 'bread-days', 'ration'].includes(original.kind)
     if (!isSimple || booked.row.mti !== '0200' || this.#hasFollowers(booked.row.id)) return either
     return approve(booked.row.approvedAmount, 'it is taken back whole')
+  }
+
+  /** The journal is looked through only so far back. */
+  #isInReach(entitlementDate: number, batch: Batch): boolean {
+    const age = dayNumber(batch.entitlementDate) - dayNumber(entitlementDate)
+    return Math.abs(age) <= this.#matchingDays - MATCHING_MARGIN_DAYS
   }
 
   #hasFollowers(id: number): boolean {
@@ -217,10 +222,8 @@ export class Oracle {
     const { original, household } = sent
     const isOrphan = sent.mti.startsWith('04') && row.originalId === undefined && original !== undefined
     if (isOrphan && !this.#bookedOf.has(original.key)) {
-      this.#reversedEarly.set(
-        original.key,
-        this.#reversedEarly.get(original.key) === true || sent.namesOriginal === true,
-      )
+      const isSure = this.#reversedEarly.get(original.key)?.isSure === true || sent.namesOriginal === true
+      this.#reversedEarly.set(original.key, { isSure, entitlementDate: batch.entitlementDate })
     }
     if (household === undefined || !batch.stopOldCards.includes(household.id)) return
     // What the household did before in the same batch stops nothing.

@@ -48,7 +48,10 @@ export class BatchMaker {
     cache.trim()
     const { open, flight } = pipeline
     const nowMs = clock.now()
-    const moment = open?.moment ?? momentOf(nowMs, limits.cutoverMinutes, pipeline.openDate)
+    const today = momentOf(nowMs, limits.cutoverMinutes, pipeline.openDate)
+    // What comes on another day is of another batch: a machine that stood still goes on days later with what it had begun.
+    if (open !== undefined && open.moment.entitlementDate !== today.entitlementDate) return false
+    const moment = open?.moment ?? today
     // With a new month households are read anew: not while a batch of the old one is not in the database yet.
     if (flight !== undefined && flight.batch.entitlementDate !== moment.entitlementDate) return false
     const taken = new UnderWay()

@@ -45,19 +45,23 @@ export const CHORES_PER_BATCH = 32
 const POSTINGS_PER_CHORE = 16
 const CHORES_MAX = 4_096
 const REST_MS = 1_000
+/** Until one is tried again that nothing ended. */
+const POSTPONED_MS = 60_000
 
 /** What a lane has to do, in order. Bounded: whoever brings a chore keeps it until there is room. */
 export class Chores {
   #waiting: Chore[] = []
+  #postponed: { readonly chore: Chore; readonly untilMs: number }[] = []
   #restUntilMs = 0
 
   /** How many more may be brought. */
   get room(): number {
-    return Math.max(0, CHORES_MAX - this.#waiting.length)
+    return Math.max(0, CHORES_MAX - this.#waiting.length - this.#postponed.length)
   }
 
   /** Whether there is something to do now. */
   isReady(nowMs: number): boolean {
+    this.#resume(nowMs)
     return this.#waiting.length > 0 && !this.isResting(nowMs)
   }
 
@@ -79,6 +83,7 @@ export class Chores {
    * @param ahead requests under way; the last of them gets the presentments that are taken
    */
   take(max: number, nowMs: number, ahead: readonly UnderWay[] = []): Chore[] {
+    this.#resume(nowMs)
     if (max <= 0 || this.isResting(nowMs)) return []
     let count = 0
     for (let size = 0; count < this.#waiting.length; count++) {
@@ -99,6 +104,20 @@ export class Chores {
   putBack(chores: readonly Chore[]): void {
     if (chores.length === 0) return
     this.#waiting = [...chores, ...this.#waiting].sort((a, b) => orderOf(a) - orderOf(b))
+  }
+
+  /** Puts one off for a minute that the database refused in every form: others are done before it. */
+  postpone(chore: Chore, nowMs: number): void {
+    this.#postponed.push({ chore, untilMs: nowMs + POSTPONED_MS })
+  }
+
+  #resume(nowMs: number): void {
+    if (this.#postponed.length === 0) return
+    // A clock that was set back would hold them longer.
+    const isDue = ({ untilMs }: { untilMs: number }) => nowMs >= untilMs || nowMs < untilMs - POSTPONED_MS
+    const due = this.#postponed.filter(isDue)
+    this.#postponed = this.#postponed.filter((one) => !isDue(one))
+    this.putBack(due.map(({ chore }) => chore))
   }
 
   /** Lets all wait a while: the database lacks what it needs for any of them. */

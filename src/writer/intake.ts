@@ -102,8 +102,8 @@ export class Intake {
 
   /**
    * Ends what cannot be made durable even by itself. A request is answered so; a chore is tried again later where the
-   * database lacks resources, and otherwise a command is refused. What even that does not end is reported and left to
-   * the next start.
+   * database lacks resources, and otherwise a command is refused. What even that does not end is reported, and tried once
+   * more after a minute: no business day stays open until somebody starts the switch anew.
    */
   giveUp({ works, chores }: Portion, failure: Failure, nowMs: number): void {
     for (const work of works) this.#answerWithout(work, failure.result)
@@ -114,8 +114,9 @@ export class Intake {
       } else if (chore.kind === 'command' && chore.refusal === undefined) {
         this.chores.putBack([{ ...chore, refusal: failure.reason }])
       } else {
-        const what = `${choreInWords(chore)} is left undone: ${failure.reason}`
+        const what = `${choreInWords(chore)} is put off for a minute: ${failure.reason}`
         this.#observer.laneFault?.(this.#lane, new MizanError('STORE_REJECTED', what))
+        this.chores.postpone(chore.kind === 'command' ? { ...chore, refusal: undefined } : chore, nowMs)
       }
     }
   }

@@ -30,6 +30,23 @@ t.test('chores are taken in order, some at a time', async (t) => {
   t.same(chores.take(MAX, 0), [])
 })
 
+t.test('what nothing ended waits a minute, and no other waits for it', async (t) => {
+  const chores = new Chores()
+  chores.push(commandChore(1))
+  chores.push(commandChore(2))
+  const room = chores.room
+  const [first] = chores.take(1, NOW_MS)
+  chores.postpone(first as Chore, NOW_MS)
+  t.equal(chores.room, room, 'it has its place still')
+  t.same(inWords(chores.take(MAX, NOW_MS)), ['command 2 (pin-reset)'])
+  t.equal(chores.isReady(NOW_MS + 59_999), false)
+  t.equal(chores.isReady(NOW_MS + 60_000), true)
+  chores.push(commandChore(3))
+  t.same(inWords(chores.take(MAX, NOW_MS + 60_000)), ['command 1 (pin-reset)', 'command 3 (pin-reset)'])
+  chores.postpone(first as Chore, NOW_MS)
+  t.equal(chores.isReady(NOW_MS - 3_600_000), true, 'a clock that is set back holds nothing up')
+})
+
 t.test('commands with many postings fill a batch sooner, and one alone goes whatever it holds', async (t) => {
   const chores = new Chores()
   const posting = (id: number, count: number) => {

@@ -51,6 +51,26 @@ test('a command is carried out in memory and in the database, and what came of i
   await allChecksHold(t, world)
 })
 
+test('a command that can be neither carried out nor refused is tried again after a minute', async (t) => {
+  const { world, app, owner } = await inboxWorld(t)
+  const faults: string[] = []
+  const writer = await world.start({ observer: { laneFault: (_lane, error) => faults.push(String(error)) } })
+  await owner.query("alter table command_journal add constraint poison check (kind <> 'card-status')")
+  const asked = await requestCommand(app, statusChange(3, 'restricted'))
+  await waitFor('it is put off', async () => faults.length > 0)
+  t.match(faults, [/command \d+ \(card-status\) is put off for a minute: .*poison/])
+  const other = await requestCommand(app, statusChange(4, 'restricted'))
+  t.equal((await ask(writer, purchaseOf(3, world.clock.now()))).result, 'approved')
+  await waitFor('the next one too', async () => faults.length > 1)
+  await owner.query('alter table command_journal drop constraint poison')
+  world.clock.pass(60_000)
+  for (const command of [asked, other]) {
+    const { end } = await awaitCommand(app, command, { timeoutMs: TIMEOUT_MS })
+    t.equal(end?.outcome, 'done: the card was active and is restricted')
+  }
+  await allChecksHold(t, world)
+})
+
 test('what cannot be carried out is refused in words, and changes nothing', async (t) => {
   const { world, app, owner } = await inboxWorld(t)
   await world.start()

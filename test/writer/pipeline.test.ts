@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import { type Test, test } from 'tap'
+import { addDays, civilDate, formatDate } from '../../src/calendar.ts'
 import { withClient } from '../../src/store/database-location.ts'
 import { verifyLedger } from '../../src/store/verify.ts'
 import type { Writer } from '../../src/writer/writer.ts'
@@ -49,6 +50,37 @@ function balanceIn(url: string, account: number): Promise<number> {
 
 const purchaseFor = (writer: Writer, household: number, nowMs: number, overrides = {}) =>
   ask(writer, purchaseOf(household, nowMs, overrides))
+
+test('what comes days later is of a batch of its own day, though one is open', async (t) => {
+  const { url, clock, start } = await writerWorld(t)
+  const writer = await start({ timeBudgetMs: 30 * 86_400_000 })
+  const answers = await withClient(url, async (client) => {
+    await client.query('begin')
+    await client.query('select from lane for update')
+    const first = purchaseFor(writer, 1, clock.now())
+    while (!(await isWaiting(client))) await new Promise((resolve) => setTimeout(resolve, 5))
+    const open = purchaseFor(writer, 2, clock.now())
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    // As after a machine that stood still.
+    clock.pass(6 * 86_400_000)
+    const later = purchaseFor(writer, 3, clock.now())
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    await client.query('commit')
+    return Promise.all([first, open, later])
+  })
+  t.same(
+    answers.map(({ result }) => result),
+    ['approved', 'approved', 'approved'],
+  )
+  const days = await withClient(url, async (client) => {
+    const text = 'select entitlement_date as day from authorization_journal order by id'
+    return (await client.query<{ day: string }>(text)).rows.map(({ day }) => day)
+  })
+  t.equal(days[0], days[1])
+  t.equal(days[2], formatDate(civilDate(clock.now())), 'the day on which it came')
+  t.equal(days[1], formatDate(addDays(civilDate(clock.now()), -6)))
+  await allChecksHold(t, url)
+})
 
 test('what depends on a batch under way waits for it: a repeat, a reversal, the same card', async (t) => {
   const { url, clock, start } = await writerWorld(t)
