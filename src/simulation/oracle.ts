@@ -56,6 +56,8 @@ export class Oracle {
   /** What a message must come to, before it is booked. */
   expect(sent: Sent, batch: Batch): Expected {
     const { kind } = sent
+    // A repeat too late to be known as one: what came of the first, such as its reversal, may still be known.
+    if (this.#bookedOf.has(sent.key)) return either
     if (kind === 'unknown-card') return decline('nobody issued the card')
     if (kind === 'reversal' || kind === 'partial-reversal') return this.#expectReversal(sent, batch)
     if (kind === 'unknown-original') return decline('there is no such original')
