@@ -14,7 +14,7 @@ const TPDU = Buffer.from([0x60, 0x00, 0x11, 0x22, 0x33])
 const ANSWERED_TPDU = Buffer.from([0x60, 0x22, 0x33, 0x00, 0x11])
 const PRIMARY_MAC = 64
 /** An answer may be on its way while keys are changed again and again. */
-const VERSIONS_ON_THE_WAY = 12
+const VERSIONS_ON_THE_WAY = 40
 const SECONDARY_MAC = 128
 
 export interface PeerOptions {

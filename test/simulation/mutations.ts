@@ -180,8 +180,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'what a clock that was set vouched for is believed',
-    file: 'writer/batch-reader.ts',
-    from: '    if (this.#watch.wasSet()) recent.distrust(clock.now())\n',
+    file: 'writer/recent-keys.ts',
+    from: '    for (const generation of [this.#younger, this.#older]) generation.sinceMs = Math.max(generation.sinceMs, untilMs)\n',
     to: '',
   },
   {
