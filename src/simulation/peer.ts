@@ -13,8 +13,6 @@ import type { Wire } from './wire.ts'
 const TPDU = Buffer.from([0x60, 0x00, 0x11, 0x22, 0x33])
 const ANSWERED_TPDU = Buffer.from([0x60, 0x22, 0x33, 0x00, 0x11])
 const PRIMARY_MAC = 64
-/** An answer may be on its way while keys are changed again and again. */
-const VERSIONS_ON_THE_WAY = 40
 const SECONDARY_MAC = 128
 
 export interface PeerOptions {
@@ -45,6 +43,8 @@ export class Peer {
   #isWaiting = false
   /** The version of the link's key that it seals under. */
   #keyVersion = 1
+  /** Newest when the connection was opened: what is answered on it is sealed under none before. */
+  #oldestVersion = 1
   #heardMs = 0
 
   constructor(options: PeerOptions) {
@@ -69,6 +69,7 @@ export class Peer {
     if (this.#wire !== undefined) return
     this.#bytes = Buffer.alloc(0)
     this.#heardMs = this.#options.agenda.nowMs
+    this.#oldestVersion = this.#newestVersion
     const wire = this.#options.connect(this)
     this.#wire = wire
     if (wire !== undefined) {
@@ -105,7 +106,11 @@ export class Peer {
 
   /** From now on it seals under the newest key. */
   useNewestKey(): void {
-    this.#keyVersion = this.#options.keys.accepted(this.link)[0] ?? 1
+    this.#keyVersion = this.#newestVersion
+  }
+
+  get #newestVersion(): number {
+    return this.#options.keys.accepted(this.link)[0] ?? 1
   }
 
   /** Sends a message; false when there is no connection. @param isForged seals it under a key that nobody has */
@@ -175,8 +180,7 @@ export class Peer {
       return
     }
     const covered = message.buffer.subarray(message.start, message.fieldStart(field))
-    const newest = this.#options.keys.accepted(this.link)[0] ?? 0
-    for (let version = newest; version > Math.max(0, newest - VERSIONS_ON_THE_WAY); version--) {
+    for (let version = this.#newestVersion; version >= this.#oldestVersion; version--) {
       if (macOf(this.link, version, covered).equals(mac)) return
     }
     this.#options.onDefect(`the MAC of an answer ${message.mti} is wrong`)

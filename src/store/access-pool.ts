@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { describeError, MizanError } from '../errors.ts'
-import { type Client, isOutcomeUnknown, refusalOf } from './connection.ts'
+import { type Client, isOutcomeUnknown, isOvertaken, refusalOf } from './connection.ts'
 import { poolTarget } from './primary.ts'
 import { inTransaction } from './transaction.ts'
 
@@ -24,8 +24,6 @@ const STATEMENT_TIMEOUT_MS = 10_000
 const WAIT_MS = 5_000
 const IDLE_MS = 30_000
 const QUERY_CANCELED = '57014'
-/** A deadlock, or a snapshot that another transaction has overtaken: the same request may be tried again. */
-const AGAIN = ['40P01', '40001', '55P03']
 
 /**
  * The connections of the API: few, of their own, each statement bounded, so that no request of a person can hold up a
@@ -156,7 +154,7 @@ function catalogued(cause: unknown): unknown {
   if (refusal.code === QUERY_CANCELED) {
     return new MizanError('BAD_INPUT', 'this takes too long: ask for a shorter time or for fewer rows', { cause })
   }
-  if (AGAIN.includes(refusal.code) || isOutcomeUnknown(cause)) {
+  if (isOvertaken(refusal.code) || isOutcomeUnknown(cause)) {
     return new MizanError('STORE_UNAVAILABLE', describeError(cause), { cause })
   }
   return new MizanError('STORE_REJECTED', refusal.constraint || refusal.code, { cause })

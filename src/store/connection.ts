@@ -79,9 +79,14 @@ export function refusalOf(error: unknown): { code: string; constraint: string } 
   return { code: error.code ?? '', constraint: error.constraint ?? '' }
 }
 
-/** SQLSTATE class 40: ended so that another transaction can go on (a deadlock). The same statement may well succeed. */
+/** Ended so that another transaction can go on, by a deadlock or by order: the same statement may well succeed. */
 export function isRolledBack(sqlState: string): boolean {
-  return sqlState.startsWith('40')
+  return sqlState === '40P01' || sqlState === '40001'
+}
+
+/** As {@link isRolledBack}, or a lock that was not to be had in time. */
+export function isOvertaken(sqlState: string): boolean {
+  return isRolledBack(sqlState) || sqlState === '55P03'
 }
 
 /** SQLSTATE classes 53 (no resources, such as a full disk), 55 and 57 (cancelled): the rows are not at fault. */

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Client } from 'pg'
 import { describeError, MizanError } from '../errors.ts'
+import { isOvertaken } from './connection.ts'
 
 const SQL_FOLDER = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../schemas/sql')
 /** Any number will do as long as no other program uses it in this database: "mizan" on a telephone keypad. */
@@ -195,7 +196,7 @@ async function apply(
       await client.query('rollback').catch(() => undefined)
       const { code } = cause as { code?: string }
       // A table in use, or two that wait for each other: what holds it is let go on first.
-      if ((code !== '55P03' && code !== '40P01') || attempt === LOCK_TRIES) {
+      if (!isOvertaken(code ?? '') || attempt === LOCK_TRIES) {
         throw new MizanError('STORE_MIGRATION_FAILED', `${migration.name}: ${wayOut(code)}${describeError(cause)}`, {
           cause,
         })

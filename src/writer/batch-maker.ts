@@ -1,4 +1,4 @@
-import type { Clock } from '../calendar.ts'
+import { type Clock, civilDate } from '../calendar.ts'
 import { describeError, MizanError } from '../errors.ts'
 import { isCapacity, isRolledBack } from '../store/connection.ts'
 import type { CommitOutcome } from '../store/lane-journal.ts'
@@ -48,10 +48,9 @@ export class BatchMaker {
     cache.trim()
     const { open, flight } = pipeline
     const nowMs = clock.now()
-    const today = momentOf(nowMs, limits.cutoverMinutes, pipeline.openDate)
     // What comes on another day is of another batch: a machine that stood still goes on days later with what it had begun.
-    if (open !== undefined && open.moment.entitlementDate !== today.entitlementDate) return false
-    const moment = open?.moment ?? today
+    if (open !== undefined && open.moment.entitlementDate !== civilDate(nowMs)) return false
+    const moment = open?.moment ?? momentOf(nowMs, limits.cutoverMinutes, pipeline.openDate)
     // With a new month households are read anew: not while a batch of the old one is not in the database yet.
     if (flight !== undefined && flight.batch.entitlementDate !== moment.entitlementDate) return false
     const taken = new UnderWay()

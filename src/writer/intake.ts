@@ -102,8 +102,8 @@ export class Intake {
 
   /**
    * Ends what cannot be made durable even by itself. A request is answered so; a chore is tried again later where the
-   * database lacks resources, and otherwise a command is refused. What even that does not end is reported, and tried once
-   * more after a minute: no business day stays open until somebody starts the switch anew.
+   * database lacks resources, and otherwise a command is refused. What even that does not end is reported, and tried
+   * again every minute: no business day stays open until somebody starts the switch anew.
    */
   giveUp({ works, chores }: Portion, failure: Failure, nowMs: number): void {
     for (const work of works) this.#answerWithout(work, failure.result)

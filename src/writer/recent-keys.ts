@@ -37,7 +37,7 @@ export class RecentKeys {
    */
   readonly #ahead = new Map<string, number>()
   /**
-   * Latest that the clock said. A batch bears the time at which it was begun: one that was begun while the clock was behind may
+   * Latest that the clock said since it was last known to be set. A batch bears the time at which it was begun: one that was begun while the clock was behind may
    * become durable after it was set right, and must not vouch for the time between.
    */
   #latestMs: number

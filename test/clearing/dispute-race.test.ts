@@ -12,7 +12,7 @@ import { inTransaction } from '../../src/store/transaction.ts'
 import { verifyLedger } from '../../src/store/verify.ts'
 import { waitFor } from '../support/inbox.ts'
 import { randomSeed } from '../support/property-runs.ts'
-import { ask, purchaseOf } from '../support/writer.ts'
+import { ask, isLaneAtLock, purchaseOf } from '../support/writer.ts'
 import { clearingWorld, failed, itemsOf, moneyOf, scheme, type World } from './network-world.ts'
 
 const ROUNDS = 5
@@ -163,30 +163,33 @@ async function heldUp(test: Test, world: World): Promise<void> {
   const raised = await raisedRound(world, 1, true)
   const { id = 0, householdId = 0 } = raised.find(({ credited }) => !credited) ?? {}
   const before = await moneyOf(world, householdId)
+  world.refusals.length = 0
   const gate = await connect({ url, name: 'test gate' })
   const holder = await connect({ url, name: 'test receiver', role: 'mizan_app' })
   // A batch waits at the lane's row, and the command behind it, until the dispute is held.
   await gate.query('begin; update lane set open_date = open_date')
   const first = ask(writer, purchaseOf(20, clock.now()))
-  await waitFor('a batch in flight', async () => {
-    const text = `select from pg_stat_activity
-      where datname = current_database() and application_name like 'mizan lane _' and wait_event_type = 'Lock'`
-    return (await gate.query(text)).rowCount !== 0
-  })
+  await waitFor('a batch in flight', () => isLaneAtLock(gate))
   const by = { actor: 'user:two', nowMs: clock.now(), businessDate: today }
   const asked = await inTransaction(client, () => requestDisputeMove(client, id, 'credit', by))
   await holder.query('begin')
   await holder.query('select from dispute where id = $1 for update', [id])
   await gate.query('commit')
   test.equal((await first).result, 'approved')
-  for (let round = 0; round < 5; round++) {
-    await sleep(300)
+  const { refusals } = world
+  // Tried again and again, and the lanes of all households go on.
+  for (const tries of [1, 2, 3]) {
+    await waitFor('the command is tried', async () => refusals.length >= tries)
     const answers = await Promise.all([21, 22, 23, 24].map((other) => ask(writer, purchaseOf(other, clock.now()))))
     test.ok(
       answers.every(({ result }) => result === 'approved'),
       'the lanes go on',
     )
   }
+  test.ok(
+    refusals.every((code) => code === '55P03'),
+    'a lock that was not waited for',
+  )
   test.equal((await readDispute(client, id)).credited, false)
   await holder.query('rollback')
   if (asked === undefined) throw new Error('no money moves')

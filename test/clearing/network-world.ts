@@ -39,7 +39,8 @@ const policy: IncomingPolicy = {
 /** A world with a writer, a folder, and terminals that keep what they were answered. */
 export async function clearingWorld(test: Test) {
   const world = await writerWorld(test, { households: 30, laneCount: 2, beforeCutover: true })
-  const writer = await world.start()
+  const refusals: string[] = []
+  const writer = await world.start({ observer: { batchRefused: (_lane, _seq, _size, code) => refusals.push(code) } })
   const client = await connect({ url: world.url, name: 'test', role: 'mizan_app' })
   const folder = mkdtempSync(path.join(os.tmpdir(), 'mizan-network-'))
   test.teardown(async () => {
@@ -69,7 +70,7 @@ export async function clearingWorld(test: Test) {
     writeFileSync(file, Buffer.concat([...bytes]))
     return file
   }
-  return { ...world, writer, client, context, today, write, folder }
+  return { ...world, writer, refusals, client, context, today, write, folder }
 }
 
 let lastTransaction = 0

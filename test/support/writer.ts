@@ -1,3 +1,4 @@
+import type pg from 'pg'
 import { keyOf } from '../../src/authorization/message-key.ts'
 import { messageClassOf } from '../../src/authorization/mti.ts'
 import { type AuthorizationRequest, unsaid } from '../../src/authorization/request.ts'
@@ -236,4 +237,12 @@ export function ask(
     const taken = writer.submit(request, codes, (result, fields) => resolve({ result, fields }))
     if (!taken) resolve({ result: 'refused', fields: {} })
   })
+}
+
+/** Whether a batch waits at a lock of the database. @param owner sees what all connections do */
+export async function isLaneAtLock(owner: pg.Client): Promise<boolean> {
+  const { rowCount } = await owner.query(
+    "select from pg_stat_activity where datname = current_database() and application_name like 'mizan lane _' and wait_event_type = 'Lock'",
+  )
+  return rowCount !== 0
 }

@@ -16,7 +16,7 @@ import {
   waitFor,
   whenDone,
 } from '../support/inbox.ts'
-import { ask, purchaseOf } from '../support/writer.ts'
+import { ask, isLaneAtLock, purchaseOf } from '../support/writer.ts'
 
 test('commands in a batch that the database refuses are decided again, and done once', async (t) => {
   const { world, app, owner } = await inboxWorld(t)
@@ -27,11 +27,7 @@ test('commands in a batch that the database refuses are decided again, and done 
   await owner.query('begin')
   await owner.query('select from lane for update')
   const first = ask(writer, purchaseOf(1, world.clock.now()))
-  await waitFor('a batch in flight', async () => {
-    const text =
-      "select from pg_stat_activity where datname = current_database() and application_name = 'mizan lane 0' and wait_event_type = 'Lock'"
-    return (await owner.query(text)).rowCount === 1
-  })
+  await waitFor('a batch in flight', () => isLaneAtLock(owner))
   await requestTogether(app, chainOf(2, 4))
   await pause()
   const bad = ask(writer, purchaseOf(3, world.clock.now(), { rrn: 'POISON' }))

@@ -1,7 +1,8 @@
 import { test } from 'tap'
 import { withClient } from '../../src/store/database-location.ts'
 import { verifyLedger } from '../../src/store/verify.ts'
-import { ask, purchaseOf, transmissionOf, writerWorld } from '../support/writer.ts'
+import { waitFor } from '../support/inbox.ts'
+import { ask, isLaneAtLock, purchaseOf, transmissionOf, writerWorld } from '../support/writer.ts'
 
 async function failedChecks(url: string): Promise<string[]> {
   return (await verifyLedger(url)).filter((check) => !check.ok).map((check) => `${check.name}: ${check.detail}`)
@@ -58,7 +59,7 @@ test('a batch that the database ends for a deadlock is decided again', async (t)
   const world = await writerWorld(t)
   const refusals: string[] = []
   const name = new URL(world.url).pathname.slice(1)
-  await withClient(world.url, (client) => client.query(`alter database ${name} set deadlock_timeout = '1s'`))
+  await withClient(world.url, (client) => client.query(`alter database ${name} set deadlock_timeout = '2s'`))
   const writer = await world.start({ observer: { batchRefused: (_lane, _seq, _size, code) => refusals.push(code) } })
   t.equal((await ask(writer, purchaseOf(1, world.clock.now()))).result, 'approved')
   const answers = await withClient(world.url, async (client) => {
@@ -67,9 +68,7 @@ test('a batch that the database ends for a deadlock is decided again', async (t)
     await client.query('begin')
     await client.query('update balance set posted = posted where account = 600100000000001')
     const waiting = [1, 2].map((householdId) => ask(writer, purchaseOf(householdId, world.clock.now())))
-    const isWaiting = `select from pg_stat_activity
-      where datname = current_database() and application_name = 'mizan lane 0' and wait_event_type = 'Lock'`
-    while ((await client.query(isWaiting)).rowCount !== 1);
+    await waitFor('a batch at the balance', () => isLaneAtLock(client))
     await client.query('update lane set open_date = open_date')
     await client.query('commit')
     return Promise.all(waiting)
@@ -135,10 +134,7 @@ test('a budget that ends before the batch is sent is answered 91 and leaves noth
     }
     let sent = send()
     for (;;) {
-      const { rowCount } = await client.query(
-        "select from pg_stat_activity where datname = current_database() and application_name = 'mizan lane 0' and wait_event_type = 'Lock'",
-      )
-      if (rowCount === 1) break
+      if (await isLaneAtLock(client)) break
       if (open === 0) sent = send()
     }
     const waiting = await ask(writer, purchaseOf(2, world.clock.now()))

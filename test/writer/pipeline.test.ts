@@ -1,10 +1,9 @@
-import type pg from 'pg'
 import { type Test, test } from 'tap'
 import { addDays, civilDate, formatDate } from '../../src/calendar.ts'
 import { withClient } from '../../src/store/database-location.ts'
 import { verifyLedger } from '../../src/store/verify.ts'
 import type { Writer } from '../../src/writer/writer.ts'
-import { ask, purchaseOf, writerWorld } from '../support/writer.ts'
+import { ask, isLaneAtLock, purchaseOf, writerWorld } from '../support/writer.ts'
 
 /** Holds the first batch of `first` at the lane's row while `more` asks on, and lets go when that is queued. */
 async function whileInFlight<T>(
@@ -16,20 +15,13 @@ async function whileInFlight<T>(
     await client.query('begin')
     await client.query('select from lane for update')
     const sent = first()
-    while (!(await isWaiting(client))) await new Promise((resolve) => setTimeout(resolve, 5))
+    while (!(await isLaneAtLock(client))) await new Promise((resolve) => setTimeout(resolve, 5))
     const queued = more()
     // Time for what can be decided to be decided: no answer tells, for none may come.
     await new Promise((resolve) => setTimeout(resolve, 100))
     await client.query('commit')
     return { first: await sent, later: await Promise.all(queued) }
   })
-}
-
-async function isWaiting(client: pg.Client): Promise<boolean> {
-  const { rowCount } = await client.query(
-    "select from pg_stat_activity where datname = current_database() and application_name = 'mizan lane 0' and wait_event_type = 'Lock'",
-  )
-  return rowCount === 1
 }
 
 async function allChecksHold(t: Test, url: string): Promise<void> {
@@ -58,7 +50,7 @@ test('what comes days later is of a batch of its own day, though one is open', a
     await client.query('begin')
     await client.query('select from lane for update')
     const first = purchaseFor(writer, 1, clock.now())
-    while (!(await isWaiting(client))) await new Promise((resolve) => setTimeout(resolve, 5))
+    while (!(await isLaneAtLock(client))) await new Promise((resolve) => setTimeout(resolve, 5))
     const open = purchaseFor(writer, 2, clock.now())
     await new Promise((resolve) => setTimeout(resolve, 100))
     // As after a machine that stood still.
