@@ -1,4 +1,5 @@
 import { test } from 'tap'
+import type { AuthorizationRequest } from '../../src/authorization/request.ts'
 import { withClient } from '../../src/store/database-location.ts'
 import { verifyLedger } from '../../src/store/verify.ts'
 import { waitFor } from '../support/inbox.ts'
@@ -55,29 +56,33 @@ test('while the database has no room, a refused batch is answered 91 at once and
   t.same(await failedChecks(world.url), [])
 })
 
-test('a batch that the database ends for a deadlock is decided again', async (t) => {
+test('a request whose batch the database ends for a deadlock is decided again, alone or beside one it refuses', async (t) => {
   const world = await writerWorld(t)
   const refusals: string[] = []
   const name = new URL(world.url).pathname.slice(1)
   await withClient(world.url, (client) => client.query(`alter database ${name} set deadlock_timeout = '2s'`))
   const writer = await world.start({ observer: { batchRefused: (_lane, _seq, _size, code) => refusals.push(code) } })
   t.equal((await ask(writer, purchaseOf(1, world.clock.now()))).result, 'approved')
-  const answers = await withClient(world.url, async (client) => {
-    // The lane looks for a deadlock first: it is the one that is ended.
-    await client.query("set deadlock_timeout = '20s'")
-    await client.query('begin')
-    await client.query('update balance set posted = posted where account = 600100000000001')
-    const waiting = [1, 2].map((householdId) => ask(writer, purchaseOf(householdId, world.clock.now())))
-    await waitFor('a batch at the balance', () => isLaneAtLock(client))
-    await client.query('update lane set open_date = open_date')
-    await client.query('commit')
-    return Promise.all(waiting)
-  })
-  t.same(
-    answers.map(({ result }) => result),
-    ['approved', 'approved'],
+  await withClient(world.url, (client) =>
+    client.query("alter table authorization_journal add constraint poison check (rrn <> 'POISON')"),
   )
-  t.same(refusals, ['40P01'])
+  const inDeadlock = (...requests: AuthorizationRequest[]) =>
+    withClient(world.url, async (client) => {
+      // The lane looks for a deadlock first: it is the one that is ended.
+      await client.query("set deadlock_timeout = '20s'")
+      await client.query('begin')
+      await client.query('update balance set posted = posted where account = 600100000000001')
+      const answers = Promise.all(requests.map((request) => ask(writer, request)))
+      await waitFor('a batch at the balance', () => isLaneAtLock(client))
+      await client.query('update lane set open_date = open_date')
+      await client.query('commit')
+      return (await answers).map(({ result }) => result)
+    })
+  const requestOf = (householdId: number, changes = {}) => purchaseOf(householdId, world.clock.now(), changes)
+  t.same(await inDeadlock(requestOf(1)), ['approved'])
+  t.same(refusals.splice(0), ['40P01'])
+  t.same(await inDeadlock(requestOf(1), requestOf(2, { rrn: 'POISON' })), ['approved', 'internal-fault'])
+  t.same(refusals, ['23514', '40P01', '23514', '23514'])
   t.same(await failedChecks(world.url), [])
 })
 
