@@ -135,6 +135,11 @@ export class Host {
     return this.#writer.lanes.map(({ lane, state }) => `${lane} ${state}`).join(', ')
   }
 
+  /** Whether a lane that it takes for its own is another's: what a heartbeat would tell it. */
+  isOvertaken(lanes: ReadonlyMap<number, { readonly epoch: number }>): boolean {
+    return this.#writer.lanes.some(({ lane, state, epoch }) => state === 'running' && lanes.get(lane)?.epoch !== epoch)
+  }
+
   /** Takes the lanes over; false when the journal cannot be reached. */
   async start(): Promise<boolean> {
     try {

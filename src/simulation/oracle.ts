@@ -65,7 +65,7 @@ export class Oracle {
     if (early?.isSure === true && this.#isInReach(early.entitlementDate, batch))
       return decline('its reversal came first')
     if (early !== undefined) return either
-    if (kind === 'completion' || kind === 'completion-over') return this.#expectCompletion(sent)
+    if (kind === 'completion' || kind === 'completion-over') return this.#expectCompletion(sent, batch)
     const barred = this.#expectCard(sent)
     if (barred !== undefined) return barred
     return this.#expectTransaction(sent, batch)
@@ -201,10 +201,11 @@ export class Oracle {
     return false
   }
 
-  #expectCompletion(sent: Sent): Expected {
+  #expectCompletion(sent: Sent, batch: Batch): Expected {
     const booked = sent.original === undefined ? undefined : this.#bookedOf.get(contentKey(sent.original))
     const hold = booked === undefined ? undefined : this.#books.holds.get(booked.row.id)
-    if (hold === undefined || hold.endings > 0) return either
+    if (booked === undefined || hold === undefined || hold.endings > 0) return either
+    if (!this.#isInReach(booked.entitlementDate, batch)) return either
     return sent.amountPiasters <= hold.open
       ? approve(sent.amountPiasters, 'it was held')
       : sent.mti === '0200'

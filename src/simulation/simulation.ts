@@ -293,6 +293,7 @@ export class Simulation {
     const untilMs = this.agenda.nowMs + CONVERGENCE_MS
     while (this.agenda.nowMs < untilMs && this.#outstanding() !== undefined) {
       await this.#advance(this.agenda.nowMs + STEP_MS)
+      for (const host of this.#hosts) if (host.isOvertaken(this.#ledger.tables.lanes)) this.#retire(host)
     }
     const left = this.#outstanding()
     if (left !== undefined) throw new Violation('when faults end, everything comes right', left)
