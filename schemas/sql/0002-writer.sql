@@ -464,13 +464,16 @@ end $$;
 
 -- What a batch needs to know of the journal. Rows: 'previous' (by duplicate key); 'early' (a reversal
 -- of this key came first); 'original' (by DE90's key, else the scheme's reference, else card, RRN and acceptor, and for
--- reversals amount and terminal too; a refund may differ in both). Of several with one reference a completion means the hold, a
--- reversal the one of its amount; else the last counts. Days before `p_since` are not looked at. LIMIT and
--- OFFSET keep the planner from turning a look-up by a row's key into a join that reads a whole day.
+-- reversals amount and terminal too; a refund may differ in all three, so that goods bought elsewhere are known for what they
+-- are). Of several with one reference a completion means the hold, a reversal the one of its amount, a refund that of its own
+-- outlet, an advice of a refund (`o_returned`, its amount) the authorization of it; else the last counts. A DE90 that finds
+-- nothing may be wrong, or name what has not come yet: then only what was posted is looked for, since a hold has the RRN of
+-- its completion. Days before `p_since` are not looked at. LIMIT and OFFSET keep the planner from turning a look-up by a
+-- row's key into a join that reads a whole day.
 create function find_authorizations(
   p_lane smallint, p_since date, p_keys uuid[],
   o_ordinal integer[], o_key uuid[], o_pan_index bytea[], o_network_reference text[], o_rrn text[], o_acceptor text[],
-  o_terminal text[], o_amount bigint[], o_completes boolean[]
+  o_terminal text[], o_amount bigint[], o_completes boolean[], o_returned bigint[]
 ) returns table (kind text, reference text, payload jsonb) language plpgsql stable as $$
 declare
   v_ordinals integer[];
@@ -507,27 +510,35 @@ begin
   if cardinality(v_ordinals) = cardinality(o_ordinal) then return; end if;
   return query
     select 'original', o.ordinal::text, describe_authorization(m.row)
-    from unnest(o_ordinal, o_key, o_pan_index, o_network_reference, o_rrn, o_acceptor, o_terminal, o_amount, o_completes)
-      o(ordinal, key, pan_index, network_reference, rrn, acceptor, terminal, amount, completes)
+    from unnest(o_ordinal, o_key, o_pan_index, o_network_reference, o_rrn, o_acceptor, o_terminal, o_amount, o_completes,
+      o_returned) o(ordinal, key, pan_index, network_reference, rrn, acceptor, terminal, amount, completes, returned)
     cross join lateral (
       select f.row from (
         select 2 as rank, a.other, a.id, a.row from card c
           cross join lateral (
-            select a.id, a as row, case when o.completes then a.mti not like '01%'
-              else coalesce(o.amount, 0) <> 0 and o.amount not in (a.amount, a.approved_amount) end as other
+            select a.id, a as row, (case when o.completes then a.mti not like '01%'
+              when o.returned is not null then a.transaction_type <> '20'
+              else coalesce(o.amount, 0) <> 0 and o.amount not in (a.amount, a.approved_amount) end)::int as other
             from authorization_journal a
             where o.network_reference <> '' and a.household_id = c.household_id and a.card_id = c.id
-              and a.network_reference = o.network_reference and a.mti not like '04%' and a.transaction_type <> '20'
+              and a.network_reference = o.network_reference and a.mti not like '04%'
+              and (a.transaction_type <> '20' or (a.mti like '01%' and a.approved_amount = o.returned))
               and a.business_date >= p_since offset 0) a
           where c.pan_index = o.pan_index
         union all
-        select 3, o.completes and a.mti not like '01%', a.id, a.row from card c
+        select 3, a.other, a.id, a.row from card c
           cross join lateral (
-            select a.id, a.mti, a as row from authorization_journal a
-            where o.key is null and o.rrn <> '' and a.household_id = c.household_id and a.card_id = c.id
-              and a.rrn = o.rrn and a.acceptor = o.acceptor
+            select a.id, a as row, case when o.completes then (a.mti not like '01%')::int
+              when a.acceptor <> o.acceptor then 2
+              else (o.returned is not null and a.transaction_type <> '20')::int end as other
+            from authorization_journal a
+            where (o.key is null or (not o.completes and a.mti not like '01%'))
+              and o.rrn <> '' and a.household_id = c.household_id and a.card_id = c.id and a.rrn = o.rrn
+              and (a.acceptor = o.acceptor or (o.amount is null and not o.completes))
               and (o.amount is null or (a.amount = o.amount and a.terminal = o.terminal))
-              and a.mti not like '04%' and a.transaction_type <> '20' and a.business_date >= p_since offset 0) a
+              and a.mti not like '04%'
+              and (a.transaction_type <> '20' or (a.mti like '01%' and a.approved_amount = o.returned))
+              and a.business_date >= p_since offset 0) a
           where c.pan_index = o.pan_index
       ) f order by f.rank, f.other, f.id desc limit 1
     ) m

@@ -214,6 +214,14 @@ const moneyTypes: Record<Outlet['category'], readonly string[]> = {
   post: ['00', '01', '11', '20', '21', '50'],
 }
 const cashMccs = new Set(['6010', '6011'])
+/** What an outlet that is not registered sells where its MCC says that subsidies may be among it (ISO 18245). */
+const categoryByMcc: Readonly<Record<string, Outlet['category']>> = {
+  5411: 'grocer',
+  5422: 'grocer',
+  5451: 'grocer',
+  5462: 'bakery',
+  5499: 'grocer',
+}
 const inquiries: readonly string[] = [transactionTypes.inquiry, transactionTypes.inquiryOther]
 
 /** Whether the outlet may do this type with money at all. */
@@ -231,12 +239,32 @@ export function checkMoneyPlace(
     if (moneyTypes[outlet.category].includes(type)) return undefined
     return draft.decline('not-at-this-outlet', 'outlet.category', outlet.category, type, target.kind)
   }
-  const cashOutlet = cashMccs.has(request.mcc)
-  const cashType = type === transactionTypes.cash || type === transactionTypes.deposit
-  if (cashOutlet === cashType) return undefined
-  // A network that sends no DE18 with a cash withdrawal is an ATM network; a purchase at a cash outlet is a mistake.
-  if (cashType && request.mcc === '') return undefined
+  if (isTypeOfMcc(request)) return undefined
   return draft.decline('not-at-this-outlet', 'outlet.category', request.mcc || 'outlet without MCC', type, target.kind)
+}
+
+/**
+ * Whether an outlet that is not registered may do a type. It takes payments, and cash is paid out where the MCC says so; a
+ * network that sends no DE18 with a withdrawal is an ATM network. Cash is paid in only at registered outlets: nobody else
+ * owes it to the settlement.
+ */
+function isTypeOfMcc(request: AuthorizationRequest): boolean {
+  const { transactionType: type, mcc } = request
+  if (type === transactionTypes.deposit) return false
+  if (type === transactionTypes.cash) return cashMccs.has(mcc) || mcc === ''
+  const category = categoryOf(request)
+  return category === undefined ? !cashMccs.has(mcc) : moneyTypes[category].includes(type)
+}
+
+/** What an outlet that is not registered sells, as far as that bounds it: only those at home may be among the subsidies' own. */
+function categoryOf({ mcc, schemeRail }: AuthorizationRequest): Outlet['category'] | undefined {
+  return schemeRail ? undefined : categoryByMcc[mcc]
+}
+
+/** Whether subsidies are sold where a message comes from, as far as the outlet's register or its MCC tells. */
+export function sellsSubsidies(request: AuthorizationRequest, { context }: DecisionDraft): boolean {
+  const category = context.outlet?.category ?? categoryOf(request)
+  return category !== undefined && category !== 'shop' && category !== 'post'
 }
 
 /** Whether the message only asks for balances. */

@@ -4,8 +4,22 @@ import type { Household } from '../card/household.ts'
 import { moneyAccount } from '../ledger/accounts.ts'
 import { transfer } from '../ledger/transfer.ts'
 import { checkAuthentication } from './authentication.ts'
-import { checkCard, checkMoneyPlace, checkStanding, checkSubsidyPlace, isInquiry, isSuspended } from './checks.ts'
-import { type BalanceGroup, type Decision, type DecisionContext, DecisionDraft } from './decision.ts'
+import {
+  checkCard,
+  checkMoneyPlace,
+  checkStanding,
+  checkSubsidyPlace,
+  isInquiry,
+  isSuspended,
+  sellsSubsidies,
+} from './checks.ts'
+import {
+  type BalanceGroup,
+  type Decision,
+  type DecisionContext,
+  DecisionDraft,
+  type StoredAuthorization,
+} from './decision.ts'
 import { flag, isHonoured, isRefusedElsewhere } from './elsewhere.ts'
 import { drawSubsidy } from './goods.ts'
 import { decideCover } from './health.ts'
@@ -59,10 +73,11 @@ function decideHere(request: AuthorizationRequest, context: DecisionContext): De
 function decideTransaction(request: AuthorizationRequest, draft: DecisionDraft): Decision {
   const { original } = draft.context
   const completes = request.messageClass === 'financial' || request.messageClass === 'financial-advice'
-  const completion = original?.mti.startsWith('01') === true && original.transactionType === request.transactionType
   // Before the card is looked at: a hold is a promise, which stands when the card is lost or stopped later.
-  if (completes && completion) {
-    return completeHold(request, original, draft) ?? postAfresh(request, draft)
+  if (completes && original?.mti.startsWith('01') === true) {
+    if (isCompletedBy(original, request)) return completeHold(request, original, draft) ?? postAfresh(request, draft)
+    // What names a hold and is no completion of it is a mistake, and no debit beside it.
+    if (request.original !== undefined) return draft.decline('original-not-found', 'original.final', original.id)
   }
   const holder = checkCard(request, draft)
   if ('result' in holder) return holder
@@ -89,6 +104,15 @@ function decideTransaction(request: AuthorizationRequest, draft: DecisionDraft):
   return target.kind === 'health'
     ? decideCover(request, target.programme, household, draft)
     : decidePostal(request, target, household, draft)
+}
+
+/** Whether a message is of the type that was authorized; the cash part of a purchase may come, or stay away, at the end. */
+function isCompletedBy(
+  { transactionType: held }: StoredAuthorization,
+  { transactionType }: AuthorizationRequest,
+): boolean {
+  const purchases: readonly string[] = [transactionTypes.purchase, transactionTypes.cashback]
+  return held === transactionType || (purchases.includes(held) && purchases.includes(transactionType))
 }
 
 /** A capture that comes after its hold was over: a debit like any other of what was given already. */
@@ -142,9 +166,14 @@ function decidePostal(
  * subsidy could come back as money (M4); elsewhere an unlinked return is the custom of the card networks.
  */
 function refundToPostal(request: AuthorizationRequest, household: Household, draft: DecisionDraft): Decision {
-  const { outlet, original } = draft.context
-  const sellsSubsidy = outlet !== undefined && outlet.category !== 'shop' && outlet.category !== 'post'
-  if (original !== undefined || sellsSubsidy || request.original !== undefined) {
+  const { original } = draft.context
+  const isElsewhere = original !== undefined && original.acceptor !== request.acceptor
+  if (isElsewhere && original.transfers.some((row) => row.kind === 'subsidyRedemption')) {
+    return draft.decline('subsidy-not-cash', 'subsidy.cash', request.transactionType, 'the original')
+  }
+  // A reference that two outlets happen to use says nothing, unless the message names its original.
+  const isNamed = request.original !== undefined || (original !== undefined && request.presentment !== undefined)
+  if (isNamed || (original !== undefined && !isElsewhere) || sellsSubsidies(request, draft)) {
     return refundPurchase(request, false, draft)
   }
   const amount = request.amountPiasters

@@ -4,6 +4,7 @@ import { flag, isHonoured } from './elsewhere.ts'
 import { advanceMoney } from './overdraft.ts'
 import { postalAvailable } from './postal.ts'
 import type { AuthorizationRequest } from './request.ts'
+import { isApproval } from './result.ts'
 
 /** What is open of a hold, as its household knows; undefined once it has ended. */
 export function openHoldOf({ context }: DecisionDraft, id: number): OpenHold | undefined {
@@ -23,7 +24,7 @@ export function completeHold(
 ): Decision | undefined {
   const { card } = draft.context
   if (original.cardId !== card?.id) return draft.decline('original-not-found', 'original.other-card')
-  if (original.hold === undefined) return draft.decline('original-not-found', 'original.final', original.id)
+  if (original.hold === undefined) return completePosted(request, original, draft)
   draft.set({ originalId: original.id })
   const open = openHoldOf(draft, original.id)
   const amount = request.amountPiasters
@@ -43,6 +44,24 @@ export function completeHold(
   }
   capture(request, open, draft)
   return draft.approve(amount)
+}
+
+/**
+ * A completion of what was posted with its authorization, as draws on a subsidy, returns and deposits are: there is nothing
+ * to capture, and nothing is posted twice.
+ */
+function completePosted(
+  { amountPiasters }: AuthorizationRequest,
+  { id, result, approvedPiasters, reversedPiasters, refundedPiasters, transfers }: StoredAuthorization,
+  draft: DecisionDraft,
+): Decision {
+  if (!isApproval(result) || transfers.length === 0) return draft.decline('original-not-found', 'original.final', id)
+  if (reversedPiasters !== undefined || refundedPiasters > 0 || amountPiasters !== approvedPiasters) {
+    return draft.decline('already-reversed', 'original.amount', approvedPiasters, amountPiasters)
+  }
+  draft.set({ originalId: id })
+  draft.note('original.posted', id)
+  return draft.approve(0)
 }
 
 /**

@@ -27,6 +27,10 @@ export function reverseHold(
     draft.note('original.repeated', original.id)
     return draft.approve(0)
   }
+  // It came to less once: more of it was given free, and may be gone.
+  if (back < 0 && original.reversedPiasters !== undefined) {
+    return draft.decline('already-reversed', 'original.already', original.id, original.reversedPiasters)
+  }
   if (back <= 0) {
     draft.note('hold.kept', original.id, captured + (open?.openAmount ?? 0), kept)
     return draft.approve(0)
@@ -75,7 +79,8 @@ function without(taken: readonly Transfer[], returned: readonly Transfer[]): Tra
   return left
 }
 
-function lastOf(taken: readonly Transfer[], amount: number): Transfer[] {
+/** Parts of transfers that come to an amount, at most all of them: the last one first. */
+export function lastOf(taken: readonly Transfer[], amount: number): Transfer[] {
   const legs: Transfer[] = []
   let open = amount
   for (const row of taken.toReversed()) {

@@ -4,7 +4,7 @@ import { isHouseholdAccount } from '../ledger/accounts.ts'
 import { availableOf, inverseOf, type Transfer } from '../ledger/transfer.ts'
 import type { Decision, DecisionDraft, StoredAuthorization } from './decision.ts'
 import { giveBack, isCounted, outstandingOf, subsidyLegs, tellReturn, undoUsages } from './give-back.ts'
-import { reverseHold } from './hold-reversal.ts'
+import { lastOf, reverseHold } from './hold-reversal.ts'
 import { matchedOriginal } from './original.ts'
 import { advanceMoney } from './overdraft.ts'
 import { postalAvailable } from './postal.ts'
@@ -147,21 +147,42 @@ function reversePart(
   const [first] = parts
   const isBasket = parts.every((row) => row.kind === 'subsidyRedemption' || row.kind === 'purchase')
   const counted = parts.some((row) => isCounted(row.debit))
-  if (first === undefined || (parts.length > 1 && !isBasket) || counted || isRefund) {
+  if (first === undefined || (parts.length > 1 && !isBasket && !counted) || isRefund) {
     return draft.decline('invalid-transaction', 'original.final', original.id)
   }
   const back = original.approvedPiasters - replacement
-  if (back === 0) return draft.decline('bad-amount', 'original.amount', original.approvedPiasters, replacement)
-  const legs = isBasket ? basketLegs(original, back) : [{ ...first, amount: back }]
+  const units = counted ? unitsOf(parts, back, original.approvedPiasters) : 0
+  if (back === 0 || units === undefined) {
+    return draft.decline('bad-amount', 'original.amount', original.approvedPiasters, replacement)
+  }
+  const legs = counted
+    ? unitLegs(parts, units, back)
+    : isBasket
+      ? basketLegs(original, back)
+      : [{ ...first, amount: back }]
+  const share = counted ? units : first.kind === 'coPayment' ? back : undefined
   const refused =
-    shortOf(request, legs, draft) ??
-    (first.kind === 'coPayment' ? undoUsages(shareOf(original, back), draft) : undefined)
+    shortOf(request, legs, draft) ?? (share === undefined ? undefined : undoUsages(shareOf(original, share), draft))
   if (refused !== undefined) return refused
   giveBack(legs, draft)
   tellReturn(draft)
   undoCashUsage(original, first.kind === 'cashWithdrawal' ? back : 0, 0, draft)
   draft.note('reversal.partial', original.id, replacement, back)
   return draft.approve(back)
+}
+
+/** How many units of a draw a part of its price stands for; undefined where they are not whole: a loaf is not divided. */
+function unitsOf(parts: readonly Transfer[], piasters: number, price: number): number | undefined {
+  const drawn = parts.reduce((sum, row) => sum + (isCounted(row.debit) ? row.amount : 0), 0)
+  const units = (drawn * piasters) / price
+  return Number.isInteger(units) ? units : undefined
+}
+
+/** Units back to their cells, the last one drawn first, and what was paid for them from the postal account. */
+function unitLegs(parts: readonly Transfer[], units: number, piasters: number): Transfer[] {
+  const paid = parts.filter((row) => row.kind === 'coPayment').map((row) => ({ ...row, amount: piasters }))
+  const drawn = parts.filter((row) => isCounted(row.debit))
+  return [...lastOf(drawn, units), ...paid]
 }
 
 function basketLegs(original: StoredAuthorization, back: number): Transfer[] {

@@ -102,8 +102,9 @@ function targetIn(programme: WalletProgramme | CoverProgramme, draft: DecisionDr
   }
 }
 
-/** A refund names the account it credits in the fifth and sixth digits when the third and fourth leave it open. */
+/** What credits names its account in the fifth and sixth digits when the third and fourth leave it open. */
 function accountCode(request: AuthorizationRequest): string {
-  const creditSide = request.transactionType === transactionTypes.refund && request.fromAccount === '00'
+  const credits = request.transactionType === transactionTypes.refund || moneyIn.has(request.transactionType)
+  const creditSide = credits && request.fromAccount === '00'
   return creditSide ? request.toAccount : request.fromAccount
 }

@@ -115,6 +115,7 @@ const words = {
   'original.amount': 'the original is {0:egp}, the message says {1:egp}',
   'original.repeated': 'authorization {0} is already reversed by the same amount: nothing more to post',
   'original.already': 'authorization {0} is already reversed ({1:egp})',
+  'original.posted': 'authorization {0} posted it already: nothing more to post',
   'original.final': 'authorization {0} is of a kind that cannot be reversed',
   'reversal.reason': 'reason {0}: {1}',
   'reversal.full': 'gave back authorization {0}',

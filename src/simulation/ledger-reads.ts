@@ -95,26 +95,41 @@ function findOriginal(
   query: OriginalQuery,
   since: CivilDate,
 ): AuthorizationEntry | undefined {
-  const { key, panIndex, networkReference, rrn, acceptor, terminal, amount, completes } = query
+  const { key, panIndex, networkReference, rrn, acceptor, terminal, amount, completes, returned } = query
   const named = key === undefined ? [] : (tables.byKey.get(laneKey(lane, key)) ?? [])
   const byKey = named.filter((one) => one.businessDate >= since).at(-1)
   if (byKey !== undefined) return byKey
   const household = tables.householdOfCard.get(panIndex)
   const card = household?.cards.find((one) => one.panIndex === panIndex)
+  const isReturned = ({ mti, transactionType, approvedAmount }: AuthorizationRow) =>
+    transactionType === '20' && mti.startsWith('01') && approvedAmount === returned
   const own = (household?.authorizations ?? []).filter(
     ({ row, businessDate }) =>
-      row.cardId === card?.id && !row.mti.startsWith('04') && row.transactionType !== '20' && businessDate >= since,
+      row.cardId === card?.id &&
+      !row.mti.startsWith('04') &&
+      (row.transactionType !== '20' || isReturned(row)) &&
+      businessDate >= since,
   )
-  const isMeant = ({ row }: AuthorizationEntry) =>
-    completes ? row.mti.startsWith('01') : (amount ?? 0) === 0 || row.amount === amount || row.approvedAmount === amount
+  const isMeant = ({ row }: AuthorizationEntry) => {
+    if (completes) return row.mti.startsWith('01')
+    if (returned !== undefined) return row.transactionType === '20'
+    return (amount ?? 0) === 0 || row.amount === amount || row.approvedAmount === amount
+  }
   const byReference = own.filter(({ row }) => row.networkReference === networkReference)
   if (networkReference !== '' && byReference.length > 0) return byReference.findLast(isMeant) ?? byReference.at(-1)
-  if (key !== undefined || rrn === '') return undefined
+  if (rrn === '') return undefined
   const byRrn = own.filter(({ row }) => {
+    const isPossible = key === undefined || (!completes && !row.mti.startsWith('01'))
     const isSame = amount === undefined || (row.amount === amount && row.terminal === terminal)
-    return row.rrn === rrn && row.acceptor === acceptor && isSame
+    const isPlace = row.acceptor === acceptor || (amount === undefined && !completes)
+    return isPossible && row.rrn === rrn && isPlace && isSame
   })
-  return byRrn.findLast(isMeant) ?? byRrn.at(-1)
+  const isHere = ({ row }: AuthorizationEntry) => row.acceptor === acceptor
+  const here = completes ? byRrn : byRrn.filter(isHere)
+  const among = here.length > 0 ? here : byRrn
+  const isFirst = (entry: AuthorizationEntry) =>
+    completes ? isMeant(entry) : returned !== undefined && isHere(entry) && entry.row.transactionType === '20'
+  return among.findLast(isFirst) ?? among.at(-1)
 }
 
 /** An authorization with all that a repeat, reversal, completion or refund needs: as `describe_authorization` does. */

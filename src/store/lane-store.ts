@@ -255,7 +255,7 @@ export class LaneStore implements LaneJournal {
     const { originals } = query
     const { rows } = await client.query<FoundRow>({
       name: 'find_authorizations',
-      text: 'select * from find_authorizations($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)',
+      text: 'select * from find_authorizations($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)',
       values: [
         this.#options.lane,
         formatDate(query.since),
@@ -269,6 +269,7 @@ export class LaneStore implements LaneJournal {
         textArray(originals.map((original) => original.terminal)),
         int8Array(originals.map((original) => original.amount)),
         originals.map((original) => original.completes),
+        int8Array(originals.map((original) => original.returned)),
       ],
     })
     return rows

@@ -30,6 +30,8 @@ export interface OriginalQuery {
   readonly amount: number | undefined
   /** Whether a completion asks: of several with one reference it means the hold, and not what captured a part of it before. */
   readonly completes: boolean
+  /** Amount of an advice of a refund, which its authorization may have paid back already; undefined for all else. */
+  readonly returned: number | undefined
 }
 
 export interface PrefetchQuery {

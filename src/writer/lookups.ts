@@ -103,8 +103,10 @@ export async function lookUp(options: {
     span.reach(original === undefined ? undefined : transmissionInstant(original.transmission, nowMs))
     const { originalKey: key, panIndex, networkReference, rrn, acceptor, terminal } = request
     const amount = isReversal(request) ? request.amountPiasters : undefined
-    const completes = !isReversal(request) && request.transactionType !== transactionTypes.refund
-    originals.push({ key, panIndex, networkReference, rrn, acceptor, terminal, amount, completes })
+    const isRefund = request.transactionType === transactionTypes.refund
+    const completes = !isReversal(request) && !isRefund
+    const returned = isRefund && request.messageClass === 'financial-advice' ? request.amountPiasters : undefined
+    originals.push({ key, panIndex, networkReference, rrn, acceptor, terminal, amount, completes, returned })
     asking.push(work)
   }
   if (panIndexes.size === 0 && householdIds.size === 0 && keys.length === 0 && originals.length === 0) return nothing

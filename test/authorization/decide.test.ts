@@ -147,8 +147,9 @@ t.test('a refund is reversed whole or not at all, a deposit only while it is the
   const part = { ...reversal, transactionType: '20', amountPiasters: 1_000, replacementPiasters: 900 }
   t.equal(dialogue.say(part, { original: dialogue.stored(given.id) }).result, 'invalid-transaction')
   const empty = new Dialogue(householdWithMoney(0))
-  const deposit = { mcc: '6011', acceptor: 'X', transactionType: '21', fromAccount: '20', amountPiasters: 500 }
-  const paid = empty.say(deposit)
+  const atm = outletOf('atm', 'SUZ')
+  const deposit = { ...at(atm), transactionType: '21', fromAccount: '20', amountPiasters: 500 }
+  const paid = empty.say(deposit, { outlet: atm })
   t.equal(paid.result, 'approved')
   empty.say({ ...at(shop), fromAccount: '20', amountPiasters: 450 }, { outlet: shop })
   const back = { ...reversal, transactionType: '21', amountPiasters: 500, replacementPiasters: 100 }

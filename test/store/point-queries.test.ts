@@ -74,7 +74,7 @@ function goBy(t: Test, plans: readonly PlanNode[], table: string, columns: strin
 }
 
 const findText = `select * from find_authorizations(0::smallint, current_date - 3, array[$1::uuid], array[0],
-  array[$1::uuid], array[$2::bytea], array['n'], array['r'], array['a'], array['t'], array[100::bigint], array[true])`
+  array[$1::uuid], array[$2::bytea], array['n'], array['r'], array['a'], array['t'], array[100::bigint], array[true], array[null::bigint])`
 
 function insertAuthorization(client: pg.Client, id: number, key: string, originalId: number | null) {
   return client.query(

@@ -24,7 +24,8 @@ const moved = `
     select a.id, a.mti, a.transaction_type as type, a.result, a.amount, a.approved_amount as approved,
            m.group_id, m.goods, m.units, m.money, h.id as hold_id, h.amount as held,
            e.id as event, e.captured, e.released, a.original_id, ${paidAtDesk} as at_desk,
-           a.mti in ('0120', '0220') and a.trace like '%"advice.declined"%' as told,
+           a.mti in ('0120', '0220') and a.trace like '%"advice.declined"%'
+             or a.mti in ('0200', '0220') and a.trace like '%"original.posted"%' as told,
            a.trace like '%"cover.nothing-due"%' as free,
            o.approved_amount as original_approved, om.units as original_units,
            (select p.piasters from tariff p where p.tail = m.tail and p."from" <= a.entitlement_date
@@ -36,11 +37,14 @@ const moved = `
     left join authorization_journal o on m.units is not null and o.lane = a.lane and o.id = a.original_id
     left join moved om on om.lane = o.lane and om.business_date = o.business_date and om.group_id = o.id)`
 
-/** Counted units and their price make the amount; what goes back does so whole. The co-payment is all of it, or cash. */
+/**
+ * Counted units and their price make the amount; what goes back does so whole, or by a reversal at the price that was paid.
+ * The co-payment is all of it, or cash.
+ */
 const countedRight = `
   goods is null and coalesce(money, approved) = approved
   and case when original_id is null then units * price = approved
-      else approved = original_approved and units = original_units end`
+      else (approved = original_approved or mti like '04%') and units * original_approved = approved * original_units end`
 
 /** How an answer and what was posted for it must agree; null counts as disagreement. */
 const explained = `
