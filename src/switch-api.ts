@@ -73,7 +73,7 @@ const DEMO_LOG_N = 10
  */
 export async function makeDemoUsers(config: Config, url: string): Promise<string> {
   if (config.environment === 'production') throw new MizanError('DEMO_REFUSED')
-  const second: readonly Role[] = ['operator', 'settlement', 'enrolment']
+  const second: readonly Role[] = ['operator', 'settlement', 'enrolment', 'admin']
   const users = [
     ...roles.map((role) => ({ name: role, roles: [role] })),
     ...second.map((role) => ({ name: `${role}-2`, roles: [role] })),

@@ -15,7 +15,11 @@ create table access_user (
   password_at   timestamptz not null default now(),
   created_at    timestamptz not null default now(),
   created_by    text not null check (length(created_by) between 1 and 64),
-  disabled_at   timestamptz
+  -- Who last gave the user roles or a password, and who confirmed it: another administrator, or whoever runs the machine.
+  access_by     text not null check (length(access_by) between 1 and 64),
+  confirmed_by  text check (length(confirmed_by) between 1 and 64),
+  disabled_at   timestamptz,
+  constraint access_user_confirmed_by_another check (confirmed_by <> access_by or confirmed_by like 'system:%')
 );
 
 -- A name means one person for ever: who is disabled stays so, and no row goes away.
@@ -198,8 +202,8 @@ grant select on access_user, access_session, access_key, audit_event, audit_head
 grant insert on access_user, access_session, access_key, idempotent_request to mizan_app;
 grant insert (actor, source, request_id, action, outcome, households, detail) on audit_event to mizan_app;
 grant insert (kind, payload, household_id, reason, maker, maker_person, expires_at) on change_request to mizan_app;
-grant update (password_hash, roles, must_change, failures, locked_until, last_login_at, password_at, disabled_at)
-  on access_user to mizan_app;
+grant update (password_hash, roles, must_change, failures, locked_until, last_login_at, password_at, disabled_at, access_by,
+  confirmed_by) on access_user to mizan_app;
 grant update (used_at, ended_at) on access_session to mizan_app;
 grant update (used_at, revoked_at, revoked_by) on access_key to mizan_app;
 grant update (busy_until, command_lane, command_id, status, location, body) on idempotent_request to mizan_app;

@@ -30,6 +30,7 @@ export const accessMatrix: Readonly<Record<string, Access>> = {
   'POST /users': administers,
   'POST /users/{name}/roles': administers,
   'POST /users/{name}/password': administers,
+  'POST /users/{name}/confirm': administers,
   'POST /users/{name}/disable': administers,
   'GET /api-keys': ['admin', 'auditor'],
   'POST /api-keys': administers,

@@ -1,7 +1,7 @@
 import type { TSchema } from 'typebox'
 import { MizanError } from '../errors.ts'
 import type { Queryable } from '../store/access-pool.ts'
-import type { Role } from '../store/access-users.ts'
+import { type Role, requireConfirmed } from '../store/access-users.ts'
 import { noteAudit } from '../store/audit-store.ts'
 import {
   addChangeRequest,
@@ -149,6 +149,7 @@ async function decideOnce(
   return changeOnce(call, async (client) => {
     const request = await lockPendingRequest(client, id)
     const kind = checkSecondPerson(call.actor, request)
+    await requireConfirmed(client, call.actor.person)
     const execution = state === 'approved' ? await tried(() => execute(client, call, request, kind)) : {}
     const checker = call.actor.person
     const decision = { state, checker, ...(note === undefined ? {} : { note }), ...execution }

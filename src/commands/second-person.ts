@@ -1,7 +1,7 @@
 import { MizanError } from '../errors.ts'
 import { verifySecret } from '../security/keys/custodian-secret.ts'
 import { wipe } from '../security/primitives/secrets.ts'
-import { noteLogin, noteWrongPassword, type Role, readLogin } from '../store/access-users.ts'
+import { noteLogin, noteWrongPassword, type Role, readLogin, requireConfirmed } from '../store/access-users.ts'
 import type { Client } from '../store/connection.ts'
 import type { CommandIo } from './command-io.ts'
 import { withTries } from './custodian-login.ts'
@@ -44,6 +44,7 @@ export async function logInSecondPerson(io: CommandIo, client: Client, wanted: S
       ) {
         throw new MizanError('FORBIDDEN', `${name} asks for it: another person agrees`)
       }
+      await requireConfirmed(client, name)
       if (!record.roles.some((role) => wanted.roles.includes(role))) {
         throw new MizanError('FORBIDDEN', `${wanted.what} is for ${wanted.roles.join(' and ')}`)
       }

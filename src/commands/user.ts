@@ -1,5 +1,13 @@
 import { Command } from 'commander'
-import { type AccessUser, addUser, disableUser, listUsers, setPassword, setUserRoles } from '../store/access-users.ts'
+import {
+  type AccessUser,
+  addUser,
+  confirmUser,
+  disableUser,
+  listUsers,
+  setPassword,
+  setUserRoles,
+} from '../store/access-users.ts'
 import { atAccess, changeNoted, newPasswordHash, parseRoles, systemActor } from './access-desk.ts'
 import { type CommandIo, processIo } from './command-io.ts'
 import { type CommonOptions, withCommonOptions } from './common-options.ts'
@@ -17,6 +25,7 @@ export function userCommand(io: CommandIo = processIo): Command {
     .addCommand(addCommand(io))
     .addCommand(rolesCommand(io))
     .addCommand(passwordCommand(io))
+    .addCommand(confirmCommand(io))
     .addCommand(disableCommand(io))
 }
 
@@ -39,11 +48,13 @@ function listCommand(io: CommandIo): Command {
   )
 }
 
-function lineOf({ name, roles, mustChange, lockedUntilMs, disabledAtMs, lastLoginAtMs }: AccessUser): string {
+function lineOf(user: AccessUser): string {
+  const { name, roles, mustChange, lockedUntilMs, disabledAtMs, lastLoginAtMs, confirmedBy } = user
   const at = (ms: number) => new Date(ms).toISOString()
   const notes = [
     lastLoginAtMs === undefined ? 'never logged in' : `last login ${at(lastLoginAtMs)}`,
     ...(mustChange ? ['has to change the password'] : []),
+    ...(confirmedBy === undefined ? ['to be confirmed by another administrator'] : []),
     ...(lockedUntilMs !== undefined && lockedUntilMs > Date.now() ? [`locked until ${at(lockedUntilMs)}`] : []),
     ...(disabledAtMs === undefined ? [] : [`disabled ${at(disabledAtMs)}`]),
   ]
@@ -84,7 +95,7 @@ function rolesCommand(io: CommandIo): Command {
       const roles = parseRoles(options.role)
       return atAccess(io, options, async ({ client }) => {
         await changeNoted(io, client, { action: 'user roles', detail: { name, to: roles } }, () =>
-          setUserRoles(client, name, roles),
+          setUserRoles(client, name, roles, systemActor(io)),
         )
         say(io, options, { name, roles }, `user ${name} now has: ${roles.join(', ')}`)
       })
@@ -100,9 +111,22 @@ function passwordCommand(io: CommandIo): Command {
     atAccess(io, options, async ({ client }) => {
       const hash = await newPasswordHash(io, options.passwordFile)
       await changeNoted(io, client, { action: 'user password', detail: { name } }, () =>
-        setPassword(client, name, hash, { mustChange: !options.keep }),
+        setPassword(client, name, hash, { mustChange: !options.keep, by: systemActor(io) }),
       )
       say(io, options, { name }, `the password of ${name} is set`)
+    }),
+  )
+}
+
+function confirmCommand(io: CommandIo): Command {
+  const command = new Command('confirm')
+    .description('confirm the access that an administrator gave a user, where there is no second administrator')
+    .argument('<name>', 'of the user')
+  return withCommonOptions(command).action((name: string, options: CommonOptions) =>
+    atAccess(io, options, async ({ client }) => {
+      const by = systemActor(io)
+      await changeNoted(io, client, { action: 'user confirm', detail: { name } }, () => confirmUser(client, name, by))
+      say(io, options, { name, confirmedBy: by }, `the access of ${name} is confirmed`)
     }),
   )
 }

@@ -18,6 +18,8 @@ export interface AccessUser {
   readonly lastLoginAtMs: number | undefined
   readonly lockedUntilMs: number | undefined
   readonly disabledAtMs: number | undefined
+  /** Who confirmed what access the user was given last; undefined until then. */
+  readonly confirmedBy: string | undefined
 }
 
 /** What a login is checked against. */
@@ -40,6 +42,7 @@ interface UserRow {
   readonly last_login_at: Date | null
   readonly locked_until: Date | null
   readonly disabled_at: Date | null
+  readonly confirmed_by: string | null
 }
 
 const USERS_MAX = 10_000
@@ -48,7 +51,8 @@ const namePattern = /^[a-z][a-z0-9._-]{1,31}$/
 const FREE_FAILURES = 4
 const LOCK_S = 30
 const LOCK_MAX_S = 3_600
-const columns = 'name, roles, must_change, created_at, created_by, last_login_at, locked_until, disabled_at'
+const columns =
+  'name, roles, must_change, created_at, created_by, last_login_at, locked_until, disabled_at, confirmed_by'
 
 /** Whether a text is the name of a role. */
 export function isRole(text: string): text is Role {
@@ -79,11 +83,13 @@ function userOf(row: UserRow): AccessUser {
     lastLoginAtMs: row.last_login_at?.getTime(),
     lockedUntilMs: row.locked_until?.getTime(),
     disabledAtMs: row.disabled_at?.getTime(),
+    confirmedBy: row.confirmed_by ?? undefined,
   }
 }
 
 /**
- * Adds a user.
+ * Adds a user. What an administrator gives needs another one's confirmation, before the user may be one of two people who
+ * agree to something: else one administrator could be both.
  * @param passwordHash as `hashSecret` makes it
  * @throws MizanError BAD_INPUT when it is not a name, or has been one's before; a role that does not exist
  */
@@ -98,34 +104,86 @@ export async function addUser(
     throw new MizanError('BAD_INPUT', `the name of a user is ${form}`)
   }
   const { rowCount } = await client.query(
-    `insert into access_user (name, password_hash, roles, must_change, created_by) values ($1, $2, $3, $4, $5)
-     on conflict (name) do nothing`,
-    [user.name, passwordHash, user.roles, user.mustChange, createdBy],
+    `insert into access_user (name, password_hash, roles, must_change, created_by, access_by, confirmed_by)
+     values ($1, $2, $3, $4, $5, $5, $6) on conflict (name) do nothing`,
+    [user.name, passwordHash, user.roles, user.mustChange, createdBy, confirmedAtOnce(createdBy)],
   )
   if (rowCount !== 1) throw new MizanError('BAD_INPUT', 'there is, or was, a user of this name')
 }
 
-/** Gives a user other roles; sessions that run keep up. @throws MizanError NOT_FOUND */
-export async function setUserRoles(client: Queryable, name: string, wanted: readonly Role[]): Promise<void> {
-  await changeOne(client, 'update access_user set roles = $2 where name = $1 and disabled_at is null', [name, wanted])
+/** Whoever runs the machine could write into the database as well: nobody confirms that. */
+function confirmedAtOnce(by: string): string | null {
+  return by.startsWith('system:') ? by : null
 }
 
 /**
- * Sets a password and ends the sessions of the user, except for one.
+ * Gives a user other roles; sessions that run keep up. It needs confirmation as {@link addUser} does.
+ * @throws MizanError NOT_FOUND
+ */
+export async function setUserRoles(
+  client: Queryable,
+  name: string,
+  wanted: readonly Role[],
+  by: string,
+): Promise<void> {
+  await changeOne(
+    client,
+    `update access_user set roles = $2, access_by = $3, confirmed_by = $4 where name = $1 and disabled_at is null`,
+    [name, wanted, by, confirmedAtOnce(by)],
+  )
+}
+
+/**
+ * Confirms the access that somebody else gave a user.
+ * @throws MizanError NOT_FOUND; CONFLICT when it is confirmed; FORBIDDEN for who gave it, and for who is not confirmed
+ */
+export async function confirmUser(client: Queryable, name: string, by: string): Promise<void> {
+  const { rows } = await client.query<{ access_by: string; confirmed_by: string | null }>(
+    'select access_by, confirmed_by from access_user where name = $1 and disabled_at is null for update',
+    [name],
+  )
+  const [user] = rows
+  if (user === undefined) throw new MizanError('NOT_FOUND', 'there is no user of this name, or not any more')
+  if (user.confirmed_by !== null) throw new MizanError('CONFLICT', `the access of ${name} is confirmed already`)
+  if (user.access_by === by) throw new MizanError('FORBIDDEN', 'another administrator than who gave it confirms it')
+  await changeOne(client, 'update access_user set confirmed_by = $2 where name = $1', [name, by])
+}
+
+/**
+ * Lets only those be one of two people whose access a second administrator confirmed.
+ * @throws MizanError FORBIDDEN
+ */
+export async function requireConfirmed(client: Queryable, name: string): Promise<void> {
+  const { rows } = await client.query<{ access_by: string }>(
+    'select access_by from access_user where name = $1 and confirmed_by is null',
+    [name],
+  )
+  const [user] = rows
+  if (user === undefined) return
+  const way = `another administrator confirms it (POST /users/${name}/confirm, mizan user confirm ${name})`
+  throw new MizanError('FORBIDDEN', `${user.access_by} alone gave ${name} this access: ${way}`)
+}
+
+/**
+ * Sets a password and ends the sessions of the user, except for one. What another person sets needs confirmation as
+ * {@link addUser} does.
  * @param keep hash of the token of the session that stays
+ * @param by who sets it; undefined for the user
  * @throws MizanError NOT_FOUND
  */
 export async function setPassword(
   client: Queryable,
   name: string,
   passwordHash: string,
-  options: { readonly mustChange: boolean; readonly keep?: Buffer },
+  options: { readonly mustChange: boolean; readonly keep?: Buffer; readonly by: string | undefined },
 ): Promise<void> {
+  const { mustChange, by } = options
   await changeOne(
     client,
-    `update access_user set password_hash = $2, must_change = $3, password_at = now(), failures = 0, locked_until = null
+    `update access_user set password_hash = $2, must_change = $3, password_at = now(), failures = 0, locked_until = null,
+       access_by = coalesce($4, access_by), confirmed_by = case when $4::text is null then confirmed_by else $5 end
      where name = $1 and disabled_at is null`,
-    [name, passwordHash, options.mustChange],
+    [name, passwordHash, mustChange, by ?? null, by === undefined ? null : confirmedAtOnce(by)],
   )
   await endSessionsOf(client, name, options.keep)
 }

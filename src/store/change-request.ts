@@ -1,5 +1,6 @@
 import { MizanError } from '../errors.ts'
 import type { Queryable } from './access-pool.ts'
+import { requireConfirmed } from './access-users.ts'
 import type { CommandRef } from './idempotency.ts'
 
 /** States of a change request; `approved` with a result has been carried out. */
@@ -59,8 +60,12 @@ const PENDING_DAYS = 7
 const columns = `id, kind, payload, household_id, reason, maker, maker_person, state, checker, note, command_lane,
   command_id, result, created_at, expires_at, decided_at`
 
-/** Adds a request, which waits a week for a second person. */
+/**
+ * Adds a request, which waits a week for a second person.
+ * @throws MizanError FORBIDDEN for who has an access that one administrator alone gave
+ */
 export async function addChangeRequest(client: Queryable, request: NewChangeRequest): Promise<ChangeRequest> {
+  await requireConfirmed(client, request.makerPerson)
   const { rows } = await client.query<Row>(
     `insert into change_request (kind, payload, household_id, reason, maker, maker_person, expires_at)
      values ($1, $2, $3, $4, $5, $6, now() + $7 * interval '1 day') returning ${columns}`,

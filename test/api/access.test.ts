@@ -167,6 +167,46 @@ t.test('access to the API', async (t) => {
     t.equal((await admin('/users/admin/roles', { body: { roles: ['auditor'] } })).status, 409, 'not the own roles')
   })
 
+  t.test('one administrator alone is never two people', async (t) => {
+    const next = 'another long password'
+    const change = { kind: 'household-status', payload: { householdId: 9, status: 'suspended' }, reason: 'fraud' }
+    const loggedIn = async (name: string, password: string) =>
+      world.with({ authorization: `Bearer ${(await login(name, password)).body.token}` })
+    const made = await admin('/users', { body: { name: 'ghost', roles: ['operator'], password: PASSWORD } })
+    t.match(made.body, { confirmedBy: null })
+    const first = await loggedIn('ghost', PASSWORD)
+    t.equal((await first('/auth/password', { body: { current: PASSWORD, next } })).status, 204)
+    const ghost = await loggedIn('ghost', next)
+    t.equal((await ghost('/households/1')).status, 200, 'what needs one person, it does')
+    const refused = {
+      status: 403,
+      detail: /user:admin alone gave ghost this access: another administrator confirms it/,
+    }
+    t.match((await ghost('/change-requests', { body: change })).body, refused)
+    const asked = await as('operator')('/change-requests', { body: change })
+    t.equal(asked.status, 202)
+    const approve = (who: typeof ghost) => who(`/change-requests/${asked.body.changeId}/approve`, { body: {} })
+    t.match((await approve(ghost)).body, refused)
+    t.equal((await admin('/users/ghost/confirm', { method: 'POST' })).status, 403, 'not who gave it')
+    const helper = await admin('/users', { body: { name: 'helper', roles: ['admin'], password: PASSWORD } })
+    t.equal(helper.status, 201)
+    const once = await loggedIn('helper', PASSWORD)
+    t.equal((await once('/auth/password', { body: { current: PASSWORD, next } })).status, 204)
+    const other = await loggedIn('helper', next)
+    t.equal((await other('/users/ghost/confirm', { method: 'POST' })).status, 403, 'nor by a hand of one’s own')
+    await owner.query(`update access_user set confirmed_by = 'system:test' where name = 'helper'`)
+    t.match((await other('/users/ghost/confirm', { method: 'POST' })).body, { confirmedBy: 'user:helper' })
+    t.equal((await other('/users/ghost/confirm', { method: 'POST' })).status, 409)
+    t.equal((await ghost('/change-requests', { body: change })).status, 202)
+    for (const [path, body] of [
+      ['roles', { roles: ['settlement', 'operator'] }],
+      ['password', { password: PASSWORD }],
+    ] as const) {
+      await owner.query(`update access_user set confirmed_by = 'user:helper' where name = 'ghost'`)
+      t.match((await admin(`/users/ghost/${path}`, { body })).body, { confirmedBy: null }, path)
+    }
+  })
+
   t.test('a key of a program has its roles, networks and end', async (t) => {
     const make = (more = {}) =>
       admin('/api-keys', { body: { label: 'nightly', roles: ['auditor'], days: 30, ...more } })

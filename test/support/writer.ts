@@ -241,6 +241,8 @@ export function ask(
 
 /** Whether a batch waits at a lock of the database. @param owner sees what all connections do */
 export async function isLaneAtLock(owner: pg.Client): Promise<boolean> {
+  // A transaction goes on seeing what it saw first.
+  await owner.query('select pg_stat_clear_snapshot()')
   const { rowCount } = await owner.query(
     "select from pg_stat_activity where datname = current_database() and application_name like 'mizan lane _' and wait_event_type = 'Lock'",
   )

@@ -161,7 +161,7 @@ export const authRoutes: readonly Route[] = [
       if (body.next === body.current) throw new MizanError('BAD_INPUT', 'the new password is the old one')
       const hash = await passwords.hash(body.next)
       await services.database.change(async (client) => {
-        await setPassword(client, actor.person, hash, { mustChange: false, keep: tokenHash })
+        await setPassword(client, actor.person, hash, { mustChange: false, keep: tokenHash, by: undefined })
         await noteAudit(client, { ...whoOf(call), outcome: 'done' })
       })
       return { status: 204 }

@@ -3,9 +3,11 @@ import { MizanError } from '../../errors.ts'
 import {
   type AccessUser,
   addUser,
+  confirmUser,
   disableUser,
   listUsers,
   readUser,
+  requireConfirmed,
   roles,
   setPassword,
   setUserRoles,
@@ -38,6 +40,9 @@ const userShape = shape({
   lastLoginAt: orNull(instant('Last right password')),
   lockedUntil: orNull(instant('No login before this, after too many wrong passwords')),
   disabledAt: orNull(instant('Since when the user is no more')),
+  confirmedBy: orNull(
+    Type.String({ description: 'Who confirmed the access: until then the user is none of two people who agree.' }),
+  ),
 })
 
 function userView(user: AccessUser) {
@@ -50,6 +55,7 @@ function userView(user: AccessUser) {
     lastLoginAt: instantOf(user.lastLoginAtMs),
     lockedUntil: instantOf(user.lockedUntilMs),
     disabledAt: instantOf(user.disabledAtMs),
+    confirmedBy: user.confirmedBy ?? null,
   }
 }
 
@@ -97,7 +103,7 @@ export const userRoutes: readonly Route[] = [
         const { name } = call.params
         if (name === call.actor.person) throw new MizanError('CONFLICT', 'nobody changes the own roles')
         const before = await readUser(client, name)
-        await setUserRoles(client, name, call.body.roles)
+        await setUserRoles(client, name, call.body.roles, call.actor.id)
         return {
           answer: ok(userView(await readUser(client, name))),
           detail: { name, from: before.roles, to: call.body.roles },
@@ -119,10 +125,27 @@ export const userRoutes: readonly Route[] = [
       return changeOnce(call, async (client) => {
         if (name === call.actor.person)
           throw new MizanError('CONFLICT', 'the own password is changed at /auth/password')
-        await setPassword(client, name, hash, { mustChange: true })
+        await setPassword(client, name, hash, { mustChange: true, by: call.actor.id })
         return { answer: ok(userView(await readUser(client, name))), detail: { name } }
       })
     },
+  }),
+  route({
+    method: 'POST',
+    path: '/users/{name}/confirm',
+    tag,
+    summary: 'confirm the access that another administrator gave a user',
+    params,
+    answers: { 200: userShape },
+    changes: true,
+    handler: async (call) =>
+      changeOnce(call, async (client) => {
+        const { name } = call.params
+        if (name === call.actor.person) throw new MizanError('CONFLICT', 'nobody confirms the own access')
+        await requireConfirmed(client, call.actor.person)
+        await confirmUser(client, name, call.actor.id)
+        return { answer: ok(userView(await readUser(client, name))), detail: { name } }
+      }),
   }),
   route({
     method: 'POST',

@@ -3,12 +3,12 @@ import { type LedgerCheck, sqlCheck } from './check.ts'
 /** A lane that closed a day goes on with the next: the journal says so, and the lane. */
 const closedDaysStay = sqlCheck({
   name: 'closed-days-stay',
-  holds: 'after a lane closed a business day no row of it is of that day or an earlier one',
+  holds: 'after the batch in which a lane closed a business day no row of it is of that day or an earlier one',
   lookFurther:
     'Look at the rows of the lane after its command "close-day" in "command_journal"; the files of the day may lack them.',
   with: `
     closings as (
-      select c.lane, c.id, to_date(c.detail::json ->> 'date', 'YYYYMMDD') as day
+      select c.lane, c.id, c.batch_seq, to_date(c.detail::json ->> 'date', 'YYYYMMDD') as day
       from command_journal c where c.kind = 'close-day' and c.detail::json ->> 'outcome' like 'done:%'),
     bad as (
       select format('lane %s closed %s with command %s, and authorization %s after it is of %s', c.lane, c.day, c.id, a.id,
@@ -16,14 +16,16 @@ const closedDaysStay = sqlCheck({
       from closings c
       cross join lateral (
         select x.id, x.business_date from authorization_journal x
-        where x.lane = c.lane and x.id > c.id and x.business_date between c.day - 7 and c.day limit 1) a
+        where x.lane = c.lane and x.id > c.id and x.batch_seq > c.batch_seq
+          and x.business_date between c.day - 7 and c.day limit 1) a
       union all
       select format('lane %s closed %s with command %s, and transfer %s after it is of %s', c.lane, c.day, c.id, t.group_id,
                     t.business_date)
       from closings c
       cross join lateral (
         select x.group_id, x.business_date from transfer x
-        where x.lane = c.lane and x.group_id > c.id and x.business_date between c.day - 7 and c.day limit 1) t
+        where x.lane = c.lane and x.group_id > c.id and x.batch_seq > c.batch_seq
+          and x.business_date between c.day - 7 and c.day limit 1) t
       union all
       select format('lane %s closed %s and is open from %s on', l.lane, m.day, l.open_date)
       from lane l join (select lane, max(day) as day from closings group by lane) m on m.lane = l.lane
