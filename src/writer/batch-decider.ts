@@ -1,7 +1,6 @@
 import type { AnswerFields } from '../authorization/answer.ts'
-import { applyDecision, applyHoldExpiry } from '../authorization/apply.ts'
+import { applyHoldExpiry } from '../authorization/apply.ts'
 import { notAuthenticated } from '../authorization/authentication.ts'
-import { decide } from '../authorization/decide.ts'
 import { earlyKeysOf } from '../authorization/early-keys.ts'
 import type { AuthorizationRequest } from '../authorization/request.ts'
 import type { Result } from '../authorization/result.ts'
@@ -10,9 +9,10 @@ import type { OpenHostRequest } from '../store/host-requests.ts'
 import type { HostCall } from './account-host.ts'
 import type { BatchBuilder } from './batch-builder.ts'
 import type { Chore } from './chores.ts'
+import { addDecided, decideNext } from './decide-request.ts'
 import { carryOut } from './handlers/carry-out.ts'
 import type { HostDesk } from './host-desk.ts'
-import { abandonHostRequest, addHostOutcome, askHost } from './host-rows.ts'
+import { abandonHostRequest, askHost } from './host-rows.ts'
 import type { HouseholdCache } from './household-cache.ts'
 import type { LaneRules } from './lane-rules.ts'
 import type { Lookups } from './lookups.ts'
@@ -57,57 +57,32 @@ export function decideBatch({ works, chores }: Portion, lookups: Lookups, by: De
   return works.map((work) => decideOne(work, lookups, by, programmes))
 }
 
-function decideOne(
-  work: Work,
-  lookups: Lookups,
-  { builder, cache, rules, desk }: DecideBy,
-  programmes: ProgrammeBook,
-): Answer {
+function decideOne(work: Work, lookups: Lookups, by: DecideBy, programmes: ProgrammeBook): Answer {
   const { request, responseCodes } = work
+  const { builder, cache, rules, desk } = by
   const found = cache.get(request.panIndex)
   if (lookups.past.size > 0) closeMonths(found?.household, lookups.past, builder, rules)
-  const outlet = rules.outletByAcceptor(request.acceptor)
   const original = lookups.originals.get(work)
-  const authentication = lookups.authentications.get(work) ?? notAuthenticated
-  const decision = decide(request, {
-    id: builder.nextId,
-    nowMs: builder.head.atMs,
-    entitlementDate: builder.head.entitlementDate,
-    programmes,
-    policy: rules.policy,
-    card: found?.card,
-    household: found?.household,
-    outlet,
+  const known = {
     previous: lookups.previous.get(request.key),
     reversedEarly: isReversedEarly(request, lookups),
     original,
-    authentication,
+    authentication: lookups.authentications.get(work) ?? notAuthenticated,
     host: work.host ?? (found?.household.accountAt === 'host' ? desk?.refusal() : undefined),
-  })
+  }
+  const deciding = decideNext(request, found, known, { builder, rules, programmes })
+  const { decision } = deciding
+  const { result } = decision
   if (decision.askHost !== undefined && found !== undefined) {
     const call = askHost(builder, decision.askHost, { request, card: found.card, household: found.household }, rules)
-    return { result: decision.result, fields: { 39: responseCodes[decision.result] }, call }
-  }
-  if (found !== undefined) {
-    builder.touch(found.household)
-    applyDecision(decision, found.household, found.card)
+    return { result, fields: { 39: responseCodes[result] }, call }
   }
   // A reversal without its original is remembered by what it names: the original, if it comes, is refused.
   const orphan = isReversal(request) && original === undefined
-  const { nextId: id } = builder
-  const fields = builder.add({
-    request,
-    decision,
-    card: found?.card,
-    household: found?.household,
-    outletId: outlet?.id,
-    responseCodes,
-    originalKey: orphan ? (request.originalKey ?? earlyKeysOf(request)[0]) : undefined,
-    authentication,
-  })
-  addHostOutcome(builder, id, decision, found?.household)
-  if (decision.standIn === undefined) return { result: decision.result, fields }
-  return { result: decision.result, fields, standInPiasters: decision.hostAdvice?.piasters ?? 0 }
+  const originalKey = orphan ? (request.originalKey ?? earlyKeysOf(request)[0]) : undefined
+  const { fields } = addDecided(deciding, builder, responseCodes, originalKey)
+  if (decision.standIn === undefined) return { result, fields }
+  return { result, fields, standInPiasters: decision.hostAdvice?.piasters ?? 0 }
 }
 
 function isReversedEarly(request: AuthorizationRequest, { reversedEarly }: Lookups): boolean {

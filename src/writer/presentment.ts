@@ -1,11 +1,9 @@
-import { applyDecision } from '../authorization/apply.ts'
 import { notAuthenticated } from '../authorization/authentication.ts'
-import { decide } from '../authorization/decide.ts'
 import { isApproval, responseCodes } from '../authorization/result.ts'
 import type { ProgrammeBook } from '../benefit/programme-book.ts'
 import type { BatchBuilder } from './batch-builder.ts'
 import type { Chore, Presented } from './chores.ts'
-import { addHostOutcome } from './host-rows.ts'
+import { addDecided, decideNext } from './decide-request.ts'
 import type { HouseholdCache } from './household-cache.ts'
 import type { LaneRules } from './lane-rules.ts'
 import type { Lookups } from './lookups.ts'
@@ -34,37 +32,15 @@ export function decidePresented(
   const { builder, cache, rules } = by
   const { request, original } = presentment
   const found = cache.get(request.panIndex)
-  const outlet = rules.outletByAcceptor(request.acceptor)
-  const decision = decide(request, {
-    id: builder.nextId,
-    nowMs: builder.head.atMs,
-    entitlementDate: builder.head.entitlementDate,
-    programmes,
-    policy: rules.policy,
-    card: found?.card,
-    household: found?.household,
-    outlet,
+  const known = {
     previous: lookups.previous.get(request.key),
     reversedEarly: false,
     original: original === undefined ? undefined : lookups.byId.get(original.id),
     authentication: notAuthenticated,
-  })
-  if (found !== undefined) {
-    builder.touch(found.household)
-    applyDecision(decision, found.household, found.card)
   }
-  const { nextId } = builder
-  builder.add({
-    request,
-    decision,
-    card: found?.card,
-    household: found?.household,
-    outletId: outlet?.id,
-    responseCodes: codes,
-    originalKey: undefined,
-    authentication: notAuthenticated,
-  })
-  addHostOutcome(builder, nextId, decision, found?.household)
+  const deciding = decideNext(request, found, known, { builder, rules, programmes })
+  const { decision } = deciding
+  const { id: nextId } = addDecided(deciding, builder, codes)
   const id = decision.replay?.id ?? nextId
   const { result } = decision
   const words = `${isApproval(result) ? 'done' : 'refused'}: ${wordsOf(decision.replay !== undefined, result, id)}`
