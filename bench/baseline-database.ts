@@ -4,12 +4,11 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { keyOf } from '../src/authorization/message-key.ts'
 import { businessDate, civilDate, formatDate } from '../src/calendar.ts'
-import { maskPan } from '../src/identifiers.ts'
+import { ID_STEP, maskPan } from '../src/identifiers.ts'
 import { panOf } from '../src/simulator/demo-world.ts'
 import type { LoadRecord } from '../src/simulator/load-record.ts'
 import type { MessageNumbers, MessageTemplate } from '../src/simulator/load-template.ts'
 import { withClient } from '../src/store/database-location.ts'
-import { ID_STEP } from '../src/store/lane-journal.ts'
 import { type BenchWorld, CUTOVER_MINUTES } from './world.ts'
 
 const sqlFile = path.join(path.dirname(fileURLToPath(import.meta.url)), 'baseline.sql')

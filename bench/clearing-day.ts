@@ -1,4 +1,5 @@
 import { type CivilDate, formatDate } from '../src/calendar.ts'
+import { ID_STEP } from '../src/identifiers.ts'
 import type { Client } from '../src/store/connection.ts'
 import { progress } from './terminal.ts'
 
@@ -38,7 +39,6 @@ export interface DayOfTransactions {
 const CHUNK = 250_000
 /** Ids of what is made here, far from those of the world. */
 const FIRST_ID = 1_000_000_000_000
-const ID_STEP = 64
 
 /** Rows of the journal as the writer would have left them, made set by set; no batch covers them, so only files are made of them. */
 export async function loadTransactions(

@@ -25,14 +25,24 @@ export function withCheckDigit(partialPan: string): string {
   return partialPan
 }
 
-const CODE_SPACE = 36 ** 6
+/** Ids of a lane step by this: lane n has the ids that are n more than a multiple. */
+export const ID_STEP = 64
+
+const CODES = 36 ** 6
+/** A lane's share of the codes, by which the lanes start apart: 34,012,224. */
+const LANE_CODES = CODES / ID_STEP
+/** Coprime with the number of codes, so that multiplying by it only changes their order. */
+const SPREAD = 1_000_000_007n
 
 /**
- * Authorization code of DE38: six alphanumerics. A multiplicative step coprime with 36^6 spreads neighbouring ids, so
- * that codes do not reveal the volume; every id of a run of 36^6 gives another code.
+ * Authorization code of DE38: six alphanumerics, spread so that neighbours do not reveal the volume. It is made from the
+ * id's place in its lane, because the ids of one lane share a factor with 36^6 and would take a 64th of the codes only:
+ * a lane repeats a code after 36^6 ids of its own. Each lane starts a 64th of the codes after the lane before, so two
+ * lanes share a code only where one is 36^6 / 64 ids, or a multiple, ahead of the other.
  */
 export function approvalCode(id: number): string {
-  const spread = Number((BigInt(id) * 1_000_000_007n + 12_345_679n) % BigInt(CODE_SPACE))
+  const place = (Math.floor(id / ID_STEP) + (id % ID_STEP) * LANE_CODES) % CODES
+  const spread = Number((BigInt(place) * SPREAD + 12_345_679n) % BigInt(CODES))
   return spread.toString(36).toUpperCase().padStart(6, '0')
 }
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { approvalCode, isLuhnValid, maskPan, withCheckDigit } from '../src/identifiers.ts'
+import { approvalCode, ID_STEP, isLuhnValid, maskPan, withCheckDigit } from '../src/identifiers.ts'
 
 t.test('the Luhn digit', async (t) => {
   const digits = fc.stringMatching(/^\d{11,18}$/)
@@ -25,12 +25,51 @@ t.test('a card number is shown by its ends only', async (t) => {
   t.equal(maskPan(''), '')
 })
 
-t.test('approval codes are six characters and do not meet', async (t) => {
-  const codes = new Set<string>()
-  for (let id = 64; id < 64 * 200_000; id += 64) codes.add(approvalCode(id))
-  t.equal(codes.size, 199_999)
-  fc.assert(fc.property(fc.maxSafeInteger().map(Math.abs), (id) => /^[0-9A-Z]{6}$/.test(approvalCode(id))))
-  // The step is coprime with the number of codes, so each of a full run is met once.
-  const gcd = (a: bigint, b: bigint): bigint => (b === 0n ? a : gcd(b, a % b))
-  t.equal(gcd(1_000_000_007n, 36n ** 6n), 1n)
+const gcd = (a: bigint, b: bigint): bigint => (b === 0n ? a : gcd(b, a % b))
+const CODES = 36 ** 6
+
+t.test('approval codes are six characters', async () => {
+  fc.assert(fc.property(fc.maxSafeNat(), (id) => /^[0-9A-Z]{6}$/.test(approvalCode(id))))
+})
+
+t.test('the approval codes of a lane do not meet, and are of all kinds', async (t) => {
+  const random = fc.tuple(fc.nat(ID_STEP - 1), fc.nat(2 ** 44))
+  const run = 100_000
+  fc.assert(
+    fc.property(random, ([lane, first]) => {
+      const codes = new Set<string>()
+      const residues = new Set<number>()
+      for (let n = first; n < first + run; n++) {
+        const code = approvalCode(n * ID_STEP + lane)
+        codes.add(code)
+        residues.add(Number.parseInt(code, 36) % ID_STEP)
+      }
+      return codes.size === run && residues.size === ID_STEP
+    }),
+    { numRuns: 5 },
+  )
+  // A lane's codes step by this from id to id; coprime with their number, each is met once in a full run.
+  const valueAt = (n: number) => BigInt(Number.parseInt(approvalCode(n * ID_STEP + 5), 36))
+  const step = (valueAt(1) - valueAt(0) + BigInt(CODES)) % BigInt(CODES)
+  t.equal(gcd(step, BigInt(CODES)), 1n)
+  for (const far of [CODES / ID_STEP, CODES / 2, CODES - 1]) t.not(approvalCode(far * ID_STEP), approvalCode(0))
+  t.equal(approvalCode(CODES * ID_STEP), approvalCode(0), 'after a full run it begins again')
+})
+
+t.test('approval codes of lanes that are alike far on do not meet', async () => {
+  const run = 1_000
+  fc.assert(
+    fc.property(
+      fc.nat(2 ** 44),
+      fc.array(fc.nat(CODES / ID_STEP - run - 1), { minLength: 64, maxLength: 64 }),
+      (n, off) => {
+        const codes = new Set<string>()
+        for (const [lane, ahead] of off.entries()) {
+          for (let id = n + ahead; id < n + ahead + run; id++) codes.add(approvalCode(id * ID_STEP + lane))
+        }
+        return codes.size === run * ID_STEP
+      },
+    ),
+    { numRuns: 5 },
+  )
 })

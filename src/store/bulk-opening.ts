@@ -1,10 +1,11 @@
 import { civilDate, openBusinessDate } from '../calendar.ts'
 import { assert } from '../errors.ts'
+import { ID_STEP } from '../identifiers.ts'
 import { type AccountNumber, moneyAccount, OWNER_SPAN, subsidyAccount } from '../ledger/accounts.ts'
 import { transferKinds } from '../ledger/posting-rules.ts'
 import { type BalanceRow, type Batch, type CommandRow, noRows, type TransferRow } from './batch.ts'
 import type { HouseholdRecord } from './household-loader.ts'
-import { ID_STEP, type LanePosition } from './lane-journal.ts'
+import type { LanePosition } from './lane-journal.ts'
 
 /** Postings of a batch that opens households. */
 interface Opening {

@@ -1,12 +1,11 @@
 import { addDays, civilDate, formatDate } from '../calendar.ts'
 import { MizanError } from '../errors.ts'
+import { ID_STEP } from '../identifiers.ts'
 import type { Unit } from '../money.ts'
 import { type Client, connect } from './connection.ts'
 
 /** Rows of one key that are shown; more than these share a STAN only when the key is too vague. */
 const MATCHES_MAX = 50
-/** Lanes of an id: see `ID_STEP`. */
-const LANE_MODULUS = 64
 
 /** A posting with the names of its accounts. */
 export interface ExplainedTransfer {
@@ -177,7 +176,7 @@ async function rowsOfId(client: Client, id: number): Promise<FoundRow[]> {
   if (!Number.isSafeInteger(id)) return []
   const { rows } = await client.query<FoundRow>(
     `${foundColumns} where a.lane = $1 and a.id = $2 and a.business_date = any ($3::date[])`,
-    [id % LANE_MODULUS, id, await datesOfId(client, id)],
+    [id % ID_STEP, id, await datesOfId(client, id)],
   )
   return rows
 }
@@ -198,7 +197,7 @@ async function journalDays(client: Client): Promise<string[]> {
 async function datesOfId(client: Client, id: number): Promise<string[]> {
   const { rows } = await client.query<{ committed_at: Date }>(
     'select committed_at from batch where lane = $1 and first_id <= $2 and next_id > $2',
-    [id % LANE_MODULUS, id],
+    [id % ID_STEP, id],
   )
   const committedAt = rows[0]?.committed_at.getTime()
   if (committedAt === undefined) return []

@@ -1,7 +1,7 @@
 import { shippedProgrammes } from '../benefit/shipped-programmes.ts'
 import { MizanError } from '../errors.ts'
+import { ID_STEP } from '../identifiers.ts'
 import { connect } from './connection.ts'
-import { ID_STEP } from './lane-journal.ts'
 import { migrate, readSchemaState } from './migrations.ts'
 import { installProgrammes } from './programme-store.ts'
 

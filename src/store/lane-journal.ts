@@ -4,9 +4,6 @@ import type { Balance } from '../ledger/transfer.ts'
 import type { Batch } from './batch.ts'
 import type { Prefetched, PrefetchQuery } from './prefetch.ts'
 
-/** Ids of a lane step by this: lane n has the ids that are n more than a multiple. */
-export const ID_STEP = 64
-
 /** Where a lane's journal stands. */
 export interface LanePosition {
   readonly epoch: number

@@ -8,6 +8,7 @@ import { returnToHost } from '../authorization/remote.ts'
 import { addDays, type CivilDate, type CivilMonth, formatDate } from '../calendar.ts'
 import { balanceOf, type Card, type Household, type Usage } from '../card/household.ts'
 import { assert } from '../errors.ts'
+import { ID_STEP } from '../identifiers.ts'
 import { type AccountNumber, balancePeriodOf, isHouseholdAccount, moneyAccount } from '../ledger/accounts.ts'
 import { transferKinds } from '../ledger/posting-rules.ts'
 import type { Balance, HoldEvent, Transfer } from '../ledger/transfer.ts'
@@ -25,7 +26,6 @@ import type {
   TransferRow,
 } from '../store/batch.ts'
 import type { InboxCommand } from '../store/command-inbox.ts'
-import { ID_STEP } from '../store/lane-journal.ts'
 import { authorizationRow, type Decided, withVerification } from './authorization-row.ts'
 
 /** Head of a batch: where it stands in its lane, and its dates. */

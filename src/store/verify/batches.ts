@@ -1,4 +1,4 @@
-import { ID_STEP } from '../lane-journal.ts'
+import { ID_STEP } from '../../identifiers.ts'
 import { type LedgerCheck, sqlCheck } from './check.ts'
 
 /** Invariant 7, without the hashes. */

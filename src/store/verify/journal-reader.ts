@@ -1,7 +1,7 @@
 import { addDays, type CivilDate, civilDate, formatDate, parseDate } from '../../calendar.ts'
+import { ID_STEP } from '../../identifiers.ts'
 import type { AuthorizationRow, CommandRow, HoldEventRow, HoldRow, JournalContent, TransferRow } from '../batch.ts'
 import type { Client } from '../connection.ts'
-import { ID_STEP } from '../lane-journal.ts'
 
 /** A batch read back whole: what its hash covers, and the hash it was stored with. */
 export interface StoredBatch {
