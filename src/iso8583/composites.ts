@@ -13,12 +13,6 @@ export interface ProcessingCode {
   readonly to: string
 }
 
-/** Divides DE3; undefined when it is not six digits. */
-export function parseProcessingCode(text: string): ProcessingCode | undefined {
-  if (!/^\d{6}$/.test(text)) return undefined
-  return { type: text.slice(0, 2), from: text.slice(2, 4), to: text.slice(4, 6) }
-}
-
 /** Writes DE3. */
 export function formatProcessingCode({ type, from, to }: ProcessingCode): string {
   return type + from + to
@@ -138,33 +132,6 @@ export function parsePositions(parts: readonly PartSpec[], text: string): Map<st
     at += part.length
   }
   return values
-}
-
-/**
- * Writes a positional field up to the last part that has a value; the parts between are filled.
- * @param de data element that a failure names
- * @param fill what an absent part is filled with. @default ' '
- * @throws MizanError CODEC_ENCODE_FAILED when a value is not as long as its part
- */
-export function formatPositions(
-  de: number,
-  parts: readonly PartSpec[],
-  values: ReadonlyMap<string, string>,
-  fill = ' ',
-): string {
-  let text = ''
-  let pending = ''
-  for (const part of parts) {
-    const value = values.get(part.id)
-    if (value === undefined) {
-      pending += fill.repeat(part.length)
-      continue
-    }
-    if (value.length !== part.length) failEncode(de, `part ${part.id} must have ${part.length} characters`)
-    text += pending + value
-    pending = ''
-  }
-  return text
 }
 
 /** Track 2: what DE35 says. */

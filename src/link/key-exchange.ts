@@ -107,19 +107,11 @@ export class KeyExchange {
 
 /** DE70 and DE48 of an 0800 that brings a key, in no dialect. */
 export function neutralKeyFields(kind: ZoneKeyKind, block: string): Record<number, string> {
-  return { 48: formatElements48(keyElements(kind, block)), 70: networkCodes.keyExchange }
-}
-
-/** The fields of an 0800 that brings a key. */
-export function keyExchangeFields(dialect: Dialect, kind: ZoneKeyKind, block: string): Record<string, string> {
-  return elementFields(dialect, keyElements(kind, block))
-}
-
-function keyElements(kind: ZoneKeyKind, block: string): Element[] {
-  return [
+  const elements = [
     { tag: KIND, value: kind },
     { tag: BLOCK, value: block },
   ]
+  return { 48: formatElements48(elements), 70: networkCodes.keyExchange }
 }
 
 /** Fields in no dialect, as a dialect has them: the elements of DE48 move to where it carries them. */

@@ -11,15 +11,6 @@ export interface Tpdu {
   readonly source: number
 }
 
-/**
- * Reads the TPDU at the start of a frame.
- * @returns undefined when the frame is too short to hold one
- */
-export function parseTpdu(frame: Buffer): Tpdu | undefined {
-  if (frame.length < TPDU_BYTES) return undefined
-  return { id: frame.readUInt8(0), destination: frame.readUInt16BE(1), source: frame.readUInt16BE(3) }
-}
-
 /** A TPDU as its 5 bytes. */
 export function encodeTpdu(tpdu: Tpdu): Buffer {
   const bytes = Buffer.allocUnsafe(TPDU_BYTES)

@@ -3,7 +3,7 @@ import { MizanError } from '../../src/errors.ts'
 import type { FieldValues } from '../../src/iso8583/encode.ts'
 import type { Message } from '../../src/iso8583/message.ts'
 import { elementValue, formatDataset, formatElements48, parseDataset, parseElements48 } from '../../src/iso8583/tlv.ts'
-import { checkValueIn, keyExchangeFields, type OnKeyExchange } from '../../src/link/key-exchange.ts'
+import { checkValueIn, neutralFields, neutralKeyFields, type OnKeyExchange } from '../../src/link/key-exchange.ts'
 import { type Conversation, converse, dialectOf, dialogue, management } from './exchange-harness.ts'
 import { macOf, sealed, TestMacModule } from './mac-module.ts'
 
@@ -33,7 +33,7 @@ class KeyStore {
 }
 
 function exchanged(link: Conversation, kind: string, block: string, stan = '000001'): FieldValues {
-  return management('101', { 11: stan, ...keyExchangeFields(link.dialect, kind as 'zpk', block) })
+  return management('101', { 11: stan, ...neutralFields(link.dialect, neutralKeyFields(kind as 'zpk', block)) })
 }
 
 async function askKey(link: Conversation, kind: string, block: string): Promise<Message> {
@@ -59,11 +59,11 @@ for (const name of ['iso87-ascii', 'iso87-bcd', 'visa-base1']) {
 }
 
 t.test('the wire: element KN says which key, KB holds its block', async (t) => {
-  const domestic = keyExchangeFields(dialectOf('iso87-ascii'), 'zpk', 'D0016')
-  t.strictSame(domestic, { 48: 'KN003zpkKB005D0016' })
-  const scheme = keyExchangeFields(dialectOf('visa-base1'), 'mak', 'D0016')
+  const domestic = neutralFields(dialectOf('iso87-ascii'), neutralKeyFields('zpk', 'D0016'))
+  t.strictSame(domestic, { 48: 'KN003zpkKB005D0016', 70: '101' })
+  const scheme = neutralFields(dialectOf('visa-base1'), neutralKeyFields('mak', 'D0016'))
   // Dataset 71, 14 bytes: KN 3 mak, KB 5 D0016, in EBCDIC.
-  t.strictSame(scheme, { 104: '71000ed2d503948192d2c205c4f0f0f1f6' })
+  t.strictSame(scheme, { 70: '101', 104: '71000ed2d503948192d2c205c4f0f0f1f6' })
 })
 
 t.test('a block that comes again is answered again, and not taken again', async (t) => {

@@ -9,7 +9,7 @@ import {
   cryptogramVersions,
   writeCryptogramData,
 } from '../../src/security/emv/cryptogram-data.ts'
-import { parseIssuerData } from '../../src/security/emv/issuer-data.ts'
+import { issuerDataLayout } from '../../src/security/emv/issuer-data.ts'
 import {
   anyBytes,
   anyDigits,
@@ -84,9 +84,14 @@ function generate(cryptograms: ApplicationCryptograms, tags: Record<string, stri
 }
 
 t.test('issuer application data tells key index, version and card verification results in both layouts', async (t) => {
-  t.match(parseIssuerData(fromHex('06FF1203A0B801')), { format: '0/1/3', dki: 0xff, cvn: 0x12, cvr: fromHex('A0B801') })
-  t.match(parseIssuerData(fromHex('06010A03A06010020102')), { dki: 1, cvn: 0x0a, cvr: fromHex('A06010') })
-  t.match(parseIssuerData(fromHex(`1F22070102030405${'EE'.repeat(24)}`)), {
+  const read = (text: string) => {
+    const data = fromHex(text)
+    const { format, cvnAt, dkiAt, cvrAt, cvrBytes } = issuerDataLayout(data)
+    return { format, cvn: data[cvnAt], dki: data[dkiAt], cvr: data.subarray(cvrAt, cvrAt + cvrBytes) }
+  }
+  t.match(read('06FF1203A0B801'), { format: '0/1/3', dki: 0xff, cvn: 0x12, cvr: fromHex('A0B801') })
+  t.match(read('06010A03A06010020102'), { dki: 1, cvn: 0x0a, cvr: fromHex('A06010') })
+  t.match(read(`1F22070102030405${'EE'.repeat(24)}`), {
     format: '2/4',
     dki: 7,
     cvn: 0x22,
@@ -107,7 +112,7 @@ t.test('issuer application data of another layout is refused', async (t) => {
     `06010A03${'00'.repeat(29)}`,
     '0110A00003220000000000000000000000FF',
   ]) {
-    t.throws(() => parseIssuerData(fromHex(value)), { code: 'BAD_INPUT', message: /9F10/ }, value)
+    t.throws(() => issuerDataLayout(fromHex(value)), { code: 'BAD_INPUT', message: /9F10/ }, value)
   }
 })
 

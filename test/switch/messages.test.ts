@@ -5,13 +5,14 @@ import type { FieldValues } from '../../src/iso8583/encode.ts'
 import type { Message } from '../../src/iso8583/message.ts'
 import { formatVisaHeader, newVisaHeader, parseVisaHeader } from '../../src/iso8583/visa-header.ts'
 import { writeFrame } from '../../src/link/framing.ts'
-import { encodeTpdu, parseTpdu } from '../../src/link/tpdu.ts'
+import { encodeTpdu } from '../../src/link/tpdu.ts'
 import type { Counterparty, Sent } from '../../src/simulator/counterparty.ts'
 import { type Intent, transaction } from '../../src/simulator/messages.ts'
 import { type Rail, rails } from '../../src/simulator/rails.ts'
 import { connectPeer, type Peer } from '../link/harness.ts'
 import { expectExchange, expectSoundLedger } from '../support/exchange-cases.ts'
 import { startTestSwitch, type TestSwitch } from '../support/switch.ts'
+import { parseTpdu } from '../support/tpdu.ts'
 
 type RailName = keyof typeof rails
 const railNames = Object.keys(rails) as RailName[]

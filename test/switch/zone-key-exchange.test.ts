@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import type { Dialect } from '../../src/iso8583/dialect.ts'
 import { dialects } from '../../src/iso8583/dialects.ts'
-import { checkValueIn, keyExchangeFields } from '../../src/link/key-exchange.ts'
+import { checkValueIn, neutralFields, neutralKeyFields } from '../../src/link/key-exchange.ts'
 import { ProtectionKey } from '../../src/security/key-blocks/derive.ts'
 import { wrapKeyBlock } from '../../src/security/key-blocks/wrap.ts'
 import { setOddParity, tdesKcv } from '../../src/security/primitives/key-checks.ts'
@@ -46,7 +46,7 @@ function dialectOf(link: Counterparty): Dialect {
 }
 
 const send = (link: Counterparty, block: string, kind: 'zpk' | 'mak' = 'zpk') =>
-  link.network(KEY_EXCHANGE, keyExchangeFields(dialectOf(link), kind, block))
+  link.network(KEY_EXCHANGE, neutralFields(dialectOf(link), neutralKeyFields(kind, block)))
 
 async function versionsOf(on: TestSwitch, name: string): Promise<string[]> {
   const { rows } = await on.client.query<{ version: number; status: string; ends: boolean }>(

@@ -1,4 +1,4 @@
-import { addDays, type CivilDate } from '../../calendar.ts'
+import type { CivilDate } from '../../calendar.ts'
 import { addWorkingDays, type Holiday, type WorkingCalendar, workingCalendar } from '../../card/working-days.ts'
 
 /** Which days banks move money on. */
@@ -22,16 +22,6 @@ export function bankingCalendar(holidays: readonly Holiday[], asOf: CivilDate): 
  */
 export function nextBankingDay(date: CivilDate, calendar: BankingCalendar): CivilDate {
   return addWorkingDays(date, 1, asWorking(calendar))
-}
-
-/**
- * The date on which banks settle what was done on a business date: that date if it is a banking day, else the next one. So
- * Thursday after the cutover, Friday, Saturday and Sunday before the cutover, which are the business dates Friday to
- * Sunday, all settle on Sunday.
- * @throws RangeError when there is no banking day for a year
- */
-export function settlementDateOf(businessDate: CivilDate, calendar: BankingCalendar): CivilDate {
-  return nextBankingDay(addDays(businessDate, -1), calendar)
 }
 
 /**

@@ -14,17 +14,6 @@ export interface IssuerDataLayout {
   readonly cvrBytes: number
 }
 
-/** What the card says about its keys and its own checks. */
-export interface IssuerData {
-  readonly format: IssuerDataLayout['format']
-  /** cryptogram version number: 0x0A, 0x11, 0x12, 0x22, ... */
-  readonly cvn: number
-  /** derivation key index: which of the issuer's master keys the card was made with */
-  readonly dki: number
-  /** card verification results without a length byte: 3 or 5 bytes, a view of what was read */
-  readonly cvr: Uint8Array
-}
-
 const OLD_FIRST_BYTE = 0x06
 const OLD_BYTES_MIN = 7
 const OLD_CVR_BYTES = 3
@@ -56,19 +45,4 @@ export function issuerDataLayout(data: Uint8Array): IssuerDataLayout {
     return newLayout
   }
   throw new MizanError('BAD_INPUT', 'tag 9F10 (issuer application data) begins with neither 06 nor 1F')
-}
-
-/**
- * Reads issuer application data.
- * @param data value of tag 9F10
- * @throws MizanError BAD_INPUT when it has neither of Visa's two layouts
- */
-export function parseIssuerData(data: Uint8Array): IssuerData {
-  const { format, cvnAt, dkiAt, cvrAt, cvrBytes } = issuerDataLayout(data)
-  return {
-    format,
-    cvn: data[cvnAt] as number,
-    dki: data[dkiAt] as number,
-    cvr: data.subarray(cvrAt, cvrAt + cvrBytes),
-  }
 }
