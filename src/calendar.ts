@@ -86,6 +86,11 @@ export function civilTime(instantMs: number): { date: CivilDate; time: string } 
   }
 }
 
+/** `22:30` as minutes after midnight. */
+export function minutesOfTime(text: string): number {
+  return Number(text.slice(0, 2)) * 60 + Number(text.slice(3))
+}
+
 /** Minute of the Cairo day at an instant, 0 to 1,439. */
 export function civilMinute(instantMs: number): number {
   return Math.floor(((instantMs + cairoOffsetMs(instantMs)) % DAY_MS) / 60_000)
@@ -126,6 +131,13 @@ export function nextMonth(month: CivilMonth): CivilMonth {
 /** The date `days` after (or before, if negative). */
 export function addDays(date: CivilDate, days: number): CivilDate {
   return dateOfDays(daysOfDate(date) + days)
+}
+
+/** The days of a month, in order. */
+export function daysOfMonth(month: CivilMonth): CivilDate[] {
+  const days: CivilDate[] = []
+  for (let day = firstDay(month); monthOf(day) === month; day = addDays(day, 1)) days.push(day)
+  return days
 }
 
 /** Whole days from `from` to `to`. */

@@ -1,4 +1,5 @@
 import { renameSync, writeFileSync } from 'node:fs'
+import { stat } from 'node:fs/promises'
 
 /**
  * Writes a file that other processes wait for or read at any time: it appears under its name complete or not at all,
@@ -10,4 +11,9 @@ export function writeWholeFile(file: string, text: string, mode = 0o644): void {
   const unfinished = `${file}.${process.pid}.tmp`
   writeFileSync(unfinished, text, { mode })
   renameSync(unfinished, file)
+}
+
+/** Whether anything stands under a name; what may not be looked at is not there. */
+export async function isThere(file: string): Promise<boolean> {
+  return (await stat(file).catch(() => undefined)) !== undefined
 }

@@ -1,6 +1,6 @@
 import { balanceOf, type Card, type Household } from '../card/household.ts'
 import { moneyAccount } from '../ledger/accounts.ts'
-import { availableOf, type Balance, type Transfer, transfer } from '../ledger/transfer.ts'
+import { type Balance, type Transfer, transfer } from '../ledger/transfer.ts'
 import { applyDecision } from './apply.ts'
 import { isInquiry } from './checks.ts'
 import type { BalanceGroup, Decision, DecisionContext, StoredAuthorization } from './decision.ts'
@@ -8,7 +8,7 @@ import { POSTAL_ACCOUNT_TYPE, refused } from './decision.ts'
 import type { Forward } from './forward.ts'
 import type { AccountHostPolicy, HostAnswer, HostAsk, HostEnding, HostVerdict } from './host.ts'
 import { hostAdvice, hostReversal } from './host-messages.ts'
-import { postalGroup } from './postal.ts'
+import { postalAvailable, postalGroup } from './postal.ts'
 import type { AuthorizationRequest } from './request.ts'
 import { isApproval } from './result.ts'
 import { standIn } from './stand-in.ts'
@@ -50,7 +50,7 @@ export function decideAtHost(
   })
   const accountHost = policy.accountHost
   // What the view's money became tells what the account paid or was paid, whatever the rules posted or held.
-  const taken = takenBy(decision, view, context.card) - availableIn(household)
+  const taken = takenBy(decision, view, context.card) - postalAvailable(household)
   if (accountHost === undefined) return withoutPolicy(decision, taken)
   const remote: Remote = { request, context, household, policy: accountHost }
   const told = host?.answer.kind === 'approved' && host.answer.balancePiasters !== undefined
@@ -70,17 +70,12 @@ function viewOf(household: Household, host: HostVerdict | undefined): Household 
   return { ...household, balances: [postal, ...household.balances.filter((one) => one !== held)] }
 }
 
-function availableIn(household: Household): number {
-  const balance = balanceOf(household, moneyAccount('postalAccount', household.id), 0)
-  return balance === undefined ? 0 : availableOf(balance)
-}
-
 /** How much less a household's account has after a decision: below zero when it has more. */
 function takenBy(decision: Decision, view: Household, card: Card | undefined): number {
   if (decision.transfers.length === 0 && decision.hold === undefined && decision.holdEvent === undefined) return 0
   const after = structuredClone(view)
   applyDecision(decision, after, card === undefined ? undefined : after.cards.find(({ id }) => id === card.id))
-  return availableIn(view) - availableIn(after)
+  return postalAvailable(view) - postalAvailable(after)
 }
 
 /** An original as it would be without the money that came from the host or went back to it. */

@@ -1,4 +1,4 @@
-import { addDays, type CivilDate, type CivilMonth, firstDay, monthOf, nextMonth } from '../calendar.ts'
+import { type CivilDate, type CivilMonth, daysOfMonth, firstDay, monthOf, nextMonth } from '../calendar.ts'
 import { balanceOf, type Household, termOn } from '../card/household.ts'
 import { subsidyAccount } from '../ledger/accounts.ts'
 import { availableOf, type Transfer, transfer } from '../ledger/transfer.ts'
@@ -40,7 +40,7 @@ export interface Closing {
  * @param household with its balances of that month and the next; it is not changed
  */
 export function closeMonth(household: Household, month: CivilMonth, rules: ClosingRules): Closing {
-  const days = daysOf(month)
+  const days = daysOfMonth(month)
   const books = days.map((day) => rules.programmesOn(day))
   const closed = new MonthClosing(household, month, rules)
   for (const programme of programmesOf(books)) {
@@ -48,12 +48,6 @@ export function closeMonth(household: Household, month: CivilMonth, rules: Closi
     else if (endsIn(programme, month)) closed.closePeriod(programme, periodOf(programme, firstDay(month)), days)
   }
   return closed.finish()
-}
-
-function daysOf(month: CivilMonth): CivilDate[] {
-  const days: CivilDate[] = []
-  for (let day = firstDay(month); monthOf(day) === month; day = addDays(day, 1)) days.push(day)
-  return days
 }
 
 /** Every wallet programme of the days, in its last version among them, by number. */

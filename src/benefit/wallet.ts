@@ -1,4 +1,4 @@
-import { addDays, type CivilDate, type CivilMonth, firstDay, monthOf } from '../calendar.ts'
+import { daysOfMonth, monthOf } from '../calendar.ts'
 import { balanceOf, type Household, termOn } from '../card/household.ts'
 import { type AccountNumber, subsidyAccount } from '../ledger/accounts.ts'
 import { availableOf, type Transfer, transfer } from '../ledger/transfer.ts'
@@ -76,7 +76,7 @@ export function recoveriesIn(programme: WalletProgramme, household: Household, p
   if (owed === 0 || isClosed(programme, household, period)) return []
   const account = walletAccount(programme, household)
   const recoveries: Recovery[] = []
-  for (const one of programme.period === 'day' ? daysOf(monthOfPeriod(period)) : [period]) {
+  for (const one of programme.period === 'day' ? daysOfMonth(monthOfPeriod(period)) : [period]) {
     if (balanceOf(household, account, one) !== undefined) continue
     const entitled = entitledIn(programme, household, one)
     const recovered = Math.min(owed, entitled)
@@ -85,12 +85,6 @@ export function recoveriesIn(programme: WalletProgramme, household: Household, p
     owed -= recovered
   }
   return recoveries
-}
-
-function daysOf(month: CivilMonth): CivilDate[] {
-  const days: CivilDate[] = []
-  for (let day = firstDay(month); monthOf(day) === month; day = addDays(day, 1)) days.push(day)
-  return days
 }
 
 /** The transfer that recovers so much of what a programme advanced. */

@@ -17,6 +17,7 @@ import { changeNoted, systemActor } from './access-desk.ts'
 import { type CommandIo, processIo } from './command-io.ts'
 import { type CommonOptions, withCommonOptions } from './common-options.ts'
 import { atDatabase } from './database-desk.ts'
+import { numberOption } from './number-option.ts'
 
 const LIMIT_MAX = 1_000
 const PORT_MAX = 65_535
@@ -71,8 +72,8 @@ function exceptionsCommand(io: CommandIo): Command {
         const { resolved, before } = options
         const found = await listHostExceptions(client, {
           resolved,
-          limit: wholeNumber(options.limit, '--limit', LIMIT_MAX),
-          ...(before === undefined ? {} : { beforeId: wholeNumber(before, '--before') }),
+          limit: numberOption(options.limit, '--limit', LIMIT_MAX),
+          ...(before === undefined ? {} : { beforeId: numberOption(before, '--before') }),
         })
         if (options.json) io.out(`${JSON.stringify(found)}\n`)
         else for (const one of found) io.out(`${lineOf(one)}\n`)
@@ -97,7 +98,7 @@ function resolveCommand(io: CommandIo): Command {
   return withCommonOptions(command).action((text: string, options: CommonOptions & { resolution: string }) =>
     atDatabase(io, options, NAME, async ({ client }) => {
       await requireAccessTables(client)
-      const id = wholeNumber(text, 'the id')
+      const id = numberOption(text, 'the id')
       const { resolution } = options
       const detail = { exception: id, resolution }
       const done = await changeNoted(io, client, { action: 'account-host resolve', detail }, () =>
@@ -120,17 +121,11 @@ function simulateCommand(io: CommandIo): Command {
     const balances = new Map(
       households.map(({ postalAccount: { id, balance } }): readonly [string, number] => [id, balance]),
     )
-    const host = new AccountHostSimulator({ port: wholeNumber(options.port, '--port', PORT_MAX, 0), balances })
+    const host = new AccountHostSimulator({ port: numberOption(options.port, '--port', PORT_MAX, 0), balances })
     await host.start()
     if (options.json) io.out(`${JSON.stringify({ port: host.port, accounts: balances.size })}\n`)
     else io.out(`a simulated account host with ${balances.size} account(s) listens on 127.0.0.1:${host.port}\n`)
     await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')])
     await host.stop()
   })
-}
-
-function wholeNumber(text: string, what: string, max = Number.MAX_SAFE_INTEGER, min = 1): number {
-  const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN
-  if (value >= min && value <= max) return value
-  throw new MizanError('BAD_INPUT', `${what} must be a whole number from ${min} to ${max}`)
 }

@@ -2,10 +2,10 @@ import { Command, Option } from 'commander'
 import { entryFields, entryMeanings } from '../clearing/bank/classify.ts'
 import { addEntryRule, readEntryRules, type StoredEntryRule } from '../store/clearing/bank-rules.ts'
 import { changeNoted, systemActor } from './access-desk.ts'
-import { wholeNumber } from './clearing-receive.ts'
 import type { CommandIo } from './command-io.ts'
 import { type CommonOptions, withCommonOptions } from './common-options.ts'
 import { atDatabase } from './database-desk.ts'
+import { wholeNumber } from './number-option.ts'
 import { sayList } from './say-list.ts'
 
 /** `mizan bank rules`: what entries are that no instruction of ours asked for. */

@@ -6,10 +6,10 @@ import { MizanError } from '../errors.ts'
 import { SimulatedBank } from '../simulator/bank.ts'
 import { type BankFault, bankFaultNames, bankFaults } from '../simulator/bank-faults.ts'
 import { readSettlementMaster } from '../store/clearing/settlement-master.ts'
-import { wholeNumber } from './clearing-receive.ts'
 import type { CommandIo } from './command-io.ts'
 import { type CommonOptions, withCommonOptions } from './common-options.ts'
 import { atDatabase } from './database-desk.ts'
+import { wholeNumber } from './number-option.ts'
 
 type SimulateOptions = CommonOptions & {
   in: string

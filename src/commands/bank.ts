@@ -20,10 +20,10 @@ import { bankContext } from '../switch-bank.ts'
 import { systemActor } from './access-desk.ts'
 import { bankRulesCommand } from './bank-rules.ts'
 import { bankSimulateCommand } from './bank-simulate.ts'
-import { wholeNumber } from './clearing-receive.ts'
 import { type CommandIo, processIo } from './command-io.ts'
 import { type CommonOptions, withCommonOptions } from './common-options.ts'
 import { atDatabase } from './database-desk.ts'
+import { wholeNumber } from './number-option.ts'
 import { sayList } from './say-list.ts'
 
 const LIMIT_MAX = 1_000

@@ -14,6 +14,7 @@ import {
 import type { Client } from '../store/connection.ts'
 import { type CommandIo, processIo } from './command-io.ts'
 import { atKeyDesk, atOpenKeyDesk, authorOf } from './keys-desk.ts'
+import { timeoutOption } from './number-option.ts'
 
 interface CardOptions {
   readonly config?: string
@@ -29,7 +30,6 @@ interface ChangeOptions extends CardOptions {
 
 const HISTORY = 10
 const SECOND_MS = 1_000
-const TIMEOUT_MAX_S = 3_600
 /** A card number, also as it is printed in groups. */
 const PAN_LIKE = /(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)/
 const MASKED_PAN = /^\d{6}\*{3,9}\d{4}$/
@@ -117,7 +117,7 @@ async function change(
   options: ChangeOptions,
   wanted: Pick<NewCommand, 'kind' | 'detail'>,
 ): Promise<void> {
-  const timeoutMs = parseTimeout(options.timeout)
+  const timeoutMs = timeoutOption(options.timeout)
   const { idempotencyKey } = options
   if (idempotencyKey !== undefined) refusePan(idempotencyKey, 'the idempotency key')
   await atCard(io, card, options, async (client, { id: cardId, lane, householdId, panMasked }) => {
@@ -144,12 +144,6 @@ async function change(
     else io.out(`card ${cardId} (${panMasked}): ${end.outcome} [command ${asked.id}, journal ${end.journalId}]\n`)
     if (!end.done) process.exitCode = 1
   })
-}
-
-function parseTimeout(text: string): number {
-  const seconds = Number(text)
-  if (/^\d{1,4}$/.test(text) && seconds <= TIMEOUT_MAX_S) return seconds * SECOND_MS
-  throw new MizanError('BAD_INPUT', `--timeout is 0 to ${TIMEOUT_MAX_S} seconds`)
 }
 
 /** Finds the card that the command line names, and does the work with it. */

@@ -1,7 +1,6 @@
 import { Command, Option } from 'commander'
 import { receiveFolder } from '../clearing/incoming/folder.ts'
 import { type Received, receiveNetworkFile } from '../clearing/incoming/receive.ts'
-import { MizanError } from '../errors.ts'
 import { formatPiasters } from '../money.ts'
 import { panProtection } from '../security/pan-protection.ts'
 import { type ListedItem, listNetworkItems } from '../store/clearing/network-desk.ts'
@@ -13,6 +12,7 @@ import { type CommonOptions, withCommonOptions } from './common-options.ts'
 import { atDatabase } from './database-desk.ts'
 import { atOpenKeyDesk, type OpenKeyDesk } from './keys-desk.ts'
 import { progressLine } from './load-progress.ts'
+import { wholeNumber } from './number-option.ts'
 
 const LIMIT_MAX = 1_000
 
@@ -121,11 +121,4 @@ function lineOf(one: ListedItem): string {
   const why = one.reason === undefined ? '' : `: ${one.reason} (${one.detail ?? ''})`
   const place = `${one.fileId}:${one.number}`.padEnd(12)
   return `${place} ${one.transactionCode} ${one.arn.padEnd(23)} ${one.panMasked.padEnd(16)} ${amount}  ${one.state}${how === '' ? '' : ` (${how})`}${why}`
-}
-
-/** @throws MizanError BAD_INPUT */
-export function wholeNumber(text: string, what: string, max = Number.MAX_SAFE_INTEGER): number {
-  const value = Number(text)
-  if (/^\d{1,15}$/.test(text) && value <= max) return value
-  throw new MizanError('BAD_INPUT', `${what} must be a whole number${max <= LIMIT_MAX ? ` up to ${max}` : ''}`)
 }

@@ -8,7 +8,8 @@ import { readTrialBalanceOf } from '../store/clearing/trial-balance.ts'
 import type { CommandIo } from './command-io.ts'
 import { type CommonOptions, withCommonOptions } from './common-options.ts'
 import { atDatabase } from './database-desk.ts'
-import { dateOption, numberOption, printed, ROWS_MAX } from './settlement-options.ts'
+import { numberOption } from './number-option.ts'
+import { dateOption, printed, ROWS_MAX } from './settlement-options.ts'
 import { tableLines } from './settlement-table.ts'
 
 interface BalanceOptions extends CommonOptions {

@@ -13,10 +13,10 @@ import {
 } from '../store/clearing/network-dispute-read.ts'
 import { type DisputeMove, raiseDispute, requestDisputeMove } from '../store/clearing/network-disputes.ts'
 import { changeNoted, systemActor } from './access-desk.ts'
-import { wholeNumber } from './clearing-receive.ts'
 import { type CommandIo, processIo } from './command-io.ts'
 import { type CommonOptions, withCommonOptions } from './common-options.ts'
 import { atDatabase, type DatabaseDesk } from './database-desk.ts'
+import { wholeNumber } from './number-option.ts'
 import { type PeopleChangeOptions, sayOutcome, withChangeOptions } from './people-access.ts'
 import { logInSecondPerson } from './second-person.ts'
 

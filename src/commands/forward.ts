@@ -20,6 +20,7 @@ import { changeNoted, systemActor } from './access-desk.ts'
 import { type CommandIo, processIo } from './command-io.ts'
 import { type CommonOptions, withCommonOptions } from './common-options.ts'
 import { atDatabase, type DatabaseDesk } from './database-desk.ts'
+import { wholeNumber } from './number-option.ts'
 import { logInSecondPerson } from './second-person.ts'
 
 const LIMIT_MAX = 1_000
@@ -163,12 +164,6 @@ function statusCommand(io: CommandIo): Command {
       }
     }),
   )
-}
-
-function wholeNumber(text: string, what: string, max = Number.MAX_SAFE_INTEGER): number {
-  const value = Number(text)
-  if (/^\d{1,15}$/.test(text) && value <= max) return value
-  throw new MizanError('BAD_INPUT', `${what} must be a whole number${max <= LIMIT_MAX ? ` up to ${max}` : ''}`)
 }
 
 const time = (ms: number) => new Date(ms).toISOString()

@@ -19,6 +19,7 @@ import { type CommandIo, processIo } from './command-io.ts'
 import { type CommonOptions, withCommonOptions } from './common-options.ts'
 import { atDatabase } from './database-desk.ts'
 import { authorOf } from './keys-desk.ts'
+import { wholeNumber } from './number-option.ts'
 
 const LIMIT_MAX = 1_000
 
@@ -175,12 +176,6 @@ function readDetail(io: CommandIo, given: string): Record<string, unknown> {
     throw new MizanError('BAD_INPUT', '--detail must be a JSON object')
   }
   return detail as Record<string, unknown>
-}
-
-function wholeNumber(text: string, what: string, max = Number.MAX_SAFE_INTEGER): number {
-  const value = Number(text)
-  if (/^\d{1,15}$/.test(text) && value <= max) return value
-  throw new MizanError('BAD_INPUT', `${what} must be a whole number${max < LIMIT_MAX + 1 ? ` up to ${max}` : ''}`)
 }
 
 function lineOf({ id, householdId, template, state, reason, createdAtMs }: NotificationRecord): string {

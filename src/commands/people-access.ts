@@ -10,6 +10,7 @@ import { systemActor } from './access-desk.ts'
 import type { CommandIo } from './command-io.ts'
 import { type CommonOptions, withCommonOptions } from './common-options.ts'
 import { atOpenKeyDesk, authorOf } from './keys-desk.ts'
+import { timeoutOption } from './number-option.ts'
 
 /** Options of a command on people that a running switch carries out. */
 export interface PeopleChangeOptions extends CommonOptions {
@@ -18,7 +19,6 @@ export interface PeopleChangeOptions extends CommonOptions {
 }
 
 const SECOND_MS = 1_000
-const TIMEOUT_MAX_S = 3_600
 
 /** Adds the options of a command that a running switch carries out. */
 export function withChangeOptions(command: Command): Command {
@@ -53,7 +53,7 @@ export async function sayOutcome(
   options: PeopleChangeOptions,
   more: Readonly<Record<string, string | number>> = {},
 ): Promise<void> {
-  const timeoutMs = timeoutOf(options.timeout)
+  const timeoutMs = timeoutOption(options.timeout)
   const onWaiting = (waitedMs: number) =>
     io.note(`command ${asked.id} waits for the switch, ${Math.round(waitedMs / SECOND_MS)} s\n`)
   const { end } = await awaitCommand(client, asked, { timeoutMs, onWaiting })
@@ -63,12 +63,6 @@ export async function sayOutcome(
   if (options.json) io.out(`${JSON.stringify({ command: asked.id, lane: asked.lane, ...more, ...end })}\n`)
   else io.out(`${end.outcome} [command ${asked.id}, journal ${end.journalId}]\n`)
   if (!end.done) process.exitCode = 1
-}
-
-function timeoutOf(text: string): number {
-  const seconds = Number(text)
-  if (/^\d{1,4}$/.test(text) && seconds <= TIMEOUT_MAX_S) return seconds * SECOND_MS
-  throw new MizanError('BAD_INPUT', `--timeout is 0 to ${TIMEOUT_MAX_S} seconds`)
 }
 
 /** Notes that someone looked at a household, before anything of it is shown. */

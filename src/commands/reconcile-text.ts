@@ -30,13 +30,6 @@ export function dateOption(text: string): CivilDate {
   throw new MizanError('BAD_INPUT', `${text} is no date: yyyy-mm-dd`)
 }
 
-/** Reads a whole number of an option, from 1. @throws MizanError BAD_INPUT */
-export function numberOption(text: string, what: string, max = Number.MAX_SAFE_INTEGER): number {
-  const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN
-  if (value >= 1 && value <= max) return value
-  throw new MizanError('BAD_INPUT', `${what} must be a whole number from 1 to ${max}`)
-}
-
 /** A posting that is proposed or agreed to. */
 export function postingLine({ kind, debit, credit, amountPiasters }: CorrectingPosting): string {
   return `${kind} ${formatPiasters(amountPiasters)} EGP, debit ${debit}, credit ${credit}`

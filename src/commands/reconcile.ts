@@ -20,8 +20,9 @@ import { systemActor } from './access-desk.ts'
 import { type CommandIo, processIo } from './command-io.ts'
 import { type CommonOptions, withCommonOptions } from './common-options.ts'
 import { atDatabase } from './database-desk.ts'
+import { numberOption } from './number-option.ts'
 import { deskCommands } from './reconcile-desk.ts'
-import { dateOption, numberOption, tableLines } from './reconcile-text.ts'
+import { dateOption, tableLines } from './reconcile-text.ts'
 
 const NAME = 'mizan reconcile'
 const LIMIT_MAX = 10_000

@@ -17,7 +17,8 @@ import { findOutlet } from '../store/outlet-store.ts'
 import type { CommandIo } from './command-io.ts'
 import { type CommonOptions, withCommonOptions } from './common-options.ts'
 import { atDatabase } from './database-desk.ts'
-import { dateOption, NAME, numberOption, printed, ROWS_MAX } from './settlement-options.ts'
+import { numberOption } from './number-option.ts'
+import { dateOption, NAME, printed, ROWS_MAX } from './settlement-options.ts'
 import { tableLines } from './settlement-table.ts'
 
 /** Commands that show payment instructions and payouts that are stopped. */

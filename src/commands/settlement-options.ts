@@ -3,6 +3,7 @@ import { type CivilDate, isCivilDate } from '../calendar.ts'
 import { MizanError } from '../errors.ts'
 import type { CommandIo } from './command-io.ts'
 import { type CommonOptions, withCommonOptions } from './common-options.ts'
+import { numberOption } from './number-option.ts'
 
 export const NAME = 'mizan settlement'
 export const ROWS_MAX = 1_000
@@ -28,13 +29,6 @@ export function dateOption(text: string): CivilDate {
   const value = Number(text.replaceAll('-', ''))
   if (/^\d{4}-\d{2}-\d{2}$/.test(text) && isCivilDate(value)) return value
   throw new MizanError('BAD_INPUT', `${text} is no date: write yyyy-mm-dd`)
-}
-
-/** Reads a whole number. @throws MizanError BAD_INPUT */
-export function numberOption(text: string, what: string, max = Number.MAX_SAFE_INTEGER, min = 1): number {
-  const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN
-  if (value >= min && value <= max) return value
-  throw new MizanError('BAD_INPUT', `${what} must be a whole number from ${min} to ${max}`)
 }
 
 /** Prints a value as JSON, or as lines for people. */

@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
+import { minutesOfTime } from '../calendar.ts'
 import { describeError, MizanError } from '../errors.ts'
 import { maskDatabaseUrl } from '../store/database-url.ts'
 import { type CompleteClearing, completeDelivery } from './clearing-delivery.ts'
 import { type RawEnvironment, readEnvironment } from './environment.ts'
 import type { ListenerConfig, OutboundConfig, TlsConfig } from './link-schema.ts'
-import { crossCheck, cutoverMinutes } from './rules.ts'
+import { crossCheck } from './rules.ts'
 import type { ConfigFile } from './schema.ts'
 import { type Problem, validateFile } from './validation.ts'
 
@@ -166,7 +167,7 @@ function complete(file: ConfigFile, environment: RawEnvironment, baseDir: string
       bcd: withTls(file.listeners.bcd),
     },
     outbound: file.outbound.map(withTls),
-    businessDay: { ...file.businessDay, cutoverMinutes: cutoverMinutes(file.businessDay.cutover) },
+    businessDay: { ...file.businessDay, cutoverMinutes: minutesOfTime(file.businessDay.cutover) },
     clearing: completeClearing(file, absolute),
     demo: { ...file.demo, enabled: file.demo.enabled ?? (!hasFile && file.environment !== 'production') },
     notifications: completeNotifications(file, absolute),

@@ -1,4 +1,5 @@
 import path from 'node:path'
+import { minutesOfTime } from '../calendar.ts'
 import { describeError } from '../errors.ts'
 import { databaseServers } from '../store/database-url.ts'
 import { checkDelivery } from './clearing-delivery.ts'
@@ -41,11 +42,6 @@ export function crossCheck(
   return rules.filter((rule) => !rule.reads.some(isBad)).flatMap((rule) => rule.check(file, environment))
 }
 
-/** `22:30` as minutes after midnight. */
-export function cutoverMinutes(text: string): number {
-  return Number(text.slice(0, 2)) * 60 + Number(text.slice(3))
-}
-
 const HEARTBEATS_MIN = 3
 
 /** Two processes share one database and one master key, so neither may be this process's own. */
@@ -83,7 +79,7 @@ function checkDatabase({ database: { url } }: ConfigFile): Problem[] {
 
 /** Egypt's clocks go from 00:00 to 01:00 on the last Friday of April and from 24:00 to 23:00 on the last Thursday of October. */
 function checkCutover(file: ConfigFile): Problem[] {
-  const minutes = cutoverMinutes(file.businessDay.cutover)
+  const minutes = minutesOfTime(file.businessDay.cutover)
   if (minutes < 23 * 60 && minutes >= 60) return []
   const message =
     'must not lie from 23:00 to 01:00: Cairo changes its clocks there, so one night a year the hour from 23:00 comes twice and another night the hour from 00:00 is missing'

@@ -4,7 +4,7 @@ import * as events from '../telemetry/job-events.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { type Delivery, startDelivery } from './delivery.ts'
 import type { DeliveryOptions } from './delivery-options.ts'
-import { purgeJob } from './purge-job.ts'
+import { notificationPurgeJob } from './purge-job.ts'
 import { closeQueue, type JobQueue, openQueue } from './queue.ts'
 import { type NamedJob, type Scheduler, startScheduler } from './scheduler.ts'
 
@@ -74,7 +74,8 @@ async function open({ url, jobs, delivery: deliveryOptions, log }: JobsOptions):
   await prepareJobSchema(url)
   const boss = await openQueue({ url, works: true, onError: saidRarely((error) => events.jobQueueFailed(log, error)) })
   try {
-    const scheduler = await startScheduler(boss, url, [...jobs, purgeJob(deliveryOptions)], log)
+    const purge = notificationPurgeJob({ ...deliveryOptions, keepDays: deliveryOptions.rules.keepDays })
+    const scheduler = await startScheduler(boss, url, [...jobs, purge], log)
     const delivery = await startDelivery(deliveryOptions, boss)
     return { boss, scheduler, delivery }
   } catch (error) {

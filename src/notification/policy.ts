@@ -1,4 +1,4 @@
-import { cairoOffsetMs } from '../calendar.ts'
+import { cairoOffsetMs, minutesOfTime } from '../calendar.ts'
 
 /** When messages rest, and how long one waits after it failed. */
 
@@ -18,8 +18,8 @@ export interface QuietHours {
  * @param instantMs milliseconds since 1970 UTC
  */
 export function quietForMs(instantMs: number, { from, to }: QuietHours): number {
-  const begin = minutesOf(from)
-  const end = minutesOf(to)
+  const begin = minutesOfTime(from)
+  const end = minutesOfTime(to)
   const offsetMs = cairoOffsetMs(instantMs)
   const localMs = (instantMs + offsetMs) % DAY_MS
   const minute = Math.floor(localMs / MINUTE_MS)
@@ -54,8 +54,4 @@ export function retryDelayMs(policy: RetryPolicy, failed: number, chance: number
 /** Whether a message is too old to be news. */
 export function isStale(createdAtMs: number, staleAfterHours: number, nowMs: number): boolean {
   return nowMs - createdAtMs > staleAfterHours * HOUR_MS
-}
-
-function minutesOf(text: string): number {
-  return Number(text.slice(0, 2)) * 60 + Number(text.slice(3))
 }

@@ -1,5 +1,6 @@
-import { generateKeyPairSync, randomBytes, X509Certificate } from 'node:crypto'
+import { generateKeyPairSync, X509Certificate } from 'node:crypto'
 import forge from 'node-forge'
+import { serialNumber } from './certificate-serial.ts'
 
 /** A certificate and its key, PEM. */
 export interface TestCertificate {
@@ -33,7 +34,6 @@ const DAY_MS = 86_400_000
 /** Clocks of two machines may differ. */
 const SKEW_MS = 3_600_000
 const RSA_BITS = 2_048
-const SERIAL_BYTES = 16
 const ORGANIZATION = 'Mizan test certificates, not for production'
 
 interface Issuer {
@@ -112,11 +112,4 @@ function issue(name: string, issuer: Issuer | undefined, validity: Validity, ext
   const certPem = forge.pki.certificateToPem(certificate).replaceAll('\r\n', '\n')
   const fingerprint = new X509Certificate(certPem).fingerprint256.replaceAll(':', '').toLowerCase()
   return { issued: { name, certPem, keyPem: privateKey, fingerprint }, issuer: own }
-}
-
-/** Positive and at most 20 bytes long (RFC 5280, 4.1.2.2). */
-function serialNumber(): string {
-  const bytes = randomBytes(SERIAL_BYTES)
-  bytes[0] = ((bytes[0] as number) & 0x7f) | 0x40
-  return bytes.toString('hex')
 }

@@ -15,6 +15,7 @@ import {
 import { encipherPinBlock, type PinBlockKey, pinBlockBytes } from '../security/pin/pin-cipher.ts'
 import { AesKey } from '../security/primitives/aes.ts'
 import { DesKey } from '../security/primitives/des.ts'
+import { setBits } from '../security/primitives/words.ts'
 
 /** A PIN as it leaves the pad: enciphered. */
 export interface EnteredPin {
@@ -118,10 +119,4 @@ function encipher(by: PinBlockKey, pin: string, pan: string): Buffer {
   const block = Buffer.alloc(pinBlockBytes(by.format))
   encipherPinBlock(by, digits, digits.length, pan, block)
   return block
-}
-
-function setBits(value: number): number {
-  let count = 0
-  for (let rest = value; rest !== 0; rest &= rest - 1) count++
-  return count
 }

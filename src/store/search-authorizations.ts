@@ -1,5 +1,6 @@
 import { addDays, civilDate, formatDate } from '../calendar.ts'
 import type { Queryable } from './access-pool.ts'
+import { optionalNumber } from './optional-number.ts'
 
 /** What to search authorizations for; what is absent does not matter. */
 export interface AuthorizationSearch {
@@ -129,8 +130,8 @@ function rowOf(row: Row): AuthorizationRow {
     transactionType: row.transaction_type,
     accountCode: row.account_code,
     pan: row.pan_masked,
-    cardId: numberOf(row.card_id),
-    householdId: numberOf(row.household_id),
+    cardId: optionalNumber(row.card_id),
+    householdId: optionalNumber(row.household_id),
     acquirer: row.acquirer.trim(),
     acceptor: row.acceptor.trim(),
     terminal: row.terminal.trim(),
@@ -141,10 +142,6 @@ function rowOf(row: Row): AuthorizationRow {
     approvedAmount: Number(row.approved_amount),
     result: row.result,
     responseCode: row.response_code,
-    originalId: numberOf(row.original_id),
+    originalId: optionalNumber(row.original_id),
   }
-}
-
-function numberOf(text: string | null): number | undefined {
-  return text === null ? undefined : Number(text)
 }

@@ -36,6 +36,12 @@ export type DayStepOutcome =
   | { readonly state: 'done'; readonly words: string; readonly detail?: JsonObject }
   | { readonly state: 'waiting' | 'blocked'; readonly words: string }
 
+/** The first differences in words, and how many more there are: the words of a step stay short. */
+export function firstOf(differences: readonly string[], named: number): string {
+  const more = differences.length > named ? ` and ${differences.length - named} more` : ''
+  return `${differences.slice(0, named).join('; ')}${more}`
+}
+
 /**
  * A step of the cutover of a business day. Steps run one after the other, each once it is done no more. A step must bear
  * being cut off at any place and begun again: it then ends with the same bytes and rows as if nothing had happened.

@@ -1,7 +1,7 @@
 import { formatQuantity } from '../../money.ts'
 import { drawTrialBalance, type StrayBalance, type UnitTotals } from '../../store/clearing/trial-balance.ts'
 import { connect } from '../../store/connection.ts'
-import type { DayStep, DayStepOutcome } from './step.ts'
+import { type DayStep, type DayStepOutcome, firstOf } from './step.ts'
 
 /** Differences that the words of a blocked step name. */
 const NAMED = 3
@@ -36,11 +36,10 @@ export function trialBalanceStep(): DayStep {
 }
 
 function blocked(differences: readonly string[]): DayStepOutcome {
-  const more = differences.length > NAMED ? ` and ${differences.length - NAMED} more` : ''
-  const named = differences.slice(0, NAMED).join('; ')
+  const named = firstOf(differences, NAMED)
   return {
     state: 'blocked',
-    words: `${named}${more}: find out with mizan verify; nothing is sent of the day before this is mended`,
+    words: `${named}: find out with mizan verify; nothing is sent of the day before this is mended`,
   }
 }
 

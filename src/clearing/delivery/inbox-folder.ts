@@ -1,6 +1,7 @@
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import type { FetchState } from '../../store/clearing/deliver-fetch.ts'
+import { isThere } from '../../whole-file.ts'
 import { CLEARING_FOLDER_MODE, syncFolder, unfinishedName } from '../atomic-file.ts'
 import { digestFile, ENCRYPTED_SUFFIX, SIGNATURE_SUFFIX } from '../protection/files.ts'
 
@@ -89,8 +90,4 @@ async function keep(from: string, to: string): Promise<void> {
 async function besides(from: string, to: string): Promise<string> {
   const { sha256 } = await digestFile(from)
   return sha256.equals((await digestFile(to)).sha256) ? to : `${to}.${sha256.toString('hex', 0, 8)}`
-}
-
-async function isThere(file: string): Promise<boolean> {
-  return (await stat(file).catch(() => undefined)) !== undefined
 }

@@ -1,9 +1,10 @@
-import { mkdir, stat, writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { MizanError } from '../../errors.ts'
 import { type FileProtection, readProtection, saveProtection } from '../../store/clearing/deliver-protection.ts'
 import { type ClearingFile, moveFile } from '../../store/clearing/files.ts'
 import type { Client } from '../../store/connection.ts'
+import { isThere } from '../../whole-file.ts'
 import type { DayStep, DayStepOutcome } from '../day/step.ts'
 import { certificatePem } from '../protection/certificate.ts'
 import {
@@ -179,10 +180,6 @@ async function sweepClear(client: Client, { folder }: DeliveryOptions, files: re
     if (!(await isThere(source))) continue
     if ((await readProtection(client, file.id))?.encrypted !== undefined) await removeClear(source)
   }
-}
-
-async function isThere(file: string): Promise<boolean> {
-  return (await stat(file).catch(() => undefined)) !== undefined
 }
 
 async function present(file: string): Promise<string> {

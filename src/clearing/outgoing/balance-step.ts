@@ -2,7 +2,7 @@ import path from 'node:path'
 import { type ItemTotals, itemTotals, type LedgerTotals, ledgerTotals } from '../../store/clearing/file-totals.ts'
 import type { ClearingFile, FileContent } from '../../store/clearing/files.ts'
 import { connect } from '../../store/connection.ts'
-import type { DayStep, DayStepContext, DayStepOutcome } from '../day/step.ts'
+import { type DayStep, type DayStepContext, type DayStepOutcome, firstOf } from '../day/step.ts'
 import { readBack } from './read-back.ts'
 import { ownFiles } from './write-step.ts'
 
@@ -109,10 +109,9 @@ function ledgerDifferences(read: ReadonlyMap<ClearingFile, FileContent>, ledger:
 }
 
 function blocked(differences: readonly string[]): DayStepOutcome {
-  const more = differences.length > NAMED ? ` and ${differences.length - NAMED} more` : ''
-  const named = differences.slice(0, NAMED).join('; ')
+  const named = firstOf(differences, NAMED)
   return {
     state: 'blocked',
-    words: `${named}${more}. Nothing of the day is sent; find out with mizan clearing verify and mizan verify`,
+    words: `${named}. Nothing of the day is sent; find out with mizan clearing verify and mizan verify`,
   }
 }

@@ -1,6 +1,7 @@
-import { createPublicKey, generateKeyPair, type KeyObject, randomBytes, sign } from 'node:crypto'
+import { createPublicKey, generateKeyPair, type KeyObject, sign } from 'node:crypto'
 import { promisify } from 'node:util'
 import forge from 'node-forge'
+import { serialNumber } from '../../security/certificate-serial.ts'
 import { type Certificate, type KeyPurpose, readCertificate } from './certificate.ts'
 
 /** What a certificate of ours says. */
@@ -12,8 +13,6 @@ export interface CertificateRequest {
   readonly validFromMs: number
   readonly validToMs: number
 }
-
-const SERIAL_BYTES = 16
 
 /** A new RSA key, made off the main thread. @param bits 2048 or more */
 export async function makeRsaKey(bits: number): Promise<KeyObject> {
@@ -53,11 +52,4 @@ export function selfSigned(privateKey: KeyObject, request: CertificateRequest): 
   }
   certificate.sign(key as unknown as forge.pki.rsa.PrivateKey, forge.md.sha256.create())
   return readCertificate(forge.pki.certificateToPem(certificate))
-}
-
-/** Positive and at most 20 bytes long (RFC 5280, 4.1.2.2). */
-function serialNumber(): string {
-  const bytes = randomBytes(SERIAL_BYTES)
-  bytes[0] = ((bytes[0] as number) & 0x7f) | 0x40
-  return bytes.toString('hex')
 }

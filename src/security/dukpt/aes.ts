@@ -1,5 +1,6 @@
 import { assert, MizanError } from '../../errors.ts'
 import type { AesKey } from '../primitives/aes.ts'
+import { setBits } from '../primitives/words.ts'
 import { TableAes } from './aes-table.ts'
 
 /** Bytes of a key serial number: base key identifier 4, derivation identifier 4, transaction counter 4. */
@@ -226,12 +227,6 @@ function deriveBy(key: TableAes | AesKey, out: Uint8Array): void {
 /** Algorithm indicator of a derivation key, by its length. */
 function aesIndicator(bytes: number): number {
   return bytes === 16 ? 2 : bytes === 24 ? 3 : 4
-}
-
-function setBits(value: number): number {
-  let count = 0
-  for (let rest = value; rest !== 0; rest &= rest - 1) count++
-  return count
 }
 
 function counterOf(ksn: Uint8Array): number {

@@ -1,5 +1,6 @@
 import { assert, MizanError } from '../../errors.ts'
 import { DesKey } from '../primitives/des.ts'
+import { setBits } from '../primitives/words.ts'
 
 /** Bytes of a TDES DUKPT key, whichever it is. */
 export const DUKPT_TDES_KEY_BYTES = 16
@@ -299,10 +300,4 @@ function terminalName(): string {
     ((serial[4] as number) << 8) | (serial[5] as number),
     ((serial[6] as number) << 8) | ((serial[7] as number) & ~COUNTER_IN_EIGHTH_BYTE),
   )
-}
-
-function setBits(value: number): number {
-  let count = 0
-  for (let rest = value; rest !== 0; rest &= rest - 1) count++
-  return count
 }

@@ -15,3 +15,10 @@ export function writeWord(bytes: Uint8Array, at: number, value: number): void {
   bytes[at + 2] = value >>> 8
   bytes[at + 3] = value
 }
+
+/** How many bits of a word of 32 bits are set. */
+export function setBits(value: number): number {
+  let count = 0
+  for (let rest = value; rest !== 0; rest &= rest - 1) count++
+  return count
+}

@@ -1,5 +1,6 @@
 import { MizanError } from '../../errors.ts'
 import type { Queryable } from '../access-pool.ts'
+import { optionalNumber } from '../optional-number.ts'
 
 /** A file of a bank, for people. */
 export interface ListedBankFile {
@@ -114,11 +115,11 @@ export async function listStatements(
     account: row.account ?? '',
     statementId: row.statement_id ?? '',
     page: row.page,
-    sequence: numberOf(row.sequence),
+    sequence: optionalNumber(row.sequence),
     date: row.statement_date ?? '',
-    openingPiasters: numberOf(row.opening_piasters),
-    closingPiasters: numberOf(row.closing_piasters),
-    ledgerPiasters: numberOf(row.ledger_piasters),
+    openingPiasters: optionalNumber(row.opening_piasters),
+    closingPiasters: optionalNumber(row.closing_piasters),
+    ledgerPiasters: optionalNumber(row.ledger_piasters),
     entries: row.entries,
     notBooked: row.not_booked,
     suspense: row.suspense,
@@ -207,8 +208,4 @@ export async function listEntries(
     kind: row.kind ?? undefined,
     suspensePiasters: Number(row.suspense_piasters),
   }))
-}
-
-function numberOf(text: string | null | undefined): number | undefined {
-  return text === null || text === undefined ? undefined : Number(text)
 }

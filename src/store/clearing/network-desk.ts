@@ -1,4 +1,5 @@
 import type { Queryable } from '../access-pool.ts'
+import { optionalNumber } from '../optional-number.ts'
 import type { NetworkItemState } from './network-items.ts'
 
 /** An item of the network's files, for people. */
@@ -94,7 +95,7 @@ export async function listNetworkItems(client: Queryable, filter: ItemFilter): P
     transactionCode: row.transaction_code,
     usage: row.usage,
     arn: row.arn,
-    householdId: numberOf(row.household_id),
+    householdId: optionalNumber(row.household_id),
     panMasked: row.pan_masked,
     acceptor: row.acceptor,
     mcc: row.mcc,
@@ -105,17 +106,13 @@ export async function listNetworkItems(client: Queryable, filter: ItemFilter): P
     confidence: row.confidence ?? undefined,
     outcome: row.outcome ?? undefined,
     flags: row.flags,
-    authorizationId: numberOf(row.authorization_id),
-    postedId: numberOf(row.posted_id),
+    authorizationId: optionalNumber(row.authorization_id),
+    postedId: optionalNumber(row.posted_id),
     state: row.state,
     reason: row.reason ?? undefined,
     detail: row.detail ?? undefined,
     businessDate: row.business_date ?? undefined,
   }))
-}
-
-function numberOf(text: string | null): number | undefined {
-  return text === null ? undefined : Number(text)
 }
 
 /** A total that the network named, for people. */
