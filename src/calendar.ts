@@ -1,4 +1,5 @@
 import { assert } from './errors.ts'
+import { DAY_MS, HOUR_MS } from './time-units.ts'
 
 /**
  * Dates of a transaction (subsidy-domain.md, section 3). An instant is milliseconds since 1970 UTC. A civil date is the
@@ -13,9 +14,6 @@ export interface Clock {
   /** Milliseconds since 1970 UTC. */
   now(): number
 }
-
-const HOUR_MS = 3_600_000
-const DAY_MS = 24 * HOUR_MS
 
 const cairoFormat = new Intl.DateTimeFormat('en-US-u-ca-gregory-nu-latn', {
   timeZone: 'Africa/Cairo',

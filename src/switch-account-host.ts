@@ -9,10 +9,10 @@ import { openHostRequestQuery } from './store/host-requests.ts'
 import { keptConnection } from './store/kept-connection.ts'
 import type { SwitchBase } from './switch-base.ts'
 import { hostCircuitClosed, hostCircuitOpened, hostExceptionsRaised, hostWatchFailed } from './telemetry/host-events.ts'
+import { SECOND_MS } from './time-units.ts'
 import { systemTiming } from './timing.ts'
 import type { WriterOptions } from './writer/writer.ts'
 
-const SECOND_MS = 1_000
 const WATCH_EVERY_MS = 15_000
 const WATCH_TIMEOUT_MS = 10_000
 

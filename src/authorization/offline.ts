@@ -1,6 +1,7 @@
 import type { WalletProgramme } from '../benefit/programme.ts'
 import { type CivilDate, civilDate, civilInstant, firstDay, monthOf, transmissionInstant } from '../calendar.ts'
 import { type Household, OFFLINE_COUNTER, usageCounter, usedOf } from '../card/household.ts'
+import { HOUR_MS } from '../time-units.ts'
 import type { Decision, DecisionContext, DecisionDraft } from './decision.ts'
 import type { AuthorizationRequest } from './request.ts'
 
@@ -10,8 +11,6 @@ export interface OfflineDraw {
   /** Its day, of the current month: one of the month before counts on the first. */
   readonly date: CivilDate
 }
-
-const HOUR_MS = 3_600_000
 
 /** What a message says of a draw made offline (0220 with DE48 FL); undefined for every other message. */
 export function offlineDrawOf(request: AuthorizationRequest, context: DecisionContext): OfflineDraw | undefined {

@@ -1,9 +1,8 @@
 import type { CivilDate } from '../calendar.ts'
 import type { Household, OneTimeCode } from '../card/household.ts'
+import { MINUTE_MS } from '../time-units.ts'
 import type { Authentication } from './authentication.ts'
 import type { Decision, DecisionDraft, DecisionPolicy, Notice } from './decision.ts'
-
-const MINUTE_MS = 60_000
 
 /**
  * The code of a message against the one that was sent last: it is good once, for its time and for so many tries. A try

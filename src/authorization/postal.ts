@@ -4,14 +4,13 @@ import { type AccountNumber, moneyAccount } from '../ledger/accounts.ts'
 import type { TransferKind } from '../ledger/posting-rules.ts'
 import { availableOf, transfer } from '../ledger/transfer.ts'
 import { EGP } from '../money.ts'
+import { DAY_MS } from '../time-units.ts'
 import { checkHours, governorateRefusal, type Refusal, takesPartial } from './checks.ts'
 import { type BalanceGroup, type Decision, type DecisionDraft, POSTAL_ACCOUNT_TYPE } from './decision.ts'
 import { flag, isHonoured } from './elsewhere.ts'
 import { advanceMoney } from './overdraft.ts'
 import type { AuthorizationRequest } from './request.ts'
 import { transactionTypes } from './routing.ts'
-
-const DAY_MS = 86_400_000
 
 /** Available money in the linked postal account, piasters. */
 export function postalAvailable(household: Household): number {

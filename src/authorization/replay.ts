@@ -7,6 +7,7 @@ import { type CivilDate, type CivilMonth, civilTime } from '../calendar.ts'
 import type { CardKind, Household, HouseholdTerm } from '../card/household.ts'
 import { moneyAccount } from '../ledger/accounts.ts'
 import { type Balance, inverseOf, type Transfer } from '../ledger/transfer.ts'
+import { HOUR_MS } from '../time-units.ts'
 import { applyDecision, applyTransfers } from './apply.ts'
 import { type Authentication, notAuthenticated } from './authentication.ts'
 import { decide } from './decide.ts'
@@ -155,7 +156,6 @@ function entryOf({ trace }: PastMessage, code: string): readonly (string | numbe
   return trace.find((entry) => entry[0] === code)
 }
 
-const HOUR_MS = 3_600_000
 /** Reasons that lie in the message and not in any rule, and declines of baskets, whose lines the journal does not keep. */
 const leftOut: readonly unknown[] = [
   'amount.zero',

@@ -12,6 +12,7 @@ import {
   requestCommand,
 } from '../store/command-requests.ts'
 import type { Client } from '../store/connection.ts'
+import { SECOND_MS } from '../time-units.ts'
 import { type CommandIo, processIo } from './command-io.ts'
 import { atKeyDesk, atOpenKeyDesk, authorOf } from './keys-desk.ts'
 import { timeoutOption } from './number-option.ts'
@@ -29,7 +30,6 @@ interface ChangeOptions extends CardOptions {
 }
 
 const HISTORY = 10
-const SECOND_MS = 1_000
 /** A card number, also as it is printed in groups. */
 const PAN_LIKE = /(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)/
 const MASKED_PAN = /^\d{6}\*{3,9}\d{4}$/

@@ -6,6 +6,7 @@ import { MizanError } from '../errors.ts'
 import { isDateText } from '../store/outlet-record.ts'
 import { deliveryOptions } from '../switch-delivery.ts'
 import { createLogger } from '../telemetry/logger.ts'
+import { DAY_MS } from '../time-units.ts'
 import type { CommandIo } from './command-io.ts'
 import type { CommonOptions } from './common-options.ts'
 import { atDatabase, type DatabaseDesk } from './database-desk.ts'
@@ -34,8 +35,6 @@ export function dateArgument(text: string): CivilDate {
 export function lastDate(config: Config, nowMs = Date.now()): CivilDate {
   return businessDate(nowMs - DAY_MS, config.businessDay.cutoverMinutes)
 }
-
-const DAY_MS = 86_400_000
 
 /** What work with files says and minds, when a command does it. */
 export function commandWork(io: CommandIo, config: Config, date: CivilDate): Omit<DeliverWork, 'actor'> {

@@ -18,12 +18,11 @@ import {
   OWN,
   readClearingKeys,
 } from '../store/clearing/deliver-keys.ts'
+import { DAY_MS } from '../time-units.ts'
 import { changeNoted, systemActor } from './access-desk.ts'
 import { atDelivery } from './clearing-desk.ts'
 import { type CommandIo, processIo } from './command-io.ts'
 import { type CommonOptions, withCommonOptions } from './common-options.ts'
-
-const DAY_MS = 86_400_000
 
 /** `mizan clearing keys`: keys of ours and certificates of partners for clearing files. */
 export function clearingKeysCommand(io: CommandIo = processIo): Command {

@@ -1,8 +1,8 @@
 import { type CivilDate, civilTime, formatDate } from '../calendar.ts'
 import { instantText } from '../clearing/day/view.ts'
 import type { BusinessDay, DayEvent, DayStepRow } from '../store/clearing/business-day.ts'
+import { SECOND_MS } from '../time-units.ts'
 
-const SECOND_MS = 1_000
 const PERCENT = 100
 const STEP_WIDTH = 14
 const STATE_WIDTH = 8

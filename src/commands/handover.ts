@@ -4,6 +4,7 @@ import { MizanError } from '../errors.ts'
 import { noteAudit } from '../store/audit-store.ts'
 import { askHandover, type ListedProcess, listProcesses } from '../store/availability.ts'
 import type { Client } from '../store/connection.ts'
+import { SECOND_MS } from '../time-units.ts'
 import { systemActor } from './access-desk.ts'
 import { type CommandIo, processIo } from './command-io.ts'
 import { atDatabase } from './database-desk.ts'
@@ -18,7 +19,6 @@ interface HandoverOptions {
 /** A process that was silent for longer counts as gone. */
 const SILENT_MS = 10_000
 const POLL_MS = 50
-const SECOND_MS = 1_000
 const WAIT_MAX_S = 600
 
 /** `mizan handover`: moves the lanes from the process that answers to the one that stands by. */

@@ -2,12 +2,12 @@ import { Command } from 'commander'
 import { MizanError } from '../errors.ts'
 import { listJobs, type ScheduledJob, triggerJob, withQueue } from '../jobs/scheduler.ts'
 import type { JobRun } from '../store/job-runs.ts'
+import { SECOND_MS } from '../time-units.ts'
 import { type CommandIo, processIo } from './command-io.ts'
 import { type CommonOptions, withCommonOptions } from './common-options.ts'
 import { atDatabase } from './database-desk.ts'
 import { authorOf } from './keys-desk.ts'
 
-const SECOND_MS = 1_000
 const WAIT_MAX_S = 86_400
 
 /** `mizan job`: what runs at its times, and running it now. */

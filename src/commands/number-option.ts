@@ -1,7 +1,6 @@
 import { MizanError } from '../errors.ts'
+import { SECOND_MS } from '../time-units.ts'
 
-/** Milliseconds of a second. */
-const SECOND_MS = 1_000
 const TIMEOUT_MAX_S = 3_600
 
 /** Reads a whole number of a command line. @throws MizanError BAD_INPUT */

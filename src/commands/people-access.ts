@@ -6,6 +6,7 @@ import { noteAudit } from '../store/audit-store.ts'
 import { awaitCommand, type CommandState } from '../store/command-requests.ts'
 import type { Client } from '../store/connection.ts'
 import type { PeopleActor, PeopleDesk } from '../store/people-desk.ts'
+import { SECOND_MS } from '../time-units.ts'
 import { systemActor } from './access-desk.ts'
 import type { CommandIo } from './command-io.ts'
 import { type CommonOptions, withCommonOptions } from './common-options.ts'
@@ -17,8 +18,6 @@ export interface PeopleChangeOptions extends CommonOptions {
   readonly timeout: string
   readonly idempotencyKey?: string
 }
-
-const SECOND_MS = 1_000
 
 /** Adds the options of a command that a running switch carries out. */
 export function withChangeOptions(command: Command): Command {

@@ -7,6 +7,7 @@ import { datesToDeliver } from '../store/clearing/deliver.ts'
 import { type DeliveryStanding, deliveryStanding } from '../store/clearing/deliver-standing.ts'
 import type { DeliveryMetrics } from '../telemetry/delivery-metrics.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import { SECOND_MS } from '../time-units.ts'
 import type { WaitedForJob } from './waited-for-job.ts'
 
 export interface ClearingInboxJobOptions {
@@ -17,8 +18,6 @@ export interface ClearingInboxJobOptions {
   readonly nowMs: () => number
   readonly log: Logger
 }
-
-const SECOND_MS = 1_000
 
 function show(standing: DeliveryStanding, { metrics, nowMs }: ClearingInboxJobOptions): void {
   const { oldestUndeliveredMs: oldest, firstExpiryMs = 0 } = standing

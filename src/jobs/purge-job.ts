@@ -2,9 +2,9 @@ import type { Clock } from '../calendar.ts'
 import { type Client, connect } from '../store/connection.ts'
 import { purgeNotifications } from '../store/notification-delivery.ts'
 import { purgeOutbound } from '../store/outbound-message.ts'
+import { DAY_MS } from '../time-units.ts'
 import type { NamedJob } from './scheduler.ts'
 
-const DAY_MS = 86_400_000
 /** Few at once: each is a short transaction beside the lanes' commits. */
 const ROWS_AT_ONCE = 2_000
 

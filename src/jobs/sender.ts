@@ -12,12 +12,11 @@ import {
   recordOutcomes,
 } from '../store/notification-delivery.ts'
 import * as events from '../telemetry/job-events.ts'
+import { HOUR_MS } from '../time-units.ts'
 import type { NotificationAdapter } from './adapter.ts'
 import type { DeliveryOptions, Recipient } from './delivery-options.ts'
 import { Pace } from './pace.ts'
 import { type DeliveryJob, enqueueDeliveries, type JobQueue, turnsOfJob } from './queue.ts'
-
-const HOUR_MS = 3_600_000
 
 /** Messages that go together. */
 interface Going {

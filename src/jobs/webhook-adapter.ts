@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto'
 import http from 'node:http'
 import https from 'node:https'
+import { SECOND_MS } from '../time-units.ts'
 import type { NotificationAdapter, OutboundMessage, SendResult } from './adapter.ts'
 
 /** How the provider is reached. */
@@ -18,7 +19,6 @@ export interface WebhookOptions {
 
 const ANSWER_MAX_BYTES = 4_096
 const REFERENCE_MAX = 128
-const SECOND_MS = 1_000
 
 /**
  * Hands messages over by HTTP POST: a JSON body signed with HMAC-SHA256 over its timestamp and itself. 2xx = sent; 408,

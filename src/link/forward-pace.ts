@@ -1,9 +1,10 @@
+import { SECOND_MS } from '../time-units.ts'
+
 /** While more live requests than this await their answer on the link, the queue holds back … */
 const LIVE_MAX = 32
 /** … but for no longer than this: live traffic goes first, and never alone. */
 const YIELD_MS = 1_000
 export const YIELD_STEP_MS = 20
-const SECOND_MS = 1_000
 
 /** Holds a queue's sending back: by its rate, and while live traffic has much on its way. */
 export class ForwardPace {

@@ -15,11 +15,11 @@ import {
 import { lineLimits } from '../telemetry/line-limit.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { LinkMetrics, Metrics } from '../telemetry/metrics.ts'
+import { SECOND_MS } from '../time-units.ts'
 import { systemTiming } from '../timing.ts'
 import type { EarlyRefusal, ExchangeObserver } from './exchange.ts'
 import type { LinkObserver } from './observer.ts'
 
-const SECOND_MS = 1_000
 /** Refused frames, and refused requests of one link, are logged at most this often; all are counted. */
 const QUIET_MS = 1_000
 

@@ -1,8 +1,7 @@
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { SECOND_MS } from '../time-units.ts'
 import type { OwnCertificate, TlsObserver } from './tls-files.ts'
-
-const SECOND_MS = 1_000
 
 /** Makes what happens to the links' certificates a gauge and log lines. */
 export function tlsTelemetry(metrics: Metrics, log: Logger): TlsObserver {

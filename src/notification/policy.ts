@@ -1,10 +1,7 @@
 import { cairoOffsetMs, minutesOfTime } from '../calendar.ts'
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../time-units.ts'
 
 /** When messages rest, and how long one waits after it failed. */
-
-const MINUTE_MS = 60_000
-const HOUR_MS = 60 * MINUTE_MS
-const DAY_MS = 24 * HOUR_MS
 
 /** Hours of rest in Cairo, `22:00` to `08:00`; the same twice = never. */
 export interface QuietHours {

@@ -1,5 +1,6 @@
 import { generateKeyPairSync, X509Certificate } from 'node:crypto'
 import forge from 'node-forge'
+import { DAY_MS } from '../time-units.ts'
 import { serialNumber } from './certificate-serial.ts'
 
 /** A certificate and its key, PEM. */
@@ -30,7 +31,6 @@ export interface TestPkiOptions {
   readonly clients?: readonly string[]
 }
 
-const DAY_MS = 86_400_000
 /** Clocks of two machines may differ. */
 const SKEW_MS = 3_600_000
 const RSA_BITS = 2_048

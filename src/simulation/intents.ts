@@ -10,6 +10,7 @@ import {
   transaction,
   unitDraw,
 } from '../simulator/messages.ts'
+import { HOUR_MS } from '../time-units.ts'
 import { cairoDate, cairoTime } from './cairo.ts'
 import type { Chance } from './chance.ts'
 import type { LinkName } from './host.ts'
@@ -19,7 +20,6 @@ import { type Asked, isApproved, type Sent } from './sent.ts'
 import { EXPIRY, terminalAt, terminalElsewhere, type WorldCard, type WorldHousehold } from './world.ts'
 
 const LOAF_PIASTERS = 20
-const HOUR_MS = 3_600_000
 const PURCHASE_MTI = '0200'
 
 /** A message that is about to be sent, and what it asks for. */

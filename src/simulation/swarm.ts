@@ -1,3 +1,4 @@
+import { DAY_MS, HOUR_MS } from '../time-units.ts'
 import { midnightOf } from './cairo.ts'
 import type { Chance } from './chance.ts'
 import type { JournalFaults } from './journal.ts'
@@ -68,10 +69,6 @@ export interface Swarm {
   /** Piasters in a postal account at the start, at most. */
   readonly postalMax: number
 }
-
-const MINUTE_MS = 60_000
-const HOUR_MS = 60 * MINUTE_MS
-const DAY_MS = 24 * HOUR_MS
 
 /** Instants at which something changes: the simulation begins shortly before one of them. */
 const turns = [

@@ -1,5 +1,6 @@
 import type { Message } from '../iso8583/message.ts'
 import { composeFields, type Intent, repeatMti, type Stamps } from '../simulator/messages.ts'
+import { DAY_MS } from '../time-units.ts'
 import type { Agenda } from './agenda.ts'
 import { cairoDate, cairoTime, utcStamp } from './cairo.ts'
 import type { Chance } from './chance.ts'
@@ -17,7 +18,6 @@ const REPEATS_MAX = 3
 const CALM_TIMEOUT_MS = 12_000
 const CALM_STEP_MS = 40
 const REPEATED_DAYS = 6
-const DAY_MS = 86_400_000
 const OWN_FIELDS = [4, 38, 39, 48, 54, 104] as const
 /** Earlier messages that something may follow on. */
 const REMEMBERED = 40

@@ -1,6 +1,5 @@
+import { SECOND_MS } from '../time-units.ts'
 import { systemTiming } from '../timing.ts'
-
-const SECOND_MS = 1_000
 
 /** Bounds how often something is logged, so that neither a peer nor a fault can fill a disk with lines. */
 export class LineLimit {

@@ -3,10 +3,10 @@ import { batchFailed, laneFenced, laneRecovered, monthClosing, unexpectedError }
 import { LineLimit } from '../telemetry/line-limit.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { SECOND_MS } from '../time-units.ts'
 import { systemTiming } from '../timing.ts'
 import type { BatchReport, LaneObserver } from './observer.ts'
 
-const SECOND_MS = 1_000
 /** The same fault of a lane that cannot reach its database is said once in this time. */
 const FAULT_QUIET_MS = 5_000
 /** A full disk refuses every batch. */

@@ -14,6 +14,7 @@ import { giveDeliveryLock, takeDeliveryLock } from '../../store/clearing/deliver
 import { type ClearingFile, moveFile } from '../../store/clearing/files.ts'
 import type { Client } from '../../store/connection.ts'
 import * as events from '../../telemetry/delivery-events.ts'
+import { MINUTE_MS } from '../../time-units.ts'
 import type { DayStep, DayStepOutcome } from '../day/step.ts'
 import { digestFile, ENCRYPTED_SUFFIX, SIGNATURE_SUFFIX } from '../protection/files.ts'
 import { fileAt, onConnection, outgoingFiles, type StepWork } from './day-files.ts'
@@ -22,7 +23,6 @@ import { DeliveryRefusal, type Place, type PutOutcome } from './place.ts'
 import { releaseByPolicy } from './release.ts'
 
 const ACTOR = 'deliver'
-const MINUTE_MS = 60_000
 
 /** The step that brings released files to their receivers; it waits for the two people who release them. */
 export function deliverStep(options: DeliveryOptions): DayStep {

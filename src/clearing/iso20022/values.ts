@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { type CivilDate, cairoOffsetMs, formatDate } from '../../calendar.ts'
 import { assert, MizanError } from '../../errors.ts'
+import { MINUTE_MS } from '../../time-units.ts'
 import { latinOfArabic } from './arabic.ts'
 
 /** Currency of all that Mizan settles. */
@@ -13,7 +14,6 @@ const OUTSIDE_LATIN = /[^A-Za-z0-9/\-?:().,'+ ]/g
 const LATIN = /^[A-Za-z0-9/\-?:().,'+ ]*$/
 const IDENTIFIER = /^[A-Za-z0-9\-?:().,'+ ]+(?:\/[A-Za-z0-9\-?:().,'+ ]+)*$/
 const DECIMAL_DIGITS_MAX = 18
-const MINUTE_MS = 60_000
 
 /**
  * Checks an identifier of a message: 1 to 35 characters of the Latin set, neither beginning nor ending with a slash or a

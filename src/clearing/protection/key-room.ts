@@ -1,6 +1,7 @@
 import { MizanError } from '../../errors.ts'
 import type { Queryable } from '../../store/access-pool.ts'
 import { addClearingKey, type ClearingKey, OWN, readClearingKeys } from '../../store/clearing/deliver-keys.ts'
+import { DAY_MS } from '../../time-units.ts'
 import { type Certificate, type CertificateName, isNamed, type KeyPurpose, readCertificate } from './certificate.ts'
 import type { Recipient } from './enveloped-reader.ts'
 import type { KeySeal } from './key-seal.ts'
@@ -37,7 +38,6 @@ export interface KeyRoomOptions {
 
 const OWN_BITS = 3_072
 const DEMO_BITS = 2_048
-const DAY_MS = 86_400_000
 const DEMO_DAYS = 3_650
 
 /**

@@ -1,5 +1,6 @@
 import path from 'node:path'
 import { MizanError } from '../../errors.ts'
+import { HOUR_MS } from '../../time-units.ts'
 import type { Client } from '../connection.ts'
 import { type BackupManifest, backupFolder, type LaneHead, listBackups } from './backup-folder.ts'
 import { hashFile } from './copy-files.ts'
@@ -32,7 +33,6 @@ export interface LaneComparison {
   readonly live: { readonly lastSeq: number; readonly isBeginning: boolean } | undefined
 }
 
-const HOUR_MS = 3_600_000
 /** A segment fills in minutes under load, and is sent half full after the archive timeout: this much waiting is not normal. */
 const LAG_MAX_BYTES = 256 * 1024 * 1024
 
