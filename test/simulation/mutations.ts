@@ -91,8 +91,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'loaves not drawn on a month’s last day are lost',
     file: 'benefit/closing.ts',
-    from: 'for (let day = firstDay(month); monthOf(day) === month; day = addDays(day, 1)) days.push(day)',
-    to: 'for (let day = firstDay(month); monthOf(addDays(day, 1)) === month; day = addDays(day, 1)) days.push(day)',
+    from: 'const days = daysOfMonth(month)',
+    to: 'const days = daysOfMonth(month).slice(0, -1)',
   },
   {
     name: 'daylight time is not known',
@@ -103,8 +103,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'a reversal that comes first is forgotten',
     file: 'writer/batch-decider.ts',
-    from: 'originalKey: orphan ? (request.originalKey ?? earlyKeysOf(request)[0]) : undefined,',
-    to: 'originalKey: undefined,',
+    from: 'const originalKey = orphan ? (request.originalKey ?? earlyKeysOf(request)[0]) : undefined',
+    to: 'const originalKey = undefined',
   },
   {
     name: 'the end of a hold’s time is not looked at',
