@@ -63,7 +63,7 @@ export function receivingJobs(wiring: ReceivingWiring): readonly WaitedForJob[] 
 }
 
 /** What work on whole business dates is done with. */
-export function carryingOut({
+function carryingOut({
   config,
   url,
   keys,
@@ -140,7 +140,7 @@ export async function countedIn(registry: Registry): Promise<Counted[]> {
 }
 
 /** Counters grow by what came; gauges become it. */
-export function addCounted(registry: Registry, counted: readonly Counted[]): void {
+function addCounted(registry: Registry, counted: readonly Counted[]): void {
   for (const { name, values } of counted) {
     const metric: unknown = registry.getSingleMetric(name)
     for (const { labels, value } of values) {

@@ -145,7 +145,7 @@ export function commandName({ lane, id }: CommandRef): string {
 }
 
 /** Address at which a command can be looked at. */
-export function commandLocation(command: CommandRef): string {
+function commandLocation(command: CommandRef): string {
   return `/api/v1/commands/${commandName(command)}`
 }
 

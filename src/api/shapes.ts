@@ -54,7 +54,7 @@ export function pageOf<T extends Parameters<typeof Type.Array>[0]>(row: T) {
 }
 
 /** A command that the writer carries out, as a change of a household or card is answered. */
-export const commandShape = shape({
+const commandShape = shape({
   commandId: Type.String({ description: 'Lane and number: the last part of its address.' }),
   kind: Type.String(),
   state: Type.Enum(['waiting', 'done', 'refused']),

@@ -29,7 +29,7 @@ export interface Forward {
  * which may hold a track), and the MACs, which are made when it is sent. Source: PCI DSS 3.3 (no sensitive
  * authentication data is kept after authorization).
  */
-export const neverForwarded: readonly number[] = [1, 2, 34, 35, 36, 45, 52, 55, 64, 128]
+const neverForwarded: readonly number[] = [1, 2, 34, 35, 36, 45, 52, 55, 64, 128]
 
 /** Request and advice types, in their first form. */
 const MTI = /^0[1-8][024]0$/

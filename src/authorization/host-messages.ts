@@ -34,7 +34,7 @@ export function hostStamps(requestId: number, nowMs: number): HostStamps {
 }
 
 /** DE37 of messages about an authorization or command. */
-export function rrnOf(id: number): string {
+function rrnOf(id: number): string {
   return String(id % RRN_SPAN).padStart(12, '0')
 }
 
@@ -44,7 +44,7 @@ function transmissionOf(atMs: number): string {
 }
 
 /** DE102: the number of the account, which is its household's at both sides. */
-export function accountIdentification(householdId: number): string {
+function accountIdentification(householdId: number): string {
   return String(moneyAccount('postalAccount', householdId))
 }
 

@@ -7,7 +7,7 @@ import { type AuthorizationRequest, type PresentmentFacts, unsaid } from './requ
 import { transactionTypes } from './routing.ts'
 
 /** Name of the link under which the journal has what the network's clearing files brought. */
-export const CLEARING_LINK = 'clearing'
+const CLEARING_LINK = 'clearing'
 
 /** Account code of the postal account in DE3: a presentment never draws on, or pays into, anything else (M4). */
 const POSTAL = '20'

@@ -108,7 +108,7 @@ export function walletAvailable(
  * What a wallet can give at its first touch in a period, after what it owes; 0 when it is open or closed, or the household
  * chose otherwise.
  */
-export function unopenedIn(
+function unopenedIn(
   programme: WalletProgramme,
   household: Household,
   period: number,

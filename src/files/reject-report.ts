@@ -62,7 +62,7 @@ export class RejectReport {
 }
 
 /** A text as a cell of a CSV file; one that a spreadsheet would compute is made text. */
-export function csvCell(text: string): string {
+function csvCell(text: string): string {
   const safe = /^[=+\-@\t]/.test(text) ? `'${text}` : text
   return /[",;\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
 }

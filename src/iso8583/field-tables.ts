@@ -5,7 +5,7 @@ import { ebcdicHexValue, hexValue } from './digits.ts'
 import { ebcdicToLatin1 } from './ebcdic.ts'
 
 /** Numbers of the contents in the flat tables; 0 is a field that the dialect does not have. */
-export const contentCodes = {
+const contentCodes = {
   ascii: 1,
   ebcdic: 2,
   bcd: 3,
@@ -45,7 +45,7 @@ export const COUNT_SIGNED_BYTES = 3
 export const PAD_NONE = 0
 export const PAD_SPACE_RIGHT = 1
 export const PAD_SPACE_LEFT = 2
-export const PAD_ZERO_LEFT = 3
+const PAD_ZERO_LEFT = 3
 
 /** Classes of characters, one bit each, as `checks` and the class tables hold them. */
 export const NUMERIC = 1

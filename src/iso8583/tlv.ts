@@ -69,7 +69,7 @@ export function elementValue(elements: readonly Element[], tag: string): string 
 }
 
 /** Dataset of DE104 that carries the elements of DE48. */
-export const ELEMENTS_DATASET = 0x71
+const ELEMENTS_DATASET = 0x71
 
 /** One dataset as it is on the wire. */
 export interface Dataset {

@@ -7,10 +7,10 @@ import { digitText } from './field-text.ts'
 /** Bytes of the header between Visa's framing and the message. */
 export const VISA_HEADER_BYTES = 22
 /** Bytes of the header that a rejected message comes back with; the original header and message follow it. */
-export const VISA_REJECT_HEADER_BYTES = 26
+const VISA_REJECT_HEADER_BYTES = 26
 
 /** Bitmap style of DE62, the usual text format. */
-export const TEXT_FORMAT_BITMAP = 2
+const TEXT_FORMAT_BITMAP = 2
 
 /** The header of a Visa message; H numbers as Visa names the fields (docs/iso8583.md, "Visa header"). */
 export interface VisaHeader {

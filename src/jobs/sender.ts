@@ -216,7 +216,7 @@ function factorIn({ code }: Detail): number | undefined {
 }
 
 /** Names a message for the provider: the same however often it is repeated, another when someone has it sent again. */
-export function idempotencyKeyOf({ lane, id, resends }: Pick<DueDelivery, 'lane' | 'id' | 'resends'>): string {
+function idempotencyKeyOf({ lane, id, resends }: Pick<DueDelivery, 'lane' | 'id' | 'resends'>): string {
   return `mizan-${lane}-${id}${resends === 0 ? '' : `-r${resends}`}`
 }
 

@@ -95,7 +95,7 @@ export class MessageMac {
 }
 
 /** Whether messages of a dialect can carry a MAC: DE64 and DE128 are there, with 8 bytes, written alike. */
-export function carriesMac(dialect: Dialect): boolean {
+function carriesMac(dialect: Dialect): boolean {
   const [primary, secondary] = [dialect.field(PRIMARY), dialect.field(SECONDARY)]
   const isMac = (field: typeof primary) =>
     field?.kind === 'fixed' && field.max === MAC_BYTES && (field.content === 'binary' || field.content === 'hex-ascii')

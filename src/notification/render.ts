@@ -28,7 +28,7 @@ export function renderMessage(catalogue: Catalogue, code: string, detail: Detail
 }
 
 /** What is wrong with the values for a template. */
-export function detailFaults({ fields }: Template, detail: Detail): string[] {
+function detailFaults({ fields }: Template, detail: Detail): string[] {
   const faults: string[] = []
   for (const [name, { kind, optional }] of fields) {
     const value = detail[name]

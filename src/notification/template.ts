@@ -19,7 +19,7 @@ export const fieldKinds = [
 export type FieldKind = (typeof fieldKinds)[number]
 
 /** How a value is written other than plainly: the case that Arabic has after a noun, or money as a decimal number. */
-export const modifiers = ['oblique', 'decimal'] as const
+const modifiers = ['oblique', 'decimal'] as const
 export type Modifier = (typeof modifiers)[number]
 
 /** A piece of a text. A clause is left out unless all its fields have values. */

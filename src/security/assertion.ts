@@ -18,7 +18,7 @@ export interface Assertion {
 }
 
 /** Bytes of a token. */
-export const ASSERTION_BYTES = 52
+const ASSERTION_BYTES = 52
 const SIGNED_BYTES = 36
 const VERSION = 1
 

@@ -3,9 +3,6 @@ import { MizanError } from '../errors.ts'
 import type { KeyRing } from './keys/key-ring.ts'
 import { preparedKey } from './primitives/prepared-key.ts'
 
-/** Family of the keys under which card numbers come in files, one for each who makes such files. */
-export const PAN_TRANSPORT_FAMILY = 'pan-transport'
-
 const NONCE_BYTES = 12
 const TAG_BYTES = 16
 

@@ -6,16 +6,16 @@
 const OWNER_SPAN = 100_000_000_000
 
 export const WALLET = 1
-export const POSTAL = 6001
-export const DEBT = 8004
-export const ADVANCED = 9
+const POSTAL = 6001
+const DEBT = 8004
+const ADVANCED = 9
 
 export function classOfAccount(account: number): number {
   return Math.floor(account / (1_000 * OWNER_SPAN))
 }
 
 /** The four digits before the owner. */
-export function kindOfAccount(account: number): number {
+function kindOfAccount(account: number): number {
   return Math.floor(account / OWNER_SPAN)
 }
 

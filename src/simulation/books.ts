@@ -9,7 +9,6 @@ import {
   periodOfBalance,
   postalOf,
   tailOfAccount,
-  tails,
   WALLET,
 } from './accounts.ts'
 import { Violation } from './record.ts'
@@ -272,5 +271,3 @@ export class Books {
     }
   }
 }
-
-export const BREAD = tails.bread

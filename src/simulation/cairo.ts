@@ -21,7 +21,7 @@ export function dayNumber(date: number): number {
 }
 
 /** The date of a day number. */
-export function dateOfDay(day: number): number {
+function dateOfDay(day: number): number {
   const shifted = day + 719_468
   const era = Math.floor(shifted / 146_097)
   const dayOfEra = shifted - era * 146_097
@@ -46,7 +46,7 @@ function lastOf(year: number, month: number, weekday: number): number {
 }
 
 /** Cairo's offset from UTC at an instant. */
-export function offsetMs(instantMs: number): number {
+function offsetMs(instantMs: number): number {
   const year = Math.floor(dateOfDay(Math.floor(instantMs / DAY_MS)) / 10_000)
   const begins = lastOf(year, 4, FRIDAY) * DAY_MS - 2 * HOUR_MS
   const ends = (lastOf(year, 10, THURSDAY) + 1) * DAY_MS - 3 * HOUR_MS

@@ -133,7 +133,7 @@ function findOriginal(
 }
 
 /** An authorization with all that a repeat, reversal, completion or refund needs: as `describe_authorization` does. */
-export function describe(tables: LedgerTables, entry: AuthorizationEntry): StoredAuthorization {
+function describe(tables: LedgerTables, entry: AuthorizationEntry): StoredAuthorization {
   const { row, entitlementDate } = entry
   const later = (tables.byOriginal.get(row.id) ?? []).filter(({ row: one }) => one.result === 'approved')
   const reversals = later.filter(({ row: one }) => one.mti.startsWith('04'))

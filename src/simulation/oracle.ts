@@ -273,7 +273,7 @@ export class Oracle {
 }
 
 /** A message by its key and content: the same key with another amount is another message. */
-export function contentKey({ key, amountPiasters }: Sent): string {
+function contentKey({ key, amountPiasters }: Sent): string {
   return `${key} ${amountPiasters}`
 }
 

@@ -309,7 +309,7 @@ export class Traffic {
   }
 }
 
-export function describeAsked({ amountPiasters, card, original, quantity, replacementPiasters }: Sent): string {
+function describeAsked({ amountPiasters, card, original, quantity, replacementPiasters }: Sent): string {
   const parts = [`${amountPiasters} by card ${card?.id ?? '?'}`]
   if (quantity !== undefined) parts.push(`${quantity} units`)
   if (original !== undefined) parts.push(`of #${original.number}`)

@@ -28,7 +28,7 @@ export const perfectNetwork: NetworkFaults = {
 type Listener = (value?: unknown) => void
 
 /** The end of a connection that the switch holds: what `node:net` would give it. */
-export class HostSocket implements LinkSocket {
+class HostSocket implements LinkSocket {
   readonly remoteAddress = '192.0.2.1'
   readonly remotePort: number
   readonly #wire: Wire

@@ -29,13 +29,13 @@ export function demoIban(bank: string, account: number): string {
 }
 
 /** The settlement banks of the demo world. Their BICs are of the kind that is for tests. */
-export const demoBanks: readonly BankTerm[] = [
+const demoBanks: readonly BankTerm[] = [
   { number: 1, code: 'STBA', bic: 'STBAEGC0', name: 'SETTLEMENT BANK A', account: demoIban('9901', OURS), from: FROM },
   { number: 2, code: 'STBB', bic: 'STBBEGC0', name: 'SETTLEMENT BANK B', account: demoIban('9902', OURS), from: FROM },
 ]
 
 /** Whom the demo world settles with besides outlets. */
-export const demoInstitutions: readonly InstitutionTerm[] = [
+const demoInstitutions: readonly InstitutionTerm[] = [
   ...demoAcquirers
     .filter(({ id }) => id.startsWith('818'))
     .map(({ id, name }, index) => ({
@@ -57,7 +57,7 @@ export const demoInstitutions: readonly InstitutionTerm[] = [
 ]
 
 /** Where the outlets of the demo world are paid, and what bakeries burn. */
-export function demoOutletAccounts(): OutletAccount[] {
+function demoOutletAccounts(): OutletAccount[] {
   return demoOutlets().map(({ id, category }) => ({
     outletId: id,
     bankCode: id % 3 === 0 ? 'STBB' : 'STBA',

@@ -16,7 +16,7 @@ import { Random } from './random.ts'
 export const governorates = ['PTS', 'SUZ', 'LX', 'IS', 'ASN', 'JS'] as const
 
 /** Households that stand for one situation each; they are always the first of the world. */
-export const specialCases = ['lost', 'stolen', 'expired', 'inactive', 'suspended', 'empty'] as const
+const specialCases = ['lost', 'stolen', 'expired', 'inactive', 'suspended', 'empty'] as const
 export type SpecialCase = (typeof specialCases)[number]
 
 /** One household of the demo world, with the clear card data that a simulator needs. */

@@ -25,7 +25,7 @@ export interface LoadCards {
 }
 
 /** Kinds that use up a quota; each goes round all cards on its own. */
-export const quotaKinds = ['bread', 'ration', 'purchase', 'schemePurchase', 'cash'] as const
+const quotaKinds = ['bread', 'ration', 'purchase', 'schemePurchase', 'cash'] as const
 export type QuotaKind = (typeof quotaKinds)[number]
 /** How many requests of a kind a database has seen: where the next run goes on. */
 export type LoadCursors = Record<QuotaKind, number>

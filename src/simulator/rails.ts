@@ -29,7 +29,7 @@ export const posRail: Rail = {
 }
 
 /** ATMs behind a domestic network; a TPDU precedes each message. */
-export const atmRail: Rail = {
+const atmRail: Rail = {
   name: 'atm',
   listener: 'bcd',
   dialect: 'iso87-bcd',
@@ -40,7 +40,7 @@ export const atmRail: Rail = {
 }
 
 /** The card scheme: purchases as 0100, which are held and clear later. */
-export const visaRail: Rail = {
+const visaRail: Rail = {
   name: 'visa',
   listener: 'visa',
   dialect: 'visa-base1',

@@ -43,7 +43,7 @@ export interface DatabaseHandle {
 /** Database in the embedded server that holds the ledger. */
 export const EMBEDDED_DATABASE = 'mizan'
 /** Oldest PostgreSQL whose SQL the migrations may use. */
-export const SERVER_VERSION_MIN = 150_000
+const SERVER_VERSION_MIN = 150_000
 
 const RETRY_MS = 250
 

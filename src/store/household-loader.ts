@@ -51,7 +51,7 @@ export interface HouseholdRecord {
 }
 
 /** Households of one transaction. */
-export const CHUNK_HOUSEHOLDS = 2_000
+const CHUNK_HOUSEHOLDS = 2_000
 
 /** Lane of a household. */
 export function laneOf(householdId: number, laneCount: number): number {

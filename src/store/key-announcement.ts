@@ -20,7 +20,7 @@ export interface KeyAnnouncement {
  * A running switch follows a change of keys within this time: a key is not sent before every process accepts it, since
  * the peer may use it at once.
  */
-export const KEY_SETTLES_MS = 5_000
+const KEY_SETTLES_MS = 5_000
 
 /**
  * Queues a key for its peer: together with the key itself, where it is new. From now on what comes in may be under it;

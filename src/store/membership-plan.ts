@@ -64,7 +64,7 @@ export async function planLines(
 }
 
 /** Hash of what a line does, whatever file it is in; 32 hex digits. */
-export function lineKeyOf({ personal }: PeopleDesk, line: MembershipLine): string {
+function lineKeyOf({ personal }: PeopleDesk, line: MembershipLine): string {
   const who = line.nationalId ?? line.memberKey ?? ''
   return personal.indexOf('line', [line.householdId, line.event, who, line.effective].join('|')).toString('hex')
 }

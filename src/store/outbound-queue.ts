@@ -198,7 +198,7 @@ export interface DestinationState {
 }
 
 /** Most messages that are counted. */
-export const COUNT_MAX = 100_000
+const COUNT_MAX = 100_000
 
 /** Looks at every queue; those that never held a message are not among them. */
 export async function readDestinations(client: Queryable): Promise<DestinationState[]> {

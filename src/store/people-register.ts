@@ -174,7 +174,7 @@ async function setMobile(
 }
 
 /** Number of the person with a national ID; undefined when there is none. @param idIndex its keyed hash */
-export async function findPerson({ client }: PeopleDesk, idIndex: Buffer): Promise<number | undefined> {
+async function findPerson({ client }: PeopleDesk, idIndex: Buffer): Promise<number | undefined> {
   const { rows } = await client.query<{ id: string }>('select id from person where id_index = $1', [idIndex])
   const [row] = rows
   return row === undefined ? undefined : Number(row.id)

@@ -2,7 +2,7 @@ import { Gauge, type Registry } from 'prom-client'
 import { FastCounter } from './counters.ts'
 
 /** Parts that a process plays; exactly one is 1. */
-export const processRoles = ['starting', 'active', 'standby', 'stopping'] as const
+const processRoles = ['starting', 'active', 'standby', 'stopping'] as const
 export type ProcessRole = (typeof processRoles)[number]
 
 /** Metrics of who writes the lanes, and of the database's own standbys. */

@@ -13,11 +13,11 @@ import { createNotificationMetrics } from './notification-metrics.ts'
 import { createSettlementMetrics } from './settlement-metrics.ts'
 
 /** Stages of a request, in order; `total` runs from the frame's last byte to the answer's first. */
-export const stages = ['decode', 'queue', 'prefetch', 'decide', 'commit', 'encode', 'total'] as const
+const stages = ['decode', 'queue', 'prefetch', 'decide', 'commit', 'encode', 'total'] as const
 export type Stage = (typeof stages)[number]
 
 /** Upper bounds in seconds: 50 µs to 5 s for the latencies of a link, and below that for the codec and the decision. */
-export const STAGE_BUCKETS = [
+const STAGE_BUCKETS = [
   0.000002, 0.000005, 0.00001, 0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1,
   0.2, 0.5, 1, 2, 5,
 ]

@@ -10,7 +10,7 @@ const text = (pattern: string) => Type.String({ pattern })
 const shortText = Type.String({ maxLength: 40 })
 
 /** What a command `presentment` brings: an item of a clearing file, and what it was matched to. */
-export const presentmentSchema = Type.Object({
+const presentmentSchema = Type.Object({
   /** `file:number` */
   item: text('^[0-9]{1,15}:[0-9]{1,9}$'),
   arn: text('^[0-9]{23}$'),

@@ -45,7 +45,7 @@ function closingTargets(programmes: ProgrammeBook): ReadonlySet<string> {
 }
 
 /** The last month that is over on the batch's date. */
-export function lastClosableMonth({ head }: Pick<BatchBuilder, 'head'>): CivilMonth {
+function lastClosableMonth({ head }: Pick<BatchBuilder, 'head'>): CivilMonth {
   return previousMonth(monthOf(head.entitlementDate))
 }
 

@@ -121,7 +121,7 @@ function namedBatch({ messageId, piasters, bookedPiasters }: BatchSum): NamedBat
 }
 
 /** An instruction as it concerns our account at a bank; undefined when it is of another one. */
-export function knownInstruction(bank: number, row: InstructionRow): KnownInstruction | undefined {
+function knownInstruction(bank: number, row: InstructionRow): KnownInstruction | undefined {
   if (bank !== row.bank) return undefined
   const { id, endToEndId, amountPiasters } = row
   const isPayment = row.direction === 'pay'

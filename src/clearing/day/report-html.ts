@@ -1,7 +1,7 @@
 import type { ReportColumn, ReportSection, ReportTable } from './report-parts.ts'
 
 /** What the page may load and run: nothing but its own style. */
-export const REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+const REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 /**
  * The report of a day as one page that stands by itself: no scripts, nothing from outside, made to be printed on A4 and

@@ -25,7 +25,7 @@ import { ageingOf, bankingDaysOn, exceptionView, openStates } from '../reconcili
 import { valueDateOf } from './banking-calendar.ts'
 
 /** Rows of a list at most; what a list leaves out is counted. */
-export const REPORT_ROWS_MAX = 1_000
+const REPORT_ROWS_MAX = 1_000
 const RUNS_MAX = 50
 
 /** The report of a business date; JSON as it is, sums in digits. */

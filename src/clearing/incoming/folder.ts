@@ -19,7 +19,7 @@ const NETWORK_FILE = /\.(ctf|itf)$|^UC\.(CTF|ITF)\./i
 const UNFINISHED = /\.(part|tmp|p7m|p7s)$/i
 
 /** The network's files that wait in a folder, in the order of their names. */
-export async function waitingFiles(folder: string): Promise<string[]> {
+async function waitingFiles(folder: string): Promise<string[]> {
   await mkdir(folder, { recursive: true, mode: CLEARING_FOLDER_MODE })
   const entries = await readdir(folder, { withFileTypes: true })
   return entries

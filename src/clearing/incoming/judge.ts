@@ -38,7 +38,7 @@ export interface Known {
   readonly earlier: readonly Earlier[]
 }
 
-export const exceptionReasons = [
+const exceptionReasons = [
   'unknown-card',
   'currency',
   'bad-amount',

@@ -7,7 +7,7 @@ import { latinOfArabic } from './arabic.ts'
 /** Currency of all that Mizan settles. */
 export const CURRENCY = 'EGP'
 /** Longest message, payment and end-to-end identifier of ISO 20022 (Max35Text). */
-export const IDENTIFIER_MAX = 35
+const IDENTIFIER_MAX = 35
 
 /** The Latin set that payment networks carry in FIN and therefore in ISO 20022 payments too. */
 const OUTSIDE_LATIN = /[^A-Za-z0-9/\-?:().,'+ ]/g

@@ -45,7 +45,7 @@ async function select(
 }
 
 /** What was selected, for people. */
-export function selectionInWords({ network, subsidy, statements, ...rest }: SelectionSummary): string {
+function selectionInWords({ network, subsidy, statements, ...rest }: SelectionSummary): string {
   const back = network.chargebacks > 0 ? ` (${network.chargebacks} charged back)` : ''
   const items = `${network.items} for the card scheme${back}, ${subsidy.items} in ${subsidy.files} subsidy file(s), ${statements} statement(s)`
   if (rest.withoutBank === 0) return items

@@ -1,7 +1,7 @@
 import { MizanError } from '../../errors.ts'
 
 /** Why a protected file is not taken; stable names, for programs. */
-export const refusalReasons = {
+const refusalReasons = {
   'not-cms': 'the bytes are no such CMS structure',
   unsupported: 'it is made with algorithms that are not taken',
   cut: 'it ends too early',

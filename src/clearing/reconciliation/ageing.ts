@@ -21,7 +21,7 @@ export function ageBucketOf(days: number): AgeBucket {
 }
 
 /** Banking days after `from` up to and including `to`; 0 when `to` is not later. */
-export function bankingDaysBetween(from: CivilDate, to: CivilDate, days: BankingDays): number {
+function bankingDaysBetween(from: CivilDate, to: CivilDate, days: BankingDays): number {
   let count = 0
   for (let date = addDays(from, 1); date <= to && count <= LOOK_BACK_MAX; date = addDays(date, 1)) {
     if (days.isBankingDay(date)) count++

@@ -155,7 +155,7 @@ export async function ageingOf(client: Queryable, today: CivilDate, banking: Ban
 }
 
 /** The report of what is open; pure. */
-export function ageingRows(groups: readonly OpenGroup[], today: CivilDate, banking: BankingDays): AgeingRow[] {
+function ageingRows(groups: readonly OpenGroup[], today: CivilDate, banking: BankingDays): AgeingRow[] {
   return breakNames.flatMap((name) => {
     const own = groups.filter((group) => group.break === name)
     if (own.length === 0) return []

@@ -53,7 +53,7 @@ export function luhnDigit(digits: string): string {
 }
 
 /** Day of the year, from 1. */
-export function dayOfYear(date: CivilDate): number {
+function dayOfYear(date: CivilDate): number {
   return daysBetween((Math.floor(date / 10_000) * 10_000 + 101) as CivilDate, date) + 1
 }
 

@@ -103,7 +103,7 @@ export class ClearingRecord {
 }
 
 /** Nearest date with a month and day. */
-export function dateOfMonthDay(text: string, near: CivilDate): CivilDate | undefined {
+function dateOfMonthDay(text: string, near: CivilDate): CivilDate | undefined {
   const year = Math.floor(near / 10_000)
   const candidates = [year - 1, year, year + 1].map((one) => dateOfYear(one, text)).filter((date) => date !== undefined)
   const distance = (date: CivilDate) => Math.abs(utcDays(date) - utcDays(near))

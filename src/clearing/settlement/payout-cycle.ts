@@ -23,7 +23,7 @@ export interface PayoutCycleRule extends PayoutCycle {
 }
 
 /** What holds where no rule was made: everything is paid each business date. */
-export const DEFAULT_CYCLE: PayoutCycle = {
+const DEFAULT_CYCLE: PayoutCycle = {
   frequency: 'daily',
   day: 0,
   holdbackPermille: 0,

@@ -5,7 +5,7 @@ import { retailMacInto } from '../primitives/mac.ts'
 
 /** A CVC3 is a number of two bytes. */
 const CVC3_VALUES = 0x10000
-export const CVC3_MAX_DIGITS = 5
+const CVC3_MAX_DIGITS = 5
 
 /** What a CVC3 is made from. */
 export interface Cvc3Inputs {

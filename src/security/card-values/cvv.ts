@@ -7,7 +7,7 @@ import { DesKey } from '../primitives/des.ts'
 import { digitAt, PAN_MAX_DIGITS, PAN_MIN_DIGITS, putNibble, requireDigits } from '../primitives/digits.ts'
 import { equalDigitValues } from '../primitives/secrets.ts'
 
-export const CVV_DIGITS = 3
+const CVV_DIGITS = 3
 /** Digits that some tools print instead of three. */
 const CVV_MAX_DIGITS = 4
 

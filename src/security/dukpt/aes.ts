@@ -6,7 +6,7 @@ import { TableAes } from './aes-table.ts'
 /** Bytes of a key serial number: base key identifier 4, derivation identifier 4, transaction counter 4. */
 export const AES_KSN_BYTES = 12
 /** Bytes of an initial key identifier: a key serial number without its counter. */
-export const AES_IKID_BYTES = 8
+const AES_IKID_BYTES = 8
 /** Terminals skip counters with more set bits, so that no derivation has more steps (X9.24-3:2017, 6.1). */
 const COUNTER_BITS_MAX = 16
 /** The counter whose transaction key leads to the update key (X9.24-3:2017, 6.5.2). */

@@ -4,7 +4,7 @@ import { retailMacInto } from '../primitives/mac.ts'
 import { equalSecret } from '../primitives/secrets.ts'
 
 /** Bytes of a card status update. */
-export const STATUS_UPDATE_BYTES = 4
+const STATUS_UPDATE_BYTES = 4
 /** EMV Book 2, 8.2.2: proprietary authentication data in tag 91 has at most 8 bytes. */
 const PROPRIETARY_MAX = 8
 const CRYPTOGRAM_BYTES = 8

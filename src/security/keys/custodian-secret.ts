@@ -3,7 +3,7 @@ import { MizanError } from '../../errors.ts'
 import { equalSecret } from '../primitives/secrets.ts'
 
 /** Shortest secret of a custodian, in characters (PCI DSS 4.0, 8.3.6). */
-export const SECRET_MIN = 12
+const SECRET_MIN = 12
 const SECRET_MAX = 256
 const SALT_BYTES = 16
 const HASH_BYTES = 32

@@ -5,7 +5,7 @@ import { digitAt, PAN_MAX_DIGITS, PAN_MIN_DIGITS, putNibble, requireDigits } fro
 import { equalDigitValues } from '../primitives/secrets.ts'
 import { PIN_MIN_DIGITS, requirePin } from './pin-block.ts'
 
-export const PVV_DIGITS = 4
+const PVV_DIGITS = 4
 /** Digits of the PAN that go in: the rightmost but the check digit. */
 const PAN_DIGITS = 11
 

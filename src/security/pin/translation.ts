@@ -7,7 +7,7 @@ type Rule = 'same-pan' | 'yes' | 'card' | 'no'
  * The table of PCI PIN Security Requirements v3.1, requirement 3-3. A row is the format a PIN comes in, an entry the
  * format it is to leave in.
  */
-export const translationRules: Readonly<Record<PinBlockFormat, Readonly<Record<PinBlockFormat, Rule>>>> = {
+const translationRules: Readonly<Record<PinBlockFormat, Readonly<Record<PinBlockFormat, Rule>>>> = {
   0: { 0: 'same-pan', 1: 'no', 2: 'card', 3: 'same-pan', 4: 'same-pan' },
   1: { 0: 'yes', 1: 'yes', 2: 'card', 3: 'yes', 4: 'yes' },
   2: { 0: 'no', 1: 'no', 2: 'card', 3: 'no', 4: 'no' },

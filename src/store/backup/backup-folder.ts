@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { describeError, MizanError } from '../../errors.ts'
 import { writeWholeFile } from '../../whole-file.ts'
@@ -129,15 +129,4 @@ function readBackup(folder: string, name: string): BaseBackup {
 /** Name of a backup that begins now: sorts by time. */
 export function backupName(nowMs: number): string {
   return new Date(nowMs).toISOString().replaceAll(/[-:.]/g, '')
-}
-
-/** When the archive got its newest file; undefined when it has none. Milliseconds. */
-export function newestArchivedMs(folder: BackupFolder): number | undefined {
-  if (!existsSync(folder.wal)) return undefined
-  let newest: number | undefined
-  for (const name of readdirSync(folder.wal)) {
-    const { mtimeMs } = statSync(path.join(folder.wal, name), { throwIfNoEntry: false }) ?? {}
-    if (mtimeMs !== undefined && (newest === undefined || mtimeMs > newest)) newest = mtimeMs
-  }
-  return newest
 }

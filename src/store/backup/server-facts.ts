@@ -81,7 +81,7 @@ async function requireFiles(folder: string, systemIdentifier: string, startedSec
 }
 
 /** The first eight bytes of pg_control, in the byte order of the machine; see pg_control.h. */
-export async function readSystemIdentifier(dataFolder: string): Promise<string> {
+async function readSystemIdentifier(dataFolder: string): Promise<string> {
   const handle = await open(path.join(dataFolder, 'global', 'pg_control'), 'r')
   try {
     const bytes = Buffer.alloc(8)

@@ -56,7 +56,7 @@ export async function listBankFiles(
   }))
 }
 
-export const statementStates = ['stored', 'booked', 'announced'] as const
+const statementStates = ['stored', 'booked', 'announced'] as const
 export type StatementState = (typeof statementStates)[number]
 
 /** A statement, notification or intraday report, for people. */

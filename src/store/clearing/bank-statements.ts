@@ -214,11 +214,6 @@ export async function closeReport(client: Queryable, id: number, end: ReportEnd)
   )
 }
 
-/** Says in which file of the register a file's reports are. */
-export async function putReportsIntoFile(client: Queryable, bankFile: number, fileId: number): Promise<void> {
-  await client.query('update bank_statement set file_id = $2 where bank_file = $1', [bankFile, fileId])
-}
-
 /** Finds the announcements of what a statement has booked: the same payment in both is one. */
 export async function linkAnnouncements(client: Queryable, statement: number): Promise<number> {
   const { rowCount } = await client.query(

@@ -233,7 +233,7 @@ function oneOf(rows: readonly Row[], id: number): ReconciliationException {
 }
 
 /** An exception of its row. */
-export function exceptionOf(row: Row): ReconciliationException {
+function exceptionOf(row: Row): ReconciliationException {
   return {
     id: Number(row.id),
     break: row.break,

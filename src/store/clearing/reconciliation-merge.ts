@@ -17,7 +17,7 @@ export interface MergeOptions {
 }
 
 /** Who closes an exception whose other side a run found. */
-export const RUN_ACTOR = 'reconciliation'
+const RUN_ACTOR = 'reconciliation'
 
 /**
  * Brings exceptions in line with the breaks found: a new one is opened, one that a run had closed or that has another

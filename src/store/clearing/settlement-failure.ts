@@ -39,7 +39,7 @@ export function failureLines({ purpose, lines }: InstructionShape): InstructionL
  * Where what came back of a payment stands: all of it on the accounts that {@link failureLines} names; of less, the largest are
  * filled first.
  */
-export function returnedLines(lines: readonly InstructionLine[], piasters: bigint): InstructionLine[] {
+function returnedLines(lines: readonly InstructionLine[], piasters: bigint): InstructionLine[] {
   const whole = lines.reduce((sum, line) => sum + line.piasters, 0n)
   if (piasters >= whole) return [...lines]
   const filled: InstructionLine[] = []

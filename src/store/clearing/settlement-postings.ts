@@ -77,7 +77,7 @@ async function instructedPostings(client: Queryable, key: RunKey): Promise<Posti
 }
 
 /** What is to be paid goes from its account into transit at the bank (44), what is to be collected out of it (45). */
-export function instructed(account: AccountNumber, piasters: number, bank: number): Posting {
+function instructed(account: AccountNumber, piasters: number, bank: number): Posting {
   const transit = moneyAccount('settlementTransit', bank)
   return piasters > 0
     ? { kind: 'settlementInstructed', debit: account, credit: transit, amountPiasters: piasters }
