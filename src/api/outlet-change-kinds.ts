@@ -35,7 +35,7 @@ export const outletChangeKinds: Readonly<Record<string, ChangeKind>> = {
     settled: async ({ refresh }) => refresh?.reference(),
   },
   'outlet-file': {
-    what: 'load a file of outlets that changes where money goes',
+    what: 'load a file of outlets that sets or changes where money goes',
     makers: ['settlement', 'operator'],
     checkers: ['settlement'],
     payload: shape({ sha256 }),

@@ -17,7 +17,7 @@ export interface OutletFileTotals {
   readonly unchanged: number
   /** Rows that were not taken. */
   readonly rejected: number
-  /** Outlets whose status, and whose account for settlement, is another than before. */
+  /** Outlets whose status, and whose account for settlement, is another than before; of a new one, whichever it has. */
   readonly statusChanged: number
   readonly settlementChanged: number
   /** New or changed terminals. */
@@ -165,9 +165,8 @@ class Totals {
     this.#kinds[kind]++
     this.#terminals += changedTerminals.length
     if (standing !== undefined) this.#statusChanged++
-    if (kind === 'changed' && (changes.settlementAccount ?? changes.settlementBank) !== undefined) {
-      this.#settlementChanged++
-    }
+    // Of a new outlet too: who names the account of an outlet that is not there yet says where money goes all the same.
+    if ((changes.settlementAccount ?? changes.settlementBank) !== undefined) this.#settlementChanged++
   }
 
   result(): OutletFileTotals {

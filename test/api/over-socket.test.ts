@@ -240,6 +240,23 @@ t.test('the API of a running switch, over a socket', async (t) => {
     t.match(checked, { status: 200, told: { totals: { rows: 1, changed: 1, rejected: 0 } } })
     t.match(await post(operator, '/outlet-files?format=csv', file, 'text/csv'), { told: { totals: { changed: 1 } } })
     t.match(await get(operator, `/outlets/${acceptor}`), { name: 'Bakery 12' })
+    const added = (name: string, more = '') =>
+      `acceptor,name,category,mcc,governorate,settlementBank,settlementAccount\n${name},New,shop,5311,PTS,${more || ','}\n`
+    t.equal((await post(operator, '/outlet-files?format=csv', added('NEW1'), 'text/csv')).status, 200)
+    const paid = added('NEW2', 'B1,EG78')
+    const refused = await post(operator, '/outlet-files?format=csv', paid, 'text/csv')
+    t.match(
+      refused,
+      { status: 409, told: { detail: /needs a second person/ } },
+      'not by one person for a new one either',
+    )
+    const told = await post(operator, '/outlet-files/check?format=csv', paid, 'text/csv')
+    t.match(told.told, { totals: { added: 1, settlementChanged: 1 } }, 'and nothing of it was kept')
+    const wanted = { kind: 'outlet-file', payload: { sha256: told.told.sha256 }, reason: 'new outlets' }
+    const waiting = await post(operator, '/change-requests', wanted)
+    t.equal((await post(await logIn('settlement'), `${waiting.location}/approve`, {})).status, 200)
+    const url = `/outlet-files?format=csv&change=${waiting.told.changeId}`
+    t.match(await post(operator, url, paid, 'text/csv'), { status: 200, told: { totals: { added: 1 } } })
     const entry = { service: 'bread', governorate: outlet?.governorate, liveFrom: '2027-01-01' }
     const rollout = await post(operator, '/change-requests', { kind: 'rollout-set', payload: entry, reason: 'put off' })
     t.match(await post(await logIn('operator-2'), `${rollout.location}/approve`, {}), { told: { state: 'approved' } })

@@ -224,7 +224,8 @@ export const outletRoutes: readonly Route[] = [
     path: '/outlet-files',
     tag,
     summary: 'load a file of outlets and terminals; rows that are not in order are left out and told',
-    description: 'A file that changes where money goes needs an approved change request `outlet-file`.',
+    description:
+      'A file that sets or changes where money goes, of new outlets too, needs an approved change request `outlet-file`.',
     query: applyQuery,
     upload: uploadTypes,
     answers: { 200: fileShape },
