@@ -5,6 +5,7 @@ import { readSecretFile } from '../security/secret-file.ts'
 import { isRole, type Role, requireAccessTables, roles } from '../store/access-users.ts'
 import { type AuditEvent, noteAudit } from '../store/audit-store.ts'
 import type { Client } from '../store/connection.ts'
+import type { MasterDataAuthor } from '../store/outlet-record.ts'
 import { inTransaction } from '../store/transaction.ts'
 import type { CommandIo } from './command-io.ts'
 import type { CommonOptions } from './common-options.ts'
@@ -28,6 +29,18 @@ export async function atAccess(
 /** In whose name a command acts, as it stands in the audit. */
 export function systemActor(io: CommandIo): string {
   return `system:${authorOf(io).user}`.slice(0, 64)
+}
+
+/** In whose name master data is changed at a command, with its event in the audit. */
+export function notedAs(actor: string): Required<MasterDataAuthor> {
+  return {
+    actor,
+    audit: (client, { action, target, detail }) =>
+      noteAudit(client, {
+        ...{ actor, source: 'local', requestId: '', action, outcome: 'done' },
+        detail: { target, ...detail },
+      }),
+  }
 }
 
 /** Changes something and notes it, together. */

@@ -13,10 +13,10 @@ import {
   standingsInWords,
   statusOn,
 } from '../store/outlet-store.ts'
+import { notedAs, systemActor } from './access-desk.ts'
 import { type CommandIo, processIo } from './command-io.ts'
 import { type CommonOptions, withCommonOptions } from './common-options.ts'
 import { atDatabase } from './database-desk.ts'
-import { authorOf } from './keys-desk.ts'
 import { outletLoadCommand } from './outlet-load.ts'
 
 /** `mizan outlet`: the register of outlets and their terminals; a running switch follows each change. */
@@ -98,7 +98,7 @@ function statusCommand(
         client,
         acceptor,
         { status, from, reason },
-        { actor: authorOf(io).user, today },
+        { ...notedAs(systemActor(io)), today },
       )
       const isSame = change.kind === 'unchanged'
       if (options.json) io.out(`${JSON.stringify({ acceptor, status, from, changed: !isSame })}\n`)

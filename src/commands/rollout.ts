@@ -2,10 +2,10 @@ import { Command } from 'commander'
 import type { Client } from '../store/connection.ts'
 import { listProgrammes } from '../store/programme-reader.ts'
 import { listRollout, rolloutHistory, setRollout } from '../store/reference-rollout.ts'
+import { notedAs, systemActor } from './access-desk.ts'
 import { type CommandIo, processIo } from './command-io.ts'
 import { type CommonOptions, withCommonOptions } from './common-options.ts'
 import { atDatabase } from './database-desk.ts'
-import { authorOf } from './keys-desk.ts'
 import { todayText } from './outlet.ts'
 
 const HISTORY_MAX = 1_000
@@ -61,7 +61,7 @@ function setCommand(io: CommandIo): Command {
     (service: string, governorate: string, liveFrom: string, options: CommonOptions & { readonly reason: string }) =>
       atDatabase(io, options, 'mizan rollout', async ({ client }) => {
         const entry = { service, governorate, liveFrom }
-        const by = { actor: authorOf(io).user, reason: options.reason, services: await servicesOf(client) }
+        const by = { ...notedAs(systemActor(io)), reason: options.reason, services: await servicesOf(client) }
         const changed = await setRollout(client, entry, by)
         if (options.json) io.out(`${JSON.stringify({ ...entry, changed })}\n`)
         else

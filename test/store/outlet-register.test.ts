@@ -4,12 +4,12 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import tap, { type Test, test } from 'tap'
 import { shippedProgrammes } from '../../src/benefit/shipped-programmes.ts'
-import type { CommandIo } from '../../src/commands/command-io.ts'
-import { processIo } from '../../src/commands/command-io.ts'
 import { outletCommand } from '../../src/commands/outlet.ts'
 import { rolloutCommand } from '../../src/commands/rollout.ts'
-import { describeError } from '../../src/errors.ts'
+import { hashSecret } from '../../src/security/keys/custodian-secret.ts'
 import { transaction, unitDraw } from '../../src/simulator/messages.ts'
+import { addUser } from '../../src/store/access-users.ts'
+import { listAudit } from '../../src/store/audit-store.ts'
 import { connect } from '../../src/store/connection.ts'
 import { prepareDatabase } from '../../src/store/installation.ts'
 import type { AuditHook } from '../../src/store/outlet-record.ts'
@@ -18,9 +18,11 @@ import { installProgrammes } from '../../src/store/programme-store.ts'
 import { loadReferenceData } from '../../src/store/reference-data.ts'
 import { listRollout, rolloutHistory, setRollout } from '../../src/store/reference-rollout.ts'
 import { watchReferenceData } from '../../src/store/reference-watch.ts'
+import { commandRunner } from '../support/command.ts'
 import { createTestDatabase } from '../support/database.ts'
 import { startTestSwitch } from '../support/switch.ts'
 
+const PASSWORD = 'correct horse battery'
 const TODAY = '2026-11-11'
 const WAIT_MS = 60_000
 
@@ -33,36 +35,19 @@ async function openRegister(t: Pick<Test, 'teardown'>) {
   t.teardown(() => client.end())
   const folder = mkdtempSync(path.join(tmpdir(), 'mizan-outlets-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
-  const mizan = async (command: 'outlet' | 'rollout', ...args: string[]) => {
-    let out = ''
-    let errors = ''
-    const io: CommandIo = {
-      ...processIo,
-      env: { DATABASE_URL: url, MIZAN_VAR: folder, MIZAN_MASTER_KEY: 'a5'.repeat(32) },
-      out: (text) => {
-        out += text
-      },
-      note: (text) => {
-        errors += text
-      },
-    }
-    const statusBefore = process.exitCode
-    try {
-      const program = command === 'outlet' ? outletCommand(io) : rolloutCommand(io)
-      await program.parseAsync(args, { from: 'user' })
-      return { status: Number(process.exitCode ?? 0), out, errors }
-    } catch (error) {
-      return { status: 1, out, errors: `${errors}${describeError(error)}\n` }
-    } finally {
-      process.exitCode = statusBefore
-    }
-  }
+  const hash = await hashSecret(Buffer.from(PASSWORD), 10)
+  await addUser(client, { name: 'settler', roles: ['settlement'], mustChange: false }, hash, 'system:test')
+  const run = commandRunner({ DATABASE_URL: url, MIZAN_VAR: folder, MIZAN_MASTER_KEY: 'a5'.repeat(32) })
+  const alone = (command: 'outlet' | 'rollout', ...args: string[]) =>
+    run(command === 'outlet' ? outletCommand : rolloutCommand, args)
+  const mizan = (command: 'outlet' | 'rollout', ...args: string[]) =>
+    run(command === 'outlet' ? outletCommand : rolloutCommand, args, `settler\n${PASSWORD}\n`)
   const file = (name: string, text: string) => {
     const whole = path.join(folder, name)
     writeFileSync(whole, text)
     return whole
   }
-  return { url, client, mizan, file }
+  return { url, client, mizan, alone, file }
 }
 
 const register = await openRegister(tap)
@@ -75,26 +60,33 @@ const bakery = (
 ) => `BAKERY${n};Bakery ${n};bakery;5462;PTS;${rest}`
 
 test('a file of outlets: what it would change, what it changes, and nothing when it comes again', async (t) => {
-  const { client, mizan, file } = register
+  const { client, mizan, alone, file } = register
   const good = file('outlets.csv', `\ufeff${header}\r\n${[1, 2, 3].map((n) => bakery(n)).join('\r\n')}\r\n`)
-  const dry = await mizan('outlet', 'load', good, '--dry-run')
+  const dry = await alone('outlet', 'load', good, '--dry-run')
   t.match(dry.out, /^3 rows: 3 would be added, 0 would be changed, 0 as they were, 0 rejected\n6 terminals/)
   t.equal((await listOutlets(client, {}, { limit: 10, today: TODAY })).outlets.length, 0, 'a dry run changes nothing')
 
+  const refused = await alone('outlet', 'load', good)
+  t.match(refused, { status: 1, out: '', errors: /3 settlement accounts are set or changed: a second person/ })
+  t.equal((await listOutlets(client, {}, { limit: 10, today: TODAY })).outlets.length, 0, 'nor does one person alone')
   const first = JSON.parse((await mizan('outlet', 'load', good, '--json')).out)
   t.match(first.totals, { rows: 3, added: 3, changed: 0, unchanged: 0, rejected: 0, terminals: 6 })
   const { details, terminals } = await findOutlet(client, 'BAKERY2')
   t.match(details, { name: 'Bakery 2', flourSacksDaily: 12, licenceTo: '2027-12-31', settlementAccount: 'EG382' })
   t.same(terminals[1], { id: 'BK2B', serial: null, status: 'active', from: '2026-12-01', to: null })
 
-  const again = await mizan('outlet', 'load', good)
+  const noted = await listAudit(client, { action: 'outlet-file', limit: 9 })
+  t.match(noted, [{ actor: /^system:.* \+ user:settler$/, source: 'local', detail: { settlementChanged: 3 } }])
+  t.equal(noted.length, 1)
+
+  const again = await alone('outlet', 'load', good)
   t.match(again.out, /^this file was loaded at .* nothing has changed \(--again/)
   t.match(
-    (await mizan('outlet', 'load', good, '--again')).out,
+    (await alone('outlet', 'load', good, '--again')).out,
     /3 rows: 0 added, 0 changed, 3 as they were, 0 rejected/,
   )
   const same = file('same.ndjson', '{"acceptor":"BAKERY1","name":"Bakery 1","terminals":["BK1A"]}\n')
-  t.match((await mizan('outlet', 'load', same)).out, /1 rows: 0 added, 0 changed, 1 as they were/, 'row by row too')
+  t.match((await alone('outlet', 'load', same)).out, /1 rows: 0 added, 0 changed, 1 as they were/, 'row by row too')
   const events = await client.query('select action, count(*)::int from outlet_event group by action')
   t.same(events.rows, [{ action: 'added', count: 3 }], 'what did not change has no history')
 
@@ -103,7 +95,7 @@ test('a file of outlets: what it would change, what it changes, and nothing when
     `${header};status;statusFrom\n${bakery(1, ';;;;;;;;;')};closed;2026-11-30\n${bakery(2, ';2026-02-30;;5:00;;coal;1.5;;x y;')};;\n${bakery(1)};;\nNEW1;;;;XXX;;;;;;;;;;;;\n${bakery(4, ';2027-01-02;2027-01-01;05:00;;;;;EG4444;BK4A|BK4A|?')};;\n`,
   )
   const rejects = file('rejects.csv', '')
-  const partly = await mizan('outlet', 'load', bad, '--rejects', rejects)
+  const partly = await alone('outlet', 'load', bad, '--rejects', rejects)
   t.equal(partly.status, 1)
   t.match(partly.out, /5 rows: 0 added, 1 changed, 0 as they were, 4 rejected\n0 terminals, 1 statuses/)
   t.same(
@@ -195,6 +187,15 @@ test('outlets and rollout one by one, each with who did it, in one transaction w
     /bread is live in SUZ from 2026-12-24/,
   )
   t.match((await mizan('rollout', 'list')).out, /bread +SUZ {2}from 2026-12-24/)
+  for (const step of ['reinstate', 'suspend', 'close']) {
+    t.equal((await mizan('outlet', step, 'SHOP1', '--reason', step)).status, 0)
+  }
+  const noted = await listAudit(client, { limit: 4 })
+  t.match(
+    noted.map(({ action, detail, actor }) => [action, detail.target, actor.split(':')[0]]),
+    [...[1, 2, 3].map(() => ['outlet-changed', 'SHOP1', 'system']), ['rollout-set', 'bread SUZ', 'system']],
+    'and so is what is done at the command line',
+  )
   await t.rejects(client.query('update outlet set acceptor_id = acceptor_id || 1'), {
     message: /keeps its number and its acceptor/,
   })
