@@ -200,8 +200,8 @@ export interface ReplacementInput {
 
 /**
  * Orders a replacement of a stopped card, for its fee, to be printed within the working days promised. What was paid for a
- * replacement that was cancelled is not paid again.
- * @throws MizanError BAD_INPUT, NOT_FOUND
+ * replacement that was cancelled, and not paid back, is not paid again.
+ * @throws MizanError BAD_INPUT, also when the card has its replacement already; NOT_FOUND
  */
 export async function replaceCard(
   desk: PeopleDesk,
@@ -217,7 +217,9 @@ export async function replaceCard(
     const terms = await replacementTerms(desk, today)
     const { reason, pay, counter, placeId } = input
     const dueOn = replacementDueOn(today, terms, await calendarAsOf(desk, today))
-    const feePiasters = (await wasPaid(desk, cardId)) ? 0 : feeOf(reason, terms)
+    const before = await replacementsOf(desk, cardId)
+    if (before.isReplaced) throw new MizanError('BAD_INPUT', 'the card has its replacement: that is the one to replace')
+    const feePiasters = before.isPaid ? 0 : feeOf(reason, terms)
     const place = placeId === undefined ? undefined : (await readPlace(desk, placeId)).id
     return { order: await nextNumber(desk, 'card_order'), reason, feePiasters, pay, counter, place, dueOn }
   })
@@ -233,11 +235,18 @@ async function refuseSecondOrder({ client }: PeopleDesk, householdId: number): P
     throw new MizanError('BAD_INPUT', `order ${open.id} of the household is ${open.state}: one at a time`)
 }
 
-async function wasPaid({ client }: PeopleDesk, cardId: number): Promise<boolean> {
-  const { rowCount } = await client.query('select from card_order where old_card_id = $1 and fee_piasters > 0', [
-    cardId,
-  ])
-  return rowCount !== 0
+/** What came of the replacements of a card so far: whether one works, and whether a fee is there that none was given for. */
+async function replacementsOf(
+  { client }: PeopleDesk,
+  cardId: number,
+): Promise<{ readonly isReplaced: boolean; readonly isPaid: boolean }> {
+  const { rows } = await client.query<{ replaced: boolean; paid: boolean }>(
+    `select coalesce(bool_or(state = 'active'), false) as replaced,
+            coalesce(bool_or(state = 'cancelled' and fee_paid in ('postal', 'cash')), false) as paid
+     from card_order where old_card_id = $1`,
+    [cardId],
+  )
+  return { isReplaced: rows[0]?.replaced === true, isPaid: rows[0]?.paid === true }
 }
 
 /**

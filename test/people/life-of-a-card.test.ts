@@ -6,6 +6,7 @@ import {
   activateCard,
   addDevice,
   announceCard,
+  cancelOrder,
   expireNotices,
   extendCollection,
   handOutCard,
@@ -218,9 +219,36 @@ test('people, their households and their cards', async (t) => {
     t.equal((await bread(card, 1)).answer.code, '41', 'the old one stays lost')
     t.equal((await bread(held, 12)).answer.code, '00')
     t.equal((await bread(held, 1)).answer.code, '51')
+    const again = replaceCard(desk, home.id, { reason: 'loss', pay: 'postal' }, clerk)
+    await t.rejects(again, /has its replacement/, 'what was paid once is no second card for nothing')
     const since = ['card-blocked', 'replacement-ordered', 'collection-notice', 'card-activated']
     t.same(await told(home.id), ['old-card-stopped', ...since])
   })
+
+  await t.test(
+    'a fee counts for the next order when its own was cancelled, and not when it was paid back',
+    async (t) => {
+      const { id } = world.household({ governorate: 'PTS' })
+      await outcome(reportCard(desk, id, { kind: 'theft', reason: 'police report' }, clerk))
+      const order = async () => {
+        const asked = await replaceCard(desk, id, { reason: 'theft', pay: 'cash', counter: 7 }, clerk)
+        t.match(await outcome(asked), /^done:/)
+        return readOrder(desk, Number(asked.detail.order))
+      }
+      const cancel = async (orderId: number) =>
+        t.match(await outcome(cancelOrder(desk, orderId, 'entered twice', clerk)), /^done:/)
+      const paid = await order()
+      t.match(paid, { feePiasters: 30_000, feePaid: 'cash' })
+      await cancel(paid.id)
+      const free = await order()
+      t.match(free, { feePiasters: 0, feePaid: 'none' })
+      await cancel(free.id)
+      const detail = { order: paid.id, piasters: 30_000, reason: 'withdrawn' }
+      const back = { lane: paid.lane, kind: 'fee-refund', householdId: id, detail, requestedBy: 'clerk' }
+      t.match(await outcome(requestCommand(desk.client, back)), /^done:/)
+      t.match(await order(), { feePiasters: 30_000, feePaid: 'cash' })
+    },
+  )
 
   await t.test('without the money the fee is paid in cash at the counter', async (t) => {
     const { householdId, orderId } = await issue(420, 1)
