@@ -1,6 +1,7 @@
 import { Type } from 'typebox'
 import { civilDate, formatDate } from '../calendar.ts'
 import { nested } from '../store/access-pool.ts'
+import { SETTLEMENT_ACCOUNT, SETTLEMENT_BANK } from '../store/outlet-record.ts'
 import { findOutlet, saveOutlet } from '../store/outlet-store.ts'
 import type { ChangeKind } from './changes.ts'
 import { shape } from './shapes.ts'
@@ -15,8 +16,8 @@ export const outletChangeKinds: Readonly<Record<string, ChangeKind>> = {
     checkers: ['settlement'],
     payload: shape({
       acceptor: Type.String({ pattern: '^[!-~]([ -~]{0,13}[!-~])?$', description: 'Outlet (DE42).' }),
-      settlementBank: Type.String({ minLength: 1, maxLength: 40 }),
-      settlementAccount: Type.String({ minLength: 1, maxLength: 40 }),
+      settlementBank: Type.String({ pattern: SETTLEMENT_BANK.source }),
+      settlementAccount: Type.String({ pattern: SETTLEMENT_ACCOUNT.source }),
     }),
     validate: async (client, payload) => {
       await findOutlet(client, String(payload.acceptor))

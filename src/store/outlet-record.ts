@@ -85,6 +85,11 @@ export interface OutletFault {
 /** An optional value that is taken away, as a file says it. */
 export const CLEARED = '-'
 
+/** How a bank is named where an outlet is paid: 2 to 11 capital letters and digits. */
+export const SETTLEMENT_BANK = /^[A-Z0-9]{2,11}$/
+/** An account at that bank: 4 to 34 capital letters and digits. */
+export const SETTLEMENT_ACCOUNT = /^[A-Z0-9]{4,34}$/
+
 const DATE = /^\d{4}-\d{2}-\d{2}$/
 
 /** Whether a text is a date that exists, written yyyy-mm-dd. */
@@ -135,8 +140,8 @@ export const detailParsers: {
     /^\d{1,5}$/.test(text) && Number(text) <= 10_000
       ? { value: Number(text) }
       : fault('must be a whole number of sacks from 0 to 10000'),
-  settlementBank: matching(/^[A-Z0-9]{2,11}$/, '2 to 11 capital letters and digits'),
-  settlementAccount: matching(/^[A-Z0-9]{4,34}$/, '4 to 34 capital letters and digits, such as an IBAN without blanks'),
+  settlementBank: matching(SETTLEMENT_BANK, '2 to 11 capital letters and digits'),
+  settlementAccount: matching(SETTLEMENT_ACCOUNT, '4 to 34 capital letters and digits, such as an IBAN without blanks'),
 }
 
 /** Values that an outlet may be without. */

@@ -232,7 +232,11 @@ t.test('the API of a running switch, over a socket', async (t) => {
       payload: { acceptor, settlementBank: 'B1', settlementAccount: 'EG77' },
       reason: 'moved',
     }
-    const asked = await post(await logIn('settlement'), '/change-requests', change)
+    const unfit = { ...change, payload: { acceptor, settlementBank: 'b', settlementAccount: 'EG 7' } }
+    const faults = [{ pointer: '/payload/settlementBank' }, { pointer: '/payload/settlementAccount' }]
+    const settler = await logIn('settlement')
+    t.match(await post(settler, '/change-requests', unfit), { status: 400, told: { errors: faults } }, 'said at once')
+    const asked = await post(settler, '/change-requests', change)
     t.match(await post(await logIn('settlement-2'), `${asked.location}/approve`, {}), { told: { state: 'approved' } })
     t.match(await get(operator, `/outlets/${acceptor}`), { settlementBank: 'B1', settlementAccount: 'EG77' })
     const file = `acceptor,name\n${acceptor},Bakery 12\n`
