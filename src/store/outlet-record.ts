@@ -85,6 +85,8 @@ export interface OutletFault {
 /** An optional value that is taken away, as a file says it. */
 export const CLEARED = '-'
 
+/** Characters of an outlet's name, in either script, at most. */
+export const OUTLET_NAME_MAX = 200
 /** How a bank is named where an outlet is paid: 2 to 11 capital letters and digits. */
 export const SETTLEMENT_BANK = /^[A-Z0-9]{2,11}$/
 /** An account at that bank: 4 to 34 capital letters and digits. */
@@ -118,8 +120,8 @@ const upTo = (max: number) => (text: string) =>
 export const detailParsers: {
   readonly [Field in keyof OutletDetails]-?: (text: string) => Parsed<OutletDetails[Field]>
 } = {
-  name: upTo(200),
-  nameAr: upTo(200),
+  name: upTo(OUTLET_NAME_MAX),
+  nameAr: upTo(OUTLET_NAME_MAX),
   category: oneOf(outletCategories),
   mcc: matching(/^\d{4}$/, 'four digits'),
   governorate: (text) =>

@@ -239,6 +239,9 @@ t.test('the API of a running switch, over a socket', async (t) => {
     const asked = await post(settler, '/change-requests', change)
     t.match(await post(await logIn('settlement-2'), `${asked.location}/approve`, {}), { told: { state: 'approved' } })
     t.match(await get(operator, `/outlets/${acceptor}`), { settlementBank: 'B1', settlementAccount: 'EG77' })
+    const long = { name: 'N'.repeat(200), nameAr: 'م'.repeat(200) }
+    t.match(await post(operator, `/outlets/${acceptor}`, long), { status: 200, told: long }, 'as long as it may be')
+    t.match(await get(operator, `/outlets/${acceptor}`), long)
     const file = `acceptor,name\n${acceptor},Bakery 12\n`
     const checked = await post(operator, '/outlet-files/check?format=csv', file, 'text/csv')
     t.match(checked, { status: 200, told: { totals: { rows: 1, changed: 1, rejected: 0 } } })

@@ -5,7 +5,7 @@ import { civilDate, formatDate } from '../../calendar.ts'
 import type { Rejection } from '../../files/reject-report.ts'
 import { nested } from '../../store/access-pool.ts'
 import { checkOutletFile, loadOutletFile, type OutletFileResult } from '../../store/outlet-file.ts'
-import type { OutletInput, StoredOutlet } from '../../store/outlet-record.ts'
+import { OUTLET_NAME_MAX, type OutletInput, type StoredOutlet } from '../../store/outlet-record.ts'
 import { findOutlet, listOutlets, saveOutlet, setOutletStatus } from '../../store/outlet-store.ts'
 import { listRollout, rolloutHistory } from '../../store/reference-rollout.ts'
 import { requireApproval } from '../changes.ts'
@@ -23,8 +23,8 @@ const governorate = Type.String({ pattern: '^[A-Z]{1,3}$', description: 'ISO 316
 const text = (what: string, max: number) => Type.String({ maxLength: max, description: what })
 
 const details = {
-  name: text('Name.', 100),
-  nameAr: text('Name in Arabic.', 100),
+  name: text('Name.', OUTLET_NAME_MAX),
+  nameAr: text('Name in Arabic.', OUTLET_NAME_MAX),
   category: Type.Enum([...outletCategories]),
   mcc: Type.String({ pattern: '^[0-9]{4}$' }),
   governorate,
