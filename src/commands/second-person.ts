@@ -1,11 +1,13 @@
 import { MizanError } from '../errors.ts'
 import { verifySecret } from '../security/keys/custodian-secret.ts'
 import { wipe } from '../security/primitives/secrets.ts'
-import { noteLogin, noteWrongPassword, type Role, readLogin, requireConfirmed } from '../store/access-users.ts'
+import { noteWrongPassword, type Role, readLogin, requireConfirmed, takeRightPassword } from '../store/access-users.ts'
 import type { Client } from '../store/connection.ts'
 import type { CommandIo } from './command-io.ts'
 import { withTries } from './custodian-login.ts'
 import { authorOf } from './keys-desk.ts'
+
+const LOCKED = 'mizan user list shows who may log in, and who is locked'
 
 /** What the second person is asked for, and who it may be. */
 export interface SecondPerson {
@@ -33,7 +35,7 @@ export async function logInSecondPerson(io: CommandIo, client: Client, wanted: S
       wipe(password)
       if (record === undefined || !isRight) {
         if (record?.isLocked === false) await noteWrongPassword(client, name)
-        throw new MizanError('UNAUTHENTICATED', 'mizan user list shows who may log in, and who is locked')
+        throw new MizanError('UNAUTHENTICATED', LOCKED)
       }
       if (record.mustChange) throw new MizanError('PASSWORD_CHANGE_REQUIRED')
       // Also who it was before `sudo`.
@@ -48,6 +50,7 @@ export async function logInSecondPerson(io: CommandIo, client: Client, wanted: S
       if (!record.roles.some((role) => wanted.roles.includes(role))) {
         throw new MizanError('FORBIDDEN', `${wanted.what} is for ${wanted.roles.join(' and ')}`)
       }
+      if (!(await takeRightPassword(client, name))) throw new MizanError('UNAUTHENTICATED', LOCKED)
       await noteLogin(client, name)
       return `user:${name}`
     })

@@ -243,12 +243,22 @@ export async function noteWrongPassword(client: Queryable, name: string): Promis
   )
 }
 
-/** Notes a right password: wrong ones are forgotten. */
-export async function noteLogin(client: Queryable, name: string): Promise<void> {
-  await client.query(
-    'update access_user set failures = 0, locked_until = null, last_login_at = now() where name = $1 and disabled_at is null',
+/**
+ * Takes a right password: wrong ones are forgotten.
+ * @returns whether it counts: not when the name is disabled, or was locked while the password was compared
+ */
+export async function takeRightPassword(client: Queryable, name: string): Promise<boolean> {
+  const { rowCount } = await client.query(
+    `update access_user set failures = 0, locked_until = null
+     where name = $1 and disabled_at is null and coalesce(locked_until <= now(), true)`,
     [name],
   )
+  return rowCount === 1
+}
+
+/** Notes when somebody logged in. */
+export async function noteLogin(client: Queryable, name: string): Promise<void> {
+  await client.query('update access_user set last_login_at = now() where name = $1 and disabled_at is null', [name])
 }
 
 /** Whether the database has what access needs: an older one is brought up to date by `mizan start`. */

@@ -100,6 +100,16 @@ t.test('access to the API', async (t) => {
     t.match(noted.body.items.at(-1), { actor: 'nobody', outcome: 'refused', detail: { name: '(unknown)' } })
   })
 
+  t.test('guesses that come at once are locked out as those that come one by one', async (t) => {
+    const guesses = [...Array.from({ length: 17 }, () => 'something else'), PASSWORD]
+    const answers = await Promise.all(guesses.map((guess) => login('settlement', guess)))
+    t.same([...new Set(answers.map(({ status }) => status))], [401], 'nor the right one among the wrong')
+    const { rows } = await owner.query(`select failures from access_user where name = 'settlement'`)
+    t.same(rows, [{ failures: 17 }])
+    await owner.query(`update access_user set locked_until = null, failures = 0 where name = 'settlement'`)
+    t.equal((await login('settlement', PASSWORD)).status, 200)
+  })
+
   t.test('sessions end: by logging out, by time, by being idle, with the user', async (t) => {
     const session = async () => {
       const { token } = (await login('auditor', PASSWORD)).body

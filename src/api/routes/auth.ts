@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import { MizanError } from '../../errors.ts'
 import { endSession, openSession, sweepSessions } from '../../store/access-sessions.ts'
-import { noteLogin, noteWrongPassword, readLogin, roles, setPassword } from '../../store/access-users.ts'
+import { noteLogin, roles, setPassword } from '../../store/access-users.ts'
 import { noteAudit } from '../../store/audit-store.ts'
 import { sweepAnswers } from '../../store/idempotency.ts'
 import { SESSION_COOKIE } from '../authentication.ts'
@@ -37,10 +37,8 @@ type Login = { readonly name: string; readonly password: string; readonly cookie
 async function logIn(call: Call<unknown, unknown, Login>): Promise<Answer> {
   const { services, body, source } = call
   const { queryable } = services.database
-  const login = await readLogin(queryable, body.name)
-  const isRight = await passwords.verify(login?.passwordHash, body.password)
-  if (login === undefined || !isRight || login.isLocked) {
-    if (login !== undefined && !isRight) await noteWrongPassword(queryable, login.name)
+  const { login, isRight } = await passwords.check(queryable, body.name, body.password)
+  if (login === undefined || !isRight) {
     // What was typed as a name may be a password in the wrong place: only a name that is one is written down.
     await noteLoginEvent(call, 'nobody', 'refused', { name: login?.name ?? '(unknown)' })
     throw new MizanError(
@@ -153,11 +151,8 @@ export const authRoutes: readonly Route[] = [
       const { actor, services, body } = call
       const { tokenHash } = actor
       if (tokenHash === undefined) throw new MizanError('CONFLICT', 'a key has no password')
-      const login = await readLogin(services.database.queryable, actor.person)
-      if (login === undefined || login.isLocked || !(await passwords.verify(login.passwordHash, body.current))) {
-        if (login !== undefined) await noteWrongPassword(services.database.queryable, login.name)
-        throw new MizanError('UNAUTHENTICATED', 'the password so far is another')
-      }
+      const { isRight } = await passwords.check(services.database.queryable, actor.person, body.current)
+      if (!isRight) throw new MizanError('UNAUTHENTICATED', 'the password so far is another')
       if (body.next === body.current) throw new MizanError('BAD_INPUT', 'the new password is the old one')
       const hash = await passwords.hash(body.next)
       await services.database.change(async (client) => {
