@@ -182,6 +182,9 @@ create unique index card_order_open on card_order (household_id) where state not
 create index card_order_waiting on card_order (collect_by) where state = 'ready';
 create index card_order_late on card_order (due_on) where state = 'ordered';
 create index card_order_card on card_order (card_id) where card_id is not null;
+-- The orders of a household, the newest first, and what came of the replacements of a card: asked at the counter.
+create index card_order_household on card_order (household_id, id);
+create index card_order_old_card on card_order (old_card_id) where old_card_id is not null;
 
 -- The steps of an order. Rows are inserted, never changed.
 create table card_order_event (

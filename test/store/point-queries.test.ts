@@ -4,6 +4,7 @@ import { connect } from '../../src/store/connection.ts'
 import { withClient } from '../../src/store/database-location.ts'
 import { prepareDatabase } from '../../src/store/installation.ts'
 import { JOB_LANE, lanesWithNews } from '../../src/store/notification-outbox.ts'
+import { ordersOfHousehold } from '../../src/store/people-orders.ts'
 import { createTestDatabase, type TeardownHost } from '../support/database.ts'
 
 interface PlanNode {
@@ -166,4 +167,22 @@ test('the outbox is asked for news without a look at what was taken from it', as
     )
   }
   t.equal(await read([0, JOB_LANE]), 2, 'the first new one of each lane')
+})
+
+test('the orders of a household and of a replaced card are found without a look at those of others', async (t) => {
+  const { url } = await createTestDatabase(t)
+  await prepareDatabase(url, 1)
+  await withClient(url, async (client) => {
+    await client.query(`insert into household (lane, id, governorate, closed_month, old_ration_card)
+      select 0, n, 'C', 202610, 'none' from generate_series(1, 3000) n`)
+    await client.query(`insert into card_order (id, lane, household_id, reason, state, fee_piasters, fee_paid, old_card_id,
+        opened_on, batch_seq)
+      select n, 0, n, 'expiry', 'active', 0, 'none', n, 20261101, 1 from generate_series(1, 3000) n`)
+    await client.query('analyze')
+  })
+  const client = await reporting(t, url, false)
+  const ofHousehold = await plansDuring(client, () => ordersOfHousehold({ client }, 7))
+  t.equal(goBy(t, ofHousehold, 'card_order', 'household_id'), 1)
+  const ofCard = await plansOf(client, 'select state from card_order where old_card_id = $1', [7])
+  t.equal(goBy(t, ofCard, 'card_order', 'old_card_id'), 1)
 })
