@@ -4,6 +4,7 @@ import fastify, { type FastifyInstance, type FastifyPluginAsync } from 'fastify'
 import { describeError, MizanError } from '../errors.ts'
 import { httpListening, httpRequestFailed } from '../telemetry/events.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import { type ArrivalLimits, arrivalLimits, watchArrival } from './arrival.ts'
 import { type HealthSource, registerHealth } from './health.ts'
 import { type MetricsPage, registerMetrics } from './metrics-route.ts'
 import { describeProblem, type KnownRoute, registerProblems, send } from './problem.ts'
@@ -26,6 +27,8 @@ export interface HttpServerOptions {
   readonly plugins?: readonly RoutePlugin[]
   /** Addresses of reverse proxies whose `X-Forwarded-For` tells where a request comes from. @default none */
   readonly trustedProxies?: readonly string[]
+  /** How long a request may take to arrive. @default half a minute; a file more */
+  readonly arrival?: ArrivalLimits
   readonly log?: Logger
 }
 
@@ -37,7 +40,6 @@ export interface HttpServer {
 }
 
 const BODY_MAX_BYTES = 1_048_576
-const REQUEST_TIMEOUT_MS = 30_000
 /** Longer than a caller waits for the writer. */
 const CLOSE_TIMEOUT_MS = 8_000
 /** On every answer: what it is stays what it is, and no other page may have it. */
@@ -77,9 +79,15 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
 
 /** The application without a socket; tests call its `inject`. */
 export async function buildHttpApp(options: Omit<HttpServerOptions, 'host' | 'port'>): Promise<FastifyInstance> {
+  const { arrival = arrivalLimits } = options
   const app = fastify({
     bodyLimit: BODY_MAX_BYTES,
-    requestTimeout: REQUEST_TIMEOUT_MS,
+    // Of the largest file; what is less has less time, see watchArrival.
+    requestTimeout: arrival.fileMs,
+    http: {
+      headersTimeout: arrival.headersMs,
+      connectionsCheckingInterval: arrival.headersMs,
+    },
     forceCloseConnections: 'idle',
     // Logging goes through telemetry/events.ts: request lines may hold searches for cards.
     logger: false,
@@ -92,6 +100,7 @@ export async function buildHttpApp(options: Omit<HttpServerOptions, 'host' | 'po
       send(reply, describeProblem(new MizanError('BAD_INPUT', 'the address cannot be read'), request.id))
     },
   })
+  watchArrival(app.server, arrival)
   const known: KnownRoute[] = []
   app.addHook('onRoute', ({ method, url }) => {
     for (const one of [method].flat()) known.push({ method: one, url })

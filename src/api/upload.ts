@@ -26,7 +26,8 @@ export const rejectionShape = Type.Array(shape({ line: Type.Integer(), field: Ty
 })
 
 const REJECTIONS_MAX = 1_000
-const UPLOAD_MAX_BYTES = 256 * 1_024 * 1_024
+/** The largest file that is taken this way. */
+export const UPLOAD_MAX_BYTES = 256 * 1_024 * 1_024
 
 /** A file that was sent, and by which hash it is known. */
 export interface Upload extends FileSource {
