@@ -4,6 +4,7 @@ import path from 'node:path'
 import { apiPlugin } from './api/api.ts'
 import type { RoutePlugin } from './api/http-server.ts'
 import type { ApiServices } from './api/services.ts'
+import { openUploads } from './api/upload.ts'
 import { writeOffLimitsOf } from './clearing/reconciliation/desk.ts'
 import type { Config } from './config/config.ts'
 import { MizanError } from './errors.ts'
@@ -35,6 +36,8 @@ export function openApi({ config, url, keys, ...wiring }: ApiWiring): {
   close(): Promise<void>
 } {
   const { statementTimeoutMs } = config.database
+  const uploadFolder = path.join(config.varDir, 'uploads')
+  openUploads(uploadFolder)
   const database = new ApiDatabase({
     url,
     // People wait for seconds, whatever the writer may take.
@@ -56,6 +59,7 @@ export function openApi({ config, url, keys, ...wiring }: ApiWiring): {
       options: fileStepOptions(config, keys.protection),
     },
     enqueue: enqueueAt(url),
+    uploadFolder,
     commandWaitMs: COMMAND_WAIT_MS,
   })
   return { plugin, close: () => database.close() }

@@ -33,6 +33,8 @@ export interface ApiServices {
   readonly clearing?: Omit<ContentSource, 'client'>
   /** Makes the jobs of messages that are sent again. */
   readonly enqueue: Enqueue
+  /** Where files that are sent rest while they are dealt with; see openUploads. */
+  readonly uploadFolder: string
   /** How long a route waits for a command before it answers 202, in milliseconds. */
   readonly commandWaitMs: number
 }

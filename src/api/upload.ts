@@ -1,6 +1,5 @@
-import { createReadStream, createWriteStream } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { chmodSync, createReadStream, createWriteStream, mkdirSync, rmSync } from 'node:fs'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { Type } from 'typebox'
@@ -26,6 +25,7 @@ export const rejectionShape = Type.Array(shape({ line: Type.Integer(), field: Ty
 })
 
 const REJECTIONS_MAX = 1_000
+const FOLDER_MODE = 0o700
 /** The largest file that is taken this way. */
 export const UPLOAD_MAX_BYTES = 256 * 1_024 * 1_024
 
@@ -33,6 +33,19 @@ export const UPLOAD_MAX_BYTES = 256 * 1_024 * 1_024
 export interface Upload extends FileSource {
   /** Hex. */
   readonly sha256: string
+}
+
+/**
+ * Makes the folder in which files rest while they are dealt with, readable to nobody else, and empties it: they name people,
+ * and a process that was killed has left its own there. For the start, before any comes: each process has its own data folder.
+ */
+export function openUploads(folder: string): void {
+  rmSync(folder, { recursive: true, force: true })
+  // Those above it are as everybody makes them.
+  mkdirSync(path.dirname(folder), { recursive: true })
+  mkdirSync(folder, { mode: FOLDER_MODE })
+  // Whatever the umask is.
+  chmodSync(folder, FOLDER_MODE)
 }
 
 /**
@@ -44,7 +57,9 @@ export async function withUpload<T>(
   work: (file: Upload) => Promise<T>,
 ): Promise<T> {
   if (call.upload === undefined) throw new MizanError('BAD_INPUT', 'the file is the body of the request')
-  const folder = await mkdtemp(path.join(tmpdir(), 'mizan-upload-'))
+  const { uploadFolder } = call.services
+  await mkdir(uploadFolder, { recursive: true, mode: FOLDER_MODE })
+  const folder = await mkdtemp(path.join(uploadFolder, 'upload-'))
   try {
     const format = call.query.format === 'csv' ? ('csv' as const) : ('ndjson' as const)
     const name = `upload.${format}`

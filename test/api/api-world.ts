@@ -1,3 +1,5 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { apiPlugin } from '../../src/api/api.ts'
@@ -61,6 +63,8 @@ export async function apiWorld(
   const ring = new KeyRing(bytesOf('writer tests'))
   ring.load(panKeysOf(ring, 'writer tests'))
   const logged: string[] = []
+  const uploadFolder = mkdtempSync(path.join(tmpdir(), 'mizan-uploads-'))
+  t.teardown(() => rmSync(uploadFolder, { recursive: true, force: true }))
   const services: ApiServices = {
     database,
     databaseUrl: world.url,
@@ -74,6 +78,7 @@ export async function apiWorld(
     sessions: { idleS: 600, lifeS: 3_600 },
     ...(options.writeOffLimits === undefined ? {} : { writeOffLimits: options.writeOffLimits }),
     enqueue: enqueueAt(world.url),
+    uploadFolder,
     get commandWaitMs() {
       return options.commandWaitMs?.() ?? WAIT_MS
     },

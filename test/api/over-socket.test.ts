@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
 import { loadConfig } from '../../src/config/config.ts'
@@ -62,7 +62,12 @@ t.test('the API of a running switch, over a socket', async (t) => {
     const shown = await fetch(`${base()}/households/${householdId}`, { headers: operator })
     t.match(await shown.json(), { cards: [{ status: 'lost' }] })
 
+    const uploads = path.join(mizan.varDir, 'uploads')
+    mkdirSync(path.join(uploads, 'upload-killed'), { recursive: true })
+    writeFileSync(path.join(uploads, 'upload-killed', 'upload.csv'), 'what a process that was killed had been sent')
     await mizan.restart()
+    t.same(readdirSync(uploads), [], 'nothing that names people stays behind')
+    t.equal(statSync(uploads).mode & 0o777, 0o700)
     const again = await block()
     t.equal(again.headers.get('idempotent-replay'), 'true', 'the answer is kept over a restart')
     t.same(await again.json(), first)
