@@ -1,7 +1,14 @@
 import { MizanError } from '../errors.ts'
 import { verifySecret } from '../security/keys/custodian-secret.ts'
 import { wipe } from '../security/primitives/secrets.ts'
-import { noteWrongPassword, type Role, readLogin, requireConfirmed, takeRightPassword } from '../store/access-users.ts'
+import {
+  noteLogin,
+  noteWrongPassword,
+  type Role,
+  readLogin,
+  requireConfirmed,
+  takeRightPassword,
+} from '../store/access-users.ts'
 import type { Client } from '../store/connection.ts'
 import type { CommandIo } from './command-io.ts'
 import { withTries } from './custodian-login.ts'
