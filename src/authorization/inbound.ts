@@ -1,16 +1,15 @@
 import { hash } from 'node:crypto'
 import { isLuhnValid } from '../identifiers.ts'
-import { institutionKey, parseAmounts, parseBitmapped, parseOriginalData, parseTrack2 } from '../iso8583/composites.ts'
+import { institutionKey, parseBitmapped, parseOriginalData, parseTrack2 } from '../iso8583/composites.ts'
 import type { Message } from '../iso8583/message.ts'
 import { subfield } from '../iso8583/subfields.ts'
-import { EGP } from '../money.ts'
+import { type Amounts, amountsOf, type Fault } from './amounts.ts'
 import { type Elements, elementsOf, numberElement } from './elements.ts'
 import { isAdvice } from './elsewhere.ts'
 import { isKeyed, keyOf, STAN, TRANSMISSION, unkeyed } from './message-key.ts'
 import { baseMti, messageClassOf } from './mti.ts'
 import type { AuthorizationRequest, MessageClass, OriginalReference, SecurityData } from './request.ts'
-import type { Result } from './result.ts'
-import { transactionTypes } from './routing.ts'
+import { isWithoutAmount } from './routing.ts'
 import { schemeFactsText } from './scheme-facts.ts'
 
 /** What a link knows of the messages it brings. */
@@ -28,8 +27,6 @@ const PARTIAL_INDICATOR = '60.10'
 const [CAPTURE_SEQUENCE, CAPTURE_COUNT] = ['11', '12']
 /** Part of DE63 that says why a message was sent (visa-base1.md, section 8). */
 const MESSAGE_REASON = '63.3'
-/** DE54 amount type of the cash part (visa-base1.md, section 7). */
-const CASHBACK_AMOUNT = '40'
 
 /** DE48 OT of who wants to be sent a one-time code. */
 const WANTS_CODE = 'SEND'
@@ -38,8 +35,6 @@ const WANTS_CODE = 'SEND'
 const CHIP_ENTRY = /^(05|07|95)/
 /** Dataset 01 and its length of two bytes. */
 const DATASET_HEAD_BYTES = 3
-
-type Fault = { readonly result: Result; readonly field: string }
 
 /**
  * Reads a decoded message as a request for a decision. Never throws: what is wrong becomes the request's `fault`, so
@@ -53,13 +48,15 @@ export function requestOf(message: Message, link: LinkProfile, receivedAtMs: num
   const elements = elementsOf(message)
   const track2 = message.has(35) ? parseTrack2(message.text(35) ?? '') : undefined
   const pan = message.text(2) ?? track2?.pan ?? ''
-  const amounts = amountsOf(message)
+  const transactionType = processing.slice(0, 2)
+  const { schemeRail } = link
+  const read = amountsOf(message, { messageClass, transactionType, schemeRail })
+  const { fault: amountFault, malformed, ...amounts } = read
   const acquirer = institutionKey(text(32))
   const terminal = text(41)
   const stan = text(11)
   const transmission = text(7)
   const original = messageClass.startsWith('reversal') || message.has(90) ? originalOf(message, acquirer) : undefined
-  const replacement = message.has(95) ? replacementOf(message) : undefined
   const service = serviceOf(message)
   const capture = captureOf(elements, link.schemeRail ? service : undefined)
   const base = {
@@ -72,11 +69,10 @@ export function requestOf(message: Message, link: LinkProfile, receivedAtMs: num
     pan,
     panIndex: link.panIndexOf(pan),
     expiry: message.text(14) ?? track2?.expiry,
-    transactionType: processing.slice(0, 2),
+    transactionType,
     fromAccount: processing.slice(2, 4),
     toAccount: processing.slice(4, 6),
-    amountPiasters: amounts.total,
-    cashbackPiasters: processing.startsWith(transactionTypes.cashback) ? amounts.cashback : 0,
+    ...amounts,
     stan,
     transmission,
     rrn: text(37),
@@ -101,7 +97,6 @@ export function requestOf(message: Message, link: LinkProfile, receivedAtMs: num
     capture,
     reason: link.schemeRail && message.has(63) ? (subfield(message, MESSAGE_REASON) ?? '') : '',
     original,
-    replacementPiasters: replacement,
     key: keyOf(acquirer, terminal, stan, transmission, mti),
     originalKey:
       original === undefined
@@ -111,29 +106,9 @@ export function requestOf(message: Message, link: LinkProfile, receivedAtMs: num
     schemeFacts:
       link.schemeRail && movesMoney(messageClass, processing) ? schemeFactsText(message, service, capture) : undefined,
   }
-  const fault = faultOf(message, base, elements, amounts.fault, replacement)
+  const fault = faultOf(message, base, elements, { fault: amountFault, malformed })
   const contentHash = contentHashOf(base, message)
   return { ...base, key: isKeyed(base) ? base.key : unkeyed(contentHash), contentHash, fault }
-}
-
-/**
- * DE4 in piasters, or DE6 where the transaction was made in another currency and the network billed it in pounds; and
- * the cash part of a purchase with cashback (DE54 amount type 40).
- */
-function amountsOf(message: Message): { total: number; cashback: number; fault: Fault | undefined } {
-  const currency = message.text(49)
-  const foreign = currency !== undefined && currency !== EGP
-  const billed = foreign && message.text(51) === EGP ? message.text(6) : undefined
-  const amountText = foreign ? billed : message.text(4)
-  const fault: Fault | undefined = foreign && billed === undefined ? { result: 'bad-amount', field: '49' } : undefined
-  let cashback = 0
-  if (message.has(54)) {
-    for (const { amountType, currency: code, amount } of parseAmounts(message.text(54) ?? '').amounts) {
-      if (amountType === CASHBACK_AMOUNT && code === EGP) cashback = amount
-    }
-  }
-  const total = amountText === undefined || !/^\d{1,12}$/.test(amountText) ? 0 : Number(amountText)
-  return { total, cashback, fault }
 }
 
 function tenderOf(elements: Elements): AuthorizationRequest['tender'] {
@@ -203,13 +178,6 @@ function chipDataOf(message: Message): Buffer | undefined {
   return bytes?.subarray(DATASET_HEAD_BYTES)
 }
 
-/** DE95 positions 1 to 12: the actual amount. */
-function replacementOf(message: Message): number | undefined {
-  const actual = message.text(95)?.slice(0, 12) ?? ''
-  if (!/^\d{12}$/.test(actual)) return Number.NaN
-  return Number(actual) === 0 ? undefined : Number(actual)
-}
-
 /** DE62 of Visa by part, read once: the scheme's transaction identifier (2), which capture (11 of 12), and more. */
 function serviceOf(message: Message): ServiceFields | undefined {
   const parts = message.has(62) ? message.dialect.subfields(62) : undefined
@@ -257,22 +225,15 @@ function isCapture(capture: RequestBase['capture']): boolean {
   return capture === undefined || (capture.sequence >= 1 && capture.sequence <= capture.count)
 }
 
-const withoutAmount: readonly string[] = [
-  transactionTypes.inquiry,
-  transactionTypes.inquiryOther,
-  transactionTypes.eligibility,
-]
-
 function movesMoney(messageClass: MessageClass, processing: string): boolean {
-  return !messageClass.startsWith('reversal') && !withoutAmount.includes(processing.slice(0, 2))
+  return !messageClass.startsWith('reversal') && !isWithoutAmount(processing.slice(0, 2))
 }
 
 function faultOf(
   message: Message,
   base: RequestBase,
   elements: Elements,
-  amountFault: Fault | undefined,
-  replacement: number | undefined,
+  amounts: Pick<Amounts, 'fault' | 'malformed'>,
 ): Fault | undefined {
   const format = (field: string): Fault => ({ result: 'format-error', field })
   if (!/^\d{6}$/.test(message.text(3) ?? '')) return format('3')
@@ -281,12 +242,12 @@ function faultOf(
   if (!message.has(2) && !message.has(35)) return format('2')
   if (elements.fault !== undefined) return format(elements.fault)
   if (message.has(90) && base.original === undefined) return format('90')
-  if (Number.isNaN(replacement)) return format('95')
-  if (base.wantsCode && !withoutAmount.includes(base.transactionType)) return format('OT')
+  if (amounts.malformed !== undefined) return amounts.malformed
+  if (base.wantsCode && !isWithoutAmount(base.transactionType)) return format('OT')
   if (!isCapture(base.capture)) return format(base.schemeRail ? '62' : '48.MC')
   const isReversal = base.messageClass.startsWith('reversal')
-  if (!message.has(4) && !isReversal && !withoutAmount.includes(base.transactionType)) return format('4')
-  if (amountFault !== undefined) return amountFault
+  if (!message.has(4) && !isReversal && !isWithoutAmount(base.transactionType)) return format('4')
+  if (amounts.fault !== undefined) return amounts.fault
   if (!isLuhnValid(base.pan)) return { result: 'unknown-card', field: '2' }
   return undefined
 }

@@ -38,6 +38,14 @@ export interface OriginalReference {
   readonly acquirer: string
 }
 
+/** An amount in another currency than pounds, as it was said. */
+export interface ForeignAmount {
+  /** DE49, three digits. */
+  readonly currency: string
+  /** DE4, in that currency's minor units; 0 when the message does not say. */
+  readonly amount: number
+}
+
 /** What of the card network's clearing file a posting stands for, and what it was matched to. */
 export interface PresentmentFacts {
   /** Acquirer reference number, 23 digits. */
@@ -76,9 +84,9 @@ export interface AuthorizationRequest {
   readonly transactionType: string
   readonly fromAccount: string
   readonly toAccount: string
-  /** DE4, piasters. */
+  /** DE4, or what the scheme billed (DE6) of a transaction in another currency, piasters; 0 when a reversal does not say. */
   readonly amountPiasters: number
-  /** The cash part of a purchase with cashback, piasters (DE54 type 40). */
+  /** What the outlet hands out as cash of it, piasters (DE54 type 40). */
   readonly cashbackPiasters: number
   readonly stan: string
   /** DE7, MMDDhhmmss UTC. */
@@ -123,6 +131,10 @@ export interface AuthorizationRequest {
   readonly original: OriginalReference | undefined
   /** DE95, piasters: what the transaction really came to; undefined for a full reversal. */
   readonly replacementPiasters: number | undefined
+  /** The same in place of it, as a share of the original: of a reversal in another currency that does not say what was billed. */
+  readonly replacementShare?: { readonly part: number; readonly whole: number } | undefined
+  /** What the transaction was made in, when that is not pounds. */
+  readonly foreign?: ForeignAmount | undefined
   /** Duplicate key, 16 bytes as a latin1 string. */
   readonly key: string
   /** Hash of the content that a repeat must share, 16 bytes as a latin1 string. */

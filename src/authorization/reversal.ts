@@ -2,6 +2,7 @@ import { chosenInstead, walletAccount } from '../benefit/wallet.ts'
 import { balanceOf } from '../card/household.ts'
 import { isHouseholdAccount } from '../ledger/accounts.ts'
 import { availableOf, inverseOf, type Transfer } from '../ledger/transfer.ts'
+import { withReplacement } from './amounts.ts'
 import type { Decision, DecisionDraft, StoredAuthorization } from './decision.ts'
 import { giveBack, isCounted, outstandingOf, subsidyLegs, tellReturn, undoUsages } from './give-back.ts'
 import { lastOf, reverseHold } from './hold-reversal.ts'
@@ -17,17 +18,18 @@ import { transactionTypes } from './routing.ts'
  * A reversal: the original is found by DE90 or what stands in for it, belongs to the same card, and is given back once.
  * A reversal that comes first is remembered by its own row in the journal and answered 25.
  */
-export function reverse(request: AuthorizationRequest, draft: DecisionDraft): Decision {
+export function reverse(asked: AuthorizationRequest, draft: DecisionDraft): Decision {
   const original = matchedOriginal(draft)
   if ('trace' in original) return original
+  const request = withReplacement(asked, original)
   const named = request.amountPiasters
   const namesOriginal = named === 0 || named === original.amountPiasters || named === original.approvedPiasters
   noteReason(request, original, draft)
   const { hold } = original
   if (hold !== undefined && namesOriginal) return reverseHold(request, original, hold, draft)
   if (original.reversedPiasters !== undefined) {
-    const asked = original.approvedPiasters - (request.replacementPiasters ?? 0)
-    if (namesOriginal && asked === original.reversedPiasters) {
+    const back = original.approvedPiasters - (request.replacementPiasters ?? 0)
+    if (namesOriginal && back === original.reversedPiasters) {
       draft.note('original.repeated', original.id)
       return draft.approve(0)
     }

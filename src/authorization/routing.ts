@@ -37,6 +37,17 @@ const moneyOut = new Set<string>(['01', '09', '11', '40'])
 const moneyIn = new Set<string>(['21', '28'])
 const postalCodes = new Set(['10', '20'])
 
+const withoutAmount = new Set<string>([
+  transactionTypes.inquiry,
+  transactionTypes.inquiryOther,
+  transactionTypes.eligibility,
+])
+
+/** Whether messages of a type ask, and move nothing: they need no DE4. */
+export function isWithoutAmount(transactionType: string): boolean {
+  return withoutAmount.has(transactionType)
+}
+
 /** Whether Mizan carries the type at all. */
 export function isKnownType(transactionType: string): boolean {
   return known.has(transactionType)

@@ -1,0 +1,150 @@
+import { parseAmounts } from '../iso8583/composites.ts'
+import type { Message } from '../iso8583/message.ts'
+import { subfield } from '../iso8583/subfields.ts'
+import { EGP } from '../money.ts'
+import type { StoredAuthorization } from './decision.ts'
+import type { AuthorizationRequest, MessageClass } from './request.ts'
+import type { Result } from './result.ts'
+import { transactionTypes } from './routing.ts'
+
+/** Why a message cannot be decided on its merits, and the field that is the reason. */
+export interface Fault {
+  readonly result: Result
+  readonly field: string
+}
+
+/** The most that an amount of 12 digits says. */
+export const AMOUNT_MAX = 999_999_999_999
+/** DE54 amount type of the cash part (visa-base1.md, section 7). */
+const CASHBACK_AMOUNT = '40'
+/** Part of DE61 by which the scheme gives what a transaction came to, in the currency of the bill (visa-base1.md, section 3). */
+const REPLACEMENT_BILLED = '61.3'
+
+/** What the circumstances of a message say of how its amounts are to be read. */
+export interface AmountReading {
+  readonly messageClass: MessageClass
+  readonly transactionType: string
+  readonly schemeRail: boolean
+}
+
+/** The amounts of a message, in piasters. */
+export type Amounts = Pick<
+  AuthorizationRequest,
+  'amountPiasters' | 'cashbackPiasters' | 'replacementPiasters' | 'replacementShare' | 'foreign'
+> & {
+  /** Of the total. */
+  readonly fault: Fault | undefined
+  /** DE95 that cannot be read. */
+  readonly malformed: Fault | undefined
+}
+
+/**
+ * Reads DE4, or DE6 where the transaction was made in another currency and the scheme billed it in pounds; the cash part
+ * (DE54 type 40); and what a reversal says that the transaction really came to (DE95). DE4 and DE95 are in the currency of
+ * DE49, so that in another one DE95 is a share of DE4.
+ */
+export function amountsOf(message: Message, reading: AmountReading): Amounts {
+  const currency = message.text(49)
+  const said = numberOf(message.text(4))
+  const isReversal = reading.messageClass.startsWith('reversal')
+  const replaced = message.has(95) ? actualOf(message) : undefined
+  if (currency === undefined || currency === EGP) {
+    const replacement = { replacementPiasters: replaced, replacementShare: undefined }
+    const malformed = Number.isNaN(replaced) ? format('95') : undefined
+    return {
+      amountPiasters: said,
+      cashbackPiasters: cashOf(message, reading),
+      ...replacement,
+      foreign: undefined,
+      fault: undefined,
+      malformed,
+    }
+  }
+  const billed = billedOf(message)
+  const total = billed ?? 0
+  // A reversal need not say again what was billed: its original knows.
+  const isUnsaid = billed === undefined && isReversal && reading.schemeRail
+  const { fault, ...replacement } = foreignReplacement(message, said, billed, replaced)
+  const unusable: Fault | undefined =
+    billed === undefined && !isUnsaid ? { result: 'bad-amount', field: '49' } : undefined
+  return {
+    amountPiasters: total,
+    cashbackPiasters: cashOf(message, reading),
+    ...replacement,
+    foreign: { currency, amount: said },
+    fault: unusable ?? (fault?.result === 'bad-amount' ? fault : undefined),
+    malformed: fault?.result === 'format-error' ? fault : undefined,
+  }
+}
+
+/** DE6 in pounds. */
+function billedOf(message: Message): number | undefined {
+  return message.has(6) && message.text(51) === EGP ? numberOf(message.text(6)) : undefined
+}
+
+/** DE95 positions 1 to 12, the actual amount; undefined for nothing, NaN for what cannot be read. */
+function actualOf(message: Message): number | undefined {
+  const actual = message.text(95)?.slice(0, 12) ?? ''
+  if (!/^\d{12}$/.test(actual)) return Number.NaN
+  return Number(actual) === 0 ? undefined : Number(actual)
+}
+
+function foreignReplacement(
+  message: Message,
+  whole: number,
+  billed: number | undefined,
+  part: number | undefined,
+): Pick<Amounts, 'replacementPiasters' | 'replacementShare' | 'fault'> {
+  const none = { replacementPiasters: undefined, replacementShare: undefined, fault: undefined }
+  if (part === undefined) return none
+  if (Number.isNaN(part)) return { ...none, fault: format('95') }
+  const given = billed === undefined ? 0 : numberOf(subfield(message, REPLACEMENT_BILLED))
+  if (given > 0) return { ...none, replacementPiasters: given }
+  if (whole === 0) return { ...none, fault: { result: 'bad-amount', field: '4' } }
+  if (billed === undefined || billed === 0) return { ...none, replacementShare: { part, whole } }
+  return { ...none, replacementPiasters: proportion(billed, part, whole) }
+}
+
+/** The cash part of a purchase with cashback. */
+function cashOf(message: Message, { transactionType }: AmountReading): number {
+  if (transactionType !== transactionTypes.cashback || !message.has(54)) return 0
+  let cash = 0
+  for (const { amountType, currency, amount } of parseAmounts(message.text(54) ?? '').amounts) {
+    if (amountType === CASHBACK_AMOUNT && currency === EGP) cash = amount
+  }
+  return cash
+}
+
+/**
+ * A reversal with what the transaction came to in piasters, where it only said a share of what was made: the share of what
+ * was granted, as an acquirer knows no other amount of a partial approval.
+ */
+export function withReplacement(
+  request: AuthorizationRequest,
+  { approvedPiasters }: Pick<StoredAuthorization, 'approvedPiasters'>,
+): AuthorizationRequest {
+  const { replacementShare: share } = request
+  if (share === undefined) return request
+  return { ...request, replacementPiasters: proportion(approvedPiasters, share.part, share.whole) }
+}
+
+/**
+ * So much of a total as a part is of a whole, rounded half up; at most what 12 digits say.
+ * @param whole above zero
+ */
+export function proportion(total: number, part: number, whole: number): number {
+  const twice = 2n * BigInt(total) * BigInt(part) + BigInt(whole)
+  return capped(twice / (2n * BigInt(whole)))
+}
+
+function capped(value: bigint): number {
+  return value > BigInt(AMOUNT_MAX) ? AMOUNT_MAX : Number(value)
+}
+
+function numberOf(text: string | undefined): number {
+  return text !== undefined && /^\d{1,12}$/.test(text) ? Number(text) : 0
+}
+
+function format(field: string): Fault {
+  return { result: 'format-error', field }
+}

@@ -1,0 +1,127 @@
+import t from 'tap'
+import { decide } from '../../src/authorization/decide.ts'
+import type { Decision, StoredAuthorization } from '../../src/authorization/decision.ts'
+import { requestOf } from '../../src/authorization/inbound.ts'
+import type { AuthorizationRequest } from '../../src/authorization/request.ts'
+import { dialects } from '../../src/iso8583/dialects.ts'
+import type { FieldValues } from '../../src/iso8583/encode.ts'
+import type { Transfer } from '../../src/ledger/transfer.ts'
+import { context, householdWithMoney, request } from './world.ts'
+
+const pan = '4000000000000002'
+const digits = (amount: number, length = 12) => String(amount).padStart(length, '0')
+
+/** What a message comes to when it goes over the wire of a dialect; on `visa-base1` a withdrawal abroad of USD 100.00. */
+function received(
+  more: Readonly<Record<number, string | Buffer | undefined>>,
+  { mti = '0200', name = 'visa-base1' } = {},
+) {
+  const dialect = dialects[name]
+  if (dialect === undefined) throw new Error(`no dialect ${name}`)
+  const fields: FieldValues = []
+  Object.assign(fields, { 2: pan, 3: '012000', 4: digits(10_000), 6: digits(490_000), 7: '1111100000', 11: '000001' })
+  Object.assign(fields, { 18: '6011', 32: '400001', 37: 'RRN000000001', 41: 'T0000001', 42: 'ATM000000000001' })
+  Object.assign(fields, { 49: '840', 51: '818' }, more)
+  const message = dialect.decode(dialect.encode(mti, fields))
+  const schemeRail = name === 'visa-base1'
+  return requestOf(message, { name: 'link', schemeRail, panIndexOf: () => '0000000000001001' }, 0)
+}
+const replaced = (amount: number) => digits(amount).padEnd(42, '0')
+const unbilled = { 6: undefined, 51: undefined }
+
+/** The withdrawal, as the journal has it. */
+function withdrawal(more: Partial<StoredAuthorization> = {}): StoredAuthorization {
+  const served = householdWithMoney(1_000_000)
+  const decision = decide(received({}), context(served))
+  t.equal(decision.result, 'approved')
+  return {
+    id: 64,
+    contentHash: '',
+    mti: '0200',
+    transactionType: '01',
+    result: 'approved',
+    householdId: served.id,
+    cardId: served.id,
+    acceptor: 'ATM000000000001',
+    amountPiasters: 490_000,
+    approvedPiasters: decision.approvedPiasters,
+    answer: {},
+    transfers: decision.transfers,
+    hold: undefined,
+    holdEnding: undefined,
+    captures: [],
+    returned: [],
+    capture: undefined,
+    reversedPiasters: undefined,
+    refundedPiasters: 0,
+    refunds: [],
+    lines: [],
+    usages: [],
+    entitlementDate: context(served).entitlementDate,
+    ...more,
+  }
+}
+
+function reversed(
+  more: Readonly<Record<number, string | undefined>>,
+  original = withdrawal(),
+): Decision & { back: number } {
+  const asked = received(more, { mti: '0420' })
+  const decision = decide(asked, context(householdWithMoney(510_000), { original }))
+  const sum = (rows: readonly Transfer[]) => rows.reduce((total, { amount }) => total + amount, 0)
+  return { ...decision, back: sum(decision.transfers) }
+}
+
+t.test('a partial dispense abroad leaves the share of the bill, not the foreign figure in piasters', async (t) => {
+  t.match(reversed({ 95: replaced(6_000) }), { result: 'approved', back: 196_000 }, '60 of 100 dollars came out')
+  t.equal(received({ 95: replaced(6_000) }, { mti: '0420' }).replacementPiasters, 294_000)
+  t.equal(received({ 4: digits(3), 6: digits(100), 95: replaced(1) }, { mti: '0420' }).replacementPiasters, 33)
+  t.equal(
+    received({ 4: digits(3), 6: digits(100), 95: replaced(2) }, { mti: '0420' }).replacementPiasters,
+    67,
+    'half up',
+  )
+  const large = { 4: digits(999_999_999_999), 6: digits(999_999_999_997), 95: replaced(333_333_333_333) }
+  t.equal(received(large, { mti: '0420' }).replacementPiasters, 333_333_333_332, 'exact beyond what a float holds')
+  const more = reversed({ 95: replaced(10_001) })
+  t.match(more, { result: 'bad-amount', back: 0 }, 'more than was asked for')
+})
+
+t.test('what the scheme bills for the replacement (DE61.3) goes before a conversion', async (t) => {
+  const given = { 61: `${digits(0)}${digits(0)}${digits(294_100)}`, 95: replaced(6_000) }
+  t.equal(received(given, { mti: '0420' }).replacementPiasters, 294_100)
+  t.match(reversed(given), { result: 'approved', back: 195_900 })
+})
+
+t.test('DE95 that cannot be read, or has nothing to be a share of', async (t) => {
+  t.match(received({ 95: 'x'.repeat(42) }, { mti: '0420' }).fault, { result: 'format-error', field: '95' })
+  for (const four of [undefined, digits(0)]) {
+    const fault = { result: 'bad-amount', field: '4' }
+    t.match(received({ 4: four, 95: replaced(1) }, { mti: '0420' }).fault, fault)
+    t.match(received({ ...unbilled, 4: four, 95: replaced(1) }, { mti: '0420' }).fault, fault)
+  }
+})
+
+t.test('a reversal from abroad need not say again what was billed', async (t) => {
+  for (const mti of ['0400', '0420']) t.equal(received(unbilled, { mti }).fault, undefined)
+  t.match(reversed(unbilled), { result: 'approved', back: 490_000 }, 'whole')
+  t.match(reversed({ ...unbilled, 95: replaced(6_000) }), { result: 'approved', back: 196_000 }, 'in part')
+  t.match(reversed({ ...unbilled, 4: undefined }), { result: 'approved', back: 490_000 }, 'without DE4 too')
+  t.match(received(unbilled).fault, { result: 'bad-amount', field: '49' }, 'only a reversal has an original')
+  const again = withdrawal({ reversedPiasters: 196_000 })
+  t.match(reversed({ ...unbilled, 95: replaced(6_000) }, again), { result: 'approved', back: 0 }, 'the same again')
+  t.match(reversed({ ...unbilled, 95: replaced(5_000) }, again), { result: 'already-reversed' })
+})
+
+function asked(fields: Partial<AuthorizationRequest>) {
+  return request({ ...fields, panIndex: '0000000000001001' })
+}
+t.test('amounts in pounds are as they were', async (t) => {
+  t.match(received({ 4: digits(1_000), 49: '818', 95: replaced(600) }, { mti: '0420' }), {
+    amountPiasters: 1_000,
+    replacementPiasters: 600,
+    fault: undefined,
+  })
+  const sale = asked({ amountPiasters: 1_000, acceptor: 'X', mcc: '5411', fromAccount: '20' })
+  t.equal(decide(sale, context(householdWithMoney(1_000))).result, 'approved')
+})
