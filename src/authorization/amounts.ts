@@ -3,7 +3,7 @@ import type { Message } from '../iso8583/message.ts'
 import { subfield } from '../iso8583/subfields.ts'
 import { EGP } from '../money.ts'
 import type { StoredAuthorization } from './decision.ts'
-import type { AuthorizationRequest, MessageClass } from './request.ts'
+import type { AuthorizationRequest, ForeignAmount, MessageClass } from './request.ts'
 import type { Result } from './result.ts'
 import { transactionTypes } from './routing.ts'
 
@@ -135,6 +135,15 @@ export function withReplacement(
 export function proportion(total: number, part: number, whole: number): number {
   const twice = 2n * BigInt(total) * BigInt(part) + BigInt(whole)
   return capped(twice / (2n * BigInt(whole)))
+}
+
+/**
+ * What a grant in piasters is in the currency of the transaction, rounded down: the outlet must not give more than was
+ * granted.
+ * @param asked what the whole was billed, piasters; above zero
+ */
+export function inForeign({ amount }: ForeignAmount, granted: number, asked: number): number {
+  return capped((BigInt(amount) * BigInt(granted)) / BigInt(asked))
 }
 
 function capped(value: bigint): number {

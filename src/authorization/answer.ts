@@ -1,41 +1,62 @@
 import { approvalCode } from '../identifiers.ts'
 import { formatAmounts } from '../iso8583/composites.ts'
+import { EGP } from '../money.ts'
+import { inForeign } from './amounts.ts'
 import type { Authentication } from './authentication.ts'
 import type { BalanceGroup, Decision } from './decision.ts'
 import { answerLineFields } from './elements.ts'
+import type { AuthorizationRequest } from './request.ts'
 import { isApproval, type Result } from './result.ts'
 
 /** The fields of an answer that Mizan sets; everything else echoes the request (interfaces.md, "Messages"). */
 export type AnswerFields = Readonly<Record<string, string>>
 
 /**
- * Builds the answer's own fields: 39 always, 38 on approval, 54 with the balances that the decision names, 4 where less
- * was granted than asked, 48 (104 on the card scheme's rails) with the lines of a basket.
+ * Builds the answer's own fields: 39 always, 38 on approval, 54 with the balances that the decision names, 4 (in another
+ * currency 6 too) where less was granted than asked, 48 (104 on the card scheme's rails) with the lines of a basket.
  * @param responseCodes the dialect's DE39 table
  */
 export function answerFields(
   decision: Decision,
   id: number,
   responseCodes: Readonly<Record<Result, string>>,
-  schemeRail = false,
+  request: Asked,
 ): AnswerFields {
   if (decision.replay !== undefined) return decision.replay.answer
-  const plain = plainFields(decision, id, responseCodes)
+  const { schemeRail } = request
+  const plain = plainFields(decision, id, responseCodes, request)
   const fields = decision.standIn === undefined || !schemeRail ? plain : { ...plain, 44: decision.standIn }
   return decision.lines.length === 0 ? fields : { ...fields, ...answerLineFields(decision.lines, schemeRail) }
 }
 
-function plainFields(decision: Decision, id: number, responseCodes: Readonly<Record<Result, string>>): AnswerFields {
+/** What an answer needs of its request. */
+type Asked = Pick<AuthorizationRequest, 'schemeRail' | 'amountPiasters' | 'foreign'>
+
+function plainFields(
+  decision: Decision,
+  id: number,
+  responseCodes: Readonly<Record<Result, string>>,
+  request: Asked,
+): AnswerFields {
   const code = responseCodes[decision.result]
   const hasBalances = decision.balances.length > 0
   if (isApproval(decision.result)) {
     const fields: Record<string, string> = hasBalances
       ? { 38: approvalCode(id), 39: code, 54: balancesText(decision.balances) }
       : { 38: approvalCode(id), 39: code }
-    if (decision.result === 'partially-approved') fields[4] = String(decision.approvedPiasters).padStart(12, '0')
-    return fields
+    return decision.result === 'partially-approved' ? { ...fields, ...grantedFields(decision, request) } : fields
   }
   return hasBalances ? { 39: code, 54: balancesText(decision.balances) } : { 39: code }
+}
+
+/**
+ * What was granted, in the currency that DE4 is in; of a transaction in another one beside it what is billed (DE6 and 51),
+ * as the request had it (visa-base1.md, section 3).
+ */
+function grantedFields({ approvedPiasters: granted }: Decision, { foreign, amountPiasters }: Asked): AnswerFields {
+  const digits = (amount: number) => String(amount).padStart(12, '0')
+  if (foreign === undefined) return { 4: digits(granted) }
+  return { 4: digits(inForeign(foreign, granted, amountPiasters)), 6: digits(granted), 51: EGP }
 }
 
 /**

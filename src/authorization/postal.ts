@@ -5,6 +5,7 @@ import type { TransferKind } from '../ledger/posting-rules.ts'
 import { availableOf, transfer } from '../ledger/transfer.ts'
 import { EGP } from '../money.ts'
 import { DAY_MS } from '../time-units.ts'
+import { inForeign } from './amounts.ts'
 import { checkHours, governorateRefusal, type Refusal, takesPartial } from './checks.ts'
 import { type BalanceGroup, type Decision, type DecisionDraft, POSTAL_ACCOUNT_TYPE } from './decision.ts'
 import { flag, isHonoured } from './elsewhere.ts'
@@ -102,7 +103,8 @@ export function debitPostal(
     asked > available &&
     available > 0 &&
     takesPartial(request, draft.context.outlet) &&
-    request.transactionType === transactionTypes.purchase
+    request.transactionType === transactionTypes.purchase &&
+    (request.foreign === undefined || inForeign(request.foreign, available, asked) > 0)
   if (asked + feePiasters > available && !partial && !honoured) {
     draft.set({ balances: [postalGroup(available)] })
     if (asked <= available) return draft.decline('insufficient', 'payment.fee-short', asked, feePiasters, available)

@@ -99,7 +99,7 @@ export class BatchBuilder {
   add(decided: Decided): AnswerFields {
     const { decision, household } = decided
     const id = this.#takeId()
-    const answer = answerFields(decision, id, decided.responseCodes, decided.request.schemeRail)
+    const answer = answerFields(decision, id, decided.responseCodes, decided.request)
     const repeats = decision.trace[0]?.[0]
     if (repeats === 'duplicate.same' || repeats === 'duplicate.other') {
       this.#addRepeat(id, decided, answer)

@@ -1,8 +1,10 @@
 import t from 'tap'
+import { answerFields } from '../../src/authorization/answer.ts'
 import { decide } from '../../src/authorization/decide.ts'
 import type { Decision, StoredAuthorization } from '../../src/authorization/decision.ts'
 import { requestOf } from '../../src/authorization/inbound.ts'
 import type { AuthorizationRequest } from '../../src/authorization/request.ts'
+import { responseCodes } from '../../src/authorization/result.ts'
 import { dialects } from '../../src/iso8583/dialects.ts'
 import type { FieldValues } from '../../src/iso8583/encode.ts'
 import type { Transfer } from '../../src/ledger/transfer.ts'
@@ -111,6 +113,27 @@ t.test('a reversal from abroad need not say again what was billed', async (t) =>
   const again = withdrawal({ reversedPiasters: 196_000 })
   t.match(reversed({ ...unbilled, 95: replaced(6_000) }, again), { result: 'approved', back: 0 }, 'the same again')
   t.match(reversed({ ...unbilled, 95: replaced(5_000) }, again), { result: 'already-reversed' })
+})
+
+const bought = { 3: '002000', 18: '5411', 42: 'ABROAD000000001' }
+
+t.test('a partial approval abroad says what was granted in the currency that DE4 is in', async (t) => {
+  const codes = responseCodes('visa-base1')
+  const ask = (piasters: number, more: Readonly<Record<number, string>> = {}) => {
+    const asked = received({ ...bought, 60: '000000000001', ...more }, { mti: '0100' })
+    const decision = decide(asked, context(householdWithMoney(piasters)))
+    return { result: decision.result, fields: answerFields(decision, 64, codes, asked) }
+  }
+  const part = ask(245_048)
+  t.equal(part.result, 'partially-approved')
+  t.match(part.fields, { 4: digits(5_000), 6: digits(245_048), 51: '818' }, 'rounded down')
+  t.equal(ask(48).result, 'insufficient', 'less than a cent cannot be granted')
+  t.equal(ask(245_000, { 4: digits(0) }).result, 'insufficient', 'nothing to be a share of')
+  const home = received({ ...bought, 4: digits(490_000), 49: '818', 60: '000000000001' }, { mti: '0100' })
+  const decision = decide(home, context(householdWithMoney(245_049)))
+  const fields = answerFields(decision, 64, codes, home)
+  t.equal(fields[4], digits(245_049))
+  t.notOk('6' in fields, 'pounds are not billed')
 })
 
 function asked(fields: Partial<AuthorizationRequest>) {

@@ -98,7 +98,7 @@ export class JournalModel {
     const decision = decide(request, context)
     if (JSON.stringify(household) !== before) throw new Error('deciding changed the household')
     if (JSON.stringify(decide(request, context)) !== JSON.stringify(decision)) throw new Error('deciding is not pure')
-    const answer = answerFields(decision, id, codes, request.schemeRail)
+    const answer = answerFields(decision, id, codes, request)
     const wasActive = household?.oldRationCard === 'active'
     const entry: Entry = { id, request, decision, household, card, wasActive, answer, entitlementDate, original }
     if (household !== undefined) applyDecision(decision, household, card)
