@@ -25,6 +25,8 @@ export interface AmountReading {
   readonly messageClass: MessageClass
   readonly transactionType: string
   readonly schemeRail: boolean
+  /** It brings a fingerprint's assertion, which is bound to DE4 (interfaces.md, "Security"). */
+  readonly hasAssertion: boolean
 }
 
 /** The amounts of a message, in piasters. */
@@ -60,7 +62,7 @@ export function amountsOf(message: Message, reading: AmountReading): Amounts {
       malformed,
     }
   }
-  const billed = billedOf(message)
+  const billed = billedOf(message, reading)
   const total = billed ?? 0
   // A reversal need not say again what was billed: its original knows.
   const isUnsaid = billed === undefined && isReversal && reading.schemeRail
@@ -77,9 +79,13 @@ export function amountsOf(message: Message, reading: AmountReading): Amounts {
   }
 }
 
-/** DE6 in pounds. */
-function billedOf(message: Message): number | undefined {
-  return message.has(6) && message.text(51) === EGP ? numberOf(message.text(6)) : undefined
+/**
+ * DE6 in pounds. Only the scheme bills: at home it would be a second amount beside that which the terminal showed. Where
+ * a fingerprint agreed to DE4, DE6 could be any other sum.
+ */
+function billedOf(message: Message, { schemeRail, hasAssertion }: AmountReading): number | undefined {
+  if (!schemeRail || hasAssertion || !message.has(6) || message.text(51) !== EGP) return undefined
+  return numberOf(message.text(6))
 }
 
 /** DE95 positions 1 to 12, the actual amount; undefined for nothing, NaN for what cannot be read. */

@@ -49,8 +49,9 @@ export function requestOf(message: Message, link: LinkProfile, receivedAtMs: num
   const track2 = message.has(35) ? parseTrack2(message.text(35) ?? '') : undefined
   const pan = message.text(2) ?? track2?.pan ?? ''
   const transactionType = processing.slice(0, 2)
+  const hasAssertion = elements.first('BM') !== undefined
   const { schemeRail } = link
-  const read = amountsOf(message, { messageClass, transactionType, schemeRail })
+  const read = amountsOf(message, { messageClass, transactionType, schemeRail, hasAssertion })
   const { fault: amountFault, malformed, ...amounts } = read
   const acquirer = institutionKey(text(32))
   const terminal = text(41)

@@ -73,6 +73,9 @@ export function route(request: AuthorizationRequest, draft: DecisionDraft): Targ
   if (moneyOut.has(transactionType) || moneyIn.has(transactionType) || refundToMoney) {
     return draft.decline('subsidy-not-cash', 'subsidy.cash', transactionType, code)
   }
+  // Tariffs, baskets and caps of a subsidy are in pounds: what a network converted agrees with none of them.
+  if (request.foreign !== undefined)
+    return draft.decline('bad-amount', 'amount.foreign', request.foreign.currency, code)
   if (target.kind === 'wallet') {
     draft.note('route.wallet', code, request.fromAccount, target.programme.version)
     return target

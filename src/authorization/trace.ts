@@ -16,6 +16,7 @@ const words = {
   'account.unknown': 'account code {0} is not one that Mizan knows',
   'amount.zero': 'the amount must be above zero',
   'amount.cashback': 'the cash part {0:egp} is more than the total {1:egp}',
+  'amount.foreign': 'an amount in currency {0} cannot draw on {1}',
   'amount.quantity': 'quantity {0} at {1:egp} does not come to {2:egp}',
   'amount.basket': 'the basket lines come to {0:egp}, the message says {1:egp}',
   'quantity.bad': 'a quantity of {0} over {1} day(s) cannot be drawn',

@@ -7,8 +7,9 @@ import type { AuthorizationRequest } from '../../src/authorization/request.ts'
 import { responseCodes } from '../../src/authorization/result.ts'
 import { dialects } from '../../src/iso8583/dialects.ts'
 import type { FieldValues } from '../../src/iso8583/encode.ts'
+import { formatDataset, formatElements48 } from '../../src/iso8583/tlv.ts'
 import type { Transfer } from '../../src/ledger/transfer.ts'
-import { context, householdWithMoney, request } from './world.ts'
+import { context, householdWithMoney, outletOf, request } from './world.ts'
 
 const pan = '4000000000000002'
 const digits = (amount: number, length = 12) => String(amount).padStart(length, '0')
@@ -134,6 +135,36 @@ t.test('a partial approval abroad says what was granted in the currency that DE4
   const fields = answerFields(decision, 64, codes, home)
   t.equal(fields[4], digits(245_049))
   t.notOk('6' in fields, 'pounds are not billed')
+})
+
+t.test('what the scheme billed counts on its rail only, for money only', async (t) => {
+  for (const name of ['iso87-ascii', 'iso87-bcd']) {
+    for (const mti of ['0100', '0200', '0220', '0420']) {
+      t.match(received({}, { name, mti }).fault, { result: 'bad-amount', field: '49' }, `${name} ${mti}`)
+    }
+  }
+  const bakery = outletOf('bakery', 'SUZ')
+  const clinic = outletOf('health', 'SUZ')
+  const grocer = outletOf('grocer', 'SUZ')
+  for (const [outlet, account] of [
+    [bakery, '92'],
+    [bakery, '00'],
+    [grocer, '91'],
+    [clinic, '96'],
+  ] as const) {
+    const at = { 41: [...outlet.terminals][0], 42: outlet.acceptor, 18: outlet.mcc }
+    const asked = received({ ...at, 3: `00${account}00`, 4: digits(1), 6: digits(100) })
+    const decision = decide(asked, context(householdWithMoney(10_000), { outlet }))
+    t.match(decision, { result: 'bad-amount', transfers: [] }, `${outlet.category} ${account}`)
+  }
+})
+
+t.test('a fingerprint agrees to DE4 and to nothing that was billed beside it', async (t) => {
+  const value = 'ab'.repeat(52)
+  const visa = received({ ...bought, 104: formatDataset([{ tag: 'BM', value }]) })
+  t.match(visa.fault, { result: 'bad-amount', field: '49' })
+  const home = { ...bought, 48: formatElements48([{ tag: 'BM', value }]), 49: '818' }
+  t.equal(received(home, { name: 'iso87-ascii' }).fault, undefined)
 })
 
 function asked(fields: Partial<AuthorizationRequest>) {
