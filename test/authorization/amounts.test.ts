@@ -167,6 +167,16 @@ t.test('a fingerprint agrees to DE4 and to nothing that was billed beside it', a
   t.equal(received(home, { name: 'iso87-ascii' }).fault, undefined)
 })
 
+t.test('the same bill of another amount is another message', async (t) => {
+  const hash = (more: Readonly<Record<number, string | undefined>>, mti = '0200') => received(more, { mti }).contentHash
+  t.equal(hash({}), hash({}))
+  t.not(hash({ 4: digits(99_999) }), hash({}), 'DE4')
+  t.not(hash({ 49: '978' }), hash({}), 'DE49')
+  t.not(hash({ 49: '818' }), hash({ 49: '818', 51: '840' }), 'DE51')
+  const part = { ...unbilled, 95: replaced(6_000) }
+  t.not(hash({ ...part, 95: replaced(5_000) }, '0420'), hash(part, '0420'), 'DE95')
+})
+
 function asked(fields: Partial<AuthorizationRequest>) {
   return request({ ...fields, panIndex: '0000000000001001' })
 }
