@@ -3,9 +3,10 @@ import type { Message } from '../iso8583/message.ts'
 import { subfield } from '../iso8583/subfields.ts'
 import { EGP } from '../money.ts'
 import type { StoredAuthorization } from './decision.ts'
+import { isAdvice } from './elsewhere.ts'
 import type { AuthorizationRequest, ForeignAmount, MessageClass } from './request.ts'
 import type { Result } from './result.ts'
-import { transactionTypes } from './routing.ts'
+import { isWithoutAmount } from './routing.ts'
 
 /** Why a message cannot be decided on its merits, and the field that is the reason. */
 export interface Fault {
@@ -36,7 +37,7 @@ export type Amounts = Pick<
 > & {
   /** Of the total. */
   readonly fault: Fault | undefined
-  /** DE95 that cannot be read. */
+  /** DE54 or DE95 that cannot be read. */
   readonly malformed: Fault | undefined
 }
 
@@ -51,11 +52,12 @@ export function amountsOf(message: Message, reading: AmountReading): Amounts {
   const isReversal = reading.messageClass.startsWith('reversal')
   const replaced = message.has(95) ? actualOf(message) : undefined
   if (currency === undefined || currency === EGP) {
+    const cash = cashOf(message, reading, said)
     const replacement = { replacementPiasters: replaced, replacementShare: undefined }
-    const malformed = Number.isNaN(replaced) ? format('95') : undefined
+    const malformed = Number.isNaN(replaced) ? format('95') : cash.fault
     return {
       amountPiasters: said,
-      cashbackPiasters: cashOf(message, reading),
+      cashbackPiasters: cash.piasters,
       ...replacement,
       foreign: undefined,
       fault: undefined,
@@ -64,6 +66,7 @@ export function amountsOf(message: Message, reading: AmountReading): Amounts {
   }
   const billed = billedOf(message, reading)
   const total = billed ?? 0
+  const cash = cashOf(message, reading, total)
   // A reversal need not say again what was billed: its original knows.
   const isUnsaid = billed === undefined && isReversal && reading.schemeRail
   const { fault, ...replacement } = foreignReplacement(message, said, billed, replaced)
@@ -71,11 +74,11 @@ export function amountsOf(message: Message, reading: AmountReading): Amounts {
     billed === undefined && !isUnsaid ? { result: 'bad-amount', field: '49' } : undefined
   return {
     amountPiasters: total,
-    cashbackPiasters: cashOf(message, reading),
+    cashbackPiasters: cash.piasters,
     ...replacement,
     foreign: { currency, amount: said },
     fault: unusable ?? (fault?.result === 'bad-amount' ? fault : undefined),
-    malformed: fault?.result === 'format-error' ? fault : undefined,
+    malformed: fault?.result === 'format-error' ? fault : cash.fault,
   }
 }
 
@@ -111,14 +114,25 @@ function foreignReplacement(
   return { ...none, replacementPiasters: proportion(billed, part, whole) }
 }
 
-/** The cash part of a purchase with cashback. */
-function cashOf(message: Message, { transactionType }: AmountReading): number {
-  if (transactionType !== transactionTypes.cashback || !message.has(54)) return 0
-  let cash = 0
-  for (const { amountType, currency, amount } of parseAmounts(message.text(54) ?? '').amounts) {
-    if (amountType === CASHBACK_AMOUNT && currency === EGP) cash = amount
+/**
+ * The cash part that a message asks for, whatever its type: it never counts as goods. Of an advice the cash is out, and
+ * an unclear DE54 does not lose it: every cash part in pounds counts, as far as the total goes.
+ */
+function cashOf(
+  message: Message,
+  { messageClass, transactionType }: AmountReading,
+  total: number,
+): { readonly piasters: number; readonly fault: Fault | undefined } {
+  if (!message.has(54) || messageClass.startsWith('reversal') || isWithoutAmount(transactionType)) {
+    return { piasters: 0, fault: undefined }
   }
-  return cash
+  const { amounts, failure } = parseAmounts(message.text(54) ?? '')
+  const parts = amounts.filter(({ amountType }) => amountType === CASHBACK_AMOUNT)
+  const pounds = parts.filter(({ currency }) => currency === EGP)
+  const piasters = pounds.reduce((sum, { amount }) => sum + amount, 0)
+  if (isAdvice({ messageClass })) return { piasters: Math.min(piasters, total), fault: undefined }
+  const isClear = failure === undefined && parts.length <= 1 && pounds.length === parts.length
+  return isClear ? { piasters, fault: undefined } : { piasters: 0, fault: format('54') }
 }
 
 /**

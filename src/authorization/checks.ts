@@ -7,7 +7,7 @@ import { isHonoured } from './elsewhere.ts'
 import { hasTerminalOn, outletStatusOn } from './outlet.ts'
 import type { AuthorizationRequest, Outlet } from './request.ts'
 import type { Result } from './result.ts'
-import { type Target, transactionTypes } from './routing.ts'
+import { placeTypeOf, type Target, transactionTypes } from './routing.ts'
 import type { TraceCode } from './trace.ts'
 
 /** The card and the household a decision may go on with. */
@@ -231,7 +231,7 @@ export function checkMoneyPlace(
   draft: DecisionDraft,
 ): Decision | undefined {
   const { outlet } = draft.context
-  const { transactionType: type } = request
+  const type = placeTypeOf(request)
   if (inquiries.includes(type)) return undefined
   const stopped = checkStanding(draft, 'not-at-this-outlet')
   if (stopped !== undefined) return stopped

@@ -42,6 +42,9 @@ export function completeHold(
   if (amount > open.openAmount && !isHonoured(request)) {
     return draft.decline('amount-limit', 'hold.over', amount, original.id, open.openAmount)
   }
+  if (request.cashbackPiasters > open.openCashback && !isHonoured(request)) {
+    return draft.decline('amount-limit', 'hold.cash-over', request.cashbackPiasters, original.id, open.openCashback)
+  }
   capture(request, open, draft)
   return draft.approve(amount)
 }

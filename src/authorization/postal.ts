@@ -11,7 +11,7 @@ import { type BalanceGroup, type Decision, type DecisionDraft, POSTAL_ACCOUNT_TY
 import { flag, isHonoured } from './elsewhere.ts'
 import { advanceMoney } from './overdraft.ts'
 import type { AuthorizationRequest } from './request.ts'
-import { transactionTypes } from './routing.ts'
+import { cashbackOf, transactionTypes } from './routing.ts'
 
 /** Available money in the linked postal account, piasters. */
 export function postalAvailable(household: Household): number {
@@ -104,6 +104,7 @@ export function debitPostal(
     available > 0 &&
     takesPartial(request, draft.context.outlet) &&
     request.transactionType === transactionTypes.purchase &&
+    cashback === 0 &&
     (request.foreign === undefined || inForeign(request.foreign, available, asked) > 0)
   if (asked + feePiasters > available && !partial && !honoured) {
     draft.set({ balances: [postalGroup(available)] })
@@ -168,7 +169,7 @@ function postOrHold(request: AuthorizationRequest, household: Household, granted
   const debit = moneyAccount('postalAccount', household.id)
   const credit = counterpartyOf(request, draft)
   const { id, nowMs, policy } = draft.context
-  const cashback = request.transactionType === transactionTypes.cashback ? request.cashbackPiasters : 0
+  const cashback = cashbackOf(request)
   if (isHeld(request)) {
     const expiresAtMs = nowMs + policy.holdDays * DAY_MS
     const amounts = { amount: granted, openAmount: granted, cashback, openCashback: cashback }

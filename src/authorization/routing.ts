@@ -1,5 +1,6 @@
 import type { CoverProgramme, PaymentProgramme, WalletProgramme } from '../benefit/programme.ts'
 import type { Decision, DecisionDraft } from './decision.ts'
+import { isHonoured } from './elsewhere.ts'
 import type { AuthorizationRequest } from './request.ts'
 
 /** Where a transaction's value comes from. */
@@ -35,6 +36,8 @@ const known = new Set<string>(Object.values(transactionTypes))
 const moneyOut = new Set<string>(['01', '09', '11', '40'])
 /** Types that would bring money in. */
 const moneyIn = new Set<string>(['21', '28'])
+/** Types that sell goods, and may hand out cash with them. */
+const sales = new Set<string>([transactionTypes.purchase, transactionTypes.cashback])
 const postalCodes = new Set(['10', '20'])
 
 const withoutAmount = new Set<string>([
@@ -63,6 +66,7 @@ export function route(request: AuthorizationRequest, draft: DecisionDraft): Targ
   const { transactionType } = request
   const isRationCard = draft.context.card?.kind === 'ration'
   if (target.kind === 'postal') {
+    if (isCashUnclear(request)) return draft.decline('format-error', 'message.fault', '54')
     if (isRationCard) return draft.decline('not-for-this-card', 'old-card.goods-only', 'the postal account')
     draft.note('route.postal', request.fromAccount)
     if (target.payment !== undefined) draft.note('route.payment', target.payment.code, target.payment.version)
@@ -70,7 +74,8 @@ export function route(request: AuthorizationRequest, draft: DecisionDraft): Targ
   }
   const { code } = target.programme
   const refundToMoney = transactionType === transactionTypes.refund && postalCodes.has(request.toAccount)
-  if (moneyOut.has(transactionType) || moneyIn.has(transactionType) || refundToMoney) {
+  const isCash = moneyOut.has(transactionType) || request.cashbackPiasters > 0
+  if (isCash || moneyIn.has(transactionType) || refundToMoney) {
     return draft.decline('subsidy-not-cash', 'subsidy.cash', transactionType, code)
   }
   // Tariffs, baskets and caps of a subsidy are in pounds: what a network converted agrees with none of them.
@@ -83,6 +88,36 @@ export function route(request: AuthorizationRequest, draft: DecisionDraft): Targ
   if (isRationCard) return draft.decline('not-for-this-card', 'old-card.goods-only', code)
   draft.note('route.health', request.fromAccount, target.programme.version)
   return target
+}
+
+/**
+ * A purchase with cashback that does not say how much of it is cash, and a cash part of what hands none out: either would
+ * go around the day's limits on cash. What an advice tells of is out already.
+ */
+function isCashUnclear(request: AuthorizationRequest): boolean {
+  const { transactionType: type, cashbackPiasters } = request
+  if (isHonoured(request)) return false
+  return cashbackPiasters > 0 ? !handsOutCash(type) : type === transactionTypes.cashback
+}
+
+/** Whether a type may have a cash part (DE54 type 40): a purchase with one is one with cashback, whatever it calls itself. */
+export function handsOutCash(transactionType: string): boolean {
+  return sales.has(transactionType) || transactionType === transactionTypes.cash
+}
+
+/**
+ * The type by which a place is judged: where goods may be sold, cash may still not be handed out. An advice tells of what
+ * was done.
+ */
+export function placeTypeOf(request: AuthorizationRequest): string {
+  const { transactionType: type, cashbackPiasters } = request
+  const isCashback = type === transactionTypes.purchase && cashbackPiasters > 0 && !isHonoured(request)
+  return isCashback ? transactionTypes.cashback : type
+}
+
+/** Cash that is handed out with goods, and is posted beside them, piasters. */
+export function cashbackOf({ transactionType, cashbackPiasters }: AuthorizationRequest): number {
+  return sales.has(transactionType) ? cashbackPiasters : 0
 }
 
 function targetOf(request: AuthorizationRequest, draft: DecisionDraft): Target | Decision {

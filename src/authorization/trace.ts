@@ -109,6 +109,7 @@ const words = {
   'hold.late': 'the hold of authorization {0} is over: posted as if there had been none',
   'hold.kept': 'authorization {0} has {1:egp} held or captured, and came to {2:egp}: nothing to give back',
   'hold.over': '{0:egp} asked; the hold of authorization {1} is {2:egp}',
+  'hold.cash-over': 'cash of {0:egp} is more than the {2:egp} left of it in the hold of authorization {1}',
   'hold.ended': 'the hold of authorization {0} already ended: {1}',
   'original.missing': 'no authorization matches the original that the message names',
   'original.other-card': 'the original belongs to another card',
