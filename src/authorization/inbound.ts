@@ -11,6 +11,7 @@ import { baseMti, messageClassOf } from './mti.ts'
 import type { AuthorizationRequest, MessageClass, OriginalReference, SecurityData } from './request.ts'
 import { isWithoutAmount } from './routing.ts'
 import { schemeFactsText } from './scheme-facts.ts'
+import { pinControlOf, securityControlOf } from './security-control.ts'
 
 /** What a link knows of the messages it brings. */
 export interface LinkProfile {
@@ -154,7 +155,7 @@ function securityOf(
   const serial = elements.first('KS')
   return {
     pinBlock: message.bytes(52),
-    securityControl: message.text(53),
+    securityControl: securityControlOf(message.text(53)),
     keySerial: serial === undefined ? undefined : Buffer.from(serial, 'hex'),
     chip: chipDataOf(message),
     sequenceNumber: message.text(23)?.slice(-2),
@@ -247,6 +248,7 @@ function faultOf(
   amounts: Pick<Amounts, 'fault' | 'malformed'>,
 ): Fault | undefined {
   const format = (field: string): Fault => ({ result: 'format-error', field })
+  const isReversal = base.messageClass.startsWith('reversal')
   if (!/^\d{6}$/.test(message.text(3) ?? '')) return format('3')
   if (!STAN.test(base.stan)) return format('11')
   if (!TRANSMISSION.test(base.transmission)) return format('7')
@@ -254,11 +256,17 @@ function faultOf(
   if (elements.fault !== undefined) return format(elements.fault)
   if (message.has(90) && base.original === undefined) return format('90')
   if (amounts.malformed !== undefined) return amounts.malformed
+  if (!isReversal && !isAdvice(base) && isControlUnknown(base.security)) return format('53')
   if (base.wantsCode && !isWithoutAmount(base.transactionType)) return format('OT')
   if (!isCapture(base.capture)) return format(base.schemeRail ? '62' : '48.MC')
-  const isReversal = base.messageClass.startsWith('reversal')
   if (!message.has(4) && !isReversal && !isWithoutAmount(base.transactionType)) return format('4')
   if (amounts.fault !== undefined) return amounts.fault
   if (!isLuhnValid(base.pan)) return { result: 'unknown-card', field: '2' }
   return undefined
+}
+
+/** A PIN block whose DE53 says that it is of a kind unknown here. With a terminal's own key (KS) DE53 has nothing to say. */
+function isControlUnknown(security: SecurityData | undefined): boolean {
+  if (security?.pinBlock === undefined || security.keySerial !== undefined) return false
+  return security.securityControl !== undefined && pinControlOf(security.securityControl) === undefined
 }

@@ -23,6 +23,8 @@ export type PinKey =
       readonly kind: 'zone'
       readonly name: KeyName /** version that the message names, or undefined: any that is accepted */
       readonly version?: number
+      /** index that the message names (DE53), from 1; undefined: any that is accepted */
+      readonly index?: number
     }
   | {
       readonly kind: 'dukpt'

@@ -6,6 +6,7 @@ import {
   type Verified,
 } from '../authorization/authentication.ts'
 import type { AuthorizationRequest, SecurityData } from '../authorization/request.ts'
+import { pinControlOf } from '../authorization/security-control.ts'
 import type { Card, Household } from '../card/household.ts'
 import { MizanError } from '../errors.ts'
 import { ChipTags } from '../iso8583/chip-tags.ts'
@@ -14,7 +15,6 @@ import {
   type CryptogramOutcome,
   type Eventually,
   isPending,
-  type OnlinePinFormat,
   type ScriptOrder,
   type SecurityModule,
   type Verdict,
@@ -36,10 +36,7 @@ const SDA_DDA_CDA_FAILED = 0b0100_1100
 /** Track 2 behind the service code: PIN key index 1, PIN verification value 4, card verification value 3. */
 const CARD_VALUE_AT = 5
 const CARD_VALUE_DIGITS = 3
-const TDES_BLOCK_BYTES = 8
 const AES_SERIAL_BYTES = 12
-/** DE53 positions 5 and 6 (visa-base1.md, section 3). */
-const formatsOfControl: Readonly<Record<string, OnlinePinFormat>> = { '01': 0, '03': 3, '04': 4 }
 
 /** What verifying needs of a security module. */
 export type VerifyingModule = Pick<
@@ -139,14 +136,16 @@ export class Authenticator {
     if (pinBlock === undefined || request.messageClass.endsWith('advice')) return 'absent'
     if (card.pinReference === undefined) return 'unverifiable'
     const { keyIndex, pvv } = card.pinReference
-    const said = securityControl === undefined ? undefined : formatsOfControl[securityControl.slice(4, 6)]
+    const control = securityControl === undefined ? undefined : pinControlOf(securityControl)
+    // Under a terminal's own key DE53 has nothing to say: the serial number and the block do.
+    const said = keySerial === undefined ? control : undefined
     return this.#module.verifyPin({
       key:
         keySerial === undefined
-          ? { kind: 'zone', name: `zpk:${request.link}` }
+          ? { kind: 'zone', name: `zpk:${request.link}`, ...(said === undefined ? {} : { index: said.keyIndex }) }
           : { kind: 'dukpt', name: keySerial.length === AES_SERIAL_BYTES ? 'bdk-aes' : 'bdk', serial: keySerial },
       block: pinBlock,
-      format: pinBlock.length > TDES_BLOCK_BYTES ? 4 : said,
+      format: said?.format,
       pan: request.pan,
       reference: { method: 'pvv', name: 'pvk', keyIndex, pvv },
     })

@@ -97,12 +97,22 @@ t.test('forged PIN blocks are unverifiable, never a wrong try', async (t) => {
 t.test('old and new zone keys both open blocks; the first under the new one is told', async (t) => {
   const next = tdes('zpk 2')
   const { module, ring } = moduleWith(key('zpk:ascii', zpk), key('zpk:ascii', next, { version: 2 }), key('pvk', pvk))
+  const at = (index: number, under: Uint8Array) =>
+    module.verifyPin(pinCheck({ block: blockOf(under, 0), key: { kind: 'zone', name: 'zpk:ascii', index } }))
+  t.strictSame([at(2, zpk), at(3, zpk), at(0, zpk)], ['unverifiable', 'unverifiable', 'unverifiable'], 'other indexes')
+  t.equal(at(1, zpk), 'matched', 'the first index')
   const used: string[] = []
   module.onNewestUsed = (name, version) => used.push(`${name} ${version}`)
   t.equal(module.verifyPin(pinCheck()), 'matched', 'under the old one')
   t.strictSame(used, [])
   t.equal(module.verifyPin(pinCheck({ block: blockOf(next, 0) })), 'matched', 'under the new one')
   t.strictSame(used, ['zpk:ascii 2'])
+  t.strictSame(
+    [at(1, next), at(2, next)],
+    ['matched', 'matched'],
+    'a peer with one place for its key, and one with two',
+  )
+  used.length = 1
   ring.load([
     keyRecordOf(ring, 'zpk:ascii', zpk, { status: 'retired' }),
     keyRecordOf(ring, 'zpk:ascii', next, { version: 2 }),
@@ -110,6 +120,7 @@ t.test('old and new zone keys both open blocks; the first under the new one is t
   ])
   t.equal(module.verifyPin(pinCheck()), 'unverifiable', 'retired')
   t.equal(module.verifyPin(pinCheck({ block: blockOf(next, 0) })), 'matched')
+  t.strictSame([at(1, next), at(2, next)], ['matched', 'matched'], 'it stays where it was put')
   t.strictSame(used, ['zpk:ascii 2'], 'one version is nothing to tell')
 })
 

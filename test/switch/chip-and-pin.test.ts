@@ -59,6 +59,27 @@ t.test('chip and PIN on every dialect: the issuer knows the card, and the card i
     }
   })
 
+  t.test('DE53 says what the PIN block is, and is believed', async (t) => {
+    const holder = new Cardholder(on)
+    const said = async (control: string, rail: 'pos' | 'visa' = 'pos') => {
+      const intent = holder.intent(rail)
+      return (await on[rail].ask({ ...intent, override: { ...intent.override, 53: control } })).answer.code
+    }
+    for (const rail of ['pos', 'visa'] as const) {
+      t.equal(await said('2001010100000000', rail), '00', `${rail}: zone key 1, ISO format 0`)
+      t.equal(await said('0'.repeat(16), rail), '00', `${rail}: nothing`)
+      for (const unknown of ['1001010100000000', '2002010100000000', '2001020100000000', '2001990100000000']) {
+        t.equal(await said(unknown, rail), '30', `${rail}: ${unknown}`)
+      }
+    }
+    t.equal(await said('2001030100000000'), '86', 'another format than the block has')
+    t.equal(await said('2001040100000000'), '86', 'a format that the block is too short for')
+    for (const index of ['00', '02', '03', '99']) t.equal(await said(`200101${index}00000000`), '86', `key ${index}`)
+    t.equal(await said('2001010100000000'), '00', 'none of these was a wrong try')
+    holder.use(new DukptPinPad(on.world.keys.bdk, 'FFFF9876543210E00000'))
+    t.equal(await said('1001990900000000'), '00', 'a terminal with its own key says it in KS')
+  })
+
   t.test('a right PIN forgives the wrong ones before it', async (t) => {
     const holder = new Cardholder(on)
     const codes: string[] = []

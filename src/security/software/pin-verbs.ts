@@ -101,6 +101,7 @@ export class PinVerbs {
     if (by.kind === 'zone') {
       for (const key of accepted) {
         if (by.version !== undefined && key.record.version !== by.version) continue
+        if (by.index !== undefined && !isAtIndex(key, by.index)) continue
         assertUsable(key.header, { usage: 'P0', operation: 'decrypt' })
         const superseding = accepted.length > 1 && key === accepted[0] ? key : undefined
         yield { cipher: this.#ciphers.of(key), superseding }
@@ -142,6 +143,15 @@ interface TriedKey {
   readonly cipher: DesKey | AesKey
   /** The key itself when it is the newest of several in use: its first message shows that the peer has it. */
   readonly superseding: LoadedKey | undefined
+}
+
+/**
+ * Whether a zone key is at the index that a message names. A peer with two places puts each new key into the other one:
+ * the second has the versions of even number. One with a single place says 1 before and after a change, so that the first
+ * stands for every key in use.
+ */
+function isAtIndex({ record }: LoadedKey, index: number): boolean {
+  return index === 1 || (index === 2 && record.version % 2 === 0)
 }
 
 function formatsOf(block: Uint8Array, said: OnlinePinFormat | undefined): readonly OnlinePinFormat[] {
