@@ -1,7 +1,7 @@
 import { approvalCode } from '../identifiers.ts'
 import { formatAmounts } from '../iso8583/composites.ts'
 import { EGP } from '../money.ts'
-import { inForeign } from './amounts.ts'
+import { AMOUNT_MAX, inForeign } from './amounts.ts'
 import type { Authentication } from './authentication.ts'
 import type { BalanceGroup, Decision } from './decision.ts'
 import { answerLineFields } from './elements.ts'
@@ -84,6 +84,7 @@ export function verificationFields(
   return fields
 }
 
+/** What is more than twelve digits say is shown as the most that they do: an answer must not fail for being rich. */
 function balancesText(balances: readonly BalanceGroup[]): string {
   return formatAmounts(
     balances.map(({ accountCode, amountType, currency, amount }) => ({
@@ -91,7 +92,7 @@ function balancesText(balances: readonly BalanceGroup[]): string {
       amountType,
       currency,
       sign: amount < 0 ? 'D' : 'C',
-      amount: Math.abs(amount),
+      amount: Math.min(Math.abs(amount), AMOUNT_MAX),
     })),
   )
 }

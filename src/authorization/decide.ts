@@ -25,7 +25,7 @@ import { drawSubsidy } from './goods.ts'
 import { decideCover } from './health.ts'
 import { completeHold } from './hold-capture.ts'
 import { sendCode } from './one-time-code.ts'
-import { counterpartyOf, debitPostal, depositPostal, postalAvailable, postalGroup } from './postal.ts'
+import { counterpartyOf, debitPostal, depositPostal, postalAvailable, postalGroup, refuseOverfull } from './postal.ts'
 import { checkPresentment } from './presentment.ts'
 import { refundPurchase } from './refund.ts'
 import { decideAtHost } from './remote.ts'
@@ -166,6 +166,8 @@ function decidePostal(
  * subsidy could come back as money (M4); elsewhere an unlinked return is the custom of the card networks.
  */
 function refundToPostal(request: AuthorizationRequest, household: Household, draft: DecisionDraft): Decision {
+  const refused = refuseOverfull(request, household, draft)
+  if (refused !== undefined) return refused
   const { original } = draft.context
   const isElsewhere = original !== undefined && original.acceptor !== request.acceptor
   if (isElsewhere && original.transfers.some((row) => row.kind === 'subsidyRedemption')) {

@@ -5,7 +5,7 @@ import type { TransferKind } from '../ledger/posting-rules.ts'
 import { availableOf, transfer } from '../ledger/transfer.ts'
 import { EGP } from '../money.ts'
 import { DAY_MS } from '../time-units.ts'
-import { inForeign } from './amounts.ts'
+import { AMOUNT_MAX, inForeign } from './amounts.ts'
 import { checkHours, governorateRefusal, type Refusal, takesPartial } from './checks.ts'
 import { type BalanceGroup, type Decision, type DecisionDraft, POSTAL_ACCOUNT_TYPE } from './decision.ts'
 import { flag, isHonoured } from './elsewhere.ts'
@@ -181,10 +181,27 @@ function postOrHold(request: AuthorizationRequest, household: Household, granted
   if (cashback > 0) draft.transfers.push(transfer('cashback', debit, credit, cashback))
 }
 
+/**
+ * Refuses what would bring the postal account over what messages can say of it. Nobody brings that much: it is a mistake
+ * in DE4. What an advice tells of is there already; what a host holds, the host bounds.
+ */
+export function refuseOverfull(
+  request: AuthorizationRequest,
+  household: Household,
+  draft: DecisionDraft,
+): Decision | undefined {
+  if (household.accountAt === 'host' || isHonoured(request)) return undefined
+  const posted = balanceOf(household, moneyAccount('postalAccount', household.id), 0)?.posted ?? 0
+  const { amountPiasters: amount } = request
+  return posted + amount > AMOUNT_MAX ? draft.decline('bad-amount', 'postal.full', amount, posted) : undefined
+}
+
 /** Cash paid in at a machine or a post office. */
 export function depositPostal(request: AuthorizationRequest, household: Household, draft: DecisionDraft): Decision {
   const amount = request.amountPiasters
   if (amount <= 0) return draft.decline('bad-amount', 'amount.zero')
+  const refused = refuseOverfull(request, household, draft)
+  if (refused !== undefined) return refused
   const postal = moneyAccount('postalAccount', household.id)
   draft.transfers.push(transfer('deposit', counterpartyOf(request, draft), postal, amount))
   draft.note('deposit.made', amount)

@@ -96,6 +96,7 @@ const words = {
   'old-card.goods-only': 'the old ration card draws goods and bread, and nothing from {0}',
   'old-card.stopped': 'first subsidised dispense: the old ration card is stopped',
   'postal.balance': '{0:egp} asked, {1:egp} available in the postal account',
+  'postal.full': '{0:egp} on top of {1:egp} is more than messages can say of an account',
   'postal.partial': '{0:egp} granted of {1:egp} asked: the requester takes partial approvals',
   'limit.purchase': '{0:egp} is over the limit of {1:egp} for one purchase',
   'payment.limit': 'a bill of {0} over {1:egp}; the limit is {2:egp}',

@@ -177,6 +177,32 @@ t.test('the same bill of another amount is another message', async (t) => {
   t.not(hash({ ...part, 95: replaced(5_000) }, '0420'), hash(part, '0420'), 'DE95')
 })
 
+t.test('a balance is shown with twelve digits at most, and nothing is paid in beyond them', async (t) => {
+  const codes = responseCodes('iso87-ascii')
+  const most = 999_999_999_999
+  const shown = (money: number) => {
+    const inquiry = asked({ transactionType: '30' })
+    const { 54: groups = '' } = answerFields(decide(inquiry, context(householdWithMoney(money))), 64, codes, inquiry)
+    return groups.slice(-20)
+  }
+  t.equal(shown(most + 1), `2002818C${most}`)
+  t.equal(shown(most - 1), `2002818C${most - 1}`)
+  const machine = { acceptor: 'X', mcc: '6011' }
+  const seller = { acceptor: 'X', mcc: '5411', fromAccount: '20', toAccount: '20' }
+  for (const [type, fields] of [
+    ['21', machine],
+    ['20', seller],
+  ] as const) {
+    const pay = (amountPiasters: number, more: Partial<AuthorizationRequest> = {}) =>
+      decide(asked({ ...fields, transactionType: type, amountPiasters, ...more }), context(householdWithMoney(1_000)))
+        .result
+    t.equal(pay(most - 1_000), 'approved', `type ${type}, up to the most`)
+    t.equal(pay(most - 999), 'bad-amount', `type ${type}, a piaster more`)
+    const told = { messageClass: 'financial-advice', mti: '0220' } as const
+    t.equal(pay(most - 999, told), 'approved', `type ${type}, told of`)
+  }
+})
+
 function asked(fields: Partial<AuthorizationRequest>) {
   return request({ ...fields, panIndex: '0000000000001001' })
 }
