@@ -24,6 +24,8 @@ const patterns: Record<string, RegExp> = {
   HC: /^\d{1,12}$/,
   MC: /^\d{4}$/,
 }
+/** Elements that say one thing: a second one would leave open which is meant. IT may repeat, and what is not known here. */
+const single: ReadonlySet<string> = new Set([...Object.keys(patterns), 'BM', 'KS'])
 /** Lines whose answer fits into DE48 (999 characters, 39 a line) and into DE104 (255 bytes, 37 a line). */
 const LINES_MAX = { 48: 25, 104: 6 } as const
 
@@ -38,7 +40,10 @@ export function elementsOf(message: Message): Elements {
   if (parsed.failure !== undefined) return { ...none, fault: parsed.failure.field }
   const list = parsed.elements
   let basket: BasketLine[] | undefined
-  for (const { tag, value } of list) {
+  for (const element of list) {
+    const { tag, value } = element
+    const isSecond = single.has(tag) && list.find((one) => one.tag === tag) !== element
+    if (isSecond) return { ...none, fault: `${de}.${tag}` }
     const pattern = patterns[tag]
     if (pattern !== undefined && !pattern.test(value)) return { ...none, fault: `${de}.${tag}` }
     if (tag !== 'IT') continue
