@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import { isLuhnValid } from '../identifiers.ts'
+import { isChipData } from '../iso8583/chip-tags.ts'
 import { institutionKey, parseBitmapped, parseOriginalData, parseTrack2 } from '../iso8583/composites.ts'
 import type { Message } from '../iso8583/message.ts'
 import { subfield } from '../iso8583/subfields.ts'
@@ -35,7 +36,7 @@ const WANTS_CODE = 'SEND'
 /** DE22: contact chip, contactless chip, chip whose data may be unreliable. */
 const CHIP_ENTRY = /^(05|07|95)/
 /** Dataset 01 and its length of two bytes. */
-const DATASET_HEAD_BYTES = 3
+const [CHIP_DATASET, DATASET_HEAD_BYTES] = [0x01, 3]
 
 /**
  * Reads a decoded message as a request for a decision. Never throws: what is wrong becomes the request's `fault`, so
@@ -171,13 +172,18 @@ function boundTextOf(message: Message, pan: string): string {
   return [pan, ...[4, 11, 41].map((de) => message.text(de) ?? '')].join('|')
 }
 
-/** DE55 without the dataset that some dialects wrap around it (visa-base1.md, section 9). */
+/**
+ * DE55 without the dataset that some dialects wrap around it (visa-base1.md, section 9); empty when that is not what is
+ * wrapped around it.
+ */
 function chipDataOf(message: Message): Buffer | undefined {
-  if (!message.has(55)) return undefined
-  const bytes = message.bytes(55)
+  const bytes = message.has(55) ? message.bytes(55) : undefined
   const form = message.dialect.subfields(55)
-  if (form?.form !== 'ber' || form.wrapped !== true) return bytes
-  return bytes?.subarray(DATASET_HEAD_BYTES)
+  if (bytes === undefined || form?.form !== 'ber' || form.wrapped !== true) return bytes
+  const { length } = bytes
+  const isWrapped =
+    length >= DATASET_HEAD_BYTES && bytes[0] === CHIP_DATASET && bytes.readUInt16BE(1) === length - DATASET_HEAD_BYTES
+  return bytes.subarray(isWrapped ? DATASET_HEAD_BYTES : length)
 }
 
 /** DE62 of Visa by part, read once: the scheme's transaction identifier (2), which capture (11 of 12), and more. */
@@ -256,13 +262,20 @@ function faultOf(
   if (elements.fault !== undefined) return format(elements.fault)
   if (message.has(90) && base.original === undefined) return format('90')
   if (amounts.malformed !== undefined) return amounts.malformed
-  if (!isReversal && !isAdvice(base) && isControlUnknown(base.security)) return format('53')
+  const unverifiable = isReversal || isAdvice(base) ? undefined : unreadableSecurity(base.security)
+  if (unverifiable !== undefined) return format(unverifiable)
   if (base.wantsCode && !isWithoutAmount(base.transactionType)) return format('OT')
   if (!isCapture(base.capture)) return format(base.schemeRail ? '62' : '48.MC')
   if (!message.has(4) && !isReversal && !isWithoutAmount(base.transactionType)) return format('4')
   if (amounts.fault !== undefined) return amounts.fault
   if (!isLuhnValid(base.pan)) return { result: 'unknown-card', field: '2' }
   return undefined
+}
+
+/** The field of what a message brings to be verified and nobody can read: what happened already is not verified any more. */
+function unreadableSecurity(security: SecurityData | undefined): string | undefined {
+  if (security?.chip !== undefined && !isChipData(security.chip)) return '55'
+  return isControlUnknown(security) ? '53' : undefined
 }
 
 /** A PIN block whose DE53 says that it is of a kind unknown here. With a terminal's own key (KS) DE53 has nothing to say. */

@@ -72,3 +72,14 @@ export class ChipTags {
     return end
   }
 }
+
+const checker = new ChipTags()
+const nothing = new Uint8Array(0)
+
+/** Whether chip data holds objects, as {@link ChipTags} reads them, and nothing else. */
+export function isChipData(bytes: Uint8Array): boolean {
+  const isWhole = bytes.length > 0 && checker.read(bytes)
+  // What a card said is not kept longer than its message.
+  checker.read(nothing)
+  return isWhole
+}

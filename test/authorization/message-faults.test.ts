@@ -51,3 +51,23 @@ t.test('an element that says one thing comes once', async (t) => {
     t.equal(faultOf(carried([line, unknown, line, unknown], name), { name }), undefined, `${name}: these may repeat`)
   }
 })
+
+t.test('chip data that cannot be read is a malformed message, and no forged card', async (t) => {
+  const cut = Buffer.from('9f26080123', 'hex')
+  const wrapped = (bytes: Buffer, id = 1, length = bytes.length) =>
+    Buffer.concat([Buffer.from([id, length >> 8, length & 255]), bytes])
+  const cases = (name: string) =>
+    name === 'visa-base1'
+      ? [wrapped(cut), wrapped(whole, 2), wrapped(whole, 1, 3), whole, Buffer.of(1, 0), Buffer.alloc(0)]
+      : [cut, Buffer.from('9f26', 'hex'), Buffer.from('9f', 'hex'), Buffer.from('95ff00', 'hex'), Buffer.alloc(0)]
+  const whole = Buffer.from('9f3602000795050000000000', 'hex')
+  for (const name of rails) {
+    for (const bytes of cases(name)) {
+      t.strictSame(faultOf({ 55: bytes }, { name }), unreadable('55'), `${name} ${bytes.toString('hex')}`)
+      for (const mti of ['0120', '0220', '0400', '0420']) {
+        t.equal(faultOf({ 55: bytes }, { name, mti }), undefined, `${name} ${mti}: it happened`)
+      }
+    }
+    t.equal(faultOf({ 55: name === 'visa-base1' ? wrapped(whole) : whole }, { name }), undefined)
+  }
+})

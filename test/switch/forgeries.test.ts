@@ -37,7 +37,7 @@ t.test('forged, replayed and mixed up: refused, and nothing is posted', async (t
     for (const length of [1, 8, whole.length - 1]) {
       await refused(
         { ...holder.intent('pos'), chip: whole.subarray(0, length) },
-        '82',
+        '30',
         `chip data cut to ${length} bytes`,
       )
     }
