@@ -258,7 +258,7 @@ function faultOf(
   if (!/^\d{6}$/.test(message.text(3) ?? '')) return format('3')
   if (!STAN.test(base.stan)) return format('11')
   if (!TRANSMISSION.test(base.transmission)) return format('7')
-  if (!message.has(2) && !message.has(35)) return format('2')
+  if (message.text(2) === '' || (!message.has(2) && !message.has(35))) return format('2')
   if (elements.fault !== undefined) return format(elements.fault)
   if (message.has(90) && base.original === undefined) return format('90')
   if (amounts.malformed !== undefined) return amounts.malformed

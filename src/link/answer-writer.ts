@@ -84,7 +84,11 @@ export class AnswerWriter {
     const encodeStartedMs = this.#timing.monotonicMs()
     const { message, header } = context
     const values = this.#values.fill(undefined)
-    for (const de of this.#dialect.answerEcho) if (message.has(de)) values[de] = message.text(de)
+    for (const de of this.#dialect.answerEcho) {
+      const value = message.has(de) ? message.text(de) : undefined
+      // A field of no length says nothing, and many peers cannot read one.
+      if (value !== '') values[de] = value
+    }
     for (const de in fields) values[Number(de)] = fields[de]
     const chipData = fields[55]
     if (chipData !== undefined && this.#wrapsChipData) values[55] = inChipDataset(chipData)

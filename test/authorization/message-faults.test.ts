@@ -71,3 +71,12 @@ t.test('chip data that cannot be read is a malformed message, and no forged card
     t.equal(faultOf({ 55: name === 'visa-base1' ? wrapped(whole) : whole }, { name }), undefined)
   }
 })
+
+t.test('an empty card number is a malformed message', async (t) => {
+  for (const name of rails) {
+    t.strictSame(faultOf({ 2: '' }, { name }), unreadable('2'), name)
+    const track = '4000000000000002D30122011234567890'
+    t.strictSame(faultOf({ 2: '', 35: track }, { name }), unreadable('2'), `${name}, with a track`)
+    t.equal(faultOf({ 2: undefined, 35: track }, { name }), undefined, `${name}, a track alone`)
+  }
+})

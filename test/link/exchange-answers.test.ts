@@ -56,3 +56,11 @@ t.test('chip data that does not fit its field loses one answer, and says so', as
   t.equal(answer.bytes(55)?.length, 255)
   t.match(link.told.undecodable, [/its answer cannot be made/])
 })
+
+for (const name of ['iso87-ascii', 'iso87-bcd', 'visa-base1']) {
+  t.test(`${name}: an answer does not repeat an empty field`, async (t) => {
+    const link = await converse(t, dialogue(name))
+    const answer = await link.ask('0100', purchase({ 2: '' }))
+    t.strictSame([answer.failure, answer.has(2), answer.has(11)], [undefined, false, true])
+  })
+}
