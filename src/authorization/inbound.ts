@@ -7,7 +7,7 @@ import { subfield } from '../iso8583/subfields.ts'
 import { type Amounts, amountsOf, type Fault } from './amounts.ts'
 import { type Elements, elementsOf, numberElement } from './elements.ts'
 import { isAdvice } from './elsewhere.ts'
-import { isKeyed, keyOf, STAN, TRANSMISSION, unkeyed } from './message-key.ts'
+import { isKeyed, keyOf, LOCAL_DATE, LOCAL_TIME, STAN, TRANSMISSION, unkeyed } from './message-key.ts'
 import { baseMti, messageClassOf } from './mti.ts'
 import type { AuthorizationRequest, MessageClass, OriginalReference, SecurityData } from './request.ts'
 import { isWithoutAmount } from './routing.ts'
@@ -262,8 +262,9 @@ function faultOf(
   if (elements.fault !== undefined) return format(elements.fault)
   if (message.has(90) && base.original === undefined) return format('90')
   if (amounts.malformed !== undefined) return amounts.malformed
-  const unverifiable = isReversal || isAdvice(base) ? undefined : unreadableSecurity(base.security)
-  if (unverifiable !== undefined) return format(unverifiable)
+  // What happened already is not lost for the time that a terminal says, or for what nobody verifies any more.
+  const malformed = isReversal || isAdvice(base) ? undefined : (wrongTime(message) ?? unreadableSecurity(base.security))
+  if (malformed !== undefined) return format(malformed)
   if (base.wantsCode && !isWithoutAmount(base.transactionType)) return format('OT')
   if (!isCapture(base.capture)) return format(base.schemeRail ? '62' : '48.MC')
   if (!message.has(4) && !isReversal && !isWithoutAmount(base.transactionType)) return format('4')
@@ -272,7 +273,13 @@ function faultOf(
   return undefined
 }
 
-/** The field of what a message brings to be verified and nobody can read: what happened already is not verified any more. */
+/** DE12 or DE13 that no clock shows. */
+function wrongTime(message: Message): '12' | '13' | undefined {
+  if (message.has(12) && !LOCAL_TIME.test(message.text(12) ?? '')) return '12'
+  return message.has(13) && !LOCAL_DATE.test(message.text(13) ?? '') ? '13' : undefined
+}
+
+/** The field of what a message brings to be verified and nobody can read. */
 function unreadableSecurity(security: SecurityData | undefined): string | undefined {
   if (security?.chip !== undefined && !isChipData(security.chip)) return '55'
   return isControlUnknown(security) ? '53' : undefined

@@ -5,8 +5,16 @@ import type { AuthorizationRequest } from './request.ts'
 const HASH_CHARACTERS = 12
 /** DE11 as it must be. */
 export const STAN = /^\d{6}$/
+/** A day that some year has (a leap day is one: the message does not say of which year), MMDD. */
+const DAY = '(?:(?:0[1-9]|1[0-2])(?:0[1-9]|1\\d|2\\d)|(?:0[13-9]|1[0-2])30|(?:0[13578]|1[02])31)'
+/** hhmmss. */
+const TIME = '(?:[01]\\d|2[0-3])(?:[0-5]\\d){2}'
 /** DE7 as a date and a time: MMDDhhmmss. */
-export const TRANSMISSION = /^(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])([01]\d|2[0-3])([0-5]\d){2}$/
+export const TRANSMISSION = new RegExp(`^${DAY}${TIME}$`)
+/** DE13, MMDD. */
+export const LOCAL_DATE = new RegExp(`^${DAY}$`)
+/** DE12, hhmmss. */
+export const LOCAL_TIME = new RegExp(`^${TIME}$`)
 
 /**
  * Duplicate key of interfaces.md ("Matching"): acquirer, terminal, STAN, DE7 and message class, as 16 bytes. The first

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { requestOf } from '../../src/authorization/inbound.ts'
+import { LOCAL_DATE, TRANSMISSION } from '../../src/authorization/message-key.ts'
 import { dialects } from '../../src/iso8583/dialects.ts'
 import type { FieldValues } from '../../src/iso8583/encode.ts'
 import { type Element, formatDataset, formatElements48 } from '../../src/iso8583/tlv.ts'
@@ -78,5 +79,31 @@ t.test('an empty card number is a malformed message', async (t) => {
     const track = '4000000000000002D30122011234567890'
     t.strictSame(faultOf({ 2: '', 35: track }, { name }), unreadable('2'), `${name}, with a track`)
     t.equal(faultOf({ 2: undefined, 35: track }, { name }), undefined, `${name}, a track alone`)
+  }
+})
+
+const lengths = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+const twoDigits = (value: number) => String(value).padStart(2, '0')
+
+t.test('days and times that no calendar and no clock has', async (t) => {
+  for (let month = 0; month <= 99; month++) {
+    for (let day = 0; day <= 99; day++) {
+      const date = twoDigits(month) + twoDigits(day)
+      const exists = day >= 1 && day <= (lengths[month - 1] ?? 0)
+      if (TRANSMISSION.test(`${date}235959`) !== exists || LOCAL_DATE.test(date) !== exists) t.fail(date)
+    }
+  }
+  for (const name of rails) {
+    const said = (fields: Sent, mti = '0200') => faultOf(fields, { name, mti })
+    for (const seven of ['0230100000', '0431100000', '1301100000', '1111240000', '1111106000']) {
+      t.strictSame(said({ 7: seven }), unreadable('7'), `${name} ${seven}`)
+    }
+    for (const date of ['1399', '0230', '0000', '0631']) t.strictSame(said({ 13: date }), unreadable('13'), date)
+    for (const time of ['999999', '240000', '106000', '100060'])
+      t.strictSame(said({ 12: time }), unreadable('12'), time)
+    t.equal(said({ 7: '0229100000', 12: '235959', 13: '0229' }), undefined, 'a leap day')
+    for (const mti of ['0120', '0220', '0400', '0420']) {
+      t.equal(said({ 12: '999999', 13: '1399' }, mti), undefined, `${mti}: it happened, whatever the clock said`)
+    }
   }
 })
