@@ -1,4 +1,4 @@
-import { maskPan } from '../identifiers.ts'
+import { isLuhnValid, maskPan } from '../identifiers.ts'
 import type { Sensitivity } from './dialect-spec.ts'
 import type { Message } from './message.ts'
 import type { Subfield } from './subfields.ts'
@@ -13,7 +13,8 @@ export interface DescribeOptions {
 
 /**
  * A message for people: message type, then a line for each field and each of its parts, and at last what is wrong, if
- * anything. PAN, tracks, PIN blocks, and the sensitive parts of DE48, 55, 104 and 126 are masked unless `clear`.
+ * anything. PAN, tracks, PIN blocks, the sensitive parts of DE48, 55, 104 and 126, and card numbers in any text are masked
+ * unless `clear`.
  */
 export function describeMessage(message: Message, options: DescribeOptions = {}): string {
   const clear = options.clear === true
@@ -30,8 +31,18 @@ export function describeMessage(message: Message, options: DescribeOptions = {})
 }
 
 function partLine(message: Message, de: number, part: Subfield, clear: boolean): string {
-  const value = clear ? part.value : maskValue(part.value, partSensitivity(message, de, part))
+  const value = clear ? part.value : shownPart(message, de, part)
   return `      ${part.path}${part.name === '' ? '' : ` ${part.name}`} = ${printable(value)}`
+}
+
+function shownPart(message: Message, de: number, part: Subfield): string {
+  const sensitivity = partSensitivity(message, de, part)
+  if (sensitivity !== undefined) return maskValue(part.value, sensitivity)
+  const form = message.dialect.subfields(de)?.form
+  if (form === 'elements' || form === 'datasets') return maskNumbers(part.value)
+  // A number that goes over the border of two parts is in neither.
+  const isCut = form === 'positions' && shownValue(message, de, false) !== message.text(de)
+  return isCut ? part.value.replaceAll(/\d/g, '*') : part.value
 }
 
 /** A tagged part says itself whether it may be shown; any other part is as sensitive as its field. */
@@ -44,7 +55,10 @@ function partSensitivity(message: Message, de: number, part: Subfield): Sensitiv
 /** Value of a field as it may be shown. */
 export function shownValue(message: Message, de: number, clear: boolean): string {
   const value = message.text(de) ?? ''
-  return clear ? value : maskValue(value, message.dialect.field(de)?.sensitivity)
+  const spec = message.dialect.field(de)
+  if (clear) return value
+  const isFree = spec?.sensitivity === undefined && spec !== undefined && freeText.has(spec.value ?? 'any')
+  return isFree ? maskNumbers(value) : maskValue(value, spec?.sensitivity)
 }
 
 /**
@@ -59,6 +73,15 @@ export function maskValue(value: string, sensitivity: Sensitivity | undefined): 
     return pan === undefined ? '*'.repeat(value.length) : `${maskPan(pan)}${'*'.repeat(value.length - pan.length)}`
   }
   return '*'.repeat(value.length)
+}
+
+/** Kinds of value that may hold what somebody wrote; amounts and references are of other kinds. */
+const freeText: ReadonlySet<string> = new Set(['alphanumeric', 'text', 'any'])
+const LONG_NUMBER = /(?<!\d)\d{13,19}(?!\d)/g
+
+/** Card numbers in free text, wherever somebody wrote them: runs of 13 to 19 digits that pass Luhn (PCI DSS 3.4). */
+function maskNumbers(text: string): string {
+  return text.replace(LONG_NUMBER, (run) => (isLuhnValid(run) ? maskPan(run) : run))
 }
 
 /** Control characters as escapes, so that a message cannot write to the terminal or forge a line of a log. */

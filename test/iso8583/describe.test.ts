@@ -110,6 +110,31 @@ t.test('control characters cannot reach a terminal or a log', (t) => {
   t.end()
 })
 
+t.test('a card number that somebody wrote into a text', (t) => {
+  const noted = { 43: `REFUND ${pan}  CAIRO`, 98: `CARD ${pan}`, 101: pan, 104: `for ${pan}, twice ${pan}` }
+  for (const [name, texts] of [
+    ['iso87-ascii', noted],
+    ['iso87-bcd', noted],
+    ['visa-base1', { 43: noted[43], 101: pan, 44: `SEE ${pan}` }],
+  ] as const) {
+    const dialect = dialects[name]
+    const messageWith = (fields: Readonly<Record<number, string>>) =>
+      dialect?.decode(dialect.encode('0200', Object.assign([], fields))) as Message
+    const message = messageWith(texts)
+    t.equal(message.failure, undefined)
+    t.notOk(describeMessage(message).includes(pan), name)
+    t.match(describeMessage(message), '400000******7899')
+    for (const de of Object.keys(texts)) t.notOk(shownValue(message, Number(de), false).includes(pan), `${name} ${de}`)
+    t.ok(describeMessage(message, { clear: true }).includes(pan))
+    const overTheBorder = describeMessage(messageWith({ 43: `${'X'.repeat(15)}${pan}` }))
+    t.notOk(overTheBorder.includes(pan.slice(0, 10)), 'part by part')
+    const kept = { 43: 'SHOP 4000001234567890', 42: '123456789012345' }
+    t.match(describeMessage(messageWith(kept)), kept[43], 'another number')
+    t.equal(shownValue(messageWith({ 90: '0'.repeat(42) }), 90, false), '0'.repeat(42))
+  }
+  t.end()
+})
+
 t.test('masks', (t) => {
   t.equal(maskValue('%B4000001234567899^NAME', 'track'), `400000******7899${'*'.repeat(7)}`)
   t.equal(maskValue('no track at all', 'track'), '*'.repeat(15))
