@@ -2,6 +2,8 @@ import type { Clock } from '../calendar.ts'
 import type { Timing } from '../timing.ts'
 import type { BackoffPolicy } from './backoff.ts'
 import type { ConnectionOptions } from './connection.ts'
+import type { LinkIdentity } from './observer.ts'
+import type { SessionState } from './session.ts'
 import type { TlsReloads } from './tls-files.ts'
 import type { Tpdu } from './tpdu.ts'
 
@@ -39,6 +41,15 @@ export interface ClientOptions extends ConnectionOptions {
 /** Sends a frame and awaits the answer that matches `key`; see `ClientLink.request` for the errors. */
 export type SendRequest = (frame: Uint8Array, key: string, timeoutMs: number) => Promise<Buffer>
 
+/** One connection of an outbound link, as who serves the peer's requests sees it; never the same for two connections. */
+export interface PeerConnection {
+  readonly identity: LinkIdentity
+  /** Whether the peer's financial requests are served: what it said over this connection, and over no other. */
+  peerState: SessionState
+  /** @returns false when this connection is gone or its outbound queue is full, whatever has been opened since */
+  answer(frame: Uint8Array): boolean
+}
+
 /** What a client link needs to know of the messages it carries. */
 export interface ClientHooks {
   /** The matching key of an answer, or undefined when the frame is no answer but a request of the peer. */
@@ -49,8 +60,8 @@ export interface ClientHooks {
   echo?(exchange: SendRequest): Promise<void>
   /** Signs off at the end of a drain; its failure changes nothing. */
   signOff?(exchange: SendRequest): Promise<void>
-  /** A request of the peer; answered through `ClientLink.send`. */
-  onRequest?(frame: Buffer, receivedAtMs: number): void
+  /** A request of the peer; answered over the connection it came by, or not at all. */
+  onRequest?(frame: Buffer, receivedAtMs: number, connection: PeerConnection): void
   /** Whether requests of the peer still await their answer: a drain waits for them. */
   busy?(): boolean
   /** An answer that no request awaits; `late` when its request had timed out. */

@@ -1,9 +1,10 @@
 import { describeError } from '../errors.ts'
 import type { Timer } from '../timing.ts'
-import type { ClientHooks, ClientOptions, SendRequest } from './client-options.ts'
+import type { ClientHooks, ClientOptions, PeerConnection, SendRequest } from './client-options.ts'
 import { Connection, type ConnectionOwner, type ConnectionServices, type LinkSocket, remoteOf } from './connection.ts'
 import type { Matcher } from './matcher.ts'
 import { type CloseReason, type LinkIdentity, nextLinkId, type Traffic } from './observer.ts'
+import { initialState, type SessionState } from './session.ts'
 import { TPDU_BYTES } from './tpdu.ts'
 
 /** How long sign-off and the peer's close may take at the end of a drain. */
@@ -25,8 +26,9 @@ export interface ClientSessionParts {
 }
 
 /** What goes on over one connection of an outbound link: sign-on, frames, echo, and sign-off at the end of a drain. */
-export class ClientSession implements ConnectionOwner {
+export class ClientSession implements ConnectionOwner, PeerConnection {
   readonly identity: LinkIdentity
+  peerState: SessionState = initialState(false)
   readonly #parts: ClientSessionParts
   readonly #connection: Connection
   #echoing = false
@@ -47,6 +49,10 @@ export class ClientSession implements ConnectionOwner {
 
   send(frame: Uint8Array): ReturnType<Connection['send']> {
     return this.#connection.send(frame, this.#parts.tpdu)
+  }
+
+  answer(frame: Uint8Array): boolean {
+    return this.send(frame) === 'queued'
   }
 
   close(reason: CloseReason, detail: string): void {
@@ -127,7 +133,7 @@ export class ClientSession implements ConnectionOwner {
     try {
       const key = hooks.answerKey(body)
       if (key !== undefined) matcher.answer(key, body)
-      else hooks.onRequest?.(body, services.clock.now())
+      else hooks.onRequest?.(body, services.clock.now(), this)
     } catch (error) {
       // An answer that cannot be read is as good as none: its request times out.
       services.observer.handlerFailed?.(this.identity, error)

@@ -4,12 +4,12 @@ import type { FieldValues } from '../iso8583/encode.ts'
 import type { Message } from '../iso8583/message.ts'
 import { formatVisaHeader, newVisaHeader, parseVisaHeader } from '../iso8583/visa-header.ts'
 import { ClientLink } from './client.ts'
-import type { ClientHooks, ClientOptions, SendRequest } from './client-options.ts'
-import type { Exchange } from './exchange.ts'
+import type { ClientHooks, ClientOptions, PeerConnection, SendRequest } from './client-options.ts'
+import type { Exchange, ExchangeRequest } from './exchange.ts'
 import { neutralFields } from './key-exchange.ts'
 import type { MacFault, MessageMac } from './message-mac.ts'
 import type { LinkObserver } from './observer.ts'
-import { initialState, isNetworkManagement, networkCodes, type SessionState } from './session.ts'
+import { isNetworkManagement, networkCodes, type SessionState } from './session.ts'
 
 /** A link that Mizan opens to a network: it signs on, proves itself by echoes, and serves the requests that come in. */
 export interface NetworkLinkOptions {
@@ -51,7 +51,6 @@ export class NetworkLink extends ClientLink {
   constructor(options: NetworkLinkOptions) {
     const { client, signOn, exchange, observer, now } = options
     const management = new NetworkManagement(options)
-    let state: SessionState = initialState(false)
     let unanswered = 0
     const hooks: ClientHooks = {
       answerKey: (frame) => management.answerKey(frame),
@@ -63,28 +62,18 @@ export class NetworkLink extends ClientLink {
         management.late(frame).catch(() => undefined)
       },
       busy: () => unanswered > 0,
-      onRequest: (frame, receivedAtMs) => {
+      onRequest: (frame, receivedAtMs, connection) => {
         unanswered += 1
-        exchange.handle({
-          frame,
-          receivedAtMs,
-          link: {
-            id: this.identity.id,
-            state,
-            // Answers wait for the writer alone, which has its own limits for each link.
-            crowded: false,
-            setState: (next) => {
-              state = next
-            },
-          },
-          reply: (body) => {
-            unanswered -= 1
-            return this.send(body)
-          },
-          drop: () => {
-            unanswered -= 1
-          },
+        const request = new PeerRequest(frame, receivedAtMs, connection, () => {
+          unanswered -= 1
         })
+        try {
+          exchange.handle(request)
+        } catch (error) {
+          // It awaits no answer any more, and a drain must not wait for one.
+          request.drop()
+          throw error
+        }
       },
     }
     super(client, hooks, observer, { clock: { now } })
@@ -112,6 +101,50 @@ export class NetworkLink extends ClientLink {
    */
   probe(): Promise<void> {
     return this.#management.manage((frame, key, timeoutMs) => this.request(frame, key, timeoutMs), networkCodes.echo)
+  }
+}
+
+/**
+ * A request of the peer, bound to the connection it came by: the peer awaits nothing of an old one, and may have used its STAN
+ * again over the next.
+ */
+class PeerRequest implements ExchangeRequest {
+  readonly frame: Buffer
+  readonly receivedAtMs: number
+  readonly link: ExchangeRequest['link']
+  readonly #connection: PeerConnection
+  readonly #settled: () => void
+  #open = true
+
+  constructor(frame: Buffer, receivedAtMs: number, connection: PeerConnection, settled: () => void) {
+    this.frame = frame
+    this.receivedAtMs = receivedAtMs
+    this.#connection = connection
+    this.#settled = settled
+    this.link = {
+      id: connection.identity.id,
+      get state(): SessionState {
+        return connection.peerState
+      },
+      // Answers wait for the writer alone, which has its own limits for each link.
+      crowded: false,
+      setState: (next) => {
+        connection.peerState = next
+      },
+    }
+  }
+
+  reply(body: Uint8Array): boolean {
+    if (!this.#open) return false
+    const sent = this.#connection.answer(body)
+    this.drop()
+    return sent
+  }
+
+  drop(): void {
+    if (!this.#open) return
+    this.#open = false
+    this.#settled()
   }
 }
 

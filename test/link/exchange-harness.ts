@@ -40,6 +40,7 @@ export interface Told {
   readonly unauthentic: string[]
   readonly undecodable: string[]
   readonly answered: string[]
+  readonly undelivered: string[]
 }
 
 export interface Dialogue {
@@ -57,7 +58,7 @@ export function dialogue(
 ): Dialogue {
   const dialect = dialectOf(dialectName)
   const approver = new Approver()
-  const told: Told = { unauthentic: [], undecodable: [], answered: [] }
+  const told: Told = { unauthentic: [], undecodable: [], answered: [], undelivered: [] }
   const exchange = new Exchange({
     link: { name: 'test', panIndexOf: () => '\0'.repeat(16) },
     dialect,
@@ -65,6 +66,7 @@ export function dialogue(
     observer: {
       unauthentic: (link, mti, reason) => told.unauthentic.push(`${link} ${mti} ${reason}`),
       undecodable: (_link, failure, reason) => told.undecodable.push(failure?.message ?? reason),
+      undelivered: (link) => told.undelivered.push(link),
       answered: (_link, code) => told.answered.push(code),
     },
     ...(module === undefined ? {} : { mac: new MessageMac(dialect, module, 'test') }),

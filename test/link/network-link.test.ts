@@ -7,7 +7,7 @@ import { checkValueIn, type KeyExchangeOutcome, neutralKeyFields } from '../../s
 import { MessageMac } from '../../src/link/message-mac.ts'
 import { type NetworkLink, startNetworkLink } from '../../src/link/network-link.ts'
 import { type InboundRequest, startListener } from '../../src/link/server.ts'
-import { converse, dialectOf, dialogue, purchase } from './exchange-harness.ts'
+import { converse, dialectOf, dialogue, management, purchase } from './exchange-harness.ts'
 import { listenerOptions, Recorder } from './harness.ts'
 import { macOf, sealed, TestMacModule } from './mac-module.ts'
 
@@ -223,4 +223,55 @@ t.test('a drain signs off first, answers what the peer has asked, and closes whe
   t.equal(await recorder.nextClose(), 'drained')
   const answers = seen.filter((message) => message.mti === '0110').map((message) => message.text(11))
   t.same(answers, ['000123', '000124'], 'both requests were answered')
+})
+
+t.test('what the peer said over one connection does not hold for the next', async (t) => {
+  const { listener, seen, inbound, dialect } = await network(t, 'iso87-ascii', (request) =>
+    dialectOf('iso87-ascii').encode('0810', answerTo(request)),
+  )
+  const { link, approver, recorder } = openLink(t, listener.port, 'iso87-ascii')
+  await link.whenUp()
+  const answerOf = async (body: Buffer) => {
+    const before = seen.length
+    inbound.at(-1)?.link.send(body)
+    while (seen.length === before) await sleep(1)
+    return seen.at(-1)
+  }
+  t.equal((await answerOf(dialect.encode('0800', management('002'))))?.text(39), '00')
+  t.equal((await answerOf(dialect.encode('0100', purchase())))?.text(39), '91', 'the peer has signed off')
+  inbound.at(-1)?.link.close('test')
+  await recorder.next('reconnecting')
+  await link.whenUp()
+  t.equal((await answerOf(dialect.encode('0100', purchase({ 11: '000124' }))))?.text(39), '00')
+  t.equal(approver.requests.length, 1)
+})
+
+t.test('an answer goes out over the connection of its request, or not at all', async (t) => {
+  const { listener, seen, inbound, dialect } = await network(t, 'iso87-ascii', (request) =>
+    dialectOf('iso87-ascii').encode('0810', answerTo(request)),
+  )
+  const { link, approver, recorder, told } = openLink(t, listener.port, 'iso87-ascii')
+  await link.whenUp()
+  const held: (() => void)[] = []
+  approver.submit = (_request, _codes, respond) => {
+    held.push(() => respond('approved', { 38: 'AB12CD', 39: '00' }))
+    return true
+  }
+  const isHeld = async (count: number) => {
+    while (held.length < count) await sleep(1)
+  }
+  inbound.at(-1)?.link.send(dialect.encode('0100', purchase()))
+  await isHeld(1)
+  inbound.at(-1)?.link.close('test')
+  await recorder.next('reconnecting')
+  await link.whenUp()
+  inbound.at(-1)?.link.send(dialect.encode('0100', purchase({ 11: '000124' })))
+  await isHeld(2)
+  for (const answer of held) answer()
+  while (!seen.some((message) => message.mti === '0110')) await sleep(1)
+  const answers = seen.filter((message) => message.mti === '0110').map((message) => message.text(11))
+  t.strictSame(answers, ['000124'])
+  t.strictSame(told.undelivered, ['test'], 'who waits for the other is told that there is none')
+  await link.drain(5_000)
+  t.equal(link.state, 'closed')
 })
