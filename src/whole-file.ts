@@ -1,5 +1,8 @@
-import { renameSync, writeFileSync } from 'node:fs'
+import { renameSync, writeFileSync, writeSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
+import { assert } from './errors.ts'
+
+const WRITES_SOMETHING = 'a write to a file writes something'
 
 /**
  * Writes a file that other processes wait for or read at any time: it appears under its name complete or not at all,
@@ -16,4 +19,40 @@ export function writeWholeFile(file: string, text: string, mode = 0o644): void {
 /** Whether anything stands under a name; what may not be looked at is not there. */
 export async function isThere(file: string): Promise<boolean> {
   return (await stat(file).catch(() => undefined)) !== undefined
+}
+
+/** What {@link writeAll} needs of an open file. */
+export interface WritableFile {
+  write(bytes: Uint8Array, from: number, length: number, at: number | null): Promise<{ readonly bytesWritten: number }>
+}
+
+/**
+ * Writes all bytes: the system may take fewer than it was given, such as on a disk that is nearly full, and says so only
+ * by their number.
+ * @param at place in the file in bytes; null = where the last write ended
+ * @throws Error of the file system
+ */
+export async function writeAll(file: WritableFile, bytes: Uint8Array, at: number | null = null): Promise<void> {
+  for (let from = 0; from < bytes.length; ) {
+    const { bytesWritten } = await file.write(bytes, from, bytes.length - from, at === null ? null : at + from)
+    assert(bytesWritten > 0, WRITES_SOMETHING)
+    from += bytesWritten
+  }
+}
+
+/**
+ * The same for a file descriptor, without a turn of the event loop.
+ * @param write of the file system; injected by tests
+ * @throws Error of the file system
+ */
+export function writeAllSync(
+  file: number,
+  bytes: Uint8Array,
+  write: (file: number, bytes: Uint8Array, from: number) => number = writeSync,
+): void {
+  for (let from = 0; from < bytes.length; ) {
+    const bytesWritten = write(file, bytes, from)
+    assert(bytesWritten > 0, WRITES_SOMETHING)
+    from += bytesWritten
+  }
 }

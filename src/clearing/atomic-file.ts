@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
-import { assert } from '../errors.ts'
+import { writeAll } from '../whole-file.ts'
 
 /** A file that was written whole. */
 export interface WrittenFile {
@@ -126,12 +126,7 @@ class HandleSink implements FileSink {
   async #flush(): Promise<void> {
     const part = this.#buffer.subarray(0, this.#used)
     this.#hash.update(part)
-    let from = 0
-    while (from < part.length) {
-      const { bytesWritten } = await this.#handle.write(part, from)
-      assert(bytesWritten > 0, 'a write to a file writes something')
-      from += bytesWritten
-    }
+    await writeAll(this.#handle, part)
     this.#bytes += part.length
     this.#unsynced += part.length
     this.#used = 0

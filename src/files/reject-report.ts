@@ -1,5 +1,6 @@
-import { closeSync, openSync, writeSync } from 'node:fs'
+import { closeSync, openSync } from 'node:fs'
 import { describeError, MizanError } from '../errors.ts'
+import { writeAllSync } from '../whole-file.ts'
 
 /** Why a line of a file was not taken. */
 export interface Rejection {
@@ -56,7 +57,7 @@ export class RejectReport {
   }
 
   #flush(file: number): void {
-    writeSync(file, this.#buffer)
+    writeAllSync(file, Buffer.from(this.#buffer))
     this.#buffer = ''
   }
 }

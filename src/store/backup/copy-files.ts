@@ -4,6 +4,7 @@ import { type FileHandle, mkdir, open, readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MizanError } from '../../errors.ts'
+import { writeAll } from '../../whole-file.ts'
 import type { CopiedFile } from './backup-folder.ts'
 
 /** How files are copied. */
@@ -138,7 +139,7 @@ async function copyFile(
         if (bytesRead === 0) break
         const chunk = buffer.subarray(0, bytesRead)
         hash.update(chunk)
-        await target.write(chunk, 0, bytesRead, total)
+        await writeAll(target, chunk, total)
         total += bytesRead
         onBytes?.(bytesRead)
         await pace.spend(bytesRead)
