@@ -24,6 +24,8 @@ import {
 
 /** Longest reading of what a lane knows at its start. */
 const START_TIMEOUT_MS = 60_000
+/** How much longer than the server may take we wait for its answer. */
+const ANSWER_MS = 1_000
 
 export interface LaneStoreOptions {
   readonly url: string
@@ -99,7 +101,7 @@ export class LaneStore implements LaneJournal {
       pointQueries: true,
       pipeline,
       statementTimeoutMs: commitTimeoutMs,
-      queryTimeoutMs: commitTimeoutMs + 1_000,
+      queryTimeoutMs: commitTimeoutMs + ANSWER_MS,
     })
     client.on('notice', ({ routine }) => {
       if (routine === WAITS_FOR_STANDBY) this.#cutShort = true
@@ -230,7 +232,7 @@ export class LaneStore implements LaneJournal {
       const query = {
         text: 'select keys_within($1, $2, $3, $4, $5) as key',
         values: [this.#options.lane, formatDate(since), uuidText(from), uuidText(to), limit],
-        query_timeout: Math.max(commitTimeoutMs, START_TIMEOUT_MS) + 1_000,
+        query_timeout: Math.max(commitTimeoutMs, START_TIMEOUT_MS) + ANSWER_MS,
       }
       const { rows } = await client.query<{ key: string }>(query)
       await client.query(`set statement_timeout = ${commitTimeoutMs}`)
@@ -289,7 +291,15 @@ export class LaneStore implements LaneJournal {
    * @throws MizanError STORE_UNAVAILABLE
    */
   async hasBatch(seq: number, hash: Buffer): Promise<boolean> {
-    const client = await connect({ url: this.#options.url, name: 'mizan batch check', role: 'mizan_app' })
+    const { url, commitTimeoutMs } = this.#options
+    const client = await connect({
+      url,
+      name: 'mizan batch check',
+      role: 'mizan_app',
+      statementTimeoutMs: commitTimeoutMs,
+      // A stop waits for the answer, and a database that accepts and then says nothing gives none.
+      queryTimeoutMs: commitTimeoutMs + ANSWER_MS,
+    })
     try {
       const { rowCount } = await client.query('select from batch where lane = $1 and seq = $2 and hash = $3', [
         this.#options.lane,
@@ -297,6 +307,8 @@ export class LaneStore implements LaneJournal {
         hash,
       ])
       return rowCount === 1
+    } catch (cause) {
+      throw new MizanError('STORE_UNAVAILABLE', describeError(cause), { cause })
     } finally {
       await client.end()
     }
