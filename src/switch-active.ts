@@ -70,6 +70,8 @@ export interface ActivateOptions {
   readonly expectedEpochs?: readonly number[]
   /** Another process has taken a lane over; may be called before {@link activate} resolves, and more than once. */
   readonly onFenced: () => void
+  /** A defect ended a lane; as {@link onFenced}. */
+  readonly onFailed: () => void
 }
 
 /**
@@ -239,7 +241,7 @@ async function startWriter(
       outletByAcceptor: reference.data.outletByAcceptor,
     },
     clock,
-    observer: fencedTold(writerTelemetry(metrics, log), options.onFenced),
+    observer: lossesTold(writerTelemetry(metrics, log), options),
     timeBudgetMs: config.lanes.timeBudgetMs,
     commitTimeoutMs: config.database.statementTimeoutMs,
     lookup: directory.lookup,
@@ -263,13 +265,20 @@ function codeRulesOf({ verification: { oneTimeCode } }: Config): DecisionPolicy[
   return { validMs: validMinutes * 60_000, triesMax, perDayMax }
 }
 
-/** An observer that also says that a lane was lost. */
-function fencedTold(observer: LaneObserver, onFenced: () => void): LaneObserver {
+/** An observer that also says that a lane was lost, to another process or by a defect. */
+function lossesTold(
+  observer: LaneObserver,
+  { onFenced, onFailed }: Pick<ActivateOptions, 'onFenced' | 'onFailed'>,
+): LaneObserver {
   return {
     ...observer,
     laneFenced(lane, epoch) {
       observer.laneFenced?.(lane, epoch)
       onFenced()
+    },
+    laneFailed(lane, error) {
+      observer.laneFailed?.(lane, error)
+      onFailed()
     },
   }
 }

@@ -12,6 +12,7 @@ import { openKeys } from './switch-keys.ts'
 import { countedIn, forgetGauges, receivingJobs, receivingMetrics } from './switch-receiving.ts'
 import { createLogger, type Logger } from './telemetry/logger.ts'
 import { systemClock } from './timing.ts'
+import { endOnDefect } from './uncaught.ts'
 
 interface Opened {
   readonly config: Config
@@ -62,6 +63,9 @@ const tasks: { readonly [T in BackgroundTask]: Work<T> } = {
 
 const stopping = new Map<number, AbortController>()
 let opened: Opened | undefined
+
+// The switch sees it end, and asks for the same work again.
+endOnDefect(() => opened?.log ?? createLogger())
 
 function say(message: FromBackground): void {
   if (process.connected) process.send?.(message)

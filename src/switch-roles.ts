@@ -21,8 +21,8 @@ import * as events from './telemetry/availability-events.ts'
 import type { ProcessRole } from './telemetry/availability-metrics.ts'
 import { unexpectedError } from './telemetry/events.ts'
 
-/** Why a switch stopped by itself: it lost its lanes, or gave them up as it was asked to. */
-export type EndReason = 'fenced' | 'handed-over'
+/** Why a switch stopped by itself: it lost its lanes, gave them up as it was asked to, or a defect ended one. */
+export type EndReason = 'fenced' | 'handed-over' | 'failed'
 
 /** A fenced process answers what it has, which is refusals, and then closes its links. */
 const FENCED_DRAIN_MS = 500
@@ -126,6 +126,7 @@ export class SwitchRoles {
     const active = await activate(this.#base, this.#httpPort, {
       ...(takeover === undefined ? {} : { expectedEpochs: takeover.epochs }),
       onFenced: () => this.#change(() => this.#lost(opened)),
+      onFailed: () => this.#change(() => this.#failed(opened)),
     })
     opened = active
     this.#active = active
@@ -165,6 +166,17 @@ export class SwitchRoles {
     this.#active = undefined
     if (exits) this.#end('fenced')
     else this.#standBy()
+  }
+
+  /** A defect ended a lane: a process that begins anew, or the standby, goes on from the journal. */
+  async #failed(active: ActiveSwitch | undefined): Promise<void> {
+    if (active === undefined || this.#active !== active || this.#role !== 'active') return
+    this.#play('stopping')
+    await active.drain()
+    await this.#watch?.close()
+    await this.#giveUp(active)
+    this.#active = undefined
+    this.#end('failed')
   }
 
   async #handOver(active: ActiveSwitch, standbys: number): Promise<void> {

@@ -4,6 +4,9 @@ import { type Config, loadConfig } from '../config/config.ts'
 import { describeError } from '../errors.ts'
 import { tuneHeap } from '../heap.ts'
 import { type Switch, startSwitch } from '../switch.ts'
+import type { EndReason } from '../switch-roles.ts'
+import { createLogger } from '../telemetry/logger.ts'
+import { DEFECT_STATUS, endOnDefect } from '../uncaught.ts'
 import { version } from './version.ts'
 
 /**
@@ -11,6 +14,11 @@ import { version } from './version.ts'
  * would take the lanes from each other in turn.
  */
 const FENCED_STATUS = 3
+const endStatus: Readonly<Record<EndReason, number>> = {
+  fenced: FENCED_STATUS,
+  'handed-over': 0,
+  failed: DEFECT_STATUS,
+}
 /** It has nothing to lose any more, and whoever watches it waits for its end. */
 const FENCED_FORCE_MS = 10_000
 const STOP_SIGNALS = ['SIGTERM', 'SIGINT'] as const
@@ -26,7 +34,7 @@ export function startCommand(): Command {
     .option('--standby', 'stand by, and take over when the process that answers is gone; see docs/availability.md')
     .addHelpText(
       'after',
-      `\nExit status: 0 stopped in good order, 1 failed or not stopped in order,\n${FENCED_STATUS} another process took the lanes over, ${SIGNAL_STATUS} and the signal's number when a second signal ended it.`,
+      `\nExit status: 0 stopped in good order, 1 failed or not stopped in order,\n${FENCED_STATUS} another process took the lanes over, ${DEFECT_STATUS} a defect of the program, ${SIGNAL_STATUS} and the signal's number when a second signal ended it.`,
     )
     .action(async (options: { config?: string; standby?: true }) => {
       tuneHeap()
@@ -35,10 +43,11 @@ export function startCommand(): Command {
         ...(options.config === undefined ? {} : { file: options.config }),
         ...(options.standby === true ? { role: 'standby' } : {}),
       })
+      endOnDefect(() => createLogger({ level: config.log.level, pretty: config.log.pretty }))
       const running = await startSwitch(config, version)
       process.stdout.write(running.role === 'standby' ? standingBy(config, running) : ready(config, running))
       const stop = stopper(running, config.shutdown.forceMs)
-      void running.ended.then((reason) => stop(reason, reason === 'fenced' ? FENCED_STATUS : 0))
+      void running.ended.then((reason) => stop(reason, endStatus[reason]))
       stopOnSignals(stop)
     })
 }

@@ -191,6 +191,7 @@ export class Host {
         if (isExpected) onEvent(`${this.name} lane ${lane}: ${describeError(error)}`)
         else onDefect(`${this.name} lane ${lane}: ${error instanceof Error ? (error.stack ?? error.message) : error}`)
       },
+      laneFailed: (lane, error) => onDefect(`${this.name} lane ${lane} ended: ${describeError(error)}`),
       laneRecovered: (lane, epoch, lastSeq, committed) =>
         onEvent(`${this.name} lane ${lane} goes on after batch ${lastSeq}, epoch ${epoch}, lost one in: ${committed}`),
       laneFenced: (lane, epoch) => {

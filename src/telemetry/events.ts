@@ -36,6 +36,11 @@ export function switchStopped(log: Logger, fields: { drainMs: number }): void {
   log.info({ event: 'switch_stopped', ...fields }, 'switch stopped')
 }
 
+/** Something was thrown that nobody caught: the process ends. `how` says whether it was an error or a promise. */
+export function processFailed(log: Logger, fields: { how: string }, error: unknown): void {
+  log.fatal({ event: 'process_failed', ...fields, err: error }, 'the process ends for a defect')
+}
+
 /** A failure nobody expected; the stack goes along. */
 export function unexpectedError(log: Logger, fields: { where: string } & LinesLeftOut, error: unknown): void {
   log.error({ event: 'unexpected_error', ...fields, err: error }, 'unexpected error')
@@ -143,6 +148,11 @@ export function laneStarted(log: Logger, fields: { lane: number; epoch: number; 
 
 export function laneFenced(log: Logger, fields: { lane: number; epoch: number }): void {
   log.error({ event: 'lane_fenced', ...fields }, 'another writer has taken the lane over')
+}
+
+/** A defect of the program ended the lane; the process ends, and the next one goes on from the journal. */
+export function laneFailed(log: Logger, fields: { lane: number }, error: unknown): void {
+  log.fatal({ event: 'lane_failed', ...fields, err: error }, 'a defect ended the lane')
 }
 
 /** After an unknown outcome: whether the batch turned out to be in the journal. */

@@ -114,7 +114,7 @@ export class Lane {
     await this.#reader.start(byClock, this.businessDate)
     this.#state = 'running'
     this.#lateSweep = this.#timing.every(LATE_SWEEP_MS, () => this.#answerLate())
-    this.#loop = this.#run()
+    this.#loop = this.#run().catch((error: unknown) => this.#fail(error))
   }
 
   /**
@@ -287,6 +287,19 @@ export class Lane {
     this.#state = 'fenced'
     this.#cache.clear()
     this.#observer.laneFenced?.(this.lane, this.epoch)
+    for (const work of works) this.#intake.early91(work, 'fenced')
+    this.#refuseWaiting()
+  }
+
+  /**
+   * A defect ended the loop: memory may be wrong, so nothing more is decided on it. What flies is answered if it lands, and
+   * else found by repeats, as after a crash; what was not sent is not posted.
+   */
+  #fail(error: unknown): void {
+    this.#observer.laneFailed?.(this.lane, error)
+    this.#state = 'fenced'
+    const works = this.#pipeline.takeBack()?.works ?? []
+    this.#cache.clear()
     for (const work of works) this.#intake.early91(work, 'fenced')
     this.#refuseWaiting()
   }

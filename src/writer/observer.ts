@@ -34,6 +34,8 @@ export interface LaneObserver {
   /** How many households an idle lane has read ahead, and whether it goes on doing so. */
   cacheWarmed?(lane: number, households: number, filling: boolean): void
   laneFault?(lane: number, error: unknown): void
+  /** A defect of the program ended the lane, which decides nothing more; a process that begins anew goes on from the journal. */
+  laneFailed?(lane: number, error: unknown): void
   early91?(lane: number, reason: EarlyReason): void
   /** An approval in the place of the account host is durable. */
   stoodIn?(lane: number, piasters: number): void

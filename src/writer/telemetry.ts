@@ -1,5 +1,12 @@
 import { MizanError } from '../errors.ts'
-import { batchFailed, laneFenced, laneRecovered, monthClosing, unexpectedError } from '../telemetry/events.ts'
+import {
+  batchFailed,
+  laneFailed,
+  laneFenced,
+  laneRecovered,
+  monthClosing,
+  unexpectedError,
+} from '../telemetry/events.ts'
 import { LineLimit } from '../telemetry/line-limit.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
@@ -72,6 +79,9 @@ export function writerTelemetry(metrics: Metrics, log: Logger): LaneObserver {
       if (nowMs - faultSaidMs < FAULT_QUIET_MS) return
       faultSaidMs = nowMs
       unexpectedError(log, { where: `lane ${lane}` }, error)
+    },
+    laneFailed(lane, error) {
+      laneFailed(log, { lane }, error)
     },
     stoodIn(_lane, piasters) {
       metrics.host.standIns.child().inc()

@@ -2,6 +2,7 @@ import { test } from 'tap'
 import type { AuthorizationRequest } from '../../src/authorization/request.ts'
 import { withClient } from '../../src/store/database-location.ts'
 import { verifyLedger } from '../../src/store/verify.ts'
+import { startFaultProxy } from '../support/fault-proxy.ts'
 import { waitFor } from '../support/inbox.ts'
 import { ask, isLaneAtLock, purchaseOf, transmissionOf, writerWorld } from '../support/writer.ts'
 
@@ -229,4 +230,28 @@ test('a long query on the journal delays new partitions and nothing else', async
     ['days-prepared'],
     'the day was not prepared and verify says so',
   )
+})
+
+test('a defect that ends the loop of a lane fences the lane, and a stop ends', async (t) => {
+  const world = await writerWorld(t)
+  const proxy = await startFaultProxy({ port: Number(new URL(world.url).port) })
+  t.teardown(() => proxy.close())
+  const failed: string[] = []
+  const writer = await world.start({
+    laneUrl: Object.assign(new URL(world.url), { port: String(proxy.port) }).href,
+    observer: {
+      laneRecovering: () => {
+        throw new Error('planted')
+      },
+      laneFailed: (lane, error) => failed.push(`${lane} ${error}`),
+    },
+  })
+  t.equal((await ask(writer, purchaseOf(1, world.clock.now()))).result, 'approved')
+  proxy.cut()
+  await waitFor('the end of the lane', async () => failed.length > 0)
+  t.strictSame(failed, ['0 Error: planted'])
+  t.equal(writer.lanes[0]?.state, 'fenced')
+  t.equal((await ask(writer, purchaseOf(2, world.clock.now()))).result, 'refused')
+  await writer.stop()
+  t.same(await failedChecks(world.url), [])
 })
