@@ -2,6 +2,7 @@ import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { readFileSync, type Stats, statSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { describeError, MizanError } from '../errors.ts'
+import { readSecretFile } from '../security/secret-file.ts'
 import { systemTiming, type Timer } from '../timing.ts'
 
 /** Key, certificate with its chain, and the authorities of peers; PEM. */
@@ -149,9 +150,9 @@ function fileNames({ keyFile, certFile, caFile }: TlsFileNames): string[] {
   return caFile === undefined ? [keyFile, certFile] : [keyFile, certFile, caFile]
 }
 
-/** What changes when a file is written or replaced; that it is not there is a state too. */
+/** What changes when a file is written, replaced or closed to others; that it is not there is a state too. */
 function stateOf(file: Stats | undefined): string {
-  return file === undefined ? 'absent' : `${file.ino}:${file.mtimeMs}:${file.size}`
+  return file === undefined ? 'absent' : `${file.ino}:${file.mtimeMs}:${file.size}:${file.mode}`
 }
 
 /**
@@ -160,7 +161,8 @@ function stateOf(file: Stats | undefined): string {
  */
 function readCredentials(names: TlsFileNames): { credentials: TlsCredentials; certificate: OwnCertificate } {
   const { keyFile, certFile, caFile } = names
-  const [key, cert, ca] = [readPem(keyFile), readPem(certFile), caFile === undefined ? undefined : readPem(caFile)]
+  const key = `${readSecretFile(keyFile, 'the private key of a link')}\n`
+  const [cert, ca] = [readPem(certFile), caFile === undefined ? undefined : readPem(caFile)]
   const privateKey = parsed(keyFile, 'a private key without a passphrase', () => createPrivateKey(key))
   const certificate = certificatesIn(certFile, cert)[0] as X509Certificate
   if (!belongsTo(certificate, privateKey)) {

@@ -3,7 +3,8 @@ import { MizanError } from '../errors.ts'
 
 /** Read, write or execute for the group or for anyone. */
 const OPEN_TO_OTHERS = 0o077
-const BYTES_MAX = 4_096
+/** An RSA key of 8,192 bits in PEM takes under seven thousand. */
+const BYTES_MAX = 16_384
 
 /**
  * Reads a file that holds one secret, such as a key or a PIN: a regular file that only its owner may read.

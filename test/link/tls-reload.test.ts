@@ -1,5 +1,5 @@
 import { createPrivateKey } from 'node:crypto'
-import { mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import t, { type Test } from 'tap'
@@ -36,7 +36,7 @@ class Folder implements TlsObserver {
   }
 
   write({ keyPem, certPem }: Pick<TestCertificate, 'keyPem' | 'certPem'>): void {
-    writeFileSync(this.names.keyFile, keyPem)
+    writeFileSync(this.names.keyFile, keyPem, { mode: 0o600 })
     writeFileSync(this.names.certFile, certPem)
   }
 
@@ -130,8 +130,12 @@ t.test('files that are no good leave the old ones in force', async (t) => {
       () => writeFileSync(certFile, pki.server.certPem.replace(/\n[^\n]{64}\n/, `\n${'A'.repeat(64)}\n`)),
       /failed .*cert\.pem does not hold a certificate in PEM/,
     ],
-    ['a key that is gone', () => unlinkSync(keyFile), /failed .*key\.pem cannot be read/],
-    ['a key that is none', () => writeFileSync(keyFile, 'none'), /failed .*key\.pem does not hold a private key/],
+    ['a key that is gone', () => unlinkSync(keyFile), /failed .*key\.pem, cannot be read/],
+    [
+      'a key that is none',
+      () => writeFileSync(keyFile, 'none', { mode: 0o600 }),
+      /failed .*key\.pem does not hold a private key/,
+    ],
     [
       'the key of another certificate',
       () => folder.write({ keyPem: first.keyPem, certPem: pki.server.certPem }),
@@ -164,6 +168,16 @@ t.test('files that are no good leave the old ones in force', async (t) => {
   t.equal(await shown(t, listener.port, other.authority.certPem), other.server.fingerprint)
 })
 
+t.test('a new key that others may read is not used until it is closed to them', async (t) => {
+  const folder = new Folder(t, pki.server, pki.authority)
+  folder.open(t)
+  folder.write(other.server)
+  chmodSync(folder.names.keyFile, 0o644)
+  await folder.next(/failed .*key\.pem, is open to others: chmod 600 it/)
+  chmodSync(folder.names.keyFile, 0o600)
+  await folder.next(/reloaded/)
+})
+
 t.test('a failure is told once, and touching a file is enough to try again', async (t) => {
   const folder = new Folder(t, pki.server, pki.authority)
   folder.open(t)
@@ -184,7 +198,7 @@ t.test('files behind links that are turned, as containers have them', async (t) 
   const folder = new Folder(t, pki.server, pki.authority)
   const put = (name: string, certificate: TestCertificate) => {
     const [key, cert] = [path.join(folder.folder, `${name}.key`), path.join(folder.folder, `${name}.cert`)]
-    writeFileSync(key, certificate.keyPem)
+    writeFileSync(key, certificate.keyPem, { mode: 0o600 })
     writeFileSync(cert, certificate.certPem)
     return [key, cert] as const
   }
@@ -289,6 +303,7 @@ t.test('at the start, files that are no good are named', async (t) => {
     t.throws(start(arrange), { constructor: MizanError, code: 'CONFIG_INVALID', message: said })
   refused(({ names }) => unlinkSync(names.certFile), /cert\.pem cannot be read/)
   refused(({ names }) => writeFileSync(names.keyFile, first.keyPem), /is not the key of the certificate/)
+  refused(({ names }) => chmodSync(names.keyFile, 0o640), /key\.pem, is open to others: chmod 600 it/)
   refused(({ names }) => writeFileSync(names.caFile, 'x'), /ca\.pem does not hold a certificate/)
   const encrypted = createPrivateKey(pki.server.keyPem).export({
     type: 'pkcs8',

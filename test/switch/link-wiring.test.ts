@@ -17,7 +17,7 @@ const folder = mkdtempSync(path.join(tmpdir(), 'mizan-wiring-'))
 t.teardown(() => rmSync(folder, { recursive: true }))
 const pki = makeTestPki({ nowMs: Date.now() })
 const file = (name: string, text: string) => {
-  writeFileSync(path.join(folder, name), text)
+  writeFileSync(path.join(folder, name), text, { mode: 0o600 })
   return name
 }
 const server = { keyFile: file('server.key', pki.server.keyPem), certFile: file('server.cert', pki.server.certPem) }
@@ -113,7 +113,7 @@ t.test('what cannot be is refused at the start, by name', async (t) => {
     { listeners: only({ tls: { ...server, requireClientCertificate: true } }) },
     /client certificates need the authorities they come from, or their fingerprints/,
   )
-  await refused({ listeners: only({ tls: { ...server, keyFile: 'no.key' } }) }, /no\.key cannot be read/)
+  await refused({ listeners: only({ tls: { ...server, keyFile: 'no.key' } }) }, /no\.key, cannot be read/)
   await refused({ listeners: only({ tls: { ...server, pinnedFingerprints: ['abc'] } }) }, /pinnedFingerprints\.0 must/)
 })
 
