@@ -6,7 +6,8 @@ COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=dev && rm -rf node_modules/node node_modules/.bin/node && npm cache clean --force
 
 FROM node:24-slim
-ENV NODE_ENV=production MIZAN_VAR=/data
+# Demo data, demo keys and cookies over plain HTTP are for whoever says so: MIZAN_ENV=development.
+ENV NODE_ENV=production MIZAN_ENV=production MIZAN_VAR=/data
 WORKDIR /app
 COPY --from=packages /app/node_modules ./node_modules
 COPY package.json LICENSE ./
@@ -19,7 +20,7 @@ USER node
 VOLUME /data
 EXPOSE 8583 8584 8585 8080
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
-  CMD ["node", "-e", "fetch('http://127.0.0.1:8080/readyz').then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
+  CMD ["node", "bin/healthcheck.ts", "/etc/mizan/config.json"]
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["node", "src/cli.ts"]
 CMD ["start", "--config", "/etc/mizan/config.json"]

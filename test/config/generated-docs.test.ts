@@ -1,6 +1,9 @@
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { createRequire } from 'node:module'
+import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
@@ -77,6 +80,42 @@ t.test('compose, Prometheus and Grafana files parse and fit together', async (t)
   t.match(read('deploy/grafana/dashboards/mizan.json'), `"uid": "${datasource.uid}"`)
   const provider = parse(read('deploy/grafana/provisioning/dashboards/mizan.yml')).providers[0]
   t.ok(compose.services.grafana.volumes.some((volume: string) => volume.includes(provider.options.path)))
+})
+
+t.test('the image is for production unless somebody says otherwise, and a stop has its time', async (t) => {
+  const { parse } = createRequire(createRequire(import.meta.url).resolve('tap'))('yaml')
+  t.match(read('Dockerfile'), /^ENV .*\bMIZAN_ENV=production\b/m)
+  const { environment, stop_grace_period } = parse(read('docker-compose.yml')).services.switch
+  const { shutdown, ...demo } = loadConfig({
+    file: path.join(repository, 'deploy', 'compose.json'),
+    env: { MIZAN_ENV: environment.MIZAN_ENV },
+  })
+  t.equal(demo.environment, 'development')
+  t.ok(Number.parseInt(stop_grace_period, 10) * 1_000 > shutdown.forceMs, stop_grace_period)
+})
+
+t.test('the health check of the image asks whether the switch lives, where it listens', async (t) => {
+  const asked: string[] = []
+  let status = 200
+  const server = createServer((request, response) => {
+    asked.push(request.url ?? '')
+    response.writeHead(status).end()
+  })
+  t.teardown(() => server.close())
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const { port } = server.address() as AddressInfo
+  const [, script = '', file = ''] = read('Dockerfile').match(/^ {2}CMD \["node", "(.+)", "(.+)"\]$/m) ?? []
+  t.match(read('Dockerfile'), `deploy/container.json ${file}\n`)
+  const check = async () => {
+    const args = [path.join(repository, script), path.join(repository, 'deploy', 'container.json')]
+    const env = { PATH: process.env.PATH, MIZAN_ENV: 'production', MIZAN_PORT_HTTP: String(port) }
+    const child = spawn(process.execPath, args, { env, stdio: 'ignore' })
+    return ((await once(child, 'exit')) as [number])[0]
+  }
+  t.equal(await check(), 0)
+  status = 503
+  t.equal(await check(), 1)
+  t.same(asked, ['/healthz', '/healthz'])
 })
 
 t.test('the image gets what it needs and nothing else', async (t) => {
