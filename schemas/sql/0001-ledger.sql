@@ -332,7 +332,8 @@ create table assertion_use (
   primary key (household_id, nonce, lane)
 );
 
--- The same for the kinds of settlement: apart, because those come by night and the others with every decision.
+-- Whether a transfer of settlement may debit and credit these accounts, for posting_allowed below: apart, because those kinds come
+-- by night and the others with every decision.
 create function settlement_posting_allowed(p_kind smallint, p_debit bigint, p_credit bigint) returns boolean
   language plpgsql immutable parallel safe as $$
 declare
@@ -544,8 +545,6 @@ create table balance (
   constraint balance_allowed check (balance_allowed(household_id, account, posted, held))
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 1, autovacuum_analyze_scale_factor = 1);
 
--- Partitions by business day: retention and clearing are then a matter of whole tables. The default partition takes a
--- day that nobody prepared; a check reports rows in it.
 -- The lines of item-level baskets as they were asked for and granted, and what refunds took back of them. Quantities in
 -- thousandths, prices in piasters; `counter` is the product's usage counter, null for what is not on the list, and
 -- `granted_piasters` was paid from the subsidy.
@@ -557,6 +556,8 @@ create view basket_line as
   cross join lateral jsonb_array_elements(a.basket::jsonb) e
   where a.basket is not null;
 
+-- Partitions by business day: retention and clearing are then a matter of whole tables. The default partition takes a
+-- day that nobody prepared; a check reports rows in it.
 create table authorization_journal_default partition of authorization_journal default;
 create table transfer_default partition of transfer default;
 

@@ -1,4 +1,5 @@
--- What the writer calls: one function to read what a batch needs, one to make a batch durable.
+-- What the writer calls: to take a lane over (`take_lane`), to make a batch durable (`commit_batch`: one statement, one
+-- transaction), and to read what a batch needs (`load_*`, `keys_within`, `find_authorizations`), with what those stand on.
 
 -- Takes a lane over, if `p_expected_epoch` is null or still the lane's. The row lock waits for a commit that is still
 -- running under the old epoch, so what this returns is the truth about it: the batch is in, or it never will be.
