@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import path from 'node:path'
 import { apiPlugin } from './api/api.ts'
 import type { RoutePlugin } from './api/http-server.ts'
@@ -17,6 +17,7 @@ import { withClient } from './store/database-location.ts'
 import { inTransaction } from './store/transaction.ts'
 import { fileStepOptions } from './switch-clearing-files.ts'
 import type { OpenKeys } from './switch-keys.ts'
+import { writeWholeFile } from './whole-file.ts'
 
 const MINUTE_S = 60
 const HOUR_S = 3_600
@@ -93,6 +94,7 @@ export async function makeDemoUsers(config: Config, url: string): Promise<string
   const file = path.join(config.varDir, 'demo', 'access.json')
   mkdirSync(path.dirname(file), { recursive: true })
   const note = 'demo users of this installation; refused in production'
-  writeFileSync(file, `${JSON.stringify({ note, users }, null, 2)}\n`, { mode: 0o600 })
+  // Also where a file of another mode stood.
+  writeWholeFile(file, `${JSON.stringify({ note, users }, null, 2)}\n`, 0o600)
   return file
 }

@@ -1,9 +1,8 @@
-import { once } from 'node:events'
-import { createWriteStream } from 'node:fs'
 import { Command } from 'commander'
 import { programmeCatalogue } from '../benefit/programme-book.ts'
 import { shippedProgrammes } from '../benefit/shipped-programmes.ts'
 import { civilDate } from '../calendar.ts'
+import { writeAtomically } from '../clearing/atomic-file.ts'
 import { loadConfig } from '../config/config.ts'
 import { MizanError } from '../errors.ts'
 import { panSealer } from '../security/pan-transport.ts'
@@ -25,8 +24,7 @@ interface SampleOptions {
 type Seal = (pan: string, householdId: number) => Buffer
 
 const HOUSEHOLDS_MAX = 10_000_000
-/** Lines that are written at once. */
-const PAGE_LINES = 1_000
+const PROGRESS_LINES = 1_000
 
 /** `mizan household sample`: a file of demo households, to try a load with; never in production. */
 export function householdSampleCommand(io: CommandIo): Command {
@@ -61,21 +59,15 @@ async function write(io: CommandIo, seed: number, { count, first, out }: SampleO
     issuer: new DemoIssuer(demoKeys(seed)),
     ...(seal === undefined ? {} : { seal }),
   })
-  // Its card numbers are demo ones, and yet nobody else's business.
-  const stream = createWriteStream(out, { mode: 0o600 })
-  await once(stream, 'open')
   const progress = progressLine(io, 'households')
-  let page = ''
-  let done = 0
-  for (const line of lines) {
-    page += line
-    if (++done % PAGE_LINES !== 0) continue
-    if (!stream.write(page)) await once(stream, 'drain')
-    page = ''
-    progress(done, done / count)
-  }
-  stream.end(page)
-  await once(stream, 'finish')
+  // Its card numbers are demo ones, and yet nobody else's business, whatever the mode of a file that stood there.
+  await writeAtomically(out, async (sink) => {
+    let done = 0
+    for (const line of lines) {
+      await sink.text(line)
+      if (++done % PROGRESS_LINES === 0) progress(done, done / count)
+    }
+  })
   io.out(`${count} households from ${first} on are in ${out}\n`)
 }
 

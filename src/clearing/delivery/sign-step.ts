@@ -1,10 +1,10 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { MizanError } from '../../errors.ts'
 import { type FileProtection, readProtection, saveProtection } from '../../store/clearing/deliver-protection.ts'
 import { type ClearingFile, moveFile } from '../../store/clearing/files.ts'
 import type { Client } from '../../store/connection.ts'
-import { isThere } from '../../whole-file.ts'
+import { isThere, writeWholeFile } from '../../whole-file.ts'
 import type { DayStep, DayStepOutcome } from '../day/step.ts'
 import { certificatePem } from '../protection/certificate.ts'
 import {
@@ -78,12 +78,15 @@ async function openRoom(
   return openKeyRoom(client, { seal, nowMs, isProduction })
 }
 
-/** Whoever plays a partner of the demo world finds its keys there. */
-async function keepDemoPartner(folder: string, { partner, purpose, certificate, keyPem }: DemoPartner): Promise<void> {
+/** Whoever plays a partner of the demo world finds its keys there; the private one is its owner's alone, whatever stood there. */
+export async function keepDemoPartner(
+  folder: string,
+  { partner, purpose, certificate, keyPem }: DemoPartner,
+): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const file = path.join(folder, `${partner}.${purpose}`)
-  await writeFile(`${file}.key.pem`, keyPem, { mode: 0o600 })
-  await writeFile(`${file}.cert.pem`, certificatePem(certificate))
+  writeWholeFile(`${file}.key.pem`, keyPem, 0o600)
+  writeWholeFile(`${file}.cert.pem`, certificatePem(certificate))
 }
 
 interface Tools {
