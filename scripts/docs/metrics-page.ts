@@ -16,7 +16,7 @@ export async function renderMetricsPage(): Promise<string> {
 
 \`GET /metrics\` on the HTTP listener gives the metrics in Prometheus' text format: those below, and those of the
 process (\`process_*\`, \`nodejs_*\`; \`nodejs_eventloop_lag_p99_seconds\` tells when the writer's thread is late).
-\`deploy/\` holds a Prometheus configuration and a Grafana dashboard. Times are in seconds.
+\`deploy/\` holds a Prometheus configuration with alerts ([operations.md](operations.md)) and a Grafana dashboard. Times are in seconds.
 
 | metric | type | labels | what |
 | --- | --- | --- | --- |
