@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
-import t from 'tap'
+import { pathToFileURL } from 'node:url'
+import t, { type Test } from 'tap'
 import { loadConfig } from '../../src/config/config.ts'
 import { createTestDatabase } from '../support/database.ts'
 
@@ -26,7 +27,8 @@ function linesOf(stream: Readable): () => string[] {
   return () => said.split('\n').filter((line) => line !== '')
 }
 
-t.test('what nobody caught ends the switch with one masked line of the log', async (t) => {
+/** Begins a switch with something put before its program. */
+async function startWith(t: Test, preload: string) {
   const { url } = await createTestDatabase(t)
   const folder = mkdtempSync(path.join(tmpdir(), 'mizan-defect-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
@@ -34,12 +36,17 @@ t.test('what nobody caught ends the switch with one masked line of the log', asy
   writeFileSync(config, JSON.stringify({ demo: { enabled: true, households: 10 }, jobs: { enabled: false } }))
   const ports = Object.fromEntries(['ASCII', 'VISA', 'BCD', 'HTTP'].map((name) => [`MIZAN_PORT_${name}`, '0']))
   const env = { ...process.env, ...ports, DATABASE_URL: url, MIZAN_VAR: folder }
-  const args = [planted('rejected'), path.join(source, 'cli.ts'), 'start', '--config', config]
+  const args = [preload, path.join(source, 'cli.ts'), 'start', '--config', config]
   const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'ignore', 'pipe'] })
   t.teardown(() => child.kill('SIGKILL'))
+  return { child, announcement: path.join(folder, 'run', 'listeners.json') }
+}
+
+t.test('what nobody caught ends the switch with one masked line of the log', async (t) => {
+  const { child, announcement } = await startWith(t, planted('rejected'))
   const lines = linesOf(child.stderr)
   const closed = once(child, 'close')
-  while (!existsSync(path.join(folder, 'run', 'listeners.json')) && child.exitCode === null) await sleep(20)
+  while (!existsSync(announcement) && child.exitCode === null) await sleep(20)
   child.kill('SIGUSR2')
   t.same(await closed, [70, null])
   const last = JSON.parse(lines().at(-1) ?? '') as Record<string, unknown>
@@ -52,7 +59,18 @@ t.test('what nobody caught ends the switch with one masked line of the log', asy
   t.notOk(lines().some((line) => line.includes(PAN)))
 })
 
-t.test('so does it end the process for heavy work', async (t) => {
+t.test('a switch whose lane a defect has ended stops in order, and says that it was one', async (t) => {
+  const maker = pathToFileURL(path.join(source, 'writer', 'batch-maker.ts')).href
+  const defect = `import { BatchMaker } from '${maker}'; BatchMaker.prototype.gather = async () => { throw new Error('planted') }`
+  const { child } = await startWith(t, `--import=data:text/javascript,${encodeURIComponent(defect)}`)
+  const lines = linesOf(child.stderr)
+  t.same(await once(child, 'close'), [70, null])
+  const events = lines().map((line) => (JSON.parse(line) as { event: string }).event)
+  t.ok(events.includes('lane_failed'))
+  t.equal(events.at(-1), 'switch_stopped')
+})
+
+t.test('what nobody caught ends the process for heavy work too', async (t) => {
   const child = fork(path.join(source, 'switch-background-main.ts'), {
     execArgv: [planted('thrown')],
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
