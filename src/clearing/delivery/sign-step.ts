@@ -1,4 +1,4 @@
-import { mkdir, stat, writeFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import { MizanError } from '../../errors.ts'
 import { type FileProtection, readProtection, saveProtection } from '../../store/clearing/deliver-protection.ts'
