@@ -187,15 +187,16 @@ t.test('a balance is shown with twelve digits at most, and nothing is paid in be
   }
   t.equal(shown(most + 1), `2002818C${most}`)
   t.equal(shown(most - 1), `2002818C${most - 1}`)
-  const machine = { acceptor: 'X', mcc: '6011' }
-  const seller = { acceptor: 'X', mcc: '5411', fromAccount: '20', toAccount: '20' }
-  for (const [type, fields] of [
-    ['21', machine],
-    ['20', seller],
+  for (const [type, outlet] of [
+    ['21', outletOf('atm', 'SUZ')],
+    ['20', outletOf('shop', 'SUZ')],
   ] as const) {
+    const place = { acceptor: outlet.acceptor, terminal: [...outlet.terminals][0] ?? '', mcc: outlet.mcc }
     const pay = (amountPiasters: number, more: Partial<AuthorizationRequest> = {}) =>
-      decide(asked({ ...fields, transactionType: type, amountPiasters, ...more }), context(householdWithMoney(1_000)))
-        .result
+      decide(
+        asked({ ...place, fromAccount: '20', toAccount: '20', transactionType: type, amountPiasters, ...more }),
+        context(householdWithMoney(1_000), { outlet }),
+      ).result
     t.equal(pay(most - 1_000), 'approved', `type ${type}, up to the most`)
     t.equal(pay(most - 999), 'bad-amount', `type ${type}, a piaster more`)
     const told = { messageClass: 'financial-advice', mti: '0220' } as const

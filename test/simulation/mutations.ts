@@ -31,8 +31,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'a reversal is given back each time it comes anew',
     file: 'authorization/reversal.ts',
-    from: '  if (original.reversedPiasters !== undefined) {\n    const asked',
-    to: '  if (original.reversedPiasters === Number.NaN) {\n    const asked',
+    from: '  if (original.reversedPiasters !== undefined) {\n    const back',
+    to: '  if (original.reversedPiasters === Number.NaN) {\n    const back',
   },
   {
     name: 'a repeat is decided and answered anew',
@@ -49,8 +49,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'cash comes out of a subsidy wallet’s account codes',
     file: 'authorization/routing.ts',
-    from: 'if (moneyOut.has(transactionType) || moneyIn.has(transactionType) || refundToMoney) {',
-    to: 'if (moneyIn.has(transactionType) || refundToMoney) {',
+    from: 'const isCash = moneyOut.has(transactionType) || request.cashbackPiasters > 0',
+    to: 'const isCash = request.cashbackPiasters > 0',
   },
   {
     name: 'a blocked card works',
