@@ -143,9 +143,16 @@ export function daysBetween(from: CivilDate, to: CivilDate): number {
   return daysOfDate(to) - daysOfDate(from)
 }
 
+/** First and last date that is taken and kept anywhere; the checks of `schemas/sql/0010-master-data.sql` say the same. */
+const FIRST_DATE = 19000101
+const LAST_DATE = 29991231
+
+/** How a date has to be given, in words: "must be …". */
+export const DATE_FORM = 'a date that exists, written yyyy-mm-dd, from 1900-01-01 to 2999-12-31'
+
 /** Checks an integer as a civil date that exists. */
 export function isCivilDate(value: number): value is CivilDate {
-  if (!Number.isInteger(value) || value < 19000101 || value > 29991231) return false
+  if (!Number.isInteger(value) || value < FIRST_DATE || value > LAST_DATE) return false
   return dateOfDays(daysOfDate(value as CivilDate)) === value
 }
 
@@ -155,11 +162,20 @@ export function formatDate(date: CivilDate): string {
   return `${text.slice(0, 4)}-${text.slice(4, 6)}-${text.slice(6)}`
 }
 
-/** `2026-11-21` → `20261121`; asserts that the date exists. */
-export function parseDate(text: string): CivilDate {
+/**
+ * `2026-11-21` → `20261121`, of a text that may be anything: the one rule for dates wherever they come in.
+ * @returns undefined when it is not {@link DATE_FORM}
+ */
+export function readDate(text: string): CivilDate | undefined {
   const value = Number(text.replaceAll('-', ''))
-  assert(/^\d{4}-\d{2}-\d{2}$/.test(text) && isCivilDate(value), 'a date must be written yyyy-mm-dd and exist')
-  return value
+  return /^\d{4}-\d{2}-\d{2}$/.test(text) && isCivilDate(value) ? value : undefined
+}
+
+/** As {@link readDate}, of a text that was checked when it came in: asserts that the date exists. */
+export function parseDate(text: string): CivilDate {
+  const date = readDate(text)
+  assert(date !== undefined, `a date must be ${DATE_FORM}`)
+  return date
 }
 
 function daysOfDate(date: CivilDate): number {

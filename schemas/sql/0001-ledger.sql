@@ -54,7 +54,7 @@ create table outlet (
 create table service_rollout (
   service       text not null,
   governorate   text not null,
-  live_from     date not null,
+  live_from     date not null check (live_from between '1900-01-01' and '2999-12-31'),
   primary key (service, governorate)
 );
 

@@ -21,8 +21,9 @@ create table outlet_detail (
   outlet_id     bigint primary key references outlet (id),
   name_ar       text not null default '' check (length(name_ar) <= 200),
   licence       text check (length(licence) between 1 and 40),
-  licence_from  date,
-  licence_to    date,
+  -- The span of each date is that of src/calendar.ts: what is kept can be read back.
+  licence_from  date check (licence_from between '1900-01-01' and '2999-12-31'),
+  licence_to    date check (licence_to between '1900-01-01' and '2999-12-31'),
   -- Cairo wall clock, hh:mm; a place that closes after midnight closes before it opens.
   opens         text check (opens ~ '^([01][0-9]|2[0-3]):[0-5][0-9]$'),
   closes        text check (closes ~ '^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$'),
@@ -44,7 +45,7 @@ create index outlet_detail_licence_to on outlet_detail (licence_to) where licenc
 create table outlet_standing (
   id            bigint generated always as identity primary key,
   outlet_id     bigint not null references outlet (id),
-  from_date     date not null,
+  from_date     date not null check (from_date between '1900-01-01' and '2999-12-31'),
   status        text not null check (status in ('active', 'suspended', 'closed')),
   reason        text not null check (length(reason) between 1 and 500),
   at            timestamptz not null default now(),
@@ -59,9 +60,9 @@ create table terminal (
   id            text not null check (id ~ '^[A-Za-z0-9]{1,8}$'),
   serial        text check (length(serial) between 1 and 40),
   status        text not null check (status in ('active', 'stopped')),
-  from_date     date,
+  from_date     date check (from_date between '1900-01-01' and '2999-12-31'),
   -- The last day.
-  to_date       date,
+  to_date       date check (to_date between '1900-01-01' and '2999-12-31'),
   primary key (outlet_id, id),
   constraint terminal_dates check (to_date >= from_date)
 );
@@ -94,7 +95,7 @@ create table service_rollout_event (
   id            bigint generated always as identity primary key,
   service       text not null,
   governorate   text not null,
-  live_from     date not null,
+  live_from     date not null check (live_from between '1900-01-01' and '2999-12-31'),
   at            timestamptz not null default now(),
   actor         text not null check (length(actor) between 1 and 64),
   reason        text not null check (length(reason) between 1 and 500)

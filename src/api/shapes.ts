@@ -1,4 +1,26 @@
 import { Type } from 'typebox'
+import Format from 'typebox/format'
+import { civilDate, DATE_FORM, isCivilDate, readDate } from '../calendar.ts'
+
+/** Standard names of OpenAPI, with this installation's rule: what is read here can be kept and read back everywhere. */
+Format.Set('date', (text) => readDate(text) !== undefined)
+Format.Set('date-time', isInstant)
+
+/** What a format asks for, in words. */
+export const formatWords: Readonly<Record<string, string>> = {
+  date: `must be ${DATE_FORM}`,
+  'date-time':
+    'must be an instant that exists, of the years 1900 to 2999, written as ISO 8601 with its offset, such as 2026-11-11T12:00:00+02:00',
+}
+
+const INSTANT = /^(\d{4}-\d{2}-\d{2})T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|[+-](0\d|1[0-4]):[0-5]\d)$/
+
+/** V8 takes 30 February for 2 March, so the day is looked at by itself; the offset may lead out of the years. */
+function isInstant(text: string): boolean {
+  const day = INSTANT.exec(text)?.[1]
+  const ms = Date.parse(text)
+  return day !== undefined && readDate(day) !== undefined && !Number.isNaN(ms) && isCivilDate(civilDate(ms))
+}
 
 /** Shapes that many routes share. Each object is closed: what it does not name is refused, or does not get out. */
 const closed = { additionalProperties: false }
@@ -21,11 +43,12 @@ export const instant = (what: string) => Type.String({ description: `${what}; IS
 /** Instant that a caller gives: ISO 8601 with its offset. */
 export const givenInstant = (what: string) =>
   Type.String({
-    pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,3})?)?(Z|[+-]\\d{2}:\\d{2})$',
+    format: 'date-time',
     description: `${what}; ISO 8601 with its offset, such as 2026-11-11T12:00:00+02:00`,
   })
 
-export const date = (what: string) => Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}$', description: what })
+/** A day; {@link DATE_FORM}. */
+export const date = (what: string) => Type.String({ format: 'date', description: what })
 
 /** Text of a person's, such as a reason. */
 export const words = (what: string, max = 500) => Type.String({ minLength: 1, maxLength: max, description: what })

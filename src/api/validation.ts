@@ -3,6 +3,7 @@ import { Compile, type Validator } from 'typebox/compile'
 import { Settings } from 'typebox/system'
 import { Value } from 'typebox/value'
 import { MizanError } from '../errors.ts'
+import { formatWords } from './shapes.ts'
 
 /** A fault of a request: which part, where in it (RFC 6901), and what is wrong. Values are never repeated. */
 export interface Fault {
@@ -91,6 +92,8 @@ function describe(error: SchemaError, part: Fault['in']): Fault[] {
       return one('has none of the forms that are allowed here')
     case 'pattern':
       return one(`must have the form ${params.pattern}`)
+    case 'format':
+      return one(formatWords[String(params.format)] ?? error.message)
     default:
       return one(error.message)
   }

@@ -1,12 +1,12 @@
 import { Command } from 'commander'
 import { netOf } from '../authorization/acquirer-totals.ts'
-import { businessDate, formatDate, parseDate } from '../calendar.ts'
+import { businessDate, formatDate } from '../calendar.ts'
 import { loadConfig } from '../config/config.ts'
 import { institutionKey } from '../iso8583/composites.ts'
 import { formatPiasters } from '../money.ts'
 import { type ListedTotals, listAcquirerTotals } from '../store/acquirer-totals.ts'
 import { openDatabase } from '../store/database-location.ts'
-import { type CommonOptions, withCommonOptions } from './common-options.ts'
+import { type CommonOptions, dateOption, withCommonOptions } from './common-options.ts'
 
 interface Options extends CommonOptions {
   readonly acquirer?: string
@@ -22,7 +22,8 @@ export function acquirerTotalsCommand(): Command {
   return withCommonOptions(command).action(async (options: Options) => {
     const config = loadConfig({ env: process.env, ...(options.config === undefined ? {} : { file: options.config }) })
     const { cutoverMinutes } = config.businessDay
-    const date = options.date === undefined ? businessDate(Date.now(), cutoverMinutes) : parseDate(options.date)
+    const date =
+      options.date === undefined ? businessDate(Date.now(), cutoverMinutes) : dateOption(options.date, '--date')
     const acquirer = options.acquirer === undefined ? undefined : institutionKey(options.acquirer)
     const database = await openDatabase(config, { create: false })
     try {

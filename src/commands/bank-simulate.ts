@@ -1,13 +1,13 @@
 import { readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { Command } from 'commander'
-import { civilDate, parseDate } from '../calendar.ts'
+import { civilDate } from '../calendar.ts'
 import { MizanError } from '../errors.ts'
 import { SimulatedBank } from '../simulator/bank.ts'
 import { type BankFault, bankFaultNames, bankFaults } from '../simulator/bank-faults.ts'
 import { readSettlementMaster } from '../store/clearing/settlement-master.ts'
 import type { CommandIo } from './command-io.ts'
-import { type CommonOptions, withCommonOptions } from './common-options.ts'
+import { type CommonOptions, dateOption, withCommonOptions } from './common-options.ts'
 import { atDatabase } from './database-desk.ts'
 import { wholeNumber } from './number-option.ts'
 
@@ -48,7 +48,7 @@ export function bankSimulateCommand(io: CommandIo): Command {
   return withCommonOptions(command).action((options: SimulateOptions) =>
     atDatabase(io, options, 'mizan bank simulate', async ({ config, client }) => {
       if (config.environment === 'production') throw new MizanError('DEMO_REFUSED')
-      const date = options.date === undefined ? undefined : parseDate(options.date)
+      const date = options.date === undefined ? undefined : dateOption(options.date, '--date')
       const nowMs = () => Date.now()
       const { banks } = await readSettlementMaster(client, date ?? civilDate(nowMs()))
       const chosen = banks.filter(({ code }) => options.bank === undefined || code === options.bank)

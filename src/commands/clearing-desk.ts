@@ -1,14 +1,12 @@
-import { businessDate, type CivilDate, parseDate } from '../calendar.ts'
+import { businessDate, type CivilDate } from '../calendar.ts'
 import type { DeliverWork } from '../clearing/delivery/deliver-step.ts'
 import type { DeliveryOptions } from '../clearing/delivery/options.ts'
 import type { Config } from '../config/config.ts'
-import { MizanError } from '../errors.ts'
-import { isDateText } from '../store/outlet-record.ts'
 import { deliveryOptions } from '../switch-delivery.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { DAY_MS } from '../time-units.ts'
 import type { CommandIo } from './command-io.ts'
-import type { CommonOptions } from './common-options.ts'
+import { type CommonOptions, dateOption } from './common-options.ts'
 import { atDatabase, type DatabaseDesk } from './database-desk.ts'
 
 /** What commands on the delivery of clearing files work with. */
@@ -27,8 +25,7 @@ export function atDelivery(
 
 /** A business date on the command line. @throws MizanError BAD_INPUT */
 export function dateArgument(text: string): CivilDate {
-  if (isDateText(text)) return parseDate(text)
-  throw new MizanError('BAD_INPUT', `${text} is no date: write yyyy-mm-dd`)
+  return dateOption(text, 'the business date')
 }
 
 /** The business date that was closed last, by the clock. */

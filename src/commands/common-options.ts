@@ -1,4 +1,6 @@
 import type { Command } from 'commander'
+import { type CivilDate, DATE_FORM, readDate } from '../calendar.ts'
+import { MizanError } from '../errors.ts'
 
 /** Options that most commands have. */
 export interface CommonOptions {
@@ -11,4 +13,15 @@ export function withCommonOptions(command: Command): Command {
   return command
     .option('--config <file>', 'configuration file (JSON); see docs/configuration.md')
     .option('--json', 'print JSON', false)
+}
+
+/**
+ * Reads a date of the command line.
+ * @param what its option or argument, as the error names it
+ * @throws MizanError BAD_INPUT
+ */
+export function dateOption(text: string, what = 'a date'): CivilDate {
+  const date = readDate(text)
+  if (date !== undefined) return date
+  throw new MizanError('BAD_INPUT', `${what} must be ${DATE_FORM}`)
 }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Command } from 'commander'
-import { businessDate, type CivilDate, formatDate, isCivilDate } from '../calendar.ts'
+import { businessDate, type CivilDate, formatDate } from '../calendar.ts'
 import { type DayProgress, type DayRun, runDays } from '../clearing/day/machine.ts'
 import { dayView, stepView } from '../clearing/day/view.ts'
 import { MizanError } from '../errors.ts'
@@ -27,7 +27,7 @@ import { daySteps } from '../switch-clearing.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { systemActor } from './access-desk.ts'
 import { type CommandIo, processIo } from './command-io.ts'
-import { type CommonOptions, withCommonOptions } from './common-options.ts'
+import { type CommonOptions, dateOption, withCommonOptions } from './common-options.ts'
 import { cutoverBalanceCommand } from './cutover-balance.ts'
 import { dayLines, eventLine, eventView, progressInWords } from './cutover-view.ts'
 import { atDatabase } from './database-desk.ts'
@@ -236,9 +236,7 @@ async function readOne(client: Client, date: CivilDate): Promise<[BusinessDay, D
 
 function dateOf(text: string | undefined): CivilDate | undefined {
   if (text === undefined) return undefined
-  const value = Number(text.replaceAll('-', ''))
-  if (/^\d{4}-\d{2}-\d{2}$/.test(text) && isCivilDate(value)) return value
-  throw new MizanError('BAD_INPUT', '--date is a day that exists, written yyyy-mm-dd')
+  return dateOption(text, '--date')
 }
 
 function limitOf(text: string): number {

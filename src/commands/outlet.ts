@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander'
 import { outletStatuses } from '../authorization/outlet.ts'
 import { outletCategories } from '../benefit/programme-schema.ts'
-import { civilDate, formatDate } from '../calendar.ts'
+import { civilDate, DATE_FORM, formatDate } from '../calendar.ts'
 import { MizanError } from '../errors.ts'
 import { isDateText, type StoredOutlet } from '../store/outlet-record.ts'
 import {
@@ -109,7 +109,7 @@ function statusCommand(
 
 function dateOption(text: string): string {
   if (isDateText(text)) return text
-  throw new MizanError('BAD_INPUT', `${text} is no date: write yyyy-mm-dd`)
+  throw new MizanError('BAD_INPUT', `${text} must be ${DATE_FORM}`)
 }
 
 function limitOption(text: string): number {

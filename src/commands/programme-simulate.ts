@@ -1,12 +1,12 @@
 import { Command } from 'commander'
 import type { ReplayReport } from '../authorization/replay-tally.ts'
 import type { WalletProgramme } from '../benefit/programme.ts'
-import { civilDate, isCivilDate } from '../calendar.ts'
+import { civilDate } from '../calendar.ts'
 import { MizanError } from '../errors.ts'
 import { formatPiasters, formatQuantity } from '../money.ts'
 import { lastMonth, lastOf, type ReplaySpan, replayCandidate, replayProgramme } from '../store/programme-replay.ts'
 import type { CommandIo } from './command-io.ts'
-import { type CommonOptions, withCommonOptions } from './common-options.ts'
+import { type CommonOptions, dateOption, withCommonOptions } from './common-options.ts'
 import { atDatabase } from './database-desk.ts'
 import { readProgrammeFile } from './programme-desk.ts'
 
@@ -34,15 +34,8 @@ export function simulateCommand(io: CommandIo): Command {
 }
 
 function spanOf({ from, to }: SimulateOptions): ReplaySpan {
-  const dateOf = (text: string, option: string) => {
-    const value = Number(text.replaceAll('-', ''))
-    if (!/^\d{4}-\d{2}-\d{2}$/.test(text) || !isCivilDate(value)) {
-      throw new MizanError('BAD_INPUT', `${option} is a date, written yyyy-mm-dd`)
-    }
-    return value
-  }
-  const first = from === undefined ? lastMonth(civilDate(Date.now())).from : dateOf(from, '--from')
-  const last = to === undefined ? lastOf(first) : dateOf(to, '--to')
+  const first = from === undefined ? lastMonth(civilDate(Date.now())).from : dateOption(from, '--from')
+  const last = to === undefined ? lastOf(first) : dateOption(to, '--to')
   if (last < first) throw new MizanError('BAD_INPUT', '--to must not be before --from')
   return { from: first, to: last }
 }

@@ -29,10 +29,10 @@ import {
 import type { Client } from '../store/connection.ts'
 import { changeNoted, systemActor } from './access-desk.ts'
 import type { CommandIo } from './command-io.ts'
-import { type CommonOptions, withCommonOptions } from './common-options.ts'
+import { type CommonOptions, dateOption, withCommonOptions } from './common-options.ts'
 import { atDatabase, type DatabaseDesk } from './database-desk.ts'
 import { numberOption } from './number-option.ts'
-import { dateOption, explainLines, postingLine } from './reconcile-text.ts'
+import { explainLines, postingLine } from './reconcile-text.ts'
 import { logInSecondPerson } from './second-person.ts'
 
 const NAME = 'mizan reconcile'

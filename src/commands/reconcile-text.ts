@@ -1,7 +1,5 @@
-import { type CivilDate, isCivilDate } from '../calendar.ts'
 import type { CorrectingPosting } from '../clearing/reconciliation/correction.ts'
 import type { ExceptionView } from '../clearing/reconciliation/view.ts'
-import { MizanError } from '../errors.ts'
 import { formatPiasters } from '../money.ts'
 import type { ExceptionEvent, StoredMatch } from '../store/clearing/reconciliation-desk.ts'
 
@@ -21,13 +19,6 @@ export function tableLines(
       .join('  ')
       .trimEnd()
   return [heads, ...rows].map(line)
-}
-
-/** Reads a date of an option. @throws MizanError BAD_INPUT */
-export function dateOption(text: string): CivilDate {
-  const value = Number(text.replaceAll('-', ''))
-  if (/^\d{4}-\d{2}-\d{2}$/.test(text) && isCivilDate(value)) return value
-  throw new MizanError('BAD_INPUT', `${text} is no date: yyyy-mm-dd`)
 }
 
 /** A posting that is proposed or agreed to. */

@@ -18,11 +18,11 @@ import { exceptionStates, listExceptions } from '../store/clearing/reconciliatio
 import { listRuns, type ReconciliationRun } from '../store/clearing/reconciliation-runs.ts'
 import { systemActor } from './access-desk.ts'
 import { type CommandIo, processIo } from './command-io.ts'
-import { type CommonOptions, withCommonOptions } from './common-options.ts'
+import { type CommonOptions, dateOption, withCommonOptions } from './common-options.ts'
 import { atDatabase } from './database-desk.ts'
 import { numberOption } from './number-option.ts'
 import { deskCommands } from './reconcile-desk.ts'
-import { dateOption, tableLines } from './reconcile-text.ts'
+import { tableLines } from './reconcile-text.ts'
 
 const NAME = 'mizan reconcile'
 const LIMIT_MAX = 10_000

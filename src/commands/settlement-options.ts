@@ -1,8 +1,6 @@
 import type { Command } from 'commander'
-import { type CivilDate, isCivilDate } from '../calendar.ts'
-import { MizanError } from '../errors.ts'
 import type { CommandIo } from './command-io.ts'
-import { type CommonOptions, withCommonOptions } from './common-options.ts'
+import { type CommonOptions, dateOption, withCommonOptions } from './common-options.ts'
 import { numberOption } from './number-option.ts'
 
 export const NAME = 'mizan settlement'
@@ -22,13 +20,6 @@ export function withCycle(command: Command): Command {
 /** A run as it is named on the command line. @throws MizanError BAD_INPUT */
 export function runKey(date: string, { cycle }: { readonly cycle: string }) {
   return { businessDate: dateOption(date), cycle: numberOption(cycle, '--cycle', CYCLES_MAX) }
-}
-
-/** Reads yyyy-mm-dd. @throws MizanError BAD_INPUT */
-export function dateOption(text: string): CivilDate {
-  const value = Number(text.replaceAll('-', ''))
-  if (/^\d{4}-\d{2}-\d{2}$/.test(text) && isCivilDate(value)) return value
-  throw new MizanError('BAD_INPUT', `${text} is no date: write yyyy-mm-dd`)
 }
 
 /** Prints a value as JSON, or as lines for people. */

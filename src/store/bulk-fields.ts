@@ -1,4 +1,4 @@
-import { type CivilDate, isCivilDate } from '../calendar.ts'
+import { type CivilDate, DATE_FORM, readDate } from '../calendar.ts'
 import type { RowFault } from '../files/delimited-reader.ts'
 import { asciiDigits } from '../identifiers.ts'
 
@@ -77,10 +77,7 @@ export class FieldReader {
   }
 
   date(key: string): CivilDate {
-    const check = (text: string) =>
-      /^\d{4}-\d{2}-\d{2}$/.test(text) && isCivilDate(Number(text.replaceAll('-', '')))
-        ? undefined
-        : 'must be a date written yyyy-mm-dd'
+    const check = (text: string) => (readDate(text) === undefined ? `must be ${DATE_FORM}` : undefined)
     return Number(this.text(key, check, '').replaceAll('-', '')) as CivilDate
   }
 

@@ -1,4 +1,4 @@
-import { type CivilDate, isCivilDate } from '../calendar.ts'
+import { type CivilDate, DATE_FORM, readDate } from '../calendar.ts'
 import { isMembershipEvent, type MembershipEvent, membershipEvents } from '../card/membership.ts'
 import { readNationalId } from '../card/national-id.ts'
 import type { FileColumn, FileFormat, FileRow, RowFault } from '../files/delimited-reader.ts'
@@ -68,8 +68,8 @@ export function membershipRow(row: FileRow, format: FileFormat, today: CivilDate
   const { household = '', event = '', nationalId: id, memberKey, name, reasonCode = '', reason } = fields
   if (!/^[1-9]\d{0,10}$/.test(household)) fault('household', 'the number of a household has up to 11 digits')
   if (!isMembershipEvent(event)) fault('event', `one of ${membershipEvents.join(', ')}`)
-  const effective = dateOf(fields.effective ?? '')
-  if (effective === undefined) fault('effective', 'must be written yyyy-mm-dd and exist')
+  const effective = readDate(fields.effective ?? '')
+  if (effective === undefined) fault('effective', `must be ${DATE_FORM}`)
   if (!/^[a-z][a-z-]{1,31}$/.test(reasonCode)) fault('reasonCode', 'a word such as birth, death or moved')
   if (reason !== undefined && !isReason(reason)) {
     fault('reason', `up to ${REASON_MAX} characters, without long numbers`)
@@ -105,11 +105,6 @@ function checkPersonNamed(
   if (['removed', 'head-changed'].includes(event) && nationalId === undefined && memberKey === undefined) {
     fault('nationalId', 'the person is named by the national ID or the memberKey')
   }
-}
-
-function dateOf(text: string): CivilDate | undefined {
-  const value = Number(text.replaceAll('-', ''))
-  return /^\d{4}-\d{2}-\d{2}$/.test(text) && isCivilDate(value) ? value : undefined
 }
 
 function trailerOf(line: number, cells: readonly string[]): MembershipRow {

@@ -1,5 +1,6 @@
 import type { OutletStanding, OutletStatus } from '../authorization/outlet.ts'
 import { type OutletCategory, outletCategories } from '../benefit/programme-schema.ts'
+import { DATE_FORM, readDate } from '../calendar.ts'
 import { isGovernorate } from '../card/governorates.ts'
 import type { Client } from './connection.ts'
 
@@ -92,13 +93,9 @@ export const SETTLEMENT_BANK = /^[A-Z0-9]{2,11}$/
 /** An account at that bank: 4 to 34 capital letters and digits. */
 export const SETTLEMENT_ACCOUNT = /^[A-Z0-9]{4,34}$/
 
-const DATE = /^\d{4}-\d{2}-\d{2}$/
-
-/** Whether a text is a date that exists, written yyyy-mm-dd. */
+/** Whether a text is a date as everything that reads it back takes it. */
 export function isDateText(text: string): boolean {
-  const instant = DATE.test(text) ? new Date(`${text}T00:00:00Z`) : undefined
-  // A day that does not exist, such as 30 February, comes out as another.
-  return instant !== undefined && !Number.isNaN(instant.getTime()) && instant.toISOString().slice(0, 10) === text
+  return readDate(text) !== undefined
 }
 
 type Parsed<Value> = { readonly value: Value } | { readonly fault: string }
@@ -112,7 +109,7 @@ const oneOf =
     const value = values.find((one) => one === text.toLowerCase())
     return value === undefined ? fault(`must be one of ${values.join(', ')}`) : { value }
   }
-const date = (text: string) => (isDateText(text) ? { value: text } : fault('must be a date written yyyy-mm-dd'))
+const date = (text: string) => (isDateText(text) ? { value: text } : fault(`must be ${DATE_FORM}`))
 const upTo = (max: number) => (text: string) =>
   text.length <= max ? { value: text } : fault(`must have at most ${max} characters`)
 
@@ -201,10 +198,10 @@ export function checkInput({ acceptor, details, terminals, statusFrom }: OutletI
     if ((serial ?? '').length > 40)
       faults.push({ field: 'terminals', reason: `${id}: serial has at most 40 characters` })
     const dates = [from, to].filter((one) => typeof one === 'string')
-    if (!dates.every(isDateText)) faults.push({ field: 'terminals', reason: `${id}: dates are written yyyy-mm-dd` })
+    if (!dates.every(isDateText)) faults.push({ field: 'terminals', reason: `${id}: each must be ${DATE_FORM}` })
   }
   if (statusFrom !== undefined && !isDateText(statusFrom)) {
-    faults.push({ field: 'statusFrom', reason: 'must be a date written yyyy-mm-dd' })
+    faults.push({ field: 'statusFrom', reason: `must be ${DATE_FORM}` })
   }
   return faults
 }

@@ -1,4 +1,5 @@
 import { outletStatuses } from '../authorization/outlet.ts'
+import { DATE_FORM } from '../calendar.ts'
 import type { FileColumn, FileRow } from '../files/delimited-reader.ts'
 import {
   ACCEPTOR,
@@ -43,7 +44,7 @@ export function outletOfRow(row: FileRow, reason: string): OutletInput | readonl
     faults.push({ field: 'status', reason: `must be one of ${outletStatuses.join(', ')}` })
   }
   if (statusFrom !== undefined && !isDateText(statusFrom)) {
-    faults.push({ field: 'statusFrom', reason: 'must be a date written yyyy-mm-dd' })
+    faults.push({ field: 'statusFrom', reason: `must be ${DATE_FORM}` })
   }
   const terminals = terminalsOf(row, faults)
   if (faults.length > 0) return faults
@@ -102,7 +103,7 @@ function terminalOf(given: Record<string, unknown>, faults: OutletFault[]): Term
   for (const key of ['from', 'to'] as const) {
     const date = given[key] === null ? CLEARED : text(key)
     if (date === undefined) continue
-    if (date !== CLEARED && !isDateText(date)) refuse(`${name}: ${key} must be a date written yyyy-mm-dd`)
+    if (date !== CLEARED && !isDateText(date)) refuse(`${name}: ${key} must be ${DATE_FORM}`)
     dates[key] = date === CLEARED ? null : date
   }
   if (faults.length > before) return []

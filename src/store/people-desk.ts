@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { type CivilDate, civilDate, isCivilDate, parseDate } from '../calendar.ts'
+import { type CivilDate, civilDate, DATE_FORM, readDate } from '../calendar.ts'
 import { MizanError } from '../errors.ts'
 import { asciiDigits } from '../identifiers.ts'
 import type { PanProtection } from '../security/pan-protection.ts'
@@ -41,8 +41,9 @@ export function todayAt(desk: Pick<PeopleDesk, 'now'>): CivilDate {
 
 /** Reads a date that people give, yyyy-mm-dd. @throws MizanError BAD_INPUT */
 export function dateFrom(text: string, what: string): CivilDate {
-  if (/^\d{4}-\d{2}-\d{2}$/.test(text) && isCivilDate(Number(text.replaceAll('-', '')))) return parseDate(text)
-  throw new MizanError('BAD_INPUT', `${what} must be written yyyy-mm-dd and exist`)
+  const date = readDate(text)
+  if (date !== undefined) return date
+  throw new MizanError('BAD_INPUT', `${what} must be ${DATE_FORM}`)
 }
 
 /** Longest reason that is kept. */

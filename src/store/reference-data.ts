@@ -1,6 +1,6 @@
 import type { DatedOutlet, OutletStatus, TerminalDates } from '../authorization/outlet.ts'
 import type { Outlet } from '../authorization/request.ts'
-import { type CivilDate, parseDate } from '../calendar.ts'
+import { type CivilDate, DATE_FORM, parseDate, readDate } from '../calendar.ts'
 import { MizanError } from '../errors.ts'
 import type { Client } from './connection.ts'
 
@@ -35,6 +35,10 @@ export interface ReferenceChanges {
   readonly generation: number
   readonly outlets: readonly Outlet[]
   readonly liveFrom: ReadonlyMap<string, CivilDate>
+  /** Outlets of which a row cannot be read: none of them is served. */
+  readonly unreadable: readonly string[]
+  /** Rows that cannot be read, each in words with the way out; what hangs on them is left out. */
+  readonly faults: readonly string[]
 }
 
 /** Master data in memory, which takes changes over while decisions read it. */
@@ -42,10 +46,16 @@ export class ReferenceTables implements ReferenceData {
   readonly #byAcceptor = new Map<string, Outlet>()
   #liveFrom: ReadonlyMap<string, CivilDate> = new Map()
   #generation = 0
+  #faults: readonly string[] = []
 
   /** Of what is loaded. */
   get generation(): number {
     return this.#generation
+  }
+
+  /** Rows that could not be read by the last change, in words. */
+  get faults(): readonly string[] {
+    return this.#faults
   }
 
   get outletCount(): number {
@@ -69,6 +79,8 @@ export class ReferenceTables implements ReferenceData {
       throw new MizanError('CONFIG_INVALID', `there are more than ${OUTLETS_MAX} outlets`)
     }
     this.#liveFrom = changes.liveFrom
+    this.#faults = changes.faults
+    for (const acceptor of changes.unreadable) this.#byAcceptor.delete(acceptor)
     let taken = 0
     for (const outlet of changes.outlets) {
       this.#byAcceptor.set(outlet.acceptor, outlet)
@@ -118,7 +130,8 @@ const outletText = `
   where (c.generation, c.outlet_id) > ($1::bigint, $2::bigint) order by c.generation, c.outlet_id limit $3`
 
 /**
- * Reads what changed since a generation, as of one moment and page by page; one row when nothing did.
+ * Reads what changed since a generation, as of one moment and page by page; one row when nothing did. A row that cannot
+ * be read closes what hangs on it, an outlet or a service in a governorate, and never the switch: the rest is served.
  * @returns undefined when nothing changed
  */
 export async function readReferenceChanges(client: Client, since: number): Promise<ReferenceChanges | undefined> {
@@ -126,15 +139,19 @@ export async function readReferenceChanges(client: Client, since: number): Promi
   await client.query('begin transaction isolation level repeatable read read only')
   try {
     const generation = await readGeneration(client)
-    const outlets = await readOutlets(client, since)
+    const faults: string[] = []
+    const { outlets, unreadable } = await readOutlets(client, since, faults)
     const services = await client.query<{ service: string; governorate: string; live_from: string }>(
       'select service, governorate, live_from from service_rollout',
     )
     await client.query('commit')
-    const liveFrom = new Map(
-      services.rows.map((row) => [placeKey(row.service, row.governorate), parseDate(row.live_from)]),
-    )
-    return { generation, outlets, liveFrom }
+    const liveFrom = new Map<string, CivilDate>()
+    for (const { service, governorate, live_from: text } of services.rows) {
+      const day = readDate(text)
+      if (day !== undefined) liveFrom.set(placeKey(service, governorate), day)
+      else faults.push(rowFault(`service_rollout (${service}, ${governorate})`, text, 'the service is not live there'))
+    }
+    return { generation, outlets, liveFrom, unreadable, faults }
   } catch (error) {
     await client.query('rollback').catch(() => undefined)
     throw error
@@ -146,8 +163,19 @@ async function readGeneration(client: Client): Promise<number> {
   return Number(rows[0]?.generation ?? 0)
 }
 
-async function readOutlets(client: Client, since: number): Promise<Outlet[]> {
+/** What is wrong with a row, what follows from it, and the way out. */
+function rowFault(row: string, text: string, until: string): string {
+  return `${row}: ${text} is not ${DATE_FORM}; ${until} until the row is corrected`
+}
+
+/** @param faults gets what is wrong with outlets that cannot be read */
+async function readOutlets(
+  client: Client,
+  since: number,
+  faults: string[],
+): Promise<{ outlets: Outlet[]; unreadable: string[] }> {
   const outlets: Outlet[] = []
+  const unreadable: string[] = []
   const shared = new Map<string, string>()
   let after: [string, string] = [String(since), '99999999999']
   for (;;) {
@@ -156,11 +184,30 @@ async function readOutlets(client: Client, since: number): Promise<Outlet[]> {
       text: outletText,
       values: [...after, PAGE_ROWS],
     })
-    for (const row of rows) outlets.push(outletOf(row, shared))
+    for (const row of rows) {
+      const wrong = faultsOf(row)
+      faults.push(...wrong)
+      if (wrong.length === 0) outlets.push(outletOf(row, shared))
+      else unreadable.push(row.acceptor_id)
+    }
     const last = rows.at(-1)
-    if (last === undefined || rows.length < PAGE_ROWS) return outlets
+    if (last === undefined || rows.length < PAGE_ROWS) return { outlets, unreadable }
     after = [last.generation, last.id]
   }
+}
+
+/** Dates of an outlet's rows that no rule of this version takes, in words. */
+function faultsOf({ id, acceptor_id: acceptor, standings, dates }: OutletRow): string[] {
+  const until = `outlet ${acceptor} is not served`
+  const check = (where: string, text: string | null) =>
+    text === null || readDate(text) !== undefined ? [] : [rowFault(where, text, until)]
+  return [
+    ...(standings ?? []).flatMap(({ from }) => check(`outlet_standing (outlet_id ${id}), from_date`, from)),
+    ...(dates ?? []).flatMap(({ id: terminal, from, to }) => [
+      ...check(`terminal (outlet_id ${id}, id ${terminal}), from_date`, from),
+      ...check(`terminal (outlet_id ${id}, id ${terminal}), to_date`, to),
+    ]),
+  ]
 }
 
 /** @param shared texts that many outlets have, each kept once */

@@ -1,3 +1,4 @@
+import { DATE_FORM } from '../calendar.ts'
 import { isGovernorate } from '../card/governorates.ts'
 import { MizanError } from '../errors.ts'
 import type { Client } from './connection.ts'
@@ -41,7 +42,7 @@ export function setRollout(
   if (!isGovernorate(governorate)) {
     throw new MizanError('BAD_INPUT', 'a governorate is named by its code, such as PTS (ISO 3166-2:EG)')
   }
-  if (!isDateText(liveFrom)) throw new MizanError('BAD_INPUT', 'the date must be written yyyy-mm-dd and exist')
+  if (!isDateText(liveFrom)) throw new MizanError('BAD_INPUT', `the day must be ${DATE_FORM}`)
   return inReferenceTransaction(client, by, async () => {
     const { rowCount } = await client.query(
       `insert into service_rollout (service, governorate, live_from) values ($1, $2, $3)

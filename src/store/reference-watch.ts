@@ -7,7 +7,11 @@ export interface ReferenceWatchOptions {
   /** Takes over what changed. */
   readonly tables: ReferenceTables
   /** Called when a change was taken over. */
-  readonly onChange: (change: { readonly generation: number; readonly outlets: number }) => void
+  readonly onChange: (change: {
+    readonly generation: number
+    readonly outlets: number
+    readonly faults: readonly string[]
+  }) => void
   /** Gets what keeps changes from being read or taken, once until they can be again; what is in use stays in use. */
   readonly onError: (error: unknown) => void
   /** @default 1000 */
@@ -29,7 +33,7 @@ export function watchReferenceData(options: ReferenceWatchOptions): ChangeWatch 
       const changes = await readReferenceChanges(client, tables.generation)
       if (changes === undefined) return undefined
       await tables.apply(changes)
-      return { generation: changes.generation, outlets: changes.outlets.length }
+      return { generation: changes.generation, outlets: changes.outlets.length, faults: changes.faults }
     },
     onChange,
     onError,

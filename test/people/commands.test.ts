@@ -79,7 +79,7 @@ test('people and membership files on the command line', async (t) => {
       [['enrol', '--file', path.join(folder, 'none.json')], /cannot be read/],
       [['head', '3', person(1).nationalId, '--reason-code', 'moved'], /never by an ID/],
       [['suspend', '3', '--reason-code', 'Moved on'], /reasonCode: a word/],
-      [['suspend', '3', '--reason-code', 'moved', '--effective', '11.12.2026'], /effective must be written yyyy-mm-dd/],
+      [['suspend', '3', '--reason-code', 'moved', '--effective', '11.12.2026'], /effective must be a date that exists/],
     ]
     for (const [args, message] of refusals) {
       const run = await mizan(householdCommand, ...args)
@@ -129,13 +129,13 @@ test('people and membership files on the command line', async (t) => {
       check.out,
       /^2 lines: 1 changes, 0 that were made before, 1 rejected\n {2}\w+: 1 suspended\nSHA-256 [0-9a-f]{64}\n$/,
     )
-    t.match(check.errors, /line 3: effective must be written/)
+    t.match(check.errors, /line 3: effective must be a date that exists/)
     t.match((await mizan(membershipCommand, 'apply', members, '--as', '?')).errors, /--as is a name/)
     const applied = await mizan(membershipCommand, 'apply', members, '--as', 'Ministry of Supply', '--json')
     t.match(JSON.parse(applied.out), { done: 1, rejected: 1, wasApplied: false, rejects: `${members}.rejects.csv` })
     t.equal(applied.status, 1, 'a line was rejected')
     const rejects = readFileSync(`${members}.rejects.csv`, 'utf8')
-    t.match(rejects, /^line,field,reason\n3,effective,must be written yyyy-mm-dd and exist\n$/)
+    t.match(rejects, /^line,field,reason\n3,effective,"?must be a date that exists, written yyyy-mm-dd, from 1900-01-01 to 2999-12-31"?\n$/)
     const again = await mizan(membershipCommand, 'apply', members, '--as', 'Ministry of Supply')
     t.match(again.out, /^this file was applied before: nothing has changed now\n/)
     t.equal(readFileSync(`${members}.rejects.csv`, 'utf8'), rejects, 'what was told stays')
