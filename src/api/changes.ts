@@ -56,6 +56,14 @@ export interface ChangeKind {
     services: ApiServices,
   ) => Promise<void>
   /**
+   * The payload as it is kept, with what else is agreed to: the content that it names, and not another one that has its
+   * name by the time of the approval. @throws MizanError of status 4xx
+   */
+  readonly bound?: (
+    client: Client,
+    payload: Readonly<Record<string, unknown>>,
+  ) => Promise<Readonly<Record<string, unknown>>>
+  /**
    * Carries it out, or says what command does; in the transaction of the approval.
    * @throws MizanError of status 4xx when it cannot be done: the request has failed then
    */
@@ -103,7 +111,9 @@ export async function proposeOnce(call: Call, proposal: Proposal): Promise<Answe
     await kind.validate?.(client, payload, call.services)
     const householdId = kind.householdOf?.(payload)
     const { id: maker, person: makerPerson } = call.actor
-    const request = await addChangeRequest(client, { kind: name, payload, householdId, reason, maker, makerPerson })
+    const kept = (await kind.bound?.(client, payload)) ?? payload
+    const wanted = { kind: name, payload: kept, householdId, reason, maker, makerPerson }
+    const request = await addChangeRequest(client, wanted)
     return {
       answer: { status: 202, body: changeView(request), headers: { location: locationOf(request) } },
       outcome: 'accepted',

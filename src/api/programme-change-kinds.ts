@@ -4,6 +4,7 @@ import { MizanError } from '../errors.ts'
 import { nested } from '../store/access-pool.ts'
 import type { Client } from '../store/connection.ts'
 import { listProgrammes } from '../store/programme-reader.ts'
+import type { ProgrammeState } from '../store/programme-record.ts'
 import { publishProgrammes, withdrawProgramme } from '../store/programme-store.ts'
 import { setRollout } from '../store/reference-rollout.ts'
 import type { ChangeKind } from './changes.ts'
@@ -16,18 +17,37 @@ const programme = Type.String({ pattern: '^[a-z][a-z0-9-]{0,31}$', description: 
 const versionProperties = {
   code: programme,
   version: Type.Integer({ minimum: 1, maximum: 100_000, description: 'Number of the version.' }),
+  checksum: Type.Optional(
+    Type.String({
+      pattern: '^[0-9a-f]{64}$',
+      description: 'Of its content; absent = that of the content as it is now.',
+    }),
+  ),
 }
 
-type Version = { readonly code: string; readonly version: number }
+/** A version with the checksum of the content that is asked for: the content under a number may be written anew. */
+type Version = { readonly code: string; readonly version: number; readonly checksum?: string }
 
 function versionsOf(payload: Payload): Version[] {
-  return (payload.versions as readonly Version[]).map(({ code, version }) => ({ code, version }))
+  return payload.versions as Version[]
 }
 
-async function requireSubmitted(client: Client, { code, version }: Version): Promise<void> {
+/** The version as it is agreed to. A request without a checksum was made before there were any, and says nothing. */
+function agreedOf({ code, version, checksum = '' }: Version): Required<Version> {
+  return { code, version, checksum }
+}
+
+/** The version with the checksum of its content now. @throws MizanError CONFLICT when it is not of the state */
+async function seen(client: Client, wanted: Version, state: ProgrammeState, advice: string): Promise<Version> {
+  const { code, version } = wanted
   const found = (await listProgrammes(client, { code })).find((one) => one.version === version)
-  if (found?.state === 'submitted') return
-  throw new MizanError('CONFLICT', `version ${version} of ${code} is ${found?.state ?? 'not there'}: submit it first`)
+  if (found?.state !== state) {
+    throw new MizanError('CONFLICT', `version ${version} of ${code} is ${found?.state ?? 'not there'}: ${advice}`)
+  }
+  if (wanted.checksum !== undefined && wanted.checksum !== found.checksum) {
+    throw new MizanError('CONFLICT', `version ${version} of ${code} has another content than the one asked for`)
+  }
+  return { code, version, checksum: found.checksum }
 }
 
 /** Changes of programmes, and where they are live, that need a second person. */
@@ -37,12 +57,14 @@ export const programmeChangeKinds: Readonly<Record<string, ChangeKind>> = {
     makers: ['operator'],
     checkers: ['operator'],
     payload: shape({ versions: Type.Array(shape(versionProperties), { minItems: 1, maxItems: 20 }) }),
-    validate: async (client, payload) => {
-      for (const one of versionsOf(payload)) await requireSubmitted(client, one)
+    bound: async (client, payload) => {
+      const versions: Version[] = []
+      for (const one of versionsOf(payload)) versions.push(await seen(client, one, 'submitted', 'submit it first'))
+      return { versions }
     },
     execute: async (client, { payload, checker }, { clock }) => {
       const by = { actor: `user:${checker}`, today: civilDate(clock.now()) }
-      const published = await publishProgrammes(client, versionsOf(payload), by)
+      const published = await publishProgrammes(client, versionsOf(payload).map(agreedOf), by)
       const words = published.map(
         ({ code, version, effectiveFrom }) => `${code} version ${version} from ${effectiveFrom}`,
       )
@@ -55,8 +77,11 @@ export const programmeChangeKinds: Readonly<Record<string, ChangeKind>> = {
     makers: ['operator'],
     checkers: ['operator'],
     payload: shape(versionProperties),
+    bound: async (client, payload) => ({
+      ...(await seen(client, payload as Version, 'published', 'only a published one is taken back by two people')),
+    }),
     execute: async (client, { payload, checker, reason }, { clock }) => {
-      const reference = { code: String(payload.code), version: Number(payload.version) }
+      const reference = agreedOf(payload as Version)
       const by = { actor: `user:${checker}`, today: civilDate(clock.now()), reason }
       await withdrawProgramme(client, reference, by)
       return { by: 'change', result: `${reference.code} version ${reference.version} is withdrawn` }

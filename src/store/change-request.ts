@@ -167,6 +167,24 @@ export async function expireRequests(client: Queryable): Promise<void> {
   )
 }
 
+/**
+ * Ends requests that nobody decided and that have nothing left to decide on.
+ * @param about what their payload holds, such as the version that was withdrawn
+ * @param why in words, kept as their result
+ */
+export async function closeRequests(
+  client: Queryable,
+  kind: string,
+  about: Readonly<Record<string, unknown>>,
+  why: string,
+): Promise<void> {
+  await client.query(
+    `update change_request set state = 'expired', decided_at = now(), result = $3
+     where state = 'pending' and kind = $1 and payload @> $2::jsonb`,
+    [kind, JSON.stringify(about), why.slice(0, 2_000)],
+  )
+}
+
 function one({ rows }: { readonly rows: readonly Row[] }): ChangeRequest {
   const [row] = rows
   if (row === undefined) throw new MizanError('NOT_FOUND', 'there is no such change request')

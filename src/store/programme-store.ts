@@ -4,6 +4,7 @@ import type { ProgrammeFile } from '../benefit/programme-schema.ts'
 import { type CivilDate, formatDate } from '../calendar.ts'
 import { describeError, MizanError } from '../errors.ts'
 import type { Problem } from '../schema-problems.ts'
+import { closeRequests } from './change-request.ts'
 import { type Client, isOutcomeUnknown, refusalOf } from './connection.ts'
 import type { AuditHook } from './outlet-record.ts'
 import { findProgramme, listProgrammes, programmeFiles } from './programme-reader.ts'
@@ -22,6 +23,12 @@ export interface ProgrammeAuthor {
 export interface ProgrammeReference {
   readonly code: string
   readonly version: number
+}
+
+/** A version as somebody saw it. */
+export interface SeenProgramme extends ProgrammeReference {
+  /** SHA-256 of its content then; absent where the content is read in the same step. */
+  readonly checksum?: string
 }
 
 type Query = Pick<Client, 'query'>
@@ -122,13 +129,14 @@ async function draftsBeside(client: Query, { code }: ProgrammeReference): Promis
 /**
  * Lets submitted versions decide from their dates on: the second person's step. Versions that need each other, such as two
  * that exclude each other, are published together.
+ * @param references with the checksum of what was agreed to: another content under the same number is not published
  * @param by `today` is the civil date: what was decided stays, so a version begins today or later
  * @throws MizanError NOT_FOUND, CONFLICT; FORBIDDEN for who made or submitted one; PROGRAMME_INVALID when they do not go
  * with what is published
  */
 export async function publishProgrammes(
   client: Client,
-  references: readonly ProgrammeReference[],
+  references: readonly SeenProgramme[],
   by: ProgrammeAuthor & { readonly today: CivilDate },
 ): Promise<ProgrammeVersion[]> {
   await lockProgrammes(client)
@@ -136,6 +144,7 @@ export async function publishProgrammes(
   const found: StoredProgramme[] = []
   for (const reference of references) {
     const one = await requireState(client, reference, ['submitted'], 'be published')
+    requireSeen(one, reference)
     if ([one.created.by, one.submitted?.by].includes(actor)) {
       throw new MizanError('FORBIDDEN', `${actor} made or submitted ${nameOf(one)}: another person publishes it`)
     }
@@ -158,17 +167,28 @@ export async function publishProgrammes(
   return Promise.all(references.map((reference) => versionRow(client, reference)))
 }
 
+function requireSeen(found: ProgrammeVersion, { checksum }: SeenProgramme): void {
+  if (checksum === undefined || checksum === found.checksum) return
+  throw new MizanError('CONFLICT', `${nameOf(found)} was written anew since it was asked for: ask again`)
+}
+
 /**
- * Takes a version back that has not decided anything: one that is not published, or begins after today.
+ * Takes a version back that has not decided anything: one that is not published, or begins after today. Requests to
+ * publish it that wait for a second person end with it.
  * @throws MizanError NOT_FOUND, CONFLICT; PROGRAMME_INVALID when the others do not go without it
  */
 export async function withdrawProgramme(
   client: Client,
-  reference: ProgrammeReference,
+  reference: SeenProgramme,
   by: ProgrammeAuthor & { readonly today: CivilDate; readonly reason: string },
 ): Promise<ProgrammeVersion> {
+  const { code, version } = reference
+  // Before the lock, as an approval has them one after the other too.
+  const why = `version ${version} of ${code} was withdrawn`
+  await closeRequests(client, 'programme-publish', { versions: [{ code, version }] }, why)
   await lockProgrammes(client)
   const found = await requireState(client, reference, ['draft', 'submitted', 'published'], 'be withdrawn')
+  requireSeen(found, reference)
   if (found.state === 'published') {
     if (found.effectiveFrom <= formatDate(by.today)) {
       const why = `${nameOf(found)} decides since ${found.effectiveFrom}`

@@ -160,7 +160,7 @@ export const programmeRoutes: readonly Route[] = [
         const submitted = await submitProgramme(client, asked, { actor: actor.id })
         const request = await addChangeRequest(client, {
           kind: 'programme-publish',
-          payload: { versions: [asked] },
+          payload: { versions: [{ ...asked, checksum: submitted.checksum }] },
           householdId: undefined,
           reason: body.reason,
           maker: actor.id,
