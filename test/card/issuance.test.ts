@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { addDays, type CivilDate, daysBetween, formatDate, monthOf, nextMonth, parseDate } from '../../src/calendar.ts'
 import { activationRefusal, type DatedPolicy, isActiveOnCollection, policyFor } from '../../src/card/activation.ts'
+import type { CardStatus } from '../../src/card/household.ts'
 import {
   extendNotice,
   isNoticeOver,
@@ -13,7 +14,13 @@ import {
   orderReasons,
   sameDayNextMonth,
 } from '../../src/card/issuance.ts'
-import { feeOf, replacementDueOn, replacementTermsOn, statusAfterReport } from '../../src/card/replacement.ts'
+import {
+  feeOf,
+  replacementDueOn,
+  replacementRefusal,
+  replacementTermsOn,
+  statusAfterReport,
+} from '../../src/card/replacement.ts'
 import { addWorkingDays, type Holiday, workingCalendar } from '../../src/card/working-days.ts'
 
 const aDate = fc.integer({ min: 0, max: 20_000 }).map((days) => addDays(20200101 as CivilDate, days))
@@ -155,3 +162,27 @@ t.test('a card becomes active as its governorate has it', async (t) => {
   t.match(activationRefusal({ when: 'on-first-pin' }, 20270301 as CivilDate, false), /first right PIN/)
   t.equal(activationRefusal({ when: 'on-first-pin' }, 20270301 as CivilDate, true), undefined)
 })
+
+t.test(
+  'the reason of a replacement, on which its fee hangs, is what the report or the expiry of the card says',
+  async (t) => {
+    const today = 20261115 as CivilDate
+    const refusal = (reason: 'loss' | 'theft' | 'damage' | 'expiry', status: CardStatus, expiry = '3012') =>
+      replacementRefusal(reason, { status, expiry }, today)
+    for (const status of ['lost', 'stolen', 'closed'] as const) {
+      t.match(refusal('expiry', status, '2611'), /replaced for what it was reported for/, 'also one that expires')
+    }
+    t.match(
+      refusal('expiry', 'active', '2703'),
+      'the card does not expire yet: it is replaced for that from 2026-12 on',
+    )
+    for (const expiry of ['2702', '2611', '2601']) t.equal(refusal('expiry', 'active', expiry), undefined)
+    t.equal(refusal('expiry', 'restricted', '2702'), undefined)
+    t.match(refusal('loss', 'active'), /report the card first/)
+    t.equal(refusal('loss', 'lost'), undefined)
+    t.equal(refusal('theft', 'stolen'), undefined)
+    t.match(refusal('damage', 'lost'), 'the card was not reported for damage: it is lost')
+    t.match(refusal('loss', 'stolen'), /not reported for loss/)
+    for (const reason of ['loss', 'theft', 'damage'] as const) t.equal(refusal(reason, 'closed'), undefined)
+  },
+)

@@ -199,6 +199,11 @@ test('people, their households and their cards', async (t) => {
     t.match(await outcome(reportCard(desk, home.id, { kind: 'loss', reason: 'call to 15999' }, clerk)), /is lost/)
     t.equal((await bread(card, 1)).answer.code, '41')
     await announceHoliday(desk, { date: '2026-12-01', name: 'A holiday' }, clerk)
+    t.match(
+      await outcome(replaceCard(desk, home.id, { reason: 'expiry', pay: 'cash' }, clerk)),
+      /^refused: the card is lost/,
+      'no way round the fee',
+    )
     const ordered = await replaceCard(desk, home.id, { reason: 'loss', pay: 'postal', placeId: place.id }, clerk)
     t.match(await outcome(ordered), /^done: a replacement is ordered, to be printed by 20261213/, '10 working days')
     const orderId = Number(ordered.detail.order)
@@ -223,6 +228,8 @@ test('people, their households and their cards', async (t) => {
     await t.rejects(again, /has its replacement/, 'what was paid once is no second card for nothing')
     const since = ['card-blocked', 'replacement-ordered', 'collection-notice', 'card-activated']
     t.same(await told(home.id), ['old-card-stopped', ...since])
+    const again = replaceCard(desk, home.id, { reason: 'loss', pay: 'postal' }, clerk)
+    await t.rejects(again, /the card was replaced by order/, 'nor one for nothing because another was paid')
   })
 
   await t.test(

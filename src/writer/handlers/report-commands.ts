@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import { statusRefusal } from '../../card/card-status.ts'
 import { balanceOf, type Household } from '../../card/household.ts'
-import { reportKinds, statusAfterReport } from '../../card/replacement.ts'
+import { replacementRefusal, reportKinds, statusAfterReport } from '../../card/replacement.ts'
 import { moneyAccount } from '../../ledger/accounts.ts'
 import { availableOf, type Transfer, transfer } from '../../ledger/transfer.ts'
 import { formatQuantity } from '../../money.ts'
@@ -54,8 +54,8 @@ export const replaceCard: Handler = atHousehold(replaceSchema, (detail, context)
   const { household, card, builder, command, entitlementDate } = context
   if (card === undefined || card.kind !== 'family') return refused('there is no such family card')
   const { order, reason, feePiasters, dueOn, place } = detail
-  const isStopped = ['lost', 'stolen', 'closed'].includes(card.status)
-  if (reason !== 'expiry' && !isStopped) return refused('report the card first: it is not stopped')
+  const refusal = replacementRefusal(reason, card, entitlementDate)
+  if (refusal !== undefined) return refused(refusal)
   const fee = feeTransfer(detail, household)
   if (typeof fee === 'string') return refused(fee)
   if (fee !== undefined) builder.post([fee], household)
