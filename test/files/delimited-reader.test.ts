@@ -104,6 +104,30 @@ test('a file that does not fit as a whole is refused with the way out', async (t
   for (const [text, reason] of refused) await t.rejects(read(text), { code: 'BAD_INPUT', message: reason })
 })
 
+test('what stands where a name of a column should is not said again, unless it could be one', async (t) => {
+  const message = async (text: string) => {
+    const told = await read(text).then(
+      () => '',
+      (error: Error) => error.message,
+    )
+    return told.replace(/^.*?: /, '')
+  }
+  const values = ['5078031234567890', '29001011234567', 'أحمد محمد', 'Ahmed Mohamed', 'Ahmed', '+201001234567']
+  t.equal(
+    await message(`${values.join(',')}\n`),
+    'the first line names no column: is the header line missing? Columns: id, [name], [amount]',
+  )
+  const partly = await message(`id,${values.join(',')},card_pan2\n`)
+  for (const value of values.filter((one) => one !== 'Ahmed')) t.notMatch(partly, value)
+  t.match(partly, /column 2 is not known; column 3 is not known; .*column "card_pan2" is not known/)
+  const [row] = await read('{"id":1,"5078031234567890":1,"Ahmed Mohamed":2}', 'ndjson')
+  const field = '?'
+  t.same(row?.faults, [
+    { field, reason: 'is not known' },
+    { field, reason: 'is not known' },
+  ])
+})
+
 test('lines that were dealt with are passed over', async (t) => {
   t.same(brief(await read('id\n1\n2\n3\n', 'csv', { afterLine: 3 })), [[4, { id: '3' }]])
   t.same(brief(await read('{"id":1}\n{"id":2}\n', 'ndjson', { afterLine: 1 })), [[2, { id: '2' }]])
