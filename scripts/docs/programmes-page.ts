@@ -98,6 +98,8 @@ Each takes \`--json\` and \`--config\`. The HTTP API does the same (\`docs/api.m
   with the role \`operator\` or \`admin\` (\`mizan user add\`). Every step is noted in the audit.
 - A version decides from \`effectiveFrom\` on, until a later one does or the programme ends. It is published with a date
   from today on: what was decided stays. A version that has not begun can be withdrawn.
+- What a second person agrees to is a content, not a number: the request names its checksum, a withdrawal ends the requests
+  to publish it that wait, and what was written anew since is asked for anew.
 - \`code\`, \`kind\`, \`number\`, \`accountCode\`, \`unit\`, the period and the numbers of goods and services are what
   accounts and counters are made of: they are the same in all versions.
 - The answer to a balance inquiry has room for six accounts. Where a household has more, the account that the message names

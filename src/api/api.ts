@@ -189,8 +189,11 @@ function callOf(
   const params = checkers.params?.converted(request.params) ?? {}
   const query = checkers.query.converted(request.query)
   const body = route.upload === undefined ? request.body : undefined
-  faults.push(...(checkers.params?.faults(params, 'path') ?? []), ...checkers.query.faults(query, 'query'))
-  if (checkers.body !== undefined) faults.push(...checkers.body.faults(body ?? null, 'body'))
+  faults.push(
+    ...(checkers.params?.requestFaults(params, 'path') ?? []),
+    ...checkers.query.requestFaults(query, 'query'),
+  )
+  if (checkers.body !== undefined) faults.push(...checkers.body.requestFaults(body ?? null, 'body'))
   else if (route.upload === undefined && !isEmpty(body))
     faults.push({ in: 'body', pointer: '', detail: 'is not known here' })
   const idempotencyKey = String(request.headers[KEY_HEADER] ?? '')

@@ -1,4 +1,4 @@
-import { isIPv4 } from 'node:net'
+import { isIP, isIPv4 } from 'node:net'
 import type { FastifyRequest } from 'fastify'
 import { MizanError } from '../errors.ts'
 import { equalSecret } from '../security/primitives/secrets.ts'
@@ -89,9 +89,22 @@ export function authorize(actor: Actor, action: string, access: Access): void {
   }
 }
 
-/** Address of the caller; IPv4 also where the socket takes both. */
+/**
+ * Address of the caller, which is an address whatever a proxy passes on, else the peer's own; IPv4 also where the socket
+ * takes both.
+ */
 export function sourceOf(request: FastifyRequest): string {
-  const address = request.ip
+  const address = addressOf(request.ip) ?? addressOf(request.socket.remoteAddress) ?? UNKNOWN_ADDRESS
   const mapped = address.startsWith('::ffff:') ? address.slice(7) : ''
   return isIPv4(mapped) ? mapped : address
+}
+
+/** Of a connection that is gone already. */
+const UNKNOWN_ADDRESS = '0.0.0.0'
+
+/** Some proxies add the port, and a link-local address has its zone; what else a header says is nobody's address. */
+function addressOf(text: string | undefined): string | undefined {
+  const [, bracketed, dotted] = /^(?:\[([^\]]*)\](?::\d{1,5})?|([\d.]+):\d{1,5})$/.exec(text ?? '') ?? []
+  const address = (bracketed ?? dotted ?? text ?? '').replace(/%.*$/, '')
+  return isIP(address) === 0 ? undefined : address
 }

@@ -1,5 +1,6 @@
 import { MizanError } from '../errors.ts'
 import { PAGE } from './shapes.ts'
+import { isKeptText } from './validation.ts'
 
 /** Position in a list, as a caller carries it from one page to the next. */
 export type Position = readonly (string | number)[]
@@ -7,6 +8,18 @@ export type Position = readonly (string | number)[]
 /** Writes a position; it says nothing that the page did not. */
 export function cursorOf(position: Position): string {
   return Buffer.from(JSON.stringify(position)).toString('base64url')
+}
+
+/** Largest whole number of a place in a list, by the type of its column. */
+export const WHOLE_MAX = { bigint: Number.MAX_SAFE_INTEGER, integer: 2_147_483_647, smallint: 32_767 } as const
+
+/** Whether a position is of whole numbers that the columns of the list can be compared with. */
+export function isWholes(position: Position, ...columns: readonly (keyof typeof WHOLE_MAX)[]): boolean {
+  const fits = (column: keyof typeof WHOLE_MAX, at: number) => {
+    const part = position[at]
+    return Number.isSafeInteger(part) && Number(part) >= 0 && Number(part) <= WHOLE_MAX[column]
+  }
+  return position.length === columns.length && columns.every(fits)
 }
 
 /**
@@ -21,7 +34,8 @@ export function readCursor(
   if (cursor === undefined) return undefined
   try {
     const position: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8'))
-    if (Array.isArray(position) && isPosition(position)) return position
+    const isRead = Array.isArray(position) && position.every((part) => typeof part !== 'string' || isKeptText(part))
+    if (isRead && isPosition(position)) return position
   } catch {
     // The same as any other text that is none.
   }
@@ -30,7 +44,7 @@ export function readCursor(
 
 /** Reads a cursor that is the number of the last row. */
 export function idCursor(cursor: string | undefined): number | undefined {
-  const position = readCursor(cursor, (found) => found.length === 1 && Number.isSafeInteger(found[0]))
+  const position = readCursor(cursor, (found) => isWholes(found, 'bigint'))
   return position === undefined ? undefined : Number(position[0])
 }
 

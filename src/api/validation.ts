@@ -58,9 +58,23 @@ export class Checker {
     }
   }
 
-  /** Reads texts of a path or query as the numbers and truth values that the schema asks for. */
+  /** As {@link faults}, of what a caller sends: also what no text that is kept may hold. */
+  requestFaults(value: unknown, part: Fault['in']): Fault[] {
+    return [...this.faults(value, part), ...unkeptTexts(value, part)]
+  }
+
+  /**
+   * Reads texts of a path or query as the whole numbers and truth values that the schema asks for, in the one way to write
+   * each: `45.9`, `0x10`, `+5` or `true` are no number of a card. What is written otherwise stays a text, and so a fault.
+   */
   converted(value: unknown): unknown {
-    return Value.Convert(this.#schema, structuredClone(value))
+    const { properties = {} } = this.#schema as { readonly properties?: Readonly<Record<string, TSchema>> }
+    return Object.fromEntries(
+      Object.entries(value as Readonly<Record<string, unknown>>).map(([name, text]) => [
+        name,
+        Object.hasOwn(properties, name) && typeof text === 'string' ? convertedText(properties[name], text) : text,
+      ]),
+    )
   }
 
   /** A copy of a value without what the schema does not name: nothing else gets out. */
@@ -68,6 +82,40 @@ export class Checker {
     // As JSON has it: without what is undefined.
     return Value.Clean(this.#schema, JSON.parse(JSON.stringify(value)))
   }
+}
+
+function convertedText(schema: TSchema | undefined, text: string): unknown {
+  const { type } = (schema ?? {}) as { readonly type?: unknown }
+  if (type === 'boolean' && (text === 'true' || text === 'false')) return text === 'true'
+  if (type !== 'integer' || !/^(0|-?[1-9][0-9]*)$/.test(text)) return text
+  const value = Number(text)
+  return Number.isSafeInteger(value) ? value : text
+}
+
+/** Control characters besides tab and ends of lines; one half of a surrogate pair is looked for besides. */
+const CONTROL = /[^\P{Cc}\t\r\n]/u
+
+/** Whether a text can be kept and shown: the database takes no U+0000, and nobody writes other controls. */
+export function isKeptText(text: string): boolean {
+  return !CONTROL.test(text) && text.isWellFormed()
+}
+
+/** Texts and names anywhere in a value that are not to be kept. Without recursion: a body may be nested very deeply. */
+function unkeptTexts(value: unknown, part: Fault['in']): Fault[] {
+  const found: Fault[] = []
+  const open: [unknown, string][] = [[value, '']]
+  for (let next = open.pop(); next !== undefined && found.length < FAULTS_MAX; next = open.pop()) {
+    const [one, pointer] = next
+    if (typeof one === 'string' && !isKeptText(one)) {
+      found.push({ in: part, pointer, detail: 'holds a control character' })
+    }
+    if (typeof one !== 'object' || one === null) continue
+    for (const [name, inner] of Object.entries(one)) {
+      if (isKeptText(name)) open.push([inner, `${pointer}/${segmentOf(name)}`])
+      else found.push({ in: part, pointer: `${pointer}/?`, detail: 'its name holds a control character' })
+    }
+  }
+  return found
 }
 
 function describe(error: SchemaError, part: Fault['in']): Fault[] {

@@ -50,7 +50,6 @@ export interface DelimitedReaderOptions {
 const RECORD_MAX_BYTES = 65_536
 const SEPARATORS = [',', ';', '\t']
 const BYTE_ORDER_MARK = '\ufeff'
-const SHOWN_MAX = 40
 
 /** Format of a file by its name: `.csv` and `.txt` are CSV; `.ndjson`, `.jsonl` and `.json` are NDJSON. */
 export function formatOfName(name: string): FileFormat | undefined {
@@ -176,22 +175,38 @@ function separatorOf(header: string): string {
   return SEPARATORS.reduce((best, other) => (count(other) > count(best) ? other : best))
 }
 
-/** @throws MizanError BAD_INPUT with all that does not fit */
+/** A name of a column as people make them up. */
+const COLUMN_NAME = /^[A-Za-z0-9_]{1,40}$/
+
+/** Whether a text may be said again as the name of a column: a value of a person that stands in its place may not. */
+function isColumnName(text: string): boolean {
+  return COLUMN_NAME.test(text) && text.replaceAll(/\d/g, '').length * 2 > text.length
+}
+
+/**
+ * A first line without one known column is most likely a record, whose cells are persons' values: nothing of it is said.
+ * @throws MizanError BAD_INPUT with all that does not fit
+ */
 function headerOf(cells: readonly string[], columns: readonly FileColumn[]): readonly FileColumn[] {
   const known = columns.filter((column) => column.nested !== true)
   const header: FileColumn[] = []
   const faults: string[] = []
-  for (const cell of cells) {
-    const column = known.find((one) => one.name.toLowerCase() === cell.toLowerCase())
-    if (column === undefined) faults.push(`column "${cell.slice(0, SHOWN_MAX)}" is not known`)
-    else if (header.includes(column)) faults.push(`column "${column.name}" stands twice`)
+  const columnOf = (cell: string) => known.find((one) => one.name.toLowerCase() === cell.toLowerCase())
+  const names = known.map((column) => (column.required ? column.name : `[${column.name}]`)).join(', ')
+  if (!cells.some((cell) => columnOf(cell) !== undefined)) {
+    throw new MizanError('BAD_INPUT', `the first line names no column: is the header line missing? Columns: ${names}`)
+  }
+  for (const [index, cell] of cells.entries()) {
+    const column = columnOf(cell)
+    if (column === undefined) {
+      faults.push(`column ${isColumnName(cell) ? `"${cell}"` : index + 1} is not known`)
+    } else if (header.includes(column)) faults.push(`column "${column.name}" stands twice`)
     else header.push(column)
   }
   for (const column of known) {
     if (column.required && !header.includes(column)) faults.push(`column "${column.name}" is missing`)
   }
   if (faults.length === 0) return header
-  const names = known.map((column) => (column.required ? column.name : `[${column.name}]`)).join(', ')
   throw new MizanError('BAD_INPUT', `the header does not fit: ${faults.join('; ')}. Columns: ${names}`)
 }
 
@@ -243,7 +258,7 @@ class JsonRows {
     for (const [name, value] of Object.entries(object)) {
       const column = this.#columns.get(name)
       if (column === undefined) {
-        faults.push({ field: name.slice(0, SHOWN_MAX), reason: 'is not known' })
+        faults.push({ field: isColumnName(name) ? name : '?', reason: 'is not known' })
       } else if (value === null) {
         // Absent.
       } else if (column.nested === true) {

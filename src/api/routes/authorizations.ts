@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import { readDate } from '../../calendar.ts'
 import { MizanError } from '../../errors.ts'
 import { explainOn } from '../../store/explain.ts'
 import {
@@ -7,7 +8,7 @@ import {
   searchAuthorizations,
 } from '../../store/search-authorizations.ts'
 import { transfersOf } from '../../store/search-ledger.ts'
-import { instantOf, page, readCursor, rowsFor } from '../cursor.ts'
+import { instantOf, isWholes, page, readCursor, rowsFor } from '../cursor.ts'
 import { type Answer, type Call, ok, type Route, route } from '../route.ts'
 import { givenInstant, id, instant, orNull, ownerId, pageOf, paging, shape } from '../shapes.ts'
 
@@ -112,7 +113,7 @@ function searchOf(query: SearchQuery, nowMs: number): AuthorizationSearch {
   }
   const after = readCursor(
     cursor,
-    ([businessDate, row]) => /^\d{4}-\d{2}-\d{2}$/.test(String(businessDate)) && Number.isSafeInteger(row),
+    ([businessDate = '', row = '']) => readDate(String(businessDate)) !== undefined && isWholes([row], 'bigint'),
   )
   return {
     ...equal,

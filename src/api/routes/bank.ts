@@ -9,7 +9,7 @@ import {
   listStatements,
   readStatement,
 } from '../../store/clearing/bank-desk.ts'
-import { idCursor, page, readCursor, rowsFor } from '../cursor.ts'
+import { idCursor, isWholes, page, readCursor, rowsFor } from '../cursor.ts'
 import { ok, type Route, route } from '../route.ts'
 import { id, instant, orNull, pageOf, paging, shape } from '../shapes.ts'
 
@@ -171,7 +171,7 @@ export const bankRoutes: readonly Route[] = [
     handler: async (call) => {
       const { statement, endToEndId, limit, cursor } = call.query
       const state = entryStates.find((one) => one === call.query.state)
-      const at = readCursor(cursor, (found) => found.length === 2 && found.every((one) => Number.isSafeInteger(one)))
+      const at = readCursor(cursor, (found) => isWholes(found, 'bigint', 'integer'))
       const after = at === undefined ? undefined : ([Number(at[0]), Number(at[1])] as const)
       const filter = { statement, state, endToEndId, after, limit: rowsFor(limit) }
       const rows = await call.services.database.read((client) => listEntries(client, filter))

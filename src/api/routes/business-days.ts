@@ -1,11 +1,11 @@
 import { Type } from 'typebox'
-import { businessDate, type CivilDate, formatDate } from '../../calendar.ts'
+import { businessDate, type CivilDate, formatDate, isCivilDate } from '../../calendar.ts'
 import { balanceAccountView, balanceUnitView, dayView, stepView } from '../../clearing/day/view.ts'
 import { MizanError } from '../../errors.ts'
 import { listDays, readDay, readSteps } from '../../store/clearing/business-day.ts'
 import { askCutoverWithin } from '../../store/clearing/business-day-ask.ts'
 import { readTrialBalanceOf } from '../../store/clearing/trial-balance.ts'
-import { page, readCursor, rowsFor } from '../cursor.ts'
+import { isWholes, page, readCursor, rowsFor } from '../cursor.ts'
 import { dayOf } from '../days.ts'
 import { changeOnce } from '../once.ts'
 import { ok, type Route, route } from '../route.ts'
@@ -47,7 +47,7 @@ export const businessDayRoutes: readonly Route[] = [
     query: shape({ ...paging }),
     answers: { 200: pageOf(shape(dayFields)) },
     handler: async ({ services, query }) => {
-      const position = readCursor(query.cursor, (found) => found.length === 1 && Number.isSafeInteger(found[0]))
+      const position = readCursor(query.cursor, (found) => found.length === 1 && isCivilDate(Number(found[0])))
       const before = position === undefined ? undefined : (Number(position[0]) as CivilDate)
       const days = await services.database.read((client) => listDays(client, rowsFor(query.limit), before))
       return ok(page(days, query.limit, (day) => [day.businessDate], dayView))
@@ -94,7 +94,7 @@ export const businessDayRoutes: readonly Route[] = [
     },
     handler: async ({ services, query, params: { date: text } }) => {
       const asked = dayOf(text)
-      const position = readCursor(query.cursor, (found) => found.length === 2 && found.every(Number.isSafeInteger))
+      const position = readCursor(query.cursor, (found) => isWholes(found, 'integer', 'bigint'))
       const after = position === undefined ? undefined : { kind: Number(position[0]), owner: Number(position[1]) }
       const { units, accounts } = await services.database.read((client) =>
         readTrialBalanceOf(client, asked, { limit: rowsFor(query.limit), after }),

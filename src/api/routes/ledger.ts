@@ -2,7 +2,7 @@ import { Type } from 'typebox'
 import { addDays, formatDate } from '../../calendar.ts'
 import { MizanError } from '../../errors.ts'
 import { listSharedBalances, readTrialBalance } from '../../store/search-ledger.ts'
-import { page, readCursor, rowsFor } from '../cursor.ts'
+import { isWholes, page, readCursor, rowsFor } from '../cursor.ts'
 import { dayOf } from '../days.ts'
 import { ok, type Route, route } from '../route.ts'
 import { date, pageOf, paging, shape } from '../shapes.ts'
@@ -45,7 +45,7 @@ export const ledgerRoutes: readonly Route[] = [
     answers: { 200: pageOf(balanceShape) },
     handler: async ({ services, query }) => {
       const { cursor, limit, ...filter } = query
-      const position = readCursor(cursor, (found) => found.length === 2 && found.every(Number.isSafeInteger))
+      const position = readCursor(cursor, (found) => isWholes(found, 'bigint', 'integer'))
       const after = position && { account: Number(position[0]), period: Number(position[1]) }
       const rows = await services.database.read((client) =>
         listSharedBalances(client, {

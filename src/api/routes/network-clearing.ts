@@ -8,7 +8,7 @@ import {
   readDispute,
 } from '../../store/clearing/network-dispute-read.ts'
 import { networkItemStates } from '../../store/clearing/network-items.ts'
-import { idCursor, instantOf, page, readCursor, rowsFor } from '../cursor.ts'
+import { idCursor, instantOf, isWholes, page, readCursor, rowsFor } from '../cursor.ts'
 import { ok, type Route, route } from '../route.ts'
 import { id, instant, orNull, ownerId, pageOf, paging, shape } from '../shapes.ts'
 
@@ -102,7 +102,7 @@ export const networkClearingRoutes: readonly Route[] = [
     handler: async (call) => {
       const { file, reason, arn, limit, cursor } = call.query
       const state = networkItemStates.find((one) => one === call.query.state)
-      const at = readCursor(cursor, (found) => found.length === 2 && found.every((one) => Number.isSafeInteger(one)))
+      const at = readCursor(cursor, (found) => isWholes(found, 'bigint', 'integer'))
       const after = at === undefined ? undefined : ([Number(at[0]), Number(at[1])] as const)
       const rows = await call.services.database.read((client) =>
         listNetworkItems(client, { fileId: file, state, reason, arn, after, limit: rowsFor(limit) }),

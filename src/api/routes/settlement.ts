@@ -9,7 +9,7 @@ import {
   type PayablePosition,
   type PayableView,
 } from '../../store/clearing/settlement-views.ts'
-import { page, readCursor, rowsFor } from '../cursor.ts'
+import { isWholes, page, readCursor, rowsFor } from '../cursor.ts'
 import { dayOf } from '../days.ts'
 import { ok, type Route, route } from '../route.ts'
 import { date, orNull, PAGE, pageOf, paging, shape } from '../shapes.ts'
@@ -150,10 +150,8 @@ function runView(run: Awaited<ReturnType<typeof listRuns>>[number]) {
 /** Where a page of payables goes on. @throws MizanError BAD_INPUT */
 function payableCursor(cursor: string | undefined): PayablePosition | undefined {
   const [outletId, programme, date] =
-    readCursor(
-      cursor,
-      (found) => found.length === 3 && found.every(Number.isSafeInteger) && isCivilDate(Number(found[2])),
-    ) ?? []
+    readCursor(cursor, (found) => isWholes(found, 'bigint', 'smallint', 'integer') && isCivilDate(Number(found[2]))) ??
+    []
   if (date === undefined) return undefined
   return { outletId: Number(outletId), programme: Number(programme), entitlementDate: Number(date) as CivilDate }
 }
