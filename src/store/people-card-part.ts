@@ -1,6 +1,7 @@
+import { isExpired } from '../card/household.ts'
 import { MizanError } from '../errors.ts'
 import { isLuhnValid, maskPan } from '../identifiers.ts'
-import { nextNumber, type PeopleDesk } from './people-desk.ts'
+import { nextNumber, type PeopleDesk, todayAt } from './people-desk.ts'
 
 /** A card as the personalisation has made it. The number is in clear here and nowhere that lasts. */
 export interface PersonalisedCard {
@@ -29,8 +30,26 @@ export function panIndexOf(
   return Buffer.from(pans.index(pan), 'latin1').toString('hex')
 }
 
-/** A new card as a command brings it, with a number of its own. @throws MizanError BAD_INPUT when its number is known */
+/**
+ * Service codes that a card on a terminal can have (ISO/IEC 7813: interchange, authorization, services). 000 and 999 stand
+ * in for one where a CVV2 or an iCVV is computed, and 9 begins those of test cards.
+ */
+const SERVICE_CODE = /^[12567][024][0-7]$/
+
+/** What could never work is not handed out. @throws MizanError BAD_INPUT */
+function refuseUnusable(desk: PeopleDesk, { expiry, serviceCode }: PersonalisedCard): void {
+  if (isExpired(expiry, todayAt(desk))) throw new MizanError('BAD_INPUT', 'expiry: the card has expired already')
+  if (!SERVICE_CODE.test(serviceCode)) {
+    throw new MizanError('BAD_INPUT', 'serviceCode is none of a card, such as 201 (ISO/IEC 7813)')
+  }
+}
+
+/**
+ * A new card as a command brings it, with a number of its own.
+ * @throws MizanError BAD_INPUT when its number is known, or the card could never work
+ */
 export async function cardPartOf(desk: PeopleDesk, card: PersonalisedCard, panIndex: string) {
+  refuseUnusable(desk, card)
   const known = await desk.client.query('select from card where pan_index = $1', [Buffer.from(panIndex, 'hex')])
   if (known.rowCount !== 0) throw new MizanError('BAD_INPUT', 'there is a card with this number already')
   const { pan, expiry, sequenceNumber, serviceCode, pin } = card

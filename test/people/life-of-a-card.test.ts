@@ -210,6 +210,17 @@ test('people, their households and their cards', async (t) => {
     t.same(await lateReplacements(desk, 20261213 as never), [])
     t.match(await lateReplacements(desk, 20261214 as never), [{ id: orderId, reason: 'loss' }])
     const { made, held } = newCard(400)
+    for (const [wrong, reason] of [
+      [{ expiry: '2610' }, /has expired already/],
+      [{ expiry: '2001' }, /has expired already/],
+      [{ serviceCode: '000' }, /serviceCode/],
+      [{ serviceCode: '999' }, /serviceCode/],
+    ] as const) {
+      await t.rejects(takePrintedCard(desk, orderId, { ...made, ...wrong }, clerk), {
+        code: 'BAD_INPUT',
+        message: reason,
+      })
+    }
     for (const step of [
       () => takePrintedCard(desk, orderId, made, clerk),
       () => announceCard(desk, orderId, undefined, clerk),
