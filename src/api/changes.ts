@@ -133,8 +133,10 @@ function locationOf({ id }: ChangeRequest): string {
  * @throws MizanError NOT_FOUND; CONFLICT when it is decided; FORBIDDEN for the same person, a key, or without the role
  */
 export async function approveOnce(call: Call, id: number, note: string | undefined): Promise<Answer> {
+  let headers: Answer['headers']
   try {
-    await decideOnce(call, id, note, 'approved')
+    // Of the decision, so that a repeat is told as one; what came of it may be known only now.
+    headers = (await decideOnce(call, id, note, 'approved')).headers
   } catch (error) {
     // What was agreed to and cannot be done is told as its end, as it is where the writer refuses it.
     if (!(error instanceof CannotBeDone)) throw error
@@ -142,7 +144,7 @@ export async function approveOnce(call: Call, id: number, note: string | undefin
   }
   const request = await settle(call.services, await readChangeRequest(call.services.database.queryable, id), call)
   await kindOf(request.kind).settled?.(call.services)
-  return ok(changeView(request))
+  return { ...ok(changeView(request)), ...(headers === undefined ? {} : { headers }) }
 }
 
 /** Rejects a request, once for an idempotency key. @throws MizanError as {@link approveOnce} */

@@ -146,6 +146,11 @@ t.test('what the writer does for the API', async (t) => {
     t.match((await as('operator')('/households/9')).body.terms, [{ status: 'active' }])
     const both = await Promise.all([approve('operator-2', 'yes-9'), approve('operator-2', 'yes-9-too')])
     t.same(both.map(({ status }) => status).sort(), [200, 409], 'decided once')
+    const [first, repeat] = both[0]?.status === 200 ? [both[0], 'yes-9'] : [both[1], 'yes-9-too']
+    t.equal(first?.headers['idempotent-replay'], undefined)
+    const repeated = await approve('operator-2', repeat)
+    t.match(repeated, { status: 200, headers: { 'idempotent-replay': 'true' } }, 'a repeat is told as one')
+    t.same(repeated.body, first?.body)
     const done = (await operator(location)).body
     t.match(done, { state: 'approved', checker: 'operator-2', note: 'seen', result: /suspended from/ })
     const household = (await operator('/households/9')).body
