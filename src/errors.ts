@@ -99,5 +99,8 @@ export function assert(condition: boolean, what: string): asserts condition {
 /** The text of anything thrown, for logs and one-line messages. */
 export function describeError(error: unknown): string {
   if (error instanceof AggregateError && error.message === '') return error.errors.map(describeError).join('; ')
-  return error instanceof Error ? error.message : String(error)
+  if (error instanceof Error) return error.message
+  // The queue of jobs hands on copies of errors, which are plain objects.
+  const { message } = (error ?? {}) as { readonly message?: unknown }
+  return typeof message === 'string' ? message : String(error)
 }

@@ -2,7 +2,7 @@ import t from 'tap'
 import { MizanError } from '../../src/errors.ts'
 import { withCheckDigit } from '../../src/identifiers.ts'
 import * as events from '../../src/telemetry/events.ts'
-import { notificationsHandled } from '../../src/telemetry/job-events.ts'
+import { jobQueueFailed, notificationsHandled } from '../../src/telemetry/job-events.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 
 const pans = ['400000123456789', '507803000000001', '979200000000001', '400000987654321'].map(withCheckDigit)
@@ -99,4 +99,13 @@ t.test('pretty lines are for people', async (t) => {
   t.match(lines[0], /^\d\d:\d\d:\d\d\.\d{3} warn {2}link closed {2}event=link_closed {2}link=visa .*reason=frame/)
   events.unexpectedError(log, { where: 'here' }, new Error('boom'))
   t.match(lines[1], /unexpected error.*\n {2}Error: boom\n\s+at /)
+})
+
+t.test('an error that is a plain object, as the queue of jobs hands it on, is told by its message', async (t) => {
+  const { lines, log } = capture()
+  jobQueueFailed(log, { ...new Error('x'), message: `cannot take work of ${pan}`, stack: 'here', queue: 'purge' })
+  jobQueueFailed(log, null)
+  t.match(JSON.parse(lines[0] ?? ''), { event: 'job_queue_failed', reason: /^cannot take work of / })
+  t.notMatch(lines[0], pan)
+  t.match(JSON.parse(lines[1] ?? ''), { reason: 'null' })
 })
