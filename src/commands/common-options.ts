@@ -20,7 +20,7 @@ export function withCommonOptions(command: Command): Command {
  * @param what its option or argument, as the error names it
  * @throws MizanError BAD_INPUT
  */
-export function dateOption(text: string, what = 'a date'): CivilDate {
+export function dateOption(text: string, what = 'the day'): CivilDate {
   const date = readDate(text)
   if (date !== undefined) return date
   throw new MizanError('BAD_INPUT', `${what} must be ${DATE_FORM}`)

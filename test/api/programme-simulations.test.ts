@@ -86,7 +86,10 @@ t.test('what a version would have done to past draws is asked for over HTTP, and
       status: 400,
       body: { detail: /pension is of kind credit: only draws on wallets/ },
     })
-    t.match(await asked(SIMULATIONS, { from: '2026-02-30' }), { status: 400, body: { detail: /there is such a day/ } })
+    t.match(await asked(SIMULATIONS, { from: '2026-02-30' }), {
+      status: 400,
+      body: { errors: [{ pointer: '/from', detail: /must be a date that exists/ }] },
+    })
     t.match(await asked(SIMULATIONS, { from: '2026-02-02', to: '2026-02-01' }), {
       status: 400,
       body: { detail: /the last date is before the first/ },

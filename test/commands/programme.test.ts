@@ -153,7 +153,7 @@ test('mizan programme', async (t) => {
     t.match((await mizan(['simulate', 'schemas/programmes/pension.json'])).errors, /only draws on wallets/)
     t.match(
       (await mizan(['simulate', write('x.json', fileOf('bread', {})), '--from', '2026-02-30'])).errors,
-      /--from is a date/,
+      /--from must be a date that exists/,
     )
   })
 

@@ -135,7 +135,10 @@ test('people and membership files on the command line', async (t) => {
     t.match(JSON.parse(applied.out), { done: 1, rejected: 1, wasApplied: false, rejects: `${members}.rejects.csv` })
     t.equal(applied.status, 1, 'a line was rejected')
     const rejects = readFileSync(`${members}.rejects.csv`, 'utf8')
-    t.match(rejects, /^line,field,reason\n3,effective,"?must be a date that exists, written yyyy-mm-dd, from 1900-01-01 to 2999-12-31"?\n$/)
+    t.match(
+      rejects,
+      /^line,field,reason\n3,effective,"?must be a date that exists, written yyyy-mm-dd, from 1900-01-01 to 2999-12-31"?\n$/,
+    )
     const again = await mizan(membershipCommand, 'apply', members, '--as', 'Ministry of Supply')
     t.match(again.out, /^this file was applied before: nothing has changed now\n/)
     t.equal(readFileSync(`${members}.rejects.csv`, 'utf8'), rejects, 'what was told stays')

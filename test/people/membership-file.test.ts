@@ -53,7 +53,11 @@ test('M18: membership files', async (t) => {
     return rows[0]?.terms
   }
   const expected = [
-    { line: 7, field: 'effective', reason: 'must be a date that exists, written yyyy-mm-dd, from 1900-01-01 to 2999-12-31' },
+    {
+      line: 7,
+      field: 'effective',
+      reason: 'must be a date that exists, written yyyy-mm-dd, from 1900-01-01 to 2999-12-31',
+    },
     { line: 7, field: 'reason', reason: 'up to 200 characters, without long numbers' },
     { line: 7, field: 'nationalId', reason: 'the date of birth in the national ID does not exist' },
     { line: 5, field: 'nationalId', reason: 'is no member of this household' },
