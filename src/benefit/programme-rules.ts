@@ -1,4 +1,4 @@
-import { isCivilDate } from '../calendar.ts'
+import { DATE_FORM, readDate } from '../calendar.ts'
 import type { Problem } from '../schema-problems.ts'
 import type { CoverFile, PaymentFile, ProgrammeFile, WalletFile } from './programme-schema.ts'
 import { type Fault, rising, unique } from './rule-parts.ts'
@@ -40,7 +40,7 @@ function dateRules(value: unknown, path: string, fault: Fault): boolean {
     if (typeof inner === 'string' && dateFields.has(key) && inner.includes('-') && !isWritten(inner)) {
       // A code of a programme (`atPeriodEnd.to`) is no date.
       if (at === 'atPeriodEnd.to') continue
-      fault(at, `there is no ${inner}`)
+      fault(at, `${inner} is not ${DATE_FORM}`)
       sound = false
     }
     if (!dateRules(inner, at, fault)) sound = false
@@ -49,7 +49,7 @@ function dateRules(value: unknown, path: string, fault: Fault): boolean {
 }
 
 function isWritten(text: string): boolean {
-  return isCivilDate(Number(text.replaceAll('-', '')))
+  return readDate(text) !== undefined
 }
 
 function outletRules({ outlets }: WalletFile | CoverFile | PaymentFile, fault: Fault): void {
