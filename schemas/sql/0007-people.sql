@@ -60,6 +60,8 @@ create table household_member (
   foreign key (lane, household_id) references household (lane, id)
 );
 create index household_member_household on household_member (household_id);
+-- Whether somebody is, or ever was, a member of any household.
+create index household_member_person on household_member (person_id);
 -- Nobody is a member of two households, and none has two heads.
 create unique index household_member_one on household_member (person_id) where to_date is null;
 create unique index household_member_head on household_member (household_id) where to_date is null and role = 'head';

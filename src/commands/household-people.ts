@@ -11,10 +11,11 @@ import {
   removeMember,
   setClasses,
 } from '../store/people-enrolment.ts'
+import { changeMobile } from '../store/people-entry.ts'
 import { ordersOfHousehold } from '../store/people-orders.ts'
 import { type Member, readDevices, readHouseholdEvents, readMembers, readPostalLink } from '../store/people-reader.ts'
-import { changeMobile } from '../store/people-register.ts'
 import { cardsOfHousehold, readHousehold } from '../store/search-households.ts'
+import { inTransaction } from '../store/transaction.ts'
 import type { CommandIo } from './command-io.ts'
 import { type CommonOptions, withCommonOptions } from './common-options.ts'
 import { authorOf } from './keys-desk.ts'
@@ -126,7 +127,8 @@ function enrolCommand(io: CommandIo): Command {
     .action((options: PeopleChangeOptions & { readonly file: string }) =>
       atPeopleDesk(io, options, async (desk) => {
         const input = jsonOf(io, options.file, enrolment)
-        const { householdId, orderId, command: asked } = await enrolHousehold(desk, input, peopleActor(io, options))
+        const enrolled = await inTransaction(desk.client, () => enrolHousehold(desk, input, peopleActor(io, options)))
+        const { householdId, orderId, command: asked } = enrolled
         await sayOutcome(io, desk.client, asked, options, { household: householdId, order: orderId })
       }),
     )
@@ -140,7 +142,8 @@ function addCommand(io: CommandIo): Command {
     .action((text: string, options: WhyOptions & { readonly file: string }) =>
       atPeopleDesk(io, options, async (desk) => {
         const input = { ...jsonOf(io, options.file, person), ...whyOf(options) }
-        const asked = await addMember(desk, householdNumber(text), input, peopleActor(io, options))
+        const id = householdNumber(text)
+        const asked = await inTransaction(desk.client, () => addMember(desk, id, input, peopleActor(io, options)))
         await sayOutcome(io, desk.client, asked, options)
       }),
     )
@@ -200,7 +203,8 @@ function mobileCommand(io: CommandIo): Command {
       atPeopleDesk(io, options, async (desk) => {
         const personId = personNumber(text)
         const input = { mobile: textOf(io, options.file), mobileProof: options.proof }
-        const mobile = await changeMobile(desk, personId, input, { name: authorOf(io).user })
+        const actor = { name: authorOf(io).user }
+        const mobile = await inTransaction(desk.client, () => changeMobile(desk, personId, input, actor))
         if (options.json) io.out(`${JSON.stringify({ personId, mobile })}\n`)
         else io.out(`person ${personId} has the mobile number ${mobile} now\n`)
       }),

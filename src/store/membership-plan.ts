@@ -6,7 +6,7 @@ import { type PeopleDesk, todayAt } from './people-desk.ts'
 /** What is to become of a line. */
 export type Plan =
   | { readonly kind: 'change'; readonly governorate: string; readonly detail: Readonly<Record<string, unknown>> }
-  /** A person who is not known yet is added: entered first. */
+  /** A person who is not known yet, or known and named, is added: entered first. */
   | { readonly kind: 'add-new'; readonly governorate: string; readonly detail: Readonly<Record<string, unknown>> }
   /** Another file has brought the same change. */
   | { readonly kind: 'repeated' }
@@ -93,9 +93,11 @@ function planOf(
   if (event === 'added') {
     if (person?.householdId === line.householdId) return rejected('nationalId', 'is a member of this household already')
     if (person?.householdId !== undefined) return rejected('nationalId', 'is a member of another household')
-    if (person !== undefined)
+    // Who was left behind by an enrolment that was refused gets the name that is given here.
+    if (person !== undefined && line.name === undefined)
       return { kind: 'change', governorate, detail: { ...detail, person: person.id, memberKey } }
-    if (line.name === undefined) return rejected('name', 'a person who is not known yet needs a name')
+    if (person === undefined && line.name === undefined)
+      return rejected('name', 'a person who is not known yet needs a name')
     return { kind: 'add-new', governorate, detail: { ...detail, memberKey } }
   }
   if (person !== undefined && person.householdId === line.householdId) {

@@ -6,7 +6,8 @@ import { int8Array, textArray } from './binary-arrays.ts'
 import type { MembershipLine } from './membership-line.ts'
 import { commandOfEvent, type Plan, planLines } from './membership-plan.ts'
 import type { PeopleDesk } from './people-desk.ts'
-import { checkPerson, registerPerson } from './people-register.ts'
+import { registerPerson } from './people-entry.ts'
+import { checkPerson } from './people-register.ts'
 
 /** A part of a file, in order: lines that can be read, and how many there are of those that cannot. */
 export interface MembershipChunk {

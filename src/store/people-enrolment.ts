@@ -1,4 +1,4 @@
-import type { CivilDate } from '../calendar.ts'
+import { type CivilDate, firstDay, monthOf } from '../calendar.ts'
 import { isGovernorate } from '../card/governorates.ts'
 import type { AccountPlace } from '../card/household.ts'
 import { readIban } from '../card/iban.ts'
@@ -15,13 +15,14 @@ import {
   reasonFrom,
   todayAt,
 } from './people-desk.ts'
+import { registerPerson } from './people-entry.ts'
+import { faultsOfKnown, lookUpPeople } from './people-known.ts'
 import {
   type CheckedPerson,
   checkPerson,
   enrolFingerprint,
   type FingerprintInput,
   type PersonInput,
-  registerPerson,
 } from './people-register.ts'
 
 /** A household as it is enrolled at a counter (M13). */
@@ -64,14 +65,14 @@ const COUNTER = 'counter'
 
 /**
  * Enrols a household: its people, and the application for its first card. The people are entered first, and belong to no
- * household until the command is carried out.
+ * household until the command is carried out; if it is refused, they hold neither a name nor a mobile number.
+ * @param desk in a transaction: people and command are kept together, or neither
  * @throws MizanError BAD_INPUT with all that is wrong at once
  */
 export async function enrolHousehold(desk: PeopleDesk, input: EnrolmentInput, actor: PeopleActor): Promise<Enrolment> {
-  const people = checkEnrolment(desk, input)
   const { governorate, classes = [], hasOldRationCard } = input
-  const today = todayAt(desk)
-  const entitledFrom = input.entitledFrom === undefined ? today : dateFrom(input.entitledFrom, 'entitledFrom')
+  const entitledFrom = input.entitledFrom === undefined ? todayAt(desk) : dateFrom(input.entitledFrom, 'entitledFrom')
+  const people = checkEnrolment(desk, input, entitledFrom)
   const asked = [
     people.map(({ idIndex }) => idIndex.toString('hex')),
     governorate,
@@ -82,11 +83,12 @@ export async function enrolHousehold(desk: PeopleDesk, input: EnrolmentInput, ac
   const before = await findByKey(desk.client, actor)
   const householdId = before === undefined ? await nextNumber(desk, 'household') : Number(before.detail.household)
   const command = await askOnce(desk, { kind: 'household-open', householdId, input: asked }, actor, async () => {
+    const known = await lookUpPeople(desk, people)
+    refuseAll(people.flatMap((person, at) => faultsOfKnown(known, person).map((fault) => `${placeOf(at)}.${fault}`)))
     const members: { person: number; role: 'head' | 'member' }[] = []
     for (const [at, person] of people.entries()) {
-      members.push({ person: await registerPerson(desk, person, actor), role: at === 0 ? 'head' : 'member' })
+      members.push({ person: await registerPerson(desk, person, actor, known), role: at === 0 ? 'head' : 'member' })
     }
-    await refuseMembers(desk, members)
     const order = await nextNumber(desk, 'card_order')
     const oldRationCard = hasOldRationCard ? 'active' : 'none'
     const detail = { household: householdId, governorate, classes, entitledFrom, oldRationCard, members, order }
@@ -96,21 +98,28 @@ export async function enrolHousehold(desk: PeopleDesk, input: EnrolmentInput, ac
   return { householdId: Number(household), orderId: Number(order), command }
 }
 
-function checkEnrolment(desk: PeopleDesk, input: EnrolmentInput): CheckedPerson[] {
+function checkEnrolment(desk: PeopleDesk, input: EnrolmentInput, entitledFrom: CivilDate): CheckedPerson[] {
   const faults: string[] = []
   const people: CheckedPerson[] = []
   const places = new Map<string, string>()
-  const entered = [['head', input.head] as const, ...input.members.map((one, at) => [`members[${at}]`, one] as const)]
-  for (const [where, person] of entered) {
+  const firstWith = (key: string, where: string): string | undefined => {
+    const first = places.get(key)
+    places.set(key, first ?? where)
+    return first
+  }
+  const entered = [input.head, ...input.members]
+  for (const [at, person] of entered.entries()) {
+    const where = placeOf(at)
     const checked = checkPerson(desk, person)
     if (Array.isArray(checked)) {
       faults.push(...checked.map((fault) => `${where}.${fault}`))
       continue
     }
-    const key = checked.idIndex.toString('hex')
-    const first = places.get(key)
-    if (first !== undefined) faults.push(`${where}: the same national ID as ${first}`)
-    places.set(key, where)
+    const { idIndex, mobile } = checked
+    const first = firstWith(`id ${idIndex.toString('hex')}`, where)
+    if (first !== undefined) faults.push(`${where}.nationalId: the same as of ${first}`)
+    const other = mobile === undefined ? undefined : firstWith(`mobile ${mobile.index.toString('hex')}`, where)
+    if (other !== undefined) faults.push(`${where}.mobile: the same as of ${other}`)
     people.push(checked)
   }
   if (input.head.mobile === undefined) faults.push('head.mobile: the head of household needs a mobile number')
@@ -118,28 +127,19 @@ function checkEnrolment(desk: PeopleDesk, input: EnrolmentInput): CheckedPerson[
     faults.push('governorate: one of the codes of ISO 3166-2:EG without EG-, such as PTS')
   }
   if (entered.length > MEMBERS_MAX) faults.push(`members: a household has at most ${MEMBERS_MAX} members`)
-  if (faults.length > 0) throw new MizanError('BAD_INPUT', faults.join('; '))
+  if (entitledFrom < firstDay(monthOf(todayAt(desk)))) faults.push('entitledFrom: this month or later')
+  refuseAll(faults)
   return people
 }
 
-async function refuseMembers(desk: PeopleDesk, members: readonly { person: number }[]): Promise<void> {
-  const taken = await membersAmong(
-    desk,
-    members.map(({ person }) => person),
-  )
-  const at = members.findIndex(({ person }) => taken.includes(person))
-  if (at === -1) return
-  const where = at === 0 ? 'head' : `members[${at - 1}]`
-  throw new MizanError('BAD_INPUT', `${where}: this person is a member of a household already`)
+/** The head stands first. */
+function placeOf(at: number): string {
+  return at === 0 ? 'head' : `members[${at - 1}]`
 }
 
-/** Those who are members of some household, today or until a day that is set. */
-async function membersAmong(desk: PeopleDesk, people: readonly number[]): Promise<number[]> {
-  const { rows } = await desk.client.query<{ person_id: string }>(
-    'select person_id from household_member where person_id = any ($1::bigint[]) and (to_date is null or to_date > $2)',
-    [people, todayAt(desk)],
-  )
-  return rows.map((row) => Number(row.person_id))
+/** @throws MizanError BAD_INPUT with all of them, if there are any */
+function refuseAll(faults: readonly string[]): void {
+  if (faults.length > 0) throw new MizanError('BAD_INPUT', faults.join('; '))
 }
 
 /** Adds a person to a household. @throws MizanError BAD_INPUT */
@@ -154,11 +154,9 @@ export async function addMember(
   const change = changeOf(desk, input)
   const asked = [householdId, checked.idIndex.toString('hex'), change]
   return askOnce(desk, { kind: 'person-add', householdId, input: asked }, actor, async () => {
-    const person = await registerPerson(desk, checked, actor)
-    if ((await membersAmong(desk, [person])).length > 0) {
-      throw new MizanError('BAD_INPUT', 'this person is a member of a household already')
-    }
-    return { ...change, person }
+    const known = await lookUpPeople(desk, [checked])
+    refuseAll(faultsOfKnown(known, checked))
+    return { ...change, person: await registerPerson(desk, checked, actor, known) }
   })
 }
 

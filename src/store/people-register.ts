@@ -1,8 +1,7 @@
-import { maskMobile, readMobileNumber } from '../card/mobile-number.ts'
+import { readMobileNumber } from '../card/mobile-number.ts'
 import { type NationalId, readNationalId } from '../card/national-id.ts'
 import { MizanError } from '../errors.ts'
 import type { PersonalData, SealedText } from '../security/personal-data.ts'
-import { refusalOf } from './connection.ts'
 import { type PeopleActor, type PeopleDesk, todayAt } from './people-desk.ts'
 
 /** A person as it is entered. */
@@ -21,7 +20,14 @@ export interface CheckedPerson {
   readonly id: NationalId
   readonly idIndex: Buffer
   readonly name: string
-  readonly mobile: { readonly number: string; readonly index: Buffer; readonly proof: string } | undefined
+  readonly mobile: Mobile | undefined
+}
+
+/** A mobile number, and how it was shown to be in the own name. */
+export interface Mobile {
+  readonly number: string
+  readonly index: Buffer
+  readonly proof: string
 }
 
 /** What is known of a person, in clear: for those who may see it. */
@@ -37,7 +43,7 @@ export interface Person {
 }
 
 /** What is sealed of a person. */
-interface Sealed {
+export interface Sealed {
   readonly nationalId: string
   readonly name: string
   readonly mobile?: string | undefined
@@ -59,7 +65,8 @@ export function checkPerson(desk: PeopleDesk, input: PersonInput): CheckedPerson
   return { id, idIndex: desk.personal.indexOf('national-id', id.digits), name, mobile }
 }
 
-function mobileOf(desk: PeopleDesk, input: PersonInput, faults: string[]): CheckedPerson['mobile'] {
+/** The mobile number that was entered, with how it was shown; what is wrong goes to the faults. */
+export function mobileOf(desk: PeopleDesk, input: PersonInput, faults: string[]): CheckedPerson['mobile'] {
   const { mobile, fault } = readMobileNumber(input.mobile ?? '')
   const proof = input.mobileProof?.trim() ?? ''
   if (fault !== undefined) faults.push(`mobile: ${fault}`)
@@ -68,116 +75,6 @@ function mobileOf(desk: PeopleDesk, input: PersonInput, faults: string[]): Check
   }
   if (mobile === undefined) return undefined
   return { number: mobile.number, index: desk.personal.indexOf('mobile', mobile.number), proof }
-}
-
-/**
- * Enters a person, or finds the one that has the national ID already: then the name stays as it is, and a mobile number is
- * only added where there is none.
- * @returns the person's number
- * @throws MizanError BAD_INPUT when the mobile number is another person's, or the person has another
- */
-export async function registerPerson(desk: PeopleDesk, person: CheckedPerson, actor: PeopleActor): Promise<number> {
-  const { id, idIndex, name, mobile } = person
-  const found = await findPerson(desk, idIndex)
-  if (found !== undefined) {
-    await addMobile(desk, found, mobile, actor)
-    return found
-  }
-  const sealed = sealPerson(desk.personal, { nationalId: id.digits, name, mobile: mobile?.number }, idIndex)
-  const { rows } = await unlessTaken(() =>
-    desk.client.query<{ id: string }>(
-      `with entered as (
-         insert into person (id_index, sealed, key_version, birth_date, sex, mobile_index, mobile_proof, created_by)
-         values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (id_index) do nothing returning id),
-       noted as (
-         insert into person_event (person_id, actor, what) select id, $8, 'registered' from entered)
-       select id from entered`,
-      [
-        idIndex,
-        sealed.bytes,
-        sealed.keyVersion,
-        id.birthDate,
-        id.sex,
-        mobile?.index ?? null,
-        mobile?.proof ?? null,
-        actor.name,
-      ],
-    ),
-  )
-  const [row] = rows
-  if (row !== undefined) return Number(row.id)
-  // Someone else entered the person in the same moment.
-  return registerPerson(desk, person, actor)
-}
-
-async function addMobile(
-  desk: PeopleDesk,
-  personId: number,
-  mobile: CheckedPerson['mobile'],
-  actor: PeopleActor,
-): Promise<void> {
-  if (mobile === undefined) return
-  const { rows } = await desk.client.query<{ mobile_index: Buffer | null }>(
-    'select mobile_index from person where id = $1',
-    [personId],
-  )
-  const had = rows[0]?.mobile_index ?? undefined
-  if (had === undefined) await setMobile(desk, personId, mobile, actor)
-  else if (!had.equals(mobile.index)) {
-    throw new MizanError('BAD_INPUT', 'the person is known with another mobile number: change it first')
-  }
-}
-
-/**
- * Changes the mobile number of a person: one in the own name, with how that was shown, as at enrolment.
- * @returns the number masked
- * @throws MizanError NOT_FOUND; BAD_INPUT when it is none, or another person's
- */
-export async function changeMobile(
-  desk: PeopleDesk,
-  personId: number,
-  input: Required<Pick<PersonInput, 'mobile' | 'mobileProof'>>,
-  actor: PeopleActor,
-): Promise<string> {
-  const faults: string[] = []
-  const mobile = mobileOf(desk, { nationalId: '', name: '', ...input }, faults)
-  if (mobile === undefined || faults.length > 0) throw new MizanError('BAD_INPUT', faults.join('; '))
-  await setMobile(desk, personId, mobile, actor)
-  return maskMobile(mobile.number)
-}
-
-/** How often a person who is changed by others in the same moment is read again. */
-const TRIES = 3
-
-async function setMobile(
-  desk: PeopleDesk,
-  personId: number,
-  mobile: NonNullable<CheckedPerson['mobile']>,
-  actor: PeopleActor,
-): Promise<void> {
-  for (let tries = 0; tries < TRIES; tries++) {
-    const { row, sealed: before } = await readSealed(desk, personId)
-    if (before.mobile === mobile.number) return
-    const sealed = desk.personal.seal(textOf({ ...before, mobile: mobile.number }), row.id_index)
-    const { rowCount } = await unlessTaken(() =>
-      desk.client.query(
-        `with changed as (
-           update person set sealed = $2, key_version = $3, mobile_index = $4, mobile_proof = $5
-             where id = $1 and sealed = $6 returning id)
-         insert into person_event (person_id, actor, what) select id, $7, 'mobile-changed' from changed`,
-        [personId, sealed.bytes, sealed.keyVersion, mobile.index, mobile.proof, row.sealed, actor.name],
-      ),
-    )
-    if (rowCount !== 0) return
-  }
-  throw new MizanError('STORE_REJECTED', 'others change this person in the same moment: try again')
-}
-
-/** Number of the person with a national ID; undefined when there is none. @param idIndex its keyed hash */
-async function findPerson({ client }: PeopleDesk, idIndex: Buffer): Promise<number | undefined> {
-  const { rows } = await client.query<{ id: string }>('select id from person where id_index = $1', [idIndex])
-  const [row] = rows
-  return row === undefined ? undefined : Number(row.id)
 }
 
 /** A person in clear. Whoever calls notes in the audit who looked. @throws MizanError NOT_FOUND */
@@ -253,7 +150,8 @@ interface PersonRow extends SealedPerson {
   readonly sex: 'male' | 'female'
 }
 
-async function readSealed(desk: PeopleDesk, personId: number): Promise<{ row: PersonRow; sealed: Sealed }> {
+/** A row of the register with what is sealed in it, in clear. @throws MizanError NOT_FOUND, CRYPTO_REFUSED */
+export async function readSealed(desk: PeopleDesk, personId: number): Promise<{ row: PersonRow; sealed: Sealed }> {
   const { rows } = await desk.client.query<PersonRow>(
     'select id_index, sealed, key_version, birth_date, sex from person where id = $1',
     [personId],
@@ -272,17 +170,7 @@ export function sealPerson(personal: PersonalData, person: Sealed, idIndex: Uint
   return personal.seal(textOf(person), idIndex)
 }
 
-function textOf({ nationalId, name, mobile }: Sealed): string {
+/** What is sealed, as it is written. */
+export function textOf({ nationalId, name, mobile }: Sealed): string {
   return JSON.stringify({ nationalId, name, mobile })
-}
-
-const UNIQUE = '23505'
-
-async function unlessTaken<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (cause) {
-    if (refusalOf(cause)?.code !== UNIQUE) throw cause
-    throw new MizanError('BAD_INPUT', 'the mobile number is registered for another person', { cause })
-  }
 }

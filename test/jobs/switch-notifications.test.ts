@@ -7,7 +7,8 @@ import { notificationCommand } from '../../src/commands/notification.ts'
 import { describeError } from '../../src/errors.ts'
 import { unitDraw } from '../../src/simulator/messages.ts'
 import { awaitCommand, requestCommand } from '../../src/store/command-requests.ts'
-import { checkPerson, registerPerson } from '../../src/store/people-register.ts'
+import { registerPerson } from '../../src/store/people-entry.ts'
+import { checkPerson } from '../../src/store/people-register.ts'
 import { peopleWorld, person } from '../people/people-world.ts'
 
 const WAIT_MS = 60_000

@@ -9,8 +9,8 @@ import {
   removeMember,
   setClasses,
 } from '../../store/people-enrolment.ts'
+import { changeMobile } from '../../store/people-entry.ts'
 import { readDevices, readHouseholdEvents, readMembers, readPostalLink } from '../../store/people-reader.ts'
-import { changeMobile } from '../../store/people-register.ts'
 import { readHousehold } from '../../store/search-households.ts'
 import { instantOf } from '../cursor.ts'
 import { dashed } from '../days.ts'
