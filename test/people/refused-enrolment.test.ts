@@ -77,7 +77,14 @@ test('a refused enrolment holds nobody, and what is wrong with people is said at
     const late = inTransaction(client, () =>
       enrolHousehold(other, { ...input, head: { ...person(33), mobile: person(32).mobile } }, clerk),
     )
-    const lateRejected = t.rejects(late, { message: /mobile: the number is registered for another/ })
+    let isSettled = false
+    const lateRejected = t.rejects(late, { message: /mobile: the number is registered for another/ }).finally(() => {
+      isSettled = true
+    })
+    const isWaiting = async () =>
+      (await world.client.query("select from pg_locks where not granted and locktype in ('transactionid', 'tuple')"))
+        .rowCount !== 0
+    while (!isSettled && !(await isWaiting())) await new Promise((go) => setTimeout(go, 5))
     await desk.client.query('commit')
     await lateRejected
     t.match(await outcome(again.command), /^done:/)
