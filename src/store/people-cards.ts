@@ -101,7 +101,11 @@ export async function extendCollection(desk: PeopleDesk, orderId: number, actor:
   })
 }
 
-/** Hands a card out to who collects it; it becomes active as its governorate has it. @throws MizanError BAD_INPUT */
+/**
+ * Hands a card out to who collects it; it becomes active as its governorate has it.
+ * @param personId member of the household today, who stays with the step; undefined where nobody noted who it was
+ * @throws MizanError BAD_INPUT
+ */
 export async function handOutCard(
   desk: PeopleDesk,
   orderId: number,
@@ -109,10 +113,21 @@ export async function handOutCard(
   actor: PeopleActor,
 ): Promise<CommandState> {
   const wanted = { kind: 'card-collected', to: 'collected', input: personId, withCard: true } as const
-  return askStep(desk, orderId, wanted, actor, async ({ governorate, collectBy }) => {
+  return askStep(desk, orderId, wanted, actor, async ({ governorate, collectBy, householdId }) => {
+    if (personId !== undefined) await refuseStranger(desk, householdId, personId)
     const policy = await activationPolicyOf(desk, governorate, todayAt(desk))
     return { collectBy, policy, ...(personId === undefined ? {} : { person: personId }) }
   })
+}
+
+async function refuseStranger(desk: PeopleDesk, householdId: number, personId: number): Promise<void> {
+  const { rowCount } = await desk.client.query(
+    `select from household_member
+     where household_id = $1 and person_id = $2 and from_date <= $3 and (to_date is null or to_date > $3)`,
+    [householdId, personId, todayAt(desk)],
+  )
+  if (rowCount !== 0) return
+  throw new MizanError('BAD_INPUT', 'personId: the card is handed out to a member of its household alone')
 }
 
 /**

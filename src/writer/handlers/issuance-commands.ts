@@ -150,7 +150,11 @@ export const handOutCard: Handler = atHousehold(collectedSchema, (detail, contex
   if (isNoticeOver({ collectBy: detail.collectBy as CivilDate }, today)) {
     return refused('the time to collect the card is over: apply again')
   }
-  takeStep(detail, 'collected', context, { collectedOn: today })
+  const { person } = detail
+  takeStep(detail, 'collected', context, {
+    collectedOn: today,
+    ...(person === undefined ? {} : { note: `collected by person ${person}` }),
+  })
   if (!isActiveOnCollection(policyOf(detail.policy), today)) {
     return done('the card is handed out, and not active yet', { order: detail.order })
   }
