@@ -105,6 +105,21 @@ test('people, their households and their cards', async (t) => {
     t.match(await readPostalLink(desk, householdId), { kind: 'new', reference: /^EG\*{23}\d{4}$/ })
   })
 
+  await t.test('a card is handed out to a member of its household alone, who stays with the step', async (t) => {
+    const { householdId, orderId } = await issue(150, 2)
+    const [stranger] = await readMembers(desk, (await issue(160, 1)).householdId)
+    for (const personId of [999_999_999, stranger?.personId ?? 0]) {
+      await t.rejects(handOutCard(desk, orderId, personId, clerk), {
+        code: 'BAD_INPUT',
+        message: /personId: .* a member/,
+      })
+    }
+    const member = (await readMembers(desk, householdId)).find(({ role }) => role === 'member')
+    t.match(await outcome(handOutCard(desk, orderId, member?.personId, clerk)), /^done:/)
+    const step = (await stepsOfOrder(desk, orderId)).find(({ state }) => state === 'collected')
+    t.equal(step?.note, `collected by person ${member?.personId}`)
+  })
+
   await t.test('what is kept of people is not readable', async (t) => {
     const { rows } = await world.client.query<{ text: string }>(
       `select person::text as text from person union all select detail::text from command_inbox
@@ -132,7 +147,7 @@ test('people, their households and their cards', async (t) => {
     await t.rejects(enrol(210, 2, 'enrol 200'), { code: 'BAD_INPUT', message: /used for another command/ })
     await t.rejects(enrol(200, 2), {
       code: 'BAD_INPUT',
-      message: /head: this person is a member of a household already/,
+      message: /head.nationalId: this person is a member of a household already/,
     })
   })
 
@@ -148,7 +163,7 @@ test('people, their households and their cards', async (t) => {
     await t.rejects(enrolHousehold(desk, wrong, clerk), {
       code: 'BAD_INPUT',
       message:
-        /head.nationalId: the date of birth.*; head.name: .*; members\[1\]: the same national ID as members\[0\]; head.mobile: .*; governorate: /,
+        /head.nationalId: the date of birth.*; head.name: .*; members\[1\].nationalId: the same as of members\[0\]; head.mobile: .*; governorate: /,
     })
     t.equal((await world.client.query('select from person')).rowCount, before.rowCount)
     await t.rejects(linkAccount(desk, 1, { kind: 'existing', iban: `${iban(5).slice(0, -1)}0` }, clerk), /check digits/)

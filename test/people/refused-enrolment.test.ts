@@ -81,9 +81,7 @@ test('a refused enrolment holds nobody, and what is wrong with people is said at
     const lateRejected = t.rejects(late, { message: /mobile: the number is registered for another/ }).finally(() => {
       isSettled = true
     })
-    const isWaiting = async () =>
-      (await world.client.query("select from pg_locks where not granted and locktype in ('transactionid', 'tuple')"))
-        .rowCount !== 0
+    const isWaiting = async () => (await world.client.query('select from pg_locks where not granted')).rowCount !== 0
     while (!isSettled && !(await isWaiting())) await new Promise((go) => setTimeout(go, 5))
     await desk.client.query('commit')
     await lateRejected
