@@ -5,6 +5,7 @@ import { assert, MizanError } from '../errors.ts'
 import { noteAudit } from '../store/audit-store.ts'
 import { accessMatrix } from './access-matrix.ts'
 import { authenticate, authorize, nobody, sourceOf } from './authentication.ts'
+import { numbersIn } from './card-guard.ts'
 import { registerDocumentation } from './documentation.ts'
 import type { RoutePlugin } from './http-server.ts'
 import { PAGE_POLICY, wantsPage } from './pages.ts'
@@ -49,11 +50,6 @@ const VERSION_PREFIX = '/v1'
 const KEY_HEADER = 'idempotency-key'
 /** Printable, and no longer than what a command's key has room for. */
 const KEY_FORM = /^[!-~]{1,64}$/
-
-/** Fields that hold a person's own words. */
-const WRITTEN = ['reason', 'note', 'label']
-/** A card number, also as it is printed in groups. */
-const PAN_LIKE = /(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)/
 
 /** Every route of the API. */
 export const apiRoutes: readonly Route[] = [
@@ -201,7 +197,7 @@ function callOf(
     const detail = 'is needed: 1 to 64 printable characters without blanks, such as a UUID, another for each change'
     faults.push({ in: 'header', pointer: `/${KEY_HEADER}`, detail })
   }
-  faults.push(...cardNumbersIn(body))
+  faults.push(...numbersIn(body, route.body))
   if (faults.length > 0) throw new InvalidRequest(faults)
   const source = sourceOf(request)
   let looked = false
@@ -239,14 +235,6 @@ function callOf(
 /** A route without a body is content with an empty one, as many programs send it. */
 function isEmpty(body: unknown): boolean {
   return body === undefined || body === null || (typeof body === 'object' && Object.keys(body).length === 0)
-}
-
-/** What people write by hand is kept and shown for ever: a card number has no place there. */
-function cardNumbersIn(body: unknown): Fault[] {
-  if (typeof body !== 'object' || body === null) return []
-  return Object.entries(body)
-    .filter(([name, value]) => WRITTEN.includes(name) && typeof value === 'string' && PAN_LIKE.test(value))
-    .map(([name]) => ({ in: 'body', pointer: `/${name}`, detail: 'holds what looks like a card number' }))
 }
 
 /** Runs a route; what a change was refused for is noted. */
