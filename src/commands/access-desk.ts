@@ -47,7 +47,7 @@ export function notedAs(actor: string): Required<MasterDataAuthor> {
 export async function changeNoted<T>(
   io: CommandIo,
   client: Client,
-  event: Pick<AuditEvent, 'action' | 'detail'>,
+  event: Pick<AuditEvent, 'action' | 'detail' | 'households'>,
   work: () => Promise<T>,
 ): Promise<T> {
   return inTransaction(client, async () => {

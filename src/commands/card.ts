@@ -16,6 +16,7 @@ import { SECOND_MS } from '../time-units.ts'
 import { type CommandIo, processIo } from './command-io.ts'
 import { atKeyDesk, atOpenKeyDesk, authorOf } from './keys-desk.ts'
 import { timeoutOption } from './number-option.ts'
+import { askNoted, noteLook } from './people-access.ts'
 
 interface CardOptions {
   readonly config?: string
@@ -47,9 +48,12 @@ export function cardCommand(io: CommandIo = processIo): Command {
 }
 
 function showCommand(io: CommandIo): Command {
-  const command = new Command('show').description('show a card, its number masked, and the last commands for it')
+  const command = new Command('show').description(
+    'show a card, its number masked, and the last commands for it; the audit notes who looked',
+  )
   return named(command).action((card: string | undefined, options: CardOptions) =>
     atCard(io, card, options, async (client, found) => {
+      await noteLook(io, client, 'card show', found.householdId)
       const commands = await commandsOfCard(client, found.id, HISTORY)
       if (options.json) io.out(`${JSON.stringify({ ...found, commands })}\n`)
       else io.out(`${[...cardLines(found), ...commands.map(commandLine)].join('\n')}\n`)
@@ -62,7 +66,7 @@ function pinResetCommand(io: CommandIo): Command {
     'forget wrong PINs; the chip is told with its next approval online (issuer script PIN UNBLOCK)',
   )
   return changing(command).action((card: string | undefined, options: ChangeOptions) =>
-    change(io, card, options, { kind: 'pin-reset' }),
+    change(io, card, options, 'pin-reset', { kind: 'pin-reset' }),
   )
 }
 
@@ -73,7 +77,7 @@ function blockCommand(io: CommandIo): Command {
     .requiredOption('--reason <text>', 'why; it stays in the journal')
   return changing(command).action(
     (card: string | undefined, options: ChangeOptions & { readonly as: CardStatus; readonly reason: string }) =>
-      change(io, card, options, statusCommand(options.as, options.reason)),
+      change(io, card, options, 'block', statusCommand(options.as, options.reason)),
   )
 }
 
@@ -82,7 +86,7 @@ function unblockCommand(io: CommandIo): Command {
     .description('make a restricted or newly issued card active')
     .requiredOption('--reason <text>', 'why; it stays in the journal')
   return changing(command).action((card: string | undefined, options: ChangeOptions & { readonly reason: string }) =>
-    change(io, card, options, statusCommand('active', options.reason)),
+    change(io, card, options, 'unblock', statusCommand('active', options.reason)),
   )
 }
 
@@ -115,6 +119,7 @@ async function change(
   io: CommandIo,
   card: string | undefined,
   options: ChangeOptions,
+  name: string,
   wanted: Pick<NewCommand, 'kind' | 'detail'>,
 ): Promise<void> {
   const timeoutMs = timeoutOption(options.timeout)
@@ -123,15 +128,17 @@ async function change(
   await atCard(io, card, options, async (client, { id: cardId, lane, householdId, panMasked }) => {
     const requestedBy = authorOf(io).user
     const lastFour = wanted.kind === 'card-status' ? { lastFour: panMasked.slice(-4) } : {}
-    const asked = await requestCommand(client, {
-      ...wanted,
-      detail: { ...wanted.detail, ...lastFour },
-      lane,
-      cardId,
-      householdId,
-      requestedBy,
-      ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
-    })
+    const asked = await askNoted(io, client, { action: `card ${name}`, householdId }, () =>
+      requestCommand(client, {
+        ...wanted,
+        detail: { ...wanted.detail, ...lastFour },
+        lane,
+        cardId,
+        householdId,
+        requestedBy,
+        ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+      }),
+    )
     const onWaiting = (waitedMs: number) =>
       io.note(`command ${asked.id} waits for the switch, ${Math.round(waitedMs / SECOND_MS)} s\n`)
     const state = await awaitCommand(client, asked, { timeoutMs, onWaiting })

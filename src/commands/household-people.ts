@@ -6,6 +6,7 @@ import { MizanError } from '../errors.ts'
 import {
   addMember,
   changeHead,
+  changeOf,
   changeStanding,
   enrolHousehold,
   removeMember,
@@ -15,11 +16,13 @@ import { changeMobile } from '../store/people-entry.ts'
 import { ordersOfHousehold } from '../store/people-orders.ts'
 import { type Member, readDevices, readHouseholdEvents, readMembers, readPostalLink } from '../store/people-reader.ts'
 import { cardsOfHousehold, readHousehold } from '../store/search-households.ts'
-import { inTransaction } from '../store/transaction.ts'
+import { changeNoted } from './access-desk.ts'
 import type { CommandIo } from './command-io.ts'
 import { type CommonOptions, withCommonOptions } from './common-options.ts'
 import { authorOf } from './keys-desk.ts'
 import {
+  actorOfTwo,
+  askNoted,
   atPeopleDesk,
   householdNumber,
   noteLook,
@@ -28,6 +31,7 @@ import {
   sayOutcome,
   withChangeOptions,
 } from './people-access.ts'
+import { logInSecondPerson } from './second-person.ts'
 
 interface WhyOptions extends PeopleChangeOptions {
   readonly reasonCode: string
@@ -64,8 +68,18 @@ export function householdPeopleCommands(io: CommandIo): Command[] {
     addCommand(io),
     removeCommand(io),
     headCommand(io),
-    standingCommand(io, 'suspend', 'suspended', 'stop the support of a household from the day after'),
-    standingCommand(io, 'reinstate', 'reinstated', 'give a household its support back from the day after'),
+    standingCommand(
+      io,
+      'suspend',
+      'suspended',
+      'stop the support of a household from the day after; a second person agrees',
+    ),
+    standingCommand(
+      io,
+      'reinstate',
+      'reinstated',
+      'give a household its support back from the day after; a second person agrees',
+    ),
     classesCommand(io),
     mobileCommand(io),
   ]
@@ -127,9 +141,11 @@ function enrolCommand(io: CommandIo): Command {
     .action((options: PeopleChangeOptions & { readonly file: string }) =>
       atPeopleDesk(io, options, async (desk) => {
         const input = jsonOf(io, options.file, enrolment)
-        const enrolled = await inTransaction(desk.client, () => enrolHousehold(desk, input, peopleActor(io, options)))
-        const { householdId, orderId, command: asked } = enrolled
-        await sayOutcome(io, desk.client, asked, options, { household: householdId, order: orderId })
+        const asked = await askNoted(io, desk.client, { action: 'household enrol' }, async () => {
+          return (await enrolHousehold(desk, input, peopleActor(io, options))).command
+        })
+        const { household, order } = asked.detail
+        await sayOutcome(io, desk.client, asked, options, { household: Number(household), order: Number(order) })
       }),
     )
 }
@@ -143,7 +159,9 @@ function addCommand(io: CommandIo): Command {
       atPeopleDesk(io, options, async (desk) => {
         const input = { ...jsonOf(io, options.file, person), ...whyOf(options) }
         const id = householdNumber(text)
-        const asked = await inTransaction(desk.client, () => addMember(desk, id, input, peopleActor(io, options)))
+        const asked = await askNoted(io, desk.client, { action: 'household add-member', householdId: id }, () =>
+          addMember(desk, id, input, peopleActor(io, options)),
+        )
         await sayOutcome(io, desk.client, asked, options)
       }),
     )
@@ -164,7 +182,9 @@ function onPerson(io: CommandIo, name: string, description: string, change: type
     .action((text: string, personText: string, options: WhyOptions) =>
       atPeopleDesk(io, options, async (desk) => {
         const id = householdNumber(text)
-        const asked = await change(desk, id, personNumber(personText), whyOf(options), peopleActor(io, options))
+        const asked = await askNoted(io, desk.client, { action: `household ${name}`, householdId: id }, () =>
+          change(desk, id, personNumber(personText), whyOf(options), peopleActor(io, options)),
+        )
         await sayOutcome(io, desk.client, asked, options)
       }),
     )
@@ -175,7 +195,19 @@ function standingCommand(io: CommandIo, name: string, event: 'suspended' | 'rein
     .argument('<household>', 'number of the household')
     .action((text: string, options: WhyOptions) =>
       atPeopleDesk(io, options, async (desk) => {
-        const asked = await changeStanding(desk, householdNumber(text), event, whyOf(options), peopleActor(io, options))
+        const id = householdNumber(text)
+        // What cannot be is refused before anybody has to log in.
+        changeOf(desk, whyOf(options))
+        await readHousehold(desk.client, id)
+        const second = await logInSecondPerson(io, desk.client, {
+          prompt: 'second person who agrees',
+          roles: ['operator'],
+          what: `agreeing to ${name} a household`,
+        })
+        const actor = actorOfTwo(peopleActor(io, options), second)
+        const asked = await askNoted(io, desk.client, { action: `household ${name}`, householdId: id, second }, () =>
+          changeStanding(desk, id, event, whyOf(options), actor),
+        )
         await sayOutcome(io, desk.client, asked, options)
       }),
     )
@@ -187,7 +219,10 @@ function classesCommand(io: CommandIo): Command {
     .argument('[classes...]', 'codes of the classes; none takes it out of all')
     .action((text: string, classes: string[], options: WhyOptions) =>
       atPeopleDesk(io, options, async (desk) => {
-        const asked = await setClasses(desk, householdNumber(text), classes, whyOf(options), peopleActor(io, options))
+        const id = householdNumber(text)
+        const asked = await askNoted(io, desk.client, { action: 'household classes', householdId: id }, () =>
+          setClasses(desk, id, classes, whyOf(options), peopleActor(io, options)),
+        )
         await sayOutcome(io, desk.client, asked, options)
       }),
     )
@@ -204,7 +239,8 @@ function mobileCommand(io: CommandIo): Command {
         const personId = personNumber(text)
         const input = { mobile: textOf(io, options.file), mobileProof: options.proof }
         const actor = { name: authorOf(io).user }
-        const mobile = await inTransaction(desk.client, () => changeMobile(desk, personId, input, actor))
+        const noted = { action: 'household mobile', detail: { person: personId } }
+        const mobile = await changeNoted(io, desk.client, noted, () => changeMobile(desk, personId, input, actor))
         if (options.json) io.out(`${JSON.stringify({ personId, mobile })}\n`)
         else io.out(`person ${personId} has the mobile number ${mobile} now\n`)
       }),

@@ -10,6 +10,7 @@ import { type CommandIo, processIo } from './command-io.ts'
 import { type CommonOptions, withCommonOptions } from './common-options.ts'
 import { progressLine, rejectionsInWords } from './load-progress.ts'
 import { atPeopleDesk } from './people-access.ts'
+import { logInSecondPerson } from './second-person.ts'
 
 interface FileOptions extends CommonOptions {
   readonly rejects?: string
@@ -44,7 +45,7 @@ function checkCommand(io: CommandIo): Command {
 
 function applyCommand(io: CommandIo): Command {
   const command = new Command('apply').description(
-    'apply a file through the running switch; each line once, however often the file is applied',
+    'apply a file through the running switch, agreed to by a second person; each line once, however often it is applied',
   )
   return withFile(command)
     .requiredOption('--as <name>', 'whose file it is; stays with each change')
@@ -53,7 +54,16 @@ function applyCommand(io: CommandIo): Command {
       return atPeopleDesk(io, options, (desk) =>
         reported(io, file, options, async (report, onProgress) => {
           const onReject = (rejection: Parameters<RejectReport['add']>[0]) => report.add(rejection)
-          const result = await applyMembershipFile(desk, fileSource(file), options.as, { onReject, onProgress })
+          // What the second person agrees to is this file, by its hash, and no other that has its name meanwhile.
+          const seen = await checkMembershipFile(desk, fileSource(file))
+          io.note(inWords(seen))
+          const second = await logInSecondPerson(io, desk.client, {
+            prompt: 'second person who agrees',
+            roles: ['enrolment', 'operator'],
+            what: 'agreeing to a membership file',
+          })
+          const how = { onReject, onProgress, agreedSha256: seen.sha256 }
+          const result = await applyMembershipFile(desk, fileSource(file), options.as, how)
           const { sha256, done, rejected, wasApplied } = result
           await noteAudit(desk.client, {
             actor: systemActor(io),
@@ -61,7 +71,7 @@ function applyCommand(io: CommandIo): Command {
             requestId: '',
             action: 'membership apply',
             outcome: 'done',
-            detail: { sha256, as: options.as, done, rejected, wasApplied },
+            detail: { sha256, as: options.as, secondPerson: second, done, rejected, wasApplied },
           })
           return result
         }),

@@ -14,12 +14,13 @@ import {
   parseDeliveryState,
   resendNotification,
 } from '../store/notification-reader.ts'
-import { inTransaction } from '../store/transaction.ts'
+import { changeNoted } from './access-desk.ts'
 import { type CommandIo, processIo } from './command-io.ts'
 import { type CommonOptions, withCommonOptions } from './common-options.ts'
 import { atDatabase } from './database-desk.ts'
 import { authorOf } from './keys-desk.ts'
 import { wholeNumber } from './number-option.ts'
+import { noteLook } from './people-access.ts'
 
 const LIMIT_MAX = 1_000
 
@@ -51,6 +52,7 @@ function listCommand(io: CommandIo): Command {
           ...(state === undefined ? {} : { state: parseDeliveryState(state) }),
           ...(before === undefined ? {} : { beforeId: wholeNumber(before, '--before') }),
         })
+        await noteLook(io, client, 'notification list', ...new Set(found.map(({ householdId }) => householdId)))
         if (options.json) io.out(`${JSON.stringify(found)}\n`)
         else for (const one of found) io.out(`${lineOf(one)}\n`)
       }),
@@ -62,6 +64,7 @@ function showCommand(io: CommandIo): Command {
   return withCommonOptions(command).action((id: string, options: CommonOptions) =>
     atDatabase(io, options, 'mizan notification', async ({ client }) => {
       const found = await findNotification(client, wholeNumber(id, 'the id'))
+      await noteLook(io, client, 'notification show', found.householdId)
       if (options.json) io.out(`${JSON.stringify(found)}\n`)
       else io.out(`${[lineOf(found), ...details(found)].join('\n')}\n`)
     }),
@@ -75,7 +78,9 @@ function resendCommand(io: CommandIo): Command {
   return withCommonOptions(command).action((text: string, options: CommonOptions) =>
     atDatabase(io, options, 'mizan notification', async ({ client, url }) => {
       const id = wholeNumber(text, 'the id')
-      await inTransaction(client, () => resendNotification(client, id, Date.now(), enqueueAt(url)))
+      await changeNoted(io, client, { action: 'notification resend', detail: { notification: id } }, () =>
+        resendNotification(client, id, Date.now(), enqueueAt(url)),
+      )
       if (options.json) io.out(`${JSON.stringify({ id, state: 'waiting' })}\n`)
       else io.out(`notification ${id} waits to be sent again\n`)
     }),
@@ -103,7 +108,14 @@ function preferenceCommand(io: CommandIo): Command {
           ...(digits === undefined ? {} : { digits }),
         }
         const changes = [optOut, language, digits].some((option) => option !== undefined)
-        if (changes) await savePreference(client, household, wished, compileTemplates().optOutGroups, authorOf(io).user)
+        if (changes) {
+          await changeNoted(
+            io,
+            client,
+            { action: 'notification preference', households: [household], detail: { ...wished } },
+            () => savePreference(client, household, wished, compileTemplates().optOutGroups, authorOf(io).user),
+          )
+        } else await noteLook(io, client, 'notification preference', household)
         if (options.json) io.out(`${JSON.stringify({ household, ...wished })}\n`)
         else {
           const groups =

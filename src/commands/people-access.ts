@@ -6,6 +6,7 @@ import { noteAudit } from '../store/audit-store.ts'
 import { awaitCommand, type CommandState } from '../store/command-requests.ts'
 import type { Client } from '../store/connection.ts'
 import type { PeopleActor, PeopleDesk } from '../store/people-desk.ts'
+import { inTransaction } from '../store/transaction.ts'
 import { SECOND_MS } from '../time-units.ts'
 import { systemActor } from './access-desk.ts'
 import type { CommandIo } from './command-io.ts'
@@ -18,6 +19,8 @@ export interface PeopleChangeOptions extends CommonOptions {
   readonly timeout: string
   readonly idempotencyKey?: string
 }
+
+const ACTOR_MAX = 64
 
 /** Adds the options of a command that a running switch carries out. */
 export function withChangeOptions(command: Command): Command {
@@ -64,17 +67,52 @@ export async function sayOutcome(
   if (!end.done) process.exitCode = 1
 }
 
-/** Notes that someone looked at a household, before anything of it is shown. */
-export async function noteLook(io: CommandIo, client: Client, action: string, householdId: number): Promise<void> {
+/** Notes that someone looked at households, before anything of them is shown. */
+export async function noteLook(
+  io: CommandIo,
+  client: Client,
+  action: string,
+  ...households: readonly number[]
+): Promise<void> {
   const actor = systemActor(io)
-  await noteAudit(client, {
-    actor,
-    source: 'local',
-    requestId: '',
-    action,
-    outcome: 'looked',
-    households: [householdId],
+  await noteAudit(client, { actor, source: 'local', requestId: '', action, outcome: 'looked', households })
+}
+
+/** What is asked for at the command line, for the audit. */
+export interface AskedFor {
+  /** Such as `household suspend`. */
+  readonly action: string
+  /** Absent = the one that the command opens. */
+  readonly householdId?: number
+  /** Who agreed, where it needs two. */
+  readonly second?: string | undefined
+}
+
+/** Asks for a command and notes it, together: neither is there without the other, nor without the people it enters. */
+export async function askNoted(
+  io: CommandIo,
+  client: Client,
+  { action, householdId, second }: AskedFor,
+  ask: () => Promise<CommandState>,
+): Promise<CommandState> {
+  return inTransaction(client, async () => {
+    const asked = await ask()
+    await noteAudit(client, {
+      actor: systemActor(io),
+      source: 'local',
+      requestId: '',
+      action,
+      outcome: 'accepted',
+      households: [householdId ?? Number(asked.detail.household)],
+      detail: { command: `${asked.lane}-${asked.id}`, ...(second === undefined ? {} : { secondPerson: second }) },
+    })
+    return asked
   })
+}
+
+/** Who asks, with who agreed: stays with the change. */
+export function actorOfTwo(actor: PeopleActor, second: string): PeopleActor {
+  return { ...actor, name: `${actor.name} + ${second}`.slice(0, ACTOR_MAX) }
 }
 
 /** Number of a household on the command line. @throws MizanError BAD_INPUT */

@@ -57,6 +57,9 @@ export async function applyMembershipFile(
   options: MembershipOptions = {},
 ): Promise<MembershipResult> {
   const { sha256, trailer } = await surveyFile(desk, source)
+  if (options.agreedSha256 !== undefined && options.agreedSha256 !== sha256) {
+    throw new MizanError('BAD_INPUT', 'the file has changed since it was agreed to')
+  }
   const { client } = desk
   const before = await client.query<{ result: MembershipResult | null }>(
     'select result from membership_file where sha256 = $1',

@@ -23,6 +23,8 @@ export interface MembershipOptions {
   readonly onProgress?: (done: number, total: number) => void
   /** Lines that are looked up and asked for together. @default 500 */
   readonly chunkLines?: number
+  /** Hash of the file that was agreed to: another one is refused. */
+  readonly agreedSha256?: string
   /** How long the switch may be silent before the work gives up for now. @default 60000 */
   readonly silenceMs?: number
 }

@@ -2,9 +2,13 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { test } from 'tap'
+import { cardCommand } from '../../src/commands/card.ts'
 import { householdCommand } from '../../src/commands/household.ts'
 import { issuanceCommand } from '../../src/commands/issuance.ts'
 import { membershipCommand } from '../../src/commands/membership.ts'
+import { notificationCommand } from '../../src/commands/notification.ts'
+import { hashSecret } from '../../src/security/keys/custodian-secret.ts'
+import { addUser } from '../../src/store/access-users.ts'
 import { connect } from '../../src/store/connection.ts'
 import { saveKeys } from '../../src/store/key-store.ts'
 import { commandRunner } from '../support/command.ts'
@@ -22,6 +26,12 @@ test('people and membership files on the command line', async (t) => {
   )
   const folder = mkdtempSync(path.join(tmpdir(), 'mizan-people-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  await addUser(
+    client,
+    { name: 'officer', roles: ['operator'], mustChange: false },
+    await hashSecret(Buffer.from('long-secret-1')),
+    'test',
+  )
   await world.start()
   const file = (name: string, content: string) => {
     const full = path.join(folder, name)
@@ -30,6 +40,16 @@ test('people and membership files on the command line', async (t) => {
   }
   const command = commandRunner({ DATABASE_URL: world.url, MIZAN_VAR: folder, MIZAN_MASTER_KEY: masterKeyHex })
   const mizan = (make: Parameters<typeof command>[0], ...args: string[]) => command(make, args)
+  /** With a second person, who logs in. */
+  const agreed = (make: Parameters<typeof command>[0], ...args: string[]) =>
+    command(make, args, 'officer\nlong-secret-1\n')
+  const noted = async (action: string, outcome: string) => {
+    const { rows } = await client.query<{ households: string[]; detail: Record<string, unknown> }>(
+      'select households, detail from audit_event where action = $1 and outcome = $2 order by id',
+      [action, outcome],
+    )
+    return rows
+  }
   const enrolment = { head: person(1), members: [person(2, false)], governorate: 'PTS', hasOldRationCard: true }
 
   await t.test('a household is enrolled, shown and changed', async (t) => {
@@ -64,8 +84,22 @@ test('people and membership files on the command line', async (t) => {
     )
     t.match(mobile, { status: 0, out: /has the mobile number \*{10}777 now/ })
     t.match((await mizan(householdCommand, 'classes', id, 'takaful', ...why)).out, /^done: the classes are takaful/)
-    t.match((await mizan(householdCommand, 'suspend', id, ...why)).out, /^done: the household is suspended/)
-    const twice = await mizan(householdCommand, 'suspend', id, ...why)
+    const alone = await mizan(householdCommand, 'suspend', id, ...why)
+    t.match([alone.status, alone.errors], [1, /an answer is missing/])
+    t.equal((await noted('household suspend', 'accepted')).length, 0, 'one person alone suspends nobody')
+    t.match((await agreed(householdCommand, 'suspend', id, ...why)).out, /^done: the household is suspended/)
+    t.match(await noted('household suspend', 'accepted'), [
+      { households: [id], detail: { secondPerson: 'user:officer', command: /^\d+-\d+$/ } },
+    ])
+    const { rows: events } = await client.query(
+      `select actor from household_event where household_id = $1 and event = 'suspended'`,
+      [id],
+    )
+    t.match(events, [{ actor: / \+ user:officer$/ }])
+    for (const action of ['enrol', 'head', 'remove-member', 'classes'])
+      t.match(await noted(`household ${action}`, 'accepted'), [{ households: [id] }], action)
+    t.equal((await noted('household mobile', 'done')).length, 1)
+    const twice = await agreed(householdCommand, 'suspend', id, ...why)
     t.match(twice.out, /^refused: the household is suspended already/)
     t.equal(twice.status, 1)
   })
@@ -113,6 +147,18 @@ test('people and membership files on the command line', async (t) => {
     )
   })
 
+  await t.test('whoever looks at a citizen, or changes what one wishes, is noted', async (t) => {
+    t.equal((await mizan(cardCommand, 'show', '7')).status, 0)
+    t.match(await noted('card show', 'looked'), [{ households: ['7'] }])
+    t.equal((await mizan(cardCommand, 'block', '7', '--reason', 'lost')).status, 0)
+    t.match(await noted('card block', 'accepted'), [{ households: ['7'] }])
+    const wishes = await mizan(notificationCommand, 'preference', '7', '--language', 'en')
+    t.equal(wishes.status, 0, wishes.errors)
+    t.match(await noted('notification preference', 'done'), [{ households: ['7'], detail: { language: 'en' } }])
+    await mizan(notificationCommand, 'preference', '7')
+    t.equal((await noted('notification preference', 'looked')).length, 1)
+  })
+
   await t.test('a membership file is checked, applied, and applied again to no effect', async (t) => {
     const lines = ['5,suspended,2026-11-11,income', '6,suspended,2026-11-31,income']
     const members = file(
@@ -131,7 +177,10 @@ test('people and membership files on the command line', async (t) => {
     )
     t.match(check.errors, /line 3: effective must be a date that exists/)
     t.match((await mizan(membershipCommand, 'apply', members, '--as', '?')).errors, /--as is a name/)
-    const applied = await mizan(membershipCommand, 'apply', members, '--as', 'Ministry of Supply', '--json')
+    t.equal((await mizan(membershipCommand, 'apply', members, '--as', 'Ministry of Supply')).status, 1)
+    t.equal((await client.query('select from membership_file')).rowCount, 0, 'one person alone applies no file')
+    const applied = await agreed(membershipCommand, 'apply', members, '--as', 'Ministry of Supply', '--json')
+    t.match(await noted('membership apply', 'done'), [{ detail: { secondPerson: 'user:officer', done: 1 } }])
     t.match(JSON.parse(applied.out), { done: 1, rejected: 1, wasApplied: false, rejects: `${members}.rejects.csv` })
     t.equal(applied.status, 1, 'a line was rejected')
     const rejects = readFileSync(`${members}.rejects.csv`, 'utf8')
@@ -139,7 +188,7 @@ test('people and membership files on the command line', async (t) => {
       rejects,
       /^line,field,reason\n3,effective,"?must be a date that exists, written yyyy-mm-dd, from 1900-01-01 to 2999-12-31"?\n$/,
     )
-    const again = await mizan(membershipCommand, 'apply', members, '--as', 'Ministry of Supply')
+    const again = await agreed(membershipCommand, 'apply', members, '--as', 'Ministry of Supply')
     t.match(again.out, /^this file was applied before: nothing has changed now\n/)
     t.equal(readFileSync(`${members}.rejects.csv`, 'utf8'), rejects, 'what was told stays')
     const cut = file('cut.csv', readFileSync(members, 'utf8').replace(/TOTAL.*\n/, ''))
