@@ -1,6 +1,7 @@
 import type { CivilDate } from '../calendar.ts'
 import { readMobileNumber } from '../card/mobile-number.ts'
 import { type NationalId, readNationalId } from '../card/national-id.ts'
+import { NAME_FORM, readPersonName } from '../card/person-name.ts'
 import type { PersonalData } from '../security/personal-data.ts'
 import { byteaArray, int2Array, int4Array, int8Array, textArray } from './binary-arrays.ts'
 import type { FieldReader } from './bulk-fields.ts'
@@ -30,7 +31,6 @@ export interface SealedMember extends Pick<PersonRow, 'role' | 'memberKey'> {
 }
 
 const PEOPLE_MAX = 60
-const NAME = /^[^\p{Cc}\p{N}]{1,120}$/u
 
 /**
  * Reads the people of a household: none, or as many as its last term has members, of whom one is the head.
@@ -53,7 +53,7 @@ export function peopleOf(reader: FieldReader, members: number | undefined, today
 
 function personOf(person: FieldReader, today: CivilDate): PersonRow | undefined {
   const idText = person.text('nationalId', (text) => readNationalId(text, { today }).fault, '')
-  const name = person.matching('name', NAME, 'must have letters, and up to 120 of them').replaceAll(/\s+/g, ' ').trim()
+  const nameText = person.text('name', (text) => (readPersonName(text) === undefined ? NAME_FORM : undefined), '')
   const mobileText = person.text('mobile', (text) => readMobileNumber(text).fault, undefined)
   const proof = person.text(
     'mobileProof',
@@ -66,10 +66,11 @@ function personOf(person: FieldReader, today: CivilDate): PersonRow | undefined 
   const role = person.choice('role', ['head', 'member'], 'member')
   const memberKey = person.matching('memberKey', /^[0-9A-Za-z][0-9A-Za-z._-]{0,31}$/, 'must be letters and digits', '')
   const { id } = readNationalId(idText, { today })
-  if (id === undefined) return undefined
+  const name = readPersonName(nameText)
+  if (id === undefined || name === undefined) return undefined
   const number = mobileText === undefined ? undefined : readMobileNumber(mobileText).mobile?.number
   const mobile = number === undefined || proof === undefined ? undefined : { number, proof }
-  return { id, name: name.normalize('NFC'), mobile, role, memberKey }
+  return { id, name, mobile, role, memberKey }
 }
 
 /** Seals a person for the register. @throws MizanError CRYPTO_REFUSED when no key is in use */

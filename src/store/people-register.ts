@@ -1,5 +1,6 @@
 import { readMobileNumber } from '../card/mobile-number.ts'
 import { type NationalId, readNationalId } from '../card/national-id.ts'
+import { NAME_FORM, readPersonName } from '../card/person-name.ts'
 import { MizanError } from '../errors.ts'
 import type { PersonalData, SealedText } from '../security/personal-data.ts'
 import { type PeopleActor, type PeopleDesk, todayAt } from './people-desk.ts'
@@ -49,19 +50,15 @@ export interface Sealed {
   readonly mobile?: string | undefined
 }
 
-const NAME_MAX = 120
-
 /** Reads a person that was entered. @returns the person, or all that is wrong: the words never repeat what was given */
 export function checkPerson(desk: PeopleDesk, input: PersonInput): CheckedPerson | string[] {
   const faults: string[] = []
   const { id, fault } = readNationalId(input.nationalId, { today: todayAt(desk) })
   if (fault !== undefined) faults.push(`nationalId: ${fault}`)
-  const name = input.name.normalize('NFC').replaceAll(/\s+/g, ' ').trim()
-  if (name === '' || name.length > NAME_MAX || /[\p{Cc}\p{N}]/u.test(name)) {
-    faults.push(`name: a name has letters, and up to ${NAME_MAX} of them`)
-  }
+  const name = readPersonName(input.name)
+  if (name === undefined) faults.push(`name: ${NAME_FORM}`)
   const mobile = input.mobile === undefined ? undefined : mobileOf(desk, input, faults)
-  if (id === undefined || faults.length > 0) return faults
+  if (id === undefined || name === undefined || faults.length > 0) return faults
   return { id, idIndex: desk.personal.indexOf('national-id', id.digits), name, mobile }
 }
 
