@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { civilDate } from '../calendar.ts'
+import { addDays, civilDate } from '../calendar.ts'
 import { householdStatuses } from '../card/household.ts'
 import { MizanError } from '../errors.ts'
 import type { Client } from '../store/connection.ts'
@@ -15,6 +15,10 @@ const householdId = ownerId('Number of the household.')
 const programme = Type.String({ pattern: '^[a-z][a-z0-9-]{0,31}$', description: 'Code of the programme.' })
 const sha256 = Type.String({ pattern: '^[0-9a-f]{64}$', description: 'SHA-256 of the file, in hex.' })
 const householdOf = (payload: Payload) => Number(payload.householdId)
+
+/** What `from` of a change of status is: nothing is taken back from a day that has begun. */
+export const STATUS_FROM =
+  'First day that it counts for, the day after the approval at the earliest; absent = the day after the approval.'
 
 /** The household has to be there when it is asked for; its lane is what the command needs. */
 async function householdCommand(
@@ -59,7 +63,7 @@ export const householdChangeKinds: Readonly<Record<string, ChangeKind>> = {
     payload: shape({
       householdId,
       status: Type.Enum([...householdStatuses]),
-      from: Type.Optional(date('First day that it counts for; absent = the day of the approval.')),
+      from: Type.Optional(date(STATUS_FROM)),
     }),
     householdOf,
     validate: async (client, payload) => {
@@ -71,7 +75,8 @@ export const householdChangeKinds: Readonly<Record<string, ChangeKind>> = {
       const isSuspended = status === 'suspended'
       return householdCommand(client, request, 'household-terms', {
         event: isSuspended ? 'suspended' : 'reinstated',
-        effective: from === undefined ? civilDate(clock.now()) : dayOf(String(from)),
+        // It takes effect on a day and counts from the one after.
+        effective: from === undefined ? civilDate(clock.now()) : addDays(dayOf(String(from)), -1),
         reasonCode: isSuspended ? 'suspension' : 'reinstatement',
         reason: short(request.reason),
         source: 'api',

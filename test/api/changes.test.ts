@@ -162,6 +162,14 @@ t.test('what the writer does for the API', async (t) => {
     t.same(rows, [{ requested_by: 'user:operator + operator-2' }])
   })
 
+  t.test('a suspension counts from the day that it names', async (t) => {
+    const body = { status: 'suspended', from: '2031-12-15', reason: 'the annual review' }
+    const { location } = (await operator('/households/8/status', { body })).headers as { location: string }
+    const agreed = await as('operator-2')(`${location}/approve`, { body: {} })
+    t.match(agreed.body, { result: /suspended from 20311215/ })
+    t.match((await operator('/households/8')).body.terms.at(-1), { from: '2031-12-15', status: 'suspended' })
+  })
+
   t.test('who had a day closed with a key does not release its files, as the person behind the key', async (t) => {
     const name = 'closer'
     const secret = await hashSecret(Buffer.from(PASSWORD), 10)

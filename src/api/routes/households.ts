@@ -8,6 +8,7 @@ import {
 } from '../../store/search-households.ts'
 import { proposeOnce } from '../changes.ts'
 import { dashed } from '../days.ts'
+import { STATUS_FROM } from '../household-change-kinds.ts'
 import { ok, type Route, route } from '../route.ts'
 import { date, ownerId, pageOf, paging, shape, words } from '../shapes.ts'
 import { authorizationShape, searchPage, searchQuery } from './authorizations.ts'
@@ -142,7 +143,7 @@ export const householdRoutes: readonly Route[] = [
     params,
     body: shape({
       status: Type.Enum([...householdStatuses]),
-      from: Type.Optional(date('First day that it counts for; absent = today.')),
+      from: Type.Optional(date(STATUS_FROM)),
       reason: words('Why.'),
     }),
     answers: { 202: changeShape },

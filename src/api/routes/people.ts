@@ -39,6 +39,12 @@ const change = {
   reason: Type.Optional(words('More about it.', 200)),
 }
 
+/** Of what counts at once, whatever day it is said to be of. */
+const changeAtOnce = {
+  ...change,
+  effective: Type.Optional(date('Day of the change, for the history; it counts at once. Absent = today.')),
+}
+
 const memberShape = shape({
   personId: Type.Integer(),
   role: Type.Enum(['head', 'member']),
@@ -185,7 +191,7 @@ export const peopleRoutes: readonly Route[] = [
     tag,
     summary: 'make another member the head of household, to whom messages go',
     params: memberParams,
-    body: shape(change),
+    body: shape(changeAtOnce),
     answers: commandAnswers,
     changes: true,
     handler: (call) => {
@@ -199,7 +205,7 @@ export const peopleRoutes: readonly Route[] = [
     tag,
     summary: 'set the classes that a household belongs to',
     params,
-    body: shape({ classes, ...change }),
+    body: shape({ classes, ...changeAtOnce }),
     answers: commandAnswers,
     changes: true,
     handler: (call) => {
