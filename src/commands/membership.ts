@@ -95,7 +95,9 @@ async function reported(
     result = await work(report, (done, total) => progress(done, total === 0 ? 1 : done / total))
   } finally {
     report.close()
-    if (result === undefined || result.wasApplied) rmSync(unfinished, { force: true })
+    // More were rejected than are kept with a file: what was written then has them all.
+    const isLess = result?.wasApplied === true && report.count < result.rejected
+    if (result === undefined || isLess) rmSync(unfinished, { force: true })
     else renameSync(unfinished, rejects)
   }
   io.out(options.json ? `${JSON.stringify({ ...result, rejects })}\n` : inWords(result))

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
-import { type MembershipEvent, membershipEvents } from '../card/membership.ts'
+import { isMembershipEvent, membershipEvents } from '../card/membership.ts'
 import { MizanError } from '../errors.ts'
 import { readDelimited } from '../files/delimited-reader.ts'
 import type { FileSource } from '../files/file-source.ts'
+import type { Rejection } from '../files/reject-report.ts'
 import { type MembershipLine, membershipColumns, membershipRow, type Trailer } from './membership-line.ts'
 import {
   type MembershipChunk,
@@ -25,7 +26,16 @@ export interface MembershipResult extends MembershipCounts {
   readonly wasApplied: boolean
 }
 
+/** A result as it stays with its file: with why lines were rejected, so that the same file again tells it again. */
+interface KeptResult extends MembershipResult {
+  readonly rejections?: readonly Rejection[]
+}
+
 const CHUNK_LINES = 500
+/** Lines that an error names. */
+const NAMED_LINES = 10
+/** Rejections that are kept with a file, to be told again; a file with more is a wrong file. */
+const KEPT_REJECTIONS = 5_000
 
 /**
  * Reads a file and says what it would change, without changing anything. A later line of the same household is only looked
@@ -49,6 +59,7 @@ export async function checkMembershipFile(
  * @param actorName up to 64 characters
  * @throws MizanError BAD_INPUT as {@link checkMembershipFile}, and nothing is changed then; LINK_TIMEOUT when no switch
  *   carries the commands out: what was asked for stays in the inbox, and applying the file again goes on from there
+ * A file that was applied before tells its rejections again.
  */
 export async function applyMembershipFile(
   desk: PeopleDesk,
@@ -61,22 +72,35 @@ export async function applyMembershipFile(
     throw new MizanError('BAD_INPUT', 'the file has changed since it was agreed to')
   }
   const { client } = desk
-  const before = await client.query<{ result: MembershipResult | null }>(
+  const before = await client.query<{ result: KeptResult | null }>(
     'select result from membership_file where sha256 = $1',
     [sha256],
   )
   const applied = before.rows[0]?.result ?? undefined
-  if (applied !== undefined) return { ...applied, wasApplied: true }
+  if (applied !== undefined) {
+    const { rejections = [], ...result } = applied
+    for (const rejection of rejections) options.onReject?.(rejection)
+    return { ...result, wasApplied: true }
+  }
   await client.query(
     'insert into membership_file (sha256, name, lines, started_by) values ($1, $2, $3, $4) on conflict do nothing',
     [sha256, source.name.slice(-200), trailer.lines, actorName],
   )
-  const work = new MembershipWork(desk, sha256, trailer.lines, options)
-  for await (const chunk of chunksOf(desk, source, options)) await work.apply(chunk, actorName)
+  const rejections: Rejection[] = []
+  const columns = new Set(membershipColumns(source.format).map(({ name }) => name))
+  const onReject = (rejection: Rejection) => {
+    // A name that is no column may be anything, also what no database keeps.
+    const field = columns.has(rejection.field) ? rejection.field : ''
+    if (rejections.length < KEPT_REJECTIONS) rejections.push({ ...rejection, field })
+    options.onReject?.(rejection)
+  }
+  const noting = { ...options, onReject }
+  const work = new MembershipWork(desk, sha256, trailer.lines, noting)
+  for await (const chunk of chunksOf(desk, source, noting)) await work.apply(chunk, actorName)
   const result: MembershipResult = { sha256, lines: trailer.lines, ...work.counts, wasApplied: false }
   await client.query('update membership_file set done_at = now(), result = $2 where sha256 = $1 and done_at is null', [
     sha256,
-    JSON.stringify(result),
+    JSON.stringify({ ...result, rejections } satisfies KeptResult),
   ])
   return result
 }
@@ -90,6 +114,7 @@ async function surveyFile(
   const today = todayAt(desk)
   let trailer: Trailer | undefined
   let lines = 0
+  const unreadable: number[] = []
   const events = noEvents()
   const { format } = source
   for await (const row of readDelimited(hashed(source.open(), hash), { format, columns: membershipColumns(format) })) {
@@ -97,22 +122,39 @@ async function surveyFile(
     const read = membershipRow(row, format, today)
     if (read.kind === 'trailer') trailer = read.value
     else lines++
+    if (read.kind === 'trailer') continue
     // What a faulty line says of its event still counts for the totals.
     const event = read.kind === 'line' ? read.value.event : row.fields.event
-    if (read.kind !== 'trailer' && event !== undefined && Object.hasOwn(events, event))
-      events[event as MembershipEvent]++
+    if (event !== undefined && isMembershipEvent(event)) events[event]++
+    else unreadable.push(row.line)
   }
   if (trailer === undefined) throw new MizanError('BAD_INPUT', 'the file has no trailer: it may be cut off')
-  const said = [trailer.lines, ...membershipEvents.map((event) => trailer.events[event])]
-  const found = [lines, ...membershipEvents.map((event) => events[event])]
-  if (said.join() !== found.join()) {
-    const names = ['lines', ...membershipEvents]
-    const differences = names.flatMap((name, at) =>
-      said[at] === found[at] ? [] : [`${name} ${said[at]}, found ${found[at]}`],
-    )
-    throw new MizanError('BAD_INPUT', `the trailer does not agree: ${differences.join('; ')}`)
-  }
+  refuseTotals(trailer, { lines, events }, unreadable)
   return { sha256: hash.digest('hex'), trailer }
+}
+
+/**
+ * A line whose event cannot be read counts as a line, and may be any event that the trailer has more of: it is rejected by
+ * itself. Everything else has to agree.
+ * @throws MizanError BAD_INPUT
+ */
+function refuseTotals(said: Trailer, found: Trailer, unreadable: readonly number[]): void {
+  const missing = membershipEvents.map((event) => said.events[event] - found.events[event])
+  const isCovered =
+    missing.every((count) => count >= 0) && missing.reduce((sum, count) => sum + count, 0) <= unreadable.length
+  if (said.lines === found.lines && isCovered) return
+  const differences = [
+    ...(said.lines === found.lines ? [] : [`lines ${said.lines}, found ${found.lines}`]),
+    ...membershipEvents.flatMap((event) =>
+      said.events[event] === found.events[event]
+        ? []
+        : [`${event} ${said.events[event]}, found ${found.events[event]}`],
+    ),
+  ]
+  const named = unreadable.slice(0, NAMED_LINES).join(', ')
+  const rest = unreadable.length > NAMED_LINES ? ', …' : ''
+  const why = unreadable.length === 0 ? '' : `; lines whose event cannot be read: ${named}${rest}`
+  throw new MizanError('BAD_INPUT', `the trailer does not agree: ${differences.join('; ')}${why}`)
 }
 
 async function* hashed(

@@ -114,7 +114,13 @@ test('M18: membership files', async (t) => {
 
   await t.test('an applied file changes nothing, nor do its lines in another', async (t) => {
     const before = await stateOf(world.client)
-    t.match(await applyMembershipFile(desk, whole, 'ministry'), { wasApplied: true, done: 4, rejected: 3 })
+    t.match(await applyMembershipFile(desk, whole, 'ministry', { onReject }), {
+      wasApplied: true,
+      done: 4,
+      rejected: 3,
+    })
+    const byLine = (all: readonly Rejection[]) => all.toSorted((one, other) => one.line - other.line)
+    t.same(byLine(rejections.splice(0)), byLine(expected), 'and tells again what was rejected, and why')
     const again = file([HEADER, ...lines.slice(0, 3), 'TOTAL,3,1,1,0,1,0'])
     t.match(await applyMembershipFile(desk, again, 'ministry'), {
       wasApplied: false,
@@ -130,6 +136,41 @@ test('M18: membership files', async (t) => {
     const total = { lines: 1, added: 0, removed: 0, headChanged: 0, suspended: 1, reinstated: 0 }
     const json = file([JSON.stringify(line), JSON.stringify({ event: 'total', ...total })], 'ndjson')
     t.match(await checkMembershipFile(desk, json), { done: 1, rejected: 0 })
+  })
+
+  await t.test('a line that cannot be read is rejected by its number, and the others are carried out', async (t) => {
+    const good = `${a.id},suspended,,,,2026-12-01,income,`
+    const content = Buffer.concat([
+      Buffer.from(
+        `${HEADER}\n${good}\n${b.id},suspended,,,,2026-12-01,income,,,\n${c.id},suspnded,,,,2026-12-01,income,\n`,
+      ),
+      Buffer.from(`${d.id},added,${person(8).nationalId},,`),
+      Buffer.from([0xe3, 0xcd, 0xe3, 0xcf]),
+      Buffer.from(',2026-12-01,birth,\nTOTAL,4,1,0,0,3,0\n'),
+    ])
+    async function* open() {
+      yield content
+    }
+    const broken: Rejection[] = []
+    const options = { onReject: (rejection: Rejection) => void broken.push(rejection) }
+    const source = { name: 'broken.csv', format: 'csv' as const, open }
+    t.match(await checkMembershipFile(desk, source, options), { lines: 4, done: 1, rejected: 3 })
+    t.match(broken, [
+      { line: 3, reason: /10 cells and 8 columns/ },
+      { line: 4, field: 'event' },
+      { line: 5, reason: 'the line is not UTF-8' },
+    ])
+    const json = [
+      '{"household":1,',
+      JSON.stringify({ event: 'TOTAL', lines: 1, added: 1, removed: 0, headChanged: 0, suspended: 0, reinstated: 0 }),
+    ]
+    t.match(await checkMembershipFile(desk, file(json, 'ndjson')), { lines: 1, done: 0, rejected: 1 })
+    await refuseAll(t, [
+      [
+        [HEADER, 'x,y', 'TOTAL,1,1,1,0,0,0'],
+        /added 1, found 0; removed 1, found 0; lines whose event cannot be read: 2/,
+      ],
+    ])
   })
 
   await t.test('a file that is cut off, or was changed, is refused as a whole', async (t) => {
