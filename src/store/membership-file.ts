@@ -38,8 +38,8 @@ const NAMED_LINES = 10
 const KEPT_REJECTIONS = 5_000
 
 /**
- * Reads a file and says what it would change, without changing anything. A later line of the same household is only looked
- * at by itself: what it finds depends on the one before.
+ * Reads a file and says what it would change, without changing anything: each line by the rules of the writer, after those
+ * before it.
  * @throws MizanError BAD_INPUT when the file as a whole is wrong: its header, or a trailer that is missing or does not agree
  */
 export async function checkMembershipFile(

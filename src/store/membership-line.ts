@@ -1,6 +1,7 @@
 import { type CivilDate, DATE_FORM, readDate } from '../calendar.ts'
 import { isMembershipEvent, type MembershipEvent, membershipEvents } from '../card/membership.ts'
 import { readNationalId } from '../card/national-id.ts'
+import { NAME_FORM, readPersonName } from '../card/person-name.ts'
 import type { FileColumn, FileFormat, FileRow, RowFault } from '../files/delimited-reader.ts'
 import { asciiDigits } from '../identifiers.ts'
 import { isReason, REASON_MAX } from './people-desk.ts'
@@ -77,6 +78,7 @@ export function membershipRow(row: FileRow, format: FileFormat, today: CivilDate
   if (memberKey !== undefined && !/^[0-9A-Za-z][0-9A-Za-z._-]{0,31}$/.test(memberKey)) {
     fault('memberKey', 'up to 32 letters, digits, dots and hyphens')
   }
+  if (event === 'added' && name !== undefined && readPersonName(name) === undefined) fault('name', NAME_FORM)
   const read = id === undefined ? undefined : readNationalId(id, { today })
   if (read?.fault !== undefined) fault('nationalId', read.fault)
   checkPersonNamed(event, id, memberKey, fault)

@@ -1,16 +1,27 @@
-import type { MembershipEvent } from '../card/membership.ts'
+import type { HouseholdTerm } from '../card/household.ts'
+import { changeTerms, type MembershipEvent, type TermChange, termStart } from '../card/membership.ts'
 import { byteaArray, int8Array, textArray } from './binary-arrays.ts'
+import type { MembershipForecast } from './membership-forecast.ts'
 import type { MembershipLine } from './membership-line.ts'
 import { type PeopleDesk, todayAt } from './people-desk.ts'
 
 /** What is to become of a line. */
 export type Plan =
-  | { readonly kind: 'change'; readonly governorate: string; readonly detail: Readonly<Record<string, unknown>> }
+  | ({ readonly kind: 'change' } & PlannedChange)
   /** A person who is not known yet, or known and named, is added: entered first. */
-  | { readonly kind: 'add-new'; readonly governorate: string; readonly detail: Readonly<Record<string, unknown>> }
+  | ({ readonly kind: 'add-new' } & PlannedChange)
   /** Another file has brought the same change. */
   | { readonly kind: 'repeated' }
   | { readonly kind: 'rejected'; readonly field: string; readonly reason: string }
+
+interface PlannedChange {
+  readonly governorate: string
+  readonly detail: Readonly<Record<string, unknown>>
+  /** Of the household, as they are after it. */
+  readonly terms: readonly HouseholdTerm[]
+  /** Whom it is about, where that is somebody known. */
+  readonly personId: number | undefined
+}
 
 /** Command that carries an event out. */
 export const commandOfEvent: Readonly<Record<MembershipEvent, string>> = {
@@ -21,29 +32,32 @@ export const commandOfEvent: Readonly<Record<MembershipEvent, string>> = {
   reinstated: 'household-terms',
 }
 
-interface KnownHousehold {
+/** A household as far as files change it. */
+export interface KnownHousehold {
   readonly governorate: string
-  /** Of its last term. */
-  readonly members: number
-  /** Of those how many are known as people. */
+  readonly terms: readonly HouseholdTerm[]
+  /** How many of the members of its last term are known as people. */
   readonly registered: number
 }
 
-interface KnownPerson {
+/** A person as far as files change who is a member of what. */
+export interface KnownPerson {
   readonly id: number
   readonly householdId: number | undefined
   readonly role: string | undefined
+  /** Whether the last day as a member is set. */
+  readonly isLeaving: boolean
 }
 
 /** What the database knows of the lines of a chunk. */
-interface Known {
-  readonly households: ReadonlyMap<number, KnownHousehold>
+export interface Known {
+  readonly households: Pick<ReadonlyMap<number, KnownHousehold>, 'get'>
   /** By keyed hash of the national ID, latin1. */
-  readonly people: ReadonlyMap<string, KnownPerson>
+  readonly people: Pick<ReadonlyMap<string, KnownPerson>, 'get'>
   /** By `household key`. */
-  readonly members: ReadonlyMap<string, KnownPerson>
+  readonly members: Pick<ReadonlyMap<string, KnownPerson>, 'get'>
   /** Line keys, hex, of changes that were made. */
-  readonly made: ReadonlySet<string>
+  readonly made: Pick<ReadonlySet<string>, 'has'>
 }
 
 /** Where lines come from, as each change keeps it. */
@@ -52,15 +66,43 @@ export type SourceOf = (line: MembershipLine) => string
 /**
  * Finds out what is to become of lines, each of another household, with a few queries for all of them.
  * @param sourceOf stays with the change
+ * @param forecast of a dry run: what the lines before would have changed; takes these lines too
  */
 export async function planLines(
   desk: PeopleDesk,
   lines: readonly MembershipLine[],
   sourceOf: SourceOf,
+  forecast?: MembershipForecast,
 ): Promise<Plan[]> {
   const keys = lines.map((line) => lineKeyOf(desk, line))
-  const known = await readKnown(desk, lines, keys)
-  return lines.map((line, at) => planOf(desk, line, keys[at] ?? '', known, sourceOf))
+  const read = await readKnown(desk, lines, keys)
+  const known = forecast?.over(read) ?? read
+  return lines.map((line, at) => {
+    const lineKey = keys[at] ?? ''
+    const household = known.households.get(line.householdId)
+    const plan = planOf(desk, line, lineKey, known, sourceOf)
+    forecast?.note(line, plan, { lineKey, index: indexOf(desk, line)?.toString('latin1'), household })
+    return plan
+  })
+}
+
+function indexOf({ personal }: PeopleDesk, { nationalId }: MembershipLine): Buffer | undefined {
+  return nationalId === undefined ? undefined : personal.indexOf('national-id', nationalId)
+}
+
+/** The terms after a line, by the rule of the writer, or why it would refuse it. */
+function termsAfter(desk: PeopleDesk, { event, effective }: MembershipLine, terms: readonly HouseholdTerm[]) {
+  const change = termChangeOf[event]
+  if (change === undefined || terms.length === 0) return terms
+  return changeTerms(terms, termStart(effective, todayAt(desk)), change)
+}
+
+const termChangeOf: Readonly<Record<MembershipEvent, TermChange | undefined>> = {
+  added: { membersBy: 1 },
+  removed: { membersBy: -1 },
+  'head-changed': undefined,
+  suspended: { status: 'suspended' },
+  reinstated: { status: 'active' },
 }
 
 /** Hash of what a line does, whatever file it is in; 32 hex digits. */
@@ -69,72 +111,85 @@ function lineKeyOf({ personal }: PeopleDesk, line: MembershipLine): string {
   return personal.indexOf('line', [line.householdId, line.event, who, line.effective].join('|')).toString('hex')
 }
 
-function planOf(
-  { personal }: PeopleDesk,
-  line: MembershipLine,
-  lineKey: string,
-  known: Known,
-  sourceOf: SourceOf,
-): Plan {
+function planOf(desk: PeopleDesk, line: MembershipLine, lineKey: string, known: Known, sourceOf: SourceOf): Plan {
   const rejected = (field: string, reason: string): Plan => ({ kind: 'rejected', field, reason })
   if (known.made.has(lineKey)) return { kind: 'repeated' }
   const household = known.households.get(line.householdId)
   if (household === undefined) return rejected('household', 'there is no such household')
   const { governorate } = household
   const { event, effective, reasonCode, reason, memberKey } = line
-  const detail = { effective, reasonCode, reason, source: sourceOf(line), lineKey }
-  if (event === 'suspended' || event === 'reinstated')
-    return { kind: 'change', governorate, detail: { ...detail, event } }
-  const index = line.nationalId === undefined ? undefined : personal.indexOf('national-id', line.nationalId)
+  const index = indexOf(desk, line)
   const person =
     index === undefined
       ? known.members.get(`${line.householdId} ${memberKey}`)
       : known.people.get(index.toString('latin1'))
+  const whom = whomOf(line, household, person)
+  if (whom.refusal !== undefined) return rejected(whom.field, whom.refusal)
+  const terms = termsAfter(desk, line, household.terms)
+  if (typeof terms === 'string') return rejected('', terms)
+  const base = { effective, reasonCode, reason, source: sourceOf(line), lineKey }
+  const personId = whom.isNamed ? person?.id : undefined
+  const named = personId === undefined ? {} : { person: personId }
+  const more = { ...named, ...(event === 'added' ? { memberKey } : {}) }
+  const isOfHousehold = event === 'suspended' || event === 'reinstated'
+  const detail = { ...base, ...(isOfHousehold ? { event } : more) }
+  // Who was left behind by an enrolment that was refused gets the name that is given here.
+  const isEntered = event === 'added' && (person === undefined || line.name !== undefined)
+  return { kind: isEntered ? 'add-new' : 'change', governorate, detail, terms, personId }
+}
+
+type Whom =
+  | { readonly refusal: undefined; readonly isNamed: boolean }
+  | { readonly refusal: string; readonly field: string }
+
+/** Whom a line is about, or why it cannot be. */
+function whomOf(
+  { event, householdId, name }: MembershipLine,
+  { terms, registered }: KnownHousehold,
+  person: KnownPerson | undefined,
+): Whom {
+  const refuse = (refusal: string, field = 'nationalId') => ({ refusal, field })
+  if (event === 'suspended' || event === 'reinstated') return { refusal: undefined, isNamed: false }
+  const isOwn = person !== undefined && person.householdId === householdId
   if (event === 'added') {
-    if (person?.householdId === line.householdId) return rejected('nationalId', 'is a member of this household already')
-    if (person?.householdId !== undefined) return rejected('nationalId', 'is a member of another household')
-    // Who was left behind by an enrolment that was refused gets the name that is given here.
-    if (person !== undefined && line.name === undefined)
-      return { kind: 'change', governorate, detail: { ...detail, person: person.id, memberKey } }
-    if (person === undefined && line.name === undefined)
-      return rejected('name', 'a person who is not known yet needs a name')
-    return { kind: 'add-new', governorate, detail: { ...detail, memberKey } }
+    if (isOwn) return refuse('is a member of this household already')
+    if (person?.householdId !== undefined) return refuse('is a member of another household')
+    if (person === undefined && name === undefined) return refuse('a person who is not known yet needs a name', 'name')
+    return { refusal: undefined, isNamed: true }
   }
-  if (person !== undefined && person.householdId === line.householdId) {
-    if (person.role === 'head') {
-      const why = event === 'removed' ? 'is the head: change the head first' : 'is the head already'
-      return rejected('nationalId', why)
-    }
-    return { kind: 'change', governorate, detail: { ...detail, person: person.id } }
+  if (isOwn) {
+    if (person.isLeaving) return refuse('leaves this household already')
+    if (person.role !== 'head') return { refusal: undefined, isNamed: true }
+    return refuse(event === 'removed' ? 'is the head: change the head first' : 'is the head already')
   }
   // Loaded with a number of members whom nobody has named: one of those may leave.
-  const isUnnamed = person?.householdId === undefined && household.registered < household.members
-  if (event === 'removed' && isUnnamed) return { kind: 'change', governorate, detail }
-  return rejected('nationalId', 'is no member of this household')
+  const isUnnamed = person?.householdId === undefined && registered < (terms.at(-1)?.members ?? 0)
+  if (event === 'removed' && isUnnamed) return { refusal: undefined, isNamed: false }
+  return refuse('is no member of this household')
 }
 
 async function readKnown(desk: PeopleDesk, lines: readonly MembershipLine[], keys: readonly string[]): Promise<Known> {
-  const { client, personal } = desk
+  const { client } = desk
   const ids = int8Array([...new Set(lines.map(({ householdId }) => householdId))])
-  const households = await client.query<{ id: string; governorate: string; members: number; registered: number }>(
+  const households = await client.query<{ id: string } & KnownHousehold>(
     `select h.id, h.governorate,
-            (select t.members from household_term t where t.lane = h.lane and t.household_id = h.id
-               order by t.from_date desc limit 1) as members,
+            (select coalesce(jsonb_agg(jsonb_build_object('from', t.from_date, 'members', t.members, 'status', t.status)
+                                       order by t.from_date), '[]')
+             from household_term t where t.lane = h.lane and t.household_id = h.id) as terms,
             (select count(*)::integer from household_member m where m.household_id = h.id and m.to_date is null) as registered
      from installation i cross join unnest($1::bigint[]) u(id)
      join household h on h.lane = (u.id % i.lane_count)::smallint and h.id = u.id`,
     [ids],
   )
-  const indexes = lines.flatMap(({ nationalId }) =>
-    nationalId === undefined ? [] : [personal.indexOf('national-id', nationalId).toString('latin1')],
-  )
+  const indexes = lines.flatMap((line) => indexOf(desk, line)?.toString('latin1') ?? [])
   const people = await client.query<{
     id: string
     id_index: Buffer
     household_id: string | null
     role: string | null
+    is_leaving: boolean
   }>(
-    `select p.id, p.id_index, m.household_id, m.role from unnest($1::bytea[]) u(id_index)
+    `select p.id, p.id_index, m.household_id, m.role, m.to_date is not null as is_leaving from unnest($1::bytea[]) u(id_index)
      join person p on p.id_index = u.id_index
      left join household_member m on m.person_id = p.id and (m.to_date is null or m.to_date > $2)`,
     [byteaArray(indexes), todayAt(desk)],
@@ -157,7 +212,10 @@ async function readKnown(desk: PeopleDesk, lines: readonly MembershipLine[], key
   return {
     households: new Map(households.rows.map((row) => [Number(row.id), row])),
     people: new Map(
-      people.rows.map((row) => [row.id_index.toString('latin1'), personOf(row.id, row.household_id, row.role)]),
+      people.rows.map((row) => [
+        row.id_index.toString('latin1'),
+        personOf(row.id, row.household_id, row.role, row.is_leaving),
+      ]),
     ),
     members: new Map(
       members.rows.map((row) => [
@@ -169,7 +227,7 @@ async function readKnown(desk: PeopleDesk, lines: readonly MembershipLine[], key
   }
 }
 
-function personOf(id: string, householdId: string | null, role: string | null): KnownPerson {
+function personOf(id: string, householdId: string | null, role: string | null, isLeaving = false): KnownPerson {
   const household = householdId === null ? undefined : Number(householdId)
-  return { id: Number(id), householdId: household, role: role ?? undefined }
+  return { id: Number(id), householdId: household, role: role ?? undefined, isLeaving }
 }

@@ -3,6 +3,7 @@ import type { MembershipEvent } from '../card/membership.ts'
 import { MizanError } from '../errors.ts'
 import type { Rejection } from '../files/reject-report.ts'
 import { int8Array, textArray } from './binary-arrays.ts'
+import { MembershipForecast } from './membership-forecast.ts'
 import type { MembershipLine } from './membership-line.ts'
 import { commandOfEvent, type Plan, planLines } from './membership-plan.ts'
 import type { PeopleDesk } from './people-desk.ts'
@@ -70,6 +71,7 @@ export class MembershipWork {
   readonly #sha256: string
   readonly #total: number
   readonly #options: MembershipOptions
+  readonly #forecast = new MembershipForecast()
   #done = 0
   #repeated = 0
   #rejected = 0
@@ -93,19 +95,12 @@ export class MembershipWork {
     }
   }
 
-  /** Says what the lines would change. */
+  /** Says what the lines would change, each after those before it. */
   async check({ lines, faulty }: MembershipChunk): Promise<void> {
     this.#rejected += faulty
-    const [first = [], ...later] = roundsOf(lines)
-    const plans = await planLines(this.#desk, first, () => 'check')
-    for (const [at, line] of first.entries()) this.#takePlan(line, plans[at])
-    const rest = later.flat()
-    const places = await planLines(this.#desk, rest, () => 'check')
-    for (const [at, line] of rest.entries()) {
-      const plan = places[at]
-      // Only what no earlier line of the file could have changed.
-      if (plan?.kind === 'rejected' && plan.field !== 'household') this.#count(line, 'unknown')
-      else this.#takePlan(line, plan)
+    for (const round of roundsOf(lines)) {
+      const plans = await planLines(this.#desk, round, () => 'check', this.#forecast)
+      for (const [at, line] of round.entries()) this.#takePlan(line, plans[at])
     }
     this.#progress()
   }

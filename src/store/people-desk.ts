@@ -53,7 +53,10 @@ const LONG_NUMBER = /\d(?:[ -]?\d){9,}/
 
 /** Whether a free text may be kept with a change. */
 export function isReason(text: string): boolean {
-  return text.length <= REASON_MAX && !LONG_NUMBER.test(asciiDigits(text))
+  // Neither NUL nor half a character can be kept.
+  return (
+    text.length <= REASON_MAX && text.isWellFormed() && !text.includes('\0') && !LONG_NUMBER.test(asciiDigits(text))
+  )
 }
 
 /** A reason in words, as it is kept. @throws MizanError BAD_INPUT, without the text */

@@ -138,6 +138,38 @@ test('M18: membership files', async (t) => {
     t.match(await checkMembershipFile(desk, json), { done: 1, rejected: 0 })
   })
 
+  await t.test('a check decides as the file then is decided', async (t) => {
+    const [full, other] = [world.household(), world.household()]
+    const added = (at: number, number: number, name = person(number).name) =>
+      `${at},added,${person(number, false).nationalId},,${name},2026-11-20,birth,`
+    const many = Array.from({ length: 61 - full.members }, (_, at) => added(full.id, 200 + at))
+    const content = [
+      added(other.id, 101),
+      added(other.id, 101),
+      added(full.id, 101),
+      added(other.id, 102, 'Name 2'),
+      added(other.id, 103, 'Na\0me'),
+      `${other.id},head-changed,${person(101, false).nationalId},,,2026-11-20,death,`,
+      `${other.id},removed,${person(101, false).nationalId},,,2026-11-20,moved,`,
+      `${other.id},suspended,,,,2026-11-22,income,`,
+      `${other.id},suspended,,,,2026-11-23,income,`,
+      `${other.id},removed,${person(104, false).nationalId},,,2026-11-20,moved,nul \0 here`,
+      ...many,
+    ]
+    const total = `TOTAL,${content.length},${5 + many.length},2,1,2,0`
+    const both = [HEADER, ...content, total]
+    const found = async (work: typeof checkMembershipFile) => {
+      const result = await work(desk, file(both), { onReject })
+      const { done, repeated, rejected, events } = result
+      const why = rejections.splice(0).map(({ line, field }) => `${line} ${field}`)
+      return { done, repeated, rejected, events, why: why.toSorted() }
+    }
+    const check = await found(checkMembershipFile)
+    const real = await found((at, source, options) => applyMembershipFile(at, source, 'ministry', options))
+    t.same(check, real)
+    t.match(real, { repeated: 1, rejected: 7 })
+  })
+
   await t.test('a line that cannot be read is rejected by its number, and the others are carried out', async (t) => {
     const good = `${a.id},suspended,,,,2026-12-01,income,`
     const content = Buffer.concat([
