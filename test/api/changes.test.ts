@@ -162,6 +162,17 @@ t.test('what the writer does for the API', async (t) => {
     t.same(rows, [{ requested_by: 'user:operator + operator-2' }])
   })
 
+  t.test('a card number in any text of a body is refused with its place', async (t) => {
+    const texts = { en: 'New year', note: '4000.0000.0000.0010' }
+    const body = { kind: 'household-status', payload: { householdId: 8, texts }, reason: '٤٠٠٠٠٠٠٠٠٠٠٠٠٠١٠' }
+    const answer = await operator('/change-requests', { body })
+    t.equal(answer.status, 400)
+    t.same(
+      answer.body.errors.map(({ pointer }: { pointer: string }) => pointer),
+      ['/payload/texts/note', '/reason'],
+    )
+  })
+
   t.test('a suspension counts from the day that it names', async (t) => {
     const body = { status: 'suspended', from: '2031-12-15', reason: 'the annual review' }
     const { location } = (await operator('/households/8/status', { body })).headers as { location: string }
