@@ -305,7 +305,7 @@ async function roleOf({ client }: PeopleDesk, householdId: number, personId: num
 }
 
 /** The part of a command's detail that all changes of membership share. */
-function changeOf(desk: PeopleDesk, input: ChangeInput): Readonly<Record<string, unknown>> {
+export function changeOf(desk: PeopleDesk, input: ChangeInput): Readonly<Record<string, unknown>> {
   const { reasonCode, reason, lineKey, source = COUNTER } = input
   if (!REASON_CODE.test(reasonCode)) {
     throw new MizanError('BAD_INPUT', 'reasonCode: a word such as birth, death or moved')
