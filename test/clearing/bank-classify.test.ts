@@ -11,6 +11,7 @@ import {
   type EntryRule,
   entryFields,
   entryMeanings,
+  isEarlyReturn,
   type KnownInstruction,
 } from '../../src/clearing/bank/classify.ts'
 import { kindOf, moneyAccount, moneyKinds } from '../../src/ledger/accounts.ts'
@@ -28,7 +29,7 @@ const shares = fc.array(amounts, { minLength: 1, maxLength: 4 })
 function payment(parts: readonly bigint[]): KnownInstruction {
   const restores = parts.map((piasters, at) => ({ account: moneyAccount('unappliedPayouts', at + 1), piasters }))
   const amountPiasters = parts.reduce((sum, part) => sum + part, 0n)
-  return { id: 1, endToEndId: 'E', amountPiasters, side: -1, returnable: true, restores }
+  return { id: 1, endToEndId: 'E', amountPiasters, side: -1, returnable: true, dropped: undefined, restores }
 }
 
 const collection = (amountPiasters: bigint): KnownInstruction => ({
@@ -37,6 +38,7 @@ const collection = (amountPiasters: bigint): KnownInstruction => ({
   amountPiasters,
   side: 1,
   returnable: false,
+  dropped: undefined,
   restores: [],
 })
 
@@ -92,6 +94,29 @@ function book(instruction: KnownInstruction, list: readonly BookedEntry[], annou
   })
   return { found, before }
 }
+
+t.test('what a bank books for an instruction that came to nothing is all held in suspense', async (t) => {
+  fc.assert(
+    fc.property(
+      shares,
+      entries,
+      fc.boolean(),
+      fc.constantFrom('rejected', 'cancelled'),
+      (parts, list, pays, dropped) => {
+        const open = pays ? payment(parts) : collection(payment(parts).amountPiasters)
+        const { found } = book({ ...open, dropped }, list, true)
+        for (const [at, { suspensePiasters, note }] of found.entries()) {
+          if (note !== dropped) throw new Error(`the note is ${note}`)
+          if (suspensePiasters !== list[at]?.amountPiasters) throw new Error(`${suspensePiasters} in suspense`)
+        }
+      },
+    ),
+    { numRuns: 500 },
+  )
+  t.same(isEarlyReturn({ amountPiasters: 1n, reversal: false, returnReason: 'AC04' }, payment([1n]), NOTHING), true)
+  const rejected = { ...payment([1n]), dropped: 'rejected' as const }
+  t.same(isEarlyReturn({ amountPiasters: 1n, reversal: false, returnReason: 'AC04' }, rejected, NOTHING), false)
+})
 
 t.test('whatever a bank books for an instruction, transit never gives more than was instructed', async (_t) => {
   fc.assert(

@@ -12,6 +12,8 @@ export interface KnownInstruction {
   readonly side: -1 | 1
   /** Whether it can come back: a payment, not a collection. */
   readonly returnable: boolean
+  /** It came to nothing: nothing of it is in transit, and a run pays it again. */
+  readonly dropped: 'rejected' | 'cancelled' | undefined
   /** What a return restores, by account: 7009 of outlets, 7002 to 7004 of institutions; their sum is the amount. */
   readonly restores: readonly AccountShare[]
 }
@@ -112,6 +114,7 @@ export function classifyForInstruction(
   before: BookedBefore,
   rule: 'end-to-end' | 'our-reference',
 ): Classified {
+  if (instruction.dropped !== undefined) return bookedAllTheSame(bank, entry.amountPiasters, instruction.dropped, rule)
   if (isReturn(entry, instruction, before)) return returned(bank, entry, instruction, before)
   return booked(bank, entry.amountPiasters, { ...instruction, ...before }, rule)
 }
@@ -142,6 +145,15 @@ function booked(bank: number, piasters: bigint, expected: KnownBatch, rule: stri
   })
 }
 
+/**
+ * What a bank books for an instruction that came to nothing: transit holds nothing for it any more, so all of it is held in
+ * suspense, and what the bank gives back comes out again.
+ */
+function bookedAllTheSame(bank: number, piasters: bigint, note: string, rule: string): Classified {
+  const suspense = moneyAccount('suspense', breakTypes['position-over'].number)
+  return compose(bank, { state: 'suspense', rule, note, main: 0n, beyond: piasters, suspense })
+}
+
 /** What of an amount lies between nothing and the whole. */
 function within(amount: bigint, whole: bigint): bigint {
   if (amount < 0n) return 0n
@@ -156,7 +168,8 @@ const outOf = (before: BookedBefore) => -before.bookedPiasters - before.returned
  * first. Such an entry is looked at behind the others of its statement.
  */
 export function isEarlyReturn(entry: BookedEntry, instruction: KnownInstruction, before: BookedBefore): boolean {
-  if (!instruction.returnable || entry.amountPiasters <= 0n || entry.reversal || outOf(before) > 0n) return false
+  if (instruction.dropped !== undefined || !instruction.returnable) return false
+  if (entry.amountPiasters <= 0n || entry.reversal || outOf(before) > 0n) return false
   return entry.returnReason !== undefined || before.returnAnnounced
 }
 

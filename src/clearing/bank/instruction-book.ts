@@ -131,6 +131,7 @@ function knownInstruction(bank: number, row: InstructionRow): KnownInstruction |
     amountPiasters,
     side: isPayment ? -1 : 1,
     returnable: isPayment,
+    dropped: row.state === 'rejected' || row.state === 'cancelled' ? row.state : undefined,
     restores: isPayment ? failureLines(row) : [],
   }
 }

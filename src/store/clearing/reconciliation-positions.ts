@@ -12,7 +12,10 @@ export async function datesWithOpenInstructions(
      where i.business_date < $1 and i.business_date >= $1::date - $2::integer
        and (i.state in ('released', 'sent', 'accepted')
          or not exists (select from reconciliation_match m where m.authorization_id = 0 and m.instruction_id = i.id and m.instruction_id > 0)
-            and i.state in ('settled', 'returned'))
+            and i.state in ('settled', 'returned')
+         -- What came to nothing and the bank booked all the same, however late.
+         or i.state in ('rejected', 'cancelled')
+            and exists (select from bank_entry e where e.matched_instruction = i.id and e.suspense_piasters <> 0))
      order by 1`,
     [businessDate, lookBackDays],
   )
@@ -35,7 +38,8 @@ export async function compareInstructions(
               case i.direction when 'pay' then -i.amount_piasters else i.amount_piasters end as expected,
               'UC-' || f.type || '-' || f.institution || '-' || to_char(f.business_date, 'YYYYMMDD') || '-' || f.cycle as message_id
        from settlement_instruction i left join clearing_file f on f.id = i.file_id
-       where i.business_date = $1::date and i.state not in ('prepared', 'cancelled') and i.value_date <= $2::date),
+       where i.business_date = $1::date and i.state <> 'prepared' and i.value_date <= $2::date
+         and (i.state <> 'cancelled' or exists (select from bank_entry e where e.matched_instruction = i.id))),
      entries as materialized (
        select e.statement_id, e.number, s.bank, e.end_to_end_id, e.amount_piasters as amount, e.message_id, e.batch_count,
               e.rule = 'returned' or (e.return_reason is not null and e.amount_piasters > 0 and not e.reversal) as is_return,
@@ -79,7 +83,10 @@ export async function compareInstructions(
        from instructed i left join booked b on b.id = i.id left join in_batch n on n.id = i.id),
      named as materialized (
        select j.*, case
-         when j.state = 'rejected' and j.bookings = 0 then case when j.restored_date is null then 'instruction-rejected' end
+         -- Nothing of it is in transit: all that the bank booked for it and did not give back is in suspense.
+         when j.state in ('rejected', 'cancelled') and j.suspended <> 0 then 'position-over'
+         when j.state = 'cancelled' then null
+         when j.state = 'rejected' then case when j.restored_date is null then 'instruction-rejected' end
          when j.returned <> 0 then case when j.restored_date is null then 'bank-return' end
          when j.agrees then case when j.valued > j.value_date then 'late-value' end
          when j.bookings = 0 and j.agrees is null then case when j.has_statement then 'missing-bank-entry' end
@@ -93,11 +100,13 @@ export async function compareInstructions(
        insert into found_match (business_date, rule, authorization_id, file_id, item, instruction_id, statement_id, entry, amount_piasters)
        select $1::date, case when n.returned <> 0 then 33 when n.agrees then 32 when n.by_reference then 31 else 30 end, 0, 0, 0, n.id, n.statement_id, n.number,
               n.expected
-       from named n where (n.bookings > 0 and n.booked = n.expected) or n.agrees returning 1),
+       from named n
+       where ((n.bookings > 0 and n.booked = n.expected) or n.agrees) and n.state not in ('rejected', 'cancelled') returning 1),
      broken as (
        insert into found_break (break, key, business_date, value_at_risk_piasters, account, difference_piasters, summary, detail)
        select n.break, 'instruction:' || n.end_to_end_id, $1::date,
-              case when n.break in ('position-short', 'position-over') then abs(n.expected - n.booked)
+              case when n.state in ('rejected', 'cancelled') and n.break = 'position-over' then abs(n.suspended)
+                   when n.break in ('position-short', 'position-over') then abs(n.expected - n.booked)
                    when n.break = 'bank-return' then n.returned when n.break = 'late-value' then 0 else abs(n.expected) end,
               case
                 when n.break = 'position-short' then 7007 * 100000000000 + n.bank
@@ -113,7 +122,9 @@ export async function compareInstructions(
                   when 'instruction-rejected' then 'refused by the bank' || coalesce(' (' || n.reason_code || ')', '')
                   when 'bank-return' then 'came back' || coalesce(' (' || n.reason_code || ')', '')
                   when 'late-value' then 'the bank booked it with value date ' || n.valued
-                  else 'the bank booked ' || n.booked || ' piasters' end),
+                  else case when n.state in ('rejected', 'cancelled')
+                         then 'it was ' || n.state || coalesce(' (' || n.reason_code || ')', '') || ', and ' else '' end
+                    || 'the bank booked ' || n.booked || ' piasters' end),
               jsonb_strip_nulls(jsonb_build_object('instructionId', n.id, 'endToEndId', n.end_to_end_id, 'bank', n.bank, 'outletId', n.outlet_id,
                 'expectedPiasters', n.expected, 'bookedPiasters', n.booked, 'valuedOn', n.valued, 'statementId', n.statement_id,
                 'entry', n.number))

@@ -205,6 +205,12 @@ export async function readFailed(client: Queryable): Promise<FailedInstruction[]
        where i.state = 'returned' and e.instruction_id = i.id and e.state = 'returned' and e.piasters > 0) b
      where i.state in ('rejected', 'returned', 'cancelled') and i.restored_date is null
        and (i.state <> 'returned' or b.returned is not null)
+       -- What a bank booked although it was rejected may be paid: not again before the bank takes it back, or people close the
+       -- exception, having moved what is in suspense to the account where it was paid from.
+       and (i.state = 'returned'
+         or coalesce((select sum(e.suspense_piasters) from bank_entry e where e.matched_instruction = i.id), 0) = 0
+         or exists (select from reconciliation_exception x where x.break = 'position-over'
+                      and x.key = 'instruction:' || i.end_to_end_id and x.state in ('resolved', 'written-off')))
      order by i.end_to_end_id`,
   )
   return rows.map(({ purpose, ...row }) => {
