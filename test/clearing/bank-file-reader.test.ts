@@ -230,6 +230,22 @@ t.test('refusals say where and why', async (t) => {
       document(head + stmt(ok + entry('1.000001'))),
       /Ntry\/Amt: "1\.000001" is not an amount with up to 5 places/,
     ],
+    [
+      'a balance in between closes no statement',
+      document(head + stmt(bal('OPBD', '0') + bal('ITBD', '1') + entry('1'))),
+      /the statement has no closing balance/,
+    ],
+    [
+      'nor its last page',
+      document(
+        head +
+          stmt(
+            bal('ITBD', '0') + bal('ITBD', '1') + entry('1'),
+            '<StmtPgntn><PgNb>2</PgNb><LastPgInd>true</LastPgInd></StmtPgntn>',
+          ),
+      ),
+      /the statement has no closing balance/,
+    ],
     ['negative', document(head + stmt(ok + entry('-1'))), /"-1" is not an amount/],
     ['comma', document(head + stmt(ok + entry('1,00'))), /is not an amount/],
     ['status', document(head + stmt(ok + entry('1', 'DONE'))), /the status "DONE"/],

@@ -29,6 +29,8 @@ const SEQUENCE_DIGITS = 15
 const COUNT_DIGITS = 9
 const OPENING = ['OPBD', 'PRCD', 'ITBD']
 const CLOSING = ['CLBD', 'ITBD']
+/** Of a statement, or of its last page: a balance in between is not how it closed. */
+const CLOSED = ['CLBD']
 const STATUSES = new Set(['BOOK', 'PDNG', 'INFO', 'FUTR'])
 
 /** Puts one statement, notification or intraday report together out of its records. */
@@ -131,7 +133,8 @@ export class ReportReader {
     this.#statedEntries = context.number(node, SEQUENCE_DIGITS, 'TxsSummry', 'TtlNtries', 'NbOfNtries')
     const balances = all(node, 'Bal').map((balance) => this.#balanceOf(balance))
     const opening = firstOf(balances, OPENING, 0)
-    const closing = firstOf(balances, CLOSING, opening?.code === 'ITBD' ? 1 : 0)
+    const isClosed = this.#report === 'statement' && lastPage
+    const closing = firstOf(balances, isClosed ? CLOSED : CLOSING, opening?.code === 'ITBD' ? 1 : 0)
     const currency = textAt(account, 'Ccy') ?? opening?.amount.currency ?? closing?.amount.currency ?? ''
     if (this.#report === 'statement' && (opening === undefined || closing === undefined)) {
       const which = opening === undefined ? 'opening' : 'closing'
