@@ -254,6 +254,8 @@ create table settlement_instruction (
   -- The one that came to nothing, or a part of it that came back, and that this one stands for.
   replaces      text references settlement_instruction (end_to_end_id),
   state         text not null check (state in ('prepared', 'released', 'sent', 'accepted', 'settled', 'rejected', 'returned', 'cancelled')),
+  -- The bank said that it is done (ACSC): only a return undoes it.
+  is_confirmed  boolean not null default false,
   -- ISO code of the bank, such as AC04.
   reason_code   text check (reason_code ~ '^[A-Z0-9]{1,4}$'),
   reason        text check (length(reason) <= 500),
@@ -400,7 +402,7 @@ grant insert on settlement_bank, settlement_bank_term, settlement_institution_te
 grant update (ended_at, ended_by) on payout_suspension to mizan_app;
 grant update (state, totals, released_at, released_by) on settlement_run to mizan_app;
 grant update (released_date, released_cycle) on settlement_holdback to mizan_app;
-grant update (state, file_id, reason_code, reason, restored_date, restored_cycle, restored_piasters) on settlement_instruction
+grant update (state, file_id, is_confirmed, reason_code, reason, restored_date, restored_cycle, restored_piasters) on settlement_instruction
   to mizan_app;
 grant select, insert on settlement_restoration to mizan_app;
 revoke all on function settlement_file_moved(), settlement_banks_on(date), settlement_institutions_on(date), payout_cycles_on(date) from public;

@@ -176,7 +176,7 @@ create table bank_answer (
   amount_piasters bigint check (amount_piasters > 0),
   reference     text check (length(reference) <= 35),
   matched_instruction bigint,
-  -- What it made of the instruction, or why nothing.
+  -- What it made of the instruction, or why nothing; `taken` within the transaction that takes its file.
   outcome       text not null check (length(outcome) <= 80),
   primary key (bank_file, number)
 );
@@ -203,4 +203,5 @@ grant update (repeats, repeated_at, file_id, bank, forgiven) on bank_file to miz
 grant update (state, file_id, statement_date, entries, credit_piasters, debit_piasters, not_booked, booked_at, ledger_piasters)
   on bank_statement to mizan_app;
 grant update (booked_statement, booked_number) on bank_entry to mizan_app;
+grant update (outcome) on bank_answer to mizan_app;
 grant select on bank_files, bank_statements, bank_entries, bank_answers to mizan_analyst;

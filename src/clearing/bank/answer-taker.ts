@@ -1,5 +1,14 @@
-import { type AnswerRow, addAnswers } from '../../store/clearing/bank-answers.ts'
-import { bankOfMessage, type InstructionRow, instructionsByEndToEnd } from '../../store/clearing/bank-instructions.ts'
+import { assert } from '../../errors.ts'
+import {
+  type AnswerRow,
+  addAnswers,
+  giveUpContradictions,
+  setOutcomes,
+  WAITING,
+  type WaitingAnswer,
+  waitingAnswers,
+} from '../../store/clearing/bank-answers.ts'
+import { findMessage, type InstructionRow, instructionsByEndToEnd } from '../../store/clearing/bank-instructions.ts'
 import {
   applyFileStatus,
   applyReturn,
@@ -12,6 +21,7 @@ import type { Client } from '../../store/connection.ts'
 import type { AnswerEvent, ReturnEvent } from '../iso20022/bank-events.ts'
 import { piastersOf } from '../iso20022/read-context.ts'
 import { RefusedFile } from '../iso20022/refusal.ts'
+import { doubtOfMessage, doubtOfPayment, SaidOfMessages } from './answer-doubt.ts'
 import type { Refuse } from './statement-order.ts'
 
 /** What a file of answers came to. */
@@ -57,10 +67,14 @@ const SAME_AS: Readonly<Record<string, PaymentStatus>> = {
 
 type Told = AnswerEvent | ReturnEvent
 
-/** Takes what a bank says became of payments, in the transaction that takes its file. */
+/**
+ * Takes what a bank says became of payments, in the transaction that takes its file. Each answer is kept as it is read, and
+ * applied at the end of the file, unless it is doubtful that it is about that payment, or the file contradicts itself.
+ */
 export class AnswerTaker {
   readonly #options: AnswerTakerOptions
   readonly #counts = { answers: 0, applied: 0, failed: 0, unknown: 0, unexpected: 0 }
+  readonly #said = new SaidOfMessages()
   #waiting: Told[] = []
   #number = 0
   #bank: number | undefined
@@ -86,6 +100,17 @@ export class AnswerTaker {
 
   async end(): Promise<TakenAnswers> {
     await this.#flush()
+    const { client, bankFile } = this.#options
+    this.#counts.unexpected += await giveUpContradictions(client, bankFile)
+    let after = 0
+    for (;;) {
+      const waiting = await waitingAnswers(client, bankFile, { after, limit: CHUNK })
+      const outcomes: { number: number; outcome: string }[] = []
+      for (const one of waiting) outcomes.push({ number: one.number, outcome: cut(await this.#apply(one)) })
+      await setOutcomes(client, bankFile, outcomes)
+      if (waiting.length < CHUNK) break
+      after = waiting.at(-1)?.number ?? after
+    }
     return { ...this.#counts, bank: this.#bank }
   }
 
@@ -95,8 +120,7 @@ export class AnswerTaker {
     this.#waiting = []
     const ids = events.map(({ endToEndId }) => endToEndId).filter((id) => id !== undefined)
     const found = new Map((await instructionsByEndToEnd(client, ids)).map((one) => [one.endToEndId, one]))
-    const rows: AnswerRow[] = []
-    for (const event of events) rows.push(await this.#takePayment(event, found.get(event.endToEndId ?? '')))
+    const rows = events.map((event) => this.#takePayment(event, found.get(event.endToEndId ?? '')))
     await addAnswers(client, bankFile, rows)
   }
 
@@ -104,29 +128,46 @@ export class AnswerTaker {
   async #takeMessage(event: AnswerEvent): Promise<AnswerRow> {
     this.#counts.answers++
     const messageId = event.level === 'block' ? event.paymentId : event.originalMessageId
-    const bank = messageId === undefined ? undefined : await bankOfMessage(this.#options.client, messageId)
-    if (messageId === undefined || bank === undefined) return this.#unknown(event)
-    this.#isOf(bank, event)
+    const message = messageId === undefined ? undefined : await findMessage(this.#options.client, messageId)
+    if (messageId === undefined || message === undefined) return this.#unknown(event)
+    this.#isOf(message.bank, event)
     const status = statusOf(event)
     if (status === undefined) return this.#notKnown(event, undefined)
-    const changed = await applyFileStatus(this.#options.client, { ...this.#news(event), messageId, status })
-    if (changed === undefined) return this.#unknown(event)
-    this.#counts.applied += changed
-    if (status === 'RJCT') this.#counts.failed += changed
-    return this.#rowOf(event, undefined, `${changed} instruction(s) changed`)
+    const doubt = doubtOfMessage(event, message)
+    if (doubt !== undefined) return this.#doubted(event, doubt)
+    this.#said.note(messageId, status, true)
+    return this.#rowOf(event, undefined, WAITING)
   }
 
-  async #takePayment(event: Told, instruction: InstructionRow | undefined): Promise<AnswerRow> {
+  #takePayment(event: Told, instruction: InstructionRow | undefined): AnswerRow {
     this.#counts.answers++
     if (instruction === undefined) return this.#unknown(event)
     this.#isOf(instruction.bank, event)
-    const news = { ...this.#news(event), endToEndId: instruction.endToEndId }
-    if (event.type === 'return') {
-      return this.#judged(event, instruction, await applyReturn(this.#options.client, news))
-    }
+    const doubt = doubtOfPayment(event, instruction)
+    if (doubt !== undefined) return this.#doubted(event, doubt)
+    if (event.type === 'return') return this.#rowOf(event, instruction, WAITING)
     const status = statusOf(event)
     if (status === undefined) return this.#notKnown(event, instruction)
-    return this.#judged(event, instruction, await applyStatus(this.#options.client, { ...news, status }))
+    this.#said.note(instruction.messageId ?? '', status, false)
+    return this.#rowOf(event, instruction, WAITING)
+  }
+
+  /** Applies what nothing else in the file contradicts. @returns what came of it */
+  async #apply({ answer, status: told, endToEndId, messageId, ...why }: WaitingAnswer): Promise<string> {
+    const { client } = this.#options
+    const news = this.#news(why)
+    if (answer === 'return') return this.#judged(await applyReturn(client, { ...news, endToEndId: endToEndId ?? '' }))
+    const status = knownStatus(told)
+    assert(status !== undefined, 'what waits has a status that is known')
+    const contradiction = this.#said.contradiction(messageId, status, endToEndId === undefined)
+    if (contradiction !== undefined) return this.#unexpected(contradiction)
+    if (endToEndId !== undefined) return this.#judged(await applyStatus(client, { ...news, endToEndId, status }))
+    const applied = await applyFileStatus(client, { ...news, messageId, status })
+    const { changed, bound } = applied ?? { changed: 0, bound: 0 }
+    if (bound > 0) return this.#unexpected(`${bound} of its payments cannot be rejected any more`)
+    this.#counts.applied += changed
+    if (status === 'RJCT') this.#counts.failed += changed
+    return `${changed} instruction(s) changed`
   }
 
   #isOf(bank: number, event: Told): void {
@@ -143,18 +184,25 @@ export class AnswerTaker {
   /** A payment whose status its message has told already says nothing new; of any other somebody has to look. */
   #notKnown(event: AnswerEvent, instruction: InstructionRow | undefined): AnswerRow {
     if (event.status === '') return this.#rowOf(event, instruction, 'no status of its own')
-    this.#counts.unexpected++
-    return this.#rowOf(event, instruction, `unexpected: the status ${event.status} is not known`)
+    return this.#rowOf(event, instruction, this.#unexpected(`the status ${event.status} is not known`))
   }
 
-  #judged(event: Told, instruction: InstructionRow, { outcome, before, after }: NewsOutcome): AnswerRow {
-    if (outcome === 'applied') {
-      this.#counts.applied++
-      if (after === 'rejected' || after === 'returned') this.#counts.failed++
-      return this.#rowOf(event, instruction, `${before} to ${after}`)
-    }
-    if (outcome === 'unexpected') this.#counts.unexpected++
-    return this.#rowOf(event, instruction, outcome === 'unexpected' ? `unexpected: it is ${before}` : `stays ${before}`)
+  /** It is kept, and applied to nothing: neither does it say by which reference the bank knows the payment. */
+  #doubted(event: Told, doubt: string): AnswerRow {
+    return this.#rowOf(event, undefined, this.#unexpected(doubt))
+  }
+
+  #unexpected(why: string): string {
+    this.#counts.unexpected++
+    return `unexpected: ${why}`
+  }
+
+  #judged({ outcome, before, after, why }: NewsOutcome): string {
+    if (outcome === 'unexpected') return this.#unexpected(why ?? `it is ${before}`)
+    if (outcome !== 'applied') return `stays ${before}`
+    this.#counts.applied++
+    if (after === 'rejected' || after === 'returned') this.#counts.failed++
+    return `${before} to ${after}`
   }
 
   #unknown(event: Told): AnswerRow {
@@ -162,11 +210,11 @@ export class AnswerTaker {
     return this.#rowOf(event, undefined, 'unknown')
   }
 
-  #news({ reason, text }: Told) {
-    const isCode = reason !== undefined && /^[A-Z0-9]{1,4}$/.test(reason)
+  #news({ reasonCode, reason }: Pick<WaitingAnswer, 'reasonCode' | 'reason'>) {
+    const isCode = reasonCode !== undefined && /^[A-Z0-9]{1,4}$/.test(reasonCode)
     return {
-      reasonCode: isCode ? reason : undefined,
-      reason: text ?? (isCode ? undefined : reason),
+      reasonCode: isCode ? reasonCode : undefined,
+      reason: reason ?? (isCode ? undefined : reasonCode),
       source: this.#options.source,
     }
   }
@@ -185,11 +233,16 @@ export class AnswerTaker {
       amount_piasters: isReturn ? String(piastersOf(event.returned.value)) : undefined,
       reference: event.reference,
       matched_instruction: instruction?.id,
-      outcome: outcome.slice(0, 80),
+      outcome: cut(outcome),
     }
   }
 }
 
-function statusOf({ status }: AnswerEvent): PaymentStatus | undefined {
+/** As long as an outcome is kept. */
+const cut = (outcome: string) => outcome.slice(0, 80)
+
+const statusOf = ({ status }: AnswerEvent) => knownStatus(status)
+
+function knownStatus(status: string): PaymentStatus | undefined {
   return paymentStatuses.find((known) => known === status) ?? SAME_AS[status]
 }

@@ -139,6 +139,8 @@ export interface AnswerEvent {
   readonly originalMessageName: string | undefined
   readonly paymentId: string | undefined
   readonly endToEndId: string | undefined
+  /** What it says that the payment was of, as often as it says it. */
+  readonly originals: readonly ReadAmount[]
   readonly status: string
   readonly reason: string | undefined
   readonly text: string | undefined
@@ -150,7 +152,10 @@ export interface ReturnEvent {
   readonly type: 'return'
   readonly line: number
   readonly originalMessageId: string | undefined
+  readonly originalMessageName: string | undefined
   readonly endToEndId: string | undefined
+  /** What it says that the payment was of, as often as it says it. */
+  readonly originals: readonly ReadAmount[]
   readonly returned: ReadAmount
   readonly reason: string | undefined
   readonly text: string | undefined

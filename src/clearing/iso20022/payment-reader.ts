@@ -1,5 +1,5 @@
 import type { CivilDate } from '../../calendar.ts'
-import type { AnswerEvent, BankEvent, MessageName, PaymentEvent, ReturnEvent } from './bank-events.ts'
+import type { AnswerEvent, BankEvent, MessageName, PaymentEvent, ReadAmount, ReturnEvent } from './bank-events.ts'
 import { accountIdOf, agentOf, joined, known, remittanceOf } from './camt-values.ts'
 import type { ReadContext } from './read-context.ts'
 import { all, at, textAt, type XmlNode } from './xml-reader.ts'
@@ -139,6 +139,7 @@ export class PaymentReader {
       originalMessageName: textAt(own, 'OrgnlMsgNmId') ?? this.#originalMessageName,
       paymentId: this.#blockText('OrgnlPmtInfId'),
       endToEndId: level === 'payment' ? originalIdOf(context, node) : undefined,
+      originals: level === 'payment' ? originalsOf(context, node) : [],
       // A payment without a status of its own shares that of its message or block.
       status: status ?? '',
       reason: reasonOf(context, reasons[0]),
@@ -160,11 +161,14 @@ export class PaymentReader {
     const returned = context.amount(amount)
     this.#counted++
     this.#sum += returned.value
+    const own = at(node, 'OrgnlGrpInf')
     return {
       type: 'return',
       line: node.line,
-      originalMessageId: messageIdOf(context, at(node, 'OrgnlGrpInf')) ?? this.#originalMessageId,
+      originalMessageId: messageIdOf(context, own) ?? this.#originalMessageId,
+      originalMessageName: textAt(own, 'OrgnlMsgNmId') ?? this.#originalMessageName,
       endToEndId: originalIdOf(context, node),
+      originals: originalsOf(context, node),
       returned,
       reason: reasonOf(context, reason),
       text: joined(all(reason, 'AddtlInf').map(({ text }) => text)),
@@ -209,6 +213,13 @@ function originalIdOf(context: ReadContext, node: XmlNode): string | undefined {
     context.text(node, ID_MAX, 'OrgnlTxId') ??
     context.text(node, ID_MAX, 'OrgnlInstrId')
   )
+}
+
+/** Amounts that the answer says the payment had. */
+function originalsOf(context: ReadContext, node: XmlNode): ReadAmount[] {
+  const reference = at(node, 'OrgnlTxRef')
+  const said = [at(node, 'OrgnlIntrBkSttlmAmt'), at(reference, 'IntrBkSttlmAmt'), at(reference, 'Amt', 'InstdAmt')]
+  return said.filter((one) => one !== undefined).map((one) => context.amount(one))
 }
 
 function reasonOf(context: ReadContext, information: XmlNode | undefined): string | undefined {

@@ -1,9 +1,17 @@
 import type { AccountNumber } from '../../ledger/accounts.ts'
 import type { Queryable } from '../access-pool.ts'
 import type { InstructionLine, InstructionShape } from './settlement-failure.ts'
+import type { InstructionKind } from './settlement-instructions.ts'
+
+/** A message of ours that banks answer. */
+export interface AnsweredMessage {
+  readonly kind: InstructionKind
+  /** MsgId of its file; undefined of an instruction that stands in none. */
+  readonly messageId: string | undefined
+}
 
 /** An instruction as it stands when a bank says something about it. */
-export interface InstructionRow {
+export interface InstructionRow extends AnsweredMessage {
   readonly id: number
   readonly endToEndId: string
   readonly bank: number
@@ -17,6 +25,8 @@ export interface InstructionRow {
 
 interface Row {
   readonly id: string
+  readonly kind: InstructionKind
+  readonly message_id: string | null
   readonly end_to_end_id: string
   readonly bank: number
   readonly direction: 'pay' | 'collect'
@@ -27,7 +37,7 @@ interface Row {
   readonly lines: { account: number; piasters: string }[] | null
 }
 
-const columns = `i.id, i.end_to_end_id, i.bank, i.direction, i.purpose, i.amount_piasters, i.state, i.value_date,
+const columns = `i.id, i.kind, (select f.totals ->> 'messageId' from clearing_file f where f.id = i.file_id) as message_id, i.end_to_end_id, i.bank, i.direction, i.purpose, i.amount_piasters, i.state, i.value_date,
   (select jsonb_agg(jsonb_build_object('account', l.account, 'piasters', l.piasters::text) order by l.account)
    from settlement_instruction_line l where l.instruction_id = i.id) as lines`
 
@@ -45,6 +55,8 @@ export async function instructionsByEndToEnd(client: Queryable, ids: readonly st
 function instructionOf(row: Row): InstructionRow {
   return {
     id: Number(row.id),
+    kind: row.kind,
+    messageId: row.message_id ?? undefined,
     endToEndId: row.end_to_end_id,
     bank: row.bank,
     direction: row.direction,
@@ -96,7 +108,8 @@ export async function bookedOf(
     name: 'bank-booked',
     text: `select i.id, coalesce(sum(e.amount_piasters) filter (where e.rule is distinct from 'returned'), 0) as booked,
              coalesce(sum(e.amount_piasters) filter (where e.rule = 'returned'), 0) as returned,
-             exists (select from bank_answer a where a.matched_instruction = i.id and a.answer = 'return') as announced
+             exists (select from bank_answer a where a.matched_instruction = i.id and a.answer = 'return'
+                       and a.outcome not like 'unexpected%') as announced
            from unnest($2::bigint[]) i(id)
            left join (bank_entry e join bank_statement s on s.id = e.statement_id + 0 and s.report = 'statement')
              on e.matched_instruction = i.id and s.bank = $1 and e.status = 'BOOK'
@@ -155,14 +168,17 @@ export async function batchSums(client: Queryable, bank: number, messageIds: rea
   }))
 }
 
-/** The bank of which a message of ours asks; undefined when it is none of ours. */
-export async function bankOfMessage(client: Queryable, messageId: string): Promise<number | undefined> {
-  const { rows } = await client.query<{ bank: number }>(
-    `select i.bank from clearing_file f join settlement_instruction i on i.file_id = f.id
+/** The bank of which a message of ours asks, and what it is; undefined when it is none of ours. */
+export async function findMessage(
+  client: Queryable,
+  messageId: string,
+): Promise<(AnsweredMessage & { readonly bank: number }) | undefined> {
+  const { rows } = await client.query<{ bank: number; kind: InstructionKind }>(
+    `select i.bank, i.kind from clearing_file f join settlement_instruction i on i.file_id = f.id
      where f.direction = 'out' and f.type in ('PAY', 'NET') and f.totals ->> 'messageId' = $1 limit 1`,
     [messageId],
   )
-  return rows[0]?.bank
+  return rows[0] === undefined ? undefined : { ...rows[0], messageId }
 }
 
 /**

@@ -29,6 +29,8 @@ export interface NewsOutcome {
   readonly outcome: 'applied' | 'unchanged' | 'unexpected' | 'unknown'
   readonly before: InstructionState | undefined
   readonly after: InstructionState | undefined
+  /** Of what is unexpected: why, when the state does not say it. */
+  readonly why?: string
 }
 
 const UNKNOWN: NewsOutcome = { outcome: 'unknown', before: undefined, after: undefined }
@@ -49,41 +51,60 @@ export async function applyStatus(
   if (news.status === 'RJCT') {
     if (state === 'rejected') return same(instruction)
     if (!OPEN.includes(state)) return unexpected(instruction)
+    const why = await bound(client, instruction)
+    if (why !== undefined) return { ...unexpected(instruction), why }
     return reject(client, instruction, news)
   }
   // Of a group: it says nothing of this payment.
   if (news.status === 'PART') return same(instruction)
   const after: InstructionState = news.status === 'PDNG' ? 'sent' : 'accepted'
+  if (news.status === 'ACSC' && OPEN.includes(state)) {
+    await client.query('update settlement_instruction set is_confirmed = true where id = $1', [instruction.id])
+  }
   if (settled || state === after || state === 'accepted') return same(instruction)
   if (!OPEN.includes(state)) return unexpected(instruction)
   await move(client, instruction, after, news)
   return applied(instruction, after)
 }
 
+/** What a bank has done, by its own word or its statement, it cannot reject any more. */
+const isBound = `i.is_confirmed or 0 <> coalesce((
+  select sum(e.amount_piasters) from bank_entry e join bank_statement s on s.id = e.statement_id and s.report = 'statement'
+  where e.matched_instruction = i.id and e.status = 'BOOK'), 0)`
+
+async function bound(client: Client, { id }: Instruction): Promise<string | undefined> {
+  const { rowCount } = await client.query(`select from settlement_instruction i where i.id = $1 and (${isBound})`, [id])
+  return rowCount === 0 ? undefined : 'the bank said before that it is done, or booked it'
+}
+
 /**
- * Takes a status of a whole message (group status of pain.002 or pacs.002).
+ * Takes a status of a whole message (group status of pain.002 or pacs.002). Of a rejection all payments of the message have to be
+ * such that they can be rejected; else nothing of it is done.
  * @param messageId MsgId of our file
- * @returns how many instructions it changed; undefined when no file of ours has this id
+ * @returns how many instructions it changed, and how many cannot be rejected; undefined when no file of ours has this id
  */
 export async function applyFileStatus(
   client: Client,
   news: Omit<InstructionNews, 'endToEndId'> & { readonly messageId: string; readonly status: PaymentStatus },
-): Promise<number | undefined> {
+): Promise<{ readonly changed: number; readonly bound: number } | undefined> {
   const { rows: files } = await client.query<{ id: string }>(
     `select id from clearing_file where direction = 'out' and type in ('PAY', 'NET') and totals ->> 'messageId' = $1`,
     [news.messageId],
   )
   const [file] = files
   if (file === undefined) return undefined
-  const { rows } = await client.query<{ end_to_end_id: string }>(
-    'select end_to_end_id from settlement_instruction where file_id = $1 order by end_to_end_id',
-    [file.id],
+  const { rows } = await client.query<{ end_to_end_id: string; is_bound: boolean }>(
+    `select i.end_to_end_id, not i.state = any ($2) or ${isBound} as is_bound
+     from settlement_instruction i where i.file_id = $1 and i.state <> 'rejected' order by i.end_to_end_id`,
+    [file.id, OPEN],
   )
+  const bound = news.status === 'RJCT' ? rows.filter(({ is_bound }) => is_bound).length : 0
+  if (bound > 0) return { changed: 0, bound }
   let changed = 0
   for (const { end_to_end_id: endToEndId } of rows) {
     if ((await applyStatus(client, { ...news, endToEndId })).outcome === 'applied') changed++
   }
-  return changed
+  return { changed, bound }
 }
 
 /**
