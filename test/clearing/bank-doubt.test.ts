@@ -240,6 +240,20 @@ async function wholeMessages(t: Test, world: BankWorld): Promise<void> {
       .filter((one) => one.messageId === messageId)
       .map(({ status, outcome }) => `${status} ${outcome}`)
 
+  /** How many statements go to the database. */
+  const statementsOf = async (work: () => Promise<unknown>): Promise<number> => {
+    const query = client.query
+    let count = 0
+    client.query = ((...args: Parameters<typeof query>) => {
+      count++
+      return query.apply(client, args)
+    }) as typeof query
+    await work().finally(() => {
+      client.query = query
+    })
+    return count
+  }
+
   await t.test('a message and its payments that contradict one another', async (t) => {
     for (const [group, single, state] of [
       ['RJCT', 'ACCP', 'released'],
@@ -284,7 +298,14 @@ async function wholeMessages(t: Test, world: BankWorld): Promise<void> {
     t.match((await group('RJCT')).answers, { applied: 3, failed: 3 })
     while ((await balanceOf('unappliedPayouts', outlet)) - unapplied !== 3 * EACH) await setTimeout(5)
     const all = await instruct(2)
-    await answer(`${original(all.messageId)}<GrpSts>ACSC</GrpSts>`, [])
+    const statements = await statementsOf(() => answer(`${original(all.messageId)}<GrpSts>ACSC</GrpSts>`, []))
+    const many = await instruct(50)
+    t.equal(
+      await statementsOf(() => answer(`${original(many.messageId)}<GrpSts>ACSC</GrpSts>`, [])),
+      statements,
+      'fifty payments take no more than two',
+    )
+    t.same(new Set(await statesOf(many.ids)), new Set(['accepted']))
     t.match((await answer(original(all.messageId), [status(all.ids[0] ?? '', 'RJCT')])).answers, { unexpected: 1 })
     t.same(await statesOf(all.ids), ['accepted', 'accepted'])
   })

@@ -93,18 +93,39 @@ export async function applyFileStatus(
   )
   const [file] = files
   if (file === undefined) return undefined
+  if (news.status !== 'RJCT') return { changed: await acceptFile(client, file.id, news), bound: 0 }
   const { rows } = await client.query<{ end_to_end_id: string; is_bound: boolean }>(
     `select i.end_to_end_id, not i.state = any ($2) or ${isBound} as is_bound
      from settlement_instruction i where i.file_id = $1 and i.state <> 'rejected' order by i.end_to_end_id`,
     [file.id, OPEN],
   )
-  const bound = news.status === 'RJCT' ? rows.filter(({ is_bound }) => is_bound).length : 0
+  const bound = rows.filter(({ is_bound }) => is_bound).length
   if (bound > 0) return { changed: 0, bound }
-  let changed = 0
-  for (const { end_to_end_id: endToEndId } of rows) {
-    if ((await applyStatus(client, { ...news, endToEndId })).outcome === 'applied') changed++
+  for (const { end_to_end_id: endToEndId } of rows) await applyStatus(client, { ...news, endToEndId })
+  return { changed: rows.length, bound }
+}
+
+/** The same as each of its payments by itself, at once: a file has tens of thousands, and no posting goes with it. */
+async function acceptFile(
+  client: Client,
+  fileId: string,
+  { status, reasonCode, reason, source }: Omit<InstructionNews, 'endToEndId'> & { readonly status: PaymentStatus },
+): Promise<number> {
+  if (status === 'PART') return 0
+  const after: InstructionState = status === 'PDNG' ? 'sent' : 'accepted'
+  if (status === 'ACSC') {
+    const confirm = `update settlement_instruction set is_confirmed = true where file_id = $1 and state = any ($2)`
+    await client.query(`${confirm} and not is_confirmed`, [fileId, OPEN])
   }
-  return { changed, bound }
+  const { rowCount } = await client.query(
+    `with changed as (
+       update settlement_instruction set state = $2, reason_code = coalesce($3, reason_code), reason = coalesce($4, reason)
+       where file_id = $1 and state in ('released', 'sent') and state <> $2 returning id, end_to_end_id)
+     insert into settlement_instruction_event (instruction_id, state, source, reason_code, reason)
+     select id, $2, $5, $3, $4 from changed order by end_to_end_id`,
+    [fileId, after, reasonCode ?? null, reason?.slice(0, 500) ?? null, source],
+  )
+  return rowCount ?? 0
 }
 
 /**
