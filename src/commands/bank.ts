@@ -243,7 +243,10 @@ function entriesCommand(io: CommandIo): Command {
 }
 
 function entryLine(one: ListedEntry): string {
-  const what = [one.kind, one.rule, one.note].filter((part) => part !== undefined).join(', ')
+  // Of an entry in suspense it is all of it.
+  const isSplit = one.suspensePiasters !== 0 && one.state !== 'suspense'
+  const held = isSplit ? `${formatPiasters(one.suspensePiasters)} EGP in suspense` : undefined
+  const what = [one.kind, one.rule, one.note, held].filter((part) => part !== undefined).join(', ')
   const place = `${one.statement}:${one.number}`.padEnd(12)
   const reference = one.endToEndId ?? one.reference ?? ''
   return `${place} ${one.bookingDate}  ${formatPiasters(one.amountPiasters).padStart(18)} EGP  ${reference.padEnd(35)} ${one.state}${what === '' ? '' : ` (${what})`}${one.text === undefined ? '' : `  ${one.text.slice(0, 60)}`}`

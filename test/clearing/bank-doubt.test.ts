@@ -4,10 +4,12 @@ import { setTimeout } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import type { CivilDate } from '../../src/calendar.ts'
 import { reconcile } from '../../src/clearing/reconciliation/reconcile.ts'
+import { bankCommand } from '../../src/commands/bank.ts'
 import { listAnswers } from '../../src/store/clearing/bank-answers.ts'
 import { bookedOf } from '../../src/store/clearing/bank-instructions.ts'
 import { readFailed } from '../../src/store/clearing/settlement-read.ts'
 import { verifyLedger } from '../../src/store/verify.ts'
+import { commandRunner } from '../support/command.ts'
 import { type BankWorld, bankWorld, DATE, EACH } from './bank-world.ts'
 
 const REASON = '<RtrInf><Rsn><Cd>AC01</Cd></Rsn></RtrInf>'
@@ -18,6 +20,7 @@ t.test('what a bank says or books against what it said before', async (t) => {
   await answersInDoubt(t, world)
   await wholeMessages(t, world)
   await returnsInDoubt(t, world)
+  await splitEntries(t, world)
   await t.test('every check holds', async (t) => {
     // The runs of the later days are made by hand, without what is due.
     const failed = (await verifyLedger(world.url)).filter(({ ok }) => !ok).map(({ name }) => name)
@@ -362,5 +365,24 @@ async function returnsInDoubt(t: Test, world: BankWorld): Promise<void> {
     t.match((await back(messageId, pain, [whole, '100.00'])).answers, { applied: 1 }, 'so is all')
     t.equal(await stateOf(id), 'returned')
     t.equal((await bookedOf(client, bank.number, [number])).get(number)?.returnAnnounced, true)
+  })
+}
+
+async function splitEntries(t: Test, world: BankWorld): Promise<void> {
+  const { owner, folder, url, instruct } = world
+  const { book } = bankSays(world)
+
+  await t.test('what of an entry is held in suspense is shown', async (t) => {
+    const { ids } = await instruct(2)
+    const [id = '', other = ''] = ids
+    await book([id, -EACH], [other, -EACH - 150], [id, EACH + 6_249, REASON])
+    const { rows } = await owner.query<{ id: string }>('select max(id) as id from bank_statement')
+    const shown = await commandRunner({ DATABASE_URL: url, MIZAN_VAR: folder })(bankCommand, [
+      'show',
+      rows[0]?.id ?? '',
+    ])
+    t.match(shown.out, /-100\.00 EGP .*matched \(settlementPaid, end-to-end(?:, late-value)?\)\n/)
+    t.match(shown.out, /matched \(settlementPaid, end-to-end, over, -1\.50 EGP in suspense\)\n/)
+    t.match(shown.out, /matched \(settlementReturned, returned, (?:late-value, )?62\.49 EGP in suspense\)\n/)
   })
 }
