@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander'
-import { entryFields, entryMeanings } from '../clearing/bank/classify.ts'
+import { entryFields, entryMeanings } from '../clearing/bank/entry-rules.ts'
 import { addEntryRule, readEntryRules, type StoredEntryRule } from '../store/clearing/bank-rules.ts'
 import { changeNoted, systemActor } from './access-desk.ts'
 import type { CommandIo } from './command-io.ts'

@@ -2,18 +2,15 @@ import fc from 'fast-check'
 import t from 'tap'
 import {
   type BookedBefore,
-  type BookedEntry,
   type Classified,
   classifyBatch,
   classifyCharges,
   classifyForInstruction,
   classifyOther,
-  type EntryRule,
-  entryFields,
-  entryMeanings,
   isEarlyReturn,
   type KnownInstruction,
 } from '../../src/clearing/bank/classify.ts'
+import { type BookedEntry, type EntryRule, entryFields, entryMeanings } from '../../src/clearing/bank/entry-rules.ts'
 import { kindOf, moneyAccount, moneyKinds } from '../../src/ledger/accounts.ts'
 import { isPostingAllowed } from '../../src/ledger/posting-rules.ts'
 

@@ -18,16 +18,15 @@ import type { EntryEvent, ReportEndEvent, ReportEvent } from '../iso20022/bank-e
 import { PIASTERS_MAX, piastersOf } from '../iso20022/read-context.ts'
 import { RefusedFile } from '../iso20022/refusal.ts'
 import {
-  type BookedEntry,
   type Classified,
   classifyBatch,
   classifyCharges,
   classifyForInstruction,
   classifyOther,
-  type EntryRule,
   isEarlyReturn,
 } from './classify.ts'
 import { type Item, itemsOf, rowOf } from './entry-items.ts'
+import type { BookedEntry, EntryRule } from './entry-rules.ts'
 import { InstructionBook } from './instruction-book.ts'
 import { checkOrder, type Refuse } from './statement-order.ts'
 

@@ -1,7 +1,7 @@
 import { MizanError } from '../../errors.ts'
 import type { Queryable } from '../access-pool.ts'
 
-/** What entries without an instruction of ours are; see `clearing/bank/classify.ts`. */
+/** What entries without an instruction of ours are; see `clearing/bank/entry-rules.ts`. */
 export interface StoredEntryRule {
   readonly id: number
   /** Undefined = of every bank. */
