@@ -80,7 +80,7 @@ export const breakTypes = {
     action: 'Ask the bank for the rest; the difference stands on the settlement transit account until it comes.',
   }),
   'position-over': type(31, 'position', 1, 3, 'banking', {
-    meaning: 'The bank booked more than was instructed.',
+    meaning: 'The bank booked more than was instructed, or what it had rejected.',
     action: 'Find out whose money it is and give it back; until then it is held in suspense.',
   }),
   'wrong-sign': type(32, 'position', 0, 1, 'banking', {
