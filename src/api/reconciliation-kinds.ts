@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
 import { correct, correctionOf, requireSeen, requireWriteOff, writeOff } from '../clearing/reconciliation/desk.ts'
+import { requireTargetOwner } from '../clearing/reconciliation/target.ts'
 import { readLogin } from '../store/access-users.ts'
 import { readException } from '../store/clearing/reconciliation-desk.ts'
 import type { ApprovedChange, ChangeKind } from './changes.ts'
@@ -42,6 +43,7 @@ export const reconciliationKinds: Readonly<Record<string, ChangeKind>> = {
       const exception = await readException(client, idOf(payload))
       requireSeen(exception, seenOf(payload))
       correctionOf(exception, targetOf(payload))
+      await requireTargetOwner(client, targetOf(payload))
     },
     execute: async (client, request, { clock }) => {
       const { payload, reason } = request

@@ -1,6 +1,6 @@
 import type { Clock } from '../calendar.ts'
 import type { ContentSource } from '../clearing/outgoing/file-content.ts'
-import type { WriteOffLimit } from '../clearing/reconciliation/desk.ts'
+import type { WriteOffLimit } from '../clearing/reconciliation/write-off-limits.ts'
 import type { PanProtection } from '../security/pan-protection.ts'
 import type { PersonalData } from '../security/personal-data.ts'
 import type { ApiDatabase } from '../store/access-pool.ts'

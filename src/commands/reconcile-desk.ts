@@ -8,9 +8,10 @@ import {
   requireWriteOff,
   resolveByWords,
   writeOff,
-  writeOffLimitsOf,
 } from '../clearing/reconciliation/desk.ts'
+import { requireTargetOwner } from '../clearing/reconciliation/target.ts'
 import { bankingDaysOn, type ExceptionView, exceptionView } from '../clearing/reconciliation/view.ts'
+import { writeOffLimitsOf } from '../clearing/reconciliation/write-off-limits.ts'
 import { MizanError } from '../errors.ts'
 import { type Role, readLogin, requireAccessTables } from '../store/access-users.ts'
 import { awaitPostings } from '../store/clearing/postings.ts'
@@ -137,7 +138,11 @@ function resolveCommand(io: CommandIo): Command {
     }
     const target = to === undefined ? undefined : numberOption(to, '--to')
     return changeByTwo(io, options, text, 'correct', {
-      check: (exception) => correctionOf(exception, target),
+      check: async (client, exception) => {
+        const postings = correctionOf(exception, target)
+        await requireTargetOwner(client, target)
+        return postings
+      },
       work: ({ client }, id, { author, seenPiasters }) =>
         correct(client, id, { target, resolution: comment, seenPiasters }, author),
     })
@@ -153,7 +158,7 @@ function writeOffCommand(io: CommandIo): Command {
     .requiredOption('--comment <text>', 'why')
   return withCommonOptions(command).action((text: string, options: CommonOptions & { comment: string }) =>
     changeByTwo(io, options, text, 'write-off', {
-      check: requireWriteOff,
+      check: async (_, exception) => requireWriteOff(exception),
       work: ({ client, config }, id, { author, roles, seenPiasters }) => {
         const limits = writeOffLimitsOf(config.clearing.reconciliation.writeOffLimits)
         return writeOff(client, id, { resolution: options.comment, roles, limits, seenPiasters }, author)
@@ -185,7 +190,7 @@ async function change(
 
 interface WorkOfTwo {
   /** What would be posted; refuses before anybody has to log in. */
-  check(exception: ReconciliationException): readonly CorrectingPosting[]
+  check(client: Client, exception: ReconciliationException): Promise<readonly CorrectingPosting[]>
   work(
     desk: DatabaseDesk,
     id: number,
@@ -206,7 +211,7 @@ async function changeByTwo(
     const id = idOf(text)
     const seen = await readException(client, id)
     io.note(`exception ${id} (${seen.break}): ${seen.summary}\n`)
-    for (const posting of check(seen)) io.note(`${postingLine(posting)}\n`)
+    for (const posting of await check(client, seen)) io.note(`${postingLine(posting)}\n`)
     const second = await logInSecondPerson(io, client, {
       prompt: 'second person who agrees',
       roles: CHECKERS,

@@ -5,7 +5,8 @@ import { addDays, type CivilDate, civilDate, formatDate } from '../../src/calend
 import { ageBucketOf, ageBuckets, ageOf, openedWithin } from '../../src/clearing/reconciliation/ageing.ts'
 import { breakNames, breakTypes } from '../../src/clearing/reconciliation/breaks.ts'
 import { proposeCorrection, proposeWriteOff, suspenseOf } from '../../src/clearing/reconciliation/correction.ts'
-import { writeOffLimitOf, writeOffLimitsOf } from '../../src/clearing/reconciliation/desk.ts'
+import { correct } from '../../src/clearing/reconciliation/desk.ts'
+import { writeOffLimitOf, writeOffLimitsOf } from '../../src/clearing/reconciliation/write-off-limits.ts'
 import { reconcileCommand } from '../../src/commands/reconcile.ts'
 import { matchPurgeJob } from '../../src/jobs/match-purge-job.ts'
 import { type AccountNumber, moneyAccount } from '../../src/ledger/accounts.ts'
@@ -290,6 +291,42 @@ test('an exception from its opening to its end', async (t) => {
       errors: /another person agrees/,
     })
     await json(['write-off', own, '--comment', 'x'], `operator\n${PASSWORD}\n`)
+  })
+
+  await t.test('money goes to nobody who is not there: when asked for, and when agreed to', async (t) => {
+    const lost = await shortCredit(client, 'instruction:G', 900)
+    const second = `settlement\n${PASSWORD}\n`
+    await json(['resolve', String(lost), '--comment', 'held', '--post'], second)
+    await owner.query(
+      `insert into settlement_bank (number, code) values (7, 'SEVEN');
+       insert into settlement_institution_term (kind, institution, from_date, name, bank, reason, actor)
+       values ('scheme', 0, '2026-01-01', 'Scheme', 7, 'test', 'test'), ('acquirer', 12, '2026-01-01', 'Twelve', 7, 'test', 'test')`,
+    )
+    const before = await balances(client)
+    const cases: readonly (readonly [account: number, words: RegExp])[] = [
+      [
+        moneyAccount('settlementTransit', 99),
+        /there is no bank 99 .* 700700000000007 \(SEVEN\): see mizan settlement bank/,
+      ],
+      [moneyAccount('settlementAccount', 99), /there is no bank 99 .*: see mizan settlement bank list/],
+      [moneyAccount('acquirerClearing', 99_999_999), /no acquirer 99999999 .* 700200000000012 \(Twelve\)/],
+      [moneyAccount('cashClearing', 99_999_999), /no acquirer or post office 99999999 .*\(Twelve\)/],
+      [moneyAccount('schemeClearing', 123), /no card scheme 123 .* are 700400000000000 \(Scheme\): see/],
+    ]
+    for (const [account, errors] of cases) {
+      const asked = await mizan(['resolve', String(lost), '--comment', 'x', '--to', String(account)], second)
+      t.match(asked, { status: 1, errors })
+      const payload = { exceptionId: lost, differencePiasters: -900, account }
+      const body = { kind: 'reconciliation-correction', payload, reason: 'x' }
+      t.match(await as('settlement')('/change-requests', { body }), { status: 400, body: { detail: errors } })
+      const agreed = { target: account, resolution: 'x', seenPiasters: -900 }
+      await client.query('begin')
+      await t.rejects(correct(client, lost, agreed, { actor: 'a + b', nowMs: Date.now() }), { message: errors })
+      await client.query('rollback')
+    }
+    t.same(await balances(client), before, 'nothing was posted')
+    const there = String(moneyAccount('acquirerClearing', 12))
+    t.match(await json(['resolve', String(lost), '--comment', 'its own', '--to', there], second), { state: 'resolved' })
   })
 
   await t.test('words do not mend the ledger', async (t) => {

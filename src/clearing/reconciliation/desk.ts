@@ -24,29 +24,8 @@ import {
   proposeWriteOff,
   suspenseOf,
 } from './correction.ts'
-
-/** How much of a break somebody with a role may agree to write off. */
-export interface WriteOffLimit {
-  readonly role: Role
-  /** Absent = every break without a limit of its own. */
-  readonly break?: BreakName
-  /** Of one exception. */
-  readonly piasters: number
-  /** Of all that is written off on a day, by whomever; absent = ten times `piasters`. */
-  readonly dayPiasters?: number
-}
-
-/** Limits as they are configured. @throws MizanError CONFIG_INVALID for one of a break that there is not: it would bind nothing */
-export function writeOffLimitsOf(
-  limits: readonly (Omit<WriteOffLimit, 'break'> & { readonly break?: string })[],
-): readonly WriteOffLimit[] {
-  return limits.map(({ break: name, ...limit }) => {
-    if (name === undefined) return limit
-    if (isBreakName(name)) return { ...limit, break: name }
-    const words = `clearing.reconciliation.writeOffLimits: ${name} is no break; docs/reconciliation.md lists them`
-    throw new MizanError('CONFIG_INVALID', words)
-  })
-}
+import { requireTargetOwner } from './target.ts'
+import { type WriteOffLimit, writeOffLimitOf } from './write-off-limits.ts'
 
 /** What is posted to close or correct an exception, and whether it waits for the writer. */
 export interface Corrected {
@@ -174,7 +153,7 @@ export function correctionOf(exception: ReconciliationException, target: number 
 /**
  * Posts what corrects an exception, in the transaction of the second person's approval: into the suspense of its break, or back
  * to the account it came from, and it stays open; or out of suspense to another account, and it is resolved.
- * @throws MizanError as {@link correctionOf}; CONFLICT when it has changed since it was seen
+ * @throws MizanError as {@link correctionOf} and {@link requireTargetOwner}; CONFLICT when it has changed since it was seen
  */
 export async function correct(
   client: Client,
@@ -186,6 +165,7 @@ export async function correct(
   const { seenPiasters, resolution, target } = wanted
   requireSeen(open, seenPiasters)
   const postings = correctionOf(open, target)
+  await requireTargetOwner(client, target)
   const { reference, commands } = await post(client, id, postings, author)
   const difference = differenceOf(open)
   const done = { resolution, reference, postings }
@@ -260,30 +240,6 @@ async function requireWithin(
     'FORBIDDEN',
     `${before} piasters of ${what} were written off today; ${piasters} more are beyond the day’s ${limit.dayPiasters} for ${who}`,
   )
-}
-
-/** Of a day, where a limit does not say it: as often the limit of one exception. */
-const DAY_LIMITS = 10
-
-/**
- * Up to how much somebody with these roles may agree to write off of a break, in piasters: of one exception, and of all of a day
- * (of the break, where the limit is one of its own). 0 = nothing.
- */
-export function writeOffLimitOf(
-  name: BreakName,
-  roles: readonly Role[],
-  limits: readonly WriteOffLimit[],
-): { readonly piasters: number; readonly dayPiasters: number; readonly break: BreakName | undefined } {
-  const nothing = { piasters: 0, dayPiasters: 0, break: undefined }
-  return roles
-    .flatMap((role) => {
-      const own = limits.filter((limit) => limit.role === role)
-      const found = own.find((limit) => limit.break === name) ?? own.find((limit) => limit.break === undefined)
-      if (found === undefined) return []
-      const { piasters, dayPiasters = piasters * DAY_LIMITS } = found
-      return [{ piasters, dayPiasters, break: found.break }]
-    })
-    .reduce((most, one) => (one.piasters > most.piasters ? one : most), nothing)
 }
 
 async function post(
