@@ -3,6 +3,7 @@ import { civilDate, formatDate } from '../calendar.ts'
 import { ageBuckets } from '../clearing/reconciliation/ageing.ts'
 import { breakNames } from '../clearing/reconciliation/breaks.ts'
 import { reconcile } from '../clearing/reconciliation/reconcile.ts'
+import { requireAsOf, requireReconcilable } from '../clearing/reconciliation/run-dates.ts'
 import {
   type AgeingRow,
   ageingOf,
@@ -43,12 +44,17 @@ function runCommand(io: CommandIo): Command {
   const command = new Command('run')
     .description('reconcile a business date; exits 1 when exceptions of the date are open')
     .option('--date <yyyy-mm-dd>', 'business date; default: the last one that was closed')
-    .option('--as-of <yyyy-mm-dd>', 'date as of which money has to be at the bank; default: today in Cairo')
+    .option(
+      '--as-of <yyyy-mm-dd>',
+      'as if it ran on this date, for a run that was missed: money is due at the bank until then, and what is found counts its age from then; never older than a run before it; default: today in Cairo',
+    )
   return withCommonOptions(command).action((options: CommonOptions & { date?: string; asOf?: string }) =>
     atDatabase(io, options, NAME, async ({ client, config, url }) => {
       const businessDate = options.date === undefined ? await lastClosedDate(client) : dateOption(options.date)
       const today = civilDate(Date.now())
       const asOf = options.asOf === undefined ? today : dateOption(options.asOf)
+      await requireReconcilable(client, businessDate)
+      if (options.asOf !== undefined) await requireAsOf(client, { businessDate, asOf, today })
       const run = await reconcile({
         url,
         businessDate,

@@ -1,6 +1,7 @@
 import { Type } from 'typebox'
 import { formatDate } from '../../calendar.ts'
 import { requireSignable } from '../../clearing/delivery/sign-again.ts'
+import { requireReconcilable } from '../../clearing/reconciliation/run-dates.ts'
 import { lastClosedDate } from '../../clearing/reconciliation/view.ts'
 import { requireBalanced, requireClosed } from '../../clearing/settlement/run.ts'
 import { MizanError } from '../../errors.ts'
@@ -188,7 +189,7 @@ export const clearingRequestRoutes: readonly Route[] = [
       asked(call, async (client) => {
         const { businessDate: day } = call.body
         const businessDate = day === undefined ? await lastClosedDate(client) : dayOf(day)
-        await requireClosed(client, businessDate)
+        await requireReconcilable(client, businessDate)
         return { kind: 'reconciliation', businessDate }
       }),
   }),

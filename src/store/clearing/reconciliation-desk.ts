@@ -1,3 +1,4 @@
+import { type CivilDate, parseDate } from '../../calendar.ts'
 import { MizanError } from '../../errors.ts'
 import type { Queryable } from '../access-pool.ts'
 
@@ -258,4 +259,13 @@ function exceptionOf(row: Row): ReconciliationException {
     closedBy: row.closed_by ?? undefined,
     resolution: row.resolution ?? undefined,
   }
+}
+
+/** The newest date as of which a run has found an exception; undefined when none has. */
+export async function lastOpenedOn(client: Queryable): Promise<CivilDate | undefined> {
+  const { rows } = await client.query<{ last: string | null }>(
+    'select max(opened_on) as last from reconciliation_exception',
+  )
+  const last = rows[0]?.last ?? undefined
+  return last === undefined ? undefined : parseDate(last)
 }

@@ -28,8 +28,8 @@ export async function mergeBreaks(client: Client, { runId, asOf, now, levels }: 
   await client.query('analyze found_break')
   const found = await client.query<{ n: string }>('select count(*) as n from found_break')
   await wakeWaiting(client, asOf, now)
-  await noteGoneMoved(client, runId, now, levels)
-  const resolved = await resolveGone(client, runId, now, levels)
+  await noteGoneMoved(client, { runId, asOf, now, levels })
+  const resolved = await resolveGone(client, { runId, asOf, now, levels })
   const reopened =
     (await reopen(client, runId, asOf, now)) + (await reopenMadeGood(client, { runId, asOf, now, levels }))
   await updateChanged(client, runId, now)
@@ -56,12 +56,13 @@ export async function mergeBreaks(client: Client, { runId, asOf, now, levels }: 
 const isMoved = '(e.suspended_piasters <> 0 or not j.in_ledger and e.settled_piasters <> 0)'
 
 /** The break is gone, and money was moved for it: of one that the ledger shows because it was moved, of others the other side came. */
-async function noteGoneMoved(client: Client, runId: number, now: Date, levels: readonly string[]): Promise<void> {
+async function noteGoneMoved(client: Client, { runId, asOf, now, levels }: MergeOptions): Promise<void> {
   await client.query(
     `with left_over as (
        select e.id, case when j.in_ledger then e.suspended_piasters + e.settled_piasters else 0 end as difference
        from reconciliation_exception e join judged_break j on j.name = e.break and j.level = any ($3)
        where e.state in ('open', 'assigned', 'waiting') and ${isMoved}
+         and e.opened_on <= $4
          and (not j.by_date or exists (
            select from judged_date d where d.level = j.level and d.business_date = e.business_date))
          and not exists (select from found_break f where f.break = e.break and f.key = e.key)),
@@ -74,7 +75,7 @@ async function noteGoneMoved(client: Client, runId: number, now: Date, levels: r
      insert into reconciliation_event (exception_id, at, actor, event, comment, detail)
      select id, $2, '${RUN_ACTOR}', 'changed', 'the difference is gone: what was moved for it goes back',
             jsonb_build_object('run', $1::bigint, 'piasters', value_at_risk_piasters) from changed`,
-    [runId, now, levels],
+    [runId, now, levels, asOf],
   )
 }
 
@@ -89,8 +90,11 @@ async function wakeWaiting(client: Client, asOf: string, now: Date): Promise<voi
   )
 }
 
-/** The break is gone: the other side came, or somebody corrected it. The rule that found the other side is named. */
-async function resolveGone(client: Client, runId: number, now: Date, levels: readonly string[]): Promise<number> {
+/**
+ * The break is gone: the other side came, or somebody corrected it. The rule that found the other side is named. What was opened as of
+ * a later date than the run looks at stays: that it is not found says nothing of it.
+ */
+async function resolveGone(client: Client, { runId, asOf, now, levels }: MergeOptions): Promise<number> {
   const { rowCount } = await client.query(
     `with gone as (
        update reconciliation_exception e
@@ -121,13 +125,14 @@ async function resolveGone(client: Client, runId: number, now: Date, levels: rea
              where r.level = e.level order by r.confidence desc, r.number limit 1), format('no longer so in run %s', $1::bigint))
        from judged_break j
        where j.name = e.break and j.level = any ($3) and e.state in ('open', 'assigned', 'waiting') and not ${isMoved}
+         and e.opened_on <= $4
          and (not j.by_date or exists (
            select from judged_date d where d.level = j.level and d.business_date = e.business_date))
          and not exists (select from found_break f where f.break = e.break and f.key = e.key)
        returning e.id, e.resolution)
      insert into reconciliation_event (exception_id, at, actor, event, comment, detail)
      select id, $2, '${RUN_ACTOR}', 'resolved', resolution, jsonb_build_object('run', $1::bigint) from gone`,
-    [runId, now, levels],
+    [runId, now, levels, asOf],
   )
   return rowCount ?? 0
 }
@@ -161,6 +166,7 @@ async function reopenMadeGood(client: Client, { runId, asOf, now, levels }: Merg
        from judged_break j
        where j.name = e.break and j.level = any ($4) and not j.in_ledger and e.state in ('resolved', 'written-off')
          and e.account is not null and e.settled_piasters <> 0 and e.difference_piasters <> 0
+         and e.opened_on <= $2
          and exists (select from judged_date d where d.level = j.level and d.business_date = e.business_date)
          and not exists (select from found_break f where f.break = e.break and f.key = e.key)
        returning e.id, e.value_at_risk_piasters)
