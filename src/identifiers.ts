@@ -16,6 +16,30 @@ export function isLuhnValid(pan: string): boolean {
   return sum % 10 === 0
 }
 
+/** 13 to 19 digits in one piece, or in groups as cards print them: 4-4-4-4(-3) and 4-6-5. */
+const CARD_NUMBER = /(?<!\d)(?:\d{13,19}|\d{4}([ -])\d{4}\1\d{4}\1\d{4}(?:\1\d{1,3})?|\d{4}([ -])\d{6}\2\d{4,5})(?!\d)/g
+
+/**
+ * Masks the card numbers of a text that came from outside, before it is kept or shown: digits that pass Luhn. References and account
+ * numbers stay as they are, but for the one of ten that passes by chance.
+ */
+export function maskCardNumbers(text: string): string {
+  if (!/\d[\d -]{11}/.test(text)) return text
+  let [result, copied] = ['', 0]
+  CARD_NUMBER.lastIndex = 0
+  for (let found = CARD_NUMBER.exec(text); found !== null; found = CARD_NUMBER.exec(text)) {
+    const digits = found[0].replaceAll(/[ -]/g, '')
+    if (isLuhnValid(digits)) {
+      result += text.slice(copied, found.index) + maskPan(digits)
+      copied = CARD_NUMBER.lastIndex
+    } else {
+      // Another number may begin within: a date stands before it, in groups like its own.
+      CARD_NUMBER.lastIndex = found.index + 1
+    }
+  }
+  return result + text.slice(copied)
+}
+
 /** Appends the Luhn check digit. */
 export function withCheckDigit(partialPan: string): string {
   for (let digit = 0; digit < 10; digit++) {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { approvalCode, ID_STEP, isLuhnValid, maskPan, withCheckDigit } from '../src/identifiers.ts'
+import { approvalCode, ID_STEP, isLuhnValid, maskCardNumbers, maskPan, withCheckDigit } from '../src/identifiers.ts'
 
 t.test('the Luhn digit', async (t) => {
   const digits = fc.stringMatching(/^\d{11,18}$/)
@@ -23,6 +23,23 @@ t.test('a card number is shown by its ends only', async (t) => {
   t.equal(maskPan(pan), `400000******${pan.slice(-4)}`)
   t.equal(maskPan('123456789012'), '*'.repeat(12))
   t.equal(maskPan(''), '')
+})
+
+t.test('card numbers in texts of others are masked, and nothing else', async (t) => {
+  const pan = '4000001234567899'
+  t.equal(isLuhnValid(pan), true)
+  const masked = '400000******7899'
+  const printed = '4000 0012 3456 7899'
+  const cases = [
+    [`REFUND ${pan} ATM`, `REFUND ${masked} ATM`],
+    [`CARD${pan}X`, `CARD${masked}X`],
+    [`20261123 ${pan}, ${printed}`, `20261123 ${masked}, ${masked}`],
+    [`2026 ${printed} ${printed.replaceAll(' ', '-')}`, `2026 ${masked} ${masked}`],
+    ['378282246310005 and 3782 822463 10005', '378282*****0005 and 378282*****0005'],
+    ['UC-20261121-1-OO-00000000042 4000001234567890 EG380019000500000000263180002', ''],
+    ['', ''],
+  ] as const
+  for (const [text, wanted] of cases) t.equal(maskCardNumbers(text), wanted || text)
 })
 
 const gcd = (a: bigint, b: bigint): bigint => (b === 0n ? a : gcd(b, a % b))

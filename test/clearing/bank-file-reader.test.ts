@@ -468,6 +468,16 @@ t.test('what readers could take in two ways is refused', async (t) => {
   t.equal(ofType(read1256, 'entry')[0]?.text, 'مصر', 'windows-1256')
 })
 
+t.test('a card number in what a bank wrote goes no further than its file', async (t) => {
+  const [pan, masked] = ['4000001234567899', '400000******7899']
+  const rest = `<NtryDtls><TxDtls><RmtInf><Ustrd>card ${pan}</Ustrd></RmtInf></TxDtls></NtryDtls><AddtlNtryInf>of ${pan}</AddtlNtryInf>`
+  const text = document(head + stmt(bal('OPBD', '0') + bal('CLBD', '1') + entry('1', 'BOOK', rest)))
+  const [found] = ofType(await read(text), 'entry')
+  t.equal(found?.text, `of ${masked}`)
+  t.equal(found?.transactions[0]?.text, `card ${masked}`)
+  await t.rejects(read(text.replace('<Ntry>', `<Ntry>${pan}`)), { message: new RegExp(masked.replaceAll('*', '\\*')) })
+})
+
 t.test('charges that an amount has in it are told apart', async (t) => {
   const rcrd = (amount: string, included?: boolean, side = 'DBIT') =>
     `<Rcrd><Amt Ccy="EGP">${amount}</Amt><CdtDbtInd>${side}</CdtDbtInd>${included === undefined ? '' : `<ChrgInclInd>${included}</ChrgInclInd>`}</Rcrd>`

@@ -1,3 +1,4 @@
+import { maskCardNumbers } from '../../identifiers.ts'
 import { moneyAccount } from '../../ledger/accounts.ts'
 import type { Queryable } from '../../store/access-pool.ts'
 import { noteFileEvent } from '../../store/clearing/file-events.ts'
@@ -36,7 +37,7 @@ async function acknowledge(client: Queryable, said: Acknowledgement, actor: stri
     batch: said.batchNumber,
     grossPiasters: String(said.grossPiasters),
     transactions: String(said.transactions),
-    ...(said.reason === '' ? {} : { reason: said.reason }),
+    ...(said.reason === '' ? {} : { reason: maskCardNumbers(said.reason) }),
     ...(differs ? { differs: true } : {}),
   }
   const to = said.accepted && !differs ? 'acknowledged' : 'rejected'

@@ -1,6 +1,6 @@
 import type { BankEvent, EntryEvent, ReadBalance, ReadBatch, ReportEvent, ReportKind } from './bank-events.ts'
 import { EntryDetails } from './camt-details.ts'
-import { agentOf, codeOf, firstOf, plain, signed } from './camt-values.ts'
+import { agentOf, codeOf, firstOf, joined, plain, signed } from './camt-values.ts'
 import type { ReadContext } from './read-context.ts'
 import { all, at, type Position, textAt, type XmlNode } from './xml-reader.ts'
 
@@ -211,7 +211,7 @@ export class ReportReader {
       reference: context.text(node, ID_MAX, 'AcctSvcrRef'),
       entryReference: context.text(node, ID_MAX, 'NtryRef'),
       code,
-      text: context.text(node, TEXT_MAX, 'AddtlNtryInf'),
+      text: joined([context.text(node, TEXT_MAX, 'AddtlNtryInf') ?? '']),
       batch,
       ...this.#details.take(node, amount, batch),
     }

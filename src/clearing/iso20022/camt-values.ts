@@ -1,3 +1,4 @@
+import { maskCardNumbers } from '../../identifiers.ts'
 import type { ReadAmount, ReadBalance } from './bank-events.ts'
 import { UNIT } from './read-context.ts'
 import { all, at, cut, textAt, type XmlNode } from './xml-reader.ts'
@@ -62,9 +63,9 @@ export function remittanceOf(node: XmlNode): string | undefined {
   return joined(words)
 }
 
-/** Texts in one line; undefined when there is none. */
+/** Texts in one line, without card numbers: people write them there; undefined when there is none. */
 export function joined(words: readonly string[]): string | undefined {
-  return cut(words.filter((text) => text !== '').join(' '), TEXT_MAX) || undefined
+  return cut(maskCardNumbers(words.filter((text) => text !== '').join(' ')), TEXT_MAX) || undefined
 }
 
 /** An end-to-end id, and not what banks write where there is none. */

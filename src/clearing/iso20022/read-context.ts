@@ -1,4 +1,5 @@
 import { type CivilDate, cairoOffsetMs, isCivilDate } from '../../calendar.ts'
+import { maskCardNumbers } from '../../identifiers.ts'
 import type { BankProfile, Forgivable, Forgiven, ReadAmount } from './bank-events.ts'
 import { type FilePlace, type RefusalCause, RefusedFile } from './refusal.ts'
 import { all, at, cut, type Position, textAt, type XmlNode } from './xml-reader.ts'
@@ -52,8 +53,9 @@ export class ReadContext {
   /** @throws RefusedFile when the bank's profile does not forgive it */
   forgive(kind: Forgivable, place: FilePlace, detail: string): void {
     if (!this.#profile.forgive.has(kind)) this.refuse(place, detail)
+    const words = maskCardNumbers(detail)
     const before = this.#forgiven.get(kind)
-    const first = before ?? { kind, line: place.line, column: place.column, path: place.path, detail, times: 0 }
+    const first = before ?? { kind, line: place.line, column: place.column, path: place.path, detail: words, times: 0 }
     this.#forgiven.set(kind, { ...first, times: first.times + 1 })
   }
 

@@ -1,4 +1,5 @@
 import { MizanError } from '../../errors.ts'
+import { maskCardNumbers } from '../../identifiers.ts'
 
 /** Why a bank's file is refused: its form, whose account it is of, that it came before, what is missing, what does not add up. */
 export type RefusalCause = 'format' | 'account' | 'duplicate' | 'gap' | 'balance' | 'other'
@@ -18,7 +19,7 @@ export class RefusedFile extends MizanError {
 
   constructor(file: string, refusal: RefusalCause, reason: string, place?: FilePlace) {
     const where = place === undefined ? file : `${file}:${place.line}:${place.column}: ${place.path}`
-    super('BAD_INPUT', `${where}: ${reason}`)
+    super('BAD_INPUT', `${where}: ${maskCardNumbers(reason)}`)
     this.refusal = refusal
     this.place = place
   }

@@ -1,4 +1,5 @@
 import { MizanError } from '../../errors.ts'
+import { maskCardNumbers } from '../../identifiers.ts'
 import type { Queryable } from '../access-pool.ts'
 import { optionalNumber } from '../optional-number.ts'
 
@@ -201,7 +202,8 @@ export async function listEntries(
     reference: row.reference ?? undefined,
     code: row.code ?? undefined,
     returnReason: row.return_reason ?? undefined,
-    text: row.text ?? undefined,
+    // What was kept before texts were masked as they are read.
+    text: row.text === null || row.text === undefined ? undefined : maskCardNumbers(row.text),
     state: row.state,
     rule: row.rule ?? undefined,
     note: row.note ?? undefined,

@@ -1,4 +1,5 @@
 import { type CivilDate, formatDate, parseDate } from '../../calendar.ts'
+import { maskCardNumbers } from '../../identifiers.ts'
 import type { Queryable } from '../access-pool.ts'
 import { type ClearingFile, type FileKey, findFileByKey, listFiles, readFile } from './files.ts'
 
@@ -86,7 +87,7 @@ export async function noteRefusal(
       refusal.bytes,
       refusal.sha256.toString('hex'),
       refusal.code,
-      refusal.reason.slice(0, 500),
+      maskCardNumbers(refusal.reason).slice(0, 500),
     ],
   )
 }
