@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { writeAll } from '../whole-file.ts'
+import { assert, MizanError } from '../errors.ts'
 
 /** A file that was written whole. */
 export interface WrittenFile {
@@ -37,9 +38,14 @@ export interface FileSink {
  * overwritten by the next attempt. Two writers of the same file at once would spoil each other's: the caller sees to
  * it that there is one.
  * @param fill puts the bytes; when it throws, the temporary file is removed and what stood under the name stays
- * @throws Error of the file system, or what `fill` throws
+ * @param expected SHA-256 that the bytes must have, of a file that was written before; with other bytes nothing is put there
+ * @throws Error of the file system, or what `fill` throws; MizanError CONFLICT for other bytes than are expected
  */
-export async function writeAtomically(file: string, fill: (sink: FileSink) => Promise<void>): Promise<WrittenFile> {
+export async function writeAtomically(
+  file: string,
+  fill: (sink: FileSink) => Promise<void>,
+  expected?: Buffer,
+): Promise<WrittenFile> {
   const folder = path.dirname(file)
   await makeFolder(folder)
   const unfinished = unfinishedName(file)
@@ -49,6 +55,7 @@ export async function writeAtomically(file: string, fill: (sink: FileSink) => Pr
     const sink = new HandleSink(handle)
     await fill(sink)
     written = await sink.finish()
+    if (expected?.equals(written.sha256) === false) throw otherBytes(file)
     await handle.sync()
   } catch (error) {
     await handle.close().catch(() => undefined)
@@ -59,6 +66,11 @@ export async function writeAtomically(file: string, fill: (sink: FileSink) => Pr
   await rename(unfinished, file)
   await syncFolder(folder)
   return written
+}
+
+function otherBytes(file: string): MizanError {
+  const name = path.basename(file)
+  return new MizanError('CONFLICT', `${name} comes out with other bytes than it was written with; a file never changes`)
 }
 
 /** Makes a folder, and those it lies in, last: a file in a folder whose name was never written is lost with it. */

@@ -366,6 +366,33 @@ t.test('the files of three days', async (t) => {
     t.strictSame(all(), before)
   })
 
+  t.test('a file that is lost or damaged on its way is missed, and written again with the same bytes', async (t) => {
+    const { client } = ledger
+    const source = { client, folder, options }
+    const name = 'UC.OUT.NBE.20261118.1.001'
+    const place = path.join(folder, 'out', '2026-11-18', name)
+    const [before, written] = [readFileSync(place, 'latin1'), (await findFile(client, name)) as ClearingFile]
+    const state = (to: string) => client.query('update clearing_file set state = $2 where id = $1', [written.id, to])
+    await state('delivered')
+    const file = (await findFile(client, name)) as ClearingFile
+    const words = /is not there: mizan clearing build 2026-11-18 writes it again$/
+    for (const harm of [() => rmSync(place), () => writeFileSync(place, 'damaged')]) {
+      harm()
+      t.match(await verifyFile(file, source), { ok: false, words: existsSync(place) ? /./ : words })
+      t.match(await run(first, writeStep(options)), { state: 'done', words: /; written again: UC\.OUT\.NBE\.20261118/ })
+      t.equal(readFileSync(place, 'latin1'), before)
+      t.match(await verifyFile(file, source), { ok: true })
+    }
+    rmSync(place)
+    const named = `update clearing_outlet set account = 'X' || substr(account, 2) where business_date = '2026-11-18'`
+    await client.query(named)
+    await t.rejects(run(first, writeStep(options)), { message: /comes out with other bytes than it was written with/ })
+    t.notOk(existsSync(place), 'and is not put there')
+    await client.query(named.replace("'X'", "'E'"))
+    t.match(await run(first, writeStep(options)), { state: 'done' })
+    await state('written')
+  })
+
   t.test('a difference blocks the day and says where it is', async (t) => {
     const file = path.join(folder, 'out', '2026-11-18', 'UC.SUB.NBE-01.20261118.1.001')
     const text = readFileSync(file, 'utf8')
@@ -394,7 +421,11 @@ t.test('the files of three days', async (t) => {
       const anew: Uint8Array[] = []
       for await (const chunk of contentOf(network, source)) anew.push(chunk)
       t.ok(Buffer.concat(anew).equals(bytes))
-      for (const file of files) t.match(await verifyFile(file, source), { ok: true }, file.name)
+      t.match(await verifyFile(network, source), { ok: false, words: /001 is not there/ }, 'before it is encrypted')
+      for (const file of files) {
+        const known = file === network ? ({ ...file, state: 'signed' } as const) : file
+        t.match(await verifyFile(known, source), { ok: true }, file.name)
+      }
       t.notOk(existsSync(place))
       const view = await viewFile(contentOf(network, source), network, { from: 2, limit: 2 })
       t.equal(view.next, 4)

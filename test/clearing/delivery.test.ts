@@ -14,6 +14,7 @@ import { releasable, releaseFiles } from '../../src/clearing/delivery/release.ts
 import { resendFile } from '../../src/clearing/delivery/resend.ts'
 import { signAgain } from '../../src/clearing/delivery/sign-again.ts'
 import { protectFiles, signStep } from '../../src/clearing/delivery/sign-step.ts'
+import { lostParts } from '../../src/clearing/outgoing/lost-file.ts'
 import { readCertificate } from '../../src/clearing/protection/certificate.ts'
 import { decryptFile, encryptFile, verifyFile, writeSignature } from '../../src/clearing/protection/files.ts'
 import { makeOwnKey, openKeyRoom } from '../../src/clearing/protection/key-room.ts'
@@ -630,6 +631,50 @@ test('what partners send is opened, verified and handed on once, or refused for 
   t.same(readdirSync(inFolder('scheme')), [], 'nothing of the refused is left but what is kept apart')
   await poll()
   t.same(readdirSync(place), ['UC.STM.400000.20261122.1.001'], 'only what has no signature yet')
+})
+
+test('what is lost on the disk after signing is named with the way that helps', async (t) => {
+  const world = await deliveryWorld(day(26))
+  const { client, options, work, at } = world
+  const sub = await world.written('SUB', 'NBE-01', Buffer.from('subsidies of a day'))
+  const pay = await world.written('PAY', 'NBE', Buffer.from('<pay/>'))
+  const ctf = await world.written('CTF', '400000', Buffer.from('4000001234567899'))
+  t.equal((await protectFiles(client, options, work)).state, 'done')
+  const content = readFileSync(at(sub.name))
+  const lost = async ({ id }: typeof sub) =>
+    (await lostParts(client, options.folder, await readRegister(client, id))).map(({ words }) => words).join()
+  for (const file of [sub, pay, ctf]) t.equal(await lost(file), '', 'all is there')
+
+  const signature = `${at(sub.name)}.p7s`
+  const before = readFileSync(signature)
+  for (const harm of [() => rmSync(signature), () => writeFileSync(signature, 'x')]) {
+    harm()
+    t.match(
+      await lost(sub),
+      /\.p7s (is not there|was changed .*): mizan clearing deliver 2026-11-26 signs the same bytes/,
+    )
+    t.equal((await protectFiles(client, options, work)).state, 'done')
+    t.ok(readFileSync(signature).equals(before), 'the same key and bytes give the same signature')
+  }
+  const deliver = async () => (await deliverFiles(client, options, { ...work, isAsked: true })).words
+  rmSync(at(sub.name))
+  t.match(await deliver(), /UC\.SUB.* no such file .*: mizan clearing build 2026-11-26 writes it again/)
+  writeFileSync(at(sub.name), 'altered')
+  t.match(
+    await deliver(),
+    /UC\.SUB.* is not the file that was protected: mizan clearing build 2026-11-26 writes it again/,
+  )
+  writeFileSync(at(sub.name), content)
+  rmSync(at(pay.name))
+  const encrypted = `${at(ctf.name)}.p7m`
+  rmSync(encrypted, { force: true })
+  t.match(await lost(pay), /is not there: mizan settlement run 2026-11-26 writes it again/)
+  t.match(
+    await lost(ctf),
+    /\.p7m is not there: it cannot be encrypted to the same bytes: .*mizan clearing correct UC\.CTF/,
+  )
+  writeFileSync(at(pay.name), '<pay/>')
+  t.match(await lost(pay), '')
 })
 
 test('what was signed with a key that is given up does not go out until it is signed again', async (t) => {

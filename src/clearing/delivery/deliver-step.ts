@@ -16,6 +16,7 @@ import type { Client } from '../../store/connection.ts'
 import * as events from '../../telemetry/delivery-events.ts'
 import { MINUTE_MS } from '../../time-units.ts'
 import type { DayStep, DayStepOutcome } from '../day/step.ts'
+import { type LostPart, wayBack } from '../outgoing/lost-file.ts'
 import { digestFile, ENCRYPTED_SUFFIX, SIGNATURE_SUFFIX } from '../protection/files.ts'
 import { fileAt, onConnection, outgoingFiles, type StepWork } from './day-files.ts'
 import { type DeliveryOptions, type Destination, destinationOf, isEncrypted, openPlace } from './options.ts'
@@ -239,9 +240,11 @@ async function putAll({ client, options, work, places, away }: Round, file: Clea
     places.set(key, place)
   }
   let outcome: PutOutcome = 'was-there'
-  for (const { file: local, name, expected } of partsOf(file, protection, fileAt(options.folder, file))) {
-    const digest = await digestFile(local, work).catch(missing)
-    if (!digest.sha256.equals(expected)) throw new DeliveryRefusal(`${local} is not the file that was protected`)
+  for (const { part, file: local, name, expected } of partsOf(file, protection, fileAt(options.folder, file))) {
+    const digest = await digestFile(local, work).catch(missing(file, part))
+    if (!digest.sha256.equals(expected)) {
+      throw new DeliveryRefusal(`${local} is not the file that was protected: ${wayBack(file, part)}`)
+    }
     try {
       outcome = await place.put(local, name, digest, work.signal)
     } catch (error) {
@@ -267,17 +270,29 @@ async function requireKeysInUse(client: Client, { name }: ClearingFile, protecti
 }
 
 /** What is not here will not be here at the next attempt. */
-function missing(error: unknown): never {
-  if ((error as { code?: unknown } | null)?.code !== 'ENOENT') throw error
-  throw new DeliveryRefusal(`${describeError(error)}; mizan clearing build writes a file again that is not encrypted`)
+function missing(file: ClearingFile, part: LostPart['part']) {
+  return (error: unknown): never => {
+    if ((error as { code?: unknown } | null)?.code !== 'ENOENT') throw error
+    throw new DeliveryRefusal(`${describeError(error)}: ${wayBack(file, part)}`)
+  }
 }
 
 function partsOf(file: ClearingFile, { signatureSha256, encrypted }: FileProtection, at: string) {
   const { name, sha256 } = file
-  const signature = { file: at + SIGNATURE_SUFFIX, name: name + SIGNATURE_SUFFIX, expected: signatureSha256 }
+  const signature = {
+    part: 'signature',
+    file: at + SIGNATURE_SUFFIX,
+    name: name + SIGNATURE_SUFFIX,
+    expected: signatureSha256,
+  } as const
   const content =
     encrypted === undefined
-      ? { file: at, name, expected: sha256 ?? Buffer.alloc(0) }
-      : { file: at + ENCRYPTED_SUFFIX, name: name + ENCRYPTED_SUFFIX, expected: encrypted.sha256 }
+      ? ({ part: 'file', file: at, name, expected: sha256 ?? Buffer.alloc(0) } as const)
+      : ({
+          part: 'encrypted',
+          file: at + ENCRYPTED_SUFFIX,
+          name: name + ENCRYPTED_SUFFIX,
+          expected: encrypted.sha256,
+        } as const)
   return [signature, content]
 }

@@ -6,6 +6,7 @@ import { type ClearingFile, moveFile } from '../../store/clearing/files.ts'
 import type { Client } from '../../store/connection.ts'
 import { isThere, writeWholeFile } from '../../whole-file.ts'
 import type { DayStep, DayStepOutcome } from '../day/step.ts'
+import { wayBack } from '../outgoing/lost-file.ts'
 import { certificatePem } from '../protection/certificate.ts'
 import {
   digestEncrypted,
@@ -56,6 +57,7 @@ export async function protectFiles(client: Client, options: DeliveryOptions, wor
     return { state: 'blocked', words: error.message }
   }
   await sweepClear(client, options, files)
+  await restoreSignatures(client, options, files, work.nowMs())
   const words = `${written.length} of ${files.length} files signed now; the others were before`
   return { state: 'done', words, detail: { signed: written.length, files: files.length } }
 }
@@ -117,7 +119,7 @@ async function makeProtection(tools: Tools, file: ClearingFile, source: string):
   if (isEncrypted(file, destination)) {
     encrypted = (await keptEncrypted(room, source, expected)) ?? (await encrypt(tools, file, source, expected))
   } else {
-    const { sha256 } = await digestFile(await present(source), work).catch(named(file))
+    const { sha256 } = await digestFile(await present(file, source), work).catch(named(file))
     if (!sha256.equals(expected)) throw new ProtectionRefusal('altered', `${file.name} is not the one that was written`)
   }
   const signer = room.signer()
@@ -157,7 +159,7 @@ async function encrypt(
     throw new MizanError('NOT_FOUND', `${file.name} has no destination: add one to clearing.delivery.destinations`)
   }
   const recipients = room.encryptionFor(partnerAt(destination, file))
-  const target = (await present(source)) + ENCRYPTED_SUFFIX
+  const target = (await present(file, source)) + ENCRYPTED_SUFFIX
   const written = await encryptFile(source, target, {
     recipients: recipients.map(({ certificate }) => certificate),
     cipher: options.cipher,
@@ -176,6 +178,31 @@ function named({ name }: ClearingFile) {
   }
 }
 
+/**
+ * Signs again what lost its signature on the disk: the same bytes under the same key give the same one. When its key is not the one in
+ * use any more nothing is done: delivery names the way.
+ */
+async function restoreSignatures(
+  client: Client,
+  options: DeliveryOptions,
+  files: readonly ClearingFile[],
+  nowMs: number,
+): Promise<void> {
+  for (const file of files) {
+    const protection = file.state === 'superseded' ? undefined : await readProtection(client, file.id)
+    if (protection === undefined || file.sha256 === undefined) continue
+    const source = fileAt(options.folder, file)
+    const content = protection.encrypted === undefined ? source : source + ENCRYPTED_SUFFIX
+    if (!(await isThere(content))) continue
+    const found = await digestFile(source + SIGNATURE_SUFFIX).catch(() => undefined)
+    if (found?.sha256.equals(protection.signatureSha256) === true) continue
+    const seal = await options.openSeal()
+    const room = await openKeyRoom(client, { seal, nowMs, isProduction: options.isProduction })
+    const signer = room.signer()
+    if (signer.id === protection.signedBy) await writeSignature(source, file.sha256, signer)
+  }
+}
+
 /** A clear form that came back, as when a file was built once more, goes again. */
 async function sweepClear(client: Client, { folder }: DeliveryOptions, files: readonly ClearingFile[]): Promise<void> {
   for (const file of files) {
@@ -185,7 +212,7 @@ async function sweepClear(client: Client, { folder }: DeliveryOptions, files: re
   }
 }
 
-async function present(file: string): Promise<string> {
-  if (await isThere(file)) return file
-  throw new MizanError('NOT_FOUND', `${file} is not there: mizan clearing build writes it again`)
+async function present(file: ClearingFile, source: string): Promise<string> {
+  if (await isThere(source)) return source
+  throw new MizanError('NOT_FOUND', `${source} is not there: ${wayBack(file, 'file')}`)
 }

@@ -8,6 +8,7 @@ import { batchHash } from '../../store/clearing/journal-heads.ts'
 import { differencesOf } from './balance-step.ts'
 import { type ContentSource, contentOf } from './file-content.ts'
 import { FILE_TYPES } from './file-steps.ts'
+import { lostParts } from './lost-file.ts'
 import type { ManifestContent } from './manifest.ts'
 import { readContent } from './read-back.ts'
 
@@ -21,12 +22,14 @@ export interface FileVerdict {
 
 /**
  * Reads a file of the register and holds it against its trailers, the register and its items; of those without trailers the
- * hash alone.
+ * hash alone. What should stand in the folder and does not is missing, whatever could be made of its items.
  */
 export async function verifyFile(file: ClearingFile, source: ContentSource): Promise<FileVerdict> {
   const { name, state } = file
   if (state === 'selected') return { name, ok: false, words: 'is not written yet' }
   if (state === 'superseded') return await verifySuperseded(file, source)
+  const lost = await lostParts(source.client, source.folder, file, { isRead: true })
+  if (lost.length > 0) return { name, ok: false, words: lost.map(({ words }) => words).join('; ') }
   try {
     if (file.type === 'MAN') return await verifyManifest(file, source)
     if (!FILE_TYPES.some((type) => type === file.type)) return await verifyHash(file, source)

@@ -1,4 +1,3 @@
-import { stat } from 'node:fs/promises'
 import path from 'node:path'
 import type { ProgrammeCatalogue } from '../../benefit/programme-book.ts'
 import { type CivilDate, formatDate } from '../../calendar.ts'
@@ -13,9 +12,9 @@ import { readCatalogue } from '../../store/programme-reader.ts'
 import { type FileSink, writeAtomically } from '../atomic-file.ts'
 import type { DayStep, DayStepContext, DayStepOutcome } from '../day/step.ts'
 import { FILE_TYPES, type FileStepOptions } from './file-steps.ts'
+import { lostParts } from './lost-file.ts'
 import { writeManifest } from './manifest-step.ts'
 import { writeNetworkFile } from './network-file.ts'
-import { digestFile } from './read-back.ts'
 import { writeStatementFile } from './statement-file.ts'
 import { writeSubsidyFile } from './subsidy-file.ts'
 
@@ -51,12 +50,20 @@ async function writeFiles(context: DayStepContext, options: FileStepOptions): Pr
     }
     const catalogue = await readCatalogue(client)
     let bytes = 0
+    const [again, gone]: [string[], string[]] = [[], []]
     for (const file of files) {
+      if (file.state !== 'selected') {
+        const lost = await lostParts(client, context.folder, file)
+        if (lost.some(({ part }) => part === 'file')) again.push(file.name)
+        gone.push(...lost.flatMap(({ part, words }) => (part === 'file' ? [] : [words])))
+      }
       const written = await writeOne(file, { client, options, catalogue, context })
       bytes += written.bytes ?? 0
     }
     const manifest = await writeManifest(client, { centre: options.centre, actor: 'write', ...context })
-    const words = `${files.length} file(s), ${bytes} bytes; manifest ${manifest.name}`
+    const rewritten = again.length === 0 ? '' : `; written again: ${again.join(', ')}`
+    const words = `${files.length} file(s), ${bytes} bytes; manifest ${manifest.name}${rewritten}`
+    if (gone.length > 0) return { state: 'blocked', words: [words, ...gone].join('; ') }
     return { state: 'done', words, detail: { files: files.length, bytes, manifest: manifest.name } }
   } finally {
     await client.end().catch(() => undefined)
@@ -74,20 +81,21 @@ export async function writeOne(file: ClearingFile, writing: Writing): Promise<Cl
   const { client, context } = writing
   context.signal.throwIfAborted()
   const place = path.join(context.folder, file.path)
-  // What is signed and on its way is protection's; its clear form may be gone on purpose.
-  if (file.state !== 'selected' && file.state !== 'written') return file
-  if (file.state === 'written' && (await isAsWritten(place, file))) return file
+  // Once it is signed its clear form may be gone on purpose; one that is missed is written again, the very same bytes.
+  if (file.state !== 'selected' && !(await isLost(file, writing))) return file
   let content: WrittenContent | undefined
-  const written = await writeAtomically(place, async (sink) => {
-    content = await inSnapshot(client, () => fillFile(sink, file, writing))
-  })
+  const written = await writeAtomically(
+    place,
+    async (sink) => {
+      content = await inSnapshot(client, () => fillFile(sink, file, writing))
+    },
+    file.sha256,
+  )
   return await recordWritten(client, file.id, { ...(content as WrittenContent), ...written }, 'write')
 }
 
-async function isAsWritten(place: string, { bytes, sha256 }: ClearingFile): Promise<boolean> {
-  const found = await stat(place).catch(() => undefined)
-  if (found === undefined || found.size !== bytes || sha256 === undefined) return false
-  return (await digestFile(place)).sha256.equals(sha256)
+async function isLost(file: ClearingFile, { client, context }: Writing): Promise<boolean> {
+  return (await lostParts(client, context.folder, file)).some(({ part }) => part === 'file')
 }
 
 /** Puts the content of a file of a date's items into a sink, in the transaction that the caller has begun. @returns its totals */

@@ -1,4 +1,3 @@
-import { access } from 'node:fs/promises'
 import path from 'node:path'
 import { businessDayEnd } from '../../calendar.ts'
 import {
@@ -27,6 +26,7 @@ import {
   writePaymentInitiation,
 } from '../iso20022/credit-transfer.ts'
 import { type Agent, accountOf } from '../iso20022/parties.ts'
+import { lostParts } from '../outgoing/lost-file.ts'
 import { messageIdOf } from './identifiers.ts'
 
 /** How the institution names itself to its banks. */
@@ -71,19 +71,15 @@ export async function writeRunFiles(
     const type = share.kind === 'pain.001' ? 'PAY' : 'NET'
     const own = known.filter((file) => file.type === type && file.institution === share.bankCode)
     const standing = own.find(({ state }) => state !== 'superseded')
-    if (standing !== undefined && (await isThere(options.folder, standing))) files.push(standing)
+    if (standing !== undefined && (await isThere(client, options.folder, standing))) files.push(standing)
     else files.push(await writeShare(client, run, share, { ...options, type, standing, before: own.length }))
   }
   return files
 }
 
-/** What was signed and put away, or sent, need not lie there any more. */
-async function isThere(folder: string, file: ClearingFile): Promise<boolean> {
-  if (file.state !== 'written') return true
-  return access(path.join(folder, file.path)).then(
-    () => true,
-    () => false,
-  )
+/** What is encrypted need not lie there in clear; anything else has to, as it was written. */
+async function isThere(client: Client, folder: string, file: ClearingFile): Promise<boolean> {
+  return !(await lostParts(client, folder, file)).some(({ part }) => part === 'file')
 }
 
 interface ShareOptions extends FileOptions {
@@ -108,9 +104,13 @@ async function writeShare(
   const messageId = `${messageIdOf(run, type, share.bankCode)}${sequence === 1 ? '' : `-${sequence}`}`
   const createdMs = businessDayEnd(businessDate, cutoverMinutes)
   const chunks = document(streamShare(client, run, share), { run, share, identity, messageId, createdMs })
-  const written = await writeAtomically(path.join(folder, outgoingPath(businessDate, name)), async (sink) => {
-    for await (const chunk of chunks) await sink.text(chunk)
-  })
+  const written = await writeAtomically(
+    path.join(folder, outgoingPath(businessDate, name)),
+    async (sink) => {
+      for await (const chunk of chunks) await sink.text(chunk)
+    },
+    standing?.sha256,
+  )
   const content = {
     ...written,
     records: share.instructions,
