@@ -35,7 +35,10 @@ export function plainItem(
     return { ...base, outcome: 'fee', state: 'posting', postingReference: `network-fee:${fileId}:${number}` }
   }
   if (kind === 'total') return { ...base, outcome: 'total', state: 'noted', businessDate: today }
-  if (kind === 'acknowledgement') return { ...base, outcome: 'acknowledgement', state: 'noted', businessDate: today }
+  if (kind === 'acknowledgement') {
+    const why = incoming.unknown === undefined ? undefined : exceptionOf('unknown-file', incoming.unknown)
+    return { ...base, outcome: 'acknowledgement', state: 'noted', ...why, businessDate: today }
+  }
   const reason = kind === 'return' ? 'returned' : kind === 'unreadable' ? 'unreadable' : 'unknown-code'
   const detail =
     kind === 'unreadable'

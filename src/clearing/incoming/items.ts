@@ -6,7 +6,7 @@ import { inTransaction } from '../../store/transaction.ts'
 import { readClearingFile } from '../records/file-reader.ts'
 import { judgeChunk } from './chunk.ts'
 import { chunksOf, type Inspected } from './inspect.ts'
-import { keepOthers, postOthers } from './others.ts'
+import { findAcknowledged, keepOthers, postOthers } from './others.ts'
 import type { ReceiveContext } from './receive-context.ts'
 import { type Incoming, incomingOf } from './transaction.ts'
 
@@ -83,10 +83,11 @@ function takeChunk(chunk: readonly Incoming[], fileId: number, context: ReceiveC
   const { client, actor } = context
   const judging = { ...context, fileId, panIndexOf: (pan: string) => context.panIndexOf(pan) }
   return inTransaction(client, async () => {
-    const { items, taken } = await judgeChunk(chunk, judging)
+    const told = await findAcknowledged(client, chunk, context.batchItems)
+    const { items, taken } = await judgeChunk(told, judging)
     if (taken === 0) return 0
     await addItems(client, items, actor)
-    await keepOthers(client, chunk.slice(0, taken), fileId, context)
+    await keepOthers(client, told.slice(0, taken), fileId, context)
     return taken
   })
 }

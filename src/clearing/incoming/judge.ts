@@ -56,6 +56,7 @@ const exceptionReasons = [
   'unknown-code',
   'refused',
   'returned',
+  'unknown-file',
 ] as const
 export type ExceptionReason = (typeof exceptionReasons)[number]
 

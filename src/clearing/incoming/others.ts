@@ -1,3 +1,4 @@
+import { formatDate } from '../../calendar.ts'
 import { maskCardNumbers } from '../../identifiers.ts'
 import { moneyAccount } from '../../ledger/accounts.ts'
 import type { Queryable } from '../../store/access-pool.ts'
@@ -23,12 +24,39 @@ export async function keepOthers(
   for (const incoming of chunk) {
     const { number } = incoming
     if (incoming.kind === 'total') await addTotal(client, { fileId, number, ...incoming.total })
-    else if (incoming.kind === 'acknowledgement') await acknowledge(client, incoming.acknowledgement, actor)
-    else if (incoming.kind === 'return') await addReturn(client, { fileId, number, ...incoming.returned }, batchItems)
+    else if (incoming.kind === 'acknowledgement') {
+      if (incoming.unknown === undefined) await acknowledge(client, incoming.acknowledgement, actor)
+    } else if (incoming.kind === 'return') await addReturn(client, { fileId, number, ...incoming.returned }, batchItems)
   }
 }
 
-/** An acknowledgement moves the file of its date on; one that comes for a file that is not out, or again, is only noted. */
+/** Tells acknowledgements apart that are about no file of ours: they become exceptions, since whose business they are is not known. */
+export async function findAcknowledged(
+  client: Queryable,
+  chunk: readonly Incoming[],
+  batchItems: number,
+): Promise<readonly Incoming[]> {
+  if (chunk.every(({ kind }) => kind !== 'acknowledgement')) return chunk
+  const found: Incoming[] = []
+  for (const incoming of chunk) {
+    if (incoming.kind !== 'acknowledgement') {
+      found.push(incoming)
+      continue
+    }
+    const { batchDate, batchNumber } = incoming.acknowledgement
+    const file = batchDate === undefined ? undefined : await outgoingFileOf(client, batchDate)
+    const batches = Math.max(1, Math.ceil((file?.items ?? 0) / batchItems))
+    if (file !== undefined && batchNumber <= batches) found.push(incoming)
+    else {
+      const day = batchDate === undefined ? 'no date' : formatDate(batchDate)
+      const unknown = `it is about batch ${batchNumber} of ${day}, and ${file === undefined ? 'no file of ours is of that date' : `${file.name} has ${batches}`}`
+      found.push({ ...incoming, unknown })
+    }
+  }
+  return found
+}
+
+/** An acknowledgement moves the file of its date on; one that comes for a file that is not out any more is only noted. */
 async function acknowledge(client: Queryable, said: Acknowledgement, actor: string): Promise<void> {
   const file = said.batchDate === undefined ? undefined : await outgoingFileOf(client, said.batchDate)
   if (file === undefined) return

@@ -23,7 +23,12 @@ export type Incoming =
   | ({ readonly kind: 'draft' } & IncomingTransaction)
   | ({ readonly kind: 'fee'; readonly source: string; readonly destination: string } & IncomingTransaction)
   | ({ readonly kind: 'total'; readonly total: NetworkTotal } & IncomingTransaction)
-  | ({ readonly kind: 'acknowledgement'; readonly acknowledgement: Acknowledgement } & IncomingTransaction)
+  | ({
+      readonly kind: 'acknowledgement'
+      readonly acknowledgement: Acknowledgement
+      /** What it is about is no file of ours: in words. */
+      readonly unknown?: string
+    } & IncomingTransaction)
   | ({ readonly kind: 'return'; readonly returned: ReturnedItem } & IncomingTransaction)
   | ({ readonly kind: 'other' } & IncomingTransaction)
   /** A field that cannot be read: where, and what is wrong with it; no value. */
@@ -264,6 +269,8 @@ function signed(record: ClearingRecord, amountField: string, signField: string):
 function acknowledgementOf(transaction: ClearingTransaction, bare: IncomingTransaction, fileDate: CivilDate): Incoming {
   const head = headOf(transaction)
   const disposition = head.text('disposition')
+  // What it does not say moves no file of ours: people look at it.
+  if (!['A', 'X', 'R'].includes(disposition)) throw head.fault('disposition', 'is none of A, X and R')
   const acknowledgement: Acknowledgement = {
     accepted: disposition === 'A' || disposition === 'X',
     reason: disposition === 'R' ? head.bytes.toString('latin1', 36, 39).trim() : '',
