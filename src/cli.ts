@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command } from 'commander'
+import { endWithReader } from './commands/command-io.ts'
 import { version } from './commands/version.ts'
 import { describeError } from './errors.ts'
 import { maskText } from './telemetry/mask.ts'
@@ -41,6 +42,8 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   settlement: async () => (await import('./commands/settlement.ts')).settlementCommand(),
   config: async () => (await import('./commands/config.ts')).configCommand(),
 }
+
+endWithReader()
 
 const program = new Command('mizan')
   .description('authorization switch and double-entry ledger')

@@ -15,6 +15,22 @@ export interface CommandIo {
   readText(file: string): string
 }
 
+/** What a shell says of a process that SIGPIPE ended (128 and the number of the signal). */
+const READER_GONE = 141
+
+/**
+ * Ends the process quietly when whoever reads its output went away, as with `| head`: there is nobody to tell. Node ignores SIGPIPE and
+ * would print where it wrote.
+ */
+export function endWithReader(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error
+      process.exit(READER_GONE)
+    })
+  }
+}
+
 /** The streams and the environment of this process. */
 export const processIo: CommandIo = {
   env: process.env,
