@@ -282,6 +282,11 @@ t.test('what is wrong with a file is said with record and field, and without a c
       /ends within record \d+, after 100 bytes/,
     ],
     ['empty', () => [], /does not begin with a header/],
+    [
+      'bytes that do not print',
+      (r) => r.toSpliced(3, 0, Buffer.alloc(168, '\r\n 5\u001b[2J')),
+      /record 4, TC \\x0d\\x0a TCR 5: is no record that is known/,
+    ],
   ]
   for (const [name, change, message] of cases) {
     const error = (await t.rejects(

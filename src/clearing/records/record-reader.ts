@@ -1,5 +1,6 @@
 import type { CivilDate } from '../../calendar.ts'
 import { MizanError } from '../../errors.ts'
+import { printable } from '../../printable.ts'
 import { dateOfYddd } from './arn.ts'
 import { base2 } from './base2.ts'
 import { detectEnvelope, ENVELOPE_BYTES, type Envelope, ebcdic500ToLatin1, isPadding } from './envelope.ts'
@@ -88,10 +89,11 @@ export class ClearingRecord {
 
   /** What is wrong with the record as a whole. */
   problem(what: string): MizanError {
-    const part = this.component === '' ? '' : ` TCR ${this.component}`
+    // What is no record of the format may hold anything here.
+    const part = this.component === '' ? '' : ` TCR ${printable(this.component)}`
     return new MizanError(
       'BAD_INPUT',
-      `${this.#file}, record ${this.number}, TC ${this.transactionCode}${part}: ${what}`,
+      `${this.#file}, record ${this.number}, TC ${printable(this.transactionCode)}${part}: ${what}`,
     )
   }
 
