@@ -359,7 +359,7 @@ t.test('what readers could take in two ways is refused', async (t) => {
       document(
         head + stmt(ok + entry('1').replace('<Amt Ccy="EGP">1</Amt>', '<x:Amt xmlns:x="urn:x" Ccy="EGP">1</x:Amt>')),
       ),
-      /an entry without amount/,
+      /Amt is of the namespace "urn:x"/,
     ],
     [
       'foreign message',
@@ -416,6 +416,31 @@ t.test('what readers could take in two ways is refused', async (t) => {
       'UTF-16 in words',
       `<?xml version="1.0" encoding="utf-16"?>${document(head)}`,
       /says that it is UTF-16, and is written with a byte/,
+    ],
+    [
+      'an element of another namespace in an entry',
+      document(head + stmt(ok + entry('1', 'BOOK', '<x:foo xmlns:x="urn:x"/>'))),
+      /Ntry\/foo: foo is of the namespace "urn:x"/,
+    ],
+    [
+      'an element that no entry has',
+      document(head + stmt(ok + entry('1', 'BOOK', '<Foo>1</Foo>'))),
+      /Foo does not belong into Ntry/,
+    ],
+    [
+      'an element that no payment has',
+      document(head + stmt(ok + entry('1', 'BOOK', '<NtryDtls><TxDtls><Foo>1</Foo></TxDtls></NtryDtls>'))),
+      /Foo does not belong into TxDtls/,
+    ],
+    [
+      'a web page',
+      '<!DOCTYPE html><html><body>502\u0007',
+      /it is a web page, which begins "<!DOCTYPE html><html><body>502/,
+    ],
+    [
+      'another XML file',
+      '<rss><channel/></rss>',
+      /there is no Document: it is no ISO 20022 message, its first element is rss/,
     ],
     [
       'an element of a thousand letters',

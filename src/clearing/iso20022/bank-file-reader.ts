@@ -1,3 +1,4 @@
+import { printable } from '../../printable.ts'
 import {
   type BankEvent,
   type BankProfile,
@@ -101,7 +102,9 @@ function refuseOthers(file: string, chunk: Uint8Array): void {
         ? 'an archive or spreadsheet'
         : head.charCodeAt(0) === 0x1f
           ? 'compressed'
-          : undefined
+          : /^\s*<(?:!doctype\s+html|html|head|body)\b/i.test(head)
+            ? `a web page, which begins "${printable(head.trim())}"`
+            : undefined
   if (what === undefined) return
   throw new RefusedFile(file, 'format', `it is ${what}, not an ISO 20022 message`, {
     line: 1,
@@ -120,6 +123,8 @@ class BankFileTaker implements XmlTaker {
   #namespace = ''
   #message: MessageName | undefined
   #root = ''
+  /** Name of the outermost element. */
+  #first = ''
   #businessMessageId: string | undefined
   #isSaid = false
   #reports = 0
@@ -141,7 +146,9 @@ class BankFileTaker implements XmlTaker {
     if (!this.#wasDocument)
       this.#context.refuse(
         place,
-        this.#businessMessageId === undefined ? 'there is no Document' : 'a business header without its Document',
+        this.#businessMessageId === undefined
+          ? `there is no Document: it is no ISO 20022 message, its first element is ${printable(this.#first)}`
+          : 'a business header without its Document',
       )
     if (!this.#isSaid) this.#context.refuse(place, 'the message has no GrpHdr')
     const kind = this.#kind()
@@ -181,6 +188,7 @@ class BankFileTaker implements XmlTaker {
   #useOutside(path: readonly string[], namespace: string, position: Position): ElementUse {
     const name = path.at(-1) ?? ''
     const place = placeAt(path, position)
+    if (this.#first === '') this.#first = name
     if (name === 'AppHdr') return 'record'
     if (name === 'Document') {
       if (this.#wasDocument) this.#context.refuse(place, 'a second Document; a file has one')

@@ -1,4 +1,5 @@
 import type { ReadAmount, ReadBatch, ReadTransaction } from './bank-events.ts'
+import { requireKnown } from './camt-elements.ts'
 import { accountIdOf, codeOf, known, plain, remittanceOf, signed } from './camt-values.ts'
 import type { ReadContext } from './read-context.ts'
 import { all, at, type XmlNode } from './xml-reader.ts'
@@ -94,6 +95,7 @@ export class EntryDetails {
 
   #rawOf(node: XmlNode): RawTransaction {
     const context: ReadContext = this.#context
+    requireKnown(context, node)
     const amounts = AMOUNTS.map((path) => at(node, ...path)).filter((amount) => amount !== undefined)
     const parties = at(node, 'RltdPties')
     return {

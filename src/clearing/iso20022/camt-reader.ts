@@ -1,5 +1,6 @@
 import type { BankEvent, EntryEvent, ReadBalance, ReadBatch, ReportEvent, ReportKind } from './bank-events.ts'
 import { EntryDetails } from './camt-details.ts'
+import { requireKnown } from './camt-elements.ts'
 import { agentOf, codeOf, firstOf, joined, plain, signed } from './camt-values.ts'
 import type { ReadContext } from './read-context.ts'
 import { all, at, type Position, textAt, type XmlNode } from './xml-reader.ts'
@@ -183,6 +184,8 @@ export class ReportReader {
 
   #entry(node: XmlNode): EntryEvent {
     const context: ReadContext = this.#context
+    requireKnown(context, node)
+    for (const details of all(node, 'NtryDtls')) requireKnown(context, details)
     const amountNode = context.only(node, 'Amt')
     context.only(node, 'CdtDbtInd')
     context.only(node, 'Sts')

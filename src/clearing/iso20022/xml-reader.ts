@@ -63,6 +63,8 @@ export const defaultLimits: XmlLimits = {
 }
 
 /** Something else than XML's white space: a no-break space is a text. */
+/** Elements in which those of other namespaces may stand. */
+const EXTENSIBLE = new Set(['SplmtryData', 'AppHdr'])
 const TEXT = /[^ \t\r\n]/
 /** Characters that may pass without an element beginning or ending: a text, comment or attribute without end. */
 const SILENT_MAX = 1024 * 1024
@@ -203,7 +205,10 @@ export class XmlReader {
       line: this.#parser.line,
       column: this.#parser.column,
     }
-    // An element of another namespace is none of the message's, whatever its name.
+    // What extends a message stands in SplmtryData, what signs it in its header: it is not read, whatever its name.
+    if (!isOutside && tag.uri !== this.#namespace && !this.#path.some((name) => EXTENSIBLE.has(name))) {
+      this.#refuse(`${tag.local} is of the namespace "${tag.uri.slice(0, 80)}"`)
+    }
     if (!isPart && tag.uri === this.#namespace) this.#open.at(-1)?.children.push(node)
     this.#open.push(node)
     this.#parts.push(isPart ? around : undefined)
