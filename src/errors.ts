@@ -19,6 +19,7 @@ export const errorCatalogue = {
   STORE_SCHEMA_MISMATCH: entry('the database was made by another version of the program', '96', 500, false),
   STORE_REJECTED: entry('the database refused a row', '96', 500, false),
   DATABASE_START_FAILED: entry('the embedded database cannot be started', '91', 500, true),
+  DISK_FULL: entry('there is no room on the disk', '96', 500, true),
   BACKUP_FAILED: entry('a backup cannot be made', '96', 500, true),
   RESTORE_FAILED: entry('a backup cannot be restored', '96', 500, false),
   LANE_FENCED: entry('another writer has taken the lane over', '91', 503, true),

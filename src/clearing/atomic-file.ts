@@ -49,7 +49,9 @@ export async function writeAtomically(
   const folder = path.dirname(file)
   await makeFolder(folder)
   const unfinished = unfinishedName(file)
-  const handle = await open(unfinished, 'w', CLEARING_FILE_MODE)
+  const handle = await open(unfinished, 'w', CLEARING_FILE_MODE).catch((error: unknown) => {
+    throw withPlace(error, file)
+  })
   let written: WrittenFile
   try {
     const sink = new HandleSink(handle)
@@ -60,12 +62,20 @@ export async function writeAtomically(
   } catch (error) {
     await handle.close().catch(() => undefined)
     await rm(unfinished, { force: true })
-    throw error
+    throw withPlace(error, file)
   }
   await handle.close()
   await rename(unfinished, file)
   await syncFolder(folder)
   return written
+}
+
+/** A full disk is told with the file and the way out: the file system names neither. */
+function withPlace(error: unknown, file: string): unknown {
+  const { code } = error as NodeJS.ErrnoException
+  if (code !== 'ENOSPC' && code !== 'EDQUOT') return error
+  const words = `${file} could not be written (${code}): make room in ${path.dirname(file)}, then do the same again; nothing of it was left`
+  return new MizanError('DISK_FULL', words, { cause: error })
 }
 
 function otherBytes(file: string): MizanError {
