@@ -1,7 +1,13 @@
 import t from 'tap'
 import { addDays } from '../../src/calendar.ts'
 import { receiveNetworkFile } from '../../src/clearing/incoming/receive.ts'
-import { batchAcknowledgement, type NetworkTransaction, withFields } from '../../src/simulator/network-clearing.ts'
+import { reconcile } from '../../src/clearing/reconciliation/reconcile.ts'
+import {
+  batchAcknowledgement,
+  type NetworkTransaction,
+  networkFee,
+  withFields,
+} from '../../src/simulator/network-clearing.ts'
 import { moveFile, readFile, registerFile } from '../../src/store/clearing/files.ts'
 import { clearingWorld, inWords, itemsOf } from './network-world.ts'
 
@@ -42,4 +48,15 @@ t.test('what the network says of our files', async (t) => {
     { words: ['44 noted acknowledgement'], state: 'acknowledged' },
     'A counts still',
   )
+
+  const dollars = withFields(networkFee('10', 5_039, '0150'), '0', { destinationCurrency: '840' })
+  t.same((await received(dollars)).words, ['10 exception currency'])
+  const settings = { presentmentDays: 3, lookBackDays: 30 }
+  const nowMs = () => world.clock.now()
+  await reconcile({ url: world.url, businessDate: today, asOf: today, requestedBy: 'test', nowMs, settings })
+  const { rows } = await client.query<{ risk: string; summary: string }>(
+    `select value_at_risk_piasters as risk, summary from reconciliation_exception where break = 'currency'`,
+  )
+  t.equal(Number(rows[0]?.risk), 0, 'dollars are no pounds at risk')
+  t.match(rows[0]?.summary, /of 5039 minor units of currency 840: /)
 })

@@ -61,10 +61,14 @@ export async function compareNetworkItems(client: Client, businessDate: string):
      broken as (
        insert into found_break (break, key, business_date, value_at_risk_piasters, summary, detail)
        select j.break, 'network:' || j.file_id || ':' || j.number, $1::date,
-              case when j.break in ('amount-differs', 'rounding') and j.posted is not null then abs(j.amount_piasters - j.posted)
+              -- What is in another currency is no sum of pounds: the item is told, and nothing is added up.
+              case when j.currency not in ('', '818', 'EGP') then 0
+                when j.break in ('amount-differs', 'rounding') and j.posted is not null then abs(j.amount_piasters - j.posted)
                 else j.amount_piasters end,
-              format('item %s of network file %s (%s, reference %s) of %s piasters: %s', j.number, j.file_id, j.transaction_code,
-                coalesce(nullif(j.arn, ''), 'none'), j.amount_piasters,
+              format('item %s of network file %s (%s, reference %s) of %s: %s', j.number, j.file_id, j.transaction_code,
+                coalesce(nullif(j.arn, ''), 'none'),
+                j.amount_piasters || case when j.currency in ('', '818', 'EGP') then ' piasters'
+                  else ' minor units of currency ' || j.currency end,
                 coalesce(j.detail, case
                   when j.break = 'forced-item' then 'posted without an authorization'
                   when j.break = 'late-presentment' then 'presented late for a purchase of ' || j.purchase_date
