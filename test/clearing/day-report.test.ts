@@ -49,6 +49,7 @@ const run: DayReport['settlement'][number] = {
   positions: [],
   positionsLeftOut: 7,
   positionSums: { creditPiasters: '0', debitPiasters: '0', netPiasters: '0' },
+  waiting: [{ note: 'no-institution', kind: 'cashClearing', accounts: 1, piasters: '10600000' }],
   instructions: [
     { state: 'sent', instructions: 2, piasters: '9007199254740993' },
     { state: 'settled', instructions: 3, piasters: '7' },
@@ -67,6 +68,11 @@ t.test('parts that have nothing yet say so, and signatures have their place', as
   t.match(page, /thead \{ display: table-header-group/)
   t.match(page, /Maker.*Checker/s)
   t.match(reportText(sections), /There are no files of the date yet\..*no run of settlement.*was not reconciled yet/s)
+})
+
+t.test('what a run left on accounts is told with its reason', async (t) => {
+  const text = reportText(reportSections({ ...empty, settlement: [run] }))
+  t.match(text, /Waits, by reason.*no-institution\s+cashClearing\s+1\s+106,000\.00/s)
 })
 
 t.test('sums are exact, amounts have two decimals and stand on the right', async (t) => {

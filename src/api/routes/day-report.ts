@@ -61,6 +61,8 @@ const settlementPart = many({
   }),
   positionsLeftOut: count,
   positionSums: shape({ creditPiasters: piasters, debitPiasters: piasters, netPiasters: piasters }),
+  /** Left on accounts, by reason and kind of account. */
+  waiting: many({ note: text, kind: text, accounts: count, piasters }),
   instructions: many({ state: text, instructions: count, piasters }),
 })
 

@@ -53,7 +53,7 @@ function runSection(run: Run, businessDate: string, several: boolean): ReportSec
         `${money(holdback.releasedPiasters)} EGP of ${counted(holdback.released)} entries`,
       ],
     ],
-    tables: [...payableTable(run), ...positionTable(run), ...instructionTable(run)],
+    tables: [...payableTable(run), ...positionTable(run), ...waitingTable(run), ...instructionTable(run)],
     notes: [
       ...(run.payables.length === 0 ? ['Nothing is payable for subsidies.'] : []),
       ...(run.positions.length === 0 ? ['No institution has a net position.'] : []),
@@ -96,6 +96,23 @@ function positionTable({ positions, positionSums: sums }: Run): ReportTable[] {
       ...[money(row.creditPiasters), money(row.debitPiasters), money(row.netPiasters)],
     ]),
     [['sum', '', '', money(sums.creditPiasters), money(sums.debitPiasters), money(sums.netPiasters)]],
+  )
+}
+
+/** What the run could not instruct, or did not yet: nobody is paid it until what the reason names is mended. */
+function waitingTable({ waiting }: Run): ReportTable[] {
+  return tableOf(
+    'Waits, by reason; above zero it is due from us',
+    [left('reason'), left('account'), right('accounts'), right('EGP')],
+    waiting.map((row) => [row.note, row.kind, counted(row.accounts), money(row.piasters)]),
+    [
+      [
+        'sum',
+        '',
+        counted(waiting.reduce((count, row) => count + row.accounts, 0)),
+        money(sumOf(waiting.map((row) => row.piasters))),
+      ],
+    ],
   )
 }
 

@@ -15,7 +15,7 @@ import { listFiles } from '../../store/clearing/files.ts'
 import { listExceptions } from '../../store/clearing/reconciliation-desk.ts'
 import { listRuns as listReconciliationRuns, type ReconciliationRun } from '../../store/clearing/reconciliation-runs.ts'
 import { findRun, type RunKey } from '../../store/clearing/settlement-runs.ts'
-import { countInstructions, listPositions } from '../../store/clearing/settlement-views.ts'
+import { countInstructions, listPositions, readWaiting } from '../../store/clearing/settlement-views.ts'
 import type { Client } from '../../store/connection.ts'
 import { maskText } from '../../telemetry/mask.ts'
 import type { BankingDays } from '../reconciliation/ageing.ts'
@@ -116,6 +116,7 @@ async function readSettlement(client: Client, key: RunKey) {
   const holdback = await readHoldbackSums(client, key)
   const positions = await listPositions(client, key)
   const instructions = await countInstructions(client, key)
+  const waiting = await readWaiting(client, key)
   const { credit, debit, net } = positions.reduce(
     (sum, one) => ({
       credit: sum.credit + BigInt(one.creditPiasters),
@@ -150,6 +151,7 @@ async function readSettlement(client: Client, key: RunKey) {
     })),
     positionsLeftOut: Math.max(0, positions.length - REPORT_ROWS_MAX),
     positionSums: { creditPiasters: String(credit), debitPiasters: String(debit), netPiasters: String(net) },
+    waiting: waiting.map(({ piasters, ...one }) => ({ ...one, piasters: String(piasters) })),
     instructions: instructions.map(({ state, instructions: count, piasters }) => ({
       state,
       instructions: count,

@@ -165,3 +165,25 @@ export async function countInstructions(
   )
   return rows.map((row) => ({ ...row, piasters: Number(row.piasters) }))
 }
+
+/** What a run left on accounts for one reason, by kind of account. */
+export interface WaitingSum {
+  readonly note: string
+  /** Name of the kind of account. */
+  readonly kind: string
+  readonly accounts: number
+  /** Above zero it is due from us. */
+  readonly piasters: bigint
+}
+
+/** What waits after a run, and why. */
+export async function readWaiting(client: Queryable, key: RunKey): Promise<WaitingSum[]> {
+  const { rows } = await client.query<{ note: string; kind: string; accounts: number; piasters: string }>(
+    `select d.note, k.name as kind, count(*)::int as accounts, sum(d.closing) as piasters
+     from settlement_due d join account_kind k on k.kind = d.account / 100000000000
+     where d.business_date = $1 and d.cycle = $2 and d.note is not null and d.closing <> 0
+     group by d.note, k.kind, k.name order by d.note, k.kind`,
+    keyOf(key),
+  )
+  return rows.map((row) => ({ ...row, piasters: BigInt(row.piasters) }))
+}
