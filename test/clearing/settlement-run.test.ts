@@ -29,7 +29,7 @@ import {
 import { readRunFiles, releaseInstructions } from '../../src/store/clearing/settlement-release.ts'
 import { findLaterRun } from '../../src/store/clearing/settlement-runs.ts'
 import { settlementStanding } from '../../src/store/clearing/settlement-standing.ts'
-import { listPayables, listPositions, listSuspensions } from '../../src/store/clearing/settlement-views.ts'
+import { listPayables, listPositions, listSuspensions, readWaiting } from '../../src/store/clearing/settlement-views.ts'
 import { drawTrialBalance } from '../../src/store/clearing/trial-balance.ts'
 import { awaitCommand, requestCommand } from '../../src/store/command-requests.ts'
 import { inTransaction } from '../../src/store/transaction.ts'
@@ -523,6 +523,15 @@ t.test('a day is settled, its payments answered, and what failed is paid again',
     t.match(out, /UC\.PAY\.STBA\.20261118\.1\.001\.xml +out +superseded/)
     t.match(out, /PAY +out +1 +1 .* 30\.25\n/, 'what a correction superseded is in no sum')
     t.match(out, /1 +1 +5 +LOAF +1\.00 +5\.25\n.*sum +1\.00 +29\.25\n/s)
+    await client.query('begin')
+    await client.query(
+      `insert into settlement_due (business_date, cycle, account, opening, added, instructed, closing, note)
+       values ('2026-11-18', 1, 700300000000555, 0, 700, 0, 700, 'no-institution')`,
+    )
+    t.same(await readWaiting(client, { businessDate: DAY, cycle: 1 }), [
+      { note: 'no-institution', kind: 'cash clearing', accounts: 1, piasters: 700n },
+    ])
+    await client.query('rollback')
     t.match(out, /bank 1 +STBA +3 +40\.25 +0\.00 +40\.25/)
     t.match(out, /STBA +\*{4}0777 +2026-11-19 +S-1 +booked +1 /)
     t.match(out, /10,000\.00 +0\.00 +6\.25 +9,993\.75 +9,993\.70.*closing balance is NOT what the ledger had/s)
