@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
-import { writeAll } from '../whole-file.ts'
 import { assert, MizanError } from '../errors.ts'
+import { writeAll } from '../whole-file.ts'
 
 /** A file that was written whole. */
 export interface WrittenFile {
