@@ -1,5 +1,6 @@
 import t from 'tap'
 import { numberOption } from '../src/commands/number-option.ts'
+import { describeError } from '../src/errors.ts'
 import { printable } from '../src/printable.ts'
 import { maskText } from '../src/telemetry/mask.ts'
 

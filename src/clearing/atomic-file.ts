@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
-import { assert, MizanError } from '../errors.ts'
+import { MizanError } from '../errors.ts'
 import { writeAll } from '../whole-file.ts'
 
 /** A file that was written whole. */
