@@ -91,7 +91,7 @@ test('mizan programme', async (t) => {
         client,
         { name, roles: [role], mustChange: false },
         await hashSecret(Buffer.from('long-secret-1')),
-        'test',
+        'system:test',
       )
     }
     const file = write('winter.json', fileOf('grants', { code: 'winter', version: 1, number: 41 }))

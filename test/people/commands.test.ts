@@ -30,7 +30,7 @@ test('people and membership files on the command line', async (t) => {
     client,
     { name: 'officer', roles: ['operator'], mustChange: false },
     await hashSecret(Buffer.from('long-secret-1')),
-    'test',
+    'system:test',
   )
   await world.start()
   const file = (name: string, content: string) => {

@@ -237,8 +237,6 @@ test('accounts at the account host', async (t) => {
     const paid = { programme: 'pension', month, piasters: 150_000, reason: 'a test' }
     t.match(await command('benefit-credit', paid), /^done: /)
     t.equal(await agree(), 150_000)
-    const replace = { order: 999_999_999, reason: 'expiry', feePiasters: 100, pay: 'postal', dueOn: today(world.clock) }
-    t.match(await command('card-replace', replace), /^refused: .*pay it in cash/)
     t.equal((await world.pos.ask(pay(100, '0100'))).answer.code, '00')
     const link = {
       accountKind: 'existing',
@@ -248,6 +246,9 @@ test('accounts at the account host', async (t) => {
       heldAt: 'local',
     }
     t.match(await command('account-link', link), /^refused: .*open holds/)
+    t.match(await command('card-status', { status: 'lost', reason: 'a test' }), /^done: /)
+    const replace = { order: 999_999_999, reason: 'loss', feePiasters: 100, pay: 'postal', dueOn: today(world.clock) }
+    t.match(await command('card-replace', replace), /^refused: .*pay it in cash/)
     t.equal(await agree(), 149_900)
   })
 
