@@ -66,8 +66,8 @@ export function businessDayEnd(date: CivilDate, cutoverMinutes: number): number 
 }
 
 /**
- * Business date of what happens at an instant where days before `openDate` are closed: a day that was closed early goes on
- * as the next, whatever the clock says, and a clock that is behind reopens none.
+ * Business date of what happens at an instant where days before `openDate` are closed: a day that was closed early goes
+ * on as the next, whatever the clock says, and a clock that is behind reopens none.
  */
 export function openBusinessDate(instantMs: number, cutoverMinutes: number, openDate: CivilDate): CivilDate {
   const byClock = businessDate(instantMs, cutoverMinutes)
@@ -95,8 +95,8 @@ export function civilMinute(instantMs: number): number {
 }
 
 /**
- * The instant at which a clock in Cairo shows MMDDhhmmss (DE13 and DE12), nearest to a reference instant. Of the hour that
- * comes twice in October it is the later one.
+ * The instant at which a clock in Cairo shows MMDDhhmmss (DE13 and DE12), nearest to a reference instant. Of the hour
+ * that comes twice in October it is the later one.
  * @returns milliseconds since 1970 UTC, or undefined when the digits are not a date and time
  */
 export function civilInstant(text: string, nearMs: number): number | undefined {

@@ -8,9 +8,9 @@ const GROWTH_PERCENT = 1_000
  * (households are records outside the heap). Must be called before the heap has grown.
  *
  * The old generation is collected rarely; left to itself, V8 marks it every second or two, and each time answers come
- * tens of milliseconds late. And nothing is made in the old generation at once: V8 does so where most objects of a line of
- * code were still in use at a collection, as when a commit takes long, and from then on what hangs on those objects is kept
- * and copied too, until the next full collection.
+ * tens of milliseconds late. And nothing is made in the old generation at once: V8 does so where most objects of a line
+ * of code were still in use at a collection, as when a commit takes long, and from then on what hangs on those objects
+ * is kept and copied too, until the next full collection.
  */
 export function tuneHeap(): void {
   setFlagsFromString(`--heap-growing-percent=${GROWTH_PERCENT}`)

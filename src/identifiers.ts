@@ -59,10 +59,10 @@ const LANE_CODES = CODES / ID_STEP
 const SPREAD = 1_000_000_007n
 
 /**
- * Authorization code of DE38: six alphanumerics, spread so that neighbours do not reveal the volume. It is made from the
- * id's place in its lane, because the ids of one lane share a factor with 36^6 and would take a 64th of the codes only:
- * a lane repeats a code after 36^6 ids of its own. Each lane starts a 64th of the codes after the lane before, so two
- * lanes share a code only where one is 36^6 / 64 ids, or a multiple, ahead of the other.
+ * Authorization code of DE38: six alphanumerics, spread so that neighbours do not reveal the volume. It is made from
+ * the id's place in its lane, because the ids of one lane share a factor with 36^6 and would take a 64th of the codes
+ * only: a lane repeats a code after 36^6 ids of its own. Each lane starts a 64th of the codes after the lane before, so
+ * two lanes share a code only where one is 36^6 / 64 ids, or a multiple, ahead of the other.
  */
 export function approvalCode(id: number): string {
   const place = (Math.floor(id / ID_STEP) + (id % ID_STEP) * LANE_CODES) % CODES

@@ -1,4 +1,6 @@
-/** The process that does heavy work of a switch beside its lanes; `switch-background.ts` starts it and says what to do. */
+/**
+ * The process that does heavy work of a switch beside its lanes; `switch-background.ts` starts it and says what to do.
+ */
 import { Registry } from 'prom-client'
 import { runDays } from './clearing/day/machine.ts'
 import type { Config } from './config/config.ts'

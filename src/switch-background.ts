@@ -33,8 +33,8 @@ export type FromBackground =
 /** Runs heavy work where it holds up no authorization. */
 export interface Background {
   /**
-   * @throws MizanError what the work threw, by its code; BACKGROUND_ENDED when the process went away under it: the same work
-   * goes on where it was when it is asked for again; whatever aborted `signal`
+   * @throws MizanError what the work threw, by its code; BACKGROUND_ENDED when the process went away under it: the same
+   * work goes on where it was when it is asked for again; whatever aborted `signal`
    */
   run<T extends BackgroundTask>(
     task: T,
@@ -54,9 +54,9 @@ export interface BackgroundOptions {
 }
 
 /**
- * Where a switch does its heavy work, so that closing days and reading files of millions of transactions takes nothing from the
- * thread that authorizes; undefined where jobs run elsewhere, and where another clock than the system's goes: then it is done
- * here.
+ * Where a switch does its heavy work, so that closing days and reading files of millions of transactions takes nothing
+ * from the thread that authorizes; undefined where jobs run elsewhere, and where another clock than the system's goes:
+ * then it is done here.
  */
 export function openBackground({ config, clock, log, database }: SwitchBase, parts: Parts): Background | undefined {
   if (!config.jobs.enabled || clock !== systemClock) return undefined

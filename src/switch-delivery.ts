@@ -52,15 +52,16 @@ export interface ReceiverTools {
 }
 
 /**
- * Who takes which files of partners: answers in our own format, files of the card network, and what settlement banks send:
- * of those the message says what it is, whatever the type in its name.
+ * Who takes which files of partners: answers in our own format, files of the card network, and what settlement banks
+ * send: of those the message says what it is, whatever the type in its name.
  */
 export function fileReceivers(options: DeliveryOptions, tools: ReceiverTools): FileReceivers {
   const { config, url, nowMs, panIndexOf, bank: metrics } = tools
   const open = <T>(work: Parameters<typeof onConnection<T>>[2]) => onConnection(url, 'mizan clearing receiver', work)
   const network: FileReceiver = ({ path: file, signal }) =>
     open(async (client) => {
-      // A fetch that was cut off gives a file again that is processed: it is answered as it was, and not refused as repeated.
+      // A fetch that was cut off gives a file again that is processed: it is answered as it was, and not refused as
+      // repeated.
       const by = { client, nowMs: nowMs(), actor: 'job clearing-inbox', panIndexOf, signal, acceptsAgain: () => true }
       const { transactions } = await receiveNetworkFile(file, receiveContext(config, by)).catch(offerAgain)
       return `${transactions} transactions of the network`
@@ -71,8 +72,8 @@ export function fileReceivers(options: DeliveryOptions, tools: ReceiverTools): F
 }
 
 /**
- * Another process that receives, or a file before this one that is not done, is no fault of this file: it is offered again.
- * What lies in the file itself is told as `FileRefused`.
+ * Another process that receives, or a file before this one that is not done, is no fault of this file: it is offered
+ * again. What lies in the file itself is told as `FileRefused`.
  */
 function offerAgain(error: unknown): never {
   if (error instanceof MizanError && error.code === 'CONFLICT') throw new Error(error.message, { cause: error })
@@ -97,8 +98,8 @@ export function inboxFetching({
 }
 
 /**
- * The steps of a business day that protect its files and bring them to their receivers. The last one takes answers in our
- * own format itself; whatever else has arrived is the job's.
+ * The steps of a business day that protect its files and bring them to their receivers. The last one takes answers in
+ * our own format itself; whatever else has arrived is the job's.
  */
 export function deliverySteps(options: DeliveryOptions): readonly DayStep[] {
   const acknowledge = acknowledgeStep(async (work, url) => {

@@ -67,7 +67,8 @@ export function openForwarding(
     name: 'mizan forwarding watch',
     channel: 'mizan_outbound',
     look: async (client) => {
-      // Whatever is new wakes the forwarders; to count a backlog for each message of it would cost more than sending it.
+      // Whatever is new wakes the forwarders; to count a backlog for each message of it would cost more than sending
+      // it.
       if (systemTiming.monotonicMs() - countedMs < COUNT_MS) return { states: undefined }
       countedMs = systemTiming.monotonicMs()
       return { states: await readDestinations(client) }

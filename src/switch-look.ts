@@ -7,8 +7,8 @@ const EVERY_MS = 60_000
 const QUERY_TIMEOUT_MS = 10_000
 
 /**
- * Looks at the database once a minute, for gauges. One that cannot be read keeps what was seen last: that the database is
- * away is told elsewhere.
+ * Looks at the database once a minute, for gauges. One that cannot be read keeps what was seen last: that the database
+ * is away is told elsewhere.
  * @param name of the connection
  * @returns looks once more, after the look that is under way
  */

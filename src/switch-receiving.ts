@@ -49,8 +49,8 @@ export interface JobOutcome {
 }
 
 /**
- * The jobs that take whole files in (of the card network, of partners, of banks), that work on whole business dates, and that
- * read the journal of whole months.
+ * The jobs that take whole files in (of the card network, of partners, of banks), that work on whole business dates,
+ * and that read the journal of whole months.
  */
 export function receivingJobs(wiring: ReceivingWiring): readonly WaitedForJob[] {
   return [
@@ -123,8 +123,8 @@ export function inBackground(
 }
 
 /**
- * Takes the value away that gauges have before anybody sets them: a run tells of those that it set itself, and leaves the
- * others as whoever sets them left them.
+ * Takes the value away that gauges have before anybody sets them: a run tells of those that it set itself, and leaves
+ * the others as whoever sets them left them.
  */
 export function forgetGauges(registry: Registry): void {
   for (const metric of registry.getMetricsAsArray() as unknown[]) if (metric instanceof Gauge) metric.remove()

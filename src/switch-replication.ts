@@ -6,7 +6,10 @@ import { notSynchronous, synchronousAgain } from './telemetry/availability-event
 
 /** Looks at the database's own standbys from time to time. */
 export interface ReplicationWatch {
-  /** Resolves after the first look, where one is needed. Rejects where commits must wait for a standby of the database and do not. */
+  /**
+   * Resolves after the first look, where one is needed. Rejects where commits must wait for a standby of the database
+   * and do not.
+   */
   readonly required: Promise<void>
   close(): Promise<void>
 }

@@ -82,8 +82,8 @@ export class SwitchRoles {
   }
 
   /**
-   * Closes the links in order. The lanes go on, and so do the heartbeats: no standby takes over from a process that still
-   * answers. Idempotent.
+   * Closes the links in order. The lanes go on, and so do the heartbeats: no standby takes over from a process that
+   * still answers. Idempotent.
    */
   async drain(): Promise<void> {
     this.#stopped = true
@@ -269,7 +269,9 @@ export class SwitchRoles {
     })
   }
 
-  /** One statement over a connection of its own; without the database it is left out: heartbeats that end say the same. */
+  /**
+   * One statement over a connection of its own; without the database it is left out: heartbeats that end say the same.
+   */
   async #once(name: string, work: (client: Parameters<typeof endStandby>[0], self: ProcessIdentity) => Promise<void>) {
     try {
       const url = this.#base.database.url

@@ -19,8 +19,8 @@ interface TakeoverTimes {
 const LATE_BEATS = 3
 
 /**
- * Judges from what a standby sees whether the lanes are free. Silence is counted by this process's own clock and only while its
- * own heartbeats go through: when the database is away or slow for everybody, nobody is taken for dead.
+ * Judges from what a standby sees whether the lanes are free. Silence is counted by this process's own clock and only
+ * while its own heartbeats go through: when the database is away or slow for everybody, nobody is taken for dead.
  */
 export class TakeoverWatch {
   readonly #self: string

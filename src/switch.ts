@@ -29,8 +29,8 @@ export interface Switch {
 }
 
 /**
- * Builds and starts the whole switch: database, master data, HTTP, and lanes and listeners unless it stands by. When this
- * resolves it is ready to answer, and `run/listeners.json` of the data folder says where; or it stands by.
+ * Builds and starts the whole switch: database, master data, HTTP, and lanes and listeners unless it stands by. When
+ * this resolves it is ready to answer, and `run/listeners.json` of the data folder says where; or it stands by.
  * @param clock dates what is decided; a test or a simulation brings its own
  * @throws MizanError with what is wrong and the way out; nothing is left running then
  */

@@ -1,6 +1,6 @@
 /**
- * What an acquirer's financial messages of a business date came to (ISO 8583:1987, fields 74 to 77 and 86 to 89). Credits
- * go to the card's account: refunds and deposits; everything else is a debit.
+ * What an acquirer's financial messages of a business date came to (ISO 8583:1987, fields 74 to 77 and 86 to 89).
+ * Credits go to the card's account: refunds and deposits; everything else is a debit.
  */
 export interface AcquirerTotals {
   readonly creditsNumber: number

@@ -63,8 +63,8 @@ function useAssertion(household: Household, used: UsedAssertion): void {
 
 /**
  * Wallets of past periods that value only passes through: given back or issued to lapse, to be converted or to pay what
- * was advanced, in the same group. Memory holds the balances of the current month, so such a wallet must not be opened here as if nothing had ever
- * been posted to it: its balance stays.
+ * was advanced, in the same group. Memory holds the balances of the current month, so such a wallet must not be opened
+ * here as if nothing had ever been posted to it: its balance stays.
  */
 function passingWallets(transfers: readonly Transfer[], household: Household): readonly Transfer[] {
   return transfers.filter(({ kind, debit, credit, period }) => {

@@ -118,7 +118,9 @@ function checkChip(
   return undefined
 }
 
-/** A script goes out with an approval. On a decline, or when it could not be made, it waits for the next transaction. */
+/**
+ * A script goes out with an approval. On a decline, or when it could not be made, it waits for the next transaction.
+ */
 function offerScript({ script }: Authentication, pending: CardScript, draft: DecisionDraft): void {
   if (script === undefined) draft.note('chip.script-waits', pending)
   else draft.set({ script: pending })

@@ -191,8 +191,8 @@ const BALANCE_GROUPS_MAX = 6
 
 /**
  * One DE54 group per account code of the wallets, whose grants are summed, and one for the postal account; nothing is
- * opened or posted. Where there are too many, the account that the message names comes first, and empty wallets are left
- * out: so each can be asked for.
+ * opened or posted. Where there are too many, the account that the message names comes first, and empty wallets are
+ * left out: so each can be asked for.
  */
 function inquire({ fromAccount }: AuthorizationRequest, household: Household, draft: DecisionDraft): Decision {
   const { programmes, entitlementDate } = draft.context

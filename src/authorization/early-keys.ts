@@ -18,8 +18,8 @@ type Named = Pick<
 
 /**
  * Keys by which a reversal that names no original (DE90), and came before it, is found when the original comes: the
- * scheme's reference with the card, and card, amount, RRN, terminal and acceptor (interfaces.md, "Matching"). 16 bytes as
- * latin1 strings, the surest one first; none when the message has too little to be told from others by.
+ * scheme's reference with the card, and card, amount, RRN, terminal and acceptor (interfaces.md, "Matching"). 16 bytes
+ * as latin1 strings, the surest one first; none when the message has too little to be told from others by.
  */
 export function earlyKeysOf(request: Named): string[] {
   const { panIndex, networkReference, amountPiasters: amount, rrn, terminal, acceptor } = request

@@ -57,8 +57,8 @@ export function drawSubsidy(
 }
 
 /**
- * Goods by value. What the wallets do not pay comes from the postal account when the message asks for it (split tender);
- * else less is granted, where programme and requester take that; else nothing (product.md, M9).
+ * Goods by value. What the wallets do not pay comes from the postal account when the message asks for it (split
+ * tender); else less is granted, where programme and requester take that; else nothing (product.md, M9).
  */
 function drawGoods(
   request: AuthorizationRequest,
@@ -121,7 +121,8 @@ function judge(
   if (!hasLines && programme.basket.lines === 'required') {
     return draft.decline('format-error', 'basket.required', programme.code)
   }
-  // Another grant takes part when it pays for these goods too: for a sum unless it wants lines, for lines without a list.
+  // Another grant takes part when it pays for these goods too: for a sum unless it wants lines, for lines without a
+  // list.
   const sources = all.filter(({ programme: { basket: rule } }) =>
     rule === programme.basket ? true : hasLines ? rule.products === undefined : rule.lines !== 'required',
   )

@@ -12,9 +12,9 @@ export function openHoldOf({ context }: DecisionDraft, id: number): OpenHold | u
 }
 
 /**
- * A completion (0220, or 0200 that names its 0100): captures of the hold. The last one, which is every one that does not
- * say otherwise (DE48 MC, DE62.11 and 12), releases what is left. An advice tells of what the outlet has given: what it
- * says beyond the hold is posted too, and so is what comes after the hold's time.
+ * A completion (0220, or 0200 that names its 0100): captures of the hold. The last one, which is every one that does
+ * not say otherwise (DE48 MC, DE62.11 and 12), releases what is left. An advice tells of what the outlet has given:
+ * what it says beyond the hold is posted too, and so is what comes after the hold's time.
  * @returns undefined for an advice whose hold is over by time: it is to be posted as if there had been none
  */
 export function completeHold(

@@ -23,7 +23,9 @@ const CREDIT_ADJUSTMENT = '22'
 const POSTAL = '20'
 const NONE = '00'
 
-/** How a request of this id is known at the account host. Ids are unique in the installation, so are these for months. */
+/**
+ * How a request of this id is known at the account host. Ids are unique in the installation, so are these for months.
+ */
 export function hostStamps(requestId: number, nowMs: number): HostStamps {
   return {
     requestId,
@@ -102,7 +104,9 @@ export function hostAdvice(
   }
 }
 
-/** A debit is what its transaction is; what is taken again, such as a deposit that did not take place, is an adjustment. */
+/**
+ * A debit is what its transaction is; what is taken again, such as a deposit that did not take place, is an adjustment.
+ */
 function debitTypeOf(request: AuthorizationRequest | undefined): string {
   if (request === undefined || request.messageClass.startsWith('reversal')) return DEBIT_ADJUSTMENT
   return request.transactionType

@@ -9,7 +9,9 @@ const classes: Record<string, MessageClass | undefined> = {
   '0420': 'reversal-advice',
 }
 
-/** Base form of an MTI: repeats and issuer forms (xxx1, xxx2, xxx3) are the same transaction (visa-base1.md, section 4). */
+/**
+ * Base form of an MTI: repeats and issuer forms (xxx1, xxx2, xxx3) are the same transaction (visa-base1.md, section 4).
+ */
 export function baseMti(mti: string): string {
   return `${mti.slice(0, 3)}0`
 }

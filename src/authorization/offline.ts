@@ -24,8 +24,8 @@ export function offlineDrawOf(request: AuthorizationRequest, context: DecisionCo
 }
 
 /**
- * The caps of offline draws (product.md, "offline draws"): a programme allows so many units a day, and takes them for so
- * many hours.
+ * The caps of offline draws (product.md, "offline draws"): a programme allows so many units a day, and takes them for
+ * so many hours.
  * @param amount in the programme's unit
  */
 export function checkOffline(

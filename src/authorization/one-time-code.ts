@@ -30,7 +30,9 @@ export function checkOneTimeCode(
   return draft.decline(triesLeft > 0 ? 'wrong-pin' : 'pin-tries-exceeded', 'code.wrong', triesLeft)
 }
 
-/** Has a one-time code sent to the head of household (DE48 OT `SEND`): for a terminal whose holder has to be verified. */
+/**
+ * Has a one-time code sent to the head of household (DE48 OT `SEND`): for a terminal whose holder has to be verified.
+ */
 export function sendCode(household: Household, draft: DecisionDraft): Decision {
   const { id: factor, nowMs, entitlementDate, policy } = draft.context
   const { validMs, perDayMax } = policy.oneTimeCode

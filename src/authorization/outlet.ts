@@ -20,7 +20,10 @@ export interface TerminalDates {
 export interface DatedOutlet {
   /** DE41 of its terminals, trimmed. */
   readonly terminals: ReadonlySet<string>
-  /** In order of their dates, for the same date the later one last; absent for an outlet that was never anything but active. */
+  /**
+   * In order of their dates, for the same date the later one last; absent for an outlet that was never anything but
+   * active.
+   */
   readonly standings?: readonly OutletStanding[]
   /** Terminals that have a first or a last day; absent without any. */
   readonly terminalDates?: ReadonlyMap<string, TerminalDates>

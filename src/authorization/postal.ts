@@ -79,8 +79,8 @@ function limitRefusal(goods: number, cash: number, household: Household, draft: 
 
 /**
  * A debit of the postal account: purchase, cash withdrawal, purchase with cashback, quasi-cash, bill payment. A 0100
- * holds the amount; a 0200 posts it at once. What an advice tells of is held or posted whole: what the account lacks for it
- * is advanced.
+ * holds the amount; a 0200 posts it at once. What an advice tells of is held or posted whole: what the account lacks
+ * for it is advanced.
  */
 export function debitPostal(
   request: AuthorizationRequest,

@@ -32,9 +32,10 @@ export interface PresentedTransaction extends PresentmentFacts {
 }
 
 /**
- * A presentment as the advice that it is: the outlet has given the goods or the cash, and tells of it. So holds end, debts
- * are made and limits count as for any advice. A reversal of one (25 to 27) is a reversal advice of the row that posted it.
- * The key is made of what names the item for good (reference number, code, usage, sequence): it is posted once.
+ * A presentment as the advice that it is: the outlet has given the goods or the cash, and tells of it. So holds end,
+ * debts are made and limits count as for any advice. A reversal of one (25 to 27) is a reversal advice of the row that
+ * posted it. The key is made of what names the item for good (reference number, code, usage, sequence): it is posted
+ * once.
  */
 export function presentedRequest(
   item: PresentedTransaction,
@@ -82,8 +83,8 @@ function contentHashOf(item: PresentedTransaction, panIndex: string): string {
 }
 
 /**
- * Says in the trace where a posting comes from that no message asked for, and refuses one that would touch a subsidy (M4):
- * what drew on a wallet has no presentment, whatever a file says.
+ * Says in the trace where a posting comes from that no message asked for, and refuses one that would touch a subsidy
+ * (M4): what drew on a wallet has no presentment, whatever a file says.
  */
 export function checkPresentment(facts: PresentmentFacts, draft: DecisionDraft): Decision | undefined {
   const { item, transactionCode, arn, outcome, match, flags } = facts
@@ -102,8 +103,8 @@ export function checkPresentment(facts: PresentmentFacts, draft: DecisionDraft):
 const paysHousehold: readonly string[] = [transactionTypes.refund, transactionTypes.deposit]
 
 /**
- * Whether a transaction code speaks against what it was matched to: a sale or cash is not of what paid the household, nor taken
- * back by the reversal of a credit. Whoever matched it, no money goes the wrong way.
+ * Whether a transaction code speaks against what it was matched to: a sale or cash is not of what paid the household,
+ * nor taken back by the reversal of a credit. Whoever matched it, no money goes the wrong way.
  */
 function contradicts(code: string, original: StoredAuthorization | undefined): boolean {
   if (original === undefined) return false

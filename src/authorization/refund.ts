@@ -142,8 +142,8 @@ function remainingUsages({ usages, lines }: StoredAuthorization): StoredAuthoriz
 }
 
 /**
- * A refund by lines: goods of the original that did not come back before. Of each line the part that money paid goes back
- * first, and to the postal account; what the subsidy paid goes back to the wallet, and its cap with it.
+ * A refund by lines: goods of the original that did not come back before. Of each line the part that money paid goes
+ * back first, and to the postal account; what the subsidy paid goes back to the wallet, and its cap with it.
  */
 function refundLines(
   basket: NonNullable<AuthorizationRequest['basket']>,

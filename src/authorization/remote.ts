@@ -176,7 +176,10 @@ function byStandIn(
   return finish(granted, { funding: taken, back: 0, told: true }, remote)
 }
 
-/** DE44.1: who answered for the issuer (visa-base1.md, section 6): stand-in after a timeout, or while it was unavailable. */
+/**
+ * DE44.1: who answered for the issuer (visa-base1.md, section 6): stand-in after a timeout, or while it was
+ * unavailable.
+ */
 const STAND_IN_TIMEOUT = '1'
 const STAND_IN_UNAVAILABLE = '4'
 

@@ -156,7 +156,9 @@ function entryOf({ trace }: PastMessage, code: string): readonly (string | numbe
   return trace.find((entry) => entry[0] === code)
 }
 
-/** Reasons that lie in the message and not in any rule, and declines of baskets, whose lines the journal does not keep. */
+/**
+ * Reasons that lie in the message and not in any rule, and declines of baskets, whose lines the journal does not keep.
+ */
 const leftOut: readonly unknown[] = [
   'amount.zero',
   'amount.quantity',

@@ -142,7 +142,9 @@ export interface AuthorizationRequest {
   /** Key of the original that DE90 names. */
   readonly originalKey: string | undefined
   readonly fault: { readonly result: Result; readonly field: string } | undefined
-  /** JSON of what only the scheme's clearing file needs (`SchemeFacts`); undefined for messages that do not go into it. */
+  /**
+   * JSON of what only the scheme's clearing file needs (`SchemeFacts`); undefined for messages that do not go into it.
+   */
   readonly schemeFacts?: string | undefined
   /** Set for what the network's clearing file brought, and no message. */
   readonly presentment?: PresentmentFacts | undefined

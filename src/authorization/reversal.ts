@@ -51,7 +51,9 @@ const reasons: Readonly<Record<string, string>> = {
   2504: 'partial dispense or partial reversal',
 }
 
-/** Why it was sent: as the message says, or as what it is. At home an outlet that names its own transaction voids it. */
+/**
+ * Why it was sent: as the message says, or as what it is. At home an outlet that names its own transaction voids it.
+ */
 function noteReason(request: AuthorizationRequest, original: StoredAuthorization, draft: DecisionDraft): void {
   const { reason, replacementPiasters, messageClass, schemeRail, acceptor } = request
   const isVoid = !schemeRail && messageClass === 'reversal' && request.original !== undefined
@@ -99,8 +101,8 @@ function reversePosted(request: AuthorizationRequest, original: StoredAuthorizat
 }
 
 /**
- * Taking a refund or a deposit back needs what it gave to be there still: no household account goes below zero. A reversal
- * advice tells of what is so: money that was spent since is advanced.
+ * Taking a refund or a deposit back needs what it gave to be there still: no household account goes below zero. A
+ * reversal advice tells of what is so: money that was spent since is advanced.
  */
 function shortOf(
   request: AuthorizationRequest,
@@ -121,7 +123,9 @@ function shortOf(
   return undefined
 }
 
-/** The value of a returned draw can be taken again only while the household has not chosen the other programme since. */
+/**
+ * The value of a returned draw can be taken again only while the household has not chosen the other programme since.
+ */
 function excludedByNow(reversible: readonly Transfer[], draft: DecisionDraft): Decision | undefined {
   const { household, programmes } = draft.context
   for (const row of reversible) {

@@ -131,7 +131,9 @@ function targetOf(request: AuthorizationRequest, draft: DecisionDraft): Target |
   return meant === undefined ? postal(request, draft) : targetIn(meant, draft)
 }
 
-/** Bills are known by their type and the biller's category, which a message may name itself: it may be paid anywhere. */
+/**
+ * Bills are known by their type and the biller's category, which a message may name itself: it may be paid anywhere.
+ */
 function postal({ transactionType, mcc, schemeRail }: AuthorizationRequest, draft: DecisionDraft): Target {
   const { programmes, outlet } = draft.context
   const payment = schemeRail

@@ -5,7 +5,8 @@ import type { AuthorizationRequest } from './request.ts'
 
 /**
  * What a message over the card scheme's rail says that no decision needs and its clearing file does: the circumstances,
- * the merchant as the acquirer names it, and the data of the chip. Never a card number, a track, a PIN or a name of a person.
+ * the merchant as the acquirer names it, and the data of the chip. Never a card number, a track, a PIN or a name of a
+ * person.
  */
 export interface SchemeFacts {
   /** DE22, first two digits: how the card was read. */
@@ -35,8 +36,8 @@ export interface SchemeFacts {
 }
 
 /**
- * Objects of chip data that the scheme's file has a place for, and how many bytes of each (EMV Book 3 annex A): what is of
- * another length is something else, and may be anything.
+ * Objects of chip data that the scheme's file has a place for, and how many bytes of each (EMV Book 3 annex A): what is
+ * of another length is something else, and may be anything.
  */
 const chipTagBytes: Readonly<Record<string, number>> = {
   '82': 2,

@@ -37,8 +37,8 @@ interface Cell {
 
 /**
  * A draw of counted units. Bread: k days at once from today, each day a cell of its own, k limited by the household's
- * size and by the month's end; partial days allowed; cells fill in order (subsidy-domain.md, "Exact bread rule"). A draw
- * made offline counts from its own day.
+ * size and by the month's end; partial days allowed; cells fill in order (subsidy-domain.md, "Exact bread rule"). A
+ * draw made offline counts from its own day.
  */
 export function drawUnits(
   request: AuthorizationRequest,

@@ -12,8 +12,9 @@ export interface BasketLine {
 }
 
 /**
- * What became of a line: `OK` all of it; `CP` reduced to what the cap of the month leaves, in whole steps; `NA` not on the
- * list, or dearer than the list has it; `WB` reduced because the wallet is short. The last reason that reduced it counts.
+ * What became of a line: `OK` all of it; `CP` reduced to what the cap of the month leaves, in whole steps; `NA` not on
+ * the list, or dearer than the list has it; `WB` reduced because the wallet is short. The last reason that reduced it
+ * counts.
  */
 export type LineReason = 'OK' | 'CP' | 'NA' | 'WB'
 
@@ -44,7 +45,9 @@ const THOUSAND = 1_000
 /** Beyond it a line comes to more than a message can carry. */
 const MILLI_MAX = AMOUNT_MAX * THOUSAND
 
-/** What a quantity comes to, in piasters: rounded once, half up. More than a message can carry comes to one too many. */
+/**
+ * What a quantity comes to, in piasters: rounded once, half up. More than a message can carry comes to one too many.
+ */
 export function lineValue(quantity: number, unitPricePiasters: number): number {
   const milli = quantity * unitPricePiasters
   return milli > MILLI_MAX ? AMOUNT_MAX + 1 : Math.floor((milli + THOUSAND / 2) / THOUSAND)

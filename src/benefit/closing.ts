@@ -34,9 +34,9 @@ export interface Closing {
 
 /**
  * Closes a month: what is left in the wallets of its periods lapses to the state, becomes another programme's value for
- * the next month (bread: 10 piasters of points a loaf), or is carried into the next month; what nobody touched is issued
- * first, days in one sum (product.md, "missed bread days"; subsidy-domain.md, 2.1). Each day counts once by its civil
- * date, whatever its length in hours.
+ * the next month (bread: 10 piasters of points a loaf), or is carried into the next month; what nobody touched is
+ * issued first, days in one sum (product.md, "missed bread days"; subsidy-domain.md, 2.1). Each day counts once by its
+ * civil date, whatever its length in hours.
  * @param household with its balances of that month and the next; it is not changed
  */
 export function closeMonth(household: Household, month: CivilMonth, rules: ClosingRules): Closing {

@@ -8,8 +8,8 @@ import { basketRules, entitlementRules, periodEndRules, tariffRules } from './wa
 export const SHARED_ACCOUNT_CODE = '95'
 
 /**
- * What a schema cannot say of a file: dates that exist and follow each other, and fields that need or exclude each other.
- * The file must follow its schema.
+ * What a schema cannot say of a file: dates that exist and follow each other, and fields that need or exclude each
+ * other. The file must follow its schema.
  */
 export function programmeRules(file: ProgrammeFile): Problem[] {
   const problems: Problem[] = []

@@ -18,8 +18,8 @@ export function walletAccount(
 }
 
 /**
- * Whether what was left of a period has lapsed or was converted. A clock that goes back over a month's end comes to closed
- * periods again: what was given is not given once more.
+ * Whether what was left of a period has lapsed or was converted. A clock that goes back over a month's end comes to
+ * closed periods again: what was given is not given once more.
  */
 export function isClosed(
   programme: Pick<WalletProgramme, 'span'>,
@@ -67,8 +67,8 @@ export interface Recovery {
 }
 
 /**
- * What was advanced is recovered from periods that nobody touched, before anything is drawn of them: from the first days
- * of the month on, or from the one period. The same for whoever looks, whichever day of the month it is.
+ * What was advanced is recovered from periods that nobody touched, before anything is drawn of them: from the first
+ * days of the month on, or from the one period. The same for whoever looks, whichever day of the month it is.
  * @param period any of the month
  */
 export function recoveriesIn(programme: WalletProgramme, household: Household, period: number): Recovery[] {
@@ -105,8 +105,8 @@ export function walletAvailable(
 }
 
 /**
- * What a wallet can give at its first touch in a period, after what it owes; 0 when it is open or closed, or the household
- * chose otherwise.
+ * What a wallet can give at its first touch in a period, after what it owes; 0 when it is open or closed, or the
+ * household chose otherwise.
  */
 function unopenedIn(
   programme: WalletProgramme,

@@ -1,8 +1,8 @@
 import type { CivilDate } from '../calendar.ts'
 
 /**
- * When a card that was handed out begins to work. The sources disagree, so it is data by governorate and date (product.md,
- * "Decisions"): at once; from a date on, after the distribution; or with the first right PIN.
+ * When a card that was handed out begins to work. The sources disagree, so it is data by governorate and date
+ * (product.md, "Decisions"): at once; from a date on, after the distribution; or with the first right PIN.
  */
 export type ActivationPolicy =
   | { readonly when: 'on-collection' }

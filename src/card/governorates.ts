@@ -1,6 +1,6 @@
 /**
- * The governorates of Egypt by their codes of ISO 3166-2:EG, without the country, with the number that national IDs give
- * to those who were born there (subsidy-domain.md, 2.6). Where someone was born says nothing of where they live.
+ * The governorates of Egypt by their codes of ISO 3166-2:EG, without the country, with the number that national IDs
+ * give to those who were born there (subsidy-domain.md, 2.6). Where someone was born says nothing of where they live.
  */
 export const governorates = {
   C: { name: 'Cairo', birthCode: '01' },

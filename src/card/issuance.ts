@@ -67,8 +67,8 @@ export function noticeOf(sentOn: CivilDate): Notice {
 }
 
 /**
- * The notice with its one month more. It is counted from the day of the notice: one of 31 January lasts to 31 March, not
- * to the 28th.
+ * The notice with its one month more. It is counted from the day of the notice: one of 31 January lasts to 31 March,
+ * not to the 28th.
  * @returns the notice, or why it cannot be extended
  */
 export function extendNotice(notice: Notice, today: CivilDate): Notice | string {

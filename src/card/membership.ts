@@ -14,8 +14,8 @@ export function isMembershipEvent(text: string): text is MembershipEvent {
 
 /**
  * The day from which a change counts: the one after it takes effect. Bread goes by the day, so it follows the next day;
- * what goes by the month looks at the first of the month, so it follows in the next (product.md, "Decisions"). Days that
- * are over, and today, stay as they were: what was drawn on them was right.
+ * what goes by the month looks at the first of the month, so it follows in the next (product.md, "Decisions"). Days
+ * that are over, and today, stay as they were: what was drawn on them was right.
  */
 export function termStart(effective: CivilDate, today: CivilDate): CivilDate {
   return addDays(effective > today ? effective : today, 1)
@@ -35,8 +35,8 @@ export interface TermChange {
 }
 
 /**
- * The terms after a change that counts from a day on. Terms that were set for later days take it over: their own members
- * change by as many, and a status that they did not set themselves follows.
+ * The terms after a change that counts from a day on. Terms that were set for later days take it over: their own
+ * members change by as many, and a status that they did not set themselves follows.
  * @returns the terms, or why the change cannot be
  */
 export function changeTerms(

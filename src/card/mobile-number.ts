@@ -16,8 +16,8 @@ export type MobileReading =
 const operators = { 10: 'Vodafone', 11: 'e&', 12: 'Orange', 15: 'WE' } as const
 
 /**
- * Reads a mobile number as people write it: `01x xxxx xxxx`, also with +20, 0020 or 20 in front, with Arabic-Indic digits,
- * blanks, hyphens and brackets.
+ * Reads a mobile number as people write it: `01x xxxx xxxx`, also with +20, 0020 or 20 in front, with Arabic-Indic
+ * digits, blanks, hyphens and brackets.
  */
 export function readMobileNumber(text: string): MobileReading {
   const plain = asciiDigits(text).replaceAll(/[\s()\-.\u200e\u200f\u202a-\u202c\u2066-\u2069]/g, '')

@@ -16,8 +16,8 @@ export interface NationalIdRules {
   /** No one is born after it. */
   readonly today: CivilDate
   /**
-   * Whether the last digit is right for the 13 before it. How it is computed is not published, and what is found about it
-   * does not fit known numbers (subsidy-domain.md, 2.6): so it is not looked at unless an installation knows better.
+   * Whether the last digit is right for the 13 before it. How it is computed is not published, and what is found about
+   * it does not fit known numbers (subsidy-domain.md, 2.6): so it is not looked at unless an installation knows better.
    * @default any
    */
   readonly checkDigit?: (digits: string) => boolean
@@ -33,8 +33,8 @@ const CENTURIES: Readonly<Record<string, number>> = { 2: 19_000_000, 3: 20_000_0
 
 /**
  * Reads a national ID: century, date of birth as yymmdd, birth code, serial number of four digits whose last is odd for
- * men, check digit (subsidy-domain.md, 2.6). Arabic-Indic digits are read as they are written; blanks and hyphens between
- * groups are passed over.
+ * men, check digit (subsidy-domain.md, 2.6). Arabic-Indic digits are read as they are written; blanks and hyphens
+ * between groups are passed over.
  */
 export function readNationalId(text: string, { today, checkDigit }: NationalIdRules): NationalIdReading {
   const digits = asciiDigits(text).replaceAll(/[\s-]/g, '')

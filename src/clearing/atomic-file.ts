@@ -33,10 +33,10 @@ export interface FileSink {
 }
 
 /**
- * Writes a file so that it stands under its name whole or not at all, whatever dies when: a temporary file beside it, then fsync,
- * rename and fsync of the folder. The temporary file has always the same name, so that what a crash left of it is
- * overwritten by the next attempt. Two writers of the same file at once would spoil each other's: the caller sees to
- * it that there is one.
+ * Writes a file so that it stands under its name whole or not at all, whatever dies when: a temporary file beside it,
+ * then fsync, rename and fsync of the folder. The temporary file has always the same name, so that what a crash left of
+ * it is overwritten by the next attempt. Two writers of the same file at once would spoil each other's: the caller sees
+ * to it that there is one.
  * @param fill puts the bytes; when it throws, the temporary file is removed and what stood under the name stays
  * @param expected SHA-256 that the bytes must have, of a file that was written before; with other bytes nothing is put there
  * @throws Error of the file system, or what `fill` throws; MizanError CONFLICT for other bytes than are expected

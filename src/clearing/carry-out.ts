@@ -36,8 +36,8 @@ const NAMED = 3
 /**
  * Does what was asked for; begun again after a crash it goes on where it was.
  * @returns what came of it, in words
- * @throws MizanError what keeps it from being done; WRITER_SILENT when no switch posts, TurnTaken when another process is at the same
- *   work: it goes on when that has changed
+ * @throws MizanError what keeps it from being done; WRITER_SILENT when no switch posts, TurnTaken when another process
+ *   is at the same work: it goes on when that has changed
  */
 export async function carryOut(
   request: ClearingRequest,

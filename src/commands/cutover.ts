@@ -95,8 +95,9 @@ async function cutOver(io: CommandIo, desk: OpenKeyDesk, options: CutoverOptions
 }
 
 /**
- * The earlier one of this machine's clock and the database's: a clock that is ahead ends no day that has not begun, or is not
- * over. The switch dates what it decides by its own, and its lanes refuse to close a day that has not begun there.
+ * The earlier one of this machine's clock and the database's: a clock that is ahead ends no day that has not begun, or
+ * is not over. The switch dates what it decides by its own, and its lanes refuse to close a day that has not begun
+ * there.
  */
 async function earlierClockMs(io: CommandIo, client: Client): Promise<number> {
   const [oursMs, theirsMs] = [Date.now(), await databaseNowMs(client)]

@@ -20,8 +20,8 @@ const RUNS = 100
 const CLI = fileURLToPath(new URL('../cli.ts', import.meta.url))
 
 /**
- * `mizan demo day`: the end of a business day as its people see it, each step the command that they would type. It fails
- * when a step does, or when reconciliation leaves anything open.
+ * `mizan demo day`: the end of a business day as its people see it, each step the command that they would type. It
+ * fails when a step does, or when reconciliation leaves anything open.
  */
 export function demoDayCommand(): Command {
   return new Command('day')

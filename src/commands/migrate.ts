@@ -12,7 +12,9 @@ interface MigrateOptions extends CommonOptions {
   readonly apply?: true
 }
 
-/** `mizan migrate`: whether a database has the schema of this version, and bringing it there beside a running switch. */
+/**
+ * `mizan migrate`: whether a database has the schema of this version, and bringing it there beside a running switch.
+ */
 export function migrateCommand(io: CommandIo = processIo): Command {
   const command = new Command('migrate')
     .description(

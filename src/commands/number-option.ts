@@ -12,7 +12,10 @@ export function numberOption(text: string, what: string, max = Number.MAX_SAFE_I
   throw new MizanError('BAD_INPUT', `${what} must be a whole number${from}${upTo}`)
 }
 
-/** Reads a whole number that may be 0: of what is not there under it, the command says so. @throws MizanError BAD_INPUT */
+/**
+ * Reads a whole number that may be 0: of what is not there under it, the command says so.
+ * @throws MizanError BAD_INPUT
+ */
 export function wholeNumber(text: string, what: string, max = Number.MAX_SAFE_INTEGER): number {
   return numberOption(text, what, max, 0)
 }

@@ -26,8 +26,8 @@ export interface SecondPerson {
 }
 
 /**
- * Lets a second person log in at a command: a user of the API, by name and password, with one of the roles, and of another name
- * than the account of the operating system under which the command runs.
+ * Lets a second person log in at a command: a user of the API, by name and password, with one of the roles, and of
+ * another name than the account of the operating system under which the command runs.
  * @returns the actor, as it stands in the audit
  * @throws MizanError UNAUTHENTICATED, FORBIDDEN, PASSWORD_CHANGE_REQUIRED
  */

@@ -22,7 +22,9 @@ const endStatus: Readonly<Record<EndReason, number>> = {
 /** It has nothing to lose any more, and whoever watches it waits for its end. */
 const FENCED_FORCE_MS = 10_000
 const STOP_SIGNALS = ['SIGTERM', 'SIGINT'] as const
-/** A signal sent to a group of processes comes twice: from the terminal, and passed on by the program that started us. */
+/**
+ * A signal sent to a group of processes comes twice: from the terminal, and passed on by the program that started us.
+ */
 const SAME_SIGNAL_MS = 1_000
 const SIGNAL_STATUS = 128
 

@@ -77,7 +77,10 @@ function checkDatabase({ database: { url } }: ConfigFile): Problem[] {
   }
 }
 
-/** Egypt's clocks go from 00:00 to 01:00 on the last Friday of April and from 24:00 to 23:00 on the last Thursday of October. */
+/**
+ * Egypt's clocks go from 00:00 to 01:00 on the last Friday of April and from 24:00 to 23:00 on the last Thursday of
+ * October.
+ */
 function checkCutover(file: ConfigFile): Problem[] {
   const minutes = minutesOfTime(file.businessDay.cutover)
   if (minutes < 23 * 60 && minutes >= 60) return []

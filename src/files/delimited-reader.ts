@@ -60,8 +60,8 @@ export function formatOfName(name: string): FileFormat | undefined {
 /**
  * Reads a CSV or NDJSON file record by record, with memory for one record. The text is UTF-8, with or without a byte
  * order mark; a CSV file is separated by comma, semicolon or tab, as its header line shows. What is wrong with one
- * record is told in its `faults` and the next is read; what is wrong with the file as a whole is thrown. Empty lines are
- * no records.
+ * record is told in its `faults` and the next is read; what is wrong with the file as a whole is thrown. Empty lines
+ * are no records.
  * @throws MizanError BAD_INPUT when the file is empty, not UTF-8, or its header does not fit the columns
  */
 export async function* readDelimited(

@@ -115,8 +115,8 @@ export function formatAmounts(amounts: readonly AdditionalAmount[]): string {
 }
 
 /**
- * Cuts a positional field (DE3, 22, 43, 44, 53, 60, 90, 95) into its parts. A text that ends early has the parts that it
- * still begins; parts of parts come as `6.4`.
+ * Cuts a positional field (DE3, 22, 43, 44, 53, 60, 90, 95) into its parts. A text that ends early has the parts that
+ * it still begins; parts of parts come as `6.4`.
  * @param parts `dialect.subfields(de).parts`
  */
 export function parsePositions(parts: readonly PartSpec[], text: string): Map<string, string> {

@@ -62,8 +62,8 @@ export function shownValue(message: Message, de: number, clear: boolean): string
 }
 
 /**
- * Masks a value: a PAN to its first six and last four digits; a track to the masked PAN and nothing of the rest; anything
- * else that is sensitive to its length.
+ * Masks a value: a PAN to its first six and last four digits; a track to the masked PAN and nothing of the rest;
+ * anything else that is sensitive to its length.
  */
 export function maskValue(value: string, sensitivity: Sensitivity | undefined): string {
   if (sensitivity === undefined) return value

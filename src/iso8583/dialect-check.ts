@@ -39,8 +39,8 @@ export const prefixLimits: Readonly<Record<string, number>> = {
 }
 
 /**
- * All problems of a dialect table, each with the path of the field, as one-line texts; empty when the table is good. The
- * table may come from a file, so nothing of its shape is taken for granted.
+ * All problems of a dialect table, each with the path of the field, as one-line texts; empty when the table is good.
+ * The table may come from a file, so nothing of its shape is taken for granted.
  */
 export function dialectProblems(spec: DialectSpec): string[] {
   const problems: string[] = []

@@ -35,7 +35,8 @@ export interface Dialect {
    */
   encode(mti: string, fields: FieldValues, bitmaps?: number): Buffer
   /**
-   * Writes a message into a buffer and returns the position behind it. After a failure the target's content is undefined.
+   * Writes a message into a buffer and returns the position behind it. After a failure the target's content is
+   * undefined.
    * @throws MizanError CODEC_ENCODE_FAILED naming the field, without its value; also when the target is too short
    */
   encodeInto(mti: string, fields: FieldValues, target: Buffer, offset: number, bitmaps?: number): number

@@ -51,7 +51,8 @@ export function encodeMessage(
 
 /**
  * Writes the answer to a message that says no more than the request did but for DE39: fields that an answer repeats are
- * copied as they came, which costs a fraction of reading and writing them. The bytes are those of {@link encodeMessage}.
+ * copied as they came, which costs a fraction of reading and writing them. The bytes are those of {@link
+ * encodeMessage}.
  * @param echo data elements that an answer repeats, ascending; without DE39
  * @returns the position behind it
  */

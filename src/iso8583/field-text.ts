@@ -1,8 +1,9 @@
 /**
- * Readers that turn packed digits and bytes into text. A call of `Buffer.toString` costs about 100 ns whatever its length
- * (measured on Node 24), more than all else a short field needs; so short texts are built here from tables, and only long
- * ones are left to it. The unrolled calls are what makes this fast: each makes one flat string at once. Bytes are indexed
- * in place and not through a helper, which the engine would share between buffers and tables, and slow down for both.
+ * Readers that turn packed digits and bytes into text. A call of `Buffer.toString` costs about 100 ns whatever its
+ * length (measured on Node 24), more than all else a short field needs; so short texts are built here from tables, and
+ * only long ones are left to it. The unrolled calls are what makes this fast: each makes one flat string at once. Bytes
+ * are indexed in place and not through a helper, which the engine would share between buffers and tables, and slow down
+ * for both.
  */
 import { bcdValue, digits1, digits2, digits3, digits4 } from './digits.ts'
 import { ebcdicToLatin1 } from './ebcdic.ts'

@@ -59,9 +59,9 @@ export class Message {
   // What follows is written by decode.ts only.
   readonly tables: FieldTables
   /**
-   * From `base` on: six words with a bit for each field read, then by data element one number: the position of its content
-   * from `start`, times 65,536, and the length of its value. Numbers of fields not read mean nothing. Shared with other
-   * messages; see decode.ts.
+   * From `base` on: six words with a bit for each field read, then by data element one number: the position of its
+   * content from `start`, times 65,536, and the length of its value. Numbers of fields not read mean nothing. Shared
+   * with other messages; see decode.ts.
    */
   marks: Int32Array = noMarks
   base = 0

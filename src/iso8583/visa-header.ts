@@ -193,8 +193,8 @@ function writeStation(station: string, field: string, target: Buffer, at: number
 }
 
 /**
- * Header of the answer to a request: source and destination change places, the text format, flags, batch number and user
- * information are repeated, the length is computed when it is written.
+ * Header of the answer to a request: source and destination change places, the text format, flags, batch number and
+ * user information are repeated, the length is computed when it is written.
  */
 export function answerHeader(request: VisaHeader): VisaHeader {
   return { ...request, totalLength: 0, destination: request.source, source: request.destination }

@@ -10,8 +10,8 @@ const ATTEMPTS_MAX = 30
 const NOTHING = 'nothing was asked for'
 
 /**
- * The job that does what people asked for over HTTP: corrections and signatures of files, verifications, runs of settlement and
- * of reconciliation.
+ * The job that does what people asked for over HTTP: corrections and signatures of files, verifications, runs of
+ * settlement and of reconciliation.
  */
 export function clearingRequestJob(options: CarryOutOptions): WaitedForJob {
   const atDatabase = <T>(work: (client: Client) => Promise<T>) =>

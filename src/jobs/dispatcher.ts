@@ -9,7 +9,9 @@ import { enqueueDeliveries, type JobQueue, turnsOfJob } from './queue.ts'
 
 /** Rows of the outbox taken in one transaction: so few that a batch of a lane beside it hardly waits. */
 const ROWS_AT_ONCE = 60
-/** Between two full batches: the lanes come first. Up to some 2,000 rows a second, more than the country's worst minute. */
+/**
+ * Between two full batches: the lanes come first. Up to some 2,000 rows a second, more than the country's worst minute.
+ */
 const REST_MS = 25
 
 /** Takes rows of the outbox, decides which of them are to go, and makes their jobs. */

@@ -72,7 +72,11 @@ const TURNS_MAX = 25
 /** From here on waits are rounded up to whole seconds, so that what failed together goes together. */
 const PRECISE_MS = 5_000
 
-/** How many messages make a job where so many go in a second: no more than go in half of one, for important ones wait behind them. */
+/**
+ * How many messages are put into one job. A job is kept to half a second of sending because it is not interrupted: an
+ * important message that comes meanwhile waits until the job is done.
+ * @param ratePerSecond messages that may be sent in a second
+ */
 export function turnsOfJob(ratePerSecond: number): number {
   return Math.min(TURNS_MAX, Math.max(1, Math.floor(ratePerSecond / 2)))
 }

@@ -57,8 +57,8 @@ const TAKEN_OFF_MS = 5_000
 const TAKEN_OFF_POLL_MS = 10
 
 /**
- * Takes jobs over: each has a queue of its own that holds one run at most, whoever triggers it. A time that passed while
- * no process ran is made up for once. What was scheduled before and is no more is taken off.
+ * Takes jobs over: each has a queue of its own that holds one run at most, whoever triggers it. A time that passed
+ * while no process ran is made up for once. What was scheduled before and is no more is taken off.
  */
 export async function startScheduler(
   boss: JobQueue,
@@ -162,7 +162,10 @@ export async function triggerJob(
   }
 }
 
-/** A run that has just ended is still in the way until its job is taken off the queue. @returns undefined when it is taken */
+/**
+ * A run that has just ended is still in the way until its job is taken off the queue.
+ * @returns undefined when it is taken
+ */
 async function takeTicket(
   client: Client,
   boss: JobQueue,

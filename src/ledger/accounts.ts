@@ -141,7 +141,9 @@ export function isHouseholdAccount(account: AccountNumber): boolean {
   return accountClass === accountClasses.wallet || accountClass === accountClasses.postal || isDebtAccount(account)
 }
 
-/** The period of the balance that a transfer of a period moves on an account: a wallet has one for each, all else one. */
+/**
+ * The period of the balance that a transfer of a period moves on an account: a wallet has one for each, all else one.
+ */
 export function balancePeriodOf(account: AccountNumber, period: number): number {
   return classOf(account) === accountClasses.wallet ? period : 0
 }

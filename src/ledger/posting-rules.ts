@@ -204,8 +204,8 @@ export function isPostingAllowed(kind: TransferKind, debit: AccountNumber, credi
 }
 
 /**
- * The kind that undoes another; kinds that are never undone (issue, expiry, conversion) have none. Nor has an advance: it is
- * recovered, as much of it as is still owed.
+ * The kind that undoes another; kinds that are never undone (issue, expiry, conversion) have none. Nor has an advance:
+ * it is recovered, as much of it as is still owed.
  */
 export const inverseKinds: Partial<Record<TransferKind, TransferKind>> = {
   subsidyRedemption: 'subsidyRestoration',

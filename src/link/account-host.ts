@@ -116,8 +116,8 @@ export class HostLink implements AccountHost {
 }
 
 /**
- * What came of a request that got no answer. One that was refused for want of room, or could not be put into bytes, never
- * went out; of every other the host may have booked it.
+ * What came of a request that got no answer. One that was refused for want of room, or could not be put into bytes,
+ * never went out; of every other the host may have booked it.
  */
 function failureOf(error: unknown): HostAnswer {
   const neverSent = ['LINK_BUSY', 'LINK_DUPLICATE_KEY', 'CODEC_ENCODE_FAILED', 'CRYPTO_REFUSED']

@@ -32,8 +32,8 @@ export function startClient(
 }
 
 /**
- * An outbound link to one host: connections, one after another, and requests matched with their answers. What goes on over
- * one connection is its {@link ClientSession}'s.
+ * An outbound link to one host: connections, one after another, and requests matched with their answers. What goes on
+ * over one connection is its {@link ClientSession}'s.
  */
 export class ClientLink {
   readonly name: string

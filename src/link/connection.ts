@@ -191,7 +191,8 @@ export class Connection implements EndOfTurnTask {
   /**
    * Sends a frame at the end of this turn; both buffers may be reused at once.
    * @param prefix a TPDU
-   * @returns 'full' when the outbound queue has no room (the owner decides what follows), 'closed' when the link is gone
+   * @returns 'full' when the outbound queue has no room (the owner decides what follows), 'closed' when the link is
+   * gone
    * @throws MizanError FRAME_INVALID when the frame is over the limit: a fault of the program
    */
   send(body: Uint8Array, prefix: Uint8Array | undefined): 'queued' | 'full' | 'closed' {

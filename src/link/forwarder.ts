@@ -65,8 +65,8 @@ export class Forwarder {
   }
 
   /**
-   * Sends nothing more, waits a while for the answers of what is underway, writes them down and gives the destination up.
-   * Idempotent.
+   * Sends nothing more, waits a while for the answers of what is underway, writes them down and gives the destination
+   * up. Idempotent.
    */
   async close(graceMs = 2_000): Promise<void> {
     if (this.#closed) return this.#running

@@ -3,7 +3,9 @@ import { assert } from '../errors.ts'
 /** Framings of the listeners (interfaces.md, Listeners). */
 export type FramingName = 'len2' | 'ascii4' | 'visa'
 
-/** What ends a link: the bytes cannot be framed, so nothing after them can be trusted. `detail` holds no message bytes. */
+/**
+ * What ends a link: the bytes cannot be framed, so nothing after them can be trusted. `detail` holds no message bytes.
+ */
 export interface FrameFault {
   readonly kind: 'frame-oversize' | 'frame-zero-length' | 'frame-garbage'
   readonly detail: string

@@ -13,9 +13,9 @@ export interface HostCircuitOptions {
 }
 
 /**
- * Whether it makes sense to ask a host. Requests that fail in a row open it; then nobody waits for a dead host any more,
- * and only echoes go there. It closes when several were answered in a row: a host that comes and goes does not draw
- * traffic each time it comes.
+ * Whether it makes sense to ask a host. Requests that fail in a row open it; then nobody waits for a dead host any
+ * more, and only echoes go there. It closes when several were answered in a row: a host that comes and goes does not
+ * draw traffic each time it comes.
  */
 export class HostCircuit {
   readonly #options: HostCircuitOptions

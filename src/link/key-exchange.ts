@@ -28,7 +28,8 @@ export interface KeyExchangeOutcome {
  * Takes a zone key that a peer sent, and resolves when it is stored. The same block may come again, also after a
  * restart: it then gives the same outcome and no further key.
  * @param block TR-31 block under the link's key-encryption key
- * @throws MizanError CRYPTO_REFUSED or BAD_INPUT when the block is refused (DE39 63); anything else is our own fault (96)
+ * @throws MizanError CRYPTO_REFUSED or BAD_INPUT when the block is refused (DE39 63); anything else is our own fault
+ * (96)
  */
 export type OnKeyExchange = (link: string, kind: ZoneKeyKind, block: string) => Promise<KeyExchangeOutcome>
 

@@ -10,7 +10,9 @@ import {
   type Verdict,
 } from '../security/security-module.ts'
 
-/** What a link needs of the security module. `data` is only valid until the call returns, unless a promise comes back. */
+/**
+ * What a link needs of the security module. `data` is only valid until the call returns, unless a promise comes back.
+ */
 export type MacModule = Pick<SecurityModule, 'generateMac' | 'verifyMac'>
 
 /** Why a message cannot be taken for authentic; stable, since it is counted by it. */

@@ -17,7 +17,8 @@ export class PinnedCertificates {
 
   /**
    * Why the peer of a finished handshake is not taken; undefined when it is. The handshake has proven that the peer has
-   * the certificate's key (TLS 1.3: RFC 8446, 4.4.3), so what is left is whether the certificate is one of ours, and valid.
+   * the certificate's key (TLS 1.3: RFC 8446, 4.4.3), so what is left is whether the certificate is one of ours, and
+   * valid.
    */
   refusalOf(socket: TLSSocket): string | undefined {
     const certificate = socket.getPeerX509Certificate()

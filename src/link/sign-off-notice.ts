@@ -25,8 +25,8 @@ const STAN_MAX = 999_999
 const PEER_STATION = '000000'
 
 /**
- * Tells the peers of a listener that the switch is about to stop, by an 0800 with DE70 002: from then on a peer sends no
- * new request on that link, and connects again when it is closed.
+ * Tells the peers of a listener that the switch is about to stop, by an 0800 with DE70 002: from then on a peer sends
+ * no new request on that link, and connects again when it is closed.
  */
 export class SignOffNotice {
   readonly #options: SignOffNoticeOptions

@@ -16,7 +16,8 @@ export interface Rendered {
 /**
  * Writes a message.
  * @param detail a value for each field that is not optional; unknown ones are left aside
- * @throws MizanError NOT_FOUND when there is no such template; BAD_INPUT that names the faulty fields, never their values
+ * @throws MizanError NOT_FOUND when there is no such template; BAD_INPUT that names the faulty fields, never their
+ * values
  */
 export function renderMessage(catalogue: Catalogue, code: string, detail: Detail, style: Style): Rendered {
   const template = catalogue.templates.get(code)
@@ -62,7 +63,9 @@ export function renderPieces(
   return written.join('')
 }
 
-/** Whether the fields of a text are those of its template: all used, optional ones in clauses, modifiers where they fit. */
+/**
+ * Whether the fields of a text are those of its template: all used, optional ones in clauses, modifiers where they fit.
+ */
 export function requiredFaults(
   fields: ReadonlyMap<string, Field>,
   used: readonly { name: string; modifier: Modifier | undefined; inClause: boolean }[],

@@ -10,7 +10,8 @@ import type { SecurityModule } from './security-module.ts'
  * @param records all keys of the installation, revoked ones too
  * @param hasCards whether there are cards, which then need the keys that they are under
  * @returns the keys made now, none when both are there in whatever status
- * @throws MizanError CRYPTO_REFUSED when there are cards and a key is missing: a new one would find and read none of them
+ * @throws MizanError CRYPTO_REFUSED when there are cards and a key is missing: a new one would find and read none of
+ * them
  */
 export async function ensurePanKeys(
   module: Pick<SecurityModule, 'generateKey'>,

@@ -8,7 +8,9 @@ import { equalSecret, wipe } from './primitives/secrets.ts'
 
 /** Name of the key by which cards are found. It has one version for the life of an installation. */
 export const PAN_INDEX_KEY = 'pan-index'
-/** Name of the keys under which card numbers rest; a rotation adds a version, and re-encryption moves the rows to it. */
+/**
+ * Name of the keys under which card numbers rest; a rotation adds a version, and re-encryption moves the rows to it.
+ */
 export const PAN_ENCRYPTION_KEY = 'pan-encryption'
 
 /** Bytes of a PAN's index; half of HMAC-SHA256 leaves no practical chance of two cards meeting. */
@@ -25,8 +27,8 @@ export interface EncryptedPan {
 }
 
 /**
- * How a PAN is kept: found by a keyed hash, readable only through authenticated encryption (PCI DSS 3.5.1). The two have
- * keys of their own in the ring, so neither reveals the other.
+ * How a PAN is kept: found by a keyed hash, readable only through authenticated encryption (PCI DSS 3.5.1). The two
+ * have keys of their own in the ring, so neither reveals the other.
  */
 export interface PanProtection {
   /** Version of `pan-encryption` under which a PAN is encrypted now. @throws MizanError CRYPTO_REFUSED without one */
@@ -44,8 +46,8 @@ export interface PanProtection {
   /**
    * Reads a PAN back, under a retired key too.
    * @param index the 16 bytes that stand beside it
-   * @throws MizanError CRYPTO_REFUSED when the version is not there; BAD_INPUT when the ciphertext is not of this key and
-   *   index, or was changed
+   * @throws MizanError CRYPTO_REFUSED when the version is not there; BAD_INPUT when the ciphertext is not of this key
+   *   and index, or was changed
    */
   decrypt(encrypted: EncryptedPan, index: Uint8Array): string
 }

@@ -29,8 +29,8 @@ export function panSealer(ring: KeyRing, name: string, nowMs: number): (pan: str
 
 /**
  * Opens card numbers that {@link panSealer} or another maker of files sealed, under any version that is in use.
- * @throws MizanError CRYPTO_REFUSED when no version is in use; what it returns throws BAD_INPUT when bytes are not of this
- *   key and household, or were changed
+ * @throws MizanError CRYPTO_REFUSED when no version is in use; what it returns throws BAD_INPUT when bytes are not of
+ *   this key and household, or were changed
  */
 export function panOpener(ring: KeyRing, name: string, nowMs: number): (sealed: Buffer, householdId: number) => string {
   ring.current(name, { usage: 'D0', operation: 'decrypt' }, nowMs)

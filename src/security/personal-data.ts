@@ -26,7 +26,10 @@ export type PersonalKind = (typeof personalKinds)[number]
 export interface PersonalData {
   /** Version of `pan-encryption` under which is sealed now. @throws MizanError CRYPTO_REFUSED without one */
   readonly keyVersion: number
-  /** Keyed hash by which something is found, 16 bytes. @throws MizanError CRYPTO_REFUSED when `pan-index` is not in use */
+  /**
+   * Keyed hash by which something is found, 16 bytes.
+   * @throws MizanError CRYPTO_REFUSED when `pan-index` is not in use
+   */
   indexOf(kind: PersonalKind, text: string): Buffer
   /**
    * AES-256-GCM under the newest version in use.
@@ -36,8 +39,8 @@ export interface PersonalData {
   seal(text: string, boundTo: Uint8Array): SealedText
   /**
    * Reads a sealed text, under a retired key too.
-   * @throws MizanError CRYPTO_REFUSED when the version is not there; BAD_INPUT when it is not of this key and row, or was
-   *   changed
+   * @throws MizanError CRYPTO_REFUSED when the version is not there; BAD_INPUT when it is not of this key and row, or
+   *   was changed
    */
   open(sealed: SealedText, boundTo: Uint8Array): string
 }

@@ -45,9 +45,9 @@ const KEY_BYTES = 32
 const CONTEXT = 'mizan'
 
 /**
- * Opens a master key that a PKCS#11 token keeps: an AES-256 key, found by its label, that signs and cannot leave. Keys are
- * derived by SP 800-108 in counter mode with AES-CMAC computed in the token, so that this process never holds the master
- * key; what is derived it does hold. The calls block, which is why nothing on the message path makes one.
+ * Opens a master key that a PKCS#11 token keeps: an AES-256 key, found by its label, that signs and cannot leave. Keys
+ * are derived by SP 800-108 in counter mode with AES-CMAC computed in the token, so that this process never holds the
+ * master key; what is derived it does hold. The calls block, which is why nothing on the message path makes one.
  * @param load how the package `pkcs11js` is had; a test brings its own token
  * @throws MizanError CONFIG_INVALID: the package or the module is missing, there is no such token or key, the PIN is
  *   wrong, or the key could leave the token

@@ -164,7 +164,10 @@ export interface SecurityModule {
   verifyCryptogram(check: CryptogramCheck): Eventually<CryptogramOutcome>
   /** @returns issuer script templates (71, 72) for DE55 @throws MizanError CRYPTO_REFUSED, BAD_INPUT */
   makeScript(order: ScriptOrder): Eventually<Uint8Array>
-  /** ISO 9797-1 algorithm 3, padding 1, 8 bytes, under the newest version of the key. @throws MizanError CRYPTO_REFUSED */
+  /**
+   * ISO 9797-1 algorithm 3, padding 1, 8 bytes, under the newest version of the key.
+   * @throws MizanError CRYPTO_REFUSED
+   */
   generateMac(name: KeyName, data: Uint8Array): Eventually<Uint8Array>
   /** Under any version that is accepted. */
   verifyMac(name: KeyName, data: Uint8Array, mac: Uint8Array): Eventually<Verdict>

@@ -42,8 +42,8 @@ interface Issuer {
 }
 
 /**
- * Makes a test authority with certificates for a server and for clients (X.509 version 3 by RFC 5280, RSA with SHA-256).
- * The keys come from node:crypto: node-forge takes seconds for each.
+ * Makes a test authority with certificates for a server and for clients (X.509 version 3 by RFC 5280, RSA with
+ * SHA-256). The keys come from node:crypto: node-forge takes seconds for each.
  */
 export function makeTestPki({ nowMs, days = 365, clients = ['acquirer-1', 'acquirer-2'] }: TestPkiOptions): TestPki {
   const validity = { notBefore: new Date(nowMs - SKEW_MS), notAfter: new Date(nowMs + days * DAY_MS) }

@@ -7,8 +7,8 @@ import { Violation } from './record.ts'
 const POINTS_OF_LOAF = 10
 
 /**
- * Checks the closing of a month against what the household had a right to and drew: each loaf of each day of the calendar
- * that was not drawn becomes points of the next month, and what is left of goods lapses.
+ * Checks the closing of a month against what the household had a right to and drew: each loaf of each day of the
+ * calendar that was not drawn becomes points of the next month, and what is left of goods lapses.
  * @param books as they are after it
  */
 export function checkClosing(

@@ -1,7 +1,7 @@
 /**
  * The calendar of Egypt as the auditor reckons it: by the rule of the law, and without the time zone tables that the
- * program goes by. Daylight time runs from the last Friday of April, 00:00, to the last Thursday of October, 24:00, since
- * 2023. Dates are yyyymmdd and months yyyymm.
+ * program goes by. Daylight time runs from the last Friday of April, 00:00, to the last Thursday of October, 24:00,
+ * since 2023. Dates are yyyymmdd and months yyyymm.
  */
 
 const HOUR_MS = 3_600_000

@@ -1,4 +1,6 @@
-/** How often which kind of message came to what, and which faults there were: what a generator never does, no test sees. */
+/**
+ * How often which kind of message came to what, and which faults there were: what a generator never does, no test sees.
+ */
 export class Coverage {
   readonly counts = new Map<string, number>()
 

@@ -86,8 +86,8 @@ export function readPrefetch({ tables }: Ledger, lane: number, query: PrefetchQu
 }
 
 /**
- * DE90's key first, then the scheme's reference, then card, RRN and outlet. Of several a completion means the hold, a reversal
- * by reference the one of its amount; else the last counts.
+ * DE90's key first, then the scheme's reference, then card, RRN and outlet. Of several a completion means the hold, a
+ * reversal by reference the one of its amount; else the last counts.
  */
 function findOriginal(
   tables: LedgerTables,

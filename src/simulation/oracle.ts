@@ -32,8 +32,8 @@ function decline(why: string): Expected {
 }
 
 /**
- * What the rules of product and field make of the messages of this traffic, in a few plain lines for each kind. It shares
- * no code with the decision core: where the two differ, one of them is wrong.
+ * What the rules of product and field make of the messages of this traffic, in a few plain lines for each kind. It
+ * shares no code with the decision core: where the two differ, one of them is wrong.
  */
 export class Oracle {
   readonly #books: Books

@@ -4,8 +4,8 @@ import { createHash, type Hash } from 'node:crypto'
 const KEPT = 80
 
 /**
- * What happened in a simulation, in order: hashed, so that two runs of a seed can be compared, and the end of it kept in
- * words, so that a failure can be read.
+ * What happened in a simulation, in order: hashed, so that two runs of a seed can be compared, and the end of it kept
+ * in words, so that a failure can be read.
  */
 export class EventRecord {
   readonly #hash: Hash = createHash('sha256')

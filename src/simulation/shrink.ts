@@ -10,8 +10,8 @@ export interface Shrunk {
 }
 
 /**
- * Makes a failing seed smaller: leaves out kinds of faults one after the other, then halves the transactions, as long as
- * the same promise is broken.
+ * Makes a failing seed smaller: leaves out kinds of faults one after the other, then halves the transactions, as long
+ * as the same promise is broken.
  */
 export async function shrink(
   catalogue: ProgrammeCatalogue,

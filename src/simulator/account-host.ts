@@ -61,8 +61,8 @@ const FRAME_BYTES_MAX = 4_096
 
 /**
  * A simulated account host of the Post: balances of its own, and a record of what it booked, to hold Mizan's ledger
- * against. It answers 0200, 0220, 0420 and 0800 as such a host does: a repeat gets the same answer, a reversal gives back
- * once, and one that comes before its original is remembered.
+ * against. It answers 0200, 0220, 0420 and 0800 as such a host does: a repeat gets the same answer, a reversal gives
+ * back once, and one that comes before its original is remembered.
  */
 export class AccountHostSimulator {
   readonly #dialect: Dialect

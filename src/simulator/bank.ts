@@ -53,8 +53,8 @@ export interface BankAnswerFiles {
 
 /**
  * A settlement bank for tests and demonstrations. It takes pain.001 and pacs.009 files, answers them with pain.002 and
- * pacs.002, and at a day's end books what is due: a notification (camt.054), a statement (camt.053), and a pacs.004 of what comes
- * back. It keeps balances of its own, and lends without limit.
+ * pacs.002, and at a day's end books what is due: a notification (camt.054), a statement (camt.053), and a pacs.004 of
+ * what comes back. It keeps balances of its own, and lends without limit.
  */
 export class SimulatedBank {
   readonly #options: SimulatedBankOptions

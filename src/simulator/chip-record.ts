@@ -20,7 +20,9 @@ const ONLINE_REQUESTED = 0xa0
 const DECLINED_OFFLINE = 0x80
 const TRY_LIMIT_EXCEEDED = 0x40
 const AUTHENTICATION_FAILED = 0x08
-/** Terminal verification results: byte 1, offline authentication was not performed; byte 3, an online PIN was entered. */
+/**
+ * Terminal verification results: byte 1, offline authentication was not performed; byte 3, an online PIN was entered.
+ */
 const NOT_AUTHENTICATED_OFFLINE = 0x80
 const ONLINE_PIN_ENTERED = 0x04
 /** Cardholder verification results: enciphered PIN verified online, outcome not known to the terminal; or none. */

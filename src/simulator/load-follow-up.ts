@@ -9,7 +9,8 @@ import { framingOf } from './load-template.ts'
 export interface FollowUpRules {
   /**
    * A request without an answer for so long is repeated (xxx1), on a new link when its own has been silent. The second
-   * wait is twice as long, and so on up to {@link BACKOFF_MAX} times: terminals must not drown a switch that comes back.
+   * wait is twice as long, and so on up to {@link BACKOFF_MAX} times: terminals must not drown a switch that comes
+   * back.
    */
   readonly repeatAfterMs: number
   /** Repeats of a request before it is reversed instead. A reversal is repeated until it is answered. */

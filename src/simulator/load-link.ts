@@ -44,7 +44,9 @@ export class LoadLink {
   #unanswered = 0
   #signedOff = false
   #closed = false
-  /** When bytes last came, in milliseconds of performance.now(): a link that is silent while it owes answers is dead. */
+  /**
+   * When bytes last came, in milliseconds of performance.now(): a link that is silent while it owes answers is dead.
+   */
   lastReceivedMs = 0
 
   /** @param ports where to connect: when one does not answer, to the next */

@@ -6,7 +6,9 @@ export interface LoadPlan {
   /** Sent at the same rate before the measured seconds; not in the figures. */
   readonly warmupSeconds: number
   readonly seconds: number
-  /** Open loop at changing rates instead: one stage after the other. Rate and seconds above are then those of the whole. */
+  /**
+   * Open loop at changing rates instead: one stage after the other. Rate and seconds above are then those of the whole.
+   */
   readonly stages?: readonly LoadStage[]
   /** How long to wait for the last answers. */
   readonly answerWithinMs: number

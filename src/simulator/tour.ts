@@ -80,9 +80,9 @@ interface Stage extends TourOptions {
 }
 
 /**
- * The scripted tour: sign-on, bread, ration, a health visit, a refusal, a wrong PIN, cash, a bill, a card purchase, a duplicate,
- * a reversal, a forged card, a completion, balances; every card with chip and PIN. It looks for a household that has not
- * drawn its bread today, so it may be played again and again.
+ * The scripted tour: sign-on, bread, ration, a health visit, a refusal, a wrong PIN, cash, a bill, a card purchase, a
+ * duplicate, a reversal, a forged card, a completion, balances; every card with chip and PIN. It looks for a household
+ * that has not drawn its bread today, so it may be played again and again.
  */
 export async function* playTour(options: TourOptions): AsyncGenerator<TourStep> {
   const { world, pos, atm, visa } = options

@@ -7,10 +7,11 @@ const HEAD_FIELDS = 13
 const FIELD_BYTES = 8
 
 /**
- * Hash of a batch: SHA-256(previous hash ‖ head ‖ journal rows), architecture.md "Tamper evidence". The head is thirteen
- * numbers of eight bytes, big-endian: lane, number, epoch, first and next id, instant, business and entitlement date,
- * and the rows of each kind. The rows follow in the order authorizations, commands, transfers, holds and what happened to them, each as
- * PostgreSQL's binary format has it (`record_send`), its length before it: the very bytes that were sent to be committed.
+ * Hash of a batch: SHA-256(previous hash ‖ head ‖ journal rows), architecture.md "Tamper evidence". The head is
+ * thirteen numbers of eight bytes, big-endian: lane, number, epoch, first and next id, instant, business and
+ * entitlement date, and the rows of each kind. The rows follow in the order authorizations, commands, transfers, holds
+ * and what happened to them, each as PostgreSQL's binary format has it (`record_send`), its length before it: the very
+ * bytes that were sent to be committed.
  */
 export function batchHash(previous: Buffer, content: JournalContent, arrays?: JournalArrays): Buffer {
   const { lane, seq, epoch, firstId, nextId, atMs, businessDate, entitlementDate } = content

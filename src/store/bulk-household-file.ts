@@ -46,8 +46,8 @@ const RECORD_MAX_BYTES = 65_536
 const TOLD_ROWS = 5_000
 
 /**
- * Reads a file from end to end before anything is done with it: its hash, its control totals, and whether they are those
- * that its trailer states.
+ * Reads a file from end to end before anything is done with it: its hash, its control totals, and whether they are
+ * those that its trailer states.
  * @param tell gets each fault of a row, and how many rows were read now and then
  * @throws MizanError BAD_INPUT when it is no household file, or its trailer states other totals
  */

@@ -63,10 +63,10 @@ interface Prepared extends HouseholdLine {
 }
 
 /**
- * Opens the households of a file: the initial load of an installation, while no switch runs. The file is read to its end
- * before anything is changed; then each lane opens a few thousand households in a transaction, which also says how far the
- * lane has come: a load that ended early goes on from there, and a file that was loaded changes nothing. Rows that are
- * not in order, and households and cards that are there already, are rejected and told.
+ * Opens the households of a file: the initial load of an installation, while no switch runs. The file is read to its
+ * end before anything is changed; then each lane opens a few thousand households in a transaction, which also says how
+ * far the lane has come: a load that ended early goes on from there, and a file that was loaded changes nothing. Rows
+ * that are not in order, and households and cards that are there already, are rejected and told.
  * @throws MizanError BAD_INPUT, LANE_FENCED when a switch runs, STORE_UNAVAILABLE
  */
 export async function loadHouseholdFile(
@@ -182,7 +182,9 @@ class FileLoad {
     return { ...card, panIndex: protection.index(pan), panMasked: maskPan(pan), panEncrypted: bytes, keyVersion }
   }
 
-  /** Writes a chunk of a lane; what is there already is rejected. Without a writer all else is done and nothing written. */
+  /**
+   * Writes a chunk of a lane; what is there already is rejected. Without a writer all else is done and nothing written.
+   */
   async #write(lane: number, writer: BulkLane | undefined, prepared: readonly Prepared[]): Promise<void> {
     for (let tries = 1; ; tries++) {
       const { taken, rejections } = await this.#sortOut(lane, prepared)

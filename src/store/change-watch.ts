@@ -7,7 +7,9 @@ export interface ChangeWatchOptions<Found> {
   readonly name: string
   /** Notification that something changed: it is then looked for at once. The regular look stands behind it. */
   readonly channel?: string
-  /** Reads what changed since the last look; undefined when nothing did. What it throws loses nothing: it is read again. */
+  /**
+   * Reads what changed since the last look; undefined when nothing did. What it throws loses nothing: it is read again.
+   */
   readonly look: (client: Client) => Promise<Found | undefined>
   /** Gets what was found, before the next look. What it throws goes to `onError`; the same does not come again. */
   readonly onChange: (found: Found) => void | Promise<void>
@@ -31,8 +33,9 @@ const INTERVAL_MS = 1_000
 const QUERY_TIMEOUT_MS = 5_000
 
 /**
- * Watches data that people change while the switch runs, over a connection of its own, which is opened again when it was
- * lost. A look should cost one row when nothing changed. A fault never stops the watch, and what is in use stays in use.
+ * Watches data that people change while the switch runs, over a connection of its own, which is opened again when it
+ * was lost. A look should cost one row when nothing changed. A fault never stops the watch, and what is in use stays in
+ * use.
  */
 export function watchChanges<Found>(options: ChangeWatchOptions<Found>): ChangeWatch {
   const watch = new Watch(options)

@@ -2,11 +2,12 @@
 const INCOMING_LINK = 'clearing'
 
 /**
- * What authorizations of a date moved between households and the card scheme, signed as the household sees it: below zero it
- * paid. Purchases stand on 7004 whatever brings them; cash stands on 7003 with all other cash, and is the scheme's when
- * its own message, or that of what it takes back, came by one of the scheme's links.
+ * What authorizations of a date moved between households and the card scheme, signed as the household sees it: below
+ * zero it paid. Purchases stand on 7004 whatever brings them; cash stands on 7003 with all other cash, and is the
+ * scheme's when its own message, or that of what it takes back, came by one of the scheme's links.
  * @param dates condition on a business date in SQL
- * @param of what it is reckoned of: all transfers and authorizations of these dates, or the names of CTEs with some of them
+ * @param of what it is reckoned of: all transfers and authorizations of these dates, or the names of CTEs with some of
+ * them
  */
 export const clearedMoney = (
   dates: string,

@@ -14,7 +14,9 @@ export interface ConnectionOptions {
   readonly statementTimeoutMs?: number
   /** How long a transaction may wait for its next statement: a process that hangs must not hold locks for ever. */
   readonly idleInTransactionMs?: number
-  /** For a connection that only ever looks single rows up: plans must not depend on statistics that are not there yet. */
+  /**
+   * For a connection that only ever looks single rows up: plans must not depend on statistics that are not there yet.
+   */
   readonly pointQueries?: boolean
   /** Sends a statement before those ahead of it are answered; each is a transaction of its own. */
   readonly pipeline?: boolean
@@ -65,8 +67,8 @@ export async function connect(options: ConnectionOptions): Promise<pg.Client> {
 
 /**
  * Whether an error leaves the outcome of a commit open. An ERROR answered by the server means that the transaction was
- * rolled back; everything else (connection lost, FATAL, time-out on our side) leaves it unknown. A server that has become
- * read-only is one of those too: nothing was written there, and the one that can be written has to be found.
+ * rolled back; everything else (connection lost, FATAL, time-out on our side) leaves it unknown. A server that has
+ * become read-only is one of those too: nothing was written there, and the one that can be written has to be found.
  */
 export function isOutcomeUnknown(error: unknown): boolean {
   if (!(error instanceof pg.DatabaseError)) return true

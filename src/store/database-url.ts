@@ -15,8 +15,8 @@ const MASKED = '********'
 const ATTRIBUTE = 'target_session_attrs'
 
 /**
- * Reads `postgresql://user:password@one:5432,two:5432/database?target_session_attrs=read-write`. Of several servers, and
- * with `read-write` or `primary`, only one that can be written will do; the parameter is kept from the server.
+ * Reads `postgresql://user:password@one:5432,two:5432/database?target_session_attrs=read-write`. Of several servers,
+ * and with `read-write` or `primary`, only one that can be written will do; the parameter is kept from the server.
  * @throws MizanError CONFIG_INVALID; the message holds no secret
  */
 export function databaseServers(text: string): DatabaseServers {

@@ -59,9 +59,9 @@ export function laneOf(householdId: number, laneCount: number): number {
 }
 
 /**
- * Enrols households in bulk, as the writer of their lanes: master data and opening postings, a few thousand households in
- * a transaction. Opening money comes from the postal funds, grants from their programme's funding; each household is a
- * command of the journal. No switch may run on the lanes meanwhile: the first batch of either would fence the other.
+ * Enrols households in bulk, as the writer of their lanes: master data and opening postings, a few thousand households
+ * in a transaction. Opening money comes from the postal funds, grants from their programme's funding; each household is
+ * a command of the journal. No switch may run on the lanes meanwhile: the first batch of either would fence the other.
  * @param onProgress called after each chunk with the households done so far
  */
 export async function loadHouseholds(options: {

@@ -15,8 +15,8 @@ export interface LanePosition {
 }
 
 /**
- * How a commit ended. `fenced`: another writer owns the lane, or the batch before this one is not in; `refused`: rolled back
- * for a reason of the rows; `unknown`: the connection died on the way.
+ * How a commit ended. `fenced`: another writer owns the lane, or the batch before this one is not in; `refused`: rolled
+ * back for a reason of the rows; `unknown`: the connection died on the way.
  */
 export type CommitOutcome =
   | { readonly kind: 'committed' }
@@ -44,8 +44,8 @@ export interface LaneJournal {
   take(expectedEpoch?: number): Promise<LanePosition | undefined>
 
   /**
-   * Makes a batch durable, whole or not at all. The next one may be sent before the outcome is known: they are carried out
-   * in their order, and one whose predecessor failed is fenced.
+   * Makes a batch durable, whole or not at all. The next one may be sent before the outcome is known: they are carried
+   * out in their order, and one whose predecessor failed is fenced.
    * @param previousHash hash of the batch before it
    * @throws MizanError STORE_UNAVAILABLE when the lane was never taken; RangeError for what no column can hold
    */
@@ -74,8 +74,8 @@ export interface LaneJournal {
   loadAfter(householdId: number, limit: number, entitlementDate: CivilDate): Promise<readonly Household[]>
 
   /**
-   * Keys from one to another, 16 bytes of latin1 each: those that authorizations of the lane were taken under, and those
-   * of originals that reversals named and that have not come.
+   * Keys from one to another, 16 bytes of latin1 each: those that authorizations of the lane were taken under, and
+   * those of originals that reversals named and that have not come.
    * @param since first business date that is looked at
    * @param limit most of each
    * @throws MizanError STORE_UNAVAILABLE

@@ -54,8 +54,8 @@ export async function checkMembershipFile(
 }
 
 /**
- * Applies a file: each line is a command under the file's hash and the line's number, so that a file which was applied is
- * not applied again, and one that was interrupted goes on. A running switch carries the commands out.
+ * Applies a file: each line is a command under the file's hash and the line's number, so that a file which was applied
+ * is not applied again, and one that was interrupted goes on. A running switch carries the commands out.
  * @param actorName up to 64 characters
  * @throws MizanError BAD_INPUT as {@link checkMembershipFile}, and nothing is changed then; LINK_TIMEOUT when no switch
  *   carries the commands out: what was asked for stays in the inbox, and applying the file again goes on from there

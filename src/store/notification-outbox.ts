@@ -31,8 +31,9 @@ export interface TransactionPort {
 }
 
 /**
- * Lanes whose outbox holds rows that nobody has looked at. One step into the index for each lane: compared and ordered as a
- * pair, lane and id can be read from that index alone, where a condition on each made the planner read every notification.
+ * Lanes whose outbox holds rows that nobody has looked at. One step into the index for each lane: compared and ordered
+ * as a pair, lane and id can be read from that index alone, where a condition on each made the planner read every
+ * notification.
  */
 export async function lanesWithNews(client: Client): Promise<number[]> {
   const { rows } = await client.query<{ lane: number }>(
@@ -48,9 +49,9 @@ export async function lanesWithNews(client: Client): Promise<number[]> {
 
 /**
  * Takes the next rows of a lane's outbox in order: writes down what becomes of each, makes the jobs of those that wait,
- * and moves the lane's position, all in one transaction. So each row is taken once, whatever dies in between. It does not
- * wait for the disk, which the lanes want: a server that dies may have the last rows taken again, as if they never had been,
- * and whatever is written down of a message afterwards makes this durable too.
+ * and moves the lane's position, all in one transaction. So each row is taken once, whatever dies in between. It does
+ * not wait for the disk, which the lanes want: a server that dies may have the last rows taken again, as if they never
+ * had been, and whatever is written down of a message afterwards makes this durable too.
  * @param decide says what becomes of the rows
  * @param enqueue makes the jobs through the transaction
  * @returns what was done; nothing when another process is at this lane

@@ -130,7 +130,9 @@ export function movesMoney({ kind }: Pick<OutboundRecord, 'kind'>): boolean {
   return kind === 'advice' || kind === 'reversal'
 }
 
-/** @throws MizanError CONFLICT for a message that is on its way, done or dropped: nothing can be done about it by hand */
+/**
+ * @throws MizanError CONFLICT for a message that is on its way, done or dropped: nothing can be done about it by hand
+ */
 export function requireOpen({ id, state }: Pick<OutboundRecord, 'id' | 'state'>): void {
   if (state === 'dead' || state === 'waiting') return
   throw new MizanError(

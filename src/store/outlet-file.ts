@@ -59,9 +59,9 @@ export async function checkOutletFile(
 }
 
 /**
- * Loads a file of outlets and terminals in one transaction: rows that are in order are taken, the others are rejected and
- * told. Outlets and terminals that the file does not name stay as they are, and so do values of empty cells; removal is
- * a status of its own. A file that was loaded before changes nothing.
+ * Loads a file of outlets and terminals in one transaction: rows that are in order are taken, the others are rejected
+ * and told. Outlets and terminals that the file does not name stay as they are, and so do values of empty cells;
+ * removal is a status of its own. A file that was loaded before changes nothing.
  * @throws MizanError BAD_INPUT when it is no outlet file; STORE_UNAVAILABLE; nothing is loaded then
  */
 export async function loadOutletFile(

@@ -13,8 +13,8 @@ export interface CreditInput {
 }
 
 /**
- * Pays money of a programme into the postal account of a household (M21). Who may ask for it, and who has to agree, is for
- * the caller to see to.
+ * Pays money of a programme into the postal account of a household (M21). Who may ask for it, and who has to agree, is
+ * for the caller to see to.
  * @throws MizanError BAD_INPUT
  */
 export async function creditBenefit(
@@ -41,7 +41,10 @@ export interface GrantInput {
   readonly reason: string
 }
 
-/** Grants a household what is left to officials, for the current period of the programme. @throws MizanError BAD_INPUT */
+/**
+ * Grants a household what is left to officials, for the current period of the programme.
+ * @throws MizanError BAD_INPUT
+ */
 export async function grantBenefit(
   desk: PeopleDesk,
   householdId: number,

@@ -108,7 +108,8 @@ export async function stepsOfOrder({ client }: Reader, id: number): Promise<Orde
 }
 
 /**
- * Replacements that are not printed though their last day is past, the latest first: what was promised and not kept (RU-8).
+ * Replacements that are not printed though their last day is past, the latest first: what was promised and not kept
+ * (RU-8).
  * @param today only orders due before it
  */
 export async function lateReplacements({ client }: Reader, today: CivilDate, limit = 1_000): Promise<CardOrder[]> {

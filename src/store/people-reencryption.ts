@@ -35,8 +35,8 @@ interface PersonRow {
 
 /**
  * Brings what is sealed of people under the newest version of `pan-encryption`, in the order of their numbers. Like the
- * re-encryption of card numbers it may end at any time and be called again; a person who is changed meanwhile is left to
- * the next call, being under the newest version then.
+ * re-encryption of card numbers it may end at any time and be called again; a person who is changed meanwhile is left
+ * to the next call, being under the newest version then.
  * @throws MizanError CRYPTO_REFUSED when no version is in use
  */
 export async function reencryptPeople(

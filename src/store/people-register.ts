@@ -82,7 +82,8 @@ export async function readPerson(desk: PeopleDesk, personId: number): Promise<Pe
 }
 
 /**
- * Opens the number to which messages for a household go: its head's (M15). Undefined without one, or without a mobile number.
+ * Opens the number to which messages for a household go: its head's (M15). Undefined without one, or without a mobile
+ * number.
  * @throws MizanError CRYPTO_REFUSED
  */
 export type RecipientOf = (householdId: number) => { readonly mobile: string } | undefined

@@ -13,13 +13,15 @@ type Send = (config: unknown, values: unknown, answered: unknown) => unknown
 type Query = pg.QueryConfig & { readonly query_timeout?: number | undefined }
 
 /**
- * A connection whose end does not depend on the other side, and whose queries leave nothing in memory when they are answered.
+ * A connection whose end does not depend on the other side, and whose queries leave nothing in memory when they are
+ * answered.
  *
- * The promise and the timer that the package makes for a query hold the query, which holds them. On a connection
- * that sends one query after another the young collector then finds each in turn still in use, long after its
- * answer, and moves it with its parameters and rows to the old generation (docs/benchmarks.md has what that cost). So a
- * query is given a callback that knows nothing of it, and one clock watches the whole connection. `query_timeout` in the settings is how long an answer may take after the one before
- * it; one that takes longer ends the connection, with an error for all that wait.
+ * The promise and the timer that the package makes for a query hold the query, which holds them. On a connection that
+ * sends one query after another the young collector then finds each in turn still in use, long after its answer, and
+ * moves it with its parameters and rows to the old generation (docs/benchmarks.md has what that cost). So a query is
+ * given a callback that knows nothing of it, and one clock watches the whole connection. `query_timeout` in the
+ * settings is how long an answer may take after the one before it; one that takes longer ends the connection, with an
+ * error for all that wait.
  */
 export class PgClient extends pg.Client {
   readonly #limitMs: number | undefined

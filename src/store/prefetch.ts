@@ -28,7 +28,10 @@ export interface OriginalQuery {
   readonly terminal: string
   /** Amount that the original must have, with the terminal; undefined compares neither (refunds, completions). */
   readonly amount: number | undefined
-  /** Whether a completion asks: of several with one reference it means the hold, and not what captured a part of it before. */
+  /**
+   * Whether a completion asks: of several with one reference it means the hold, and not what captured a part of it
+   * before.
+   */
   readonly completes: boolean
   /** Amount of an advice of a refund, which its authorization may have paid back already; undefined for all else. */
   readonly returned: number | undefined

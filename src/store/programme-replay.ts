@@ -54,8 +54,8 @@ export function replayCandidate(file: ProgrammeFile): WalletProgramme {
 }
 
 /**
- * Decides the draws of a span again under a version, as if it had decided then. The month of the first date is read from its
- * start, so that wallets stand as they stood; only draws of the span are reported. Nothing is changed.
+ * Decides the draws of a span again under a version, as if it had decided then. The month of the first date is read
+ * from its start, so that wallets stand as they stood; only draws of the span are reported. Nothing is changed.
  * @param client not in a transaction
  * @throws MizanError STORE_UNAVAILABLE; whatever aborted the signal
  */
@@ -122,7 +122,9 @@ function asOfThen(candidate: WalletProgramme): Programme {
   return { ...candidate, tariff: [...first, ...candidate.tariff.filter(({ from }) => from > effectiveFrom)] }
 }
 
-/** Programmes whose draws bear on those of the candidate: it itself, those of its account code, and what it excludes. */
+/**
+ * Programmes whose draws bear on those of the candidate: it itself, those of its account code, and what it excludes.
+ */
 function relatedCodes(catalogue: ProgrammeCatalogue, candidate: WalletProgramme): string[] {
   const related = new Set([candidate.code])
   for (const version of catalogue.versions) {

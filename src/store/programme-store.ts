@@ -131,8 +131,8 @@ async function draftsBeside(client: Query, { code }: ProgrammeReference): Promis
  * that exclude each other, are published together.
  * @param references with the checksum of what was agreed to: another content under the same number is not published
  * @param by `today` is the civil date: what was decided stays, so a version begins today or later
- * @throws MizanError NOT_FOUND, CONFLICT; FORBIDDEN for who made or submitted one; PROGRAMME_INVALID when they do not go
- * with what is published
+ * @throws MizanError NOT_FOUND, CONFLICT; FORBIDDEN for who made or submitted one; PROGRAMME_INVALID when they do not
+ * go with what is published
  */
 export async function publishProgrammes(
   client: Client,

@@ -23,8 +23,8 @@ export interface RolloutEvent extends RolloutEntry {
 const SERVICE = /^[a-z][a-z0-9-]{0,31}$/
 
 /**
- * Sets the date from which a service is live in a governorate (product.md, M19); a running switch takes it before its next
- * message. The dates before stay in the history.
+ * Sets the date from which a service is live in a governorate (product.md, M19); a running switch takes it before its
+ * next message. The dates before stay in the history.
  * @param services those that there are: the codes of programmes
  * @returns whether it is another date than before
  * @throws MizanError BAD_INPUT, STORE_UNAVAILABLE

@@ -19,8 +19,8 @@ export interface ReferenceWatchOptions {
 }
 
 /**
- * Follows the master data of outlets, terminals and rollout: each change is notified and taken over within milliseconds,
- * only what changed is read, and a look once a second stands behind it.
+ * Follows the master data of outlets, terminals and rollout: each change is notified and taken over within
+ * milliseconds, only what changed is read, and a look once a second stands behind it.
  */
 export function watchReferenceData(options: ReferenceWatchOptions): ChangeWatch {
   const { url, tables, onChange, onError, intervalMs } = options

@@ -1,7 +1,7 @@
 /**
- * Rows of a composite type as one PostgreSQL array in binary: one parameter and one `unnest` for a whole table's part of
- * a batch, with no text to escape here and none to parse there. (PostgreSQL, array_recv and record_recv: array header;
- * then for each row its length, its number of fields, and for each field type, length and bytes.)
+ * Rows of a composite type as one PostgreSQL array in binary: one parameter and one `unnest` for a whole table's part
+ * of a batch, with no text to escape here and none to parse there. (PostgreSQL, array_recv and record_recv: array
+ * header; then for each row its length, its number of fields, and for each field type, length and bytes.)
  */
 const OID = { int2: 21, int4: 23, int8: 20, text: 25, uuid: 2950, timestamptz: 1184 } as const
 /** Where the rows of an array begin; an array without rows ends before. */

@@ -163,7 +163,9 @@ export function laneRecovered(
   log.warn({ event: 'lane_recovered', ...fields }, 'lane recovered')
 }
 
-/** Requests of a link are answered 91 unseen; `reason` is that of `mizan_early_91_total`. Said at most once a second. */
+/**
+ * Requests of a link are answered 91 unseen; `reason` is that of `mizan_early_91_total`. Said at most once a second.
+ */
 export function overloaded(log: Logger, fields: { link: string; reason: string; refused: number }): void {
   log.warn({ event: 'overloaded', ...fields }, 'overloaded')
 }

@@ -3,8 +3,8 @@ import { FLIGHTS_MAX } from './flights.ts'
 
 /**
  * What may wait when there is little room. `request`: somebody stands at the counter, and may be told to try again.
- * `reversal`: it gives back what a customer did not get. `advice`: it happened already, and its sender keeps it until it
- * is answered.
+ * `reversal`: it gives back what a customer did not get. `advice`: it happened already, and its sender keeps it until
+ * it is answered.
  */
 export type Precedence = 'request' | 'reversal' | 'advice'
 
@@ -49,9 +49,9 @@ export interface AdmissionLimits {
 
 /**
  * How many may wait in a lane, by what they are. New requests get half of the ring, reversals three quarters of it, and
- * advices a quarter of their own; and none of them more than can be decided in time at the lane's present speed. That is
- * learnt from batches that were at least half full: of smaller ones nobody knows what more requests would have cost, only
- * that a full one takes no less time.
+ * advices a quarter of their own; and none of them more than can be decided in time at the lane's present speed. That
+ * is learnt from batches that were at least half full: of smaller ones nobody knows what more requests would have cost,
+ * only that a full one takes no less time.
  */
 export class Admission {
   readonly #limits: AdmissionLimits

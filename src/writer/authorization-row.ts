@@ -63,8 +63,8 @@ export function authorizationRow(id: number, decided: Decided, answer: AnswerFie
 }
 
 /**
- * Lines of a basket for the journal: what was asked and granted, or what a refund takes back; undefined without any, and
- * for what was refused.
+ * Lines of a basket for the journal: what was asked and granted, or what a refund takes back; undefined without any,
+ * and for what was refused.
  */
 function basketText({ lines, returnedLines, result }: Decision): string | undefined {
   if (lines.length + returnedLines.length === 0 || !isApproval(result)) return undefined

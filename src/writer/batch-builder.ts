@@ -134,7 +134,10 @@ export class BatchBuilder {
     this.#changes.push({ kind, payload: JSON.stringify(payload) })
   }
 
-  /** Closes a business day of the lane, and those before it: the batches after this one are of the next day at the earliest. */
+  /**
+   * Closes a business day of the lane, and those before it: the batches after this one are of the next day at the
+   * earliest.
+   */
   closeDay(date: CivilDate): void {
     const next = addDays(date, 1)
     if (this.#openDate === undefined || next > this.#openDate) this.#openDate = next
@@ -215,8 +218,8 @@ export class BatchBuilder {
   }
 
   /**
-   * Ends a hold whose time is over; it is ended in memory already. What it gives free pays a debt first, or goes back to
-   * the host of the account.
+   * Ends a hold whose time is over; it is ended in memory already. What it gives free pays a debt first, or goes back
+   * to the host of the account.
    */
   addExpiry(household: Household, expiry: HoldEvent, accountHost?: AccountHostPolicy): void {
     this.post([], household, accountHost, expiry.released)

@@ -48,7 +48,8 @@ export class BatchMaker {
     cache.trim()
     const { open, flight } = pipeline
     const nowMs = clock.now()
-    // What comes on another day is of another batch: a machine that stood still goes on days later with what it had begun.
+    // What comes on another day is of another batch: a machine that stood still goes on days later with what it had
+    // begun.
     if (open !== undefined && open.moment.entitlementDate !== civilDate(nowMs)) return false
     const moment = open?.moment ?? momentOf(nowMs, limits.cutoverMinutes, pipeline.openDate)
     // With a new month households are read anew: not while a batch of the old one is not in the database yet.

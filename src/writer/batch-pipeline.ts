@@ -41,7 +41,9 @@ export interface PipelineOptions {
   readonly onSettled: () => void
 }
 
-/** A batch that was not made durable, and those that were sent behind it: they followed it, so none of them is either. */
+/**
+ * A batch that was not made durable, and those that were sent behind it: they followed it, so none of them is either.
+ */
 export interface FailedBatch {
   readonly sent: SentBatch
   readonly behind: readonly SentBatch[]
@@ -56,10 +58,10 @@ interface Flight {
 
 /**
  * The batches of a lane: those that are being made durable and one that is being decided on top of them. It is sent the
- * moment the one before it is durable, before that one's requests are answered; or when it is full, behind the one before
- * it: the database then goes from one to the next without waiting for us. They become durable in their order or not at
- * all, by the fence of the journal. A batch that fails stops all: whoever owns the pipeline takes the open batch back,
- * deals with the failure and goes on.
+ * moment the one before it is durable, before that one's requests are answered; or when it is full, behind the one
+ * before it: the database then goes from one to the next without waiting for us. They become durable in their order or
+ * not at all, by the fence of the journal. A batch that fails stops all: whoever owns the pipeline takes the open batch
+ * back, deals with the failure and goes on.
  */
 export class BatchPipeline {
   readonly #options: PipelineOptions

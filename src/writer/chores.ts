@@ -77,9 +77,9 @@ export class Chores {
   }
 
   /**
-   * Takes chores for a batch, up to `max`, and no further than before a presentment that depends on what is under way or
-   * was just taken: as a message would, it finds in the journal what came before it.
-   * A command with many postings takes the room of many chores: what waits for the same commit must not wait long for it.
+   * Takes chores for a batch, up to `max`, and no further than before a presentment that depends on what is under way
+   * or was just taken: as a message would, it finds in the journal what came before it. A command with many postings
+   * takes the room of many chores: what waits for the same commit must not wait long for it.
    * @param ahead requests under way; the last of them gets the presentments that are taken
    */
   take(max: number, nowMs: number, ahead: readonly UnderWay[] = []): Chore[] {

@@ -12,9 +12,9 @@ interface Taken {
 }
 
 /**
- * Requests that were taken into batches and are not answered yet, by their keys. A copy of one of them (a repeat, or the
- * same message twice) whose time is over cannot be answered 91, which says that nothing is posted: what is posted is
- * just being decided. It follows the first copy instead, and gets the same answer.
+ * Requests that were taken into batches and are not answered yet, by their keys. A copy of one of them (a repeat, or
+ * the same message twice) whose time is over cannot be answered 91, which says that nothing is posted: what is posted
+ * is just being decided. It follows the first copy instead, and gets the same answer.
  */
 export class Copies {
   readonly #taken = new KeyMap<Taken>()

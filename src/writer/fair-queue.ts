@@ -8,8 +8,8 @@ const IDLE_LINES_MAX = 64
 class Line<T> {
   readonly link: number
   /**
-   * What waits, behind places that are empty already. No chain of nodes: a node that has reached the old generation would
-   * keep all that came after it until the next full collection.
+   * What waits, behind places that are empty already. No chain of nodes: a node that has reached the old generation
+   * would keep all that came after it until the next full collection.
    */
   readonly #items: (T | undefined)[] = []
   #first = 0

@@ -22,7 +22,8 @@ export interface HostDeskOptions extends HostAccess {
 
 /**
  * The requests of a lane that are at the account host. Until one of them is answered for good, whatever concerns the
- * same card waits here, so that a repeat of it asks once, and a reversal finds what it reverses; everything else goes on.
+ * same card waits here, so that a repeat of it asks once, and a reversal finds what it reverses; everything else goes
+ * on.
  */
 export class HostDesk {
   readonly #options: HostDeskOptions

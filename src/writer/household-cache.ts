@@ -26,9 +26,12 @@ const SCRATCH_SLACK = 16
 const SCRATCH_NUMBERS = 1_024
 
 /**
- * Households in memory, least recently used out first. What it holds equals the database once the batches under way are
- * durable: a batch works on copies, which are kept when it is sent; should it fail, what it touched is dropped. Households rest as records of numbers outside the garbage collector's
- * heap: a million of their objects there would stop the switch for tenths of a second every few seconds.
+ * Households in memory; when it is full, the least recently used go. It runs ahead of the database by the batches under
+ * way, and by nothing else: a batch changes copies of its households, the copies take their place when it is sent, and
+ * if it then fails every household that it touched is dropped, to be read again.
+ *
+ * Households are kept as records of numbers in typed arrays because the garbage collector does not walk those: as
+ * objects on its heap, a million households would stop the switch for tenths of a second every few seconds.
  */
 export class HouseholdCache {
   readonly #capacity: number
@@ -94,8 +97,8 @@ export class HouseholdCache {
   }
 
   /**
-   * Whether an entry is of this month. One of the month before is taken over: memory knows all that the next month begins
-   * with, so that the first of a month does not read the whole country anew.
+   * Whether an entry is of this month. One of the month before is taken over: memory knows all that the next month
+   * begins with, so that the first of a month does not read the whole country anew.
    */
   #isOf(entry: number, month: CivilMonth): boolean {
     if (this.#monthOf[entry] === month) return true
@@ -183,8 +186,8 @@ export class HouseholdCache {
   }
 
   /**
-   * Makes room. What a batch under way works on or has changed stays, however much came after it: read again, it would be as it was
-   * before that batch, and the next one would be decided on it.
+   * Makes room. What a batch under way works on or has changed stays, however much came after it: read again, it would
+   * be as it was before that batch, and the next one would be decided on it.
    */
   trim(): void {
     while (this.#size > this.#capacity) {

@@ -28,8 +28,9 @@ const LATE_SWEEP_MS = 20
 
 /**
  * The single writer of a lane. While a batch is being made durable, it takes what arrives, reads what it lacks and
- * decides it into the next one; only a durable batch is answered. One batch is in flight at a time, and a full one behind
- * it; no timer fills batches. Everything but the sending of the next batch happens in one loop, failures included.
+ * decides it into the next one; only a durable batch is answered. One batch is in flight at a time, and a full one
+ * behind it; no timer fills batches. Everything but the sending of the next batch happens in one loop, failures
+ * included.
  */
 export class Lane {
   readonly lane: number
@@ -138,7 +139,10 @@ export class Lane {
     return this.#takeChore({ kind: 'expire-hold', householdKey: panIndex, holdId })
   }
 
-  /** Queues the end of a request to the account host. @returns false when there is no room: it is left to the next sweep */
+  /**
+   * Queues the end of a request to the account host.
+   * @returns false when there is no room: it is left to the next sweep
+   */
   abandonHostRequest(request: OpenHostRequest): boolean {
     if (this.#intake.desk?.owns(request.id) === true) return true
     return this.#takeChore({ kind: 'abandon-host-request', householdKey: undefined, request })
@@ -149,7 +153,10 @@ export class Lane {
     return this.#intake.desk?.inFlight ?? 0
   }
 
-  /** Queues the closing of a household's past months. @returns false when there is no room: it is left to the next sweep */
+  /**
+   * Queues the closing of a household's past months.
+   * @returns false when there is no room: it is left to the next sweep
+   */
   closeMonths({ householdId, panIndex }: Pick<DueClosing, 'householdId' | 'panIndex'>): boolean {
     return this.#takeChore({ kind: 'close-months', householdId, ...ofHousehold(panIndex, householdId) })
   }

@@ -2,13 +2,16 @@ import type { CivilDate, Clock } from '../calendar.ts'
 import { MizanError } from '../errors.ts'
 import type { LaneJournal } from '../store/lane-journal.ts'
 
-/** The day itself and two more. Few: each look-up of the journal that does not know its day sets out for those to come too. */
+/**
+ * The day itself and two more. Few: each look-up of the journal that does not know its day sets out for those to come
+ * too.
+ */
 const DAYS_AHEAD = 3
 const RETRY_MS = 60_000
 
 /**
- * Keeps the journal's partitions ahead of the business date. Each day makes that of the day after next, so an attempt that
- * finds the journal locked by a long query costs nothing: it is made again a minute later.
+ * Keeps the journal's partitions ahead of the business date. Each day makes that of the day after next, so an attempt
+ * that finds the journal locked by a long query costs nothing: it is made again a minute later.
  */
 export class Partitions {
   readonly #store: LaneJournal

@@ -14,14 +14,16 @@ type PresentedChore = CommandChore & { readonly presentment: Presented }
 /** Answers go nowhere: the journal says what the network's own dialect would. */
 const codes = responseCodes('visa-base1')
 
-/** Whether a command is a presentment that can be decided; any other, and one that is only to be ended, is carried out. */
+/**
+ * Whether a command is a presentment that can be decided; any other, and one that is only to be ended, is carried out.
+ */
 export function isToDecide(chore: CommandChore): chore is PresentedChore {
   return chore.presentment !== undefined && chore.refusal === undefined
 }
 
 /**
- * Decides a presentment of the network's clearing file as the advice that it is, and ends its command with the number of
- * the row that it made in the journal. One that was posted before, though its command is new, names the first.
+ * Decides a presentment of the network's clearing file as the advice that it is, and ends its command with the number
+ * of the row that it made in the journal. One that was posted before, though its command is new, names the first.
  */
 export function decidePresented(
   { command, presentment }: PresentedChore,

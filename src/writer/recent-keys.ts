@@ -32,16 +32,18 @@ export class RecentKeys {
   #younger: Generation
   #older: Generation
   /**
-   * Keys whose DE7 lay ahead when they came, with its instant: by then they may be forgotten among the others, and would be
-   * taken for new.
+   * Keys whose DE7 lay ahead of our clock when they came, with the instant of that DE7. They are kept apart because the
+   * generations go by when a key came: by the time that its DE7 names, its generation may be forgotten, and a repeat
+   * would be taken for new.
    */
   readonly #ahead = new Map<string, number>()
   /**
-   * Latest that the clock said since it was last known to be set. A batch bears the time at which it was begun: one that was begun while the clock was behind may
-   * become durable after it was set right, and must not vouch for the time between.
+   * The latest time of a batch since the clock was last set. It is kept because batches do not come in the order of
+   * their times: one that was begun while the clock was behind may become durable after the clock was set right. A
+   * generation that began by that batch's own time would vouch for a span in which keys came that it does not have.
    */
   #latestMs: number
-  /** Where there was no room for such a key, the journal is asked for all up to its instant. */
+  /** When there was no room in {@link #ahead} for a key, the journal is asked about every DE7 up to that key's. */
   #askedUntilMs = Number.NEGATIVE_INFINITY
 
   /**
@@ -125,7 +127,9 @@ export class RecentKeys {
     }
   }
 
-  /** Vouches for nothing that was sent before an instant, which the clock says now: the clock that it went by was wrong. */
+  /**
+   * Vouches for nothing that was sent before an instant, which the clock says now: the clock that it went by was wrong.
+   */
   distrust(untilMs: number): void {
     this.#latestMs = untilMs
     for (const generation of [this.#younger, this.#older]) generation.sinceMs = Math.max(generation.sinceMs, untilMs)

@@ -4,8 +4,8 @@ import type { UnderWay, Work } from './work.ts'
 
 /**
  * Requests that wait for a lane, a line for each link: those that somebody waits for, and advices. While all that waits
- * fits into one batch it is taken as it came. Beyond that advices yield to the others, but one in a few that are taken is
- * an advice: a backlog of them neither holds up live traffic nor is held up by it for ever.
+ * fits into one batch it is taken as it came. Beyond that advices yield to the others, but one in a few that are taken
+ * is an advice: a backlog of them neither holds up live traffic nor is held up by it for ever.
  */
 export class WaitingWorks {
   readonly #live = new FairQueue<Work>()

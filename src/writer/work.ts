@@ -68,7 +68,10 @@ export class UnderWay {
     this.#naming.add(panIndex)
   }
 
-  /** Adds what gives money back to a card otherwise: whatever names an original of the card waits until the journal has it. */
+  /**
+   * Adds what gives money back to a card otherwise: whatever names an original of the card waits until the journal has
+   * it.
+   */
   addReturn(panIndex: string): void {
     this.#naming ??= new Set()
     this.#naming.add(panIndex)

@@ -146,8 +146,8 @@ export class Writer {
   }
 
   /**
-   * Why a request of a link would be refused now, whatever card it is of; undefined when it may be submitted. Costs next
-   * to nothing: to be asked before anything is done for the request.
+   * Why a request of a link would be refused now, whatever card it is of; undefined when it may be submitted. Costs
+   * next to nothing: to be asked before anything is done for the request.
    */
   refusal(messageClass: MessageClass, link: number): AdmissionRefusal | undefined {
     const precedence = precedenceOf(messageClass)

@@ -26,8 +26,8 @@ export interface BookedStatement {
 const ACTOR = 'bank'
 
 /**
- * Posts what statements have left to post, the oldest first, and ends them. Run again after whatever cut it off, it goes on where
- * it was: postings are made once for their reference.
+ * Posts what statements have left to post, the oldest first, and ends them. Run again after whatever cut it off, it
+ * goes on where it was: postings are made once for their reference.
  * @throws MizanError WRITER_SILENT when no switch posts; what was taken stays taken and is booked the next time
  */
 export async function bookStatements(context: BookContext): Promise<BookedStatement[]> {

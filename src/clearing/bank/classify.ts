@@ -66,8 +66,8 @@ export interface EntryPosting {
 
 /**
  * What a booking for an instruction is. The sum of what the bank booked counts: what of it is within the instruction's
- * amount goes through transit, what is beyond it or on the wrong side is held in suspense until the bank mends it. A booking
- * that mends an earlier one therefore takes out of suspense what that one put there.
+ * amount goes through transit, what is beyond it or on the wrong side is held in suspense until the bank mends it. A
+ * booking that mends an earlier one therefore takes out of suspense what that one put there.
  */
 export function classifyForInstruction(
   bank: number,
@@ -126,8 +126,8 @@ function within(amount: bigint, whole: bigint): bigint {
 const outOf = (before: BookedBefore) => -before.bookedPiasters - before.returnedPiasters
 
 /**
- * Whether a bank says that an entry is a payment that comes back, and it has not told of the payment yet: some tell of all credits
- * first. Such an entry is looked at behind the others of its statement.
+ * Whether a bank says that an entry is a payment that comes back, and it has not told of the payment yet: some tell of
+ * all credits first. Such an entry is looked at behind the others of its statement.
  */
 export function isEarlyReturn(entry: BookedEntry, instruction: KnownInstruction, before: BookedBefore): boolean {
   if (instruction.dropped !== undefined || !instruction.returnable) return false
@@ -168,8 +168,8 @@ function least(...values: readonly bigint[]): bigint {
 }
 
 /**
- * Puts an amount that came back to our account on the accounts that an instruction had cleared. One of them that had been on
- * the other side is debited again, through transit (kinds 44 and 46).
+ * Puts an amount that came back to our account on the accounts that an instruction had cleared. One of them that had
+ * been on the other side is debited again, through transit (kinds 44 and 46).
  */
 function returnPostings(bank: number, shares: readonly AccountShare[]): EntryPosting[] {
   const ours = moneyAccount('settlementAccount', bank)

@@ -3,7 +3,9 @@ import type { EntryRow } from '../../store/clearing/bank-statements.ts'
 import type { EntryEvent, ReadTransaction } from '../iso20022/bank-events.ts'
 import { piastersOf } from '../iso20022/read-context.ts'
 
-/** A booking as it is kept: an entry, a payment of one that the bank tells one by one, or the charges that it has in it. */
+/**
+ * A booking as it is kept: an entry, a payment of one that the bank tells one by one, or the charges that it has in it.
+ */
 export interface Item {
   readonly entry: number
   readonly piasters: bigint

@@ -37,7 +37,10 @@ const OUR_REFERENCE = /\bUC-\d{8}-\d{1,2}-[A-Z]{2}-\d{11}(?:-\d{1,5})?\b/
 
 const NOTHING: BookedBefore = { bookedPiasters: 0n, returnedPiasters: 0n, returnAnnounced: false }
 
-/** The instructions that a chunk of a statement's entries may be of, and what was booked for each up to the entry at hand. */
+/**
+ * The instructions that a chunk of a statement's entries may be of, and what was booked for each up to the entry at
+ * hand.
+ */
 export class InstructionBook {
   readonly #bank: number
   readonly #byId = new Map<string, InstructionRow>()

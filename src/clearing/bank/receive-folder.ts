@@ -17,9 +17,9 @@ const BANK_FILE = /^[^.].*\.xml$/i
 const FILES_MAX = 1_000
 
 /**
- * Receives the bank files of `in` in the clearing folder, the oldest first. One that only came too early is tried again behind
- * the others. What was taken stands in `in/done`, what was refused in `in/rejected` with its reason beside it; one that came
- * before is removed. One that cannot be read stays and holds up nothing.
+ * Receives the bank files of `in` in the clearing folder, the oldest first. One that only came too early is tried again
+ * behind the others. What was taken stands in `in/done`, what was refused in `in/rejected` with its reason beside it;
+ * one that came before is removed. One that cannot be read stays and holds up nothing.
  * @throws MizanError WRITER_SILENT, STORE_UNAVAILABLE: the file at hand and those behind it stay
  */
 export async function receiveBankFolder(context: BankReceiveContext): Promise<ReceivedFolder> {

@@ -16,8 +16,8 @@ export interface PartnersFileObserver {
 }
 
 /**
- * Takes a file of a partner: it tells of its own accounts and payments alone. One that only came too early, or cannot be booked
- * now, may be given again later; so may one of which it is not known whether it was taken.
+ * Takes a file of a partner: it tells of its own accounts and payments alone. One that only came too early, or cannot
+ * be booked now, may be given again later; so may one of which it is not known whether it was taken.
  * @returns what came of it, in words
  * @throws RefusedFile; MizanError CONFLICT when the same bytes came before under another name: it is to be kept apart
  * @throws Error when it is to be given again

@@ -36,8 +36,8 @@ export interface BankReceiveContext extends Omit<BookContext, 'client'> {
   readonly folder: string
   readonly actor: string
   /**
-   * Code of the partner that sent it, when it is known. A settlement bank tells of its own accounts and of payments at them
-   * alone; one that is none, such as a clearing house, of all. @default one that is none
+   * Code of the partner that sent it, when it is known. A settlement bank tells of its own accounts and of payments at
+   * them alone; one that is none, such as a clearing house, of all. @default one that is none
    */
   readonly sender?: string
   /** What is forgiven of a bank's files; the code is undefined when it is not known which bank sent it. */
@@ -78,11 +78,12 @@ const NAME_MAX = 255
 const CHUNK_BYTES = 65_536
 
 /**
- * Receives a file of a bank: takes it whole or not at all, posts what it books, and ends its statements. A file that came before
- * is told as such and changes nothing.
- * @throws RefusedFile with the reason, which is kept too: it is damaged, not of our account, repeated, out of order, or does not add up
- * @throws MizanError WRITER_SILENT when no switch posts: the file is taken then, and booked the next time; CONFLICT when it is
- * being written to; STORE_UNAVAILABLE
+ * Receives a file of a bank: takes it whole or not at all, posts what it books, and ends its statements. A file that
+ * came before is told as such and changes nothing.
+ * @throws RefusedFile with the reason, which is kept too: it is damaged, not of our account, repeated, out of order, or
+ * does not add up
+ * @throws MizanError WRITER_SILENT when no switch posts: the file is taken then, and booked the next time; CONFLICT
+ * when it is being written to; STORE_UNAVAILABLE
  */
 export async function receiveBankFile(file: string, context: BankReceiveContext): Promise<ReceivedBankFile> {
   const { client } = context
@@ -168,7 +169,10 @@ class FileReading {
     return { bytes: this.#bytes, sha256: this.#hash.digest() }
   }
 
-  /** @throws MizanError CONFLICT when it was written to since its hash was taken: it may be that it is still being written */
+  /**
+   * @throws MizanError CONFLICT when it was written to since its hash was taken: it may be that it is still being
+   * written
+   */
   requireSame({ bytes, sha256 }: BankFileFacts): void {
     const now = this.facts()
     if (now.bytes === bytes && now.sha256.equals(sha256)) return
@@ -216,7 +220,10 @@ async function requireSame(file: string, facts: BankFileFacts): Promise<void> {
   read.requireSame(facts)
 }
 
-/** A value that a column cannot take is the file's fault: it would be so with every attempt, and nothing behind it would be read. */
+/**
+ * A value that a column cannot take is the file's fault: it would be so with every attempt, and nothing behind it would
+ * be read.
+ */
 function asRefusal(error: unknown, file: string): unknown {
   const { code = '' } = refusalOf(error) ?? {}
   if (!VALUES_FAULT.test(code)) return error
@@ -309,7 +316,10 @@ interface Registration {
   readonly forgiven: readonly Forgiven[]
 }
 
-/** Puts the file into the register of clearing files, under the next number of its bank and date. @returns its name there */
+/**
+ * Puts the file into the register of clearing files, under the next number of its bank and date.
+ * @returns its name there
+ */
 async function register(client: Client, facts: BankFileFacts, registration: Registration): Promise<string> {
   const { soFar, bankFile, reports, told, today, actor, forgiven } = registration
   const type = fileTypes[soFar.message?.name ?? ''] ?? 'STM'

@@ -66,8 +66,8 @@ export interface ReportTakerOptions {
 }
 
 /**
- * Takes one report, in the transaction that takes its file: holds it against the one before, stores its entries with what each
- * is, and works out what a statement posts.
+ * Takes one report, in the transaction that takes its file: holds it against the one before, stores its entries with
+ * what each is, and works out what a statement posts.
  */
 export class ReportTaker {
   readonly #options: ReportTakerOptions
@@ -97,7 +97,10 @@ export class ReportTaker {
     this.#date = date
   }
 
-  /** @throws RefusedFile when it is not of our account, came before, leaves a gap, or does not go on where the last one ended */
+  /**
+   * @throws RefusedFile when it is not of our account, came before, leaves a gap, or does not go on where the last one
+   * ended
+   */
   static async begin(head: ReportEvent, options: ReportTakerOptions): Promise<ReportTaker> {
     const { client, bankFile, fallbackDate } = options
     const { kind } = head

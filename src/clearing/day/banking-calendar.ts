@@ -7,8 +7,8 @@ export interface BankingCalendar {
 }
 
 /**
- * The banking days as they were known on a day: Sunday to Thursday, less public and bank-only holidays that were announced
- * until then (subsidy-domain.md, section 3). What was computed on a date comes out the same ever after.
+ * The banking days as they were known on a day: Sunday to Thursday, less public and bank-only holidays that were
+ * announced until then (subsidy-domain.md, section 3). What was computed on a date comes out the same ever after.
  * @param holidays public ones and those of banks only
  */
 export function bankingCalendar(holidays: readonly Holiday[], asOf: CivilDate): BankingCalendar {
@@ -25,8 +25,8 @@ export function nextBankingDay(date: CivilDate, calendar: BankingCalendar): Civi
 }
 
 /**
- * The date from which on money of a business date can be moved: the first banking day after the day's cutover, for banks
- * are closed in the evening.
+ * The date from which on money of a business date can be moved: the first banking day after the day's cutover, for
+ * banks are closed in the evening.
  * @throws RangeError when there is no banking day for a year
  */
 export function valueDateOf(businessDate: CivilDate, calendar: BankingCalendar): CivilDate {

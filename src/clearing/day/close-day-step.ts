@@ -24,8 +24,8 @@ export interface CloseDayOptions {
 }
 
 /**
- * Closes the day in every lane, by a command that the lane's writer takes into a batch: what comes after it is of the next
- * day, so that no row of this one can ever come again. A lane without traffic closes as well.
+ * Closes the day in every lane, by a command that the lane's writer takes into a batch: what comes after it is of the
+ * next day, so that no row of this one can ever come again. A lane without traffic closes as well.
  */
 export function closeDayStep({ patienceMs = PATIENCE_MS, tell = [] }: CloseDayOptions = {}): DayStep {
   return {

@@ -56,10 +56,10 @@ const HEARTBEAT_MS = 10_000
 const PROGRESS_EVERY_MS = 250
 
 /**
- * Does what is to be done of the days whose end was asked for, oldest first, as far as it goes. Steps that are done stay
- * done; a step of a day waits for the same step of the day before, so that nothing of a later day comes before its time,
- * while a day that waits for somebody does not hold up what can be done of the next. Cut off at any place, the next run
- * goes on with the step that was under way.
+ * Does what is to be done of the days whose end was asked for, oldest first, as far as it goes. Steps that are done
+ * stay done; a step of a day waits for the same step of the day before, so that nothing of a later day comes before its
+ * time, while a day that waits for somebody does not hold up what can be done of the next. Cut off at any place, the
+ * next run goes on with the step that was under way.
  * @throws MizanError STORE_UNAVAILABLE; whatever aborted `signal`
  */
 export async function runDays(options: DayMachineOptions): Promise<DayRun> {

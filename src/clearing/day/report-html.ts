@@ -33,8 +33,8 @@ const ARABIC = /\p{Script=Arabic}[\p{Script=Arabic}\p{M}]*(?:[\s\u060c]+\p{Scrip
 const LATIN = /\p{Script=Latin}/u
 
 /**
- * The direction of an element by its text, and the text in it: Arabic goes from right to left, and what is Arabic in an English
- * sentence does not turn the amounts behind it around.
+ * The direction of an element by its text, and the text in it: Arabic goes from right to left, and what is Arabic in an
+ * English sentence does not turn the amounts behind it around.
  */
 function told(text: string): { readonly direction: string; readonly html: string } {
   const html = escapeHtml(text)
@@ -48,7 +48,9 @@ function element(name: string, text: string, attributes = ''): string {
   return `<${name}${attributes}${direction}>${html}</${name}>`
 }
 
-/** A text as it may stand in an element or an attribute in double quotes; what steers and is not seen becomes a blank. */
+/**
+ * A text as it may stand in an element or an attribute in double quotes; what steers and is not seen becomes a blank.
+ */
 export function escapeHtml(text: string): string {
   return text.replace(/\p{C}/gu, ' ').replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
 }

@@ -32,9 +32,9 @@ const RUNS_MAX = 50
 export type DayReport = Awaited<ReturnType<typeof readDayReport>>
 
 /**
- * Reads the report of a business date: the day, its trial balance, files, settlement, bank statements of the value date, and
- * reconciliation, all as of the transaction of the caller. No card number is in it; account numbers of banks end in four
- * characters.
+ * Reads the report of a business date: the day, its trial balance, files, settlement, bank statements of the value
+ * date, and reconciliation, all as of the transaction of the caller. No card number is in it; account numbers of banks
+ * end in four characters.
  * @param options.today the date by which exceptions are aged
  * @throws MizanError NOT_FOUND when the day is not known
  */

@@ -28,9 +28,9 @@ export interface DayStepContext {
 }
 
 /**
- * How a step ended. `waiting`: not now, somebody else has to do something first that will happen by itself or by a person
- * (an acknowledgement, a release by two people); the day goes on where it is at the next look. `blocked`: it will not go on
- * before somebody mends what the words name. A step that throws has failed, and is tried again.
+ * How a step ended. `waiting`: not now, somebody else has to do something first that will happen by itself or by a
+ * person (an acknowledgement, a release by two people); the day goes on where it is at the next look. `blocked`: it
+ * will not go on before somebody mends what the words name. A step that throws has failed, and is tried again.
  */
 export type DayStepOutcome =
   | { readonly state: 'done'; readonly words: string; readonly detail?: JsonObject }
@@ -43,8 +43,9 @@ export function firstOf(differences: readonly string[], named: number): string {
 }
 
 /**
- * A step of the cutover of a business day. Steps run one after the other, each once it is done no more. A step must bear
- * being cut off at any place and begun again: it then ends with the same bytes and rows as if nothing had happened.
+ * A step of the cutover of a business day. Steps run one after the other, each once it is done no more. A step must
+ * bear being cut off at any place and begun again: it then ends with the same bytes and rows as if nothing had
+ * happened.
  */
 export interface DayStep {
   /** Lower case, digits and hyphens. */

@@ -65,7 +65,8 @@ function namesOf(deliveries: readonly DeliveryView[]): string[] {
 }
 
 /**
- * Notes what the receiver of a file answered; whoever reads the answer calls this. The same answer again changes nothing.
+ * Notes what the receiver of a file answered; whoever reads the answer calls this. The same answer again changes
+ * nothing.
  * @throws MizanError CONFLICT when the receiver said the opposite before, or the file was never delivered
  */
 export async function acknowledgeFile(

@@ -21,8 +21,8 @@ const shape = Type.Object(
 )
 
 /**
- * Takes an answer in our own format: JSON with `name` and `sha256` of the clear file, `state` accepted or rejected, and a
- * `reason`.
+ * Takes an answer in our own format: JSON with `name` and `sha256` of the clear file, `state` accepted or rejected, and
+ * a `reason`.
  * @param open gives the connection to work on
  */
 export function acknowledgementReceiver(

@@ -77,8 +77,8 @@ export async function deliverFiles(
 const DATES_MAX = 31
 
 /**
- * Delivers what waits for its next attempt, of whatever date: also what somebody asked to be sent once more after its day
- * was closed.
+ * Delivers what waits for its next attempt, of whatever date: also what somebody asked to be sent once more after its
+ * day was closed.
  * @returns how each date stands; undefined when another process delivers or fetches
  */
 export async function deliverDue(

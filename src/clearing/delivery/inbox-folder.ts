@@ -56,8 +56,8 @@ export class InboxFolder {
   }
 
   /**
-   * Clears up after a file: nothing clear is left of one that came encrypted, and what came is kept by its state; of one whose
-   * fetching was cut off nothing is left. One that waits for who takes it stays. Idempotent.
+   * Clears up after a file: nothing clear is left of one that came encrypted, and what came is kept by its state; of
+   * one whose fetching was cut off nothing is left. One that waits for who takes it stays. Idempotent.
    */
   async finish(name: string, state: FetchState | undefined): Promise<void> {
     if (state === 'fetched') return

@@ -26,8 +26,8 @@ export function refusalOf(error: unknown): string | undefined {
 }
 
 /**
- * Fetches a file, opens it, verifies it; refused is what does not pass, and nothing clear is left of it. The very bytes of a
- * file of its name that was taken before are not taken again.
+ * Fetches a file, opens it, verifies it; refused is what does not pass, and nothing clear is left of it. The very bytes
+ * of a file of its name that was taken before are not taken again.
  * @param isSigned whether its signature lies beside it
  */
 export async function takeFile(visit: Visit, file: RemoteFile, isSigned: boolean): Promise<Fetch> {
@@ -105,8 +105,8 @@ async function open(visit: Visit, name: string, sha256: Buffer, isSigned: boolea
 }
 
 /**
- * A signature is over what is in a file, and not over its name: the same once more under another name is none of today's.
- * Answers say the same of a file that was sent twice; they are taken as often as they come.
+ * A signature is over what is in a file, and not over its name: the same once more under another name is none of
+ * today's. Answers say the same of a file that was sent twice; they are taken as often as they come.
  */
 async function requireNew({ client, inbox }: Visit, name: string, { type, clearSha256 }: Opened): Promise<void> {
   if (type === 'ACK') return

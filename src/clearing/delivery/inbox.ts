@@ -160,7 +160,9 @@ function asOf(file: RemoteFile, signature: RemoteFile | undefined): RemoteFile {
   return { ...file, modifiedAtMs: times.length === 0 ? undefined : Math.max(...times) }
 }
 
-/** Whether a file is the one that was looked at before, as far as a list shows it; what it holds is looked at otherwise. */
+/**
+ * Whether a file is the one that was looked at before, as far as a list shows it; what it holds is looked at otherwise.
+ */
 function isSame(before: Fetch, { bytes, modifiedAtMs }: RemoteFile): boolean {
   return before.bytes === bytes && before.modifiedAtMs === modifiedAtMs
 }

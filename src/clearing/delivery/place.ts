@@ -13,8 +13,8 @@ export interface RemoteFile {
 export type PutOutcome = 'delivered' | 'was-there'
 
 /**
- * Where files are put and found: a folder, of this machine or of a server. A file appears under its name whole or not at
- * all: it is written under its name with `.part` behind it, and renamed.
+ * Where files are put and found: a folder, of this machine or of a server. A file appears under its name whole or not
+ * at all: it is written under its name with `.part` behind it, and renamed.
  */
 export interface Place {
   /**

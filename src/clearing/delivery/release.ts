@@ -29,8 +29,8 @@ export async function releasable(client: Client, businessDate: CivilDate): Promi
  * Releases the files of a date that wait for it, in the caller's transaction.
  * @param digest of what was agreed to
  * @returns the files
- * @throws MizanError NOT_FOUND when nothing waits; CONFLICT when other files wait than were agreed to; FORBIDDEN when the
- *   second person is who asked, or who had the day closed
+ * @throws MizanError NOT_FOUND when nothing waits; CONFLICT when other files wait than were agreed to; FORBIDDEN when
+ *   the second person is who asked, or who had the day closed
  */
 export async function releaseFiles(
   client: Client,

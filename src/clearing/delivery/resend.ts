@@ -9,7 +9,8 @@ import type { Client } from '../../store/connection.ts'
  * receiver said of it before is set aside. The job that delivers does so, or `mizan clearing deliver`. In the caller's
  * transaction.
  * @param by.actor as it stands in the history of the file
- * @throws MizanError NOT_FOUND when there is no such file, or it was never on its way; CONFLICT when another file took its place
+ * @throws MizanError NOT_FOUND when there is no such file, or it was never on its way; CONFLICT when another file took
+ * its place
  */
 export async function resendFile(
   client: Client,

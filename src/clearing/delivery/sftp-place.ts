@@ -169,7 +169,8 @@ class Connection {
         if (!(await this.#isThere(target, digest, signal))) throw error
       })
     } catch (error) {
-      // Half a file is not left on a disk that is full there; over a line that is cut it is, and is written over the next time.
+      // Half a file is not left on a disk that is full there; over a line that is cut it is, and is written over the
+      // next time.
       if (!this.#isClosed) await this.run((client) => client.delete(part, true)).catch(() => undefined)
       throw error
     }
@@ -223,7 +224,9 @@ class Connection {
     }, signal)
   }
 
-  /** Has the server write a file to its disk, where it can be asked to; else its answer to the write is what there is. */
+  /**
+   * Has the server write a file to its disk, where it can be asked to; else its answer to the write is what there is.
+   */
   async #sync(target: string): Promise<void> {
     const session = this.#session
     await this.run(async () => {
@@ -265,7 +268,10 @@ function secretOf({ keyFile, passwordFile }: SftpSettings): { privateKey: string
   return { password: readSecretFile(passwordFile ?? '', 'the password of an SFTP user') }
 }
 
-/** What a server says to a write that it refuses is a number (draft-ietf-secsh-filexfer-02, 7), and of a full disk only that it failed. */
+/**
+ * What a server says to a write that it refuses is a number (draft-ietf-secsh-filexfer-02, 7), and of a full disk only
+ * that it failed.
+ */
 const refusedWrites: Readonly<Record<string, string>> = {
   2: 'there is no such folder',
   3: 'the user may not write there',

@@ -49,11 +49,11 @@ export async function requireSignable(client: Queryable, fileId: number): Promis
 }
 
 /**
- * Signs a file anew whose key was retired or revoked before it was delivered. Its bytes stay, and so does what two people
- * released: the signature is over the hash that the register has. Cut off anywhere, it is run again.
+ * Signs a file anew whose key was retired or revoked before it was delivered. Its bytes stay, and so does what two
+ * people released: the signature is over the hash that the register has. Cut off anywhere, it is run again.
  * @param by.actor as it stands in the history of the file
- * @throws MizanError as {@link requireSignable}; CRYPTO_REFUSED when there is no key of ours to sign with; TurnTaken while another
- *   process delivers
+ * @throws MizanError as {@link requireSignable}; CRYPTO_REFUSED when there is no key of ours to sign with; TurnTaken
+ *   while another process delivers
  */
 export async function signAgain(
   client: Client,

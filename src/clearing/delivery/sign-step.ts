@@ -25,8 +25,9 @@ import { type DeliveryOptions, destinationOf, isEncrypted, partnerAt } from './o
 const ACTOR = 'sign'
 
 /**
- * The step that protects the files of a day: a detached signature for each, and for those with card numbers the encrypted
- * form, after which the clear one is removed. What was encrypted before stays as it is: it cannot be made the same again.
+ * The step that protects the files of a day: a detached signature for each, and for those with card numbers the
+ * encrypted form, after which the clear one is removed. What was encrypted before stays as it is: it cannot be made the
+ * same again.
  */
 export function signStep(options: DeliveryOptions): DayStep {
   return {

@@ -128,7 +128,10 @@ class Candidates {
     return this.#rows.get(id)
   }
 
-  /** Notes what this chunk clears of an authorization; a credit, or what names a row that is none of them, clears nothing. */
+  /**
+   * Notes what this chunk clears of an authorization; a credit, or what names a row that is none of them, clears
+   * nothing.
+   */
   clear(id: number, { arn, clearing, amountPiasters, transactionCode }: Presentment): void {
     const isCredit = creditTypes.includes(this.#rows.get(id)?.transactionType ?? '')
     if ((transactionCode === '06') !== isCredit) return

@@ -15,8 +15,8 @@ const ownRules = sureRules.filter(({ name }) => name !== 'transaction-id')
 const isCredit = ({ transactionType }: Candidate) => creditTypes.includes(transactionType)
 
 /**
- * A sale or cash (05, 07) that is of an authorization which paid the household, or of the other of the two: what its code says
- * cannot be so, and posted by force it would move the money beside that authorization, or the wrong way.
+ * A sale or cash (05, 07) that is of an authorization which paid the household, or of the other of the two: what its
+ * code says cannot be so, and posted by force it would move the money beside that authorization, or the wrong way.
  * @param candidates those that no rule matched it to
  */
 export function contradictedDebit(item: Presentment, candidates: readonly Candidate[]): Contradiction | undefined {
@@ -31,8 +31,8 @@ export function contradictedDebit(item: Presentment, candidates: readonly Candid
 }
 
 /**
- * A credit (06) that is the presentment of a purchase: the purchase was not presented yet, and its own numbers stand in it, or
- * nothing was taken for it that could be given back. It is a sale with the code of a credit.
+ * A credit (06) that is the presentment of a purchase: the purchase was not presented yet, and its own numbers stand in
+ * it, or nothing was taken for it that could be given back. It is a sale with the code of a credit.
  */
 export function contradictedCredit(item: Presentment, candidates: readonly Candidate[]): Contradiction | undefined {
   const due = candidates.filter((one) => !isCredit(one) && !isCleared(item, one))

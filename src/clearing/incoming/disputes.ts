@@ -18,8 +18,8 @@ export interface PostingWait {
 }
 
 /**
- * An acquirer presents a disputed item again (usage 2, or TC 35 to 37): the network has the money back, and whoever looks
- * after the dispute decides whether it is lost.
+ * An acquirer presents a disputed item again (usage 2, or TC 35 to 37): the network has the money back, and whoever
+ * looks after the dispute decides whether it is lost.
  */
 export async function represent(
   client: Client,

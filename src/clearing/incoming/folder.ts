@@ -42,9 +42,9 @@ export interface FolderContext extends ReceiveContext {
 }
 
 /**
- * Receives the files that wait in a folder, one after another. A file that is done is kept in `done`, one that is refused in
- * `rejected` with the reason beside it, both encrypted: they hold card numbers. A file that was begun before the program died is
- * taken up again.
+ * Receives the files that wait in a folder, one after another. A file that is done is kept in `done`, one that is
+ * refused in `rejected` with the reason beside it, both encrypted: they hold card numbers. A file that was begun before
+ * the program died is taken up again.
  * @param folder such as `clearing/in`
  */
 export async function* receiveFolder(folder: string, context: FolderContext): AsyncGenerator<FolderOutcome> {

@@ -55,7 +55,10 @@ export function plainItem(
   }
 }
 
-/** A fee or funds that is addressed to another centre, or that we would have sent ourselves: whose money it is, is not known. */
+/**
+ * A fee or funds that is addressed to another centre, or that we would have sent ourselves: whose money it is, is not
+ * known.
+ */
 function isOfOthers({ source, destination }: Incoming & { readonly kind: 'fee' }, processingBin: string): boolean {
   const isTold = (centre: string) => /[1-9]/.test(centre)
   return (isTold(destination) && destination !== processingBin) || (isTold(source) && source === processingBin)

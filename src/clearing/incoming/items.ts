@@ -13,14 +13,14 @@ import { type Incoming, incomingOf } from './transaction.ts'
 /** Transactions that are judged and asked for in one commit. */
 const CHUNK = 500
 /**
- * Items of a file that may be under way at once: the writers always have some to post while the next are judged. It bounds
- * memory, and what a file of a whole day puts into the inbox before everything that comes behind it there.
+ * Items of a file that may be under way at once: the writers always have some to post while the next are judged. It
+ * bounds memory, and what a file of a whole day puts into the inbox before everything that comes behind it there.
  */
 const UNDER_WAY_MAX = 4 * CHUNK
 
 /**
- * Deals with the transactions of a file in their order, in chunks, from behind the last that is registered. Chunks follow
- * each other before the postings of the first are done; what depends on one that is under way waits for it.
+ * Deals with the transactions of a file in their order, in chunks, from behind the last that is registered. Chunks
+ * follow each other before the postings of the first are done; what depends on one that is under way waits for it.
  */
 export async function processItems(
   path: string,
@@ -75,8 +75,8 @@ async function processChunk(
 }
 
 /**
- * Judges a chunk and registers what was judged, in one transaction: judging holds the disputes that are answered, so that
- * nobody ends one before its answer stands in the register, where whoever would end it then finds it.
+ * Judges a chunk and registers what was judged, in one transaction: judging holds the disputes that are answered, so
+ * that nobody ends one before its answer stands in the register, where whoever would end it then finds it.
  * @returns how many were taken; 0 when the first waits for an item that is under way
  */
 function takeChunk(chunk: readonly Incoming[], fileId: number, context: ReceiveContext): Promise<number> {

@@ -174,7 +174,9 @@ function judgeDebit(item: Presentment, known: Known, policy: IncomingPolicy): Ve
   return judgeAmount(item, match, flags, policy)
 }
 
-/** A hold is cleared by what was authorized, less what came of it before, with the tolerance of the merchant's category. */
+/**
+ * A hold is cleared by what was authorized, less what came of it before, with the tolerance of the merchant's category.
+ */
 function judgeAmount(item: Presentment, match: Match, flags: readonly Flag[], policy: IncomingPolicy): Verdict {
   const { candidate } = match
   const before = candidate.cleared.reduce((sum, { piasters }) => sum + piasters, 0)
@@ -209,8 +211,8 @@ function judgeForced(item: Presentment, flags: readonly Flag[], { forcePostMaxPi
 }
 
 /**
- * A credit names its purchase where the network's identifier does: the rules of a return then hold it to that, so that what
- * was reversed, refunded or credited by a dispute does not come back once more.
+ * A credit names its purchase where the network's identifier does: the rules of a return then hold it to that, so that
+ * what was reversed, refunded or credited by a dispute does not come back once more.
  */
 function judgeCredit(item: Presentment, known: Known, policy: IncomingPolicy): Verdict {
   const flags = lateFlags(item, known, policy)

@@ -79,7 +79,8 @@ function isSameType({ transactionCode }: Presentment, { transactionType }: Candi
 
 /**
  * Finds the authorization that a presentment belongs to, by the strictest rule that finds one. Of several that a rule
- * finds (an acquirer that uses a number again) the one counts that is not cleared yet, then the nearest by amount and date.
+ * finds (an acquirer that uses a number again) the one counts that is not cleared yet, then the nearest by amount and
+ * date.
  */
 export function matchPresentment(item: Presentment, candidates: readonly Candidate[]): Match | undefined {
   const possible = candidates.filter((candidate) => isSameType(item, candidate))

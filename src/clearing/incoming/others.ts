@@ -14,7 +14,10 @@ import type { Acknowledgement, Incoming } from './transaction.ts'
 /** Fees and representments that are posted in one go. */
 const AT_ONCE = 500
 
-/** Keeps what is no posting: totals of the network, acknowledgements and returns of our own items. Part of the chunk's transaction. */
+/**
+ * Keeps what is no posting: totals of the network, acknowledgements and returns of our own items. Part of the chunk's
+ * transaction.
+ */
 export async function keepOthers(
   client: Queryable,
   chunk: readonly Incoming[],
@@ -77,7 +80,9 @@ async function acknowledge(client: Queryable, said: Acknowledgement, actor: stri
   await moveFile(client, file.id, { from, to, action: to, actor, detail })
 }
 
-/** Posts fees and representments that a file brought; what was posted before a crash is found again by its reference. */
+/**
+ * Posts fees and representments that a file brought; what was posted before a crash is found again by its reference.
+ */
 export async function postOthers(client: Client, fileId: number, wait: PostingWait): Promise<void> {
   for (;;) {
     const open = await openItems(client, fileId, AT_ONCE)

@@ -19,8 +19,8 @@ export interface ReceiveContext {
   /** Who receives, up to 64 characters. */
   readonly actor: string
   /**
-   * Whether the same file under the same name, given again when it is done, is answered as it was: whoever hands files on may
-   * not know what came of one. @default never
+   * Whether the same file under the same name, given again when it is done, is answered as it was: whoever hands files
+   * on may not know what came of one. @default never
    */
   readonly acceptsAgain?: ((known: ClearingFile) => boolean) | undefined
   /** How long the writers may carry out nothing before it is given up; the file goes on later from where it stands. */

@@ -33,9 +33,10 @@ export interface Received {
 
 /**
  * Receives a clearing file of the network: reads it whole and finds it in order, registers it, then deals with its
- * transactions in chunks. Whatever dies when, the same file given again goes on behind the last transaction that was registered;
- * none is posted twice.
- * @throws FileRefused, with the reason kept, when it is damaged, repeated, out of order or not for us; nothing of it counts then
+ * transactions in chunks. Whatever dies when, the same file given again goes on behind the last transaction that was
+ * registered; none is posted twice.
+ * @throws FileRefused, with the reason kept, when it is damaged, repeated, out of order or not for us; nothing of it
+ * counts then
  * @throws MizanError WRITER_SILENT when no switch posts; STORE_UNAVAILABLE
  */
 export async function receiveNetworkFile(path_: string, context: ReceiveContext): Promise<Received> {

@@ -201,8 +201,8 @@ function totalOf(transaction: ClearingTransaction, bare: IncomingTransaction, fi
 }
 
 /**
- * Part 1 has two counts and six signed amounts, whose meaning goes by the report: the first of each is what the total is
- * of; all that say something are kept.
+ * Part 1 has two counts and six signed amounts, whose meaning goes by the report: the first of each is what the total
+ * is of; all that say something are kept.
  */
 function detailTotal(head: ClearingRecord, amounts: ClearingRecord, fileDate: CivilDate): NetworkTotal {
   const net = signed(amounts, 'amount1', 'amount1Sign')

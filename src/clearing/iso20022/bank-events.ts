@@ -28,7 +28,10 @@ export const messageVersions: Readonly<Record<MessageName, readonly [first: numb
   'pacs.009': [2, 13],
 }
 
-/** An amount as it is written: hundred-thousandths of the currency's unit, five places being the most that a message has. */
+/**
+ * An amount as it is written: hundred-thousandths of the currency's unit, five places being the most that a message
+ * has.
+ */
 export interface ReadAmount {
   readonly value: bigint
   readonly currency: string

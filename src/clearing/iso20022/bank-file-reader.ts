@@ -60,9 +60,9 @@ const TX_DEPTH = 5
 const SNIFFED = 64
 
 /**
- * Reads a bank's file of one message, piece by piece: first the message, then its reports with their entries, its answers,
- * returns or payments, last the end. An envelope around the document is passed over, whatever its name. Memory is bounded,
- * whatever the size of the file.
+ * Reads a bank's file of one message, piece by piece: first the message, then its reports with their entries, its
+ * answers, returns or payments, last the end. An envelope around the document is passed over, whatever its name. Memory
+ * is bounded, whatever the size of the file.
  * @throws RefusedFile naming line, column, element and reason; what came before is then void too
  */
 export async function* readBankFile(

@@ -27,7 +27,10 @@ export function businessHeaderXml(header: BusinessHeader): string {
   return `<AppHdr xmlns="${NAMESPACE}">${content}</AppHdr>`
 }
 
-/** A document within an envelope `BizMsg` behind its header. @throws MizanError BAD_INPUT when a value cannot be written */
+/**
+ * A document within an envelope `BizMsg` behind its header.
+ * @throws MizanError BAD_INPUT when a value cannot be written
+ */
 export function writeBusinessMessage(header: BusinessHeader, document: AsyncIterable<string>): AsyncGenerator<string> {
   return inChunks(pieces(header, document))
 }

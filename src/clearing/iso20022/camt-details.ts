@@ -144,8 +144,8 @@ function chargesOf(context: ReadContext, node: XmlNode): Charge[] {
 }
 
 /**
- * The charges that an amount has in it: those of which the bank says so; else, where it says nothing, all of them when with the
- * amount of the payment they make the whole. None when they would leave nothing of the payment.
+ * The charges that an amount has in it: those of which the bank says so; else, where it says nothing, all of them when
+ * with the amount of the payment they make the whole. None when they would leave nothing of the payment.
  */
 function included(told: readonly Charge[], whole: ReadAmount, payment: bigint | undefined): bigint {
   const stated = sumOf(told, whole, ({ isIncluded }) => isIncluded === true)

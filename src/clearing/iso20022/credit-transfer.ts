@@ -96,7 +96,8 @@ const REMITTANCE_MAX = 140
 
 /**
  * Writes pain.001.001.09 in chunks. What it writes is a function of what it is given.
- * @throws MizanError BAD_INPUT when a value cannot be written; ASSERTION_FAILED when the payments are not those of the totals
+ * @throws MizanError BAD_INPUT when a value cannot be written; ASSERTION_FAILED when the payments are not those of the
+ * totals
  */
 export function writePaymentInitiation(message: PaymentInitiation): AsyncGenerator<string> {
   return inChunks(initiationPieces(message))

@@ -138,8 +138,8 @@ export class ReadContext {
   }
 
   /**
-   * A date that is written as `Dt`, as `DtTm`, or as the text of the element itself; undefined when it is absent. Of a date and
-   * time the date counts as it is written, whatever the offset: banks write the end of their day so.
+   * A date that is written as `Dt`, as `DtTm`, or as the text of the element itself; undefined when it is absent. Of a
+   * date and time the date counts as it is written, whatever the offset: banks write the end of their day so.
    */
   date(node: XmlNode | undefined): CivilDate | undefined {
     if (node === undefined) return undefined

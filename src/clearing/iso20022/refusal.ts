@@ -1,7 +1,10 @@
 import { MizanError } from '../../errors.ts'
 import { maskCardNumbers } from '../../identifiers.ts'
 
-/** Why a bank's file is refused: its form, whose account it is of, that it came before, what is missing, what does not add up. */
+/**
+ * Why a bank's file is refused: its form, whose account it is of, that it came before, what is missing, what does not
+ * add up.
+ */
 export type RefusalCause = 'format' | 'account' | 'duplicate' | 'gap' | 'balance' | 'other'
 
 /** Where in a file something stands. */

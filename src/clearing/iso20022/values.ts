@@ -16,8 +16,8 @@ const IDENTIFIER = /^[A-Za-z0-9\-?:().,'+ ]+(?:\/[A-Za-z0-9\-?:().,'+ ]+)*$/
 const DECIMAL_DIGITS_MAX = 18
 
 /**
- * Checks an identifier of a message: 1 to 35 characters of the Latin set, neither beginning nor ending with a slash or a
- * space, no two slashes in a row. It is never shortened or respelt: what comes back must be what went out.
+ * Checks an identifier of a message: 1 to 35 characters of the Latin set, neither beginning nor ending with a slash or
+ * a space, no two slashes in a row. It is never shortened or respelt: what comes back must be what went out.
  * @throws MizanError BAD_INPUT
  */
 export function identifier(value: string, what: string): string {
@@ -53,7 +53,8 @@ export function externalCode(value: string, what: string): string {
 
 /**
  * Piasters as decimal pounds with exactly two places: `123456` → `1234.56`. Exact, without floating point.
- * @throws MizanError BAD_INPUT when negative, not whole, or of more than 18 digits (the direction stands in a field of its own)
+ * @throws MizanError BAD_INPUT when negative, not whole, or of more than 18 digits (the direction stands in a field of
+ * its own)
  */
 export function decimalPounds(amountPiasters: number | bigint, what = 'an amount'): string {
   if (typeof amountPiasters === 'number') assert(Number.isSafeInteger(amountPiasters), `${what} must be whole piasters`)
@@ -84,8 +85,8 @@ export function isoDateTime(instantMs: number): string {
 export const utcDateTime = (instantMs: number): string => `${new Date(instantMs).toISOString().slice(0, 19)}Z`
 
 /**
- * Unique end-to-end transaction reference (a version 4 UUID in form) made of a text: the same payment written again has the
- * same one.
+ * Unique end-to-end transaction reference (a version 4 UUID in form) made of a text: the same payment written again has
+ * the same one.
  */
 export function uetrOf(seed: string): string {
   const bytes = createHash('sha256').update(`uetr:${seed}`).digest().subarray(0, 16)

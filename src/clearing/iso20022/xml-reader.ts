@@ -77,8 +77,8 @@ const DECLARED = /^\s*<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']/
 const ENCODINGS = new Set(['utf-8', 'us-ascii', 'iso-8859-1', 'iso-8859-15', 'windows-1252', 'windows-1256'])
 
 /**
- * Reads XML as a stream of records. Document types are refused, and with them entities of a file's own; so are processing
- * instructions, and what is larger than the limits. Memory is that of a chunk and a record.
+ * Reads XML as a stream of records. Document types are refused, and with them entities of a file's own; so are
+ * processing instructions, and what is larger than the limits. Memory is that of a chunk and a record.
  */
 export class XmlReader {
   readonly #file: string

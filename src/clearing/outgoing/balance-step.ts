@@ -10,8 +10,9 @@ import { ownFiles } from './write-step.ts'
 const NAMED = 5
 
 /**
- * The step that reads every file of the day back from disk, with the readers for files of others, and holds it against its
- * own trailer, the register, the items in the database and the ledger. Where anything differs nothing of the day is sent.
+ * The step that reads every file of the day back from disk, with the readers for files of others, and holds it against
+ * its own trailer, the register, the items in the database and the ledger. Where anything differs nothing of the day is
+ * sent.
  */
 export function balanceStep(): DayStep {
   return {

@@ -41,7 +41,10 @@ const hexFields: readonly (readonly [tag: string, field: Field])[] = [
   ['9F6E', part7.formFactorIndicator],
   ['9F5B', part7.issuerScript1Results],
 ]
-/** Bytes of the issuer application data (9F10), which stand in several places, in order: the first byte, from 1, of each. */
+/**
+ * Bytes of the issuer application data (9F10), which stand in several places, in order: the first byte, from 1, of
+ * each.
+ */
 const issuerFields: readonly (readonly [byte: number, field: Field])[] = [
   [1, part7.iadByte1],
   [2, part7.iadByte2],

@@ -15,8 +15,8 @@ export interface CorrectionWork {
 }
 
 /**
- * Writes a correction that was begun: its items under its number, with outlets and configuration as they are now; reads it
- * back, and names it in a further manifest. After a crash it goes on where it was.
+ * Writes a correction that was begun: its items under its number, with outlets and configuration as they are now; reads
+ * it back, and names it in a further manifest. After a crash it goes on where it was.
  * @param actor for the files' history
  * @throws MizanError CONFLICT when what was written does not agree with its items
  */

@@ -117,8 +117,8 @@ export function putItem(to: Buffer, item: NetworkItem, pan: string, head: Networ
 }
 
 /**
- * Puts the parts of a chargeback one behind the other: the first presentment's reference number, date and place, our reason
- * and our number of the dispute.
+ * Puts the parts of a chargeback one behind the other: the first presentment's reference number, date and place, our
+ * reason and our number of the dispute.
  * @param pan in clear
  * @returns how many parts
  * @throws MizanError CODEC_ENCODE_FAILED when something does not fit its field

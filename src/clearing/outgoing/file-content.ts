@@ -23,8 +23,8 @@ export interface ContentSource {
 }
 
 /**
- * The bytes of a file of the register: from disk, or, of a file of the card scheme whose clear form was removed once it was
- * encrypted, written anew from its items, which gives the same bytes. They hold card numbers in clear.
+ * The bytes of a file of the register: from disk, or, of a file of the card scheme whose clear form was removed once it
+ * was encrypted, written anew from its items, which gives the same bytes. They hold card numbers in clear.
  * @throws MizanError NOT_FOUND when the file is not there and cannot be made anew
  */
 export async function* contentOf(file: ClearingFile, source: ContentSource): AsyncGenerator<Uint8Array> {

@@ -12,8 +12,8 @@ const SUB = { number: 1, authorization: 2, code: 3, acceptor: 4, date: 5, quanti
 const OUTLET = 2
 
 /**
- * Reads a subsidy file and holds it against itself: items are numbered from 1, each subtotal is that of the items before
- * it, the trailer that of all.
+ * Reads a subsidy file and holds it against itself: items are numbered from 1, each subtotal is that of the items
+ * before it, the trailer that of all.
  * @throws MizanError BAD_INPUT naming file and line at the first thing that is not right
  */
 export async function checkSubsidyFile(chunks: AsyncIterable<Uint8Array>, file: string): Promise<ReadContent> {

@@ -28,9 +28,9 @@ export interface ManifestOptions {
 }
 
 /**
- * Writes the manifest of all files of a date that are written by now, PAY and NET with them. When the date's last manifest
- * names just these files it stays; else another one follows it, with the next number. So it may be called again after
- * more files of a date were written.
+ * Writes the manifest of all files of a date that are written by now, PAY and NET with them. When the date's last
+ * manifest names just these files it stays; else another one follows it, with the next number. So it may be called
+ * again after more files of a date were written.
  * @throws MizanError CONFLICT when a manifest was changed since it was written
  */
 export async function writeManifest(client: Client, options: ManifestOptions): Promise<ClearingFile> {

@@ -31,9 +31,10 @@ export interface ManifestContent {
 }
 
 /**
- * The manifest of a date: each file with its bytes, hash, counts and totals, and the hash of the manifest before, so that
- * none can be left out or exchanged without a break in the chain; and where the journal stood, so that no end of it can be cut
- * off, nor all of it be made anew, without a break with what others hold. JSON, two blanks deep; the same files give the same bytes.
+ * The manifest of a date: each file with its bytes, hash, counts and totals, and the hash of the manifest before, so
+ * that none can be left out or exchanged without a break in the chain; and where the journal stood, so that no end of
+ * it can be cut off, nor all of it be made anew, without a break with what others hold. JSON, two blanks deep; the same
+ * files give the same bytes.
  */
 export function manifestText(source: ManifestSource): string {
   const { centre, businessDate, cycle, sequence, files, previousSha256, journal } = source

@@ -11,8 +11,8 @@ export type SelectStepOptions = Pick<FileStepOptions, 'processingBin' | 'railLin
   Pick<PartOptions, 'authorizationsInPart' | 'partsWhileIdle'>
 
 /**
- * The step that takes the items of a closed business date into files, in parts of some thousand authorizations. What it finds done it
- * leaves.
+ * The step that takes the items of a closed business date into files, in parts of some thousand authorizations. What it
+ * finds done it leaves.
  */
 export function selectStep(options: SelectStepOptions): DayStep {
   return {

@@ -21,8 +21,8 @@ interface OutletSums {
 }
 
 /**
- * Writes the statements of a bank's outlets: for each the money that moved on its account by kind, what is payable to it for
- * each programme and entitlement date, and both together; behind all a trailer.
+ * Writes the statements of a bank's outlets: for each the money that moved on its account by kind, what is payable to
+ * it for each programme and entitlement date, and both together; behind all a trailer.
  * @returns its totals; the gross amount is all credits, debits and payables without regard to their direction
  */
 export async function writeStatementFile(

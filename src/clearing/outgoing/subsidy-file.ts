@@ -42,9 +42,9 @@ interface Subtotal {
 }
 
 /**
- * Writes a subsidy file: a header, the items of each outlet and entitlement date with what is payable for them behind them, a
- * trailer with all totals. What is payable is reckoned once for all that an outlet redeemed of the programme on an
- * entitlement date, as settlement does.
+ * Writes a subsidy file: a header, the items of each outlet and entitlement date with what is payable for them behind
+ * them, a trailer with all totals. What is payable is reckoned once for all that an outlet redeemed of the programme on
+ * an entitlement date, as settlement does.
  * @returns its totals; the gross amount is what is payable, without regard to its direction
  */
 export async function writeSubsidyFile(

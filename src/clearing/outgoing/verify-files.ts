@@ -62,7 +62,10 @@ async function verifyHash(file: ClearingFile, source: ContentSource): Promise<Fi
   return { name: file.name, ok, words: ok ? `${bytes} bytes` : 'was changed since it was written' }
 }
 
-/** A manifest is as it was written, names files and batches of the journal as they are, and goes on from the manifest before it. */
+/**
+ * A manifest is as it was written, names files and batches of the journal as they are, and goes on from the manifest
+ * before it.
+ */
 async function verifyManifest(file: ClearingFile, source: ContentSource): Promise<FileVerdict> {
   const { name } = file
   const { ok, words } = await verifyHash(file, source)

@@ -29,8 +29,8 @@ export interface Writing {
 }
 
 /**
- * The step that writes the files of a business date, and their manifest. A file that was written before is looked at: when it is as it
- * was it stays, and when it is gone or damaged it is written again and must come out the same.
+ * The step that writes the files of a business date, and their manifest. A file that was written before is looked at:
+ * when it is as it was it stays, and when it is gone or damaged it is written again and must come out the same.
  */
 export function writeStep(options: FileStepOptions): DayStep {
   return {
@@ -98,7 +98,10 @@ async function isLost(file: ClearingFile, { client, context }: Writing): Promise
   return (await lostParts(client, context.folder, file)).some(({ part }) => part === 'file')
 }
 
-/** Puts the content of a file of a date's items into a sink, in the transaction that the caller has begun. @returns its totals */
+/**
+ * Puts the content of a file of a date's items into a sink, in the transaction that the caller has begun.
+ * @returns its totals
+ */
 export async function fillFile(sink: FileSink, file: ClearingFile, writing: Writing): Promise<WrittenContent> {
   if (file.type === 'CTF') return await fillNetwork(sink, file, writing)
   const [bank = '', programme = ''] = file.institution.split('-')

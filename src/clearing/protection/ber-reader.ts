@@ -16,8 +16,8 @@ const LONG_TAG = 0x1f
 const DEPTH_MAX = 12
 
 /**
- * Reads BER (X.690) from a file as it goes by: values of definite and of indefinite length, with one buffer whatever the
- * size of the file.
+ * Reads BER (X.690) from a file as it goes by: values of definite and of indefinite length, with one buffer whatever
+ * the size of the file.
  */
 export class BerReader {
   readonly #file: FileHandle

@@ -16,7 +16,9 @@ export interface Certificate {
   /** DER of the issuer's name and content of the serial number: how CMS names a certificate. */
   readonly issuer: Buffer
   readonly serial: Buffer
-  /** Its subject key identifier (RFC 5280, 4.2.1.2), the other way in which CMS names it; undefined where it has none. */
+  /**
+   * Its subject key identifier (RFC 5280, 4.2.1.2), the other way in which CMS names it; undefined where it has none.
+   */
   readonly keyId: Buffer | undefined
   readonly publicKey: KeyObject
   readonly validFromMs: number
@@ -93,7 +95,8 @@ export function requireUsage(certificate: Certificate, purpose: KeyPurpose): voi
 }
 
 /**
- * Reads who a signer (RFC 5652, 5.3) or a recipient (6.2.1) is: IssuerAndSerialNumber, or SubjectKeyIdentifier under the tag 0.
+ * Reads who a signer (RFC 5652, 5.3) or a recipient (6.2.1) is: IssuerAndSerialNumber, or SubjectKeyIdentifier under
+ * the tag 0.
  * @param info its next member is the name
  * @param version of the info, which says in which of the two ways it is named
  * @throws ProtectionRefusal not-cms when the version says otherwise

@@ -28,9 +28,9 @@ const CONTEXT_0 = 0xa0
 const END = Buffer.from([0, 0])
 
 /**
- * Begins an AuthEnvelopedData (RFC 5083) with AES-256-GCM, or an EnvelopedData (RFC 5652, 6) with AES-256-CBC. The key of
- * the content is random and travels by RSA-OAEP with SHA-256, once for each recipient. Lengths are indefinite, so that a
- * content of any size needs no memory.
+ * Begins an AuthEnvelopedData (RFC 5083) with AES-256-GCM, or an EnvelopedData (RFC 5652, 6) with AES-256-CBC. The key
+ * of the content is random and travels by RSA-OAEP with SHA-256, once for each recipient. Lengths are indefinite, so
+ * that a content of any size needs no memory.
  */
 export function beginEnvelope(recipients: readonly Certificate[], cipherName: ContentCipher): Enveloper {
   const isGcm = cipherName === 'aes-256-gcm'

@@ -10,8 +10,9 @@ import { ensureDemoKeys, type KeyRoomOptions, openKeyRoom } from './key-room.ts'
 export const CLEAR_SUFFIX = '.clear'
 
 /**
- * Keeps a file with card numbers under our own key, and removes its clear form once that is on the disk: `mizan clearing open`
- * opens it. Cut off behind the first step, `target` with {@link CLEAR_SUFFIX} is what to begin again with.
+ * Keeps a file with card numbers under our own key, and removes its clear form once that is on the disk: `mizan
+ * clearing open` opens it. Cut off behind the first step, `target` with {@link CLEAR_SUFFIX} is what to begin again
+ * with.
  * @param target without the ending of encrypted files
  * @throws MizanError CRYPTO_REFUSED when there is no key of ours; the file stays where it is
  */

@@ -153,7 +153,8 @@ export interface DemoPartner {
 }
 
 /**
- * Makes the keys that a demo world lacks: ours, and those of the partners of its files. Whoever has them is never asked.
+ * Makes the keys that a demo world lacks: ours, and those of the partners of its files. Whoever has them is never
+ * asked.
  * @param keep gets the keys of each new partner before they are put into the store
  */
 export async function ensureDemoKeys(

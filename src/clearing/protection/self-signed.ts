@@ -21,8 +21,8 @@ export async function makeRsaKey(bits: number): Promise<KeyObject> {
 }
 
 /**
- * Signs a key's own certificate (X.509 version 3 by RFC 5280, RSA with SHA-256): partners pin it by its fingerprint, so that
- * no authority needs to stand behind it.
+ * Signs a key's own certificate (X.509 version 3 by RFC 5280, RSA with SHA-256): partners pin it by its fingerprint, so
+ * that no authority needs to stand behind it.
  */
 export function selfSigned(privateKey: KeyObject, request: CertificateRequest): Certificate {
   const certificate = forge.pki.createCertificate()

@@ -57,9 +57,9 @@ const BY_SERIAL = 1
 const BY_KEY_ID = 3
 
 /**
- * A detached SignedData (RFC 5652, 5) over a file by its SHA-256: RSASSA-PKCS1-v1_5, whose bytes are the same each time,
- * over the attributes contentType and messageDigest. There is no signing time: a file that is made again has to come out
- * the same.
+ * A detached SignedData (RFC 5652, 5) over a file by its SHA-256: RSASSA-PKCS1-v1_5, whose bytes are the same each
+ * time, over the attributes contentType and messageDigest. There is no signing time: a file that is made again has to
+ * come out the same.
  * @param digest SHA-256 of the whole file
  * @returns DER
  */
@@ -175,8 +175,8 @@ function digestOf(attributes: readonly Node[]): Buffer {
 }
 
 /**
- * Verifies a signature over a file: the digest, the signer among the certificates that are known, the signature, and the
- * time of the certificate.
+ * Verifies a signature over a file: the digest, the signer among the certificates that are known, the signature, and
+ * the time of the certificate.
  * @param digest SHA-256 of the file as it is here
  * @param known certificates that may have signed
  * @param atMs when the signature counts, milliseconds since 1970 UTC

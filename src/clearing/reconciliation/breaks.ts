@@ -1,6 +1,6 @@
 /**
- * The catalogue of breaks: what can be wrong between authorizations and ledger (A), clearing (B) and bank (C). A name is
- * stable: exceptions, reports and metrics carry it. The number owns the break's suspense account (7010) and its
+ * The catalogue of breaks: what can be wrong between authorizations and ledger (A), clearing (B) and bank (C). A name
+ * is stable: exceptions, reports and metrics carry it. The number owns the break's suspense account (7010) and its
  * write-off account (8008).
  */
 export const breakTypes = {

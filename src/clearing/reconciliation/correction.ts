@@ -22,12 +22,15 @@ export interface Difference {
 
 const { settlementTransit, settlementAccount, suspense } = moneyKinds
 /**
- * Accounts from which a difference goes into suspense. What is due to institutions (7002 to 7004) is none of them: settlement
- * pays what stands there with all that was moved, so that moving it away would only pay another amount.
+ * Accounts from which a difference goes into suspense. What is due to institutions (7002 to 7004) is none of them:
+ * settlement pays what stands there with all that was moved, so that moving it away would only pay another amount.
  */
 const corrected: readonly number[] = [settlementTransit, settlementAccount]
 
-/** The suspense account that holds money of an exception: that of its break, or the one where the bank's statement put it. */
+/**
+ * The suspense account that holds money of an exception: that of its break, or the one where the bank's statement put
+ * it.
+ */
 export function suspenseOf({ break: name, account }: Pick<Difference, 'break' | 'account'>): AccountNumber {
   if (account !== undefined && kindOf(account) === suspense) return account
   return moneyAccount('suspense', breakTypes[name].number)
@@ -44,8 +47,8 @@ export function isMovable({ account }: Pick<Difference, 'account'>): boolean {
 }
 
 /**
- * Takes what is left of a difference off its control account into the suspense of its break, so that the control account says
- * again what it should; or back, when the other side came meanwhile.
+ * Takes what is left of a difference off its control account into the suspense of its break, so that the control
+ * account says again what it should; or back, when the other side came meanwhile.
  * @returns nothing when no money stands wrongly on such an account, or it is in suspense already
  */
 export function proposeCorrection(difference: Difference): CorrectingPosting[] {
@@ -60,7 +63,8 @@ export function proposeCorrection(difference: Difference): CorrectingPosting[] {
 }
 
 /**
- * Writes a difference off: out of suspense, where it is brought first if it is not there, to the write-offs of its break.
+ * Writes a difference off: out of suspense, where it is brought first if it is not there, to the write-offs of its
+ * break.
  * @returns nothing when there is no money to write off
  */
 export function proposeWriteOff(difference: Difference): CorrectingPosting[] {

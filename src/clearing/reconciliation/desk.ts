@@ -85,7 +85,8 @@ const mendedOnly: readonly BreakName[] = ['control-account-open', 'issuance-not-
 
 /**
  * Closes an exception that holds no money, with words.
- * @throws MizanError CONFLICT when money stands for it, it has to be mended, or it is closed already; NOT_FOUND; BAD_INPUT
+ * @throws MizanError CONFLICT when money stands for it, it has to be mended, or it is closed already; NOT_FOUND;
+ * BAD_INPUT
  */
 export async function resolveByWords(
   client: Client,
@@ -179,8 +180,8 @@ export async function correct(
 
 /**
  * Writes the difference of an exception off, in the transaction of the second person's approval.
- * @throws MizanError CONFLICT when there is nothing to write off, or it has changed since it was seen; FORBIDDEN beyond the limit
- * of the second person, for one exception or for a day
+ * @throws MizanError CONFLICT when there is nothing to write off, or it has changed since it was seen; FORBIDDEN beyond
+ * the limit of the second person, for one exception or for a day
  */
 export async function writeOff(
   client: Client,

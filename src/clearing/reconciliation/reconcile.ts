@@ -96,8 +96,9 @@ interface Dates {
 const firstLevels: readonly Level[] = ['item', 'file', 'position', 'subsidy']
 
 /**
- * Compares the three legs of a business date on every level, and of earlier dates with open exceptions; what it finds become
- * exceptions, what is gone is resolved. The same inputs give the same matches and no exception twice. Two runs never overlap.
+ * Compares the three legs of a business date on every level, and of earlier dates with open exceptions; what it finds
+ * become exceptions, what is gone is resolved. The same inputs give the same matches and no exception twice. Two runs
+ * never overlap.
  * @throws TurnTaken when a run is under way; MizanError STORE_UNAVAILABLE
  */
 export async function reconcile(options: ReconcileOptions): Promise<ReconciliationRun> {

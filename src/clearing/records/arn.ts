@@ -18,8 +18,8 @@ const ITEM_MAX = 999_999_999
 
 /**
  * The acquirer reference number of an item, 23 digits: format code, acquirer (6), date (YDDD), film locator (11: number
- * of the file and of the item in it), check digit by Luhn. The same item gets the same number whenever its file is written,
- * and the number leads back to the item.
+ * of the file and of the item in it), check digit by Luhn. The same item gets the same number whenever its file is
+ * written, and the number leads back to the item.
  */
 export function arnOf({ acquirer, date, number }: ReferenceParts): string {
   assert(/^\d{6}$/.test(acquirer), 'an acquirer has six digits in a reference number')
@@ -67,7 +67,10 @@ export function yyddd(date: CivilDate): string {
   return `${String(Math.floor(date / 10_000) % 100).padStart(2, '0')}${String(dayOfYear(date)).padStart(3, '0')}`
 }
 
-/** The date that YDDD, YYDDD or CCYYDDD names, the nearest one to `near` where the year is cut; undefined when there is none. */
+/**
+ * The date that YDDD, YYDDD or CCYYDDD names, the nearest one to `near` where the year is cut; undefined when there is
+ * none.
+ */
 export function dateOfYddd(text: string, near: CivilDate): CivilDate | undefined {
   if (!/^(\d|\d\d|\d{4})\d{3}$/.test(text)) return undefined
   const day = Number(text.slice(-3))

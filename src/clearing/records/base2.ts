@@ -15,7 +15,9 @@ export function isMonetary(transactionCode: string): boolean {
   )
 }
 
-/** Transactions by which money comes from the scheme: credits, reversals of debits, and debits that are charged back. */
+/**
+ * Transactions by which money comes from the scheme: credits, reversals of debits, and debits that are charged back.
+ */
 const creditCodes: readonly string[] = ['06', '15', '17', '25', '27', '36']
 
 /** What an amount counts in the net that is due to the card scheme: credits to us count against it. */

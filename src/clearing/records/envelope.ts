@@ -4,8 +4,8 @@ import { ebcdicToLatin1 } from '../../iso8583/ebcdic.ts'
 /** How the records of a file lie in its bytes. */
 export interface Envelope {
   /**
-   * `ctf`: records of 168 characters, between a centre and its edit package; `itf`: the same with a hash of two bytes at 3 and 4,
-   * between edit package and network, 12 records a block.
+   * `ctf`: records of 168 characters, between a centre and its edit package; `itf`: the same with a hash of two bytes
+   * at 3 and 4, between edit package and network, 12 records a block.
    */
   readonly kind: 'ctf' | 'itf'
   readonly encoding: 'ascii' | 'ebcdic'
@@ -22,8 +22,8 @@ const EBCDIC_NINE = 0xf9
 const EBCDIC_ZERO = 0xf0
 
 /**
- * Code page 500, which interchange files use: code page 037 but for seven signs. Letters, digits and everything else stand
- * in the same places.
+ * Code page 500, which interchange files use: code page 037 but for seven signs. Letters, digits and everything else
+ * stand in the same places.
  */
 const codePage500 = Uint8Array.from(ebcdicToLatin1)
 for (const [byte, sign] of Object.entries({ 74: '[', 79: '!', 90: ']', 95: '^', 176: '¢', 186: '¬', 187: '|' })) {

@@ -16,7 +16,9 @@ export interface ClearingTransaction {
   part(component: string): ClearingRecord | undefined
 }
 
-/** What a file consists of, in order: a header, batches of transactions each with its trailer, the trailer of the file. */
+/**
+ * What a file consists of, in order: a header, batches of transactions each with its trailer, the trailer of the file.
+ */
 export type FileEntry =
   | { readonly kind: 'header'; readonly record: ClearingRecord }
   | ClearingTransaction

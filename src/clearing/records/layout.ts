@@ -27,7 +27,10 @@ export interface LayoutSpec {
   readonly transactionCodes: readonly string[]
   /** Which part of a transaction it is (position 4); absent for records that have none. */
   readonly component?: string
-  /** Which of several layouts of the same code and part: report group and subgroup (`V2`) of settlement totals, name of the record of a capture. */
+  /**
+   * Which of several layouts of the same code and part: report group and subgroup (`V2`) of settlement totals, name of
+   * the record of a capture.
+   */
   readonly group?: string
   readonly fields: readonly FieldSpec[]
 }
@@ -77,8 +80,8 @@ const NAME = /^[a-z][A-Za-z0-9]{0,39}$/
 
 /**
  * Checks a layout file and prepares it.
- * @throws MizanError CODEC_DIALECT_INVALID naming the layout and field: each layout must tile the whole record, with names
- *   and formats that are known, and no two layouts may be of the same records
+ * @throws MizanError CODEC_DIALECT_INVALID naming the layout and field: each layout must tile the whole record, with
+ *   names and formats that are known, and no two layouts may be of the same records
  */
 export function compileLayouts(file: LayoutFile): Layouts {
   const found = new Map<string, Layout>()

@@ -71,7 +71,8 @@ export class ClearingRecord {
   }
 
   /**
-   * A field as a date (YDDD, YYDDD, CCYYDDD or MMDD), the nearest one where the year is cut; undefined when it is empty.
+   * A field as a date (YDDD, YYDDD, CCYYDDD or MMDD), the nearest one where the year is cut; undefined when it is
+   * empty.
    * @throws MizanError BAD_INPUT when there is no such date
    */
   date(name: string, near: CivilDate): CivilDate | undefined {
@@ -135,7 +136,8 @@ export interface RecordReading {
 /**
  * Reads the records of a clearing file as a stream: in ASCII or EBCDIC, with or without line ends, with or without the
  * hash and the blocks of an interchange file. Yields them a handful at a time; memory is bounded by the chunks.
- * @throws MizanError BAD_INPUT naming file and record: not a clearing file, cut off within a record, bytes behind its end
+ * @throws MizanError BAD_INPUT naming file and record: not a clearing file, cut off within a record, bytes behind its
+ * end
  */
 export async function* readRecords(
   chunks: AsyncIterable<Uint8Array>,

@@ -4,8 +4,8 @@ import type { ClearingRecord } from './record-reader.ts'
 /**
  * What a trailer says: of a batch (91) what stands in it, of a file (92) what stands in all its batches. The counts of
  * parts and transactions have the trailer itself in them, one more; those of a file have the batch trailers in them
- * too, so that they count every record behind the header. Amounts are gross: the sum of all monetary transactions, without regard to
- * who pays whom.
+ * too, so that they count every record behind the header. Amounts are gross: the sum of all monetary transactions,
+ * without regard to who pays whom.
  */
 export interface Totals {
   /** Transactions that move money. */

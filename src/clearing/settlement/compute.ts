@@ -52,8 +52,8 @@ export const BEGINNING = 20000101 as CivilDate
 const CYCLES_MAX = 99
 
 /**
- * Computes a run from the journal of closed business dates, once: what is payable, what is held back, whom to pay and whom to
- * collect from; all of it or nothing. Computed before, it is returned as it is.
+ * Computes a run from the journal of closed business dates, once: what is payable, what is held back, whom to pay and
+ * whom to collect from; all of it or nothing. Computed before, it is returned as it is.
  * @param client not in a transaction
  * @throws MizanError CONFLICT for a date before the last run
  */

@@ -52,8 +52,8 @@ export interface FileOptions {
 
 /**
  * Writes the files of a run that are not there: for each settlement bank a pain.001 with what it pays out for us, and a
- * pacs.009 with the net positions that are settled through it. Written again they have the same bytes; when an instruction
- * was cancelled since, the file of the rest is a new one.
+ * pacs.009 with the net positions that are settled through it. Written again they have the same bytes; when an
+ * instruction was cancelled since, the file of the rest is a new one.
  * @returns all files of the run that stand
  */
 export async function writeRunFiles(

@@ -18,8 +18,8 @@ const institutionLetters: Readonly<Record<string, string>> = {
 const ID_MAX = 35
 
 /**
- * EndToEndId of an instruction, of at most 35 characters: what it is for and of whom, the same whenever the run is made.
- * Example: `UC-20261121-1-OO-00000000042`.
+ * EndToEndId of an instruction, of at most 35 characters: what it is for and of whom, the same whenever the run is
+ * made. Example: `UC-20261121-1-OO-00000000042`.
  * @param sequence of several repayments to one outlet in a run; 0 = there is one
  */
 export function endToEndIdOf(

@@ -67,9 +67,9 @@ function paysOn({ frequency, day }: Pick<PayoutCycle, 'frequency' | 'day'>, date
 }
 
 /**
- * What is held back of a payout: the thousandths, rounded down to the piaster; first of what the state pays for subsidies,
- * then of purchases. Both parts are at least zero; what was released before is never held back again, so it is not given
- * here.
+ * What is held back of a payout: the thousandths, rounded down to the piaster; first of what the state pays for
+ * subsidies, then of purchases. Both parts are at least zero; what was released before is never held back again, so it
+ * is not given here.
  */
 export function holdbackOf(
   { holdbackPermille }: Pick<PayoutCycle, 'holdbackPermille'>,

@@ -5,8 +5,8 @@ import { outletPlans } from './plan-outlets.ts'
 import type { Account, Plan, PlanInput } from './plan-parts.ts'
 
 /**
- * Decides what a run instructs. Nothing is lost and nothing is made: for each account what was open, came in, was restored
- * and released is what is held back, instructed and left over.
+ * Decides what a run instructs. Nothing is lost and nothing is made: for each account what was open, came in, was
+ * restored and released is what is held back, instructed and left over.
  */
 export function planSettlement(input: PlanInput): Plan {
   const accounts = accountsOf(input)

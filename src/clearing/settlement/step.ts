@@ -19,8 +19,8 @@ export interface SettleStepOptions {
 }
 
 /**
- * Step `settle` of a business day: works out what is payable, posts it and writes the instructions of the day; two people let
- * them go later.
+ * Step `settle` of a business day: works out what is payable, posts it and writes the instructions of the day; two
+ * people let them go later.
  */
 export function settleStep(options: SettleStepOptions): DayStep {
   return {

@@ -33,8 +33,8 @@ export interface Payable {
 }
 
 /**
- * The step of a programme's tariff for an outlet on a date: the latest that has come, of those for the outlet's fuel; where
- * there is none, of those for every fuel (subsidy-domain.md, section 2.3).
+ * The step of a programme's tariff for an outlet on a date: the latest that has come, of those for the outlet's fuel;
+ * where there is none, of those for every fuel (subsidy-domain.md, section 2.3).
  */
 export function settlementStepOn(
   programme: Pick<WalletProgramme, 'settlement'>,
@@ -52,9 +52,9 @@ export function settlementStepOn(
 }
 
 /**
- * Piasters for a quantity by a step: units × piasters exactly, or thousandths of the value, rounded to the nearest piaster,
- * half away from zero. It is rounded once for all that an outlet redeemed of a programme on an entitlement date, never by
- * item; what is taken back is rounded as it was given.
+ * Piasters for a quantity by a step: units × piasters exactly, or thousandths of the value, rounded to the nearest
+ * piaster, half away from zero. It is rounded once for all that an outlet redeemed of a programme on an entitlement
+ * date, never by item; what is taken back is rounded as it was given.
  */
 export function payableByStep(
   step: Pick<SettlementStep, 'piastersPerUnit' | 'permilleOfValue'>,
@@ -68,8 +68,8 @@ export function payableByStep(
 }
 
 /**
- * What is payable to an outlet for what it redeemed of a programme on an entitlement date: by the version of the programme
- * that decided on that date, whatever was published since.
+ * What is payable to an outlet for what it redeemed of a programme on an entitlement date: by the version of the
+ * programme that decided on that date, whatever was published since.
  */
 export function payableOf(
   catalogue: Pick<ProgrammeCatalogue, 'on' | 'versions'>,

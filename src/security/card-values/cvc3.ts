@@ -20,8 +20,8 @@ export interface Cvc3Inputs {
 const block = new Uint8Array(8)
 
 /**
- * CVC3 of contactless cards that give magnetic-stripe data (Mastercard): the last two bytes of a MAC over the track data,
- * with unpredictable number and transaction counter encrypted, the last two bytes of which are the value.
+ * CVC3 of contactless cards that give magnetic-stripe data (Mastercard): the last two bytes of a MAC over the track
+ * data, with unpredictable number and transaction counter encrypted, the last two bytes of which are the value.
  * @param cardKey the card's double-length CVC3 key
  * @returns 0 to 65535; a track carries its last digits, {@link cvc3Digits} of them
  * @throws MizanError BAD_INPUT when the unpredictable number has not 4 bytes

@@ -12,7 +12,10 @@ const COUNTER_BITS_MAX = 16
 /** The counter whose transaction key leads to the update key (X9.24-3:2017, 6.5.2). */
 const UPDATE_COUNTER = 0xffffffff
 
-/** What a working key is for, as seen from the terminal: it generates the MAC of a request and verifies that of a response. */
+/**
+ * What a working key is for, as seen from the terminal: it generates the MAC of a request and verifies that of a
+ * response.
+ */
 export type AesKeyUse =
   | 'key-encryption'
   | 'pin'
@@ -202,7 +205,9 @@ function deriveWorking(
   derived.fill(0)
 }
 
-/** Writes the derivation data (X9.24-3:2017, 6.3.2) up to what depends on the serial number: version, use, type, bits. */
+/**
+ * Writes the derivation data (X9.24-3:2017, 6.3.2) up to what depends on the serial number: version, use, type, bits.
+ */
 function prepare(usage: number, indicator: number, bytes: number): void {
   input[0] = 1
   inputView.setUint16(2, usage)

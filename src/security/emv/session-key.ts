@@ -125,7 +125,9 @@ export function deriveTreeSessionKey(cardKey: Uint8Array, atc: Uint8Array, tree:
   child.fill(0)
 }
 
-/** Phi of the tree: both halves of `value` under the key, the branch's digit in their last byte, F0 in the right one. */
+/**
+ * Phi of the tree: both halves of `value` under the key, the branch's digit in their last byte, F0 in the right one.
+ */
 function treeStep(key: DesKey, value: Uint8Array, digit: number, out: Uint8Array): void {
   out.set(value)
   out[7] = (out[7] as number) ^ digit

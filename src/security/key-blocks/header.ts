@@ -185,9 +185,9 @@ function parseOptionalBlocks(text: string, count: number): { blocks: OptionalBlo
 }
 
 /**
- * The length of an optional block, which counts its own prefix. The examples of X9.143:2021 (8.5, 8.6) write an extended
- * length as `00`, the number of its bytes and two hex digits for each; `04` is also read as the number of digits, as
- * some write it. A key block has at most 9999 characters, so two bytes always do.
+ * The length of an optional block, which counts its own prefix. The examples of X9.143:2021 (8.5, 8.6) write an
+ * extended length as `00`, the number of its bytes and two hex digits for each; `04` is also read as the number of
+ * digits, as some write it. A key block has at most 9999 characters, so two bytes always do.
  */
 function parseOptionalLength(text: string, at: number): { length: number; prefix: number } {
   const short = parseHex(text.slice(at + 2, at + SHORT_PREFIX), 2)

@@ -29,7 +29,8 @@ interface Parts {
 }
 
 /**
- * Opens a key block (TR-31:2018, 5.3; X9.143:2021). The caller must still ask `assertUsable` whether the key may be used.
+ * Opens a key block (TR-31:2018, 5.3; X9.143:2021). The caller must still ask `assertUsable` whether the key may be
+ * used.
  * @param protection opened for the version of the block
  * @throws MizanError BAD_INPUT when the form of the block is wrong or its version is not that of the protection key;
  *   CRYPTO_REFUSED, always the same, when the MAC does not verify or the payload holds no key of the algorithm

@@ -65,8 +65,8 @@ export class ComponentEntry {
   #state: ComponentState = 'taking'
 
   /**
-   * @throws MizanError BAD_INPUT when number of components or length of the key are not such; CRYPTO_REFUSED when usage,
-   *   algorithm and mode of use do not go together
+   * @throws MizanError BAD_INPUT when number of components or length of the key are not such; CRYPTO_REFUSED when
+   *   usage, algorithm and mode of use do not go together
    */
   constructor(plan: ComponentPlan) {
     if (plan.components !== 2 && plan.components !== 3) {

@@ -28,7 +28,9 @@ const TDES_OR_AES: KeyFamily['lengths'] = [
 ]
 const HMAC: KeyFamily['lengths'] = [['H', [32]]]
 
-/** Every kind of key that this program knows. A name of another kind is refused, and with it a key without a purpose. */
+/**
+ * Every kind of key that this program knows. A name of another kind is refused, and with it a key without a purpose.
+ */
 export const keyFamilies: readonly KeyFamily[] = [
   {
     family: 'kek',

@@ -35,8 +35,8 @@ export class KeyRing {
 
   /**
    * Opens the keys of these records. A key that did not change stays as it is.
-   * @throws MizanError CRYPTO_REFUSED naming key and version: the block was changed, is under another master key, is not
-   *   what its record says, or holds a key that protects nothing
+   * @throws MizanError CRYPTO_REFUSED naming key and version: the block was changed, is under another master key, is
+   *   not what its record says, or holds a key that protects nothing
    */
   load(records: readonly KeyRecord[]): void {
     const before = new Map(
@@ -75,7 +75,9 @@ export class KeyRing {
     return newest
   }
 
-  /** @param known the same block, opened before: its key is taken as it is, but what its record says is checked again */
+  /**
+   * @param known the same block, opened before: its key is taken as it is, but what its record says is checked again
+   */
   #open(record: KeyRecord, known: LoadedKey | undefined): LoadedKey {
     const which = `key ${record.name} version ${record.version}`
     try {

@@ -26,7 +26,9 @@ export function nextVersion(records: readonly KeyRecord[], name: KeyName): numbe
   return (versionsOf(records, name)[0]?.version ?? 0) + 1
 }
 
-/** Active versions of a name whose time is not over, the newest first. Those whose time is still to come are among them. */
+/**
+ * Active versions of a name whose time is not over, the newest first. Those whose time is still to come are among them.
+ */
 export function activeVersions<R extends KeyRecord>(records: readonly R[], name: KeyName, nowMs: number): R[] {
   return versionsOf(records, name).filter(
     ({ status, validToMs }) => status === 'active' && (validToMs === undefined || validToMs > nowMs),
@@ -61,8 +63,8 @@ export function planRotation(
 /**
  * Versions that retire when one is confirmed: all older ones in use.
  * @param version the confirmed one; undefined = the newest in use
- * @throws MizanError NOT_FOUND when no version is in use, or not this one; CRYPTO_REFUSED when it is not in use yet, since
- *   retiring the others would leave none
+ * @throws MizanError NOT_FOUND when no version is in use, or not this one; CRYPTO_REFUSED when it is not in use yet,
+ *   since retiring the others would leave none
  */
 export function supersededBy<R extends KeyRecord>(
   records: readonly R[],

@@ -31,8 +31,8 @@ const encrypted = new Uint8Array(8)
 const natural = new Uint8Array(PIN_MAX_DIGITS)
 
 /**
- * The PIN that key and card give of themselves (IBM 3624): the validation data encrypted, and each hex digit replaced by
- * the table's digit at its place.
+ * The PIN that key and card give of themselves (IBM 3624): the validation data encrypted, and each hex digit replaced
+ * by the table's digit at its place.
  * @param key PIN generation key of 8, 16 or 24 bytes
  * @param table 16 digits
  * @param validationData 8 bytes: digits of the PAN the issuer chose, filled by the issuer's rule
@@ -59,8 +59,8 @@ export function naturalPin(
 }
 
 /**
- * The offset of a PIN the cardholder chose: PIN less natural PIN, digit by digit without carry. The other parameters are
- * those of {@link naturalPin}.
+ * The offset of a PIN the cardholder chose: PIN less natural PIN, digit by digit without carry. The other parameters
+ * are those of {@link naturalPin}.
  * @param pin digit values 0 to 9, the first `pinLength` of which are the PIN
  * @returns as many digits as the PIN has
  * @throws MizanError BAD_INPUT when an input is not as it must be
@@ -100,8 +100,8 @@ export function pinFromOffset(
 }
 
 /**
- * Whether a PIN is that of an offset; compares in constant time. Where the offset is shorter than the PIN, it belongs to
- * the PIN's last digits and only those are compared. Parameters as {@link pinOffset}.
+ * Whether a PIN is that of an offset; compares in constant time. Where the offset is shorter than the PIN, it belongs
+ * to the PIN's last digits and only those are compared. Parameters as {@link pinOffset}.
  * @param offset 4 to 12 digits, no more than the PIN has
  * @throws MizanError BAD_INPUT when an input is not as it must be
  */

@@ -49,7 +49,8 @@ export function encodePinBlock(
 const clear = new Uint8Array(PIN_BLOCK_BYTES)
 
 /**
- * Reads a clear PIN block (ISO 9564-1 section 9) in a time that does not depend on its content, but for the length of the PIN.
+ * Reads a clear PIN block (ISO 9564-1 section 9) in a time that does not depend on its content, but for the length of
+ * the PIN.
  * @param block 8 bytes
  * @param pan whole PAN, check digit included; formats 1 and 2 ignore it
  * @param pin takes the digit values; at least 12 bytes, those behind the PIN become zero

@@ -109,8 +109,8 @@ export function encipherPinBlock(
  * Reads an enciphered PIN block of any format.
  * @param pin takes the digit values; at least 12 bytes, those behind the PIN become zero
  * @returns the length of the PIN
- * @throws MizanError CRYPTO_REFUSED: one and the same for all that can be wrong with block and PAN; another when the key
- * is not for the format
+ * @throws MizanError CRYPTO_REFUSED: one and the same for all that can be wrong with block and PAN; another when the
+ * key is not for the format
  */
 export function decipherPinBlock(by: PinBlockKey, block: Uint8Array, pan: string, pin: Uint8Array): number {
   const { format, key } = by

@@ -29,7 +29,8 @@ export function generatePvv(key: DesKey, pan: string, keyIndex: string, pin: Uin
 }
 
 /**
- * Whether a PIN gives the value that is known of it; compares in constant time. Other parameters as {@link generatePvv}.
+ * Whether a PIN gives the value that is known of it; compares in constant time. Other parameters as {@link
+ * generatePvv}.
  * @param pvv four digits; anything else is false
  * @throws MizanError BAD_INPUT when PAN, index or PIN are not such digits
  */

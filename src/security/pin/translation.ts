@@ -1,6 +1,9 @@
 import type { PinBlockFormat } from './pin-block.ts'
 
-/** What PCI PIN requirement 3-3 says of a change of format. `card` is for a block that goes into a chip card, and there only. */
+/**
+ * What PCI PIN requirement 3-3 says of a change of format. `card` is for a block that goes into a chip card, and there
+ * only.
+ */
 type Rule = 'same-pan' | 'yes' | 'card' | 'no'
 
 /**

@@ -8,8 +8,8 @@ export const AES_BLOCK_BYTES = 16
 /**
  * AES (FIPS 197) with a key of 16, 24 or 32 bytes, by native ciphers that are made once and kept: making one for each
  * call costs more than the encryption, and one that is given bytes costs five times one that is given a key object. In
- * ECB mode a cipher has no state, so it can be used for ever; in CBC mode its state is its last cipher text block, which
- * the next call cancels.
+ * ECB mode a cipher has no state, so it can be used for ever; in CBC mode its state is its last cipher text block,
+ * which the next call cancels.
  */
 export class AesKey implements BlockKey {
   readonly blockBytes = AES_BLOCK_BYTES

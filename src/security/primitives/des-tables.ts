@@ -75,8 +75,8 @@ function permuted(output: number, box: number): number {
 }
 
 /**
- * The key schedule is linear in the key's bits, so that of a key is the exclusive or of what each of its bytes gives.
- * A row of {@link SCHEDULE_WORDS} words for each of 8 byte positions and each of 128 values of a byte without its parity
+ * The key schedule is linear in the key's bits, so that of a key is the exclusive or of what each of its bytes gives. A
+ * row of {@link SCHEDULE_WORDS} words for each of 8 byte positions and each of 128 values of a byte without its parity
  * bit.
  */
 export const scheduleParts: Int32Array = schedulePartsTable()

@@ -29,8 +29,8 @@ const keyParts = scheduleParts
 
 /**
  * DES (FIPS 46-3) and TDEA (NIST SP 800-67) with a key of 8, 16 (K1 K2 K1) or 24 bytes, by tables, with a prepared key
- * schedule. Parity bits are ignored. One block costs a tenth of what `node:crypto` needs for a new cipher, and nothing is
- * allocated. It is not constant-time, as table look-ups go through the processor's cache: where an attacker may run
+ * schedule. Parity bits are ignored. One block costs a tenth of what `node:crypto` needs for a new cipher, and nothing
+ * is allocated. It is not constant-time, as table look-ups go through the processor's cache: where an attacker may run
  * code on the same machine, the keys belong in a hardware module.
  */
 export class DesKey implements BlockKey {

@@ -31,7 +31,9 @@ export function digitAt(text: string, at: number): number {
   return text.charCodeAt(at) - ZERO
 }
 
-/** Puts a half byte at a place counted in half bytes, the left half of a byte first; the place must hold zero before. */
+/**
+ * Puts a half byte at a place counted in half bytes, the left half of a byte first; the place must hold zero before.
+ */
 export function putNibble(bytes: Uint8Array, nibble: number, value: number): void {
   bytes[nibble >> 1] = (bytes[nibble >> 1] as number) | ((nibble & 1) === 0 ? value << 4 : value)
 }

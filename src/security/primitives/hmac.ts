@@ -31,7 +31,10 @@ export class HmacSha256 {
     return Buffer.from(this.#finish(inner, data.length), 'latin1')
   }
 
-  /** MAC of a text of one-byte characters. @returns 32 bytes as latin1, which is what hashing gives at the least cost */
+  /**
+   * MAC of a text of one-byte characters.
+   * @returns 32 bytes as latin1, which is what hashing gives at the least cost
+   */
   macOfText(text: string): string {
     const inner = this.#roomFor(text.length)
     inner.write(text, BLOCK_BYTES, 'latin1')

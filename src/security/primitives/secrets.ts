@@ -19,8 +19,8 @@ export function equalDigits(a: string, b: string): boolean {
 const ZERO = 0x30
 
 /**
- * Compares the first digit values (0 to 9) of an array with a text of digits, as {@link equalSecret} does bytes, without
- * making a text of the secret.
+ * Compares the first digit values (0 to 9) of an array with a text of digits, as {@link equalSecret} does bytes,
+ * without making a text of the secret.
  * @param count how many digits of `values` count; a text of another length is not equal
  */
 export function equalDigitValues(values: Uint8Array, count: number, text: string): boolean {

@@ -29,11 +29,16 @@ export interface LaneComparison {
   readonly lastSeq: number
   /** Whether what the backup held is in it, by the hash chain. */
   readonly holdsBackup: boolean
-  /** Head of the live database, and whether the copy is a beginning of its journal; undefined without a live database. */
+  /**
+   * Head of the live database, and whether the copy is a beginning of its journal; undefined without a live database.
+   */
   readonly live: { readonly lastSeq: number; readonly isBeginning: boolean } | undefined
 }
 
-/** A segment fills in minutes under load, and is sent half full after the archive timeout: this much waiting is not normal. */
+/**
+ * A segment fills in minutes under load, and is sent half full after the archive timeout: this much waiting is not
+ * normal.
+ */
 const LAG_MAX_BYTES = 256 * 1024 * 1024
 
 /**

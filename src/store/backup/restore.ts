@@ -61,9 +61,9 @@ const SPARE_BYTES = 256 * 1024 * 1024
 const RESTORING = 'restoring'
 
 /**
- * Makes a new data folder from a base backup and the archived journal, up to a moment or a batch, and starts its server.
- * Nothing that runs is touched. PGDATA gets its name only after recovery has ended: a folder that a cut-off restore
- * leaves holds no database.
+ * Makes a new data folder from a base backup and the archived journal, up to a moment or a batch, and starts its
+ * server. Nothing that runs is touched. PGDATA gets its name only after recovery has ended: a folder that a cut-off
+ * restore leaves holds no database.
  * @throws MizanError RESTORE_FAILED with the way out, NOT_FOUND when there is no backup for that moment
  */
 export async function restoreBackup(request: RestoreRequest): Promise<RestoredDatabase> {

@@ -122,7 +122,10 @@ export async function bankCode(client: Queryable, bank: number | undefined): Pro
 /** Numbers of a cycle in the register of clearing files. */
 const SEQUENCES = 999
 
-/** The next free place in the register for a file of a kind, institution and date, where one program at a time adds them. */
+/**
+ * The next free place in the register for a file of a kind, institution and date, where one program at a time adds
+ * them.
+ */
 export async function nextIncomingKey(client: Queryable, key: Omit<FileKey, 'cycle' | 'sequence'>): Promise<FileKey> {
   const { rows } = await client.query<{ count: number }>(
     `select count(*)::int as count from clearing_file

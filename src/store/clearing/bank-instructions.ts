@@ -95,8 +95,9 @@ export interface BookedSums {
 }
 
 /**
- * By instruction; what is not in it had nothing booked at the bank. Entries are looked up by their instruction alone (`+ 0`):
- * while a large statement is being taken nothing knows how many it has, and a look at all of them for each would never end.
+ * By instruction; what is not in it had nothing booked at the bank. Entries are looked up by their instruction alone
+ * (`+ 0`): while a large statement is being taken nothing knows how many it has, and a look at all of them for each
+ * would never end.
  */
 export async function bookedOf(
   client: Queryable,
@@ -182,10 +183,10 @@ export async function findMessage(
 }
 
 /**
- * Notes at instructions what a statement booked for them: settled once all of an amount is booked, returned once something
- * came back, under way again when the bank took a booking back. In the transaction that ends the statement. One of which the
- * bank said that it comes back (pacs.004) stays returned while the statement shows only that it left. What came back is an
- * event of its own, by whose amount a later run pays again.
+ * Notes at instructions what a statement booked for them: settled once all of an amount is booked, returned once
+ * something came back, under way again when the bank took a booking back. In the transaction that ends the statement.
+ * One of which the bank said that it comes back (pacs.004) stays returned while the statement shows only that it left.
+ * What came back is an event of its own, by whose amount a later run pays again.
  */
 export async function noteBookedInstructions(client: Queryable, statement: number, source: string): Promise<void> {
   await client.query(

@@ -82,7 +82,10 @@ export async function readBankPostings(client: Queryable, statement: number): Pr
   }))
 }
 
-/** A statement's postings are in the journal. @returns the closing balance, and what the ledger has, from the bank's side */
+/**
+ * A statement's postings are in the journal.
+ * @returns the closing balance, and what the ledger has, from the bank's side
+ */
 export async function markBooked(
   client: Queryable,
   statement: number,

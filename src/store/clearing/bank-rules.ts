@@ -16,7 +16,9 @@ export interface StoredEntryRule {
   readonly at: Date
 }
 
-/** The rules for a bank, or of all banks: the last one of the same field, pattern and direction holds, the newest first. */
+/**
+ * The rules for a bank, or of all banks: the last one of the same field, pattern and direction holds, the newest first.
+ */
 export async function readEntryRules(client: Queryable, bank?: number): Promise<StoredEntryRule[]> {
   const { rows } = await client.query<Omit<StoredEntryRule, 'id' | 'bank'> & { id: string; bank: number | null }>(
     `select * from (

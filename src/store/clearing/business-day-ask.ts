@@ -11,15 +11,15 @@ const ASK_LOCK = 'select pg_advisory_xact_lock(hashtext($1))'
 const BY_MAX = 96
 
 /**
- * Asks for the end of a business day, and of all before it that are not asked for yet. Durable when it resolves; asked again,
- * nothing changes, so that a day ends once whoever asks, and however many at once.
+ * Asks for the end of a business day, and of all before it that are not asked for yet. Durable when it resolves; asked
+ * again, nothing changes, so that a day ends once whoever asks, and however many at once.
  * @param options.date the day; undefined = what is due by `byClock`
  * @param options.byClock business date by the clock
  * @param options.by who asks
  * @param options.mayEndEarly false: without a date only what is over by the clock ends
  * @returns the day that was meant, and the days that were asked for by this very call
- * @throws MizanError CONFLICT when the day has not begun, is not known, is not over and may not end early, or too many days
- *   would end at once
+ * @throws MizanError CONFLICT when the day has not begun, is not known, is not over and may not end early, or too many
+ *   days would end at once
  */
 export function askCutover(client: Client, options: CutoverRequest): Promise<CutoverAnswer> {
   return inTransaction(client, () => askCutoverWithin(client, options))

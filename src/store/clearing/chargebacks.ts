@@ -4,7 +4,10 @@ import type { ItemTotals } from './file-totals.ts'
 import type { ClearingFile } from './files.ts'
 import { streamRows } from './row-stream.ts'
 
-/** A chargeback in the card scheme's file, or what takes one back: a dispute, and what the presentment that it is of said. */
+/**
+ * A chargeback in the card scheme's file, or what takes one back: a dispute, and what the presentment that it is of
+ * said.
+ */
 export interface Chargeback {
   /** In its file, behind the items of authorizations. */
   readonly number: number
@@ -32,9 +35,10 @@ export interface Chargeback {
 const withdrawalCodes = "'35', '36', '37'"
 
 /**
- * Takes the chargebacks that wait into the file of a closed date, behind its other items: of disputes whose money was posted
- * those that were posted on the date, so that the file comes to what the ledger has; of others those raised until then.
- * Withdrawals go the same way, by their own posting. Their disputes are sent. Part of the transaction that selects the date's items, which comes once.
+ * Takes the chargebacks that wait into the file of a closed date, behind its other items: of disputes whose money was
+ * posted those that were posted on the date, so that the file comes to what the ledger has; of others those raised
+ * until then. Withdrawals go the same way, by their own posting. Their disputes are sent. Part of the transaction that
+ * selects the date's items, which comes once.
  * @returns how many, and what they come to
  */
 export async function selectChargebacks(
@@ -164,8 +168,8 @@ export async function chargebackTotals(
 }
 
 /**
- * What chargebacks in the card scheme's file of a date take from it of which the ledger knows nothing: those of disputes that
- * were never posted, less such withdrawals.
+ * What chargebacks in the card scheme's file of a date take from it of which the ledger knows nothing: those of
+ * disputes that were never posted, less such withdrawals.
  */
 export async function chargedBackUnposted(client: Client, businessDate: CivilDate): Promise<bigint> {
   const { rows } = await client.query<{ piasters: string }>(
@@ -179,8 +183,8 @@ export async function chargedBackUnposted(client: Client, businessDate: CivilDat
 }
 
 /**
- * What chargebacks take from the card scheme by the ledger, of some transfers of a date: those that it posted (kind 50) less
- * those withdrawn (kind 51 of a withdrawal; an answer of the acquirer's is in no file of ours).
+ * What chargebacks take from the card scheme by the ledger, of some transfers of a date: those that it posted (kind 50)
+ * less those withdrawn (kind 51 of a withdrawal; an answer of the acquirer's is in no file of ours).
  * @param transfer name of the CTE with the transfers
  */
 export const chargedBackPosted = (transfer: string): string => `

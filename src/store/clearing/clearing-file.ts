@@ -5,8 +5,8 @@ export type FileType = (typeof fileTypes)[number]
 
 /**
  * States of a clearing file. Out: its items are `selected`, it is `written`, `signed`, `released` by two people,
- * `delivered`, and `acknowledged` or `rejected` by the receiver; `superseded` by a correction. In: `received`, and `processed` or
- * `rejected` by us.
+ * `delivered`, and `acknowledged` or `rejected` by the receiver; `superseded` by a correction. In: `received`, and
+ * `processed` or `rejected` by us.
  */
 export const fileStates = [
   'selected',

@@ -15,8 +15,9 @@ export interface CorrectionOrder {
 }
 
 /**
- * Begins the correction of a file, in the caller's transaction: another one with the next number, to which its items go over as
- * they are; the file itself is superseded. Outlets are taken as they are known now. One that was begun before is found.
+ * Begins the correction of a file, in the caller's transaction: another one with the next number, to which its items go
+ * over as they are; the file itself is superseded. Outlets are taken as they are known now. One that was begun before
+ * is found.
  * @returns the correction, which is to be written
  * @throws MizanError BAD_INPUT for a file that is not made of items; CONFLICT when it was acknowledged or corrected
  */
@@ -72,7 +73,10 @@ async function nextSequence(client: Client, file: ClearingFile): Promise<number>
   return (rows[0]?.last ?? 0) + 1
 }
 
-/** Names and accounts as they are now. An outlet that has gone to another bank stays as it was: this file is not that bank's. */
+/**
+ * Names and accounts as they are now. An outlet that has gone to another bank stays as it was: this file is not that
+ * bank's.
+ */
 async function keepOutlets(client: Client, { id, businessDate }: ClearingFile): Promise<void> {
   await client.query(
     `insert into clearing_file_outlet (file_id, outlet_id, name, account)

@@ -59,8 +59,8 @@ export interface NewFetch {
 }
 
 /**
- * Notes a file that was found. One that was refused before is as it is found now; one that was taken stays as it was, and
- * only when it was seen is new.
+ * Notes a file that was found. One that was refused before is as it is found now; one that was taken stays as it was,
+ * and only when it was seen is new.
  * @returns it, as it stands
  */
 export async function saveFetch(client: Queryable, found: NewFetch): Promise<Fetch> {

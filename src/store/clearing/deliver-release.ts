@@ -22,8 +22,8 @@ export function filesDigest(files: readonly ClearingFile[]): Buffer {
 }
 
 /**
- * The rule of every release, of payments alone as of all files of a date: who agrees is neither who asked nor who had the day
- * closed.
+ * The rule of every release, of payments alone as of all files of a date: who agrees is neither who asked nor who had
+ * the day closed.
  * @throws MizanError FORBIDDEN
  */
 export async function requireSecondPerson(

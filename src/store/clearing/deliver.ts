@@ -42,8 +42,8 @@ const TEXT_MAX = 500
 
 /**
  * Begins the delivery of a file to its destination, or finds it. A file is on its way to one destination: what did not
- * arrive at another one, where it went before the configuration was changed, is dropped. What was delivered, wherever, is
- * done until somebody asks for it again.
+ * arrive at another one, where it went before the configuration was changed, is dropped. What was delivered, wherever,
+ * is done until somebody asks for it again.
  * @returns the delivery to the destination, or the one that is done
  */
 export async function beginDelivery(

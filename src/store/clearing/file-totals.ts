@@ -22,7 +22,10 @@ import {
 export interface ItemTotals {
   readonly items: number
   readonly grossPiasters: bigint
-  /** What is due to the card scheme: what households paid, less what they got and what is charged back: 05, 07, 16, 26 less 06, 15, 17, 25, 27. */
+  /**
+   * What is due to the card scheme: what households paid, less what they got and what is charged back: 05, 07, 16, 26
+   * less 06, 15, 17, 25, 27.
+   */
   readonly netPiasters: bigint
   readonly dispensed: bigint
   readonly returned: bigint
@@ -116,8 +119,8 @@ export interface LedgerTotals {
 }
 
 /**
- * Reads what the ledger posted on a closed date, past the items that were taken of it. In parts of its authorizations, resting
- * between them like whoever takes items: the transfers of a group are all of one part.
+ * Reads what the ledger posted on a closed date, past the items that were taken of it. In parts of its authorizations,
+ * resting between them like whoever takes items: the transfers of a group are all of one part.
  * @throws Error of the database; what aborted the signal
  */
 export async function ledgerTotals(
@@ -194,7 +197,10 @@ function sizeWith({ areBusy }: PartPace, options: PartOptions): number {
   return sizeOf(options) * (areBusy ? 1 : (options.partsWhileIdle ?? PARTS_WHILE_IDLE))
 }
 
-/** What stands in the way of taking the items of a date: it is open still, an earlier one comes first, or a later one was taken. */
+/**
+ * What stands in the way of taking the items of a date: it is open still, an earlier one comes first, or a later one
+ * was taken.
+ */
 export async function selectionObstacle(client: Client, date: CivilDate): Promise<string | undefined> {
   const { rows } = await client.query<{ closed: boolean | null; earlier: string | null; later: string | null }>(
     `select (select d.lanes_closed_at is not null from business_day d where d.business_date = $1) as closed,

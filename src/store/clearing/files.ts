@@ -106,8 +106,8 @@ async function insertFile(client: Queryable, file: NewFile, name: string): Promi
 }
 
 /**
- * Notes what was written under a file's name: it goes from `selected` to `written`. A file that was written before keeps its state and
- * must have the same bytes.
+ * Notes what was written under a file's name: it goes from `selected` to `written`. A file that was written before
+ * keeps its state and must have the same bytes.
  * @throws MizanError CONFLICT when they are others; NOT_FOUND
  */
 export async function recordWritten(
@@ -154,8 +154,8 @@ export interface FileMove {
 }
 
 /**
- * Moves a file from one state to another and writes that into its history. A file that is where it should go already stays
- * so, without another event.
+ * Moves a file from one state to another and writes that into its history. A file that is where it should go already
+ * stays so, without another event.
  * @throws MizanError CONFLICT when it is in a state that the move does not start from; NOT_FOUND
  */
 export async function moveFile(client: Queryable, id: number, move: FileMove): Promise<ClearingFile> {

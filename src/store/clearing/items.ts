@@ -61,8 +61,8 @@ export interface ClearingOutlet {
 }
 
 /**
- * The outlets of a bank (or of none) that are paid through here, by number: as many as a bank has. For a correction as they
- * were known when that was begun.
+ * The outlets of a bank (or of none) that are paid through here, by number: as many as a bank has. For a correction as
+ * they were known when that was begun.
  */
 export async function readClearingOutlets(
   client: Client,

@@ -2,8 +2,8 @@ import type { CivilDate } from '../../calendar.ts'
 import type { Queryable } from '../access-pool.ts'
 
 /**
- * Where the journal of a lane stood when a business date was closed in it: its hash stands for all rows up to there. It is the
- * batch before the one that closed the date, because that one depends on when the lane came to it.
+ * Where the journal of a lane stood when a business date was closed in it: its hash stands for all rows up to there. It
+ * is the batch before the one that closed the date, because that one depends on when the lane came to it.
  */
 export interface JournalHead {
   readonly lane: number
@@ -18,8 +18,8 @@ interface Row {
 }
 
 /**
- * The heads of all lanes that have one as of the end of a business date: the same whenever they are read once it is closed. A
- * date may be closed together with a later one.
+ * The heads of all lanes that have one as of the end of a business date: the same whenever they are read once it is
+ * closed. A date may be closed together with a later one.
  */
 export async function journalHeads(client: Queryable, date: CivilDate): Promise<JournalHead[]> {
   const { rows } = await client.query<Row>(

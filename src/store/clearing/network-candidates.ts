@@ -172,8 +172,8 @@ export interface EarlierRow extends Pick<PresentedFields, 'arn' | 'transactionCo
 }
 
 /**
- * Items that came under acquirer reference numbers before, with their open disputes; these are held until the end of the
- * caller's transaction, so that none is withdrawn while the answer to it is taken.
+ * Items that came under acquirer reference numbers before, with their open disputes; these are held until the end of
+ * the caller's transaction, so that none is withdrawn while the answer to it is taken.
  */
 export async function itemsByReference(client: Queryable, arns: readonly string[]): Promise<EarlierRow[]> {
   await client.query(

@@ -2,9 +2,9 @@ import { MizanError } from '../../errors.ts'
 import type { Queryable } from '../access-pool.ts'
 
 /**
- * A dispute is `raised`, and its chargeback waits; `sent` when that stands in a file to the network; `represented` when the acquirer presented the item again; and ends
- * `accepted` (the household keeps its money), `lost` (what it was credited is taken back) or `withdrawn` (we take the
- * chargeback back before anybody answered it).
+ * A dispute is `raised`, and its chargeback waits; `sent` when that stands in a file to the network; `represented` when
+ * the acquirer presented the item again; and ends `accepted` (the household keeps its money), `lost` (what it was
+ * credited is taken back) or `withdrawn` (we take the chargeback back before anybody answered it).
  */
 export const disputeStates = ['raised', 'sent', 'represented', 'accepted', 'lost', 'withdrawn'] as const
 export type DisputeState = (typeof disputeStates)[number]

@@ -227,9 +227,10 @@ export interface DisputeMover {
 }
 
 /**
- * What pays disputed money to its household (`credit`, provisionally; `accept`, for good) or takes it back (`lose`), or gives
- * the network its money again (`withdraw`; a credit is taken back with it), as a command of the household's own lane. Undefined
- * where no money moves: then the state has changed already. Run it in a transaction, which holds the dispute.
+ * What pays disputed money to its household (`credit`, provisionally; `accept`, for good) or takes it back (`lose`), or
+ * gives the network its money again (`withdraw`; a credit is taken back with it), as a command of the household's own
+ * lane. Undefined where no money moves: then the state has changed already. Run it in a transaction, which holds the
+ * dispute.
  * @throws MizanError NOT_FOUND, CONFLICT
  */
 export async function moveDispute(
@@ -272,7 +273,10 @@ export async function moveDispute(
   return undefined
 }
 
-/** The network gets its money by the answer: who ended the dispute besides would give it twice. @throws MizanError CONFLICT */
+/**
+ * The network gets its money by the answer: who ended the dispute besides would give it twice.
+ * @throws MizanError CONFLICT
+ */
 async function requireUnanswered(client: Client, id: number): Promise<void> {
   const { rows } = await client.query<{ yes: boolean }>('select is_dispute_answered($1) as yes', [id])
   if (rows[0]?.yes !== true) return

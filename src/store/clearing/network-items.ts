@@ -2,7 +2,9 @@ import { type CivilDate, formatDate } from '../../calendar.ts'
 import type { Queryable } from '../access-pool.ts'
 import type { KnownCard } from './network-candidates.ts'
 
-/** What becomes of a transaction of an incoming file. `noted` are those that move no money: totals, acknowledgements. */
+/**
+ * What becomes of a transaction of an incoming file. `noted` are those that move no money: totals, acknowledgements.
+ */
 export const networkItemStates = [
   'posting',
   'matched',

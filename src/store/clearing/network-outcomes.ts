@@ -17,7 +17,10 @@ export interface OpenItem {
 const POLL_FIRST_MS = 5
 const POLL_LAST_MS = 80
 
-/** Items of a file that are posted under a reference of their own (fees, representments) and are not yet, up to a number of them. */
+/**
+ * Items of a file that are posted under a reference of their own (fees, representments) and are not yet, up to a number
+ * of them.
+ */
 export async function openItems(client: Queryable, fileId: number, limit: number): Promise<OpenItem[]> {
   const { rows } = await client.query<{
     number: number
@@ -50,10 +53,11 @@ export interface OutcomeWait {
 }
 
 /**
- * Notes what came of a file's items that the writers have carried out, each its row of the journal or why it was refused,
- * and waits until no more than `most` are under way.
+ * Notes what came of a file's items that the writers have carried out, each its row of the journal or why it was
+ * refused, and waits until no more than `most` are under way.
  * @returns the first item that is under way still; undefined when none is
- * @throws MizanError WRITER_SILENT when nothing was carried out for `stallMs`: a switch must run; the file goes on from here
+ * @throws MizanError WRITER_SILENT when nothing was carried out for `stallMs`: a switch must run; the file goes on from
+ * here
  */
 export async function noteOutcomes(
   client: Queryable,

@@ -80,8 +80,8 @@ interface NetworkRow {
 }
 
 /**
- * The items of the card scheme's file in their order. A reversal finds the item that it takes back: that of its original, or
- * the last capture of it where the original is a hold.
+ * The items of the card scheme's file in their order. A reversal finds the item that it takes back: that of its
+ * original, or the last capture of it where the original is a hold.
  */
 export async function* readNetworkItems(
   client: Client,

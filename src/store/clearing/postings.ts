@@ -51,7 +51,8 @@ export async function requestPostings(client: Client, request: PostingRequest): 
     throw new MizanError('BAD_INPUT', `a reference has up to ${REFERENCE_MAX} characters and no #`)
   }
   const chunks = [...chunksOf(postings)].map((chunk) => JSON.stringify(chunk.map(wire)))
-  // Of all of them, in each command: what is asked for later under the same reference is known to be other by the first.
+  // Of all of them, in each command: what is asked for later under the same reference is known to be other by the
+  // first.
   const whole = createHash('sha256').update(chunks.join()).digest('hex')
   const commands = chunks.map((chunk, index) => {
     const key = `${reference}#${index + 1}`
@@ -67,7 +68,8 @@ export async function requestPostings(client: Client, request: PostingRequest): 
  * Waits until every command of a reference is ended.
  * @param commands what `requestPostings` returned
  * @param onProgress called now and then with how many are done
- * @throws MizanError CONFLICT when the writer refused one, with what it said; WRITER_SILENT when none was carried out for `stallMs`
+ * @throws MizanError CONFLICT when the writer refused one, with what it said; WRITER_SILENT when none was carried out
+ * for `stallMs`
  */
 export async function awaitPostings(
   client: Client,

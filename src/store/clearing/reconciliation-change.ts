@@ -125,8 +125,8 @@ export async function noteSuspended(
 }
 
 /**
- * What was written off on a day in Cairo, of a break or of all. Whoever asks writes off alone until the transaction ends, so that
- * two at once cannot pass a limit together.
+ * What was written off on a day in Cairo, of a break or of all. Whoever asks writes off alone until the transaction
+ * ends, so that two at once cannot pass a limit together.
  */
 export async function writtenOffOn(client: Client, date: CivilDate, name: string | undefined): Promise<bigint> {
   await client.query("select pg_advisory_xact_lock(hashtext('mizan write-off'))")

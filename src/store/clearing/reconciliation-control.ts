@@ -3,11 +3,12 @@ import { numbersOf } from './reconciliation-items.ts'
 import type { LevelCounts } from './reconciliation-work.ts'
 
 /**
- * Control accounts as they must be after settlement, against the ledger. What is due to outlets and institutions (7001 to 7006,
- * 7009) is what the last posted run left, what was posted since and what came to nothing; what is in transit (7007) is what was
- * instructed and not booked, and what was corrected of it; disputes (7008) are those that are open; suspense (7010) is what open
- * exceptions hold; the state's funds (8006) are what was made payable of its programmes, less what it paid. Corrections that the
- * writer has still to post count as posted. Runs after the other levels were merged: what an exception explains is no break here.
+ * Control accounts as they must be after settlement, against the ledger. What is due to outlets and institutions (7001
+ * to 7006, 7009) is what the last posted run left, what was posted since and what came to nothing; what is in transit
+ * (7007) is what was instructed and not booked, and what was corrected of it; disputes (7008) are those that are open;
+ * suspense (7010) is what open exceptions hold; the state's funds (8006) are what was made payable of its programmes,
+ * less what it paid. Corrections that the writer has still to post count as posted. Runs after the other levels were
+ * merged: what an exception explains is no break here.
  */
 export async function compareControlAccounts(
   client: Client,
@@ -70,7 +71,9 @@ async function keepPayables(client: Client): Promise<void> {
   )
 }
 
-/** Outlets and institutions. A date that is known when the statement begins spares it the days of the journal before. */
+/**
+ * Outlets and institutions. A date that is known when the statement begins spares it the days of the journal before.
+ */
 const dues = `
      run as materialized (
        select r.business_date, r.cycle from settlement_run r where r.state <> 'computed'

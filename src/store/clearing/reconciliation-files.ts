@@ -3,8 +3,8 @@ import { numbersOf } from './reconciliation-items.ts'
 import type { LevelCounts } from './reconciliation-work.ts'
 
 /**
- * Earlier business dates whose files have to be looked at: the other side refused one of ours by now, or a file of the network of
- * that date came since the last run.
+ * Earlier business dates whose files have to be looked at: the other side refused one of ours by now, or a file of the
+ * network of that date came since the last run.
  */
 export async function datesWithFileNews(
   client: Client,
@@ -23,8 +23,8 @@ export async function datesWithFileNews(
 }
 
 /**
- * Files of a date against their items: count and gross amount of each, and that every item's file is there. A file of the
- * card scheme that was refused by the other side is a break of its own.
+ * Files of a date against their items: count and gross amount of each, and that every item's file is there. A file of
+ * the card scheme that was refused by the other side is a break of its own.
  */
 export async function compareFiles(client: Client, businessDate: string): Promise<LevelCounts['compared']> {
   const { rows } = await client.query<Record<string, string>>(
@@ -71,8 +71,8 @@ export async function compareFiles(client: Client, businessDate: string): Promis
 }
 
 /**
- * What the network's report says of a file's business (TC 46) against the items that came with it: issuer's interchange,
- * debits and credits. Files without a report are not compared.
+ * What the network's report says of a file's business (TC 46) against the items that came with it: issuer's
+ * interchange, debits and credits. Files without a report are not compared.
  */
 export async function compareNetworkTotals(client: Client, businessDate: string): Promise<LevelCounts['compared']> {
   const { rows } = await client.query<Record<string, string>>(
@@ -126,8 +126,8 @@ export async function compareNetworkTotals(client: Client, businessDate: string)
 }
 
 /**
- * Files that were refused on their way in. One that was refused for its place in a sequence says that another is missing: it is
- * mended when the file itself was taken later. A repeat stays one until somebody has told the sender.
+ * Files that were refused on their way in. One that was refused for its place in a sequence says that another is
+ * missing: it is mended when the file itself was taken later. A repeat stays one until somebody has told the sender.
  */
 export async function findRefusedFiles(client: Client, dates: readonly string[]): Promise<LevelCounts['compared']> {
   const { rows } = await client.query<Record<string, string>>(

@@ -7,10 +7,10 @@ const NEAR_DAYS = 45
 const signed = `case when i.transaction_code in ('05', '07', '26') then i.amount_piasters else -i.amount_piasters end`
 
 /**
- * What was posted on a date between households and the card scheme against what stands in files for it (A and B), by the
- * transaction that it belongs to: a reversal and a completion belong to their original, so that what was posted and taken
- * back on one date is nothing, as it is in the file. Purchases stand on 7004 whatever brings them; cash on 7003 is the
- * scheme's when a link of its own brought it. What the network presented never goes out again.
+ * What was posted on a date between households and the card scheme against what stands in files for it (A and B), by
+ * the transaction that it belongs to: a reversal and a completion belong to their original, so that what was posted and
+ * taken back on one date is nothing, as it is in the file. Purchases stand on 7004 whatever brings them; cash on 7003
+ * is the scheme's when a link of its own brought it. What the network presented never goes out again.
  */
 const schemeItems = `
   with moved as materialized (
@@ -104,7 +104,10 @@ export async function compareSchemeItems(client: Client, businessDate: string): 
   return numbersOf(rows[0])
 }
 
-/** Compares what was redeemed and taken back at outlets with the items of the subsidy files, in units: without tolerance. */
+/**
+ * Compares what was redeemed and taken back at outlets with the items of the subsidy files, in units: without
+ * tolerance.
+ */
 export async function compareSubsidyItems(client: Client, businessDate: string): Promise<LevelCounts['compared']> {
   const { rows } = await client.query<Record<string, string>>(
     `with posted as (

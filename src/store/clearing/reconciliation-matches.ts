@@ -2,7 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client } from '../connection.ts'
 import { withoutLoops } from './reconciliation-work.ts'
 
-/** Rows that are written at once: some twenty megabytes of journal, which a disk takes between two commits of the writer. */
+/**
+ * Rows that are written at once: some twenty megabytes of journal, which a disk takes between two commits of the
+ * writer.
+ */
 const PART_ROWS = 100_000
 /** Between two parts, for the commits of others. */
 const REST_MS = 20
@@ -15,8 +18,8 @@ export async function prepareMatches(client: Client): Promise<void> {
 }
 
 /**
- * Brings the matches that stand in line with those found, part by part in the order of their index: the same inputs leave every
- * row as it is. Run it in a transaction, and nobody sees half of it.
+ * Brings the matches that stand in line with those found, part by part in the order of their index: the same inputs
+ * leave every row as it is. Run it in a transaction, and nobody sees half of it.
  * @param partRows rows of a part, more or less
  * @returns how many stand for the dates that were compared
  */
@@ -99,8 +102,8 @@ async function mergePart(client: Client, { runId, dates, from, to }: Part) {
 }
 
 /**
- * Drops the matches of dates that ended before a day and hold nothing open; runs and exceptions stay. A date whose matches somebody
- * reads for long is left for another time.
+ * Drops the matches of dates that ended before a day and hold nothing open; runs and exceptions stay. A date whose
+ * matches somebody reads for long is left for another time.
  * @returns the dates that were dropped, and how many were left because somebody reads
  */
 export async function dropMatches(

@@ -21,8 +21,8 @@ const RUN_ACTOR = 'reconciliation'
 
 /**
  * Brings exceptions in line with the breaks found: a new one is opened, one that a run had closed or that has another
- * amount now is opened again, one whose break is gone is resolved, unless money is in suspense for it. What people closed stays
- * closed while its amount is the same.
+ * amount now is opened again, one whose break is gone is resolved, unless money is in suspense for it. What people
+ * closed stays closed while its amount is the same.
  */
 export async function mergeBreaks(client: Client, { runId, asOf, now, levels }: MergeOptions): Promise<MergedBreaks> {
   await client.query('analyze found_break')
@@ -50,8 +50,9 @@ export async function mergeBreaks(client: Client, { runId, asOf, now, levels }: 
 }
 
 /**
- * Whether two people have moved money for an exception that a run does not see itself: it is in suspense, or (`in_ledger`: the
- * ledger shows it) was settled. When the break is gone, that money is too much, and the exception stays until it went back.
+ * Whether two people have moved money for an exception that a run does not see itself: it is in suspense, or
+ * (`in_ledger`: the ledger shows it) was settled. When the break is gone, that money is too much, and the exception
+ * stays until it went back.
  */
 const isMoved = '(e.suspended_piasters <> 0 or not j.in_ledger and e.settled_piasters <> 0)'
 

@@ -3,8 +3,8 @@ import { numbersOf } from './reconciliation-items.ts'
 import type { LevelCounts } from './reconciliation-work.ts'
 
 /**
- * What the network presented on a date against what was posted for it (B and A). An item that was not posted, or not for its
- * amount, is the break that its reason says.
+ * What the network presented on a date against what was posted for it (B and A). An item that was not posted, or not
+ * for its amount, is the break that its reason says.
  */
 export async function compareNetworkItems(client: Client, businessDate: string): Promise<LevelCounts['compared']> {
   const posted = await client.query<{ dates: string[] | null }>(
@@ -89,7 +89,10 @@ export async function compareNetworkItems(client: Client, businessDate: string):
 /** Days for which a hold that is over may wait for the writer to end it. */
 const OVER_DAYS = 7
 
-/** Holds of the card scheme that nothing was presented for within the days, and reversals by advice of what is not known. */
+/**
+ * Holds of the card scheme that nothing was presented for within the days, and reversals by advice of what is not
+ * known.
+ */
 export async function findUncleared(
   client: Client,
   {

@@ -23,9 +23,9 @@ export async function datesWithOpenInstructions(
 }
 
 /**
- * What was instructed on a business date against what the banks booked (B and C), by end-to-end reference, side and amount; a
- * batch that a bank booked as one, by our message's reference. An instruction is judged when its value date has come and the
- * bank's statement of that date is there.
+ * What was instructed on a business date against what the banks booked (B and C), by end-to-end reference, side and
+ * amount; a batch that a bank booked as one, by our message's reference. An instruction is judged when its value date
+ * has come and the bank's statement of that date is there.
  */
 export async function compareInstructions(
   client: Client,
@@ -173,8 +173,8 @@ export async function findOtherEntries(client: Client, date: string): Promise<Le
 }
 
 /**
- * Files of banks that were refused on some dates, and not mended: for a gap or a balance until a later statement of the bank was
- * taken, for their form until the same file was.
+ * Files of banks that were refused on some dates, and not mended: for a gap or a balance until a later statement of the
+ * bank was taken, for their form until the same file was.
  */
 export async function findRefusedStatements(
   client: Client,
@@ -203,7 +203,8 @@ export async function findRefusedStatements(
 }
 
 /**
- * Statements that did not come although instructions wait for them, and closing balances that are not those of the ledger.
+ * Statements that did not come although instructions wait for them, and closing balances that are not those of the
+ * ledger.
  * @param asOf before which a statement of a value date has to be there
  */
 export async function checkStatements(client: Client, asOf: string): Promise<LevelCounts['compared']> {

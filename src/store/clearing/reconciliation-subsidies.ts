@@ -75,8 +75,9 @@ export async function compareSubsidyPayables(client: Client, businessDate: strin
 }
 
 /**
- * What each programme issued, over the nation: redeemed, expired, converted and left, less what was advanced. By the balances, and
- * by the journal: the last trial balance of a business day, and what was posted since; the two have to be the same, class by class.
+ * What each programme issued, over the nation: redeemed, expired, converted and left, less what was advanced. By the
+ * balances, and by the journal: the last trial balance of a business day, and what was posted since; the two have to be
+ * the same, class by class.
  */
 export async function checkIssuance(client: Client, asOf: string): Promise<LevelCounts['compared']> {
   const { rows } = await client.query<Record<string, string>>(

@@ -17,7 +17,10 @@ export interface BreakScope {
    * is; `state` = how things stand now, whatever its date.
    */
   readonly judged: 'dates' | 'state'
-  /** Whether its difference is measured in the ledger, so that what was corrected is gone from it; else it stays as it was found. */
+  /**
+   * Whether its difference is measured in the ledger, so that what was corrected is gone from it; else it stays as it
+   * was found.
+   */
   readonly inLedger: boolean
 }
 
@@ -75,8 +78,8 @@ export async function datesWithOpenExceptions(
 }
 
 /**
- * Compares sides that may be millions of rows, and that nobody has counted since they came: whatever the planner takes them for, a
- * loop over all of both is never the way. In a transaction.
+ * Compares sides that may be millions of rows, and that nobody has counted since they came: whatever the planner takes
+ * them for, a loop over all of both is never the way. In a transaction.
  */
 export async function withoutLoops<T>(client: Client, work: () => Promise<T>): Promise<T> {
   await client.query('set local enable_nestloop = off')

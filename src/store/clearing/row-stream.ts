@@ -4,7 +4,10 @@ import type { Client } from '../connection.ts'
 /** Rows that are fetched at once. */
 const ROWS = 2_000
 const REST_MAX_MS = 1_000
-/** Whoever adds more to the log of the database in a second is a lane with authorizations to commit: about fifty of them. */
+/**
+ * Whoever adds more to the log of the database in a second is a lane with authorizations to commit: about fifty of
+ * them.
+ */
 const BUSY_BYTES_PER_SECOND = 100_000
 let streams = 0
 
@@ -16,8 +19,8 @@ export interface StreamOptions {
 
 /**
  * Rows of a query, some thousand at a time, however many there are: through a cursor in the transaction that the caller
- * has begun. Several may be open at once. While others write to the database it rests between them as long as they took, so
- * that authorizations find a processor.
+ * has begun. Several may be open at once. While others write to the database it rests between them as long as they
+ * took, so that authorizations find a processor.
  */
 export async function* streamRows<T extends object>(
   client: Client,
@@ -56,8 +59,8 @@ export async function* streamRows<T extends object>(
 }
 
 /**
- * Tells whether others write to the database. In a snapshot the rows of others stand still, so it goes by the position in the
- * database's log, which whoever only reads does not move.
+ * Tells whether others write to the database. In a snapshot the rows of others stand still, so it goes by the position
+ * in the database's log, which whoever only reads does not move.
  */
 class ReadingPace {
   readonly #client: Client

@@ -4,9 +4,9 @@ import { type Part, partValues } from './selection-parts.ts'
 import { subsidyItems } from './selection-subsidy.ts'
 
 /**
- * Makes the place, of this session alone, for what is counted before items are taken. The items of a subsidy file stand in order of
- * outlet, date and authorization, and are taken in order of authorization: so how many come before has to be known. And which
- * authorizations name another, so that those of other parts are found.
+ * Makes the place, of this session alone, for what is counted before items are taken. The items of a subsidy file stand
+ * in order of outlet, date and authorization, and are taken in order of authorization: so how many come before has to
+ * be known. And which authorizations name another, so that those of other parts are found.
  */
 export async function prepareCounts(client: Client): Promise<void> {
   await client.query(`

@@ -5,8 +5,8 @@ import { itemTable } from './selection-draft.ts'
 import { type Part, partRows, partValues } from './selection-parts.ts'
 
 /**
- * All authorizations that have to do with one of a part and are not of it: what takes it back or completes it, what that takes
- * back or completes, and so on, wherever they are. What becomes of an item depends on nothing else.
+ * All authorizations that have to do with one of a part and are not of it: what takes it back or completes it, what
+ * that takes back or completes, and so on, wherever they are. What becomes of an item depends on nothing else.
  */
 const relatedOutside = `
   with recursive related (id) as (
@@ -37,9 +37,9 @@ const related = `
       from authorization_journal a where a.business_date = $1 and a.id = o.id offset 0) a)`
 
 /**
- * The items of the card scheme's file: what was posted, less what was taken back on the same date. What a reversal takes
- * back of an earlier file is an item of its own. A reversal may name a purchase, or the hold of which captures were made:
- * then it takes from the captures of the date first, the last one before the others.
+ * The items of the card scheme's file: what was posted, less what was taken back on the same date. What a reversal
+ * takes back of an earlier file is an item of its own. A reversal may name a purchase, or the hold of which captures
+ * were made: then it takes from the captures of the date first, the last one before the others.
  */
 const networkItems = `
   with ${partRows}, ${related}, ${clearedMoney('= $1', { transfer: 'part_transfer', journal: 'part_journal' })},
@@ -95,7 +95,9 @@ export interface NetworkPart {
   readonly itemsBefore: number
 }
 
-/** Takes the items of a part into the card scheme's file, in the part's transaction, with the outlets that they name. */
+/**
+ * Takes the items of a part into the card scheme's file, in the part's transaction, with the outlets that they name.
+ */
 export async function takeNetwork(
   client: Client,
   { date, part, lanes, fileId, itemsBefore }: NetworkPart,

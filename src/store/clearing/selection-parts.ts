@@ -3,8 +3,9 @@ import { type CivilDate, formatDate } from '../../calendar.ts'
 import type { Client } from '../connection.ts'
 
 /**
- * How a date is taken: its authorizations in parts, in order of their number. A part is a transaction of some hundredths of a
- * second, so that the journal of the database, which the authorizations of the lanes write too, never waits for a heap of rows.
+ * How a date is taken: its authorizations in parts, in order of their number. A part is a transaction of some
+ * hundredths of a second, so that the journal of the database, which the authorizations of the lanes write too, never
+ * waits for a heap of rows.
  */
 export interface PartOptions {
   readonly signal?: AbortSignal | undefined
@@ -31,8 +32,8 @@ const BEFORE_ALL = '-9223372036854775808'
 const BEHIND_ALL = '9223372036854775807'
 
 /**
- * Begins a transaction that works on a part. What is read of the tables are few rows of many: they are looked up, and put
- * together by hashing. Statements are planned once: there are tables of hundreds of dates to plan for.
+ * Begins a transaction that works on a part. What is read of the tables are few rows of many: they are looked up, and
+ * put together by hashing. Statements are planned once: there are tables of hundreds of dates to plan for.
  */
 export const BEGIN_PART = `begin; set local enable_seqscan = off; set local enable_nestloop = off;
   set local plan_cache_mode = force_generic_plan; set local work_mem = '32MB'`
@@ -95,8 +96,8 @@ export function joined(parts: readonly Part[]): Part {
 }
 
 /**
- * Rests between parts: as long as the last one took, while the lanes have authorizations to commit, so that at most half of a
- * processor and of the disk goes into parts; not at all while nobody waits.
+ * Rests between parts: as long as the last one took, while the lanes have authorizations to commit, so that at most
+ * half of a processor and of the disk goes into parts; not at all while nobody waits.
  */
 export class PartPace {
   readonly #client: Client

@@ -7,8 +7,8 @@ import { type Part, partRows, partValues } from './selection-parts.ts'
 export const NO_BANK = 'NOBANK'
 
 /**
- * What outlets dispensed (kind 2) and took back (3), and what was taken back of that (6), with what the household paid for it
- * from its account. Of what was taken back the date is that of the draw.
+ * What outlets dispensed (kind 2) and took back (3), and what was taken back of that (6), with what the household paid
+ * for it from its account. Of what was taken back the date is that of the draw.
  */
 export const subsidyItems = `
   with ${partRows},
@@ -69,7 +69,10 @@ export async function subsidyInstitutions(client: Client, date: CivilDate): Prom
   return rows.map(({ bank, programme }) => `${bank}-${programme.padStart(2, '0')}`)
 }
 
-/** Finds for everything that was counted its file and how many items stand there before it, those with it that are taken already. */
+/**
+ * Finds for everything that was counted its file and how many items stand there before it, those with it that are taken
+ * already.
+ */
 export async function placeSubsidies(client: Client, date: CivilDate, files: readonly DraftFile[]): Promise<void> {
   const own = files.filter(({ type }) => type === 'SUB')
   await client.query(

@@ -51,10 +51,10 @@ export interface SelectionSummary {
 const LOCK_NAME = 'clearing_selection'
 
 /**
- * Takes the items of a closed date into files: those of the card scheme's file, and of the subsidy files and statements of
- * the settlement banks. Part by part, each in a transaction of its own; they stand aside until the last one is taken, and
- * become items of files all at once. Cut off at any place, the next call goes on behind the last part, and ends with the same
- * items. Once: the call after that finds what was done.
+ * Takes the items of a closed date into files: those of the card scheme's file, and of the subsidy files and statements
+ * of the settlement banks. Part by part, each in a transaction of its own; they stand aside until the last one is
+ * taken, and become items of files all at once. Cut off at any place, the next call goes on behind the last part, and
+ * ends with the same items. Once: the call after that finds what was done.
  * @param client a connection that nobody else uses meanwhile
  * @returns what was selected
  * @throws Error of the database; what aborted the signal

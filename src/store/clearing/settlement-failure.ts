@@ -36,8 +36,8 @@ export function failureLines({ purpose, lines }: InstructionShape): InstructionL
 }
 
 /**
- * Where what came back of a payment stands: all of it on the accounts that {@link failureLines} names; of less, the largest are
- * filled first.
+ * Where what came back of a payment stands: all of it on the accounts that {@link failureLines} names; of less, the
+ * largest are filled first.
  */
 function returnedLines(lines: readonly InstructionLine[], piasters: bigint): InstructionLine[] {
   const whole = lines.reduce((sum, line) => sum + line.piasters, 0n)
@@ -65,7 +65,10 @@ function compare(a: bigint, b: bigint): number {
   return a < b ? -1 : a > b ? 1 : 0
 }
 
-/** The postings of what never left: out of transit at the bank (49); a collection that does not come goes back into it (44). */
+/**
+ * The postings of what never left: out of transit at the bank (49); a collection that does not come goes back into it
+ * (44).
+ */
 export function rejectionPostings(shape: InstructionShape, bank: number): Posting[] {
   const transit = moneyAccount('settlementTransit', bank)
   return failureLines(shape).map(({ account, piasters }) =>

@@ -139,7 +139,10 @@ export type InstitutionTerm = Omit<SettlementInstitution, 'account'> & {
   readonly from: CivilDate
 }
 
-/** Sets an institution from a date on. @throws MizanError BAD_INPUT when its bank is not known or something does not fit */
+/**
+ * Sets an institution from a date on.
+ * @throws MizanError BAD_INPUT when its bank is not known or something does not fit
+ */
 export async function setSettlementInstitution(
   client: Queryable,
   term: InstitutionTerm,

@@ -37,8 +37,8 @@ const UNKNOWN: NewsOutcome = { outcome: 'unknown', before: undefined, after: und
 const OPEN: readonly InstructionState[] = ['released', 'sent', 'accepted']
 
 /**
- * Takes a status of a bank. A rejection posts what never left (49), stops the payouts of an outlet until its bank data are
- * others, and lets a later run pay again. In the caller's transaction.
+ * Takes a status of a bank. A rejection posts what never left (49), stops the payouts of an outlet until its bank data
+ * are others, and lets a later run pay again. In the caller's transaction.
  */
 export async function applyStatus(
   client: Client,
@@ -129,8 +129,8 @@ async function acceptFile(
 }
 
 /**
- * Takes word that a payment comes back (pacs.004): no payout of the outlet until its bank data are others. The money is there
- * when a statement shows it, which is posted then (48), and a later run pays again. In the caller's transaction.
+ * Takes word that a payment comes back (pacs.004): no payout of the outlet until its bank data are others. The money is
+ * there when a statement shows it, which is posted then (48), and a later run pays again. In the caller's transaction.
  */
 export async function applyReturn(client: Client, news: InstructionNews): Promise<NewsOutcome> {
   const instruction = await findInstruction(client, news.endToEndId, { lock: true })
@@ -153,8 +153,8 @@ export interface CancelOrder {
 }
 
 /**
- * Takes an instruction back before its file is released: what it was to clear is payable again, and the file of the others is
- * written anew. In the caller's transaction.
+ * Takes an instruction back before its file is released: what it was to clear is payable again, and the file of the
+ * others is written anew. In the caller's transaction.
  * @throws MizanError NOT_FOUND; CONFLICT when its file was released
  */
 export async function cancelInstruction(client: Client, endToEndId: string, order: CancelOrder): Promise<Instruction> {

@@ -29,8 +29,9 @@ const units = Object.fromEntries(Object.entries(unitCodes).map(([unit, code]) =>
 const ROWS = 5_000
 
 /**
- * What outlets redeemed on business dates that are closed, by outlet, programme and entitlement date. What was given back
- * counts on the entitlement date of the draw that it gives back, so that it takes off what that draw was paid with. In a transaction.
+ * What outlets redeemed on business dates that are closed, by outlet, programme and entitlement date. What was given
+ * back counts on the entitlement date of the draw that it gives back, so that it takes off what that draw was paid
+ * with. In a transaction.
  */
 export async function* readRedemptions(client: Client, { from, to }: DateSpan): AsyncGenerator<Redemption> {
   await client.query(
@@ -92,8 +93,8 @@ export async function* readRedemptions(client: Client, { from, to }: DateSpan): 
 }
 
 /**
- * What the journal posted on business dates that are closed to accounts of kinds 7001 to 7004, credits above zero: all but
- * what settlement itself posts (kinds 40 to 49), of which its tables know.
+ * What the journal posted on business dates that are closed to accounts of kinds 7001 to 7004, credits above zero: all
+ * but what settlement itself posts (kinds 40 to 49), of which its tables know.
  */
 export async function readMovements(client: Queryable, { from, to }: DateSpan): Promise<Map<number, bigint>> {
   const { rows } = await client.query<{ account: string; piasters: string }>(
@@ -183,7 +184,10 @@ export interface FailedInstruction {
   readonly lines: readonly { readonly account: AccountNumber; readonly piasters: bigint }[]
 }
 
-/** Payments that were cancelled, rejected, or returned and seen back at the bank, that wait to be made again, in the order of their ids. */
+/**
+ * Payments that were cancelled, rejected, or returned and seen back at the bank, that wait to be made again, in the
+ * order of their ids.
+ */
 export async function readFailed(client: Queryable): Promise<FailedInstruction[]> {
   const { rows } = await client.query<{
     end_to_end_id: string

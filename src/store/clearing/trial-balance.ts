@@ -43,9 +43,9 @@ export interface TrialBalance {
 const ASTRAY_MAX = 20
 
 /**
- * Draws the trial balance of a business day up and keeps it with the day, unless something is wrong: then nothing is kept.
- * The day must be closed in all lanes, and the one before have its own. One snapshot of the database: what is posted meanwhile,
- * on the days after, does not matter. Drawn up again it is the same.
+ * Draws the trial balance of a business day up and keeps it with the day, unless something is wrong: then nothing is
+ * kept. The day must be closed in all lanes, and the one before have its own. One snapshot of the database: what is
+ * posted meanwhile, on the days after, does not matter. Drawn up again it is the same.
  */
 export async function drawTrialBalance(client: Client, date: CivilDate): Promise<TrialBalance> {
   const drawn = await inTransaction(client, () => draw(client, date), 'begin isolation level repeatable read').catch(
@@ -115,8 +115,8 @@ async function unitTotals(client: Queryable, date: CivilDate): Promise<UnitTotal
 }
 
 /**
- * The trial balance that was kept with a day: its totals by unit, and its accounts in order of kind and owner, from behind
- * one of them on.
+ * The trial balance that was kept with a day: its totals by unit, and its accounts in order of kind and owner, from
+ * behind one of them on.
  */
 export async function readTrialBalanceOf(
   client: Queryable,

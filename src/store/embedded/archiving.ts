@@ -12,10 +12,10 @@ export interface ArchiveOptions {
 }
 
 /**
- * Settings that archive the journal, after making the archive the server's own. The module `basic_archive` of PostgreSQL
- * writes each segment under another name, makes it durable and only then gives it its name; it never writes over a
- * segment that is not the same. An archive that cannot be had is told and does not keep the server from starting: the
- * server keeps its journal until it can be archived.
+ * Settings that archive the journal, after making the archive the server's own. The module `basic_archive` of
+ * PostgreSQL writes each segment under another name, makes it durable and only then gives it its name; it never writes
+ * over a segment that is not the same. An archive that cannot be had is told and does not keep the server from
+ * starting: the server keeps its journal until it can be archived.
  */
 export function archiveSettings(
   archive: ArchiveOptions | undefined,

@@ -64,8 +64,8 @@ function serverSettings(port: number, sizes: ServerSizes): Record<string, string
 }
 
 /**
- * The server's page cache where nobody says how large: enough for what a day moves, and a small part of the machine, which
- * the switch and others use too. PostgreSQL takes pages of it only as it fills.
+ * The server's page cache where nobody says how large: enough for what a day moves, and a small part of the machine,
+ * which the switch and others use too. PostgreSQL takes pages of it only as it fills.
  */
 export function buffersOf(memoryMb: number): number {
   return Math.min(4_096, Math.max(128, Math.floor(memoryMb / 12)))

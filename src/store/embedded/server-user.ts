@@ -7,7 +7,9 @@ export interface ServerUser {
   readonly name: string
   readonly uid: number | undefined
   readonly gid: number | undefined
-  /** Options for child_process: identity, a folder that user can enter, and no PG* or locale variables of the caller. */
+  /**
+   * Options for child_process: identity, a folder that user can enter, and no PG* or locale variables of the caller.
+   */
   readonly spawnOptions: {
     readonly uid?: number
     readonly gid?: number

@@ -7,8 +7,8 @@ const paidAtDesk = `(a.trace like '%"copay.cash"%' and a.trace like '%"route.hea
 
 /**
  * What each authorization moved: value in piasters and in counted units. Issues, expiries and conversions accompany a
- * draw or a return and are not part of its amount; nor are fees, advances and what recovers them, nor what an account host
- * pays or gets back.
+ * draw or a return and are not part of its amount; nor are fees, advances and what recovers them, nor what an account
+ * host pays or gets back.
  */
 const moved = `
   moved as (

@@ -30,8 +30,8 @@ const balancesEqualJournal = sqlCheck({
 })
 
 /**
- * Invariant 2: what a household could spend never fell below zero, and what it owes never above. Within one authorization
- * a hold is drawn on first, then its transfers post in order of their legs, then a hold is made.
+ * Invariant 2: what a household could spend never fell below zero, and what it owes never above. Within one
+ * authorization a hold is drawn on first, then its transfers post in order of their legs, then a hold is made.
  */
 const neverBelowFloor = sqlCheck({
   name: 'never-below-floor',

@@ -1,7 +1,9 @@
 import { clearedMoney } from '../cleared-money.ts'
 import { type LedgerCheck, sqlCheck } from './check.ts'
 
-/** The key of an item sees to it that an authorization is in one file of its date; this, that files are what they say. */
+/**
+ * The key of an item sees to it that an authorization is in one file of its date; this, that files are what they say.
+ */
 const clearedOnce = sqlCheck({
   name: 'cleared-once',
   holds: 'every item of a file is of an authorization of its date, stands there once, and none is missing in the count',
@@ -94,7 +96,9 @@ const filesEqualLedger = sqlCheck({
                 coalesce(sum(net) filter (where programme = 0), 0)) from item`,
 })
 
-/** A chargeback is one row, so that it is in one file; this, that it is in the right one and that its dispute says so. */
+/**
+ * A chargeback is one row, so that it is in one file; this, that it is in the right one and that its dispute says so.
+ */
 const chargebacksSent = sqlCheck({
   name: 'chargebacks-sent',
   holds:

@@ -7,8 +7,8 @@ const monthOfPeriod = (period: string) =>
   `case when ${period} > 9999999 then ${period} / 100 else ${period} % 9000000 end`
 
 /**
- * What happened to each wallet in each period. Issued by rule is what a draw opens, or a closing issues of the very month
- * that it closes; everything else is credited by a command: granted, converted or carried into the period.
+ * What happened to each wallet in each period. Issued by rule is what a draw opens, or a closing issues of the very
+ * month that it closes; everything else is credited by a command: granted, converted or carried into the period.
  */
 const wallets = `
   programme as (
@@ -54,7 +54,8 @@ const daysOfMonth = `
 
 /**
  * Invariant 8. The rule is held against the members of the period: of the day, or of the month's first day. Days that
- * nobody touched are issued at the month's end in one sum, which with the cells that were opened is at most the month's.
+ * nobody touched are issued at the month's end in one sum, which with the cells that were opened is at most the
+ * month's.
  */
 const quotasKept = sqlCheck({
   name: 'quotas-kept',

@@ -60,9 +60,9 @@ const subsidyNeverMoney = sqlCheck({
 
 /**
  * Invariant 5, second half, and 8: what a reversal or refund gives back goes where it came from, once. Kinds: taken 2,
- * 10 to 15 and 21; given back 3, 16, 17, 24 by a message that names its original; taken again 6, 20 by the reversal of such
- * a refund; 19 and unlinked 16 answer for themselves. What was posted for a hold is one original with it: a reversal may
- * name either.
+ * 10 to 15 and 21; given back 3, 16, 17, 24 by a message that names its original; taken again 6, 20 by the reversal of
+ * such a refund; 19 and unlinked 16 answer for themselves. What was posted for a hold is one original with it: a
+ * reversal may name either.
  */
 const givenBackOnce = sqlCheck({
   name: 'given-back-once',

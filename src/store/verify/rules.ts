@@ -31,7 +31,9 @@ export interface VerificationRules {
     readonly high: number
   }[]
   readonly tariffs: readonly { readonly tail: number; readonly from: string; readonly piasters: number }[]
-  /** What outlets are paid, with the dates on which the version decides; `high` is the first on which it does no more. */
+  /**
+   * What outlets are paid, with the dates on which the version decides; `high` is the first on which it does no more.
+   */
   readonly settlements: readonly {
     readonly programme: number
     readonly version: number

@@ -128,7 +128,9 @@ const grantSchema = Type.Object({
 /** The most that an official grants at once, in the programme's unit: beyond it is a mistake of the keyboard. */
 const GRANT_MAX = 1_000_000
 
-/** Credits a wallet for its current period: of a programme that has no rule of its own and only gives what is granted. */
+/**
+ * Credits a wallet for its current period: of a programme that has no rule of its own and only gives what is granted.
+ */
 export const grantBenefit: Handler = atHousehold(grantSchema, (detail, context) => {
   const { household, builder, rules, entitlementDate } = context
   const { amount, reason } = detail

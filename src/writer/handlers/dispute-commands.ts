@@ -11,8 +11,8 @@ const creditSchema = Type.Object({
   dispute: parts.id,
   piasters: parts.piasters,
   /**
-   * A credit until the dispute is decided, one that stays because it is won, or what is taken back because it is lost. A
-   * dispute that is withdrawn gives the network its money again, and takes a credit back with it.
+   * A credit until the dispute is decided, one that stays because it is won, or what is taken back because it is lost.
+   * A dispute that is withdrawn gives the network its money again, and takes a credit back with it.
    */
   what: Type.Union([Type.Literal('credit'), Type.Literal('accept'), Type.Literal('lose'), Type.Literal('withdraw')]),
   /** Of a withdrawal: whether the household was credited, and the account of the network. */

@@ -47,8 +47,8 @@ const replaceSchema = Type.Object({
 })
 
 /**
- * Orders another card for one that is stopped, or that expires, and takes the fee. The wallets stay as they are: they are
- * the household's, not the card's.
+ * Orders another card for one that is stopped, or that expires, and takes the fee. The wallets stay as they are: they
+ * are the household's, not the card's.
  */
 export const replaceCard: Handler = atHousehold(replaceSchema, (detail, context) => {
   const { household, card, builder, command, entitlementDate } = context

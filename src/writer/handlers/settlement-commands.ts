@@ -26,8 +26,8 @@ const postSchema = Type.Object({
 })
 
 /**
- * Posts what settlement owes, pays and gets, between accounts that are no household's. One that the posting rules do not
- * allow refuses the whole command.
+ * Posts what settlement owes, pays and gets, between accounts that are no household's. One that the posting rules do
+ * not allow refuses the whole command.
  */
 export const postSettlement: Handler = withDetail(postSchema, ({ reference, postings }, { builder }) => {
   const transfers: Transfer[] = []
