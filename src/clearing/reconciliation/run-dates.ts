@@ -1,4 +1,4 @@
-import { type CivilDate, formatDate } from '../../calendar.ts'
+import { addDays, type CivilDate, formatDate } from '../../calendar.ts'
 import { MizanError } from '../../errors.ts'
 import type { Queryable } from '../../store/access-pool.ts'
 import { readDay } from '../../store/clearing/business-day.ts'
@@ -12,9 +12,12 @@ export async function requireReconcilable(client: Queryable, businessDate: Civil
   throw new MizanError('CONFLICT', `${formatDate(businessDate)} was no business date here: there is nothing to compare`)
 }
 
+/** A statement may be here before its value date: over a weekend and holidays at the longest. */
+const AHEAD_DAYS = 14
+
 /**
  * Requires that a run may look as of a date: not before the business date, nor with less known than a run before it, which found
- * exceptions that this one would take for gone; nor with what has not come yet.
+ * exceptions that this one would take for gone; nor farther ahead than the value dates of statements.
  * @param today in Cairo
  * @throws MizanError BAD_INPUT
  */
@@ -23,7 +26,8 @@ export async function requireAsOf(
   { businessDate, asOf, today }: Readonly<Record<'businessDate' | 'asOf' | 'today', CivilDate>>,
 ): Promise<void> {
   const refuse = (why: string) => new MizanError('BAD_INPUT', `--as-of ${formatDate(asOf)} ${why}`)
-  if (asOf > today) throw refuse(`has not come yet: today is ${formatDate(today)}`)
+  if (asOf > addDays(today, AHEAD_DAYS))
+    throw refuse(`is more than ${AHEAD_DAYS} days ahead: today is ${formatDate(today)}`)
   if (asOf < businessDate) throw refuse(`is before the business date ${formatDate(businessDate)}`)
   const last = await lastOpenedOn(client)
   if (last === undefined || asOf >= last) return
