@@ -1,9 +1,13 @@
-import { isLuhnValid, maskPan } from '../identifiers.ts'
+import { maskCardNumbers, maskPan } from '../identifiers.ts'
+import { printable } from '../printable.ts'
 import type { Sensitivity } from './dialect-spec.ts'
 import type { Message } from './message.ts'
 import type { Subfield } from './subfields.ts'
 import { readSubfields } from './subfields.ts'
 import type { VisaHeader, VisaReject } from './visa-header.ts'
+
+/** Nothing of a message is left out. */
+const WHOLE = Number.POSITIVE_INFINITY
 
 /** Options of {@link describeMessage}. */
 export interface DescribeOptions {
@@ -21,7 +25,7 @@ export function describeMessage(message: Message, options: DescribeOptions = {})
   const lines = [`0   message type ${message.mti === '' ? '(not readable)' : message.mti}`]
   for (const de of message.fieldNumbers()) {
     const spec = message.dialect.field(de)
-    lines.push(`${String(de).padEnd(3)} ${spec?.name ?? ''} = ${printable(shownValue(message, de, clear))}`)
+    lines.push(`${String(de).padEnd(3)} ${spec?.name ?? ''} = ${printable(shownValue(message, de, clear), WHOLE)}`)
     const divided = readSubfields(message, de)
     for (const part of divided?.parts ?? []) lines.push(partLine(message, de, part, clear))
     if (divided?.failure !== undefined) lines.push(`      ${divided.failure.message}`)
@@ -32,14 +36,14 @@ export function describeMessage(message: Message, options: DescribeOptions = {})
 
 function partLine(message: Message, de: number, part: Subfield, clear: boolean): string {
   const value = clear ? part.value : shownPart(message, de, part)
-  return `      ${part.path}${part.name === '' ? '' : ` ${part.name}`} = ${printable(value)}`
+  return `      ${part.path}${part.name === '' ? '' : ` ${part.name}`} = ${printable(value, WHOLE)}`
 }
 
 function shownPart(message: Message, de: number, part: Subfield): string {
   const sensitivity = partSensitivity(message, de, part)
   if (sensitivity !== undefined) return maskValue(part.value, sensitivity)
   const form = message.dialect.subfields(de)?.form
-  if (form === 'elements' || form === 'datasets') return maskNumbers(part.value)
+  if (form === 'elements' || form === 'datasets') return maskCardNumbers(part.value)
   // A number that goes over the border of two parts is in neither.
   const isCut = form === 'positions' && shownValue(message, de, false) !== message.text(de)
   return isCut ? part.value.replaceAll(/\d/g, '*') : part.value
@@ -58,7 +62,7 @@ export function shownValue(message: Message, de: number, clear: boolean): string
   const spec = message.dialect.field(de)
   if (clear) return value
   const isFree = spec?.sensitivity === undefined && spec !== undefined && freeText.has(spec.value ?? 'any')
-  return isFree ? maskNumbers(value) : maskValue(value, spec?.sensitivity)
+  return isFree ? maskCardNumbers(value) : maskValue(value, spec?.sensitivity)
 }
 
 /**
@@ -77,21 +81,6 @@ export function maskValue(value: string, sensitivity: Sensitivity | undefined): 
 
 /** Kinds of value that may hold what somebody wrote; amounts and references are of other kinds. */
 const freeText: ReadonlySet<string> = new Set(['alphanumeric', 'text', 'any'])
-const LONG_NUMBER = /(?<!\d)\d{13,19}(?!\d)/g
-
-/** Card numbers in free text, wherever somebody wrote them: runs of 13 to 19 digits that pass Luhn (PCI DSS 3.4). */
-function maskNumbers(text: string): string {
-  return text.replace(LONG_NUMBER, (run) => (isLuhnValid(run) ? maskPan(run) : run))
-}
-
-/** Control characters as escapes, so that a message cannot write to the terminal or forge a line of a log. */
-function printable(text: string): string {
-  return Array.from(text, (character) => {
-    const code = character.charCodeAt(0)
-    const control = code < 0x20 || (code >= 0x7f && code < 0xa0)
-    return control ? `\\x${code.toString(16).padStart(2, '0')}` : character
-  }).join('')
-}
 
 /** The Visa header for people, one line; a second line says why a message came back. */
 export function describeVisaHeader(header: VisaHeader, reject?: VisaReject): string {

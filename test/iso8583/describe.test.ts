@@ -128,6 +128,8 @@ t.test('a card number that somebody wrote into a text', (t) => {
     t.ok(describeMessage(message, { clear: true }).includes(pan))
     const overTheBorder = describeMessage(messageWith({ 43: `${'X'.repeat(15)}${pan}` }))
     t.notOk(overTheBorder.includes(pan.slice(0, 10)), 'part by part')
+    const grouped = describeMessage(messageWith({ 43: `IN GROUPS ${pan.match(/.{4}/g)?.join(' ')}` }))
+    t.match(grouped, 'IN GROUPS 400000******7899', 'as a card prints it')
     const kept = { 43: 'SHOP 4000001234567890', 42: '123456789012345' }
     t.match(describeMessage(messageWith(kept)), kept[43], 'another number')
     t.equal(shownValue(messageWith({ 90: '0'.repeat(42) }), 90, false), '0'.repeat(42))
