@@ -217,20 +217,13 @@ function contentHashOf(base: RequestBase, message: Message): string {
     base.replacementPiasters ?? '',
     base.adviceCode ?? '',
     base.capture === undefined ? '' : `${base.capture.sequence}/${base.capture.count}`,
+    base.foreign?.amount ?? '',
     message.text(49) ?? '',
+    message.text(51) ?? '',
     message.text(90) ?? '',
-    ...foreignText(base, message),
+    message.text(95) ?? '',
   ].join('|')
   return hash('sha256', text, 'binary').slice(0, 16)
-}
-
-/**
- * What was said in another currency beside what was billed. Nothing for a message in pounds alone, so that a repeat of one
- * whose first came before an upgrade is still the same.
- */
-function foreignText({ foreign }: RequestBase, message: Message): string[] {
-  if (foreign === undefined && !message.has(51)) return []
-  return [4, 51, 95].map((de) => message.text(de) ?? '')
 }
 
 function basketText(basket: RequestBase['basket']): string {
