@@ -10,8 +10,6 @@ import { setRollout } from '../store/reference-rollout.ts'
 import type { ChangeKind } from './changes.ts'
 import { date, shape } from './shapes.ts'
 
-type Payload = Readonly<Record<string, unknown>>
-
 const programme = Type.String({ pattern: '^[a-z][a-z0-9-]{0,31}$', description: 'Code of the programme.' })
 
 const versionProperties = {
@@ -27,18 +25,11 @@ const versionProperties = {
 
 /** A version with the checksum of the content that is asked for: the content under a number may be written anew. */
 type Version = { readonly code: string; readonly version: number; readonly checksum?: string }
-
-function versionsOf(payload: Payload): Version[] {
-  return payload.versions as Version[]
-}
-
-/** The version as it is agreed to. A request without a checksum was made before there were any, and says nothing. */
-function agreedOf({ code, version, checksum = '' }: Version): Required<Version> {
-  return { code, version, checksum }
-}
+/** A version as the maker and the checker saw it: {@link seen} has added what was not said. */
+type Agreed = Required<Version>
 
 /** The version with the checksum of its content now. @throws MizanError CONFLICT when it is not of the state */
-async function seen(client: Client, wanted: Version, state: ProgrammeState, advice: string): Promise<Version> {
+async function seen(client: Client, wanted: Version, state: ProgrammeState, advice: string): Promise<Agreed> {
   const { code, version } = wanted
   const found = (await listProgrammes(client, { code })).find((one) => one.version === version)
   if (found?.state !== state) {
@@ -58,13 +49,14 @@ export const programmeChangeKinds: Readonly<Record<string, ChangeKind>> = {
     checkers: ['operator'],
     payload: shape({ versions: Type.Array(shape(versionProperties), { minItems: 1, maxItems: 20 }) }),
     bound: async (client, payload) => {
-      const versions: Version[] = []
-      for (const one of versionsOf(payload)) versions.push(await seen(client, one, 'submitted', 'submit it first'))
+      const versions: Agreed[] = []
+      for (const one of payload.versions as Version[])
+        versions.push(await seen(client, one, 'submitted', 'submit it first'))
       return { versions }
     },
     execute: async (client, { payload, checker }, { clock }) => {
       const by = { actor: `user:${checker}`, today: civilDate(clock.now()) }
-      const published = await publishProgrammes(client, versionsOf(payload).map(agreedOf), by)
+      const published = await publishProgrammes(client, payload.versions as Agreed[], by)
       const words = published.map(
         ({ code, version, effectiveFrom }) => `${code} version ${version} from ${effectiveFrom}`,
       )
@@ -81,7 +73,7 @@ export const programmeChangeKinds: Readonly<Record<string, ChangeKind>> = {
       ...(await seen(client, payload as Version, 'published', 'only a published one is taken back by two people')),
     }),
     execute: async (client, { payload, checker, reason }, { clock }) => {
-      const reference = agreedOf(payload as Version)
+      const reference = payload as Agreed
       const by = { actor: `user:${checker}`, today: civilDate(clock.now()), reason }
       await withdrawProgramme(client, reference, by)
       return { by: 'change', result: `${reference.code} version ${reference.version} is withdrawn` }
