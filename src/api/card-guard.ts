@@ -1,7 +1,7 @@
 import type { TSchema } from 'typebox'
 import { asciiDigits, isLuhnValid } from '../identifiers.ts'
 import { changeKinds } from './change-kinds.ts'
-import type { Fault } from './validation.ts'
+import { type Fault, segmentOf } from './validation.ts'
 
 /**
  * Fields in which a number of that kind belongs, or which are kept nowhere in clear: each has a check of its own.
@@ -76,8 +76,7 @@ export function numbersIn(body: unknown, schema: TSchema | undefined): Fault[] {
         const isFree = variants(form).every(({ properties }) => properties === undefined)
         const what = isFree ? numberIn(key, '') : undefined
         if (what !== undefined) fault(`${pointer}/?`, what)
-        const shown = !/\d{12}/.test(key) && key.length <= 64 ? key.replaceAll('~', '~0').replaceAll('/', '~1') : '?'
-        open.push({ value: one, form: inner, name: key, pointer: `${pointer}/${shown}` })
+        open.push({ value: one, form: inner, name: key, pointer: `${pointer}/${segmentOf(key)}` })
       }
     }
   }

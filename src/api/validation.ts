@@ -147,8 +147,8 @@ function describe(error: SchemaError, part: Fault['in']): Fault[] {
   }
 }
 
-/** A name may be anything a caller sends: a card number is not said again, and a long one not at all. */
-function segmentOf(name: string): string {
+/** Part of a pointer (RFC 6901). A name may be anything a caller sends: no card number or long one is said again. */
+export function segmentOf(name: string): string {
   const shown = /\d{12}/.test(name) || name.length > 64 ? '?' : name
   return shown.replaceAll('~', '~0').replaceAll('/', '~1')
 }

@@ -12,10 +12,11 @@ import {
   setPassword,
   setUserRoles,
 } from '../../store/access-users.ts'
+import type { Client } from '../../store/connection.ts'
 import { instantOf } from '../cursor.ts'
 import { passwords } from '../login.ts'
 import { changeOnce } from '../once.ts'
-import { ok, type Route, route } from '../route.ts'
+import { type Answer, type Call, ok, type Route, route } from '../route.ts'
 import { instant, orNull, shape } from '../shapes.ts'
 
 const tag = 'access'
@@ -59,6 +60,23 @@ function userView(user: AccessUser) {
   }
 }
 
+/**
+ * Changes a user who is not the caller, once, and answers with the user as it is then.
+ * @param work returns more for the audit
+ */
+function changeUser(
+  call: Call<{ readonly name: string }>,
+  refusal: string,
+  work: (client: Client, name: string) => Promise<Readonly<Record<string, unknown>>>,
+): Promise<Answer> {
+  return changeOnce(call, async (client) => {
+    const { name } = call.params
+    if (name === call.actor.person) throw new MizanError('CONFLICT', refusal)
+    const detail = await work(client, name)
+    return { answer: ok(userView(await readUser(client, name))), detail: { name, ...detail } }
+  })
+}
+
 /** People who may log in. */
 export const userRoutes: readonly Route[] = [
   route({
@@ -99,15 +117,10 @@ export const userRoutes: readonly Route[] = [
     answers: { 200: userShape },
     changes: true,
     handler: async (call) =>
-      changeOnce(call, async (client) => {
-        const { name } = call.params
-        if (name === call.actor.person) throw new MizanError('CONFLICT', 'nobody changes the own roles')
-        const before = await readUser(client, name)
+      changeUser(call, 'nobody changes the own roles', async (client, name) => {
+        const { roles: from } = await readUser(client, name)
         await setUserRoles(client, name, call.body.roles, call.actor.id)
-        return {
-          answer: ok(userView(await readUser(client, name))),
-          detail: { name, from: before.roles, to: call.body.roles },
-        }
+        return { from, to: call.body.roles }
       }),
   }),
   route({
@@ -120,13 +133,10 @@ export const userRoutes: readonly Route[] = [
     answers: { 200: userShape },
     changes: true,
     handler: async (call) => {
-      const { name } = call.params
       const hash = await passwords.hash(call.body.password)
-      return changeOnce(call, async (client) => {
-        if (name === call.actor.person)
-          throw new MizanError('CONFLICT', 'the own password is changed at /auth/password')
+      return changeUser(call, 'the own password is changed at /auth/password', async (client, name) => {
         await setPassword(client, name, hash, { mustChange: true, by: call.actor.id })
-        return { answer: ok(userView(await readUser(client, name))), detail: { name } }
+        return {}
       })
     },
   }),
@@ -139,12 +149,10 @@ export const userRoutes: readonly Route[] = [
     answers: { 200: userShape },
     changes: true,
     handler: async (call) =>
-      changeOnce(call, async (client) => {
-        const { name } = call.params
-        if (name === call.actor.person) throw new MizanError('CONFLICT', 'nobody confirms the own access')
+      changeUser(call, 'nobody confirms the own access', async (client, name) => {
         await requireConfirmed(client, call.actor.person)
         await confirmUser(client, name, call.actor.id)
-        return { answer: ok(userView(await readUser(client, name))), detail: { name } }
+        return {}
       }),
   }),
   route({
@@ -156,11 +164,9 @@ export const userRoutes: readonly Route[] = [
     answers: { 200: userShape },
     changes: true,
     handler: async (call) =>
-      changeOnce(call, async (client) => {
-        const { name } = call.params
-        if (name === call.actor.person) throw new MizanError('CONFLICT', 'nobody disables oneself')
+      changeUser(call, 'nobody disables oneself', async (client, name) => {
         await disableUser(client, name)
-        return { answer: ok(userView(await readUser(client, name))), detail: { name } }
+        return {}
       }),
   }),
 ]
