@@ -14,6 +14,9 @@ import { atDatabase, type DatabaseDesk } from './database-desk.ts'
 import { authorOf } from './keys-desk.ts'
 import type { LineInput } from './line-input.ts'
 
+/** Characters of a name in a history or the audit. */
+const ACTOR_MAX = 64
+
 /** Opens the database for a command on access, does the work, and closes it. */
 export async function atAccess(
   io: CommandIo,
@@ -28,7 +31,13 @@ export async function atAccess(
 
 /** In whose name a command acts, as it stands in the audit. */
 export function systemActor(io: CommandIo): string {
-  return `system:${authorOf(io).user}`.slice(0, 64)
+  return `system:${authorOf(io).user}`.slice(0, ACTOR_MAX)
+}
+
+/** Who asks and who agreed, as one name of a history: the second one whole, for the audit tells who asked. */
+export function nameOfTwo(first: string, second: string): string {
+  const agreed = ` + ${second}`
+  return first.slice(0, ACTOR_MAX - agreed.length) + agreed
 }
 
 /** In whose name master data is changed at a command, with its event in the audit. */

@@ -7,7 +7,7 @@ import { nested } from '../store/access-pool.ts'
 import type { Client } from '../store/connection.ts'
 import { checkOutletFile, loadOutletFile, type OutletFileOptions, type OutletFileResult } from '../store/outlet-file.ts'
 import { inTransaction } from '../store/transaction.ts'
-import { notedAs, systemActor } from './access-desk.ts'
+import { nameOfTwo, notedAs, systemActor } from './access-desk.ts'
 import type { CommandIo } from './command-io.ts'
 import { atDatabase } from './database-desk.ts'
 import { progressLine, rejectionsInWords } from './load-progress.ts'
@@ -20,9 +20,6 @@ interface LoadOptions {
   readonly again: boolean
   readonly rejects?: string
 }
-
-/** Characters of a name in a history. */
-const ACTOR_MAX = 64
 
 /** `mizan outlet load`: takes a file of outlets over, or says what it would change. */
 export function outletLoadCommand(io: CommandIo): Command {
@@ -82,8 +79,7 @@ async function loadAgreed(
   const second = await logInSecondPerson(io, client, {
     ...{ prompt: 'user who agrees', roles: ['settlement'], what: 'to say where money goes' },
   })
-  const actor = `${given.actor} + ${second}`.slice(0, ACTOR_MAX)
-  return loadAs(client, source, { ...given, ...notedAs(actor) }, expected)
+  return loadAs(client, source, { ...given, ...notedAs(nameOfTwo(given.actor, second)) }, expected)
 }
 
 /** @throws MizanError CONFLICT when the file would say of more outlets where their money goes than was agreed to */

@@ -1,9 +1,9 @@
 import { Command, Option } from 'commander'
 import { outletStatuses } from '../authorization/outlet.ts'
 import { outletCategories } from '../benefit/programme-schema.ts'
-import { civilDate, DATE_FORM, formatDate } from '../calendar.ts'
+import { civilDate, formatDate } from '../calendar.ts'
 import { MizanError } from '../errors.ts'
-import { isDateText, type StoredOutlet } from '../store/outlet-record.ts'
+import type { StoredOutlet } from '../store/outlet-record.ts'
 import {
   findOutlet,
   listOutlets,
@@ -15,7 +15,7 @@ import {
 } from '../store/outlet-store.ts'
 import { notedAs, systemActor } from './access-desk.ts'
 import { type CommandIo, processIo } from './command-io.ts'
-import { type CommonOptions, withCommonOptions } from './common-options.ts'
+import { type CommonOptions, dateOption, withCommonOptions } from './common-options.ts'
 import { atDatabase } from './database-desk.ts'
 import { outletLoadCommand } from './outlet-load.ts'
 
@@ -59,7 +59,7 @@ function listCommand(io: CommandIo): Command {
     .addOption(new Option('--category <category>', 'only of this category').choices([...outletCategories]))
     .option('--governorate <code>', 'only in this governorate, such as PTS')
     .addOption(new Option('--status <status>', 'only those that are so today').choices([...outletStatuses]))
-    .option('--licence-ends-by <date>', 'only those whose licence ends by this day, yyyy-mm-dd', dateOption)
+    .option('--licence-ends-by <date>', 'only those whose licence ends by this day, yyyy-mm-dd', dayOption)
     .option('--after <acceptor>', 'go on after this acceptor')
     .option('--limit <count>', `how many, 1 to ${OUTLET_PAGE_MAX}`, limitOption, 50)
   return withCommonOptions(command).action((options: ListOptions) =>
@@ -89,7 +89,7 @@ function statusCommand(
     .description(description)
     .argument('<acceptor>', 'acceptor of the outlet (DE42)')
     .requiredOption('--reason <text>', 'why; it stays in the history')
-    .option('--from <date>', 'first day of it, yyyy-mm-dd (default: today)', dateOption)
+    .option('--from <date>', 'first day of it, yyyy-mm-dd (default: today)', dayOption)
   return withCommonOptions(command).action((acceptor: string, options: StatusOptions) =>
     atDatabase(io, options, 'mizan outlet', async ({ client }) => {
       const today = todayText()
@@ -107,9 +107,8 @@ function statusCommand(
   )
 }
 
-function dateOption(text: string): string {
-  if (isDateText(text)) return text
-  throw new MizanError('BAD_INPUT', `${text} must be ${DATE_FORM}`)
+function dayOption(text: string): string {
+  return formatDate(dateOption(text))
 }
 
 function limitOption(text: string): number {

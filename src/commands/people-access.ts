@@ -8,7 +8,7 @@ import type { Client } from '../store/connection.ts'
 import type { PeopleActor, PeopleDesk } from '../store/people-desk.ts'
 import { inTransaction } from '../store/transaction.ts'
 import { SECOND_MS } from '../time-units.ts'
-import { systemActor } from './access-desk.ts'
+import { nameOfTwo, systemActor } from './access-desk.ts'
 import type { CommandIo } from './command-io.ts'
 import { type CommonOptions, withCommonOptions } from './common-options.ts'
 import { atOpenKeyDesk, authorOf } from './keys-desk.ts'
@@ -19,8 +19,6 @@ export interface PeopleChangeOptions extends CommonOptions {
   readonly timeout: string
   readonly idempotencyKey?: string
 }
-
-const ACTOR_MAX = 64
 
 /** Adds the options of a command that a running switch carries out. */
 export function withChangeOptions(command: Command): Command {
@@ -112,7 +110,7 @@ export async function askNoted(
 
 /** Who asks, with who agreed: stays with the change. */
 export function actorOfTwo(actor: PeopleActor, second: string): PeopleActor {
-  return { ...actor, name: `${actor.name} + ${second}`.slice(0, ACTOR_MAX) }
+  return { ...actor, name: nameOfTwo(actor.name, second) }
 }
 
 /** Number of a household on the command line. @throws MizanError BAD_INPUT */
