@@ -62,9 +62,9 @@ export const defaultLimits: XmlLimits = {
   recordMax: 200_000,
 }
 
-/** Something else than XML's white space: a no-break space is a text. */
 /** Elements in which those of other namespaces may stand. */
 const EXTENSIBLE = new Set(['SplmtryData', 'AppHdr'])
+/** Something else than XML's white space: a no-break space is a text. */
 const TEXT = /[^ \t\r\n]/
 /** Characters that may pass without an element beginning or ending: a text, comment or attribute without end. */
 const SILENT_MAX = 1024 * 1024

@@ -1,6 +1,5 @@
 import { addDays, type CivilDate, formatDate } from '../../calendar.ts'
 import { MizanError } from '../../errors.ts'
-import { maskCardNumbers } from '../../identifiers.ts'
 import type { Queryable } from '../../store/access-pool.ts'
 import { DAYS_AT_ONCE, listDays } from '../../store/clearing/business-day.ts'
 import {
@@ -120,7 +119,7 @@ export function exceptionView(exception: ReconciliationException, today: CivilDa
     inSuspense: rest.suspendedPiasters !== 0,
     suspendedPiasters: rest.suspendedPiasters,
     settledPiasters: rest.settledPiasters,
-    summary: maskCardNumbers(rest.summary),
+    summary: rest.summary,
     detail: rest.detail,
     meaning,
     action,

@@ -1,5 +1,4 @@
 import { MizanError } from '../../errors.ts'
-import { maskCardNumbers } from '../../identifiers.ts'
 import type { Queryable } from '../access-pool.ts'
 import { optionalNumber } from '../optional-number.ts'
 
@@ -202,8 +201,7 @@ export async function listEntries(
     reference: row.reference ?? undefined,
     code: row.code ?? undefined,
     returnReason: row.return_reason ?? undefined,
-    // What was kept before texts were masked as they are read.
-    text: row.text === null || row.text === undefined ? undefined : maskCardNumbers(row.text),
+    text: row.text ?? undefined,
     state: row.state,
     rule: row.rule ?? undefined,
     note: row.note ?? undefined,
