@@ -1,14 +1,17 @@
 import { Command } from 'commander'
 import type { Client } from '../store/connection.ts'
 import { listProgrammes } from '../store/programme-reader.ts'
-import { listRollout, rolloutHistory, setRollout } from '../store/reference-rollout.ts'
+import { checkRollout, listRollout, type RolloutEntry, rolloutHistory, setRollout } from '../store/reference-rollout.ts'
 import { notedAs, systemActor } from './access-desk.ts'
 import { type CommandIo, processIo } from './command-io.ts'
 import { type CommonOptions, withCommonOptions } from './common-options.ts'
 import { atDatabase } from './database-desk.ts'
 import { todayText } from './outlet.ts'
+import { logInSecondPerson } from './second-person.ts'
 
 const HISTORY_MAX = 1_000
+/** Characters of a name in a history. */
+const ACTOR_MAX = 64
 
 /** `mizan rollout`: where each service is live, and from when on; a running switch follows each change. */
 export function rolloutCommand(io: CommandIo = processIo): Command {
@@ -51,7 +54,7 @@ function listCommand(io: CommandIo): Command {
 function setCommand(io: CommandIo): Command {
   const command = new Command('set')
     .description(
-      'set the date from which a service is live in a governorate; later than today takes it back until then',
+      'set the date from which a service is live in a governorate, agreed to by a second person; later than today takes it back until then',
     )
     .argument('<service>', 'code of a programme, such as bread')
     .argument('<governorate>', 'code of the governorate, such as PTS')
@@ -61,8 +64,7 @@ function setCommand(io: CommandIo): Command {
     (service: string, governorate: string, liveFrom: string, options: CommonOptions & { readonly reason: string }) =>
       atDatabase(io, options, 'mizan rollout', async ({ client }) => {
         const entry = { service, governorate, liveFrom }
-        const by = { ...notedAs(systemActor(io)), reason: options.reason, services: await servicesOf(client) }
-        const changed = await setRollout(client, entry, by)
+        const changed = await setAgreed(io, client, entry, options.reason)
         if (options.json) io.out(`${JSON.stringify({ ...entry, changed })}\n`)
         else
           io.out(
@@ -70,6 +72,24 @@ function setCommand(io: CommandIo): Command {
           )
       }),
   )
+}
+
+/**
+ * Sets a date once a second person has agreed to it: it opens or closes a service for everybody in a governorate. What
+ * cannot be, and what is so already, is told before anybody has to log in.
+ * @returns whether it is another date than before
+ */
+async function setAgreed(io: CommandIo, client: Client, entry: RolloutEntry, reason: string): Promise<boolean> {
+  const services = await servicesOf(client)
+  checkRollout(entry, services)
+  const isSame = ({ service, governorate, liveFrom }: RolloutEntry) =>
+    service === entry.service && governorate === entry.governorate && liveFrom === entry.liveFrom
+  if ((await listRollout(client)).some(isSame)) return false
+  const second = await logInSecondPerson(io, client, {
+    ...{ prompt: 'second person who agrees', roles: ['operator'], what: 'agreeing to where a service is live' },
+  })
+  const actor = `${systemActor(io)} + ${second}`.slice(0, ACTOR_MAX)
+  return setRollout(client, entry, { ...notedAs(actor), reason, services })
 }
 
 /** Codes of the programmes that are published, and of what has a date already. */

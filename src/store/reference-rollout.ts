@@ -23,9 +23,25 @@ export interface RolloutEvent extends RolloutEntry {
 const SERVICE = /^[a-z][a-z0-9-]{0,31}$/
 
 /**
+ * Looks at a date before anybody is asked to agree to it.
+ * @param services those that there are: the codes of programmes; absent = any
+ * @throws MizanError BAD_INPUT
+ */
+export function checkRollout({ service, governorate, liveFrom }: RolloutEntry, services?: readonly string[]): void {
+  if (!SERVICE.test(service) || services?.includes(service) === false) {
+    const known = services === undefined ? '' : `: it is one of ${services.join(', ')}`
+    throw new MizanError('BAD_INPUT', `there is no such service${known}`)
+  }
+  if (!isGovernorate(governorate)) {
+    throw new MizanError('BAD_INPUT', 'a governorate is named by its code, such as PTS (ISO 3166-2:EG)')
+  }
+  if (!isDateText(liveFrom)) throw new MizanError('BAD_INPUT', `the day must be ${DATE_FORM}`)
+}
+
+/**
  * Sets the date from which a service is live in a governorate (product.md, M19); a running switch takes it before its
  * next message. The dates before stay in the history.
- * @param services those that there are: the codes of programmes
+ * @param by.services those that there are: the codes of programmes
  * @returns whether it is another date than before
  * @throws MizanError BAD_INPUT, STORE_UNAVAILABLE
  */
@@ -34,15 +50,8 @@ export function setRollout(
   entry: RolloutEntry,
   by: MasterDataAuthor & { readonly reason: string; readonly services?: readonly string[] },
 ): Promise<boolean> {
+  checkRollout(entry, by.services)
   const { service, governorate, liveFrom } = entry
-  if (!SERVICE.test(service) || by.services?.includes(service) === false) {
-    const known = by.services === undefined ? '' : `: it is one of ${by.services.join(', ')}`
-    throw new MizanError('BAD_INPUT', `there is no such service${known}`)
-  }
-  if (!isGovernorate(governorate)) {
-    throw new MizanError('BAD_INPUT', 'a governorate is named by its code, such as PTS (ISO 3166-2:EG)')
-  }
-  if (!isDateText(liveFrom)) throw new MizanError('BAD_INPUT', `the day must be ${DATE_FORM}`)
   return inReferenceTransaction(client, by, async () => {
     const { rowCount } = await client.query(
       `insert into service_rollout (service, governorate, live_from) values ($1, $2, $3)

@@ -37,17 +37,20 @@ async function openRegister(t: Pick<Test, 'teardown'>) {
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   const hash = await hashSecret(Buffer.from(PASSWORD), 10)
   await addUser(client, { name: 'settler', roles: ['settlement'], mustChange: false }, hash, 'system:test')
+  await addUser(client, { name: 'opener', roles: ['operator'], mustChange: false }, hash, 'system:test')
   const run = commandRunner({ DATABASE_URL: url, MIZAN_VAR: folder, MIZAN_MASTER_KEY: 'a5'.repeat(32) })
   const alone = (command: 'outlet' | 'rollout', ...args: string[]) =>
     run(command === 'outlet' ? outletCommand : rolloutCommand, args)
+  const as = (name: string, command: 'outlet' | 'rollout', ...args: string[]) =>
+    run(command === 'outlet' ? outletCommand : rolloutCommand, args, `${name}\n${PASSWORD}\n`)
   const mizan = (command: 'outlet' | 'rollout', ...args: string[]) =>
-    run(command === 'outlet' ? outletCommand : rolloutCommand, args, `settler\n${PASSWORD}\n`)
+    as(command === 'outlet' ? 'settler' : 'opener', command, ...args)
   const file = (name: string, text: string) => {
     const whole = path.join(folder, name)
     writeFileSync(whole, text)
     return whole
   }
-  return { url, client, mizan, alone, file }
+  return { url, client, mizan, as, alone, file }
 }
 
 const register = await openRegister(tap)
@@ -139,7 +142,7 @@ test('a file of outlets: what it would change, what it changes, and nothing when
 })
 
 test('outlets and rollout one by one, each with who did it, in one transaction with its audit', async (t) => {
-  const { client, mizan } = register
+  const { client, mizan, as, alone } = register
   const audited: string[] = []
   const audit: AuditHook = async (_, { action, target }) => void audited.push(`${action} ${target}`)
   const by = { actor: 'officer', today: TODAY, audit }
@@ -148,8 +151,8 @@ test('outlets and rollout one by one, each with who did it, in one transaction w
     code: 'BAD_INPUT',
     message: /category: a new outlet must have it; mcc: .*; governorate: /,
   })
-  const wrong = { governorate: 'XX', mcc: '12', opens: '25:00', name: null as unknown as string }
-  await t.rejects(saveOutlet(client, { ...shop, details: wrong, terminals: [{ id: 'T|1', to: '2026-02-30' }] }, by), {
+  const faulty = { governorate: 'XX', mcc: '12', opens: '25:00', name: null as unknown as string }
+  await t.rejects(saveOutlet(client, { ...shop, details: faulty, terminals: [{ id: 'T|1', to: '2026-02-30' }] }, by), {
     code: 'BAD_INPUT',
     message: /governorate: .*; mcc: .*; opens: .*; name: must be given; terminals: .*; terminals: /,
   })
@@ -178,14 +181,15 @@ test('outlets and rollout one by one, each with who did it, in one transaction w
     ],
   )
   t.same(audited, ['outlet-added SHOP1', 'outlet-changed SHOP1', 'rollout-set bread PTS', 'rollout-set bread PTS'])
-  t.match(
-    (await mizan('rollout', 'set', 'bred', 'PTS', '2027-01-01', '--reason', 'x')).errors,
-    /no such service: it is one of bread,/,
-  )
-  t.match(
-    (await mizan('rollout', 'set', 'bread', 'SUZ', '2026-12-24', '--reason', 'x')).out,
-    /bread is live in SUZ from 2026-12-24/,
-  )
+  const set = ['rollout', 'set', 'bread', 'SUZ', '2026-12-24', '--reason', 'x'] as const
+  const wrong = await alone('rollout', 'set', 'bred', 'PTS', '2027-01-01', '--reason', 'x')
+  t.match(wrong.errors, /no such service: it is one of bread,/, 'before anybody has to log in')
+  t.match((await alone(...set)).errors, /user|input/, 'not by one person alone')
+  t.match((await as('settler', ...set)).errors, /agreeing to where a service is live is for operator/)
+  t.notOk((await listRollout(client)).some(({ governorate }) => governorate === 'SUZ'))
+  t.match((await mizan(...set)).out, /bread is live in SUZ from 2026-12-24/)
+  t.match((await alone(...set)).out, /bread was live in SUZ from 2026-12-24 already/, 'nothing to agree to')
+  t.match((await rolloutHistory(client, { limit: 1 }))[0]?.actor, /^system:.+ \+ user:opener$/)
   t.match((await mizan('rollout', 'list')).out, /bread +SUZ {2}from 2026-12-24/)
   for (const step of ['reinstate', 'suspend', 'close']) {
     t.equal((await mizan('outlet', step, 'SHOP1', '--reason', step)).status, 0)
