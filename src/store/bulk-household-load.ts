@@ -14,9 +14,18 @@ import {
 import type { CardInput, HouseholdRowRules } from './bulk-household-row.ts'
 import { BulkLane, type BulkTime } from './bulk-lane.ts'
 import { beginFile, findEnd, noteProgress, readProgress, retellRejections } from './bulk-load-progress.ts'
-import { insertPeople, type PeopledHousehold, type SealedMember, sealMember } from './bulk-people.ts'
+import {
+  enterLeft,
+  insertPeople,
+  type LeftMember,
+  type PeopledHousehold,
+  type SealedMember,
+  sealMember,
+} from './bulk-people.ts'
 import { type Client, connect } from './connection.ts'
 import { type CardRecord, type HouseholdRecord, LaneQueue, laneOf } from './household-loader.ts'
+import type { PeopleDesk } from './people-desk.ts'
+import { IS_LOOSE } from './people-known.ts'
 
 export interface HouseholdLoadOptions extends BulkTime {
   readonly url: string
@@ -187,11 +196,14 @@ class FileLoad {
    */
   async #write(lane: number, writer: BulkLane | undefined, prepared: readonly Prepared[]): Promise<void> {
     for (let tries = 1; ; tries++) {
-      const { taken, rejections } = await this.#sortOut(lane, prepared)
+      const { taken, left, rejections } = await this.#sortOut(lane, prepared)
       const done = { lane, line: prepared.at(-1)?.line ?? 0, households: taken.length }
       const broken = await writer?.tryCommit(await this.#records(taken), async (client) => {
-        await insertPeople(client, lane, taken.map(peopled), this.#by)
+        const entered = await enterLeft(this.#deskAt(client), left, { name: this.#options.actor })
+        if (entered === undefined) return 'person'
+        await insertPeople(client, lane, taken.map(peopled), this.#by, entered)
         await noteProgress(client, this.#hash, done, rejections)
+        return undefined
       })
       // Two lanes may bring the same card in one moment; the one that comes second sees the other then.
       if (broken !== undefined && tries < TRIES) continue
@@ -204,7 +216,10 @@ class FileLoad {
     }
   }
 
-  /** Parts a chunk into what is new, and what is there already or stands twice in the chunk. */
+  /**
+   * Parts a chunk into what is new, and what is there already or stands twice in the chunk. Whom an enrolment that was
+   * refused left behind holds nothing against anybody: such members are told apart.
+   */
   async #sortOut(lane: number, prepared: readonly Prepared[]) {
     const cards = prepared.flatMap((one) => one.cards)
     const people = prepared.flatMap((one) => one.people)
@@ -214,8 +229,10 @@ class FileLoad {
       text: `select 'household' as what, id::text from household where lane = $1 and id = any ($2::bigint[])
              union all select 'card', encode(pan_index, 'hex') from card where pan_index = any ($3::bytea[])
              union all select 'id', c.id::text from lane l join card c on c.lane = l.lane and c.id = any ($4::bigint[])
-             union all select 'person', encode(id_index, 'hex') from person where id_index = any ($5::bytea[])
-             union all select 'mobile', encode(mobile_index, 'hex') from person where mobile_index = any ($6::bytea[])`,
+             union all select case when ${IS_LOOSE} then 'left ' else '' end || 'person', encode(p.id_index, 'hex')
+               from person p where p.id_index = any ($5::bytea[])
+             union all select case when ${IS_LOOSE} then 'left ' else '' end || 'mobile', encode(p.mobile_index, 'hex')
+               from person p where p.mobile_index = any ($6::bytea[])`,
       values: [
         lane,
         int8Array(prepared.map(({ household }) => household.id)),
@@ -234,7 +251,19 @@ class FileLoad {
       else for (const { key } of own) there.add(key)
       return clash === undefined
     })
-    return { taken, rejections }
+    const left = taken.flatMap(({ household, people }) =>
+      household.people.flatMap((person, at): LeftMember[] => {
+        const sealed = people[at]
+        const isLeft = sealed !== undefined && personKeys(sealed, at).some(({ key }) => there.has(`left ${key}`))
+        return isLeft ? [{ person, sealed }] : []
+      }),
+    )
+    return { taken, left, rejections }
+  }
+
+  #deskAt(client: Client): PeopleDesk {
+    const { personal, protection: pans, nowMs } = this.#options
+    return { client, personal, pans, now: () => nowMs }
   }
 
   get #by() {
@@ -264,16 +293,22 @@ function peopled({ household, people }: Prepared): PeopledHousehold {
 
 /** What nobody else may have, by the field that names it. */
 function keysOf({ household, cards, people }: Prepared): { readonly field: string; readonly key: string }[] {
-  const hex = (index: string) => Buffer.from(index, 'latin1').toString('hex')
   return [
     { field: 'household', key: `household ${household.id}` },
-    ...cards.map(({ panIndex }, at) => ({ field: `cards[${at}].pan`, key: `card ${hex(panIndex)}` })),
+    ...cards.map(({ panIndex }, at) => ({ field: `cards[${at}].pan`, key: `card ${hexOf(panIndex)}` })),
     ...household.cards.flatMap(({ id }, at) =>
       id === undefined ? [] : [{ field: `cards[${at}].id`, key: `id ${id}` }],
     ),
-    ...people.map(({ idIndex }, at) => ({ field: `people[${at}].nationalId`, key: `person ${hex(idIndex)}` })),
-    ...people.flatMap(({ mobileIndex }, at) =>
-      mobileIndex === undefined ? [] : [{ field: `people[${at}].mobile`, key: `mobile ${hex(mobileIndex)}` }],
-    ),
+    ...people.flatMap(personKeys),
   ]
+}
+
+function personKeys({ idIndex, mobileIndex }: SealedMember, at: number) {
+  const nationalId = { field: `people[${at}].nationalId`, key: `person ${hexOf(idIndex)}` }
+  if (mobileIndex === undefined) return [nationalId]
+  return [nationalId, { field: `people[${at}].mobile`, key: `mobile ${hexOf(mobileIndex)}` }]
+}
+
+function hexOf(index: string): string {
+  return Buffer.from(index, 'latin1').toString('hex')
 }

@@ -66,13 +66,13 @@ export class BulkLane {
 
   /**
    * Opens households: all of them or none.
-   * @param within more work of the same transaction
-   * @returns the unique constraint that a row broke, nothing being written then; undefined when all is durable
+   * @param within more work of the same transaction; may say what stands in its way
+   * @returns that, or the unique constraint that a row broke, nothing being written then; undefined when all is durable
    * @throws MizanError LANE_FENCED when another writer took the lane; STORE_REJECTED, STORE_UNAVAILABLE
    */
   async tryCommit(
     households: readonly HouseholdRecord[],
-    within: (client: Client) => Promise<void> = async () => undefined,
+    within: (client: Client) => Promise<string | undefined> = async () => undefined,
   ): Promise<string | undefined> {
     const client = this.#client
     const batch = openingBatch(households, this.lane, this.#position, this.#time)
@@ -89,8 +89,9 @@ export class BulkLane {
         })
         if (rows[0]?.done !== true) throw new MizanError('LANE_FENCED', `lane ${this.lane}: does a switch run?`)
       }
-      await within(client)
-      await client.query('commit')
+      const broken = await within(client)
+      await client.query(broken === undefined ? 'commit' : 'rollback')
+      if (broken !== undefined) return broken
     } catch (cause) {
       await client.query('rollback').catch(() => undefined)
       if (cause instanceof MizanError) throw cause

@@ -6,7 +6,10 @@ import type { PersonalData } from '../security/personal-data.ts'
 import { byteaArray, int2Array, int4Array, int8Array, textArray } from './binary-arrays.ts'
 import type { FieldReader } from './bulk-fields.ts'
 import type { Client } from './connection.ts'
-import { sealPerson } from './people-register.ts'
+import type { PeopleActor, PeopleDesk } from './people-desk.ts'
+import { registerPerson } from './people-entry.ts'
+import { faultsOfKnown, lookUpPeople } from './people-known.ts'
+import { type CheckedPerson, sealPerson } from './people-register.ts'
 
 /** A member of a household as a file brings them. */
 export interface PersonRow {
@@ -98,12 +101,51 @@ export interface PeopledHousehold {
   readonly people: readonly SealedMember[]
 }
 
-/** Enters people and makes them members, in the transaction that opens their households. */
+/** A member of whom, or of whose mobile number, the register has a row that an enrolment which was refused left behind. */
+export interface LeftMember {
+  readonly person: PersonRow
+  readonly sealed: SealedMember
+}
+
+/**
+ * Enters such members, as an enrolment would, in the transaction that opens their households.
+ * @returns their numbers by their `idIndex`; undefined when somebody else has entered one meanwhile
+ */
+export async function enterLeft(
+  desk: PeopleDesk,
+  left: readonly LeftMember[],
+  actor: PeopleActor,
+): Promise<ReadonlyMap<string, number> | undefined> {
+  const entered = new Map<string, number>()
+  if (left.length === 0) return entered
+  const people = left.map(checkedOf)
+  // All at once, so that two lanes lock them in one order.
+  const known = await lookUpPeople(desk, people)
+  if (people.some((person) => faultsOfKnown(known, person).length > 0)) return undefined
+  for (const person of people) {
+    entered.set(person.idIndex.toString('latin1'), await registerPerson(desk, person, actor))
+  }
+  return entered
+}
+
+function checkedOf({ person: { id, name, mobile }, sealed }: LeftMember): CheckedPerson {
+  const mobileIndex = Buffer.from(sealed.mobileIndex ?? '', 'latin1')
+  return {
+    ...{ id, name, idIndex: Buffer.from(sealed.idIndex, 'latin1') },
+    mobile: mobile === undefined ? undefined : { ...mobile, index: mobileIndex },
+  }
+}
+
+/**
+ * Enters people and makes them members, in the transaction that opens their households.
+ * @param entered numbers of those who are entered already, by their `idIndex`
+ */
 export async function insertPeople(
   client: Client,
   lane: number,
   households: readonly PeopledHousehold[],
   by: { readonly actor: string; readonly source: string },
+  entered: ReadonlyMap<string, number> = new Map(),
 ): Promise<void> {
   const rows = households.flatMap(({ id, from, people }) => people.map((person) => ({ ...person, id, from })))
   if (rows.length === 0) return
@@ -113,19 +155,21 @@ export async function insertPeople(
       with given as (
         select g.*, nullif(g.mobile_index, ''::bytea) as mobile
         from unnest($4::bigint[], $5::integer[], $6::text[], $7::text[], $8::bytea[], $9::bytea[], $10::smallint[],
-          $11::integer[], $12::text[], $13::bytea[], $14::text[])
-          g(household_id, from_date, role, member_key, id_index, sealed, key_version, birth_date, sex, mobile_index, proof)
+          $11::integer[], $12::text[], $13::bytea[], $14::text[], $15::bigint[])
+          g(household_id, from_date, role, member_key, id_index, sealed, key_version, birth_date, sex, mobile_index, proof,
+            entered_as)
       ), entered as (
         insert into person (id_index, sealed, key_version, birth_date, sex, mobile_index, mobile_proof, created_by)
         select id_index, sealed, key_version, birth_date, sex, mobile, nullif(proof, ''), $2 from given
+        where entered_as = 0
         returning id, id_index
       ), noted as (
         insert into person_event (person_id, actor, what, note) select id, $2, 'registered', $3 from entered
       )
       insert into household_member (lane, household_id, person_id, role, from_date, member_key, source, batch_seq)
-      select $1, g.household_id, e.id, g.role, g.from_date, nullif(g.member_key, ''), $3,
+      select $1, g.household_id, coalesce(e.id, g.entered_as), g.role, g.from_date, nullif(g.member_key, ''), $3,
              (select last_seq from lane l where l.lane = $1)
-      from given g join entered e on e.id_index = g.id_index`,
+      from given g left join entered e on e.id_index = g.id_index`,
     values: [
       lane,
       by.actor,
@@ -141,6 +185,7 @@ export async function insertPeople(
       textArray(rows.map((row) => row.sex)),
       byteaArray(rows.map((row) => row.mobileIndex ?? '')),
       textArray(rows.map((row) => row.mobileProof ?? '')),
+      int8Array(rows.map((row) => entered.get(row.idIndex) ?? 0)),
     ],
   })
 }

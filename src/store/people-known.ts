@@ -70,18 +70,21 @@ export async function lookUpPeople(desk: PeopleDesk, people: readonly LookedUp[]
   }
 }
 
+/** Whether person `p` is loose (see {@link KnownPerson}), in SQL. */
+export const IS_LOOSE = `case when exists (select from household_member m where m.person_id = p.id) then false
+                 else not exists (
+                   select from command_inbox c where c.done_id is null
+                     and (c.detail @> jsonb_build_object('person', p.id)
+                          or c.detail @> jsonb_build_object('members', jsonb_build_array(jsonb_build_object('person', p.id)))))
+            end`
+
 /** In a statement of its own: one that waits for a lock still sees the other tables as they were before it. */
 async function readKnown(desk: PeopleDesk, locked: readonly { readonly id: string }[]): Promise<KnownRow[]> {
   const { rows } = await desk.client.query<KnownRow>(
     `select p.id, p.id_index, p.mobile_index,
             exists (select from household_member m
                     where m.person_id = p.id and (m.to_date is null or m.to_date > $2)) as is_member,
-            case when exists (select from household_member m where m.person_id = p.id) then false
-                 else not exists (
-                   select from command_inbox c where c.done_id is null
-                     and (c.detail @> jsonb_build_object('person', p.id)
-                          or c.detail @> jsonb_build_object('members', jsonb_build_array(jsonb_build_object('person', p.id)))))
-            end as is_loose
+            ${IS_LOOSE} as is_loose
      from person p where p.id = any ($1::bigint[])`,
     [locked.map(({ id }) => id), todayAt(desk)],
   )

@@ -17,6 +17,8 @@ import { type HouseholdLoadOptions, loadHouseholdFile } from '../../src/store/bu
 import { BulkLane } from '../../src/store/bulk-lane.ts'
 import { connect } from '../../src/store/connection.ts'
 import { saveKeys } from '../../src/store/key-store.ts'
+import { registerPerson } from '../../src/store/people-entry.ts'
+import { checkPerson, readPerson } from '../../src/store/people-register.ts'
 import { installProgrammes } from '../../src/store/programme-store.ts'
 import { verifyLedger } from '../../src/store/verify.ts'
 import { bytesOf, keyRecordOf, panProtectionOf } from '../support/pan-keys.ts'
@@ -234,6 +236,40 @@ test('a file of households is opened once, goes on where it ended, and says what
     const retold = await mizan('load', mixed, '--rejects', rejects)
     t.match(retold.out, /0 households opened, 2 opened by an earlier run, 5 refused/)
     t.equal(readFileSync(rejects, 'utf8').trim().split('\n').length, written.trim().split('\n').length)
+  })
+
+  await t.test('whom a refused enrolment left behind is loaded as the file has it', async (t) => {
+    const desk = { client, personal: options.personal, pans: options.protection, now: () => Date.now() }
+    const enter = async (nationalId: string, name: string, mobile: string) => {
+      const checked = checkPerson(desk, { nationalId, name, mobile, mobileProof: 'contract' })
+      if (Array.isArray(checked)) throw new Error(checked.join())
+      return registerPerson(desk, checked, { name: 'clerk' })
+    }
+    const [left, holder, waiting] = ['29002010100011', '29002020100011', '29002030100011']
+    const leftNumber = await enter(left, 'Given Wrong', '01100000001')
+    const holderNumber = await enter(holder, 'Holder Of A Number', '01100000002')
+    const waitingNumber = await enter(waiting, 'Waits For Her Command', '01100000003')
+    await client.query(
+      `insert into command_inbox (lane, kind, household_id, detail, requested_by)
+       values (0, 'household-open', 9101, $1, 'clerk')`,
+      [JSON.stringify({ members: [{ person: waitingNumber, role: 'head' }] })],
+    )
+    const home = (household: number, nationalId: string, mobile: string) =>
+      JSON.stringify({
+        ...{ household, governorate: 'PTS', terms: [{ from: '2026-11-01', members: 1 }] },
+        people: [{ nationalId, name: 'As The File Has It', role: 'head', mobile, mobileProof: 'contract' }],
+      })
+    const again = path.join(folder, 'again.ndjson')
+    writeFileSync(again, [home(9_100, left, '01100000002'), home(9_101, waiting, '01100000004')].join('\n'))
+    const rejects = path.join(folder, 'again-rejects.csv')
+    const run = await mizan('load', again, '--rejects', rejects)
+    t.match(run.out, /1 households opened, 1 refused/)
+    t.match(readFileSync(rejects, 'utf8'), /^2,people\[0\]\.nationalId,is there already$/m)
+    t.match(await readPerson(desk, leftNumber), { name: 'As The File Has It', mobile: '+201100000002' })
+    t.equal((await readPerson(desk, holderNumber)).mobile, undefined, 'nobody has the number twice')
+    const heads = await client.query('select person_id::int as id from household_member where household_id = 9100')
+    t.same(heads.rows, [{ id: leftNumber }])
+    await client.query("delete from command_inbox where requested_by = 'clerk'")
   })
 
   await t.test('a file that is not what it states, and a switch that runs', async (t) => {
