@@ -142,8 +142,8 @@ ${example('pension.json')}
    \`perMonth\`, and posted from the funding account of \`funding.owner\`.
 
 A wallet needs besides: \`accountCode\` of DE3 (95 is shared by grants of value; any other names one programme), and a date
-for each governorate where it is live (\`mizan rollout set CODE GOVERNORATE DATE\`, which a second person agrees to). Its accounts are added to the chart
-when its first version is published.
+for each governorate where it is live (\`mizan rollout set CODE GOVERNORATE DATE\`, which a second person agrees to). Its
+accounts are added to the chart when its first version is published.
 
 ## Fields
 
