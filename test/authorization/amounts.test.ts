@@ -9,7 +9,7 @@ import { dialects } from '../../src/iso8583/dialects.ts'
 import type { FieldValues } from '../../src/iso8583/encode.ts'
 import { formatDataset, formatElements48 } from '../../src/iso8583/tlv.ts'
 import type { Transfer } from '../../src/ledger/transfer.ts'
-import { context, householdWithMoney, outletOf, request } from './world.ts'
+import { context, householdWithMoney, nothingSince, outletOf, request } from './world.ts'
 
 const pan = '4000000000000002'
 const digits = (amount: number, length = 12) => String(amount).padStart(length, '0')
@@ -48,18 +48,8 @@ function withdrawal(more: Partial<StoredAuthorization> = {}): StoredAuthorizatio
     acceptor: 'ATM000000000001',
     amountPiasters: 490_000,
     approvedPiasters: decision.approvedPiasters,
-    answer: {},
+    ...nothingSince,
     transfers: decision.transfers,
-    hold: undefined,
-    holdEnding: undefined,
-    captures: [],
-    returned: [],
-    capture: undefined,
-    reversedPiasters: undefined,
-    refundedPiasters: 0,
-    refunds: [],
-    lines: [],
-    usages: [],
     entitlementDate: context(served).entitlementDate,
     ...more,
   }

@@ -8,7 +8,7 @@ import type { Household } from '../../src/card/household.ts'
 import { dialects } from '../../src/iso8583/dialects.ts'
 import type { FieldValues } from '../../src/iso8583/encode.ts'
 import type { Hold } from '../../src/ledger/transfer.ts'
-import { context, householdWithMoney, outletOf, policy } from './world.ts'
+import { context, householdWithMoney, nothingSince, outletOf, policy } from './world.ts'
 
 const digits = (amount: number) => String(amount).padStart(12, '0')
 /** A group of DE54. */
@@ -145,9 +145,10 @@ t.test('a completion hands out no more cash than its hold has', async (t) => {
 function storedHold(hold: Hold, id: number): StoredAuthorization {
   return {
     ...{ id: hold.id, contentHash: '', mti: '0100', transactionType: '09', result: 'approved', householdId: id },
-    ...{ cardId: id, acceptor: shop.acceptor, amountPiasters: hold.amount, approvedPiasters: hold.amount, answer: {} },
-    ...{ transfers: [], hold, holdEnding: undefined, captures: [], returned: [], capture: undefined },
-    ...{ reversedPiasters: undefined, refundedPiasters: 0, refunds: [], lines: [], usages: [] },
+    ...{ cardId: id, acceptor: shop.acceptor, amountPiasters: hold.amount, approvedPiasters: hold.amount },
+    ...nothingSince,
+    transfers: [],
+    hold,
     entitlementDate: context(undefined).entitlementDate,
   }
 }

@@ -6,7 +6,15 @@ import type { AuthorizationRequest } from '../../src/authorization/request.ts'
 import { civilDate } from '../../src/calendar.ts'
 import type { Household } from '../../src/card/household.ts'
 import { moneyAccount, subsidyAccount } from '../../src/ledger/accounts.ts'
-import { authenticationOf, context, householdWithMoney, outletOf, request, withAssertion } from './world.ts'
+import {
+  authenticationOf,
+  context,
+  householdWithMoney,
+  nothingSince,
+  outletOf,
+  request,
+  withAssertion,
+} from './world.ts'
 
 /** A small dialogue with one household: what was decided is applied, and can be named by what follows. */
 class Dialogue {
@@ -55,17 +63,9 @@ class Dialogue {
       acceptor: asked.acceptor,
       amountPiasters: asked.amountPiasters,
       approvedPiasters: decision.approvedPiasters,
-      answer: {},
+      ...nothingSince,
       transfers: decision.transfers,
       hold: decision.hold,
-      holdEnding: undefined,
-      captures: [],
-      returned: [],
-      capture: undefined,
-      reversedPiasters: undefined,
-      refundedPiasters: 0,
-      refunds: [],
-      lines: [],
       usages: decision.usages,
       entitlementDate: civilDate(this.nowMs),
     })

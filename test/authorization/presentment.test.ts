@@ -5,7 +5,7 @@ import type { StoredAuthorization } from '../../src/authorization/decision.ts'
 import { type PresentedTransaction, presentedRequest } from '../../src/authorization/presentment.ts'
 import { classOf, moneyAccount, subsidyAccount } from '../../src/ledger/accounts.ts'
 import { type Transfer, transfer } from '../../src/ledger/transfer.ts'
-import { context, householdWithMoney, outletByAcceptor, outlets } from './world.ts'
+import { context, householdWithMoney, nothingSince, outletByAcceptor, outlets } from './world.ts'
 
 const HOUSEHOLD = 1_001
 const wallet = subsidyAccount('wallet', 'LOAF', 1, HOUSEHOLD)
@@ -26,18 +26,8 @@ function stored(transfers: readonly Transfer[], fields: Partial<StoredAuthorizat
     acceptor: 'SHOP',
     amountPiasters: 1_000,
     approvedPiasters: 1_000,
-    answer: {},
+    ...nothingSince,
     transfers,
-    hold: undefined,
-    holdEnding: undefined,
-    captures: [],
-    returned: [],
-    capture: undefined,
-    reversedPiasters: undefined,
-    refundedPiasters: 0,
-    refunds: [],
-    lines: [],
-    usages: [],
     entitlementDate: 20_261_111 as StoredAuthorization['entitlementDate'],
     ...fields,
   }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { type Authentication, notAuthenticated } from '../../src/authorization/authentication.ts'
-import type { DecisionContext, DecisionPolicy } from '../../src/authorization/decision.ts'
+import type { DecisionContext, DecisionPolicy, StoredAuthorization } from '../../src/authorization/decision.ts'
 import { keyOf } from '../../src/authorization/message-key.ts'
 import { type AuthorizationRequest, type Outlet, type SecurityData, unsaid } from '../../src/authorization/request.ts'
 import { programmeCatalogue } from '../../src/benefit/programme-book.ts'
@@ -54,6 +54,21 @@ export function outletOf(category: Outlet['category'], governorate: string): Out
   if (found === undefined) throw new RangeError(`no ${category} in ${governorate}`)
   return found
 }
+
+/** Of an authorization in the journal: no answer of its own, and nothing has come to it since. */
+export const nothingSince = {
+  answer: {},
+  hold: undefined,
+  holdEnding: undefined,
+  captures: [],
+  returned: [],
+  capture: undefined,
+  reversedPiasters: undefined,
+  refundedPiasters: 0,
+  refunds: [],
+  lines: [],
+  usages: [],
+} satisfies Partial<StoredAuthorization>
 
 /** Every service is live everywhere but in Suez' health cover. */
 export const policy: DecisionPolicy = {

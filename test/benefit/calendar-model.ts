@@ -25,7 +25,14 @@ import {
   subsidyAccount,
 } from '../../src/ledger/accounts.ts'
 import type { Transfer } from '../../src/ledger/transfer.ts'
-import { householdWithMoney, outletByAcceptor, outletOf, policy, request } from '../authorization/world.ts'
+import {
+  householdWithMoney,
+  nothingSince,
+  outletByAcceptor,
+  outletOf,
+  policy,
+  request,
+} from '../authorization/world.ts'
 
 export const LOAVES_A_DAY = 5
 const PRICE_PIASTERS = 20
@@ -159,18 +166,8 @@ export class CalendarWorld {
       acceptor: asked.acceptor,
       amountPiasters: asked.amountPiasters,
       approvedPiasters: decision.approvedPiasters,
-      answer: {},
+      ...nothingSince,
       transfers: decision.transfers,
-      hold: undefined,
-      holdEnding: undefined,
-      captures: [],
-      returned: [],
-      capture: undefined,
-      reversedPiasters: undefined,
-      refundedPiasters: 0,
-      refunds: [],
-      lines: [],
-      usages: [],
       entitlementDate: this.today,
     }
     const drawn = { request: asked, decision, stored, reversed: false }
