@@ -545,3 +545,26 @@ begin
     ) m
     where o.ordinal <> all (coalesce(v_ordinals, '{}'));
 end $$;
+
+-- Firsts of messages that terminals stored and send now (0220 with DE48 FL), which may have come under another STAN: the
+-- same card, terminal and content, of which FL is a part. Only what was approved is one: what was refused may be asked for
+-- again. `p_since`: business date before which each cannot have come.
+create function find_stored(
+  p_lane smallint, p_key uuid[], p_pan_index bytea[], p_terminal text[], p_content_hash uuid[], p_since date[]
+) returns table (reference text, payload jsonb) language plpgsql stable as $$
+declare
+  v_first date := (select min(u.since) from unnest(p_since) u(since));
+begin
+  return query
+    select s.key::text, describe_authorization(f.row)
+    from unnest(p_key, p_pan_index, p_terminal, p_content_hash, p_since) s(key, pan_index, terminal, content_hash, since)
+    cross join lateral (
+      select a.row from card c
+        cross join lateral (
+          select a.id, a as row from authorization_journal a
+          where a.household_id = c.household_id and a.card_id = c.id and a.content_hash = s.content_hash
+            and a.terminal = s.terminal and a.mti = '0220' and a.result in ('approved', 'partially-approved')
+            and a.lane + 0 = p_lane and a.business_date >= v_first and a.business_date >= s.since offset 0) a
+        where c.pan_index = s.pan_index
+      order by a.id limit 1) f;
+end $$;

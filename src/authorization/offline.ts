@@ -12,11 +12,21 @@ export interface OfflineDraw {
   readonly date: CivilDate
 }
 
-/** What a message says of a draw made offline (0220 with DE48 FL); undefined for every other message. */
+/** Whether a message is what a terminal did on its own, and sends now: a 0220 with DE48 FL. */
+export function isStored({ offlineSequence, messageClass }: AuthorizationRequest): boolean {
+  return offlineSequence !== undefined && messageClass === 'financial-advice'
+}
+
+/** When a stored message was made. */
+export function storedAtMs({ localTime, transmission }: AuthorizationRequest, nowMs: number): number {
+  return civilInstant(localTime, nowMs) ?? transmissionInstant(transmission, nowMs) ?? nowMs
+}
+
+/** What a message says of a draw made offline; undefined for every other message. */
 export function offlineDrawOf(request: AuthorizationRequest, context: DecisionContext): OfflineDraw | undefined {
-  if (request.offlineSequence === undefined || request.messageClass !== 'financial-advice') return undefined
+  if (!isStored(request)) return undefined
   const { nowMs, entitlementDate } = context
-  const drawnAtMs = civilInstant(request.localTime, nowMs) ?? transmissionInstant(request.transmission, nowMs) ?? nowMs
+  const drawnAtMs = storedAtMs(request, nowMs)
   const first = firstDay(monthOf(entitlementDate))
   const day = civilDate(drawnAtMs)
   // A terminal's clock may be ahead of ours.

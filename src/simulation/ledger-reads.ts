@@ -1,5 +1,5 @@
 import type { StoredAuthorization, StoredLine } from '../authorization/decision.ts'
-import type { Result } from '../authorization/result.ts'
+import { isApproval, type Result } from '../authorization/result.ts'
 import { usagesIn } from '../authorization/trace.ts'
 import type { CivilDate, CivilMonth } from '../calendar.ts'
 import type { Household } from '../card/household.ts'
@@ -8,7 +8,7 @@ import { transferKindOf } from '../ledger/posting-rules.ts'
 import type { Balance, Hold, OpenHold, Transfer } from '../ledger/transfer.ts'
 import { type BasketLineJson, basketLineOf } from '../store/authorization-json.ts'
 import type { AuthorizationRow, HoldRow, TransferRow } from '../store/batch.ts'
-import type { OriginalQuery, Prefetched, PrefetchQuery } from '../store/prefetch.ts'
+import type { OriginalQuery, Prefetched, PrefetchQuery, StoredQuery } from '../store/prefetch.ts'
 import { type Ledger, laneKey } from './ledger.ts'
 import type { AuthorizationEntry, HoldEntry, HouseholdEntry, LedgerTables } from './ledger-tables.ts'
 
@@ -80,9 +80,31 @@ export function readPrefetch({ tables }: Ledger, lane: number, query: PrefetchQu
     const found = findOriginal(tables, lane, original, query.since)
     if (found !== undefined) originals.set(ordinal, describe(tables, found))
   }
+  for (const stored of query.stored) {
+    const first = findStored(tables, stored)
+    if (first !== undefined && !previous.has(stored.key)) previous.set(stored.key, describe(tables, first))
+  }
   const households = [...wanted].map((entry) => loadHousehold(tables, entry, query.entitlementDate))
   // No presentments of a clearing file come here.
   return { households, previous, reversedEarly, originals, byId: new Map() }
+}
+
+/** The first of what a terminal stored, under whatever STAN it came: as `find_stored` does. */
+function findStored(
+  { householdOfCard }: LedgerTables,
+  { panIndex, terminal, contentHash, since }: StoredQuery,
+): AuthorizationEntry | undefined {
+  const household = householdOfCard.get(panIndex)
+  const card = household?.cards.find((one) => one.panIndex === panIndex)
+  return household?.authorizations.find(
+    ({ row, businessDate }) =>
+      row.cardId === card?.id &&
+      row.contentHash === contentHash &&
+      row.terminal === terminal &&
+      row.mti === '0220' &&
+      isApproval(row.result as Result) &&
+      businessDate >= since,
+  )
 }
 
 /**

@@ -157,7 +157,8 @@ export class LaneStore implements LaneJournal {
 
   /**
    * Reads what a batch lacks: one query for households that are not in memory, and one for what the journal knows of
-   * repeats and originals; mostly only the first is needed, and none when memory has everything.
+   * repeats and originals; mostly only the first is needed, and none when memory has everything. What terminals stored
+   * is looked for by a query of its own, which no other message pays for.
    * @throws MizanError STORE_UNAVAILABLE when the connection is gone
    */
   async prefetch(query: PrefetchQuery): Promise<Prefetched> {
@@ -165,12 +166,13 @@ export class LaneStore implements LaneJournal {
     if (client === undefined) throw new MizanError('STORE_UNAVAILABLE', 'the lane is not connected')
     try {
       const asksJournal = query.keys.length + query.originals.length > 0
-      const [households, found, numbered] = await Promise.all([
+      const [households, found, stored, numbered] = await Promise.all([
         query.panIndexes.length + query.householdIds.length > 0 ? this.#loadHouseholds(client, query) : [],
         asksJournal ? this.#findAuthorizations(client, query) : [],
+        query.stored.length > 0 ? this.#findStored(client, query) : [],
         query.byId.length > 0 ? this.#readAuthorizations(client, query) : [],
       ])
-      return readPrefetched(query, households, [...found, ...numbered])
+      return readPrefetched(query, households, [...found, ...stored, ...numbered])
     } catch (cause) {
       this.drop()
       throw new MizanError('STORE_UNAVAILABLE', describeError(cause), { cause })
@@ -272,6 +274,22 @@ export class LaneStore implements LaneJournal {
         int8Array(originals.map((original) => original.amount)),
         originals.map((original) => original.completes),
         int8Array(originals.map((original) => original.returned)),
+      ],
+    })
+    return rows
+  }
+
+  async #findStored(client: pg.Client, { stored }: PrefetchQuery): Promise<FoundRow[]> {
+    const { rows } = await client.query<FoundRow>({
+      name: 'find_stored',
+      text: "select 'stored' as kind, reference, payload from find_stored($1, $2, $3, $4, $5, $6::date[])",
+      values: [
+        this.#options.lane,
+        uuidArray(stored.map(({ key }) => key)),
+        byteaArray(stored.map(({ panIndex }) => panIndex)),
+        textArray(stored.map(({ terminal }) => terminal)),
+        uuidArray(stored.map(({ contentHash }) => contentHash)),
+        stored.map(({ since }) => formatDate(since)),
       ],
     })
     return rows

@@ -37,6 +37,20 @@ export interface OriginalQuery {
   readonly returned: number | undefined
 }
 
+/**
+ * A message that a terminal stored and sends now (DE48 FL). It may have come before under another STAN: the same card,
+ * terminal and content, of which FL is a part, are then its first.
+ */
+export interface StoredQuery {
+  /** Its duplicate key, under which its first is found. */
+  readonly key: string
+  readonly panIndex: string
+  readonly terminal: string
+  readonly contentHash: string
+  /** Business date before which it cannot have come: a terminal may begin its sequence anew. */
+  readonly since: CivilDate
+}
+
 export interface PrefetchQuery {
   readonly entitlementDate: CivilDate
   /** Authorizations before this business date are not looked for. */
@@ -46,6 +60,7 @@ export interface PrefetchQuery {
   readonly householdIds: readonly number[]
   readonly keys: readonly string[]
   readonly originals: readonly OriginalQuery[]
+  readonly stored: readonly StoredQuery[]
   /** Authorizations that are wanted by their numbers. */
   readonly byId: readonly NumberedQuery[]
 }
@@ -58,7 +73,7 @@ export interface NumberedQuery {
 
 export interface Prefetched {
   readonly households: readonly Household[]
-  /** By duplicate key. */
+  /** By duplicate key; that of a stored message may have its first under another one. */
   readonly previous: ReadonlyMap<string, StoredAuthorization>
   /** Keys whose reversal came before them. */
   readonly reversedEarly: ReadonlySet<string>
@@ -100,7 +115,7 @@ export interface HouseholdRow {
 
 /** A row of `find_authorizations`. */
 export interface FoundRow {
-  readonly kind: 'previous' | 'early' | 'original' | 'numbered'
+  readonly kind: 'previous' | 'early' | 'original' | 'stored' | 'numbered'
   readonly reference: string
   readonly payload: unknown
 }
@@ -115,12 +130,16 @@ export function readPrefetched(
   const reversedEarly = new Set<string>()
   const originals = new Map<number, StoredAuthorization>()
   const byId = new Map<number, StoredAuthorization>()
+  const stored = new Map<string, StoredAuthorization>()
   for (const { kind, reference, payload } of foundRows) {
     if (kind === 'early') reversedEarly.add(uuidBytes(reference))
     else if (kind === 'previous') previous.set(uuidBytes(reference), authorizationOf(payload as AuthorizationJson))
+    else if (kind === 'stored') stored.set(uuidBytes(reference), authorizationOf(payload as AuthorizationJson))
     else if (kind === 'numbered') byId.set(Number(reference), authorizationOf(payload as AuthorizationJson))
     else originals.set(Number(reference), authorizationOf(payload as AuthorizationJson))
   }
+  // What came under its own key says more: that key with other content is refused.
+  for (const [key, first] of stored) if (!previous.has(key)) previous.set(key, first)
   return {
     households: readHouseholds(householdRows, query.entitlementDate),
     previous,

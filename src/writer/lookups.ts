@@ -1,11 +1,13 @@
 import type { Authentication } from '../authorization/authentication.ts'
 import type { StoredAuthorization } from '../authorization/decision.ts'
 import { earlyKeysOf } from '../authorization/early-keys.ts'
+import { isStored, storedAtMs } from '../authorization/offline.ts'
+import type { AuthorizationRequest } from '../authorization/request.ts'
 import { transactionTypes } from '../authorization/routing.ts'
 import { addDays, type CivilDate, civilDate, monthOf, transmissionInstant } from '../calendar.ts'
 import type { Balance } from '../ledger/transfer.ts'
 import type { LaneJournal } from '../store/lane-journal.ts'
-import type { NumberedQuery, OriginalQuery, Prefetched } from '../store/prefetch.ts'
+import type { NumberedQuery, OriginalQuery, Prefetched, StoredQuery } from '../store/prefetch.ts'
 import type { HouseholdCache } from './household-cache.ts'
 import type { Moment } from './open-batch.ts'
 import type { RecentKeys } from './recent-keys.ts'
@@ -72,6 +74,7 @@ export async function lookUp(options: {
   const panIndexes = new Set<string>()
   const keys: string[] = []
   const originals: OriginalQuery[] = []
+  const stored: StoredQuery[] = []
   const asking: Work[] = []
   const span = new JournalSpan(options.moment, options.matchingDays)
   const householdIds = new Set<number>()
@@ -102,6 +105,7 @@ export async function lookUp(options: {
     const { original } = request
     span.reach(original === undefined ? undefined : transmissionInstant(original.transmission, nowMs))
     const { originalKey: key, panIndex, networkReference, rrn, acceptor, terminal } = request
+    if (isStored(request)) stored.push(storedQueryOf(request, options.moment, options.matchingDays))
     const amount = isReversal(request) ? request.amountPiasters : undefined
     const isRefund = request.transactionType === transactionTypes.refund
     const completes = !isReversal(request) && !isRefund
@@ -112,7 +116,7 @@ export async function lookUp(options: {
   if (panIndexes.size === 0 && householdIds.size === 0 && keys.length === 0 && originals.length === 0) return nothing
   const { since } = span
   const wanted = { panIndexes: [...panIndexes], householdIds: [...householdIds] }
-  const found = await store.prefetch({ entitlementDate, since, ...wanted, keys, originals, byId })
+  const found = await store.prefetch({ entitlementDate, since, ...wanted, keys, originals, stored, byId })
   for (const loaded of found.households) cache.add(loaded, month)
   const originalOf = new Map<Work, StoredAuthorization>()
   for (const [ordinal, work] of asking.entries()) {
@@ -120,4 +124,12 @@ export async function lookUp(options: {
     if (original !== undefined) originalOf.set(work, original)
   }
   return { previous: found.previous, reversedEarly: found.reversedEarly, originals: originalOf, byId: found.byId }
+}
+
+/** It cannot have come before it was made, as far as clocks can be trusted. */
+function storedQueryOf(request: AuthorizationRequest, moment: Moment, matchingDays: number): StoredQuery {
+  const span = new JournalSpan(moment, matchingDays)
+  span.reach(storedAtMs(request, moment.atMs))
+  const { key, panIndex, terminal, contentHash } = request
+  return { key, panIndex, terminal, contentHash, since: span.since }
 }

@@ -77,6 +77,9 @@ function goBy(t: Test, plans: readonly PlanNode[], table: string, columns: strin
 const findText = `select * from find_authorizations(0::smallint, current_date - 3, array[$1::uuid], array[0],
   array[$1::uuid], array[$2::bytea], array['n'], array['r'], array['a'], array['t'], array[100::bigint], array[true], array[null::bigint])`
 
+const storedText = `select * from find_stored(0::smallint, array[$1::uuid], array[$2::bytea], array['t'], array[$1::uuid],
+  array[current_date - 3])`
+
 function insertAuthorization(client: pg.Client, id: number, key: string, originalId: number | null) {
   return client.query(
     `insert into authorization_journal (lane, business_date, id, batch_seq, entitlement_date, received_at, link, mti,
@@ -96,6 +99,9 @@ for (const analyzed of [false, true]) {
     const scans = goBy(t, plans, 'authorization_journal', 'dedupe_key|household_id|original_key')
     t.ok(scans >= 15, `${scans} scans of partitions were planned`)
     t.equal(goBy(t, plans, 'card', 'pan_index'), 2)
+    const stored = await plansOf(client, storedText, [key, index])
+    t.ok(goBy(t, stored, 'authorization_journal', 'household_id') >= 3)
+    t.equal(goBy(t, stored, 'card', 'pan_index'), 1)
   })
 
   test(`so do the check of a restoration and the description of an original, in partitions ${state}`, async (t) => {
