@@ -112,10 +112,16 @@ function cellsOf(
 ): Cell[] {
   const cells: Cell[] = []
   for (let day = 0; day < days; day++) {
-    const period = periodOf(programme, day === 0 ? date : addDays(date, day))
-    cells.push({ period, left: walletAvailable(programme, household, period, draft.context.programmes) })
+    const on = day === 0 ? date : addDays(date, day)
+    cells.push({ period: periodOf(programme, on), left: leftOn(on, programme, household, draft) })
   }
   return cells
+}
+
+/** What is left on a day. Days from which the household is suspended give nothing, though they may be named before. */
+function leftOn(date: CivilDate, programme: WalletProgramme, household: Household, draft: DecisionDraft): number {
+  if (programme.period === 'day' && termOn(household, date).status === 'suspended') return 0
+  return walletAvailable(programme, household, periodOf(programme, date), draft.context.programmes)
 }
 
 /**
@@ -134,7 +140,7 @@ function recoverAhead(
   let missing = units - cells.reduce((sum, { left }) => sum + left, 0)
   let day = addDays(date, cells.length)
   while (missing > 0 && monthOf(day) === monthOf(date)) {
-    const left = walletAvailable(programme, household, day, draft.context.programmes)
+    const left = leftOn(day, programme, household, draft)
     cells.push({ period: day, left })
     draft.note('offline.recovered', Math.min(missing, left), day)
     missing -= left

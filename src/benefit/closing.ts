@@ -88,7 +88,7 @@ class MonthClosing {
     for (const [index, day] of days.entries()) {
       const cell = balanceOf(this.#household, account, day)
       if (cell !== undefined) {
-        this.#dispose(programme, availableOf(cell), day)
+        this.#dispose(programme, availableOf(cell), day, isAlternative)
         continue
       }
       const version = books[index]?.wallet(programme.code)
@@ -101,13 +101,13 @@ class MonthClosing {
   /** A wallet of one period: what is left of it, or all of it when it was never opened. */
   closePeriod(programme: WalletProgramme, period: number, days: readonly CivilDate[]): void {
     const wallet = balanceOf(this.#household, walletAccount(programme, this.#household), period)
+    const last = days.at(-1) ?? firstDay(this.#month)
+    const isAlternative = this.#isAlternative(programme, period, this.#rules.programmesOn(last))
     if (wallet !== undefined) {
-      this.#dispose(programme, availableOf(wallet), period)
+      this.#dispose(programme, availableOf(wallet), period, isAlternative)
       return
     }
-    const last = days.at(-1) ?? firstDay(this.#month)
-    const entitled = days.some((day) => this.#isEntitledOn(programme, day))
-    if (!entitled || this.#isAlternative(programme, period, this.#rules.programmesOn(last))) return
+    if (isAlternative || !days.some((day) => this.#isEntitledOn(programme, day))) return
     this.#issueUntouched(programme, entitledIn(programme, this.#household, period), period)
   }
 
@@ -171,10 +171,14 @@ class MonthClosing {
     this.#dispose(programme, amount - recovered, period)
   }
 
-  #dispose(programme: WalletProgramme, amount: number, period: number): void {
+  /**
+   * @param isAlternative whether the household chose otherwise: what was opened and given back whole is worth nothing
+   *   beside that
+   */
+  #dispose(programme: WalletProgramme, amount: number, period: number, isAlternative = false): void {
     if (amount === 0) return
     const { atPeriodEnd: end } = programme
-    const target = this.#targetOf(programme, end)
+    const target = isAlternative ? undefined : this.#targetOf(programme, end)
     if (target === undefined || end.action === 'expire') {
       this.#end(programme, 'expired', amount, period)
     } else if (end.action === 'convert') {

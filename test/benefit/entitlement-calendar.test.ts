@@ -124,7 +124,9 @@ function play({ start, isNew, members, steps }: Life): void {
     const before = world.journal.length
     perform(world, auditor, step)
     for (const { kind, period } of world.journal.slice(before)) {
-      if (kind === 'subsidyRedemption' && period > 999_999) auditor.firstDraw(period)
+      if (kind !== 'subsidyRedemption' || period < 1_000_000) continue
+      must(auditor.isActive(period), `day ${period} is not drawn when the household is suspended on it`)
+      auditor.firstDraw(period)
     }
     touched.add(monthOf(world.today))
     for (const balance of world.household.balances) must(balance.posted >= 0, 'no wallet falls below zero')
@@ -182,8 +184,10 @@ function auditMonth(world: CalendarWorld, auditor: Auditor, month: CivilMonth): 
     const cell = bread.get(day)
     const drawn = cell?.redeemed ?? 0
     must(drawn <= auditor.quota(day), `day ${day} is not drawn beyond its share`)
+    // Who chose flour has no points, whatever was opened and given back before.
+    if (alternative) continue
     if (cell !== undefined) loaves += auditor.quota(day) - drawn - lateLapse(day)
-    else if (auditor.isActive(day) && !alternative) loaves += auditor.quota(day)
+    else if (auditor.isActive(day)) loaves += auditor.quota(day)
   }
   const converted = [...bread]
     .filter(([period]) => period === month || Math.floor(period / 100) === month)
