@@ -178,8 +178,16 @@ create table bank_answer (
   matched_instruction bigint,
   -- What it made of the instruction, or why nothing; `taken` within the transaction that takes its file.
   outcome       text not null check (length(outcome) <= 80),
-  primary key (bank_file, number)
+  -- Somebody has looked at what was open, and says what came of it; it moves no money.
+  closed_at     timestamptz,
+  closed_by     text check (length(closed_by) between 1 and 160),
+  close_reason  text check (length(close_reason) between 1 and 500),
+  primary key (bank_file, number),
+  constraint bank_answer_closed check (num_nulls(closed_at, closed_by, close_reason) in (0, 3)),
+  constraint bank_answer_open check (closed_at is null or outcome = 'unknown' or outcome like 'unexpected%')
 );
+create index bank_answer_waits on bank_answer (bank_file, number)
+  where closed_at is null and (outcome = 'unknown' or outcome like 'unexpected%');
 create index bank_answer_end_to_end on bank_answer (end_to_end_id) where end_to_end_id is not null;
 create index bank_answer_reference on bank_answer (reference) where reference is not null;
 create index bank_answer_instruction on bank_answer (matched_instruction) where answer = 'return';
@@ -203,5 +211,5 @@ grant update (repeats, repeated_at, file_id, bank, forgiven) on bank_file to miz
 grant update (state, file_id, statement_date, entries, credit_piasters, debit_piasters, not_booked, booked_at, ledger_piasters)
   on bank_statement to mizan_app;
 grant update (booked_statement, booked_number) on bank_entry to mizan_app;
-grant update (outcome) on bank_answer to mizan_app;
+grant update (outcome, closed_at, closed_by, close_reason) on bank_answer to mizan_app;
 grant select on bank_files, bank_statements, bank_entries, bank_answers to mizan_analyst;

@@ -158,6 +158,8 @@ export const accessMatrix: Readonly<Record<string, Access>> = {
   'GET /bank-statements': readsBanks,
   'GET /bank-statements/{statementId}': readsBanks,
   'GET /bank-entries': readsBanks,
+  'GET /bank-answers': readsBanks,
+  'POST /bank-answers/{fileId}/{number}/close': ['settlement'],
   'GET /network-items': readsJournal,
   'GET /network-totals': readsJournal,
   'GET /disputes': ['operator', 'settlement', 'auditor'],

@@ -17,6 +17,7 @@ import { auditRoutes } from './routes/audit.ts'
 import { authRoutes } from './routes/auth.ts'
 import { authorizationRoutes } from './routes/authorizations.ts'
 import { bankRoutes } from './routes/bank.ts'
+import { bankAnswerRoutes } from './routes/bank-answers.ts'
 import { businessDayRoutes } from './routes/business-days.ts'
 import { cardRoutes } from './routes/cards.ts'
 import { changeRoutes } from './routes/change-requests.ts'
@@ -81,6 +82,7 @@ export const apiRoutes: readonly Route[] = [
   ...clearingRequestRoutes,
   ...deliveryRoutes,
   ...bankRoutes,
+  ...bankAnswerRoutes,
   ...changeRoutes,
   ...auditRoutes,
 ]

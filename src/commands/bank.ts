@@ -4,7 +4,6 @@ import { receiveBankFolder } from '../clearing/bank/receive-folder.ts'
 import { RefusedFile } from '../clearing/iso20022/refusal.ts'
 import { MizanError } from '../errors.ts'
 import { formatPiasters } from '../money.ts'
-import { type ListedAnswer, listAnswers } from '../store/clearing/bank-answers.ts'
 import {
   type EntryState,
   entryStates,
@@ -18,6 +17,7 @@ import {
 } from '../store/clearing/bank-desk.ts'
 import { bankContext } from '../switch-bank.ts'
 import { systemActor } from './access-desk.ts'
+import { bankAnswersCommand, closeAnswerCommand } from './bank-answers.ts'
 import { bankRulesCommand } from './bank-rules.ts'
 import { bankSimulateCommand } from './bank-simulate.ts'
 import { type CommandIo, processIo } from './command-io.ts'
@@ -34,7 +34,8 @@ export function bankCommand(io: CommandIo = processIo): Command {
     .description('statements and answers of settlement banks; see docs/bank.md')
     .addCommand(receiveCommand(io))
     .addCommand(filesCommand(io))
-    .addCommand(answersCommand(io))
+    .addCommand(bankAnswersCommand(io))
+    .addCommand(closeAnswerCommand(io))
     .addCommand(statementsCommand(io))
     .addCommand(showCommand(io))
     .addCommand(entriesCommand(io))
@@ -137,33 +138,6 @@ function fileLine(one: ListedBankFile): string {
   const again = one.repeats === 0 ? '' : `, came ${one.repeats} more time(s)`
   const what = one.state === 'refused' ? `refused: ${one.reason}` : `${one.schema}, kept as ${one.registered}`
   return `${String(one.id).padStart(8)}  ${one.receivedAt.toISOString()}  ${one.name}  ${what}${again}`
-}
-
-function answersCommand(io: CommandIo): Command {
-  const command = new Command('answers')
-    .description('list what banks said became of payments, the newest file first')
-    .option(
-      '--open',
-      'only what somebody has to look at: unknown payments, answers that do not go with how one stands',
-      false,
-    )
-    .option('--end-to-end <id>', 'only of this payment')
-    .option('--limit <count>', 'how many', '50')
-  type Options = CommonOptions & { open: boolean; endToEnd?: string; limit: string }
-  return withCommonOptions(command).action((options: Options) =>
-    atDatabase(io, options, 'mizan bank answers', async ({ client }) => {
-      const limit = wholeNumber(options.limit, '--limit', LIMIT_MAX)
-      const found = await listAnswers(client, { isOpen: options.open, endToEndId: options.endToEnd, limit })
-      sayList(io, options, found, { none: 'there are no such answers', lineOf: answerLine })
-    }),
-  )
-}
-
-function answerLine(one: ListedAnswer): string {
-  const what = one.answer === 'return' ? `returns ${formatPiasters(one.amountPiasters ?? 0)} EGP` : (one.status ?? '')
-  const why = [one.reasonCode, one.reason].filter((part) => part !== undefined).join(' ')
-  const of = one.endToEndId ?? one.messageId ?? ''
-  return `${one.receivedAt.toISOString()}  ${of.padEnd(35)} ${what}${why === '' ? '' : ` (${why})`}: ${one.outcome}  ${one.file}:${one.number}`
 }
 
 function statementsCommand(io: CommandIo): Command {

@@ -74,18 +74,18 @@ export async function commandCases(t: Test, world: BankWorld): Promise<void> {
     t.match(await json('entries', '--statement', id, '--state', 'suspense'), [
       { note: 'unknown', suspensePiasters: 77_700 },
     ])
-    t.match(await json('answers', '--open'), [
+    t.match(await json('answers'), [
       { endToEndId: /^UC-/, status: 'BLCK', outcome: /^unexpected/, bank: bank.number },
       { endToEndId: 'NOBODYS', status: 'ACSC', outcome: 'unknown' },
     ])
-    const [returned] = await json('answers', '--limit', '1000').then((all) =>
+    const [returned] = await json('answers', '--state', 'any', '--limit', '1000').then((all) =>
       all.filter((one: { answer: string }) => one.answer === 'return'),
     )
     t.match(
-      (await mizan('answers', '--end-to-end', returned.endToEndId)).out,
-      /UC-.* returns 100\.00 EGP \(AC01 account number wrong\): .*pacs\.004.*:1\n/,
+      (await mizan('answers', '--state', 'any', '--end-to-end', returned.endToEndId)).out,
+      /^\d+:1 .*UC-.* returns 100\.00 EGP \(AC01 account number wrong\): .*pacs\.004/,
     )
-    t.match((await mizan('answers', '--end-to-end', 'NONE')).out, 'there are no such answers')
+    t.match((await mizan('answers', '--end-to-end', 'NONE')).out, 'no answer is open\n')
     t.match((await mizan('entries', '--end-to-end', 'NONE')).out, 'there are no such entries\n')
   })
 

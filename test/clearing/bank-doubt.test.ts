@@ -5,7 +5,7 @@ import t, { type Test } from 'tap'
 import type { CivilDate } from '../../src/calendar.ts'
 import { reconcile } from '../../src/clearing/reconciliation/reconcile.ts'
 import { bankCommand } from '../../src/commands/bank.ts'
-import { listAnswers } from '../../src/store/clearing/bank-answers.ts'
+import { listAnswers } from '../../src/store/clearing/bank-answer-desk.ts'
 import { bookedOf } from '../../src/store/clearing/bank-instructions.ts'
 import { readFailed } from '../../src/store/clearing/settlement-read.ts'
 import { verifyLedger } from '../../src/store/verify.ts'
@@ -20,6 +20,7 @@ t.test('what a bank says or books against what it said before', async (t) => {
   await wholeMessages(t, world)
   await returnsInDoubt(t, world)
   await splitEntries(t, world)
+  await closedAnswers(t, world)
   await t.test('every check holds', async (t) => {
     // The runs of the later days are made by hand, without what is due.
     const failed = (await verifyLedger(world.url)).filter(({ ok }) => !ok).map(({ name }) => name)
@@ -96,7 +97,7 @@ async function answersInDoubt(t: Test, world: BankWorld): Promise<void> {
   const { owner, client, instruct, stateOf, statesOf, sound } = world
   const { answer, book } = bankSays(world)
   const openOf = async (endToEndId: string) =>
-    (await listAnswers(client, { isOpen: true, endToEndId, limit: 10 })).map(({ outcome }) => outcome)
+    (await listAnswers(client, { state: 'open', endToEndId, limit: 10 })).map(({ outcome }) => outcome)
 
   await t.test('an answer is applied to the payment that it is about, and to no other', async (t) => {
     const { messageId: otherDate } = await instruct(1)
@@ -180,7 +181,7 @@ async function wholeMessages(t: Test, world: BankWorld): Promise<void> {
   const { owner, client, instruct, statesOf, balanceOf } = world
   const { answer } = bankSays(world)
   const outcomesOf = async (messageId: string) =>
-    (await listAnswers(client, { isOpen: true, limit: 100 }))
+    (await listAnswers(client, { state: 'open', limit: 100 }))
       .filter((one) => one.messageId === messageId)
       .map(({ status, outcome }) => `${status} ${outcome}`)
 
@@ -217,6 +218,16 @@ async function wholeMessages(t: Test, world: BankWorld): Promise<void> {
     await answer(`${original(messageId, 'camt.055.001.08')}<GrpSts>RJCT</GrpSts>`, [])
     t.match(await outcomesOf(messageId), [/^RJCT unexpected: it is to a camt\.055/])
     t.same(await statesOf(ids), ['released', 'released'])
+  })
+
+  await t.test('what is accepted as a whole after a rejection is left to people', async (t) => {
+    const { ids, messageId } = await instruct(2)
+    const [first = ''] = ids
+    await answer(original(messageId), [status(first, 'RJCT')])
+    const group = () => answer(`${original(messageId)}<GrpSts>ACSC</GrpSts>`, [])
+    t.match((await group()).answers, { applied: 1, unexpected: 1 })
+    t.same(await statesOf(ids), ['rejected', 'accepted'], 'the others are taken up')
+    t.same(await outcomesOf(messageId), ['ACSC unexpected: 1 of its payments were rejected before: ask which holds'])
   })
 
   await t.test('a message is taken as a whole', async (t) => {
@@ -299,7 +310,7 @@ async function returnsInDoubt(t: Test, world: BankWorld): Promise<void> {
     }
     t.equal(await stateOf(id), 'settled')
     t.equal((await bookedOf(client, bank.number, [number])).get(number)?.returnAnnounced, false)
-    const open = await listAnswers(client, { isOpen: true, endToEndId: id, limit: 10 })
+    const open = await listAnswers(client, { state: 'open', endToEndId: id, limit: 10 })
     t.equal(open.length, 7)
     t.match(open.at(-1)?.outcome, /^unexpected: 99,?999\.00 EGP come back of 100\.00 EGP$/)
     t.match((await back(messageId, pain, [id, '40.00'])).answers, { applied: 1 }, 'a part is legal')
@@ -325,5 +336,53 @@ async function splitEntries(t: Test, world: BankWorld): Promise<void> {
     t.match(shown.out, /-100\.00 EGP .*matched \(settlementPaid, end-to-end(?:, late-value)?\)\n/)
     t.match(shown.out, /matched \(settlementPaid, end-to-end, over, -1\.50 EGP in suspense\)\n/)
     t.match(shown.out, /matched \(settlementReturned, returned, (?:late-value, )?62\.49 EGP in suspense\)\n/)
+  })
+}
+
+async function closedAnswers(t: Test, world: BankWorld): Promise<void> {
+  const { owner, client, folder, url, instruct, stateOf, balanceOf, bank, sound } = world
+  const { answer } = bankSays(world)
+  const run = commandRunner({ DATABASE_URL: url, MIZAN_VAR: folder })
+  const listed = async (...args: string[]) =>
+    JSON.parse((await run(bankCommand, ['answers', '--json', ...args])).out) as Record<string, unknown>[]
+
+  await t.test('an open answer is closed with a reason, and nothing else changes', async (t) => {
+    const { ids, messageId, outlet } = await instruct(1)
+    const [id = ''] = ids
+    await answer(original(messageId), [status(id, 'RJCT')])
+    await answer(original(messageId), [status(id, 'ACSC')])
+    const [open] = await listed('--end-to-end', id)
+    t.match(open, { endToEndId: id, status: 'ACSC', outcome: /^unexpected: it was rejected/, isOpen: true })
+    const place = `${open?.bankFile}:${open?.number}`
+    const money = async () => {
+      const { rows } = await owner.query('select count(*)::int as commands from command_inbox')
+      const events = await owner.query('select count(*)::int as events from settlement_instruction_event')
+      const failed = (await readFailed(client)).map(({ endToEndId }) => endToEndId)
+      const stands = [await balanceOf('settlementTransit', bank.number), await balanceOf('unappliedPayouts', outlet)]
+      return [rows, events.rows, failed, stands, await stateOf(id)]
+    }
+    const before = await money()
+    const close = (of: string, reason: string) => run(bankCommand, ['close-answer', of, '--reason', reason])
+    t.match((await close(place, '  ')).errors, /say in up to 500 characters what came of it/)
+    t.match((await close(place, 'x'.repeat(501))).errors, /say in up to 500 characters/)
+    t.match((await close('9999:1', 'nothing')).errors, /there is no answer 9999:1/)
+    for (const wrong of ['1', '1:2:3', 'x:1', '1:99999999999'])
+      t.match((await close(wrong, 'nothing')).errors, /an answer is FILE:NUMBER|must be a whole number/, wrong)
+    t.match(
+      (await close(`${Number(open?.bankFile) - 1}:1`, 'it did its work')).errors,
+      /is not open: it is "released to rej/,
+    )
+    const closed = await close(place, 'the bank says by telephone that the rejection holds')
+    t.match(closed, { status: 0, out: /ACSC: unexpected: .*; closed by system:.*: the bank says by telephone/ })
+    t.same(await money(), before, 'it moves no money, and changes no payment')
+    t.same(await listed('--end-to-end', id), [])
+    t.match(await listed('--state', 'closed', '--end-to-end', id), [
+      { isOpen: false, closedBy: /^system:/, closeReason: 'the bank says by telephone that the rejection holds' },
+    ])
+    t.equal((await listed('--state', 'any', '--end-to-end', id)).length, 2)
+    t.match((await close(place, 'again')).errors, /is not open: it is closed by system:.* at 20/)
+    const { rows } = await owner.query("select actor, detail from audit_event where action = 'bank-answer-close'")
+    t.match(rows, [{ actor: /^system:/, detail: { bankFile: open?.bankFile, number: 1, reason: /telephone/ } }])
+    await sound(t)
   })
 }

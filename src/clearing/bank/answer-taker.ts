@@ -164,9 +164,11 @@ export class AnswerTaker {
     if (endToEndId !== undefined) return this.#judged(await applyStatus(client, { ...news, endToEndId, status }))
     const applied = await applyFileStatus(client, { ...news, messageId, status })
     const { changed, bound } = applied ?? { changed: 0, bound: 0 }
-    if (bound > 0) return this.#unexpected(`${bound} of its payments cannot be rejected any more`)
     this.#counts.applied += changed
-    if (status === 'RJCT') this.#counts.failed += changed
+    if (status === 'RJCT') {
+      if (bound > 0) return this.#unexpected(`${bound} of its payments cannot be rejected any more`)
+      this.#counts.failed += changed
+    } else if (bound > 0) return this.#unexpected(`${bound} of its payments were rejected before: ask which holds`)
     return `${changed} instruction(s) changed`
   }
 

@@ -81,7 +81,8 @@ export const breakTypes = {
   }),
   'position-over': type(31, 'position', 1, 3, 'banking', {
     meaning: 'The bank booked more than was instructed, or what it had rejected.',
-    action: 'Find out whose money it is and give it back; until then it is held in suspense.',
+    action:
+      'Find out whose money it is and give it back; until then it is held in suspense. Have the bank take back what it had rejected: nothing pays that again while this is open.',
   }),
   'wrong-sign': type(32, 'position', 0, 1, 'banking', {
     meaning: 'The bank booked the right amount on the wrong side.',

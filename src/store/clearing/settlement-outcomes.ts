@@ -79,9 +79,9 @@ async function bound(client: Client, { id }: Instruction): Promise<string | unde
 
 /**
  * Takes a status of a whole message (group status of pain.002 or pacs.002). Of a rejection all payments of the message have to be
- * such that they can be rejected; else nothing of it is done.
+ * such that they can be rejected; else nothing of it is done. Anything else counts for those that were not rejected before.
  * @param messageId MsgId of our file
- * @returns how many instructions it changed, and how many cannot be rejected; undefined when no file of ours has this id
+ * @returns how many instructions it changed, and with how many it does not go; undefined when no file of ours has this id
  */
 export async function applyFileStatus(
   client: Client,
@@ -93,7 +93,7 @@ export async function applyFileStatus(
   )
   const [file] = files
   if (file === undefined) return undefined
-  if (news.status !== 'RJCT') return { changed: await acceptFile(client, file.id, news), bound: 0 }
+  if (news.status !== 'RJCT') return acceptFile(client, file.id, news)
   const { rows } = await client.query<{ end_to_end_id: string; is_bound: boolean }>(
     `select i.end_to_end_id, not i.state = any ($2) or ${isBound} as is_bound
      from settlement_instruction i where i.file_id = $1 and i.state <> 'rejected' order by i.end_to_end_id`,
@@ -110,8 +110,8 @@ async function acceptFile(
   client: Client,
   fileId: string,
   { status, reasonCode, reason, source }: Omit<InstructionNews, 'endToEndId'> & { readonly status: PaymentStatus },
-): Promise<number> {
-  if (status === 'PART') return 0
+): Promise<{ readonly changed: number; readonly bound: number }> {
+  if (status === 'PART') return { changed: 0, bound: 0 }
   const after: InstructionState = status === 'PDNG' ? 'sent' : 'accepted'
   if (status === 'ACSC') {
     const confirm = `update settlement_instruction set is_confirmed = true where file_id = $1 and state = any ($2)`
@@ -125,7 +125,11 @@ async function acceptFile(
      select id, $2, $5, $3, $4 from changed order by end_to_end_id`,
     [fileId, after, reasonCode ?? null, reason?.slice(0, 500) ?? null, source],
   )
-  return rowCount ?? 0
+  const rejected = await client.query<{ n: number }>(
+    `select count(*)::int as n from settlement_instruction where file_id = $1 and state = 'rejected'`,
+    [fileId],
+  )
+  return { changed: rowCount ?? 0, bound: rejected.rows[0]?.n ?? 0 }
 }
 
 /**
@@ -137,7 +141,8 @@ export async function applyReturn(client: Client, news: InstructionNews): Promis
   if (instruction === undefined) return UNKNOWN
   const { state, direction } = instruction
   if (state === 'returned') return same(instruction)
-  if (direction !== 'pay' || !(OPEN.includes(state) || state === 'settled')) return unexpected(instruction)
+  if (direction !== 'pay') return { ...unexpected(instruction), why: 'it is a collection: nothing of it comes back' }
+  if (!(OPEN.includes(state) || state === 'settled')) return unexpected(instruction)
   await move(client, instruction, 'returned', news)
   await suspend(client, instruction, 'returned', news)
   return applied(instruction, 'returned')
@@ -281,4 +286,19 @@ const applied = ({ state }: Instruction, after: InstructionState): NewsOutcome =
   after,
 })
 const same = ({ state }: Instruction): NewsOutcome => ({ outcome: 'unchanged', before: state, after: state })
-const unexpected = ({ state }: Instruction): NewsOutcome => ({ outcome: 'unexpected', before: state, after: state })
+
+/** What is kept with an answer that does not go with how its instruction stands, in up to 66 characters: what to look at. */
+const WHY: Readonly<Partial<Record<InstructionState, string>>> = {
+  prepared: 'it is not released yet: no bank should have it',
+  cancelled: 'it was cancelled before its release: no bank should have it',
+  rejected: 'it was rejected before: ask the bank which of the two holds',
+  settled: 'it is settled: what was paid comes back as a return',
+  returned: 'it came back before',
+}
+
+const unexpected = ({ state }: Instruction): NewsOutcome => ({
+  outcome: 'unexpected',
+  before: state,
+  after: state,
+  why: WHY[state] ?? `it is ${state}`,
+})
