@@ -194,6 +194,28 @@ t.test('an answer to a dispute is of its kind', async (test) => {
   test.equal(verdict({ transactionCode: '25', usage: '2' }, again), 'representment-reversed')
 })
 
+t.test('of several clearings under one reference number each is taken back and answered by itself', async (test) => {
+  const of = { fileId: 1, transactionCode: '05', usage: '1', amountPiasters: 5_000, posted: undefined }
+  const parts = [1, 2].map((number) => {
+    const dispute = { id: 70 + number, state: 'sent', amountPiasters: 5_000 } as const
+    return { ...of, number, sequence: number, dispute }
+  })
+  const found = (changes: Partial<Presentment>, earlier: Known['earlier'] = parts) =>
+    judge({ ...item, amountPiasters: 5_000, ...changes }, { ...known(), earlier }, policy)
+  for (const sequence of [1, 2]) {
+    const clearing = { sequence, count: 2 }
+    test.match(found({ transactionCode: '25', clearing }), { action: 'reverse', of: { number: sequence } })
+    test.match(found({ usage: '2', clearing }), { action: 'represent', disputeId: 70 + sequence })
+    test.match(found({ transactionCode: '35', clearing }), { action: 'represent', disputeId: 70 + sequence })
+  }
+  const third = { sequence: 3, count: 3 }
+  test.match(found({ transactionCode: '25', clearing: third }), { words: /as clearing 3 of 3/ })
+  test.match(found({ usage: '2', clearing: third }), { reason: 'representment-without-dispute' })
+  const last = parts.slice(1)
+  test.match(found({ transactionCode: '25' }, last), { action: 'reverse', of: { number: 2 } }, 'it is the only one')
+  test.match(found({ usage: '2' }, last), { action: 'represent', disputeId: 72 })
+})
+
 t.test('several clearings of one authorization never come to more than it and its tolerance', async () => {
   const parts = fc.array(fc.integer({ min: 1, max: 9_000 }), { minLength: 1, maxLength: 6 })
   fc.assert(

@@ -214,11 +214,13 @@ t.test('incoming clearing', async (suite) => {
       'out-of-sequence',
       /was received before/,
     )
+    const ahead = write([presentmentOf(held)], { fileId: 1, date: addDays(today, 2) })
+    await refused(ahead, 'out-of-sequence', /and today is/)
     await refused(write([presentmentOf(held)], { fileId: 1 }), 'repeated', /came before/)
     await refused(write([presentmentOf(held)], { processingBin: '499999', fileId: 1 }), 'not-for-us', /499999/)
     test.same(await count(), before, 'nothing of them is there')
     const { rows } = await client.query<{ code: string }>('select code from network_file_refusal order by id')
-    test.equal(rows.length, 6)
+    test.equal(rows.length, 7)
     await receiveNetworkFile(good, context)
     await refused(good, 'repeated', /came before/)
     const again = await receiveNetworkFile(good, { ...context, acceptsAgain: () => true })

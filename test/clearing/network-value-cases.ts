@@ -2,7 +2,12 @@ import type { Test } from 'tap'
 import type { AuthorizationRequest } from '../../src/authorization/request.ts'
 import { addDays } from '../../src/calendar.ts'
 import { receiveNetworkFile } from '../../src/clearing/incoming/receive.ts'
-import { presentmentOf, type TerminalRecord, withFields } from '../../src/simulator/network-clearing.ts'
+import {
+  type NetworkTransaction,
+  presentmentOf,
+  type TerminalRecord,
+  withFields,
+} from '../../src/simulator/network-clearing.ts'
 import { disputeEvents, readDispute } from '../../src/store/clearing/network-dispute-read.ts'
 import { type DisputeMove, raiseDispute, requestDisputeMove } from '../../src/store/clearing/network-disputes.ts'
 import { awaitPostings } from '../../src/store/clearing/postings.ts'
@@ -209,6 +214,27 @@ export async function valueCases(suite: Test, world: World): Promise<void> {
       '25 exception reversal reference-number refused',
     ])
     test.same(await moneyOf(world, 4), { ...before, posted: before.posted - 6_000 })
+  })
+
+  await suite.test('each of several clearings under one reference number comes back by itself, once', async (test) => {
+    const before = await moneyOf(world, 9)
+    const held = await scheme(writer, 9, clock.now())
+    const [first, second] = [1, 2].map((sequence) => {
+      const numbers = {
+        multipleClearingSequenceNumber: String(sequence),
+        multipleClearingSequenceCount: '2',
+      }
+      return withFields(presentmentOf({ ...held, amountPiasters: 5_000 }), '5', numbers)
+    }) as [NetworkTransaction, NetworkTransaction]
+    const { file } = await receiveNetworkFile(write([first, second]), context)
+    test.same(await received({ ...second, code: '25' }), ['25 matched reversal reference-number'])
+    test.same(
+      (await itemsOf(world, file.id)).map(({ flags }) => flags),
+      [[], ['reversed']],
+    )
+    test.same(await moneyOf(world, 9), { ...before, posted: before.posted - 5_000 })
+    test.same(await received({ ...first, code: '25' }), ['25 matched reversal reference-number'])
+    test.same(await moneyOf(world, 9), before)
   })
 
   await suite.test('a dispute is answered once, and by its own amount', async (test) => {

@@ -243,11 +243,26 @@ function isOneTransaction({ transactionId }: Presentment, { networkReference }: 
   return /[1-9]/.test(transactionId) && transactionId === networkReference
 }
 
+/**
+ * Of several clearings under one reference number the one that an item is of: each is taken back, disputed and answered
+ * by itself. An item that does not say which is of the only one, else of the first.
+ */
+function namedOf({ clearing: { sequence, count } }: Presentment, earlier: readonly Earlier[]): Earlier | undefined {
+  if (count === 1 && earlier.length === 1) return earlier[0]
+  return earlier.find((one) => one.sequence === sequence)
+}
+
+function partInWords({ clearing: { sequence, count } }: Presentment): string {
+  return count === 1 ? '' : ` as clearing ${sequence} of ${count}`
+}
+
 /** Money goes back only where the presentment is found that it names. */
 function judgeReversal(item: Presentment, { earlier }: Known): Verdict {
   const first = `0${item.transactionCode[1]}`
-  const of = earlier.find((one) => one.transactionCode === first && one.usage === item.usage)
-  if (of === undefined) return exception('unmatched-reversal', `no presentment has reference ${item.arn}`)
+  const presented = earlier.filter((one) => one.transactionCode === first && one.usage === item.usage)
+  const of = namedOf(item, presented)
+  if (of === undefined)
+    return exception('unmatched-reversal', `no presentment has reference ${item.arn}${partInWords(item)}`)
   // Its money is the dispute's, not the household's: whether it goes on, people decide.
   if (item.usage !== '1') {
     return exception('representment-reversed', `the representment of reference ${item.arn} is taken back`)
@@ -267,7 +282,10 @@ const representmentUsages: readonly string[] = ['1', '2']
 /** A dispute is answered once, by its own amount: another one is for people. */
 function judgeRepresentment(item: Presentment, { earlier }: Known): Verdict {
   const { amountPiasters, arn } = item
-  const of = earlier.find(({ dispute }) => dispute !== undefined)
+  const of = namedOf(
+    item,
+    earlier.filter(({ dispute }) => dispute !== undefined),
+  )
   if (of?.dispute === undefined) return exception('representment-without-dispute', 'no open dispute has this reference')
   const { id, state, amountPiasters: disputed } = of.dispute
   if (state === 'represented') return duplicate(`dispute ${id} of reference ${arn} was answered before`)

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import path from 'node:path'
-import { formatDate } from '../../calendar.ts'
+import { addDays, formatDate } from '../../calendar.ts'
 import { MizanError } from '../../errors.ts'
 import { type ClearingFile, fileName, moveFile, registerFile } from '../../store/clearing/files.ts'
 import {
@@ -18,6 +18,8 @@ import { chunksOf, FileRefused, type Inspected, inspectFile } from './inspect.ts
 import { processItems } from './items.ts'
 import type { ReceiveContext } from './receive-context.ts'
 
+/** Days after today that a file may be dated: none but for clocks, and for networks whose day begins before ours. */
+const FUTURE_DAYS = 1
 /** Characters of the name under which a file came that are kept. */
 const SOURCE_MAX = 200
 
@@ -128,6 +130,12 @@ async function refusalOf(inspected: Inspected, context: ReceiveContext): Promise
   }
   if (isTest && context.isProduction)
     return new FileRefused('not-for-us', `${name} is a test file, and this is production`)
+  // Taken, it would have every file of today come too late.
+  if (date > addDays(context.today, FUTURE_DAYS))
+    return new FileRefused(
+      'out-of-sequence',
+      `${name} is of ${formatDate(date)}, and today is ${formatDate(context.today)}`,
+    )
   if (fileId === 0)
     return new FileRefused('out-of-sequence', `${name} has no file number: they begin with 001 each day`)
   const key = { institution, businessDate: date, sequence: fileId }

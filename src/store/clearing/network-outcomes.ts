@@ -102,13 +102,13 @@ const outcomeSql = `
       reason = case when e.done then n.reason else 'refused' end,
       detail = case when e.done then n.detail else left(regexp_replace(e.words, '^refused: ', ''), 300) end
     from ended e where n.file_id = e.file_id and n.number = e.number
-    returning n.number, n.state, n.outcome, n.arn, n.transaction_code, n.usage),
+    returning n.number, n.state, n.outcome, n.arn, n.transaction_code, n.usage, n.authorization_id),
   undone as (
-    -- What a reversal took back is no clearing of its authorization any more.
+    -- What a reversal took back is no clearing of its authorization any more; other clearings of its reference number are.
     update network_item p set flags = array_append(p.flags, 'reversed')
     from noted r
     where r.outcome = 'reversal' and r.state = 'matched' and p.arn = r.arn and p.usage = r.usage
-      and p.transaction_code = '0' || right(r.transaction_code, 1) and p.state in ('matched', 'forced', 'disputed')
+      and p.posted_id = r.authorization_id and p.transaction_code = '0' || right(r.transaction_code, 1) and p.state in ('matched', 'forced', 'disputed')
       and not p.flags @> array['reversed'])
   select (select count(*) from noted) as done,
          w.waiting, w.first
