@@ -163,7 +163,8 @@ function decidePostal(
 
 /**
  * A return of a payment to the postal account. Where subsidies are sold it must name its original, or goods drawn on a
- * subsidy could come back as money (M4); elsewhere an unlinked return is the custom of the card networks.
+ * subsidy could come back as money (M4); elsewhere an unlinked return is the custom of the card networks, of as much as
+ * one purchase may be.
  */
 function refundToPostal(request: AuthorizationRequest, household: Household, draft: DecisionDraft): Decision {
   const refused = refuseOverfull(request, household, draft)
@@ -180,6 +181,9 @@ function refundToPostal(request: AuthorizationRequest, household: Household, dra
   }
   const amount = request.amountPiasters
   if (amount <= 0) return draft.decline('bad-amount', 'amount.zero')
+  const { purchaseSinglePiasters: limit } = draft.context.policy
+  if (amount > limit && !isHonoured(request)) return draft.decline('amount-limit', 'limit.refund', amount, limit)
+  if (amount > limit) flag(draft, 'amount-limit', 'limit.refund')
   const postal = moneyAccount('postalAccount', household.id)
   draft.transfers.push(transfer('refund', counterpartyOf(request, draft), postal, amount))
   draft.set({ balances: [postalGroup(postalAvailable(household) + amount)] })

@@ -99,6 +99,7 @@ const words = {
   'postal.full': '{0:egp} on top of {1:egp} is more than messages can say of an account',
   'postal.partial': '{0:egp} granted of {1:egp} asked: the requester takes partial approvals',
   'limit.purchase': '{0:egp} is over the limit of {1:egp} for one purchase',
+  'limit.refund': '{0:egp} come back for no purchase that is named; the limit of one purchase is {1:egp}',
   'payment.limit': 'a bill of {0} over {1:egp}; the limit is {2:egp}',
   'payment.fee': 'fee {0:egp} of {1}',
   'payment.fee-short': '{0:egp} and a fee of {1:egp}, {2:egp} available in the postal account',

@@ -75,7 +75,8 @@ export const limits = Type.Object(
       Type.Integer({
         minimum: 1,
         maximum: 999_999_999_999,
-        description: 'Largest single purchase from a postal account, in piasters; absent = no limit.',
+        description:
+          'Largest single purchase from a postal account, and return that names no purchase, in piasters; absent = no limit.',
       }),
     ),
     holdDays: Type.Integer({

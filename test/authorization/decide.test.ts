@@ -222,6 +222,23 @@ t.test('bread returned and flour drawn instead: the return stands', async (t) =>
   t.equal(again.trace.at(-1)?.[0], 'exclusive.chosen')
 })
 
+t.test('what comes back for no purchase that is named is no more than one purchase may be', async (t) => {
+  const dialogue = new Dialogue(householdWithMoney(0))
+  const limit = context(undefined).policy.purchaseSinglePiasters
+  const refund = { ...at(shop), transactionType: '20', fromAccount: '20' }
+  const refused = dialogue.say({ ...refund, amountPiasters: limit + 1 }, { outlet: shop })
+  t.match(refused, { result: 'amount-limit', transfers: [] })
+  t.equal(dialogue.say({ ...refund, amountPiasters: limit }, { outlet: shop }).result, 'approved')
+  const told = { ...refund, messageClass: 'financial-advice', mti: '0220', amountPiasters: limit + 1 } as const
+  const posted = dialogue.say(told, { outlet: shop })
+  t.equal(posted.result, 'approved', 'an advice tells of what was given back')
+  t.has(
+    posted.trace.find(([code]) => code === 'advice.flagged'),
+    ['advice.flagged', 'amount-limit', 'limit.refund'],
+  )
+  t.equal(dialogue.money(), 2 * limit + 1)
+})
+
 t.test('goods can be refunded, the cash part of a purchase cannot', async (t) => {
   const dialogue = new Dialogue(householdWithMoney(10_000))
   const purchase = {
