@@ -20,7 +20,11 @@ export interface ConnectionOptions {
   readonly pointQueries?: boolean
   /** Sends a statement before those ahead of it are answered; each is a transaction of its own. */
   readonly pipeline?: boolean
-  /** Client-side bound on one query: a connection that swallows bytes must not hold a lane for ever. */
+  /**
+   * Client-side bound on one query: a connection that swallows bytes must not hold a lane for ever. The server ends its
+   * statements by then too, unless `statementTimeoutMs` says otherwise: else it works on for nobody, and whoever asks
+   * again and again takes all its connections.
+   */
   readonly queryTimeoutMs?: number
 }
 
@@ -47,7 +51,8 @@ export async function connect(options: ConnectionOptions): Promise<pg.Client> {
   const settings = ['-c jit=off', '-c synchronous_commit=on', '-c max_parallel_workers_per_gather=0']
   if (options.pointQueries === true) settings.push(...pointQuerySettings)
   if (options.role !== undefined) settings.push(`-c role=${options.role}`)
-  if (options.statementTimeoutMs !== undefined) settings.push(`-c statement_timeout=${options.statementTimeoutMs}`)
+  const statementTimeoutMs = options.statementTimeoutMs ?? options.queryTimeoutMs
+  if (statementTimeoutMs !== undefined) settings.push(`-c statement_timeout=${statementTimeoutMs}`)
   if (options.idleInTransactionMs !== undefined) {
     settings.push(`-c idle_in_transaction_session_timeout=${options.idleInTransactionMs}`)
   }
