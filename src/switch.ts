@@ -1,4 +1,4 @@
-import type { HealthReport } from './api/health.ts'
+import { type HealthReport, notReadyOf } from './api/health.ts'
 import { type HttpServer, startHttpServer } from './api/http-server.ts'
 import type { Clock } from './calendar.ts'
 import type { Config } from './config/config.ts'
@@ -108,6 +108,7 @@ async function openHttp(base: SwitchBase, roles: () => SwitchRoles | undefined, 
       contentType: metrics.contentType,
       render: () => {
         roles()?.active?.sample()
+        metrics.availability.ready.set(notReadyOf(health(base, roles())).length === 0 ? 1 : 0)
         return metrics.render()
       },
     },
@@ -118,13 +119,13 @@ async function openHttp(base: SwitchBase, roles: () => SwitchRoles | undefined, 
 }
 
 function health({ database, backups }: SwitchBase, roles: SwitchRoles | undefined): HealthReport {
-  const detail = `PostgreSQL ${Math.floor(database.serverVersion / 10_000)}`
+  const sees = roles?.seesDatabase ?? true
+  const detail = `PostgreSQL ${Math.floor(database.serverVersion / 10_000)}${sees ? '' : ', heartbeats fail'}`
   const active = roles?.active
   if (active !== undefined) {
     const checks = { ...active.checks(), ...backups.checks() }
-    return { checks: { ...checks, database: { ready: checks.database?.ready === true, detail } } }
+    return { checks: { ...checks, database: { ready: sees && checks.database?.ready === true, detail } } }
   }
   const role = roles?.role ?? 'starting'
-  const sees = roles?.seesDatabase ?? true
   return { unready: role, checks: { lanes: { ready: false, detail: role }, database: { ready: sees, detail } } }
 }

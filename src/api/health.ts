@@ -27,14 +27,20 @@ const HEALTH_TIMEOUT_MS = 2_000
 export function registerHealth(app: FastifyInstance, health: HealthSource): void {
   app.get('/healthz', async () => ({ status: 'alive' }))
   app.get('/readyz', async (_, reply) => {
-    const { checks, unready = 'not ready' } = await readReport(health)
-    const notReady = Object.keys(checks).filter((name) => checks[name]?.ready !== true)
+    const report = await readReport(health)
+    const { checks, unready = 'not ready' } = report
+    const notReady = notReadyOf(report)
     const body = { status: notReady.length === 0 ? 'ready' : unready, notReady, checks }
     return reply
       .code(notReady.length === 0 ? 200 : 503)
       .header('cache-control', 'no-store')
       .send(body)
   })
+}
+
+/** Names of the checks that are not ready; none when all is well. */
+export function notReadyOf({ checks }: HealthReport): string[] {
+  return Object.keys(checks).filter((name) => checks[name]?.ready !== true)
 }
 
 async function readReport(health: HealthSource): Promise<HealthReport> {

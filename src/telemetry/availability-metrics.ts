@@ -16,6 +16,8 @@ export function createAvailabilityMetrics(registry: Registry) {
     new FastCounter(registry, name, help, labelNames)
   return {
     role: gauge('mizan_role', 'Part that this process plays: 1 at the role it has', ['role']),
+    /** Read when the page is asked for. */
+    ready: gauge('mizan_ready', 'Whether /readyz says that this process is ready to answer: 1 it is, 0 it is not'),
     standbys: gauge('mizan_standby_processes', 'Processes that stand by, as the one that writes the lanes sees them'),
     /** Reason: silent, released. */
     takeovers: counter('mizan_takeovers_total', 'Lanes taken over from another process, by why', ['reason']),

@@ -311,9 +311,11 @@ export class Lane {
     this.#refuseWaiting()
   }
 
-  /** Answers what waits too long while the database does not move. */
+  /** Answers what waits too long while the database does not move, and sees to a connection that was lost meanwhile. */
   #answerLate(): void {
     const nowMs = this.#clock.now()
+    // While nobody pays nothing else tells: the first who does would wait for the lane to be taken again.
+    if (!this.#store.connected) this.#wake.signal()
     const oldest = this.#pipeline.open?.works[0]
     if (oldest !== undefined && oldest.deadlineMs <= nowMs) this.#maker.withdraw()
     this.#intake.answerLate(nowMs)

@@ -255,3 +255,21 @@ test('a defect that ends the loop of a lane fences the lane, and a stop ends', a
   await writer.stop()
   t.same(await failedChecks(world.url), [])
 })
+
+test('a lane whose connection is lost is taken again at once, though nobody asks anything', async (t) => {
+  const world = await writerWorld(t)
+  const seen: string[] = []
+  const writer = await world.start({
+    observer: {
+      cacheWarmed: (_lane, _households, filling) => seen.push(filling ? 'warming' : 'warm'),
+      laneRecovered: () => seen.push('recovered'),
+    },
+  })
+  await waitFor('an idle lane', async () => seen.at(-1) === 'warm')
+  const lose = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'mizan lane 0'"
+  const own = `${lose} and datname = current_database()`
+  t.equal((await withClient(world.url, (client) => client.query(own))).rowCount, 1)
+  await waitFor('the lane', async () => seen.includes('recovered'))
+  t.equal((await ask(writer, purchaseOf(1, world.clock.now()))).result, 'approved')
+  t.same(await failedChecks(world.url), [])
+})
