@@ -67,8 +67,8 @@ export function amountsOf(message: Message, reading: AmountReading): Amounts {
   const billed = billedOf(message, reading)
   const total = billed ?? 0
   const cash = cashOf(message, reading, total)
-  // A reversal need not say again what was billed: its original knows.
-  const isUnsaid = billed === undefined && isReversal && reading.schemeRail
+  // A reversal need not say again what was billed: its original knows. Whoever asks for a balance is billed nothing.
+  const isUnsaid = reading.schemeRail && (isReversal || isWithoutAmount(reading.transactionType))
   const { fault, ...replacement } = foreignReplacement(message, said, billed, replaced)
   const unusable: Fault | undefined =
     billed === undefined && !isUnsaid ? { result: 'bad-amount', field: '49' } : undefined

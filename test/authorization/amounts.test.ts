@@ -9,7 +9,7 @@ import { dialects } from '../../src/iso8583/dialects.ts'
 import type { FieldValues } from '../../src/iso8583/encode.ts'
 import { formatDataset, formatElements48 } from '../../src/iso8583/tlv.ts'
 import type { Transfer } from '../../src/ledger/transfer.ts'
-import { context, householdWithMoney, nothingSince, outletOf, request } from './world.ts'
+import { context, householdWithMoney, nothingSince, outletOf, policy, request } from './world.ts'
 
 const pan = '4000000000000002'
 const digits = (amount: number, length = 12) => String(amount).padStart(length, '0')
@@ -127,6 +127,18 @@ t.test('a partial approval abroad says what was granted in the currency that DE4
   t.notOk('6' in fields, 'pounds are not billed')
 })
 
+t.test('a balance is asked for abroad without any amount that was billed', async (t) => {
+  const asked = received({ 3: '302000', 4: undefined, ...unbilled })
+  t.equal(asked.fault, undefined)
+  const decision = decide(asked, context(householdWithMoney(1_000_000)))
+  t.match(decision, { result: 'approved', transfers: [] })
+  const { 4: amount, 54: balances } = answerFields(decision, 64, responseCodes, asked)
+  t.equal(amount, undefined)
+  t.match(balances, '818C000001000000', 'in pounds, as the account is kept')
+  const withdrawn = received({ ...unbilled })
+  t.match(withdrawn.fault, { result: 'bad-amount', field: '49' }, 'money needs it')
+})
+
 t.test('what the scheme billed counts on its rail only, for money only', async (t) => {
   for (const name of ['iso87-ascii', 'iso87-bcd']) {
     for (const mti of ['0100', '0200', '0220', '0420']) {
@@ -185,7 +197,7 @@ t.test('a balance is shown with twelve digits at most, and nothing is paid in be
     const pay = (amountPiasters: number, more: Partial<AuthorizationRequest> = {}) =>
       decide(
         asked({ ...place, fromAccount: '20', toAccount: '20', transactionType: type, amountPiasters, ...more }),
-        context(householdWithMoney(1_000), { outlet }),
+        context(householdWithMoney(1_000), { outlet, policy: { ...policy, purchaseSinglePiasters: most } }),
       ).result
     t.equal(pay(most - 1_000), 'approved', `type ${type}, up to the most`)
     t.equal(pay(most - 999), 'bad-amount', `type ${type}, a piaster more`)
