@@ -132,7 +132,7 @@ t.test('a balance is asked for abroad without any amount that was billed', async
   t.equal(asked.fault, undefined)
   const decision = decide(asked, context(householdWithMoney(1_000_000)))
   t.match(decision, { result: 'approved', transfers: [] })
-  const { 4: amount, 54: balances } = answerFields(decision, 64, responseCodes, asked)
+  const { 4: amount, 54: balances } = answerFields(decision, 64, responseCodes('visa-base1'), asked)
   t.equal(amount, undefined)
   t.match(balances, '818C000001000000', 'in pounds, as the account is kept')
   const withdrawn = received({ ...unbilled })
