@@ -3,7 +3,10 @@ import type { XmlNode } from './xml-reader.ts'
 
 const names = (text: string): ReadonlySet<string> => new Set(text.split(/\s+/))
 
-/** What may stand in an entry, its details and a payment of it, in camt.052 to 054 of any version that is read. */
+/**
+ * What may stand in an entry, its details and a payment of it, in camt.052 to 054 of any version that is read (ISO 20022:
+ * from ReportEntry2 and EntryTransaction2 of .02 to ReportEntry14 and EntryTransaction14 of .13).
+ */
 const elements: Readonly<Record<string, ReadonlySet<string>>> = {
   Ntry: names(
     'NtryRef Amt CdtDbtInd RvslInd Sts BookgDt ValDt AcctSvcrRef Avlbty BkTxCd ComssnWvrInd AddtlInfInd AmtDtls Chrgs TechInptChanl Intrst CardTx NtryDtls AddtlNtryInf SplmtryData',
