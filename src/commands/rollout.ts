@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import type { Client } from '../store/connection.ts'
 import { listProgrammes } from '../store/programme-reader.ts'
 import { checkRollout, listRollout, type RolloutEntry, rolloutHistory, setRollout } from '../store/reference-rollout.ts'
-import { notedAs, systemActor } from './access-desk.ts'
+import { nameOfTwo, notedAs, systemActor } from './access-desk.ts'
 import { type CommandIo, processIo } from './command-io.ts'
 import { type CommonOptions, withCommonOptions } from './common-options.ts'
 import { atDatabase } from './database-desk.ts'
@@ -10,8 +10,6 @@ import { todayText } from './outlet.ts'
 import { logInSecondPerson } from './second-person.ts'
 
 const HISTORY_MAX = 1_000
-/** Characters of a name in a history. */
-const ACTOR_MAX = 64
 
 /** `mizan rollout`: where each service is live, and from when on; a running switch follows each change. */
 export function rolloutCommand(io: CommandIo = processIo): Command {
@@ -88,8 +86,7 @@ async function setAgreed(io: CommandIo, client: Client, entry: RolloutEntry, rea
   const second = await logInSecondPerson(io, client, {
     ...{ prompt: 'second person who agrees', roles: ['operator'], what: 'agreeing to where a service is live' },
   })
-  const actor = `${systemActor(io)} + ${second}`.slice(0, ACTOR_MAX)
-  return setRollout(client, entry, { ...notedAs(actor), reason, services })
+  return setRollout(client, entry, { ...notedAs(nameOfTwo(systemActor(io), second)), reason, services })
 }
 
 /** Codes of the programmes that are published, and of what has a date already. */
