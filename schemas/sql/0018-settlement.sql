@@ -185,6 +185,9 @@ create table settlement_due (
   constraint settlement_due_adds_up check (closing = opening + added + restored + released - held - instructed)
 );
 create index settlement_due_account on settlement_due (account, business_date);
+-- What waits for people is little of it.
+create index settlement_due_blocked on settlement_due (business_date)
+  where note in ('suspended', 'no-account', 'no-bank', 'no-institution');
 
 create table settlement_holdback (
   business_date date not null,

@@ -121,6 +121,12 @@ export const breakTypes = {
     meaning: 'The bank booked the right amount with a later value date than it was told.',
     action: 'Ask the bank to book it with the right value date, or claim the interest of the days between.',
   }),
+  'left-unpaid': type(61, 'position', 1, 5, 'banking', {
+    meaning:
+      'Runs leave money on accounts, because nobody or no bank account is known to settle with, or payouts are stopped.',
+    action:
+      'Mend what it names: register the institution or the bank, complete the outlets, or lift the stop; the next run pays.',
+  }),
   'control-account-open': type(40, 'control', 0, 1, 'banking', {
     meaning: 'A control account holds something that no open item explains.',
     action: 'Find the posting that is too much or missing; correct it with a second person.',

@@ -27,6 +27,7 @@ import {
   takeTurn,
 } from '../../store/clearing/reconciliation-runs.ts'
 import { checkIssuance, compareSubsidyPayables } from '../../store/clearing/reconciliation-subsidies.ts'
+import { findLeftUnpaid } from '../../store/clearing/reconciliation-waiting.ts'
 import {
   type BreakScope,
   clearFound,
@@ -39,6 +40,7 @@ import {
 } from '../../store/clearing/reconciliation-work.ts'
 import { type Client, connect } from '../../store/connection.ts'
 import { type BreakName, breakNames, breakTypes, type Level } from './breaks.ts'
+import { bankingDaysOn } from './view.ts'
 
 /** What a run is asked for. */
 export interface ReconcileOptions {
@@ -72,6 +74,7 @@ const asThingsStand: readonly BreakName[] = [
   'chargeback-open',
   'control-account-open',
   'issuance-not-conserved',
+  'left-unpaid',
 ]
 
 /** Breaks that are differences of the ledger itself: what was corrected of them is not found again. */
@@ -218,6 +221,7 @@ async function compareLevels(client: Client, dates: Dates, options: ReconcileOpt
       ['position', `bank entries ${date}`, () => findOtherEntries(client, date)],
     ]),
     ['position', 'statements', () => checkStatements(client, asOf)],
+    ['position', 'left unpaid', async () => findLeftUnpaid(client, await bankingDayBefore(client, options.asOf))],
     ...dates.subsidies.map((date): (typeof steps)[number] => [
       'subsidy',
       `payables ${date}`,
@@ -240,6 +244,14 @@ async function compareLevels(client: Client, dates: Dates, options: ReconcileOpt
   }
   progress?.('exceptions', steps.length, steps.length)
   return Object.fromEntries(Object.entries(sums).map(([level, compared]) => [level, { compared, matched: {} }]))
+}
+
+/** The last banking day before a date. Money whose value date it is has had a whole banking day to move. */
+async function bankingDayBefore(client: Client, date: CivilDate): Promise<string> {
+  const banking = await bankingDaysOn(client, date)
+  let before = addDays(date, -1)
+  while (!banking.isBankingDay(before)) before = addDays(before, -1)
+  return formatDate(before)
 }
 
 function addTo(
