@@ -73,7 +73,7 @@ create table household_event (
   household_id  bigint not null,
   at            timestamptz not null,
   event         text not null check (event in
-    ('opened', 'added', 'removed', 'head-changed', 'suspended', 'reinstated', 'classes-changed', 'account-linked')),
+    ('opened', 'added', 'removed', 'head-changed', 'suspended', 'reinstated', 'classes-changed', 'moved', 'account-linked')),
   -- Day on which it took effect, and the one from which it counts.
   effective     integer not null,
   counts_from   integer not null,
@@ -272,6 +272,11 @@ begin
     where lane = p_lane and id = (p ->> 'household')::bigint;
 end $$;
 
+create function change_household_move(p_lane smallint, p_seq bigint, p jsonb) returns void language plpgsql as $$
+begin
+  update household set governorate = p ->> 'governorate' where lane = p_lane and id = (p ->> 'household')::bigint;
+end $$;
+
 create function change_household_event(p_lane smallint, p_seq bigint, p_at timestamptz, p jsonb) returns void
   language plpgsql as $$
 begin
@@ -437,6 +442,7 @@ begin
     when 'household-open' then perform change_household_open(p_lane, p_seq, p_payload);
     when 'household-terms' then perform change_household_terms(p_lane, p_seq, p_payload);
     when 'household-classes' then perform change_household_classes(p_lane, p_seq, p_payload);
+    when 'household-move' then perform change_household_move(p_lane, p_seq, p_payload);
     when 'household-event' then perform change_household_event(p_lane, p_seq, p_at, p_payload);
     when 'member-add' then perform change_member_add(p_lane, p_seq, p_payload);
     when 'member-end' then perform change_member_end(p_lane, p_seq, p_payload);

@@ -72,6 +72,7 @@ export const accessMatrix: Readonly<Record<string, Access>> = {
   'POST /households/{householdId}/members/{personId}/remove': enrols,
   'POST /households/{householdId}/members/{personId}/head': enrols,
   'POST /households/{householdId}/classes': enrols,
+  'POST /households/{householdId}/move': enrols,
   'POST /households/{householdId}/account': enrols,
   'POST /households/{householdId}/fingerprint': enrols,
   'POST /people/{personId}/mobile': enrols,

@@ -132,8 +132,8 @@ export function numberOfCounter(counter: number): number {
  */
 export interface Household {
   readonly id: number
-  /** Issuing governorate. */
-  readonly governorate: string
+  /** Whose outlets serve it: where it lives. */
+  governorate: string
   /** Oldest first, never empty, one for a date; only those that can still matter are in memory. */
   terms: readonly HouseholdTerm[]
   /** Codes of the classes that it belongs to, sorted: some entitlements and exemptions are theirs. */

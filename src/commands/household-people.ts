@@ -9,6 +9,7 @@ import {
   changeOf,
   changeStanding,
   enrolHousehold,
+  moveHousehold,
   removeMember,
   setClasses,
 } from '../store/people-enrolment.ts'
@@ -81,6 +82,7 @@ export function householdPeopleCommands(io: CommandIo): Command[] {
       'give a household its support back from the day after; a second person agrees',
     ),
     classesCommand(io),
+    moveCommand(io),
     mobileCommand(io),
   ]
 }
@@ -222,6 +224,25 @@ function classesCommand(io: CommandIo): Command {
         const id = householdNumber(text)
         const asked = await askNoted(io, desk.client, { action: 'household classes', householdId: id }, () =>
           setClasses(desk, id, classes, whyOf(options), peopleActor(io, options)),
+        )
+        await sayOutcome(io, desk.client, asked, options)
+      }),
+    )
+}
+
+function moveCommand(io: CommandIo): Command {
+  return withWhy(
+    new Command('move').description(
+      'say that a household lives in another governorate, whose outlets serve it at once',
+    ),
+  )
+    .argument('<household>', 'number of the household')
+    .argument('<governorate>', 'code of the governorate, such as PTS')
+    .action((text: string, governorate: string, options: WhyOptions) =>
+      atPeopleDesk(io, options, async (desk) => {
+        const id = householdNumber(text)
+        const asked = await askNoted(io, desk.client, { action: 'household move', householdId: id }, () =>
+          moveHousehold(desk, id, governorate, whyOf(options), peopleActor(io, options)),
         )
         await sayOutcome(io, desk.client, asked, options)
       }),

@@ -62,6 +62,7 @@ export interface ChangeInput {
 
 const REASON_CODE = /^[a-z][a-z-]{1,31}$/
 const COUNTER = 'counter'
+const GOVERNORATE_FORM = 'governorate: one of the codes of ISO 3166-2:EG without EG-, such as PTS'
 
 /**
  * Enrols a household: its people, and the application for its first card. The people are entered first, and belong to no
@@ -124,7 +125,7 @@ function checkEnrolment(desk: PeopleDesk, input: EnrolmentInput, entitledFrom: C
   }
   if (input.head.mobile === undefined) faults.push('head.mobile: the head of household needs a mobile number')
   if (!isGovernorate(input.governorate)) {
-    faults.push('governorate: one of the codes of ISO 3166-2:EG without EG-, such as PTS')
+    faults.push(GOVERNORATE_FORM)
   }
   if (entered.length > MEMBERS_MAX) faults.push(`members: a household has at most ${MEMBERS_MAX} members`)
   if (entitledFrom < firstDay(monthOf(todayAt(desk)))) faults.push('entitledFrom: this month or later')
@@ -220,6 +221,22 @@ export async function setClasses(
   return askOnce(desk, { kind: 'household-classes', householdId, input: [classes, change] }, actor, async () => ({
     ...change,
     classes,
+  }))
+}
+
+/** Says that a household lives in another governorate, whose outlets serve it from then on. @throws MizanError BAD_INPUT */
+export async function moveHousehold(
+  desk: PeopleDesk,
+  householdId: number,
+  governorate: string,
+  input: ChangeInput,
+  actor: PeopleActor,
+): Promise<CommandState> {
+  if (!isGovernorate(governorate)) throw new MizanError('BAD_INPUT', GOVERNORATE_FORM)
+  const change = changeOf(desk, input)
+  return askOnce(desk, { kind: 'household-move', householdId, input: [governorate, change] }, actor, async () => ({
+    ...change,
+    governorate,
   }))
 }
 

@@ -84,6 +84,10 @@ test('people and membership files on the command line', async (t) => {
     )
     t.match(mobile, { status: 0, out: /has the mobile number \*{10}777 now/ })
     t.match((await mizan(householdCommand, 'classes', id, 'takaful', ...why)).out, /^done: the classes are takaful/)
+    t.match(
+      (await mizan(householdCommand, 'move', id, 'SUZ', ...why)).out,
+      /^done: the household moved from PTS to SUZ/,
+    )
     const alone = await mizan(householdCommand, 'suspend', id, ...why)
     t.match([alone.status, alone.errors], [1, /an answer is missing/])
     t.equal((await noted('household suspend', 'accepted')).length, 0, 'one person alone suspends nobody')
@@ -96,7 +100,7 @@ test('people and membership files on the command line', async (t) => {
       [id],
     )
     t.match(events, [{ actor: / \+ user:officer$/ }])
-    for (const action of ['enrol', 'head', 'remove-member', 'classes'])
+    for (const action of ['enrol', 'head', 'remove-member', 'classes', 'move'])
       t.match(await noted(`household ${action}`, 'accepted'), [{ households: [id] }], action)
     t.equal((await noted('household mobile', 'done')).length, 1)
     const twice = await agreed(householdCommand, 'suspend', id, ...why)

@@ -23,12 +23,14 @@ import {
   enrolHeadFingerprint,
   enrolHousehold,
   linkAccount,
+  moveHousehold,
   removeMember,
 } from '../../src/store/people-enrolment.ts'
 import { lateReplacements, ordersOfHousehold, readOrder, stepsOfOrder } from '../../src/store/people-orders.ts'
 import { readDevices, readHouseholdEvents, readMembers, readPostalLink } from '../../src/store/people-reader.ts'
 import { readRecipients } from '../../src/store/people-register.ts'
 import { announceHoliday, savePlace, setActivationPolicy } from '../../src/store/people-rules.ts'
+import { readHousehold } from '../../src/store/search-households.ts'
 import { verifyLedger } from '../../src/store/verify.ts'
 import { available } from '../support/switch.ts'
 import { iban, peopleWorld, person } from './people-world.ts'
@@ -73,8 +75,8 @@ test('people, their households and their cards', async (t) => {
     done.push(await outcome(announceCard(desk, orderId, undefined, clerk)))
     return { householdId, orderId, held, done }
   }
-  const bread = (card: ReturnType<typeof newCard>['held'], quantity: number) =>
-    world.pos.ask(unitDraw({ card, terminal: world.place('bakery', 'PTS'), quantity, pricePiasters: 20 }))
+  const bread = (card: ReturnType<typeof newCard>['held'], quantity: number, governorate = 'PTS') =>
+    world.pos.ask(unitDraw({ card, terminal: world.place('bakery', governorate), quantity, pricePiasters: 20 }))
   const inquiry = (card: ReturnType<typeof newCard>['held']) =>
     world.atm.ask(transaction('inquiry', { card, terminal: world.place('atm', 'PTS') }))
 
@@ -378,8 +380,8 @@ test('people, their households and their cards', async (t) => {
     t.equal((await readMembers(desk, householdId)).length, 2)
     t.equal(available((await inquiry(held)).answer, '91'), 10_000, 'in the next month')
     const standing = { reasonCode: 'income', reason: 'found by cleansing' }
-    const told = { ...standing, reason: `of ${person(500).nationalId}` }
-    await t.rejects(changeStanding(desk, householdId, 'suspended', told, clerk), /without long numbers/)
+    const withId = { ...standing, reason: `of ${person(500).nationalId}` }
+    await t.rejects(changeStanding(desk, householdId, 'suspended', withId, clerk), /without long numbers/)
     t.match(await outcome(changeStanding(desk, householdId, 'suspended', standing, clerk)), /^done:/)
     const twice = await outcome(changeStanding(desk, householdId, 'suspended', standing, clerk))
     t.match(twice, /^refused: .* suspended already/)
@@ -389,6 +391,15 @@ test('people, their households and their cards', async (t) => {
     t.match(await outcome(changeStanding(desk, householdId, 'reinstated', standing, clerk)), /^done:/)
     clock.advance(DAY_MS)
     t.equal((await bread(held, 1)).answer.code, '00')
+    const newHome = { reasonCode: 'new-home' }
+    t.equal((await bread(held, 1, 'SUZ')).answer.code, '57')
+    t.match(await outcome(moveHousehold(desk, householdId, 'SUZ', newHome, clerk)), /moved from PTS to SUZ/)
+    t.equal((await bread(held, 1, 'SUZ')).answer.code, '00', 'where it lives now, at once')
+    t.equal((await bread(held, 1)).answer.code, '57')
+    t.equal((await readHousehold(desk.client, householdId)).governorate, 'SUZ')
+    t.equal((await told(householdId)).at(-1), 'household-moved')
+    t.match(await outcome(moveHousehold(desk, householdId, 'SUZ', newHome, clerk)), /^refused: .* there already/)
+    await t.rejects(moveHousehold(desk, householdId, 'XX', newHome, clerk), /one of the codes of ISO 3166-2:EG/)
     const events = (await readHouseholdEvents(desk, householdId)).reverse()
     t.same(
       events.map(({ event, reasonCode }) => `${event} ${reasonCode}`),
@@ -400,6 +411,7 @@ test('people, their households and their cards', async (t) => {
         'removed moved',
         'suspended income',
         'reinstated income',
+        'moved new-home',
       ],
     )
   })

@@ -6,6 +6,7 @@ import {
   enrolHeadFingerprint,
   enrolHousehold,
   linkAccount,
+  moveHousehold,
   removeMember,
   setClasses,
 } from '../../store/people-enrolment.ts'
@@ -23,6 +24,8 @@ const tag = 'people'
 const params = shape({ householdId: ownerId('Number of the household.') })
 const memberParams = shape({ householdId: ownerId('Number of the household.'), personId: id('Number of the person.') })
 const classes = Type.Array(Type.String({ pattern: '^[a-z0-9-]{1,32}$' }), { maxItems: 16, uniqueItems: true })
+
+const governorate = Type.String({ pattern: '^[A-Z]{1,3}$', description: 'Where it lives: ISO 3166-2:EG, such as PTS.' })
 
 const person = {
   nationalId: Type.String({ minLength: 14, maxLength: 20, description: '14 digits, also Arabic-Indic ones.' }),
@@ -101,7 +104,7 @@ export const peopleRoutes: readonly Route[] = [
     body: shape({
       head: shape(person),
       members: Type.Array(shape(person), { maxItems: 59 }),
-      governorate: Type.String({ pattern: '^[A-Z]{1,3}$', description: 'Where it lives: ISO 3166-2:EG, such as PTS.' }),
+      governorate,
       classes: Type.Optional(classes),
       entitledFrom: Type.Optional(date('First day of support, this month or later; absent = today.')),
       hasOldRationCard: Type.Boolean(),
@@ -212,6 +215,21 @@ export const peopleRoutes: readonly Route[] = [
       const { householdId } = call.params
       const { classes: wanted, ...why } = call.body
       return askAtDesk(call, householdId, (desk, actor) => setClasses(desk, householdId, wanted, why, actor))
+    },
+  }),
+  route({
+    method: 'POST',
+    path: '/households/{householdId}/move',
+    tag,
+    summary: 'say that a household lives in another governorate, whose outlets serve it at once',
+    params,
+    body: shape({ governorate, ...changeAtOnce }),
+    answers: commandAnswers,
+    changes: true,
+    handler: (call) => {
+      const { householdId } = call.params
+      const { governorate: to, ...why } = call.body
+      return askAtDesk(call, householdId, (desk, actor) => moveHousehold(desk, householdId, to, why, actor))
     },
   }),
   route({

@@ -12,6 +12,7 @@ import {
   changeClasses,
   changeHead,
   changeStanding,
+  moveHousehold,
   openHousehold,
   removePerson,
 } from './household-commands.ts'
@@ -37,6 +38,7 @@ const handlers: Readonly<Record<string, Handler | undefined>> = {
   'household-open': openHousehold,
   'household-terms': changeStanding,
   'household-classes': changeClasses,
+  'household-move': moveHousehold,
   'person-add': addPerson,
   'person-remove': removePerson,
   'person-head': changeHead,

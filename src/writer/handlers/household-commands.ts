@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { type CivilDate, firstDay, monthOf, nextMonth, previousMonth } from '../../calendar.ts'
-import { isGovernorate } from '../../card/governorates.ts'
+import { governorates, isGovernorate } from '../../card/governorates.ts'
 import type { HouseholdTerm } from '../../card/household.ts'
 import { changeTerms, MEMBERS_MAX, openingTerms, type TermChange, termStart } from '../../card/membership.ts'
 import { done, type Handler, type Outcome, refused } from './command.ts'
@@ -168,6 +168,23 @@ export const changeClasses: Handler = atHousehold(classesSchema, (detail, contex
   return done(sorted.length === 0 ? 'the household belongs to no class' : `the classes are ${sorted.join(', ')}`, {
     classes: sorted.join(' '),
   })
+})
+
+const moveSchema = Type.Object({ ...membershipSchema.properties, governorate: Type.String() })
+
+/** A household lives in another governorate: its outlets serve it at once, and those of the one before no more. */
+export const moveHousehold: Handler = atHousehold(moveSchema, (detail, context) => {
+  const { household, builder, entitlementDate } = context
+  const { governorate } = detail
+  if (!isGovernorate(governorate)) return refused('there is no such governorate')
+  const before = household.governorate
+  if (governorate === before) return refused('the household lives there already')
+  household.governorate = governorate
+  builder.change('household-move', { household: household.id, governorate })
+  noteEvent(detail, context, 'moved', entitlementDate)
+  const { name: en, nameAr: ar } = governorates[governorate]
+  builder.notify(household.id, 'household-moved', { governorate: { ar, en } })
+  return done(`the household moved from ${before} to ${governorate}`, { event: 'moved', before, governorate })
 })
 
 /** Changes the terms in memory and names them. @returns from when they count, or why they cannot be changed */
