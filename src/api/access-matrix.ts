@@ -75,6 +75,7 @@ export const accessMatrix: Readonly<Record<string, Access>> = {
   'POST /households/{householdId}/move': enrols,
   'POST /households/{householdId}/account': enrols,
   'POST /households/{householdId}/fingerprint': enrols,
+  'POST /people/search': serves,
   'POST /people/{personId}/mobile': enrols,
   'POST /membership-files/check': enrols,
   'POST /membership-files': enrols,

@@ -35,6 +35,7 @@ import { orderRoutes } from './routes/orders.ts'
 import { outboundRoutes } from './routes/outbound-messages.ts'
 import { outletRoutes } from './routes/outlets.ts'
 import { peopleRoutes } from './routes/people.ts'
+import { personRoutes } from './routes/persons.ts'
 import { placeRoutes } from './routes/places.ts'
 import { programmeSimulationRoutes } from './routes/programme-simulations.ts'
 import { programmeRoutes } from './routes/programmes.ts'
@@ -64,6 +65,7 @@ export const apiRoutes: readonly Route[] = [
   ...ledgerRoutes,
   ...businessDayRoutes,
   ...peopleRoutes,
+  ...personRoutes,
   ...membershipRoutes,
   ...orderRoutes,
   ...placeRoutes,

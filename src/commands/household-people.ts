@@ -1,7 +1,6 @@
 import { Command } from 'commander'
 import { type Static, Type } from 'typebox'
 import { Value } from 'typebox/value'
-import { type CivilDate, formatDate } from '../calendar.ts'
 import { MizanError } from '../errors.ts'
 import {
   addMember,
@@ -14,22 +13,21 @@ import {
   setClasses,
 } from '../store/people-enrolment.ts'
 import { changeMobile } from '../store/people-entry.ts'
-import { ordersOfHousehold } from '../store/people-orders.ts'
-import { type Member, readDevices, readHouseholdEvents, readMembers, readPostalLink } from '../store/people-reader.ts'
-import { cardsOfHousehold, readHousehold } from '../store/search-households.ts'
+import { readHousehold } from '../store/search-households.ts'
 import { changeNoted } from './access-desk.ts'
 import type { CommandIo } from './command-io.ts'
 import { type CommonOptions, withCommonOptions } from './common-options.ts'
+import { householdLookCommands } from './household-look.ts'
 import { authorOf } from './keys-desk.ts'
 import {
   actorOfTwo,
   askNoted,
   atPeopleDesk,
   householdNumber,
-  noteLook,
   type PeopleChangeOptions,
   peopleActor,
   sayOutcome,
+  textOf,
   withChangeOptions,
 } from './people-access.ts'
 import { logInSecondPerson } from './second-person.ts'
@@ -64,7 +62,7 @@ const enrolment = Type.Object(
 /** The commands on one household and its people. */
 export function householdPeopleCommands(io: CommandIo): Command[] {
   return [
-    showCommand(io),
+    ...householdLookCommands(io),
     enrolCommand(io),
     addCommand(io),
     removeCommand(io),
@@ -84,55 +82,6 @@ export function householdPeopleCommands(io: CommandIo): Command[] {
     classesCommand(io),
     moveCommand(io),
     mobileCommand(io),
-  ]
-}
-
-function showCommand(io: CommandIo): Command {
-  const command = new Command('show').description(
-    'show a household: its people, numbers masked, its terms, cards and orders; the audit notes who looked',
-  )
-  return withCommonOptions(command)
-    .argument('<household>', 'number of the household')
-    .action((text: string, options: CommonOptions) =>
-      atPeopleDesk(io, options, async (desk) => {
-        const id = householdNumber(text)
-        const household = await readHousehold(desk.client, id)
-        await noteLook(io, desk.client, 'household show', id)
-        const found = {
-          ...household,
-          members: await readMembers(desk, id),
-          postalAccount: await readPostalLink(desk, id),
-          cards: await cardsOfHousehold(desk.client, id),
-          devices: await readDevices(desk, id),
-          orders: await ordersOfHousehold(desk, id),
-          events: await readHouseholdEvents(desk, id),
-        }
-        io.out(options.json ? `${JSON.stringify(found)}\n` : `${linesOf(found).join('\n')}\n`)
-      }),
-    )
-}
-
-type Shown = Awaited<ReturnType<typeof readHousehold>> & {
-  readonly members: readonly Member[]
-  readonly cards: Awaited<ReturnType<typeof cardsOfHousehold>>
-  readonly orders: Awaited<ReturnType<typeof ordersOfHousehold>>
-  readonly events: Awaited<ReturnType<typeof readHouseholdEvents>>
-}
-
-function linesOf({ id, governorate, classes, terms, members, cards, orders, events }: Shown): string[] {
-  const dated = (value: number) => formatDate(value as CivilDate)
-  return [
-    `household ${id}, ${governorate}${classes.length === 0 ? '' : `, ${classes.join(', ')}`}`,
-    ...terms.map((term) => `  from ${dated(term.from)}: ${term.members} member(s), ${term.status}`),
-    ...members.map(
-      (one) => `  person ${one.personId}  ${one.role}  ${one.nationalId}  ${one.name}  since ${dated(one.from)}`,
-    ),
-    ...cards.map((card) => `  card ${card.id}  ${card.pan}  ${card.kind}  ${card.status}`),
-    ...orders.map((order) => `  order ${order.id}  ${order.reason}  ${order.state}, opened ${dated(order.openedOn)}`),
-    ...events.map(
-      (one) =>
-        `  ${dated(one.effective)} ${one.event} (${one.reasonCode}) by ${one.actor}, counts from ${dated(one.countsFrom)}`,
-    ),
   ]
 }
 
@@ -283,11 +232,6 @@ function withWhy(command: Command): Command {
 
 function whyOf({ reasonCode, reason, effective }: WhyOptions) {
   return { reasonCode, ...(reason === undefined ? {} : { reason }), ...(effective === undefined ? {} : { effective }) }
-}
-
-/** Text of a file as it was written: names and digits may be Arabic. */
-function textOf(io: CommandIo, file: string): string {
-  return Buffer.from(io.readText(file), 'latin1').toString('utf8')
 }
 
 /** @throws MizanError BAD_INPUT, without what stands in the file: it is a person's */

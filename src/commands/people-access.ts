@@ -118,3 +118,8 @@ export function householdNumber(text: string): number {
   if (/^[1-9]\d{0,10}$/.test(text)) return Number(text)
   throw new MizanError('BAD_INPUT', 'a household is named by its number, of up to 11 digits')
 }
+
+/** Text of a file as it was written: names and digits may be Arabic. */
+export function textOf(io: CommandIo, file: string): string {
+  return Buffer.from(io.readText(file), 'latin1').toString('utf8')
+}

@@ -1,4 +1,6 @@
-import { maskMobile } from '../card/mobile-number.ts'
+import { maskMobile, readMobileNumber } from '../card/mobile-number.ts'
+import { readNationalId } from '../card/national-id.ts'
+import { MizanError } from '../errors.ts'
 import { type PeopleDesk, todayAt } from './people-desk.ts'
 import { readPerson } from './people-register.ts'
 
@@ -150,4 +152,63 @@ export async function readDevices({ client }: Pick<PeopleDesk, 'client'>, househ
     addedAtMs: row.added_at.getTime(),
     removedAtMs: row.removed_at?.getTime(),
   }))
+}
+
+/** By what a person is looked for at a counter or the hotline, who has neither a card nor its number: one of them. */
+export interface Wanted {
+  readonly nationalId?: string | undefined
+  readonly mobile?: string | undefined
+}
+
+/** A household that a person belongs to, or belonged to. */
+export interface FoundMember {
+  readonly householdId: number
+  readonly personId: number
+  readonly role: Member['role']
+  readonly from: number
+  readonly to: number | undefined
+}
+
+const FOUND_MAX = 20
+
+/**
+ * Finds the households of a person, the one of today first. Whoever calls notes in the audit who looked.
+ * @throws MizanError BAD_INPUT, NOT_FOUND; the words never repeat what was given
+ */
+export async function findMember(desk: PeopleDesk, wanted: Wanted): Promise<FoundMember[]> {
+  const { column, index } = wantedIndex(desk, wanted)
+  const { rows } = await desk.client.query<{
+    household_id: string
+    person_id: string
+    role: Member['role']
+    from_date: number
+    to_date: number | null
+  }>(
+    `select m.household_id, m.person_id, m.role, m.from_date, m.to_date
+     from person p join household_member m on m.person_id = p.id
+     where p.${column} = $1 order by m.to_date desc nulls first, m.from_date desc limit $2`,
+    [index, FOUND_MAX],
+  )
+  if (rows.length === 0) throw new MizanError('NOT_FOUND', 'nobody with it is or was a member of a household')
+  return rows.map((row) => ({
+    householdId: Number(row.household_id),
+    personId: Number(row.person_id),
+    role: row.role,
+    from: row.from_date,
+    to: row.to_date ?? undefined,
+  }))
+}
+
+function wantedIndex(desk: PeopleDesk, { nationalId, mobile: given }: Wanted) {
+  if ((nationalId === undefined) === (given === undefined)) {
+    throw new MizanError('BAD_INPUT', 'give a national ID or a mobile number, one of them')
+  }
+  if (nationalId !== undefined) {
+    const { id, fault } = readNationalId(nationalId, { today: todayAt(desk) })
+    if (id === undefined) throw new MizanError('BAD_INPUT', `nationalId: ${fault}`)
+    return { column: 'id_index', index: desk.personal.indexOf('national-id', id.digits) }
+  }
+  const { mobile, fault } = readMobileNumber(given ?? '')
+  if (mobile === undefined) throw new MizanError('BAD_INPUT', `mobile: ${fault}`)
+  return { column: 'mobile_index', index: desk.personal.indexOf('mobile', mobile.number) }
 }

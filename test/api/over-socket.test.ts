@@ -140,6 +140,13 @@ t.test('the API of a running switch, over a socket', async (t) => {
       })
       const { members } = people as { members: { personId: number }[] }
       t.equal(members.length, 3)
+      const head = { householdId, personId: members[0]?.personId, role: 'head', to: null }
+      const { nationalId, mobile = '' } = person(900)
+      for (const wanted of [{ nationalId }, { mobile }]) {
+        t.match(await post(operator, '/people/search', wanted), { status: 200, told: { items: [head] } })
+      }
+      t.equal((await post(operator, '/people/search', { nationalId, mobile })).status, 400)
+      t.equal((await post(operator, '/people/search', { nationalId: person(999).nationalId })).status, 404)
       const mobileUrl = `/people/${members[1]?.personId}/mobile`
       const wish = { mobile: '01500000555', mobileProof: 'operator-check' }
       t.match(await post(clerk, mobileUrl, wish), { status: 200, told: { mobile: '**********555' } })
@@ -149,6 +156,14 @@ t.test('the API of a running switch, over a socket', async (t) => {
       const draw = () =>
         mizan.pos.ask(unitDraw({ card: held, terminal: mizan.place('bakery', 'PTS'), quantity: 5, pricePiasters: 20 }))
       t.equal((await draw()).answer.code, '00')
+      for (const [governorate, code] of [
+        ['SUZ', '57'],
+        ['PTS', '00'],
+      ] as const) {
+        const moved = await post(clerk, `/households/${householdId}/move`, { governorate, reasonCode: 'new-home' })
+        t.match(moved, { status: 200, told: { state: 'done' } })
+        t.equal((await draw()).answer.code, code, 'where it lives')
+      }
       const { cardId } = (await get(clerk, `/orders/${orderId}`)) as { cardId: number }
       t.match(await post(clerk, `/cards/${cardId}/report`, { kind: 'loss', reason: 'lost on the way' }), {
         status: 200,

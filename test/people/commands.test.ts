@@ -63,9 +63,19 @@ test('people and membership files on the command line', async (t) => {
     const shown = await mizan(householdCommand, 'show', id)
     t.match(shown.out, /household 10000000001, PTS\n.*2 member\(s\), active\n.*head {2}\*{10}\d{4} {2}شخص أول/)
     t.notMatch(shown.out, person(1).nationalId)
-    const looked = await client.query(`select from audit_event where outcome = 'looked' and $1 = any (households)`, [
-      id,
-    ])
+    for (const [number, ...args] of [[person(1).nationalId], [String(person(1).mobile), '--by', 'mobile']]) {
+      const found = await command(householdCommand, ['find', ...args], `${number}\n`)
+      t.match(found.out, new RegExp(`^household ${id} {2}person \\d+ {2}head {2}since [-\\d]+\n$`))
+    }
+    const nobody = await command(householdCommand, ['find'], `${person(77).nationalId}\n`)
+    t.match([nobody.status, nobody.errors], [1, /nobody with it is or was a member of a household/])
+    t.notMatch(nobody.errors, person(77).nationalId)
+    t.equal((await noted('household find', 'looked')).length, 2)
+    const looked = await client.query(
+      `select from audit_event where outcome = 'looked' and action = 'household show'
+        and $1 = any (households)`,
+      [id],
+    )
     t.equal(looked.rowCount, 1)
     const { members } = JSON.parse((await mizan(householdCommand, 'show', id, '--json')).out)
     const why = ['--reason-code', 'moved']

@@ -10,13 +10,11 @@ import {
   removeMember,
   setClasses,
 } from '../../store/people-enrolment.ts'
-import { changeMobile } from '../../store/people-entry.ts'
 import { readDevices, readHouseholdEvents, readMembers, readPostalLink } from '../../store/people-reader.ts'
 import { readHousehold } from '../../store/search-households.ts'
 import { instantOf } from '../cursor.ts'
 import { dashed } from '../days.ts'
 import { askAtDesk, deskOf } from '../desk.ts'
-import { changeOnce } from '../once.ts'
 import { ok, type Route, route } from '../route.ts'
 import { commandAnswers, date, id, instant, orNull, ownerId, shape, words } from '../shapes.ts'
 
@@ -27,7 +25,8 @@ const classes = Type.Array(Type.String({ pattern: '^[a-z0-9-]{1,32}$' }), { maxI
 
 const governorate = Type.String({ pattern: '^[A-Z]{1,3}$', description: 'Where it lives: ISO 3166-2:EG, such as PTS.' })
 
-const person = {
+/** A person as they are entered. */
+export const personBody = {
   nationalId: Type.String({ minLength: 14, maxLength: 20, description: '14 digits, also Arabic-Indic ones.' }),
   name: words('As it stands on the national ID.', 100),
   mobile: Type.Optional(
@@ -102,8 +101,8 @@ export const peopleRoutes: readonly Route[] = [
     tag,
     summary: 'enrol a household: its people, and the application for its first card',
     body: shape({
-      head: shape(person),
-      members: Type.Array(shape(person), { maxItems: 59 }),
+      head: shape(personBody),
+      members: Type.Array(shape(personBody), { maxItems: 59 }),
       governorate,
       classes: Type.Optional(classes),
       entitledFrom: Type.Optional(date('First day of support, this month or later; absent = today.')),
@@ -166,7 +165,7 @@ export const peopleRoutes: readonly Route[] = [
     tag,
     summary: 'add a person to a household',
     params,
-    body: shape({ ...person, ...change }),
+    body: shape({ ...personBody, ...change }),
     answers: commandAnswers,
     changes: true,
     handler: (call) =>
@@ -277,26 +276,5 @@ export const peopleRoutes: readonly Route[] = [
       const { householdId } = call.params
       return askAtDesk(call, householdId, (desk, actor) => enrolHeadFingerprint(desk, householdId, call.body, actor))
     },
-  }),
-  route({
-    method: 'POST',
-    path: '/people/{personId}/mobile',
-    tag,
-    summary: 'change the mobile number of a person: a number in the own name, of nobody else',
-    params: shape({ personId: id('Number of the person.') }),
-    body: shape({
-      mobile: Type.String({ minLength: 10, maxLength: 20, description: 'In the own name.' }),
-      mobileProof: words('How that was shown, such as `operator-check` or `contract`.', 32),
-    }),
-    answers: {
-      200: shape({ personId: Type.Integer(), mobile: Type.String({ description: 'The last three digits.' }) }),
-    },
-    changes: true,
-    handler: (call) =>
-      changeOnce(call, async (client) => {
-        const { personId } = call.params
-        const mobile = await changeMobile(deskOf(call, client), personId, call.body, { name: call.actor.id })
-        return { answer: ok({ personId, mobile }), detail: { person: personId } }
-      }),
   }),
 ]
