@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { type CivilDate, DATE_FORM, readDate } from '../calendar.ts'
 import { MizanError } from '../errors.ts'
+import type { CommandIo } from './command-io.ts'
 
 /** Options that most commands have. */
 export interface CommonOptions {
@@ -24,4 +25,9 @@ export function dateOption(text: string, what = 'the day'): CivilDate {
   const date = readDate(text)
   if (date !== undefined) return date
   throw new MizanError('BAD_INPUT', `${what} must be ${DATE_FORM}`)
+}
+
+/** Prints a value as JSON, or as lines for people. */
+export function printed(io: CommandIo, { json }: CommonOptions, value: unknown, lines: () => readonly string[]): void {
+  io.out(json ? `${JSON.stringify(value)}\n` : `${lines().join('\n')}\n`)
 }

@@ -6,10 +6,10 @@ import { formatQuantity } from '../money.ts'
 import { listDays } from '../store/clearing/business-day.ts'
 import { readTrialBalanceOf } from '../store/clearing/trial-balance.ts'
 import type { CommandIo } from './command-io.ts'
-import { type CommonOptions, dateOption, withCommonOptions } from './common-options.ts'
+import { type CommonOptions, dateOption, printed, withCommonOptions } from './common-options.ts'
 import { atDatabase } from './database-desk.ts'
 import { numberOption } from './number-option.ts'
-import { printed, ROWS_MAX } from './settlement-options.ts'
+import { ROWS_MAX } from './settlement-options.ts'
 import { tableLines } from './settlement-table.ts'
 
 interface BalanceOptions extends CommonOptions {

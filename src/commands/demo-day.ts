@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import path from 'node:path'
+import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
 import { formatDate } from '../calendar.ts'
@@ -10,9 +11,19 @@ import { MizanError } from '../errors.ts'
 import { listRuns } from '../store/clearing/settlement-runs.ts'
 import { type Client, connect } from '../store/connection.ts'
 import { openDatabase } from '../store/database-location.ts'
+import type { CommandIo } from './command-io.ts'
+import { printed } from './common-options.ts'
 
 interface DayOptions {
   readonly var?: string
+  readonly json: boolean
+}
+
+/** A step that was taken, as --json prints it. */
+interface Step {
+  readonly command: string
+  /** Each object that it printed: some print one for each file. */
+  readonly results: readonly unknown[]
 }
 
 /** More than a demo has of a few days. */
@@ -23,18 +34,25 @@ const CLI = fileURLToPath(new URL('../cli.ts', import.meta.url))
  * `mizan demo day`: the end of a business day as its people see it, each step the command that they would type. It
  * fails when a step does, or when reconciliation leaves anything open.
  */
-export function demoDayCommand(): Command {
+export function demoDayCommand(io: CommandIo): Command {
   return new Command('day')
     .description('end the business day of a running demo: files, settlement banks that answer, reconciliation')
     .option('--var <folder>', 'data folder of the switch (default: MIZAN_VAR, else var)')
-    .action(runDay)
+    .option('--json', 'print one JSON object, with what each command printed', false)
+    .action((options: DayOptions) => runDay(io, options))
 }
 
-async function runDay(options: DayOptions): Promise<void> {
-  const env = options.var === undefined ? process.env : { ...process.env, MIZAN_VAR: options.var }
+async function runDay(io: CommandIo, options: DayOptions): Promise<void> {
+  const env = options.var === undefined ? io.env : { ...io.env, MIZAN_VAR: options.var }
   const config = loadConfig({ env })
   if (config.environment === 'production') throw new MizanError('DEMO_REFUSED')
-  const mizan = (say: string, ...args: readonly string[]) => step(say, args, env)
+  const steps: Step[] = []
+  const mizan = async (say: string, ...args: readonly string[]) => {
+    const words = `mizan ${args.join(' ')}`
+    if (!options.json) io.out(`\n${say}\n$ ${words}\n`)
+    const said = await step(args, env, options.json)
+    if (options.json) steps.push({ command: words, results: said.split('\n').filter(Boolean).map(parsed) })
+  }
   await mizan('The card network left a file: what it presents is posted, and ends its holds.', 'clearing', 'receive')
   await mizan('The day ends: lanes close it, files are written, signed, released and delivered.', 'cutover', '--wait')
   const { businessDate, valueDate } = await atDatabase(config, closedDay)
@@ -50,8 +68,11 @@ async function runDay(options: DayOptions): Promise<void> {
   await mizan('What the banks say is read, matched to the payments, and booked.', 'bank', 'receive')
   const dates = ['--date', businessDate, '--as-of', valueDate]
   await mizan('Ledger, clearing and banks are held against each other.', 'reconcile', 'run', ...dates)
-  process.stdout.write(`\nThe day of ${businessDate} is closed and settled, and nothing is open\n`)
+  const result = { businessDate, valueDate, steps }
+  printed(io, options, result, () => [`\nThe day of ${businessDate} is closed and settled, and nothing is open`])
 }
+
+const parsed = (line: string): unknown => JSON.parse(line)
 
 /** The day that was closed last, and when its money is at the banks. */
 async function closedDay(client: Client): Promise<{ readonly businessDate: string; readonly valueDate: string }> {
@@ -76,11 +97,20 @@ async function atDatabase<T>(config: Config, work: (client: Client) => Promise<T
   }
 }
 
-/** Runs a command as a person would. @throws MizanError CONFLICT when it fails */
-async function step(say: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<void> {
-  process.stdout.write(`\n${say}\n$ mizan ${args.join(' ')}\n`)
-  const child = spawn(process.execPath, [CLI, ...args], { env, stdio: 'inherit' })
-  const code = await new Promise<number | null>((resolve, reject) => child.once('error', reject).once('exit', resolve))
+/**
+ * Runs a command as a person would.
+ * @returns what it printed as JSON, when asked for it
+ * @throws MizanError CONFLICT when it fails
+ */
+async function step(args: readonly string[], env: CommandIo['env'], json: boolean): Promise<string> {
+  const child = spawn(process.execPath, [CLI, ...args, ...(json ? ['--json'] : [])], {
+    env,
+    stdio: ['inherit', json ? 'pipe' : 'inherit', 'inherit'],
+  })
+  const ended = new Promise<number | null>((resolve, reject) => child.once('error', reject).once('close', resolve))
+  const said = child.stdout === null ? '' : await text(child.stdout)
+  const code = await ended
   if (code !== 0)
     throw new MizanError('CONFLICT', `mizan ${args.slice(0, 2).join(' ')} ended with ${code ?? 'a signal'}`)
+  return said
 }

@@ -29,13 +29,17 @@ const clock = { now: () => Date.now() }
 
 /** `mizan demo`: plays the tour against a running switch; fails unless every answer is the expected one. */
 export function demoCommand(io: CommandIo = processIo): Command {
-  return new Command('demo')
-    .description('play a scripted tour against a running switch')
-    .option('--host <address>', 'where the switch listens', '127.0.0.1')
-    .option('--var <folder>', 'data folder of the switch (default: MIZAN_VAR, else var)')
-    .option('--json', 'print one JSON object')
-    .addCommand(demoDayCommand())
-    .action((options: DemoOptions) => runDemo(io, options))
+  return (
+    new Command('demo')
+      .description('play a scripted tour against a running switch')
+      .option('--host <address>', 'where the switch listens', '127.0.0.1')
+      .option('--var <folder>', 'data folder of the switch (default: MIZAN_VAR, else var)')
+      .option('--json', 'print one JSON object')
+      // What stands behind "day" is for it: it has options of the same names, and would end the day of another switch.
+      .enablePositionalOptions()
+      .addCommand(demoDayCommand(io))
+      .action((options: DemoOptions) => runDemo(io, options))
+  )
 }
 
 async function runDemo(io: CommandIo, options: DemoOptions): Promise<void> {

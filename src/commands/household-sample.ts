@@ -10,11 +10,11 @@ import { DemoIssuer } from '../simulator/demo-issuer.ts'
 import { demoKeys } from '../simulator/demo-keys.ts'
 import { householdFileLines } from '../simulator/household-file.ts'
 import type { CommandIo } from './command-io.ts'
+import { type CommonOptions, printed, withCommonOptions } from './common-options.ts'
 import { atOpenKeyDesk } from './keys-desk.ts'
 import { progressLine } from './load-progress.ts'
 
-interface SampleOptions {
-  readonly config?: string
+interface SampleOptions extends CommonOptions {
   readonly count: number
   readonly first: number
   readonly out: string
@@ -28,14 +28,13 @@ const PROGRESS_LINES = 1_000
 
 /** `mizan household sample`: a file of demo households, to try a load with; never in production. */
 export function householdSampleCommand(io: CommandIo): Command {
-  return new Command('sample')
+  const command = new Command('sample')
     .description('write a file of demo households for mizan household load; refused in production')
     .requiredOption('--out <file>', 'file to write, ending in .ndjson')
     .option('--count <households>', 'how many', (text) => numberIn(text, HOUSEHOLDS_MAX), 1_000)
     .option('--first <number>', 'number of the first household', (text) => numberIn(text, 900_000_000), 1)
     .option('--pan-key <name>', 'seal card numbers under this transport key of the key store')
-    .option('--config <file>', 'configuration file (JSON); see docs/configuration.md')
-    .action((options: SampleOptions) => sample(io, options))
+  return withCommonOptions(command).action((options: SampleOptions) => sample(io, options))
 }
 
 async function sample(io: CommandIo, options: SampleOptions): Promise<void> {
@@ -48,7 +47,8 @@ async function sample(io: CommandIo, options: SampleOptions): Promise<void> {
   })
 }
 
-async function write(io: CommandIo, seed: number, { count, first, out }: SampleOptions, seal?: Seal): Promise<void> {
+async function write(io: CommandIo, seed: number, options: SampleOptions, seal?: Seal): Promise<void> {
+  const { count, first, out } = options
   const today = civilDate(Date.now())
   const lines = householdFileLines({
     seed,
@@ -68,7 +68,9 @@ async function write(io: CommandIo, seed: number, { count, first, out }: SampleO
       if (++done % PROGRESS_LINES === 0) progress(done, done / count)
     }
   })
-  io.out(`${count} households from ${first} on are in ${out}\n`)
+  printed(io, options, { file: out, households: count, first }, () => [
+    `${count} households from ${first} on are in ${out}`,
+  ])
 }
 
 function numberIn(text: string, most: number): number {

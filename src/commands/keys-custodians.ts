@@ -4,8 +4,9 @@ import { hashSecret } from '../security/keys/custodian-secret.ts'
 import { equalSecret, wipe } from '../security/primitives/secrets.ts'
 import { addCustodian, disableCustodian, readCustodians } from '../store/custodian-store.ts'
 import type { CommandIo } from './command-io.ts'
+import { type CommonOptions, printed, withCommonOptions } from './common-options.ts'
 import { withTries } from './custodian-login.ts'
-import { atKeyDesk, authorOf, type KeyCommandOptions, withKeyOptions } from './keys-desk.ts'
+import { atKeyDesk, authorOf } from './keys-desk.ts'
 import type { LineInput } from './line-input.ts'
 
 /** `mizan keys custodian`: who may enter key components. */
@@ -21,13 +22,13 @@ function addCommand(io: CommandIo): Command {
   const command = new Command('add')
     .description('add a custodian, who types a secret of at least 12 characters, twice (from a pipe: one line)')
     .argument('<name>', 'lower-case letters, digits, dots, dashes, underscores')
-  return withKeyOptions(command).action(async (name: string, options: KeyCommandOptions) =>
+  return withCommonOptions(command).action(async (name: string, options: CommonOptions) =>
     atKeyDesk(io, options, async ({ client }) => {
       const input = io.openInput()
       try {
         const hash = await withTries(io, input, () => newSecretHash(input))
         await addCustodian(client, name, hash, authorOf(io))
-        io.out(`custodian ${name} is added\n`)
+        printed(io, options, { name, status: 'added' }, () => [`custodian ${name} is added`])
       } finally {
         input.close()
       }
@@ -54,19 +55,17 @@ function disableCommand(io: CommandIo): Command {
   const command = new Command('disable')
     .description('disable a custodian for good; the name is never used again')
     .argument('<name>', 'of the custodian')
-  return withKeyOptions(command).action(async (name: string, options: KeyCommandOptions) =>
+  return withCommonOptions(command).action(async (name: string, options: CommonOptions) =>
     atKeyDesk(io, options, async ({ client }) => {
       await disableCustodian(client, name, authorOf(io))
-      io.out(`custodian ${name} is disabled\n`)
+      printed(io, options, { name, status: 'disabled' }, () => [`custodian ${name} is disabled`])
     }),
   )
 }
 
 function listCommand(io: CommandIo): Command {
-  const command = new Command('list')
-    .description('list the custodians, disabled ones too')
-    .option('--json', 'print a JSON array', false)
-  return withKeyOptions(command).action(async (options: KeyCommandOptions & { json: boolean }) =>
+  const command = new Command('list').description('list the custodians, disabled ones too')
+  return withCommonOptions(command).action(async (options: CommonOptions) =>
     atKeyDesk(io, options, async ({ client }) => {
       const custodians = await readCustodians(client)
       const listed = custodians.map(({ name, createdAtMs, disabledAtMs }) => ({

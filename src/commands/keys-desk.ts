@@ -1,5 +1,4 @@
 import { userInfo } from 'node:os'
-import type { Command } from 'commander'
 import { type Config, loadConfig } from '../config/config.ts'
 import { masterKeySource } from '../config/master-key-source.ts'
 import { MizanError } from '../errors.ts'
@@ -15,14 +14,10 @@ import { type Client, connect } from '../store/connection.ts'
 import { openDatabase } from '../store/database-location.ts'
 import { type KeyAuthor, readKeys, type StoredKey, saveKeys } from '../store/key-store.ts'
 import type { CommandIo } from './command-io.ts'
+import { type CommonOptions, printed } from './common-options.ts'
 
 const AUTHOR_MAX = 64
 const PROTECTION_BYTES = 32
-
-/** Options that every command on keys has. */
-export interface KeyCommandOptions {
-  readonly config?: string
-}
 
 /** The key store of an installation, open for one command. */
 export interface KeyDesk {
@@ -40,15 +35,10 @@ export interface OpenKeyDesk extends KeyDesk {
   readonly module: SoftwareModule
 }
 
-/** Adds the options that every command on keys has. */
-export function withKeyOptions(command: Command): Command {
-  return command.option('--config <file>', 'configuration file (JSON); see docs/configuration.md')
-}
-
 /** Opens the key store without opening keys, does the work, and closes it. */
 export async function atKeyDesk(
   io: CommandIo,
-  options: KeyCommandOptions,
+  options: Pick<CommonOptions, 'config'>,
   work: (desk: KeyDesk) => Promise<void>,
 ): Promise<void> {
   const config = loadConfig({ env: io.env, ...(options.config === undefined ? {} : { file: options.config }) })
@@ -72,7 +62,7 @@ export async function atKeyDesk(
  */
 export async function atOpenKeyDesk(
   io: CommandIo,
-  options: KeyCommandOptions,
+  options: Pick<CommonOptions, 'config'>,
   work: (desk: OpenKeyDesk) => Promise<void>,
 ): Promise<void> {
   requireSelfTest()
@@ -160,5 +150,28 @@ export function keyInWords(
   { name, version, usage, checkValue }: Pick<KeyRecord, 'name' | 'version' | 'usage' | 'checkValue'>,
   what: string,
 ): string {
-  return `${name} version ${version} (${usage}, check value ${checkValue}) ${what}\n`
+  return `${name} version ${version} (${usage}, check value ${checkValue}) ${what}`
+}
+
+/** A key as commands print it for programs; never the key, nor its block. */
+export function keyAsJson(key: KeyRecord): Readonly<Record<string, unknown>> {
+  const { name, version, status, usage, algorithm, modeOfUse, exportability, checkValue } = key
+  return {
+    name,
+    version,
+    status,
+    usage,
+    algorithm,
+    modeOfUse,
+    exportability,
+    checkValue,
+    validFrom: new Date(key.validFromMs).toISOString(),
+    validTo: key.validToMs === undefined ? null : new Date(key.validToMs).toISOString(),
+  }
+}
+
+/** Says of a key that a command made what became of it. */
+export function printedKey(io: CommandIo, options: CommonOptions, key: KeyRecord): void {
+  const what = key.status === 'active' ? 'is active' : 'is pending; activate it to use it'
+  printed(io, options, keyAsJson(key), () => [keyInWords(key, what)])
 }

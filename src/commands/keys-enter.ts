@@ -5,19 +5,12 @@ import { familyOf, type KeyFamily, lengthOf } from '../security/keys/key-familie
 import { nextVersion } from '../security/keys/rotation.ts'
 import { wipe } from '../security/primitives/secrets.ts'
 import type { CommandIo } from './command-io.ts'
+import { type CommonOptions, withCommonOptions } from './common-options.ts'
 import { logIn, withTries } from './custodian-login.ts'
-import {
-  addKey,
-  atOpenKeyDesk,
-  authorOf,
-  type KeyCommandOptions,
-  keyInWords,
-  type OpenKeyDesk,
-  withKeyOptions,
-} from './keys-desk.ts'
+import { addKey, atOpenKeyDesk, authorOf, type OpenKeyDesk, printedKey } from './keys-desk.ts'
 import { hexOfLine, type LineInput } from './line-input.ts'
 
-interface EnterOptions extends KeyCommandOptions {
+interface EnterOptions extends CommonOptions {
   readonly components: string
   readonly algorithm?: string
   readonly bytes?: string
@@ -34,7 +27,7 @@ export function enterCommand(io: CommandIo): Command {
     .option('--bytes <number>', 'length of the key, where the kind of key allows several')
     .option('--activate', 'use it at once; otherwise it is pending until mizan keys activate', false)
     .addHelpText('after', HELP)
-  return withKeyOptions(command).action(async (name: string, options: EnterOptions) => {
+  return withCommonOptions(command).action(async (name: string, options: EnterOptions) => {
     const family = familyOf(name)
     const entry = entryFor(family, options)
     await atOpenKeyDesk(io, options, async (desk) => {
@@ -43,8 +36,10 @@ export function enterCommand(io: CommandIo): Command {
         if (desk.config.environment === 'production' && !input.interactive) {
           throw new MizanError('CRYPTO_REFUSED', 'in production, components are typed at a terminal')
         }
-        const entered = await takeComponents(io, desk, input, entry)
-        await store(io, desk, name, family, entered, options.activate)
+        // With --json the result stands alone on standard output.
+        const say = (text: string) => (options.json ? io.note(text) : io.out(text))
+        const entered = await takeComponents(io, desk, input, entry, say)
+        await store(io, desk, name, family, entered, options)
       } finally {
         entry.cancel()
         input.close()
@@ -76,6 +71,7 @@ async function takeComponents(
   desk: OpenKeyDesk,
   input: LineInput,
   entry: ComponentEntry,
+  say: (text: string) => void,
 ): Promise<EnteredKey> {
   const { components } = entry.plan
   let keyKcv: string | undefined
@@ -90,10 +86,10 @@ async function takeComponents(
         wipe(line)
       }
     })
-    io.out(`component ${position}: check value ${answer.componentKcv}\n`)
+    say(`component ${position}: check value ${answer.componentKcv}\n`)
     keyKcv = answer.keyKcv
   }
-  io.out(`key: check value ${keyKcv ?? ''}\n`)
+  say(`key: check value ${keyKcv ?? ''}\n`)
   const confirming = entry.holders.at(-1) ?? ''
   return withTries(io, input, async () =>
     entry.confirm(confirming, await input.ask('check value of the key as on paper, to accept it: ')),
@@ -106,7 +102,7 @@ async function store(
   name: string,
   family: KeyFamily,
   entered: EnteredKey,
-  active: boolean,
+  options: EnterOptions,
 ): Promise<void> {
   const { plan, key: clear, holders } = entered
   try {
@@ -114,8 +110,8 @@ async function store(
     const key = desk.module.protect({ usage, algorithm: plan.algorithm, modeOfUse, exportability }, clear)
     const version = nextVersion(desk.keys, name)
     const author = authorOf(io, holders, `entered in ${plan.components} components`)
-    const record = await addKey(desk, { name, version, key, active }, author)
-    io.out(keyInWords(record, active ? 'is active' : 'is pending; activate it to use it'))
+    const record = await addKey(desk, { name, version, key, active: options.activate }, author)
+    printedKey(io, options, record)
   } finally {
     wipe(clear)
   }

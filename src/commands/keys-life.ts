@@ -7,22 +7,22 @@ import { PAN_ENCRYPTION_KEY } from '../security/pan-protection.ts'
 import { confirmAnnouncement } from '../store/key-announcement.ts'
 import { hasCardsUnder, type KeyChange, type StoredKey, saveKeys } from '../store/key-store.ts'
 import type { CommandIo } from './command-io.ts'
+import { type CommonOptions, printed, withCommonOptions } from './common-options.ts'
 import {
   atKeyDesk,
   atOpenKeyDesk,
   authorOf,
-  type KeyCommandOptions,
   type KeyDesk,
+  keyAsJson,
   keyInWords,
   parseVersion,
   refuseDemoKeys,
   refuseSecond,
   requireKey,
-  withKeyOptions,
 } from './keys-desk.ts'
-import { sendKey } from './keys-send.ts'
+import { sendKey, sentInWords } from './keys-send.ts'
 
-interface VersionOptions extends KeyCommandOptions {
+interface VersionOptions extends CommonOptions {
   readonly keyVersion?: string
 }
 
@@ -32,10 +32,11 @@ export function activateCommand(io: CommandIo): Command {
     .description('use a pending key; versions that are in use stay accepted until mizan keys confirm or retire')
     .argument('<name>', 'such as zpk:visa')
     .option('--key-version <number>', 'which version; default the newest that is pending')
-  return withKeyOptions(command).action(async (name: string, options: VersionOptions) =>
+  return withCommonOptions(command).action(async (name: string, options: VersionOptions) =>
     atKeyDesk(io, options, async (desk) => {
       const key = chosen(desk, name, options.keyVersion, 'pending', ([newest]) => newest)
       await setStatus(io, desk, [key], 'active')
+      printedStatus(io, options, key, 'active')
     }),
   )
 }
@@ -51,8 +52,8 @@ export function rotateCommand(io: CommandIo): Command {
       'send it to its peer over the outbound link, and make nothing with it until the peer confirms',
       false,
     )
-  return withKeyOptions(command).action(
-    async (name: string, options: KeyCommandOptions & { readonly retireAfter?: string; readonly send: boolean }) => {
+  return withCommonOptions(command).action(
+    async (name: string, options: CommonOptions & { readonly retireAfter?: string; readonly send: boolean }) => {
       const overlapMs = options.retireAfter === undefined ? undefined : parseTime(options.retireAfter)
       await atOpenKeyDesk(io, options, async (desk) => {
         const { version, ending } = planRotation(desk.keys, name, desk.nowMs, overlapMs)
@@ -69,21 +70,25 @@ export function rotateCommand(io: CommandIo): Command {
           return { kind: 'validity', name, version: old, validFromMs, validToMs }
         })
         changes.push({ kind: 'insert', key: record })
-        if (options.send) await sendKey(io, desk, record, changes)
-        else {
+        const sent = options.send ? await sendKey(io, desk, record, changes) : undefined
+        if (sent === undefined) {
           await saveKeys(desk.client, changes, authorOf(io, [], `rotation to version ${version}`))
-          io.out(keyInWords(record, 'is active'))
         }
-        io.out(stillAccepted(activeVersions(desk.keys, name, desk.nowMs), overlapMs, desk.nowMs))
+        const accepted = activeVersions(desk.keys, name, desk.nowMs).map((one) => one.version)
+        const until = overlapMs === undefined ? undefined : new Date(desk.nowMs + overlapMs).toISOString()
+        const result = { ...keyAsJson(record), ...sent, stillAccepted: accepted, acceptedUntil: until ?? null }
+        printed(io, options, result, () => [
+          sent === undefined ? keyInWords(record, 'is active') : sentInWords(record, sent),
+          stillAccepted(accepted, until),
+        ])
       })
     },
   )
 }
 
-function stillAccepted(keys: readonly StoredKey[], overlapMs: number | undefined, nowMs: number): string {
-  const versions = keys.map(({ version }) => version).join(', ')
-  const until = overlapMs === undefined ? '' : `, at the latest ${new Date(nowMs + overlapMs).toISOString()}`
-  return `still accepted until it is confirmed${until}: version ${versions}\n`
+function stillAccepted(versions: readonly number[], until: string | undefined): string {
+  const latest = until === undefined ? '' : `, at the latest ${until}`
+  return `still accepted until it is confirmed${latest}: version ${versions.join(', ')}`
 }
 
 const unitsMs: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
@@ -102,13 +107,17 @@ export function confirmCommand(io: CommandIo): Command {
     .description('the counterparty uses the new version: older versions that are in use retire')
     .argument('<name>', 'such as zpk:visa')
     .option('--key-version <number>', 'which version is confirmed; default the newest that is in use')
-  return withKeyOptions(command).action(async (name: string, options: VersionOptions) =>
+  return withCommonOptions(command).action(async (name: string, options: VersionOptions) =>
     atKeyDesk(io, options, async (desk) => {
       const version = options.keyVersion === undefined ? undefined : parseVersion(options.keyVersion)
       const { confirmed, retiring } = supersededBy(desk.keys, name, desk.nowMs, version)
       await setStatus(io, desk, retiring, 'retired', `version ${confirmed.version} is confirmed`)
       await confirmAnnouncement(desk.client, name, confirmed.version, desk.nowMs)
-      io.out(keyInWords(confirmed, 'is confirmed'))
+      const result = { ...keyAsJson(confirmed), retired: retiring.map((one) => one.version) }
+      printed(io, options, result, () => [
+        ...retiring.map((key) => keyInWords(key, 'is retired')),
+        keyInWords(confirmed, 'is confirmed'),
+      ])
     }),
   )
 }
@@ -119,7 +128,7 @@ export function retireCommand(io: CommandIo): Command {
     .description('use a key no more; it is kept for what it once protected')
     .argument('<name>', 'such as zpk:visa')
     .option('--key-version <number>', 'which version; default the oldest, if a newer one is in use')
-  return withKeyOptions(command).action(async (name: string, options: VersionOptions) =>
+  return withCommonOptions(command).action(async (name: string, options: VersionOptions) =>
     atKeyDesk(io, options, async (desk) => {
       const key = chosen(desk, name, options.keyVersion, 'active', (active) => {
         if (active.length > 1) return active.at(-1)
@@ -129,6 +138,7 @@ export function retireCommand(io: CommandIo): Command {
         throw new MizanError('BAD_INPUT', `${what}; add --key-version ${only.version} to retire it all the same`)
       })
       await setStatus(io, desk, [key], 'retired')
+      printedStatus(io, options, key, 'retired')
     }),
   )
 }
@@ -140,8 +150,8 @@ export function revokeCommand(io: CommandIo): Command {
     .argument('<name>', 'such as zpk:visa')
     .requiredOption('--key-version <number>', 'which version')
     .option('--reason <text>', 'for the audit', '')
-  return withKeyOptions(command).action(
-    async (name: string, options: KeyCommandOptions & { readonly keyVersion: string; readonly reason: string }) =>
+  return withCommonOptions(command).action(
+    async (name: string, options: CommonOptions & { readonly keyVersion: string; readonly reason: string }) =>
       atKeyDesk(io, options, async (desk) => {
         const key = requireKey(desk, name, parseVersion(options.keyVersion))
         if (name === PAN_ENCRYPTION_KEY && (await hasCardsUnder(desk.client, key.version))) {
@@ -151,6 +161,7 @@ export function revokeCommand(io: CommandIo): Command {
           )
         }
         await setStatus(io, desk, [key], 'revoked', options.reason.slice(0, REASON_MAX))
+        printedStatus(io, options, key, 'revoked')
       }),
   )
 }
@@ -183,5 +194,8 @@ async function setStatus(
   if (single !== undefined) throw new MizanError('CRYPTO_REFUSED', `without ${single.name} no card would be found`)
   const changes = keys.map(({ name, version }) => ({ kind: 'status', name, version, status }) as const)
   if (changes.length > 0) await saveKeys(desk.client, changes, authorOf(io, [], detail))
-  for (const key of keys) io.out(keyInWords(key, `is ${status}`))
+}
+
+function printedStatus(io: CommandIo, options: CommonOptions, key: StoredKey, status: KeyStatus): void {
+  printed(io, options, keyAsJson({ ...key, status }), () => [keyInWords(key, `is ${status}`)])
 }

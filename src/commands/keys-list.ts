@@ -1,17 +1,17 @@
 import { Command } from 'commander'
 import { MizanError } from '../errors.ts'
-import { keyFamilies, nameFormOf } from '../security/keys/key-families.ts'
+import { type KeyFamily, keyFamilies, nameFormOf } from '../security/keys/key-families.ts'
 import { type KeyEvent, readKeyEvents, type StoredKey } from '../store/key-store.ts'
 import type { CommandIo } from './command-io.ts'
-import { atKeyDesk, type KeyCommandOptions, withKeyOptions } from './keys-desk.ts'
+import { type CommonOptions, printed, withCommonOptions } from './common-options.ts'
+import { atKeyDesk } from './keys-desk.ts'
 
 /** `mizan keys list`: what keys there are; never a key. */
 export function listCommand(io: CommandIo): Command {
   const command = new Command('list')
     .description('list the keys: name, version, status, usage, algorithm, check value, validity')
     .option('--blocks', 'also the key blocks; each is under the master key', false)
-    .option('--json', 'print a JSON array', false)
-  return withKeyOptions(command).action(async (options: KeyCommandOptions & { blocks: boolean; json: boolean }) =>
+  return withCommonOptions(command).action(async (options: CommonOptions & { blocks: boolean }) =>
     atKeyDesk(io, options, async ({ keys, nowMs }) => {
       const listed = keys.map((key) => listedKey(key, nowMs, options.blocks))
       if (options.json) io.out(`${JSON.stringify(listed)}\n`)
@@ -81,15 +81,24 @@ function minute(instant: string): string {
 
 /** `mizan keys families`: what keys there can be, and how they are named. */
 export function familiesCommand(io: CommandIo): Command {
-  return new Command('families')
-    .description('list the kinds of keys: how they are named, usage, algorithms, purpose')
-    .action(() => {
-      for (const family of keyFamilies) {
-        const lengths = family.lengths.map(([algorithm, bytes]) => `${algorithm} ${bytes.join('/')}`).join(', ')
-        const columns = [nameFormOf(family).padEnd(32), family.usage, family.modeOfUse, lengths.padEnd(24)]
-        io.out(`${columns.join('  ')}  ${family.purpose}\n`)
-      }
-    })
+  const command = new Command('families').description(
+    'list the kinds of keys: how they are named, usage, algorithms, purpose',
+  )
+  return withCommonOptions(command).action((options: CommonOptions) =>
+    printed(io, options, keyFamilies.map(familyAsJson), () => keyFamilies.map(familyInWords)),
+  )
+}
+
+function familyAsJson(family: KeyFamily): Readonly<Record<string, unknown>> {
+  const { usage, modeOfUse, lengths, exportability, purpose } = family
+  const algorithms = lengths.map(([algorithm, bytes]) => ({ algorithm, bytes }))
+  return { name: nameFormOf(family), usage, modeOfUse, algorithms, exportability, purpose }
+}
+
+function familyInWords(family: KeyFamily): string {
+  const lengths = family.lengths.map(([algorithm, bytes]) => `${algorithm} ${bytes.join('/')}`).join(', ')
+  const columns = [nameFormOf(family).padEnd(32), family.usage, family.modeOfUse, lengths.padEnd(24)]
+  return `${columns.join('  ')}  ${family.purpose}`
 }
 
 const AUDIT_ROWS = 50
@@ -101,9 +110,8 @@ export function auditCommand(io: CommandIo): Command {
     .description('show what was done with keys and custodians, and by whom; the newest first')
     .argument('[name]', 'of a key or custodian')
     .option('--limit <rows>', 'how many events', String(AUDIT_ROWS))
-    .option('--json', 'print a JSON array', false)
-  return withKeyOptions(command).action(
-    async (name: string | undefined, options: KeyCommandOptions & { limit: string; json: boolean }) =>
+  return withCommonOptions(command).action(
+    async (name: string | undefined, options: CommonOptions & { limit: string }) =>
       atKeyDesk(io, options, async ({ client }) => {
         const events = await readKeyEvents(client, limitOf(options.limit), name)
         if (options.json) io.out(`${JSON.stringify(events.map(eventAsJson))}\n`)

@@ -5,21 +5,12 @@ import { nextVersion, versionsOf } from '../security/keys/rotation.ts'
 import type { ProtectedKey } from '../security/security-module.ts'
 import { noteKeyEvent, type StoredKey } from '../store/key-store.ts'
 import type { CommandIo } from './command-io.ts'
-import {
-  addKey,
-  atOpenKeyDesk,
-  authorOf,
-  type KeyCommandOptions,
-  keyInWords,
-  type OpenKeyDesk,
-  parseVersion,
-  requireKey,
-  withKeyOptions,
-} from './keys-desk.ts'
+import { type CommonOptions, printed, withCommonOptions } from './common-options.ts'
+import { addKey, atOpenKeyDesk, authorOf, type OpenKeyDesk, parseVersion, printedKey, requireKey } from './keys-desk.ts'
 
 const algorithms: Readonly<Record<string, SymmetricAlgorithm>> = { tdes: 'T', aes: 'A', hmac: 'H' }
 
-interface GenerateOptions extends KeyCommandOptions {
+interface GenerateOptions extends CommonOptions {
   readonly algorithm?: string
   readonly bytes?: string
   /** False with --no-export. */
@@ -38,7 +29,7 @@ export function generateCommand(io: CommandIo): Command {
     .option('--bytes <number>', 'length of the key, where the kind of key allows several')
     .option('--no-export', 'the key never leaves, not even under a key-encryption key')
     .option('--activate', 'use it at once; otherwise it is pending until mizan keys activate', false)
-  return withKeyOptions(command).action(async (name: string, options: GenerateOptions) => {
+  return withCommonOptions(command).action(async (name: string, options: GenerateOptions) => {
     const family = familyOf(name)
     const wanted = options.algorithm === undefined ? undefined : algorithms[options.algorithm]
     const { algorithm, bytes } = lengthOf(family, wanted, bytesOf(options.bytes))
@@ -46,7 +37,7 @@ export function generateCommand(io: CommandIo): Command {
       const { usage, modeOfUse } = family
       const exportability = options.export ? family.exportability : 'N'
       const key = desk.module.generateKey({ usage, algorithm, modeOfUse, exportability, keyBytes: bytes })
-      await addAndSay(io, desk, name, key, options.activate, 'generated')
+      await addAndSay(io, desk, name, key, options, 'generated')
     })
   })
 }
@@ -62,15 +53,15 @@ async function addAndSay(
   desk: OpenKeyDesk,
   name: string,
   key: ProtectedKey,
-  active: boolean,
+  options: CommonOptions & { readonly activate: boolean },
   detail: string,
 ): Promise<void> {
   const version = nextVersion(desk.keys, name)
-  const record = await addKey(desk, { name, version, key, active }, authorOf(io, [], detail))
-  io.out(keyInWords(record, active ? 'is active' : 'is pending; activate it to use it'))
+  const record = await addKey(desk, { name, version, key, active: options.activate }, authorOf(io, [], detail))
+  printedKey(io, options, record)
 }
 
-interface ImportOptions extends KeyCommandOptions {
+interface ImportOptions extends CommonOptions {
   readonly block: string
   readonly under: string
   readonly activate: boolean
@@ -84,7 +75,7 @@ export function importCommand(io: CommandIo): Command {
     .requiredOption('--block <file>', 'file with the key block; - = standard input')
     .requiredOption('--under <name>', 'key-encryption key, such as kek:visa')
     .option('--activate', 'use it at once; otherwise it is pending until mizan keys activate', false)
-  return withKeyOptions(command).action(async (name: string, options: ImportOptions) => {
+  return withCommonOptions(command).action(async (name: string, options: ImportOptions) => {
     const family = familyOf(name)
     requireKek(options.under)
     const block = io.readText(options.block)
@@ -96,7 +87,7 @@ export function importCommand(io: CommandIo): Command {
         throw new MizanError('CRYPTO_REFUSED', `the block holds a key of ${is}, which is none for ${name}`)
       }
       refuseSameKey(desk, name, key)
-      await addAndSay(io, desk, name, key, options.activate, `imported under ${options.under}`)
+      await addAndSay(io, desk, name, key, options, `imported under ${options.under}`)
     })
   })
 }
@@ -114,7 +105,7 @@ function requireKek(name: string): void {
   if (familyOf(name).family !== 'kek') throw new MizanError('BAD_INPUT', `--under takes a key kek:<link>, not ${name}`)
 }
 
-interface ExportOptions extends KeyCommandOptions {
+interface ExportOptions extends CommonOptions {
   readonly under: string
   readonly keyVersion?: string
 }
@@ -126,7 +117,7 @@ export function exportCommand(io: CommandIo): Command {
     .argument('<name>', 'such as zpk:visa')
     .requiredOption('--under <name>', 'key-encryption key, such as kek:visa')
     .option('--key-version <number>', 'which version; default the newest that is active or pending')
-  return withKeyOptions(command).action(async (name: string, options: ExportOptions) => {
+  return withCommonOptions(command).action(async (name: string, options: ExportOptions) => {
     familyOf(name)
     requireKek(options.under)
     await atOpenKeyDesk(io, options, async (desk) => {
@@ -135,7 +126,7 @@ export function exportCommand(io: CommandIo): Command {
       const author = authorOf(io, [], `under ${options.under}`)
       // First the note, then the block: none leaves unnoticed.
       await noteKeyEvent(desk.client, { action: 'key-exported', name, version, checkValue }, author)
-      io.out(`${block}\n`)
+      printed(io, options, { name, version, checkValue, under: options.under, block }, () => [block])
     })
   })
 }

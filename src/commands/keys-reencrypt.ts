@@ -5,14 +5,14 @@ import { personalData } from '../security/personal-data.ts'
 import { type PanReencryptionProgress, type PanReencryptionResult, reencryptPans } from '../store/pan-reencryption.ts'
 import { type PeopleReencryptionResult, reencryptPeople } from '../store/people-reencryption.ts'
 import type { CommandIo } from './command-io.ts'
-import { atOpenKeyDesk, type KeyCommandOptions, withKeyOptions } from './keys-desk.ts'
+import { type CommonOptions, withCommonOptions } from './common-options.ts'
+import { atOpenKeyDesk } from './keys-desk.ts'
 
 const PROGRESS_MS = 2_000
 
-interface ReencryptOptions extends KeyCommandOptions {
+interface ReencryptOptions extends CommonOptions {
   readonly batch: number
   readonly pauseMs: number
-  readonly json: boolean
 }
 
 /**
@@ -32,8 +32,7 @@ export function reencryptPansCommand(io: CommandIo): Command {
       (text) => numberIn(text, 0, 60_000),
       20,
     )
-    .option('--json', 'print {keyVersion, reencrypted, remaining, unreadable, examples, people}', false)
-  return withKeyOptions(command).action(async (options: ReencryptOptions) => {
+  return withCommonOptions(command).action(async (options: ReencryptOptions) => {
     await atOpenKeyDesk(io, options, async ({ client, ring, nowMs }) => {
       const abort = new AbortController()
       const stop = () => abort.abort()

@@ -6,15 +6,14 @@ import { activeVersions } from '../security/keys/rotation.ts'
 import { announceKey } from '../store/key-announcement.ts'
 import type { KeyChange } from '../store/key-store.ts'
 import type { CommandIo } from './command-io.ts'
-import {
-  atOpenKeyDesk,
-  authorOf,
-  type KeyCommandOptions,
-  keyInWords,
-  type OpenKeyDesk,
-  parseVersion,
-  withKeyOptions,
-} from './keys-desk.ts'
+import { type CommonOptions, printed, withCommonOptions } from './common-options.ts'
+import { atOpenKeyDesk, authorOf, keyAsJson, keyInWords, type OpenKeyDesk, parseVersion } from './keys-desk.ts'
+
+/** A zone key that is on its way: to which link, by which message. */
+export interface SentKey {
+  readonly destination: string
+  readonly message: number
+}
 
 /** `mizan keys send`: a zone key that is in use goes to its peer over the link. */
 export function sendCommand(io: CommandIo): Command {
@@ -22,14 +21,15 @@ export function sendCommand(io: CommandIo): Command {
     .description('send a zone key to its peer over the outbound link, through the queue: until the peer confirms it')
     .argument('<name>', 'zpk:<link> or mak:<link>, of an outbound link')
     .option('--key-version <number>', 'which version; default the newest that is in use')
-  return withKeyOptions(command).action(
-    async (name: string, options: KeyCommandOptions & { readonly keyVersion?: string }) => {
+  return withCommonOptions(command).action(
+    async (name: string, options: CommonOptions & { readonly keyVersion?: string }) => {
       const version = options.keyVersion === undefined ? undefined : parseVersion(options.keyVersion)
       await atOpenKeyDesk(io, options, async (desk) => {
         const active = activeVersions(desk.keys, name, desk.nowMs)
         const key = version === undefined ? active[0] : active.find((one) => one.version === version)
         if (key === undefined) throw new MizanError('NOT_FOUND', `no such version of ${name} is in use`)
-        await sendKey(io, desk, key, [])
+        const sent = await sendKey(io, desk, key, [])
+        printed(io, options, { ...keyAsJson(key), ...sent }, () => [sentInWords(key, sent)])
       })
     },
   )
@@ -37,6 +37,7 @@ export function sendCommand(io: CommandIo): Command {
 
 /**
  * Queues a zone key for its peer, with the changes that bring it about.
+ * @returns where it goes, and the number of the message that brings it
  * @throws MizanError BAD_INPUT when the key is of no outbound link; CRYPTO_REFUSED without a key-encryption key, or for
  *   the first MAC key
  */
@@ -45,7 +46,7 @@ export async function sendKey(
   desk: OpenKeyDesk,
   key: KeyRecord,
   changes: readonly KeyChange[],
-): Promise<void> {
+): Promise<SentKey> {
   const { name, version, checkValue } = key
   const { kind, link } = zoneKeyOf(desk, name)
   const others = activeVersions(desk.keys, name, desk.nowMs).filter((one) => one.version !== version)
@@ -57,8 +58,15 @@ export async function sendKey(
   const block = desk.module.exportKeyBlock(name, version, `kek:${link}`)
   const author = authorOf(io, [], `sent to ${link}, under kek:${link}`)
   const announcement = { name, version, checkValue, changes, destination: link, fields: neutralKeyFields(kind, block) }
-  const id = await announceKey(desk.client, announcement, author, desk.nowMs)
-  io.out(keyInWords(key, `is sent to ${link} as message ${id}; mizan forward show ${id} says what became of it`))
+  return { destination: link, message: await announceKey(desk.client, announcement, author, desk.nowMs) }
+}
+
+/** What a command says of a key that was queued for its peer. */
+export function sentInWords(key: KeyRecord, { destination, message }: SentKey): string {
+  return keyInWords(
+    key,
+    `is sent to ${destination} as message ${message}; mizan forward show ${message} says what became of it`,
+  )
 }
 
 /** @throws MizanError BAD_INPUT */

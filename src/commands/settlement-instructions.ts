@@ -15,10 +15,10 @@ import {
 import { listSuspensions } from '../store/clearing/settlement-views.ts'
 import { findOutlet } from '../store/outlet-store.ts'
 import type { CommandIo } from './command-io.ts'
-import { type CommonOptions, dateOption, withCommonOptions } from './common-options.ts'
+import { type CommonOptions, dateOption, printed, withCommonOptions } from './common-options.ts'
 import { atDatabase } from './database-desk.ts'
 import { numberOption } from './number-option.ts'
-import { NAME, printed, ROWS_MAX } from './settlement-options.ts'
+import { NAME, ROWS_MAX } from './settlement-options.ts'
 import { tableLines } from './settlement-table.ts'
 
 /** Commands that show payment instructions and payouts that are stopped. */

@@ -14,11 +14,11 @@ import {
 } from '../store/clearing/settlement-master.ts'
 import type { Client } from '../store/connection.ts'
 import type { CommandIo } from './command-io.ts'
-import { type CommonOptions, dateOption, withCommonOptions } from './common-options.ts'
+import { type CommonOptions, dateOption, printed, withCommonOptions } from './common-options.ts'
 import { atDatabase } from './database-desk.ts'
 import { numberOption } from './number-option.ts'
 import { withSecondPerson } from './settlement-desk.ts'
-import { NAME, printed, ROWS_MAX } from './settlement-options.ts'
+import { NAME, ROWS_MAX } from './settlement-options.ts'
 import { tableLines } from './settlement-table.ts'
 
 const OWNER_MAX = 99_999_999_999

@@ -1,5 +1,4 @@
 import type { Command } from 'commander'
-import type { CommandIo } from './command-io.ts'
 import { type CommonOptions, dateOption, withCommonOptions } from './common-options.ts'
 import { numberOption } from './number-option.ts'
 
@@ -20,9 +19,4 @@ export function withCycle(command: Command): Command {
 /** A run as it is named on the command line. @throws MizanError BAD_INPUT */
 export function runKey(date: string, { cycle }: { readonly cycle: string }) {
   return { businessDate: dateOption(date), cycle: numberOption(cycle, '--cycle', CYCLES_MAX) }
-}
-
-/** Prints a value as JSON, or as lines for people. */
-export function printed(io: CommandIo, { json }: CommonOptions, value: unknown, lines: () => readonly string[]): void {
-  io.out(json ? `${JSON.stringify(value)}\n` : `${lines().join('\n')}\n`)
 }

@@ -15,13 +15,13 @@ import {
 } from '../store/clearing/settlement-views.ts'
 import { findOutlet } from '../store/outlet-store.ts'
 import { type CommandIo, processIo } from './command-io.ts'
-import { type CommonOptions, dateOption, withCommonOptions } from './common-options.ts'
+import { type CommonOptions, dateOption, printed, withCommonOptions } from './common-options.ts'
 import { atDatabase } from './database-desk.ts'
 import { numberOption } from './number-option.ts'
 import { settlementChangeCommands } from './settlement-desk.ts'
 import { settlementInstructionCommands } from './settlement-instructions.ts'
 import { bankCommand, cycleCommand, institutionCommand, masterChangesCommand } from './settlement-master.ts'
-import { type CycleOptions, NAME, printed, ROWS_MAX, runKey, withCycle } from './settlement-options.ts'
+import { type CycleOptions, NAME, ROWS_MAX, runKey, withCycle } from './settlement-options.ts'
 import { tableLines } from './settlement-table.ts'
 
 /** `mizan settlement`: what is payable, what is instructed to banks, and what became of it. */
