@@ -28,6 +28,8 @@ export interface PresentedTransaction extends PresentmentFacts {
   readonly mcc: string
   /** MMDD. */
   readonly purchaseDate: string
+  /** The command that was refused for it, where it is asked for again: that answer is then not repeated. */
+  readonly again?: number | undefined
   readonly capture: { readonly sequence: number; readonly count: number } | undefined
 }
 
@@ -35,7 +37,7 @@ export interface PresentedTransaction extends PresentmentFacts {
  * A presentment as the advice that it is: the outlet has given the goods or the cash, and tells of it. So holds end,
  * debts are made and limits count as for any advice. A reversal of one (25 to 27) is a reversal advice of the row that
  * posted it. The key is made of what names the item for good (reference number, code, usage, sequence): it is posted
- * once.
+ * once. Only what was refused may be asked for again, under a key of its own.
  */
 export function presentedRequest(
   item: PresentedTransaction,
@@ -46,7 +48,8 @@ export function presentedRequest(
   const mti = isReversal ? '0420' : '0220'
   const transmission = `${item.purchaseDate}000000`
   const part = item.capture === undefined ? '' : String(item.capture.sequence)
-  const key = keyOf(CLEARING_LINK, item.arn, `${item.transactionCode}${item.usage}${part}`, transmission, mti)
+  const again = item.again === undefined ? '' : `/${item.again}`
+  const key = keyOf(CLEARING_LINK, item.arn, `${item.transactionCode}${item.usage}${part}${again}`, transmission, mti)
   const isRefund = item.transactionType === transactionTypes.refund
   return {
     ...unsaid,

@@ -15,6 +15,7 @@ import {
 import { clearingInboxCommand } from './clearing-inbox.ts'
 import { clearingKeysCommand } from './clearing-keys.ts'
 import { clearingOpenCommand } from './clearing-open.ts'
+import { clearingPostCommand } from './clearing-post.ts'
 import { clearingItemsCommand, clearingReceiveCommand } from './clearing-receive.ts'
 import { clearingReleaseCommand } from './clearing-release.ts'
 import { clearingReportCommand } from './clearing-report.ts'
@@ -33,6 +34,7 @@ export function clearingCommand(io: CommandIo = processIo): Command {
     .addCommand(clearingCorrectCommand(io))
     .addCommand(clearingReceiveCommand(io))
     .addCommand(clearingItemsCommand(io))
+    .addCommand(clearingPostCommand(io))
     .addCommand(clearingReleaseCommand(io))
     .addCommand(clearingDeliverCommand(io))
     .addCommand(clearingDeliveriesCommand(io))

@@ -13,6 +13,7 @@ import {
 } from '../store/clearing/network-dispute-read.ts'
 import { type DisputeMove, raiseDispute, requestDisputeMove } from '../store/clearing/network-disputes.ts'
 import { changeNoted, systemActor } from './access-desk.ts'
+import { itemNamed } from './clearing-post.ts'
 import { type CommandIo, processIo } from './command-io.ts'
 import { type CommonOptions, withCommonOptions } from './common-options.ts'
 import { atDatabase, type DatabaseDesk } from './database-desk.ts'
@@ -60,9 +61,7 @@ function raiseCommand(io: CommandIo): Command {
   return withCommonOptions(command).action((item: string, options: Options) =>
     atDesk(io, options, async (desk) => {
       const { client, config } = desk
-      const [file = '', number = ''] = item.split(':')
-      const fileId = wholeNumber(file, 'the file of the item')
-      const itemNumber = wholeNumber(number, 'the number of the item')
+      const { fileId, number: itemNumber } = itemNamed(item)
       if (!/^\d{2}$/.test(options.reasonCode)) throw new MizanError('BAD_INPUT', '--reason-code has two digits')
       const amountPiasters = options.amount === undefined ? undefined : parsePounds(options.amount)
       const second = await secondPerson(io, desk, 'to dispute')

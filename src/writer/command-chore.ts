@@ -30,6 +30,8 @@ const presentmentSchema = Type.Object({
   part: Type.Optional(
     Type.Tuple([Type.Integer({ minimum: 1, maximum: 99 }), Type.Integer({ minimum: 1, maximum: 99 })]),
   ),
+  /** The command that was refused for the same item, where people ask for it again. */
+  again: Type.Optional(parts.id),
   outcome: shortText,
   /** Authorization, its business date, rule and confidence. */
   match: Type.Optional(Type.Tuple([parts.id, parts.date, shortText, Type.Integer({ minimum: 0, maximum: 100 })])),
@@ -50,7 +52,7 @@ export function commandChore(command: InboxCommand, nowMs: number): Chore {
 
 function presentedOf({ detail, panIndex, cardId }: InboxCommand, nowMs: number): Presented | undefined {
   if (panIndex === undefined || cardId === undefined || !Value.Check(presentmentSchema, detail)) return undefined
-  const { code, type, piasters, pan, transaction, purchased, part, match, ...same } = detail as PresentmentDetail
+  const { code, type, piasters, pan, transaction, purchased, part, match, again, ...same } = detail as PresentmentDetail
   const [id = 0, date = 0, rule = '', confidence = 0] = match ?? []
   const request = presentedRequest(
     {
@@ -61,6 +63,7 @@ function presentedOf({ detail, panIndex, cardId }: InboxCommand, nowMs: number):
       panMasked: pan,
       transactionId: transaction,
       purchaseDate: purchased,
+      again,
       capture: part === undefined ? undefined : { sequence: part[0], count: part[1] },
       match: match === undefined ? undefined : { id, rule, confidence },
     },

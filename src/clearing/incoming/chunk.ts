@@ -23,6 +23,8 @@ export interface ChunkContext {
   readonly policy: IncomingPolicy
   /** Identifier of this centre in the network's files. */
   readonly processingBin: string
+  /** Of an item that is judged again: its number in the file, and the command that was refused for it. */
+  readonly again?: { readonly number: number; readonly after: number | undefined } | undefined
   /** Keyed hash of a card's number. */
   panIndexOf(pan: string): string
 }
@@ -59,7 +61,7 @@ export async function judgeChunk(chunk: readonly Incoming[], context: ChunkConte
   const items: NewNetworkItem[] = []
   for (const incoming of chunk) {
     const { item } = incoming
-    const before = earlier.get(item.arn) ?? []
+    const before = (earlier.get(item.arn) ?? []).filter((one) => !isItself(one, context))
     // What is under way has no row of the journal yet that could be taken back.
     if (before.some(({ state }) => state === 'posting') && incoming.kind === 'draft') break
     const card = cardOf(incoming.pan)
@@ -74,7 +76,11 @@ export async function judgeChunk(chunk: readonly Incoming[], context: ChunkConte
       policy,
     )
     if (isOpen(verdict)) break
-    const row = draftItem(incoming, { card, verdict, originalOf: (id) => known.row(id) }, context)
+    const row = draftItem(
+      incoming,
+      { card, verdict, originalOf: (id) => known.row(id), after: context.again?.after },
+      context,
+    )
     items.push(row)
     if (row.state !== 'duplicate') earlier.set(item.arn, [...before, asEarlier(row)])
     if (row.authorization !== undefined && row.state !== 'exception' && row.state !== 'duplicate') {
@@ -82,6 +88,11 @@ export async function judgeChunk(chunk: readonly Incoming[], context: ChunkConte
     }
   }
   return { items, taken: items.length }
+}
+
+/** An item that is judged again is none that came before it. */
+function isItself({ fileId, number }: EarlierRow, context: ChunkContext): boolean {
+  return fileId === context.fileId && number === context.again?.number
 }
 
 /** Whether a verdict against an item goes by one that is under way: that may be refused yet, or taken back. */

@@ -103,6 +103,8 @@ export interface Judged {
   readonly card: KnownCard | undefined
   readonly verdict: Verdict
   originalOf(id: number): CandidateRow | undefined
+  /** The command that was refused for it, where it is judged again. */
+  readonly after?: number | undefined
 }
 
 /** The row of a draft, and where it moves money what the writer of its lane is asked to decide. */
@@ -162,7 +164,11 @@ function matched(verdict: Extract<Verdict, { match: unknown }>): Partial<NewNetw
 const types: Readonly<Record<string, string>> = { '5': '00', '6': '20', '7': '01' }
 
 /** What the writer is asked to decide (`PresentmentDetail` in src/writer/command-chore.ts). */
-function commandOf({ item }: Draft, row: NewNetworkItem, { verdict, originalOf }: Judged): NewNetworkItem['command'] {
+function commandOf(
+  { item }: Draft,
+  row: NewNetworkItem,
+  { verdict, originalOf, after }: Judged,
+): NewNetworkItem['command'] {
   const { authorization, rule = '', confidence = 0, flags, outcome = '' } = row
   const matchedTo = ('match' in verdict ? verdict.match?.candidate : undefined) ?? authorization
   const original = matchedTo === undefined ? undefined : originalOf(matchedTo.id)
@@ -186,6 +192,7 @@ function commandOf({ item }: Draft, row: NewNetworkItem, { verdict, originalOf }
     mcc: item.mcc,
     purchased: monthDay,
     ...(count > 1 ? { part: [sequence, count] } : {}),
+    ...(after === undefined ? {} : { again: after }),
     outcome,
     ...(authorization === undefined ? {} : { match: [authorization.id, authorization.businessDate, rule, confidence] }),
     flags,

@@ -14,7 +14,8 @@ export const breakTypes = {
   }),
   'cleared-not-authorised': type(3, 'item', 1, 5, 'banking', {
     meaning: 'The network presented an item that nothing here was authorised for; it was not posted.',
-    action: 'Ask the acquirer for the slip, or dispute the item (chargeback) before the scheme’s time is over.',
+    action:
+      'Ask the acquirer for the slip and post it (mizan clearing post), or dispute the item (chargeback) before the scheme’s time is over.',
   }),
   'forced-item': type(4, 'item', 1, 5, 'banking', {
     meaning: 'The network presented an item without an authorization, and it was posted by force.',
@@ -23,7 +24,7 @@ export const breakTypes = {
   'amount-differs': type(5, 'item', 1, 5, 'banking', {
     meaning:
       'An item was cleared for another amount than it was authorised or posted for, beyond what its kind of shop may add.',
-    action: 'Ask the acquirer; dispute the surplus, or correct the posting.',
+    action: 'Ask the acquirer; post it (mizan clearing post) and dispute the surplus, or dispute it unposted.',
   }),
   'late-presentment': type(6, 'item', 1, 5, 'banking', {
     meaning: 'An item was presented after the presentment window of its purchase date.',
@@ -35,7 +36,8 @@ export const breakTypes = {
   }),
   'unmatched-reversal': type(8, 'item', 1, 5, 'banking', {
     meaning: 'A reversal names an original that is not there; no money moved.',
-    action: 'Ask who sent it which original is meant; money moves only when the original is found.',
+    action:
+      'Ask who sent it which original is meant; money moves only when the original is found: then mizan clearing post.',
   }),
   'reversal-after-clearing': type(9, 'item', 0, 1, 'banking', {
     meaning: 'What was cleared was reversed later, and the reversal stands in no file.',
