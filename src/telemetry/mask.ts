@@ -82,6 +82,12 @@ const NAME = /(?<![\w.-])([\w.-]{2,64})(\\*["']?\s*[:=]\s*)/g
 /** A text in quotes, perhaps escaped ones; a flat list; or one bare word. */
 const VALUE = /"(?:\\.|[^"\\])*"?|(\\+["'])[\s\S]*?\1|'[^']*'?|\[[^[\]{}]*\]|[^\s"'\\,;}\]{[][^\s"'\\,;}\]]*/y
 
+/** The name of a key, such as `zpk:visa` or, in a help text, `zpk:<link>`: whoever has to act must see which one is meant. */
+const NAMED_KEY = /^(?:zpk|mak|bdk):$/
+const OWNER_OF_KEY = /^(?:<link>|[a-z0-9][a-z0-9-]{0,31})[.:)\]]*$/
+/** So many hex digits may be a key itself. */
+const HEX_OF_KEY = /^[0-9a-f]{16,}/
+
 function maskSecretValues(text: string): string {
   let result = ''
   let copied = 0
@@ -93,6 +99,7 @@ function maskSecretValues(text: string): string {
     VALUE.lastIndex = at
     const found = VALUE.exec(text)?.[0]
     if (found === undefined) continue
+    if (NAMED_KEY.test(match[0]) && OWNER_OF_KEY.test(found) && !HEX_OF_KEY.test(found)) continue
     result += text.slice(copied, at) + maskSecretValue(snakeName, match[2] ?? '', found)
     copied = at + found.length
   }

@@ -87,6 +87,20 @@ t.test('under the name of a secret digits and hex are masked', async (t) => {
   t.equal(maskText('{"pan":"400000******7899"}'), '{"pan":"400000******7899"}')
 })
 
+t.test('the name of a key says whose it is', async (t) => {
+  for (const text of [
+    'there is no version 9 of zpk:visa',
+    'key mak:bcd-2: its block holds another key than its record says',
+    'keys zpk are named zpk:<link>, mak:<link>, bdk[:<link>]',
+    '{"event":"key_confirmed","name":"zpk:ascii","version":2}',
+  ]) {
+    t.equal(maskText(text), text)
+  }
+  for (const key of ['0123456789abcdef', '0123456789ABCDEFFEDCBA9876543210', '0123456789abcdeffedcba9876543210']) {
+    for (const text of [`zpk:${key}`, `zpk: ${key}`, `{"mak":"${key}"}`]) t.notMatch(maskText(text), key, text)
+  }
+})
+
 t.test('numbers, lists and bytes are masked and the line stays JSON', async (t) => {
   const bytes = { pinBlock: Buffer.from('0412AC89ABCDEF67', 'hex'), any: Buffer.from(pan), at: 1763760000000 }
   for (const value of [
