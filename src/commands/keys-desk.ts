@@ -5,6 +5,7 @@ import { MizanError } from '../errors.ts'
 import { familyOf } from '../security/keys/key-families.ts'
 import type { KeyRecord } from '../security/keys/key-record.ts'
 import { KeyRing } from '../security/keys/key-ring.ts'
+import { versionsOf } from '../security/keys/rotation.ts'
 import { KEY_BLOCK_PROTECTION, loadMasterKey } from '../security/master-key.ts'
 import type { ProtectedKey } from '../security/security-module.ts'
 import { requireSelfTest } from '../security/self-test.ts'
@@ -103,16 +104,31 @@ export interface NewVersion {
 
 /**
  * Adds a key to the store.
- * @throws MizanError DEMO_REFUSED for a demo key in production
+ * @throws MizanError DEMO_REFUSED for a demo key in production; CRYPTO_REFUSED for a key that is there, or was
  */
 export async function addKey(desk: KeyDesk, added: NewVersion, author: KeyAuthor): Promise<KeyRecord> {
   const { name, version, key, active } = added
   refuseSecond(name, version)
+  refuseKnown(desk, name, key)
   const status = active ? 'active' : 'pending'
   const record: KeyRecord = { ...key, name, version, status, validFromMs: desk.nowMs, validToMs: undefined }
   refuseDemoKeys(desk.config, [record])
   await saveKeys(desk.client, [{ kind: 'insert', key: record }], author)
   return record
+}
+
+/**
+ * One key under two versions would be a rotation that rotated nothing, and one that was given up must not come back by a
+ * block or components that somebody kept.
+ */
+function refuseKnown({ keys }: KeyDesk, name: string, { algorithm, checkValue }: ProtectedKey): void {
+  const known = versionsOf(keys, name).find((key) => key.algorithm === algorithm && key.checkValue === checkValue)
+  if (known === undefined) return
+  const ended = known.status === 'revoked' ? ', and is revoked' : ''
+  throw new MizanError(
+    'CRYPTO_REFUSED',
+    `version ${known.version} of ${name} has the same check value ${checkValue}${ended}`,
+  )
 }
 
 /** @throws MizanError CRYPTO_REFUSED when a key of this name has one version for life, and this is another */

@@ -77,7 +77,7 @@ export function importCommand(io: CommandIo): Command {
     .option('--activate', 'use it at once; otherwise it is pending until mizan keys activate', false)
   return withCommonOptions(command).action(async (name: string, options: ImportOptions) => {
     const family = familyOf(name)
-    requireKek(options.under)
+    requireKek(name, options.under)
     const block = io.readText(options.block)
     await atOpenKeyDesk(io, options, async (desk) => {
       const key = desk.module.importKeyBlock(block, options.under, { usage: family.usage })
@@ -86,23 +86,20 @@ export function importCommand(io: CommandIo): Command {
         const is = `algorithm ${key.algorithm} and mode of use ${key.modeOfUse}`
         throw new MizanError('CRYPTO_REFUSED', `the block holds a key of ${is}, which is none for ${name}`)
       }
-      refuseSameKey(desk, name, key)
       await addAndSay(io, desk, name, key, options, `imported under ${options.under}`)
     })
   })
 }
 
-/** A block that is imported twice would be two versions of one key, and a rotation that rotated nothing. */
-function refuseSameKey(desk: OpenKeyDesk, name: string, { algorithm, checkValue }: ProtectedKey): void {
-  const same = versionsOf(desk.keys, name).find(
-    (key) => key.algorithm === algorithm && key.checkValue === checkValue && key.status !== 'revoked',
-  )
-  if (same === undefined) return
-  throw new MizanError('CRYPTO_REFUSED', `version ${same.version} of ${name} has the same check value ${checkValue}`)
-}
-
-function requireKek(name: string): void {
-  if (familyOf(name).family !== 'kek') throw new MizanError('BAD_INPUT', `--under takes a key kek:<link>, not ${name}`)
+/**
+ * A key of one link's zone travels under no other link's key: its peer would know what two others keep between them (PCI
+ * PIN 17).
+ */
+function requireKek(name: string, kek: string): void {
+  if (familyOf(kek).family !== 'kek') throw new MizanError('BAD_INPUT', `--under takes a key kek:<link>, not ${kek}`)
+  const [family, link] = name.split(':')
+  if ((family !== 'zpk' && family !== 'mak') || kek === `kek:${link}`) return
+  throw new MizanError('CRYPTO_REFUSED', `${name} is between us and ${link}: it travels under kek:${link} alone`)
 }
 
 interface ExportOptions extends CommonOptions {
@@ -119,7 +116,7 @@ export function exportCommand(io: CommandIo): Command {
     .option('--key-version <number>', 'which version; default the newest that is active or pending')
   return withCommonOptions(command).action(async (name: string, options: ExportOptions) => {
     familyOf(name)
-    requireKek(options.under)
+    requireKek(name, options.under)
     await atOpenKeyDesk(io, options, async (desk) => {
       const { version, checkValue } = exported(desk, name, options.keyVersion)
       const block = desk.module.exportKeyBlock(name, version, options.under)

@@ -6,6 +6,8 @@ import path from 'node:path'
 import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 import { keysCommand } from '../../src/commands/keys.ts'
+import { ProtectionKey } from '../../src/security/key-blocks/derive.ts'
+import { wrapKeyBlock } from '../../src/security/key-blocks/wrap.ts'
 import { KeyRing } from '../../src/security/keys/key-ring.ts'
 import { KEY_BLOCK_PROTECTION, masterKeyOf } from '../../src/security/master-key.ts'
 import { tdesKcv } from '../../src/security/primitives/key-checks.ts'
@@ -18,6 +20,8 @@ import { type CommandRun, commandRunner } from '../support/command.ts'
 import { createTestDatabase, sharedKeyStore, type TeardownHost } from '../support/database.ts'
 
 const MASTER_KEY = '5a'.repeat(32)
+
+const protection = () => masterKeyOf(Buffer.from(MASTER_KEY, 'hex'), 'test').derive(KEY_BLOCK_PROTECTION, 32)
 
 const openStore = await sharedKeyStore(t)
 
@@ -114,11 +118,35 @@ t.test('from generation to the end, with a rotation', async (t) => {
   )
 })
 
+/** Keys as a counterparty sends them under kek:visa. */
+async function sentBlocks(app: Client): Promise<{ zpk: string; imk: string; checkValue: string }> {
+  const ring = new KeyRing(protection())
+  ring.load((await readKeys(app)).keys)
+  const kek = new ProtectionKey('D', ring.accepted('kek:visa', Date.now())[0]?.bytes ?? new Uint8Array())
+  const key = Buffer.from('0123456789ABCDEFFEDCBA9876543210', 'hex')
+  const blockOf = (usage: 'P0' | 'E0', modeOfUse: 'B' | 'X') =>
+    wrapKeyBlock(
+      kek,
+      {
+        version: 'D',
+        usage,
+        algorithm: 'T',
+        modeOfUse,
+        keyVersion: '00',
+        exportability: 'N',
+        keyContext: '0',
+        optionalBlocks: [],
+      },
+      key,
+    )
+  return { zpk: blockOf('P0', 'B'), imk: blockOf('E0', 'X'), checkValue: tdesKcv(key).toString('hex').toUpperCase() }
+}
+
 t.test('a key goes to a counterparty and comes from one', async (t) => {
   const { app, folder, mizan } = await install(t)
   for (const kek of ['kek:visa', 'kek:bcd']) await mizan(['generate', kek, '--activate'])
   await mizan(['generate', 'kek:ascii', '--algorithm', 'tdes', '--activate'])
-  const made = await mizan(['generate', 'zpk:visa', '--activate'])
+  await mizan(['generate', 'zpk:visa', '--activate'])
   const block = await mizan(['export', 'zpk:visa', '--under', 'kek:visa'])
   t.match(block.out, /^D0112P0TB00E0000[0-9A-F]{96}\n$/)
   t.match((await readKeyEvents(app, 1))[0], {
@@ -127,47 +155,42 @@ t.test('a key goes to a counterparty and comes from one', async (t) => {
     version: 1,
     detail: 'under kek:visa',
   })
-  t.match((await mizan(['export', 'zpk:visa', '--under', 'kek:ascii'])).out, /^B0096P0TB/, 'version B under triple DES')
+  await mizan(['generate', 'pvk'])
+  t.match((await mizan(['export', 'pvk', '--under', 'kek:ascii'])).out, /^B0096V2TC/, 'version B under triple DES')
 
   const file = path.join(folder, 'zpk.txt')
   writeFileSync(file, block.out)
-  const imported = await mizan(['import', 'zpk:bcd', '--block', file, '--under', 'kek:visa'])
+  const under = ['--under', 'kek:visa']
+  const refused = (args: readonly string[], why: RegExp, input?: string) =>
+    mizan(args, input).then((run) => expectRefusal(t, run, why))
+  await refused(['import', 'zpk:visa', '--block', file, ...under], /version 1 .* same check value [0-9A-F]{6}\n$/)
+  await mizan(['revoke', 'zpk:visa', '--key-version', '1'])
+  await refused(['import', 'zpk:visa', '--block', file, ...under], /version 1 .* same check value .*, and is revoked/)
+  const sent = await sentBlocks(app)
+  writeFileSync(file, sent.zpk)
+  const imported = await mizan(['import', 'zpk:visa', '--block', file, ...under])
   t.equal(imported.status, 0)
-  t.equal(checkValueIn(imported.out), checkValueIn(made.out), 'the same key')
-  const piped = await mizan(['import', 'zpk:ascii', '--block', '-', '--under', 'kek:visa', '--activate'], block.out)
-  t.match(piped.out, /^zpk:ascii version 1 .* is active\n/)
+  t.equal(checkValueIn(imported.out), sent.checkValue, 'the same key')
+  const piped = await mizan(['import', 'imk-ac', '--block', '-', ...under, '--activate'], sent.imk)
+  t.match(piped.out, /^imk-ac version 1 .* is active\n/)
 
-  expectRefusal(
-    t,
-    await mizan(['import', 'zpk:visa', '--block', file, '--under', 'kek:visa']),
-    /version 1 .* same check value/,
-  )
-  expectRefusal(t, await mizan(['import', 'mak:visa', '--block', file, '--under', 'kek:visa']), /usage P0, not M3/)
-  expectRefusal(
-    t,
-    await mizan(['import', 'zpk:pos', '--block', file, '--under', 'kek:bcd']),
-    /the key block is refused/,
-  )
-  expectRefusal(t, await mizan(['import', 'zpk:pos', '--block', file, '--under', 'kek:pos']), /no key kek:pos in use/)
-  expectRefusal(
-    t,
-    await mizan(['import', 'zpk:pos', '--block', file, '--under', 'zpk:visa']),
-    /--under takes a key kek/,
-  )
-  expectRefusal(t, await mizan(['import', 'zpk:pos', '--block', '/no/file', '--under', 'kek:visa']), /cannot be read/)
-  expectRefusal(
-    t,
-    await mizan(['import', 'zpk:pos', '--block', '-', '--under', 'kek:visa'], 'D01'),
-    /header .* malformed/,
-  )
+  await refused(['import', 'mak:visa', '--block', file, ...under], /usage P0, not M3/)
+  await refused(['import', 'zpk:bcd', '--block', file, '--under', 'kek:bcd'], /the key block is refused/)
+  await refused(['import', 'zpk:pos', '--block', file, '--under', 'kek:pos'], /no key kek:pos in use/)
+  await refused(['import', 'zpk:pos', '--block', file, '--under', 'zpk:visa'], /--under takes a key kek/)
+  await refused(['import', 'zpk:visa', '--block', '/no/file', ...under], /cannot be read/)
+  await refused(['import', 'zpk:visa', '--block', '-', ...under], /header .* malformed/, 'D01')
+  const alone = /between us and .*: it travels under kek:\w+ alone/
+  await refused(['import', 'zpk:bcd', '--block', file, ...under], alone)
+  await refused(['export', 'zpk:visa', '--under', 'kek:bcd'], alone)
+  await refused(['export', 'mak:bcd', ...under], alone)
 
   await mizan(['generate', 'mak:visa', '--no-export', '--activate'])
   expectRefusal(t, await mizan(['export', 'mak:visa', '--under', 'kek:visa']), /not exportable/)
   expectRefusal(t, await mizan(['export', 'kek:bcd', '--under', 'kek:visa']), /not exportable/)
-  expectRefusal(t, await mizan(['export', 'zpk:none', '--under', 'kek:visa']), /there is no zpk:none/)
-  await mizan(['retire', 'zpk:visa', '--key-version', '1'])
-  const retired = await mizan(['export', 'zpk:visa', '--under', 'kek:visa', '--key-version', '1'])
-  expectRefusal(t, retired, /version 1 of zpk:visa is retired/)
+  expectRefusal(t, await mizan(['export', 'zpk:none', '--under', 'kek:none']), /there is no zpk:none/)
+  const revoked = await mizan(['export', 'zpk:visa', '--under', 'kek:visa', '--key-version', '1'])
+  expectRefusal(t, revoked, /version 1 of zpk:visa is revoked/)
 })
 
 const secrets = { amal: 'correct horse battery', basem: 'staple horse correct', dina: 'battery staple horse' }
@@ -200,7 +223,7 @@ t.test('a key is entered in components by different custodians', async (t) => {
       `kek:visa version 1 (K0, check value ${keyKcv}) is active\n`,
   )
   const { keys } = await readKeys(app)
-  const ring = new KeyRing(masterKeyOf(Buffer.from(MASTER_KEY, 'hex'), 'test').derive(KEY_BLOCK_PROTECTION, 32))
+  const ring = new KeyRing(protection())
   ring.load(keys)
   const [loaded] = ring.versions('kek:visa')
   t.equal(kcv(Buffer.from(loaded?.bytes ?? []).toString('hex')), keyKcv)
@@ -249,13 +272,13 @@ t.test('a key is entered in components by different custodians', async (t) => {
 
 t.test('demo keys do not get into production', async (t) => {
   const { app, mizan } = await install(t)
-  const ring = new KeyRing(masterKeyOf(Buffer.from(MASTER_KEY, 'hex'), 'test').derive(KEY_BLOCK_PROTECTION, 32))
+  const ring = new KeyRing(protection())
   await installDemoKeys(app, new SoftwareModule(ring, () => 0), { seed: 1, environment: 'test', links: ['ascii'] })
-  const exported = await mizan(['export', 'zpk:ascii', '--under', 'kek:ascii'])
+  const exported = await mizan(['export', 'bdk', '--under', 'kek:ascii'])
   const under = ['--block', '-', '--under', 'kek:ascii']
-  const refused = await mizan(['import', 'zpk:visa', ...under], exported.out, { MIZAN_ENV: 'production' })
-  expectRefusal(t, refused, /demo data and keys are refused in production: .*zpk:visa version 1/)
-  t.notOk((exported.out + refused.errors).includes(demoKeys(1).zpk))
+  const refused = await mizan(['import', 'bdk:ascii', ...under], exported.out, { MIZAN_ENV: 'production' })
+  expectRefusal(t, refused, /demo data and keys are refused in production: .*bdk:ascii version 1/)
+  t.notOk((exported.out + refused.errors).includes(demoKeys(1).bdk))
 })
 
 t.test('the keys of card numbers are not lost', async (t) => {
@@ -325,15 +348,15 @@ t.test('the program', async (t) => {
   t.ok(results.length > 20 && results.every(({ ok }: { ok: boolean }) => ok))
   t.match((await mizan(['families'])).out, /zpk:<link> +P0 +B/)
   await mizan(['generate', 'kek:visa', '--activate'])
-  await mizan(['generate', 'zpk:visa', '--activate'])
-  const { out } = await mizan(['export', 'zpk:visa', '--under', 'kek:visa'])
+  await mizan(['generate', 'bdk', '--activate'])
+  const { out } = await mizan(['export', 'bdk', '--under', 'kek:visa'])
   const [added, piped, unknown] = await Promise.all([
     program(['custodian', 'add', 'amal'], url, folder, 'correct horse battery\n'),
-    program(['import', 'zpk:bcd', '--block', '-', '--under', 'kek:visa'], url, folder, out),
+    program(['import', 'bdk:visa', '--block', '-', '--under', 'kek:visa'], url, folder, out),
     program(['list', '--bogus'], url, folder),
   ])
   t.match(added.out, /custodian amal is added/)
-  t.match(piped.out, /zpk:bcd version 1 .* is pending/)
+  t.match(piped.out, /bdk:visa version 1 .* is pending/)
   for (const { status, errors } of [unknown, await mizan(['enter', 'x', '--components', '4'])]) {
     t.equal(status, 1)
     t.match(errors, /^error: /)
