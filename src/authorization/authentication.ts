@@ -15,7 +15,7 @@ export interface ChipFacts {
   readonly kind: 'request' | 'approved-offline' | 'declined-offline' | 'unknown'
   /** offline authentication of the card failed: SDA, DDA or CDA (tag 95, terminal verification results, byte 1) */
   readonly offlineAuthenticationFailed: boolean
-  /** amount that the cryptogram covers, piasters; undefined when it is not in Egyptian pounds */
+  /** amount that the cryptogram covers, piasters; undefined when it is said to be in another currency */
   readonly amountPiasters: number | undefined
 }
 
@@ -110,8 +110,10 @@ function checkChip(
   const advice = request.messageClass.endsWith('advice')
   if (!advice && chip.kind !== 'request') return draft.decline('card-authentication-failed', 'chip.kind', chip.kind)
   const { amountPiasters } = chip
-  if (!request.schemeRail && amountPiasters !== undefined && amountPiasters !== request.amountPiasters) {
-    return draft.decline('card-authentication-failed', 'chip.amount', amountPiasters, request.amountPiasters)
+  if (!request.schemeRail && amountPiasters !== request.amountPiasters) {
+    return amountPiasters === undefined
+      ? draft.decline('card-authentication-failed', 'chip.currency', request.amountPiasters)
+      : draft.decline('card-authentication-failed', 'chip.amount', amountPiasters, request.amountPiasters)
   }
   draft.note('chip.matched', chip.atc)
   if (!advice && card.scriptPending !== undefined) offerScript(draft.context.authentication, card.scriptPending, draft)

@@ -30,6 +30,7 @@ const words = {
   'chip.replayed': 'chip counter {0} came before, or is too far below the highest, {1}',
   'chip.offline-failed': 'the terminal could not authenticate the chip',
   'chip.kind': 'the cryptogram does not ask for an authorization: {0}',
+  'chip.currency': 'the chip’s cryptogram covers an amount in another currency, the message says {0:egp}',
   'chip.amount': 'the chip’s cryptogram covers {0:egp}, the message says {1:egp}',
   'chip.absent': 'the message says that it read a chip, and brings no chip data',
   'chip.matched': 'the chip’s cryptogram is right, counter {0}',

@@ -28,7 +28,10 @@ export type PinKey =
     }
   | {
       readonly kind: 'dukpt'
-      readonly name: KeyName /** key serial number: 8 to 10 bytes (TDES) or 12 (AES) */
+      readonly name: KeyName
+      /** other base keys that may be meant: a serial number does not say which */
+      readonly shared?: KeyName
+      /** key serial number: 8 to 10 bytes (TDES) or 12 (AES) */
       readonly serial: Uint8Array
     }
 

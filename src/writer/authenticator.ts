@@ -37,6 +37,7 @@ const SDA_DDA_CDA_FAILED = 0b0100_1100
 const CARD_VALUE_AT = 5
 const CARD_VALUE_DIGITS = 3
 const AES_SERIAL_BYTES = 12
+const NOTHING = new Uint8Array(0)
 
 /** What verifying needs of a security module. */
 export type VerifyingModule = Pick<
@@ -143,7 +144,7 @@ export class Authenticator {
       key:
         keySerial === undefined
           ? { kind: 'zone', name: `zpk:${request.link}`, ...(said === undefined ? {} : { index: said.keyIndex }) }
-          : { kind: 'dukpt', name: keySerial.length === AES_SERIAL_BYTES ? 'bdk-aes' : 'bdk', serial: keySerial },
+          : { kind: 'dukpt', ...terminalKeysOf(keySerial, request.link), serial: keySerial },
       block: pinBlock,
       format: said?.format,
       pan: request.pan,
@@ -178,6 +179,12 @@ export class Authenticator {
     const verdict = this.#module.verifyAssertion({ name: `bio:${keyId}`, signed, mac })
     return isPending(verdict) ? verdict.then(judge) : judge(verdict)
   }
+}
+
+/** Base keys of a link's own terminals; those of all links stand beside them. */
+function terminalKeysOf(serial: Uint8Array, link: string): { readonly name: string; readonly shared: string } {
+  const shared = serial.length === AES_SERIAL_BYTES ? 'bdk-aes' : 'bdk'
+  return { name: `${shared}:${link}`, shared }
 }
 
 /** What a list of answers is once none of them is awaited. */
@@ -249,15 +256,25 @@ function chipFacts(value: ChipTags['value']): ChipFacts | undefined {
   const counter = value(tags.counter)
   const kind = value(tags.kind)?.[0]
   if (counter?.length !== 2) return undefined
-  const currency = value(tags.currency)
-  const isPounds = currency?.length === 2 && ((currency[0] as number) << 8) + (currency[1] as number) === EGP_NUMERIC
-  const amount = value(tags.amount)
   return {
     atc: ((counter[0] as number) << 8) + (counter[1] as number),
     kind: kindOf(kind),
     offlineAuthenticationFailed: ((value(tags.terminalResults)?.[0] ?? 0) & SDA_DDA_CDA_FAILED) !== 0,
-    amountPiasters: isPounds && amount?.length === 6 ? Number(hexOf(amount)) : undefined,
+    amountPiasters: amountOf(value),
   }
+}
+
+/**
+ * Not every cryptogram covers the currency (CVN 17 does not), so that leaving it out, or changing it, must not make the
+ * amount one that nothing is compared with. Nothing is nothing in every currency.
+ */
+function amountOf(value: ChipTags['value']): number | undefined {
+  const digits = hexOf(value(tags.amount) ?? NOTHING)
+  if (!/^\d{12}$/.test(digits)) return undefined
+  const amount = Number(digits)
+  const currency = value(tags.currency)
+  const isPounds = currency?.length === 2 && ((currency[0] as number) << 8) + (currency[1] as number) === EGP_NUMERIC
+  return isPounds || currency === undefined || amount === 0 ? amount : undefined
 }
 
 /** 9F27, bits 8 and 7 (EMV Book 3, table 15); terminals may leave it out of a request, which then is one. */

@@ -191,8 +191,11 @@ t.test('the amount that the card saw must be the message’s, on domestic links'
   t.same(other.trace.at(-1), ['chip.amount', AMOUNT - 1, AMOUNT])
   t.equal(only(household).counters.atc, 1)
   t.equal(seen(2, AMOUNT, false).result, 'approved')
-  t.equal(seen(3, undefined, false).result, 'approved', 'an amount in another currency says nothing')
+  const foreign = seen(3, undefined, false)
+  t.equal(foreign.result, 'card-authentication-failed', 'nor may it be in another currency')
+  t.same(foreign.trace.at(-1), ['chip.currency', AMOUNT])
   t.equal(seen(4, AMOUNT - 1, true).result, 'approved', 'the scheme may have converted it')
+  t.equal(seen(5, undefined, true).result, 'approved')
 })
 
 t.test('the value on the stripe has to be right, and to be there to be verified', async (t) => {

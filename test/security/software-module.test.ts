@@ -155,6 +155,25 @@ t.test('a DUKPT terminal has a key for each block', async (t) => {
   t.equal(module.verifyPin(pinCheck({ block, key: { kind: 'dukpt', name: 'bdk', serial: zero } })), 'unverifiable')
 })
 
+t.test('terminals of a link have a base key of their own, beside that of all', async (t) => {
+  const [own, shared] = [tdes('bdk of ascii'), tdes('bdk')]
+  const { module } = moduleWith(key('bdk:ascii', own), key('bdk', shared), key('pvk', pvk))
+  const serial = Buffer.from('FFFF9876543210E00003', 'hex')
+  const under = (bdk: Buffer) => {
+    const working = new Uint8Array(16)
+    new TdesDukpt(bdk).workingKey(serial, 'pin', working)
+    return blockOf(working, 0)
+  }
+  const verdict = (bdk: Buffer, link: string) =>
+    module.verifyPin(
+      pinCheck({ block: under(bdk), key: { kind: 'dukpt', name: `bdk:${link}`, shared: 'bdk', serial } }),
+    )
+  t.equal(verdict(own, 'ascii'), 'matched')
+  t.equal(verdict(shared, 'ascii'), 'matched')
+  t.equal(verdict(shared, 'visa'), 'matched')
+  t.equal(verdict(own, 'visa'), 'unverifiable', 'and no key of another link')
+})
+
 t.test('a PIN block goes on to another zone, by the rules', async (t) => {
   const other = tdes('other zone')
   const { module } = moduleWith(key('zpk:ascii', zpk), key('zpk:visa', other), key('pvk', pvk))

@@ -109,7 +109,8 @@ export class PinVerbs {
       return
     }
     const algorithm = by.serial.length === AES_KSN_BYTES ? 'A' : 'T'
-    for (const key of accepted) {
+    const shared = by.shared === undefined ? [] : this.#ring.accepted(by.shared, this.#now())
+    for (const key of [...accepted, ...shared]) {
       if (key.header.algorithm !== algorithm) continue
       assertUsable(key.header, { usage: 'B0', operation: 'derive' })
       yield { cipher: this.#deriveTerminalKey(key, by.serial, blockBytes), superseding: undefined }
