@@ -2,21 +2,15 @@ import { mkdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { HealthCheck } from './api/health.ts'
-import type { DecisionPolicy } from './authorization/decision.ts'
 import type { Config } from './config/config.ts'
 import type { NetworkLink } from './link/network-link.ts'
 import type { Listener } from './link/server.ts'
 import type { LaneEpoch } from './store/availability.ts'
-import { cardLaneLookup } from './store/card-lookup.ts'
-import { commandInbox } from './store/command-inbox.ts'
-import { dueClosingQuery } from './store/due-closings.ts'
-import { dueHoldQuery } from './store/due-holds.ts'
 import { NetworkCutovers } from './store/network-cutover.ts'
-import type { ReferenceData } from './store/reference-data.ts'
-import { accountHostPolicy, type OpenAccountHost, openAccountHost } from './switch-account-host.ts'
+import { type OpenAccountHost, openAccountHost } from './switch-account-host.ts'
 import { openBackground } from './switch-background.ts'
 import type { SwitchBase } from './switch-base.ts'
-import { openDays } from './switch-clearing.ts'
+import { type OpenDays, openDays } from './switch-clearing.ts'
 import { openClearingReconciliation } from './switch-clearing-reconciliation.ts'
 import { type Forwarding, openForwarding } from './switch-forward.ts'
 import { openJobs } from './switch-jobs.ts'
@@ -25,14 +19,12 @@ import { Parts, within } from './switch-parts.ts'
 import { openReceiving } from './switch-receiving.ts'
 import { openReconciliation } from './switch-reconciliation.ts'
 import { watchSettlement } from './switch-settlement.ts'
+import { type LaneOptions, startWriter } from './switch-writer.ts'
 import * as events from './telemetry/events.ts'
 import { networkCutover } from './telemetry/forward-events.ts'
 import type { Metrics } from './telemetry/metrics.ts'
 import { writeWholeFile } from './whole-file.ts'
-import { Authenticator } from './writer/authenticator.ts'
-import type { LaneObserver } from './writer/observer.ts'
-import { writerTelemetry } from './writer/telemetry.ts'
-import { Writer } from './writer/writer.ts'
+import type { Writer } from './writer/writer.ts'
 
 /** Ports by name; 0 = not open. */
 export interface SwitchPorts {
@@ -64,21 +56,11 @@ export interface ActiveSwitch {
   stop(hurry?: { readonly drainMs: number; readonly allMs: number }): Promise<boolean>
 }
 
-/** How the lanes are taken. */
-export interface ActivateOptions {
-  /** By lane: only while they are under these epochs. @default whatever they are under */
-  readonly expectedEpochs?: readonly number[]
-  /** Another process has taken a lane over; may be called before {@link activate} resolves, and more than once. */
-  readonly onFenced: () => void
-  /** A defect ended a lane; as {@link onFenced}. */
-  readonly onFailed: () => void
-}
-
 /**
  * Takes the lanes over, opens the links and starts the jobs; `run/listeners.json` of the data folder then says where.
  * @throws MizanError LANE_FENCED when another process was faster, or what else is wrong; nothing is left running then
  */
-export async function activate(base: SwitchBase, httpPort: number, options: ActivateOptions): Promise<ActiveSwitch> {
+export async function activate(base: SwitchBase, httpPort: number, options: LaneOptions): Promise<ActiveSwitch> {
   const parts = new Parts(base.log)
   try {
     return await open(base, httpPort, options, parts)
@@ -88,44 +70,28 @@ export async function activate(base: SwitchBase, httpPort: number, options: Acti
   }
 }
 
-async function open(base: SwitchBase, httpPort: number, options: ActivateOptions, parts: Parts): Promise<ActiveSwitch> {
+/** What an active switch consists of, as far as whoever runs it asks. */
+interface Opened {
+  readonly base: SwitchBase
+  readonly parts: Parts
+  readonly writer: Writer
+  readonly accountHost: OpenAccountHost | undefined
+  readonly listeners: readonly Listener[]
+  readonly networkLinks: readonly NetworkLink[]
+  readonly sending: Forwarding
+  /** What ends while the links fall silent. */
+  readonly helpers: readonly (() => Promise<unknown>)[]
+}
+
+async function open(base: SwitchBase, httpPort: number, options: LaneOptions, parts: Parts): Promise<ActiveSwitch> {
   const { config, clock, log, metrics, database, keys, programmes } = base
   const accountHost = await openAccountHost(base)
   parts.add(() => accountHost?.close())
   const writer = await startWriter(base, accountHost, options, parts)
-  const cutovers = new NetworkCutovers(database.url)
-  parts.add(() => cutovers.close())
-  const reconcile = openReconciliation(base, () => writer.businessDate, parts)
   const background = openBackground(base, parts)
   const days = openDays(base, parts, background)
-  let forwarding: Forwarding | undefined
-  const wiring: LinkWiring = {
-    config,
-    decider: writer,
-    panIndexOf: (pan) => keys.protection.index(pan),
-    metrics,
-    log,
-    clock,
-    security: keys.module,
-    onKeyExchange: base.keyService.takeZoneKey,
-    onCutover: async (cutover) => {
-      const isNew = await cutovers.note(cutover)
-      await days.onNetworkCutover(cutover)
-      if (isNew) networkCutover(log, { link: cutover.link, settlementDate: cutover.settlementDate ?? '' })
-    },
-    onReconciliation: reconcile,
-    onLinkChange: (name) => forwarding?.linkChanged(name),
-  }
-  const listeners = await openListeners(wiring)
-  parts.add(() => Promise.all(listeners.map((listener) => listener.close())))
-  const networkLinks = openNetworkLinks(wiring)
-  accountHost?.attach(networkLinks)
-  parts.add(() => {
-    for (const link of networkLinks) link.close()
-  })
-  const sending = openForwarding(base, networkLinks)
-  forwarding = sending
-  parts.add(() => sending.close())
+  const links = await openLinks(base, { writer, days }, parts)
+  accountHost?.attach(links.networkLinks)
   watchSettlement(base, parts)
   const jobs = openJobs({
     config,
@@ -143,11 +109,58 @@ async function open(base: SwitchBase, httpPort: number, options: ActivateOptions
     log,
   })
   parts.add(() => jobs?.close())
+  const helpers = [() => links.sending.close(), () => days.close(), async () => jobs?.close()]
+  return runningSwitch({ base, parts, writer, accountHost, ...links, helpers }, httpPort)
+}
+
+/** Opens the links, to listen and of our own, and what is sent over these. */
+async function openLinks(
+  base: SwitchBase,
+  { writer, days }: { readonly writer: Writer; readonly days: OpenDays },
+  parts: Parts,
+): Promise<Pick<Opened, 'listeners' | 'networkLinks' | 'sending'>> {
+  const { config, clock, log, metrics, database, keys } = base
+  const cutovers = new NetworkCutovers(database.url)
+  parts.add(() => cutovers.close())
+  const onReconciliation = openReconciliation(base, () => writer.businessDate, parts)
+  let forwarding: Forwarding | undefined
+  const wiring: LinkWiring = {
+    config,
+    decider: writer,
+    panIndexOf: (pan) => keys.protection.index(pan),
+    metrics,
+    log,
+    clock,
+    security: keys.module,
+    onKeyExchange: base.keyService.takeZoneKey,
+    onCutover: async (cutover) => {
+      const isNew = await cutovers.note(cutover)
+      await days.onNetworkCutover(cutover)
+      if (isNew) networkCutover(log, { link: cutover.link, settlementDate: cutover.settlementDate ?? '' })
+    },
+    onReconciliation,
+    onLinkChange: (name) => forwarding?.linkChanged(name),
+  }
+  const listeners = await openListeners(wiring)
+  parts.add(() => Promise.all(listeners.map((listener) => listener.close())))
+  const networkLinks = openNetworkLinks(wiring)
+  parts.add(() => {
+    for (const link of networkLinks) link.close()
+  })
+  const sending = openForwarding(base, networkLinks)
+  forwarding = sending
+  parts.add(() => sending.close())
+  return { listeners, networkLinks, sending }
+}
+
+/** Says where the switch answers, and gives what it is asked and stopped by. */
+function runningSwitch(opened: Opened, httpPort: number): ActiveSwitch {
+  const { base, parts, writer, accountHost, listeners, networkLinks, sending, helpers } = opened
+  const { config, log, metrics } = base
   const ports = portsOf(listeners, httpPort)
   const announcement = announce(config.varDir, ports)
   const withdraw = () => rmSync(announcement, { force: true })
   parts.add(withdraw)
-  const helpers = [() => sending.close(), () => days.close(), async () => jobs?.close()]
   let draining: Promise<void> | undefined
   const drain = (drainMs?: number) => {
     const hurried = drainMs === undefined ? {} : { noticeMs: 0, drainMs }
@@ -180,13 +193,9 @@ async function open(base: SwitchBase, httpPort: number, options: ActivateOptions
   }
 }
 
-interface Drained {
+interface Drained extends Pick<Opened, 'listeners' | 'networkLinks' | 'helpers'> {
   /** Takes back the word that the switch answers. */
   readonly withdraw: () => void
-  readonly listeners: readonly Listener[]
-  readonly networkLinks: readonly NetworkLink[]
-  /** What ends meanwhile. */
-  readonly helpers: readonly (() => Promise<unknown>)[]
 }
 
 /**
@@ -205,97 +214,6 @@ async function drainAll(
   ])
   await Promise.all(networkLinks.map((link) => link.drain(drainMs, quietMs)))
   for (const one of ended) if (one.status === 'rejected') throw one.reason
-}
-
-async function startWriter(
-  base: SwitchBase,
-  accountHost: OpenAccountHost | undefined,
-  options: ActivateOptions,
-  parts: Parts,
-): Promise<Writer> {
-  const { config, clock, log, metrics, database, keys, reference, programmes } = base
-  const directory = cardLaneLookup(database.url)
-  parts.add(() => directory.close())
-  const holds = dueHoldQuery(database.url)
-  parts.add(() => holds.close())
-  const closings = dueClosingQuery(database.url)
-  parts.add(() => closings.close())
-  const inbox = commandInbox(database.url)
-  parts.add(() => inbox.close())
-  const writer = new Writer({
-    url: database.url,
-    laneCount: config.lanes.count,
-    limits: {
-      ringCapacity: config.lanes.ringCapacity,
-      queueMs: config.lanes.queueMs,
-      batchMax: config.lanes.batchMax,
-      cacheHouseholds: Math.ceil(config.lanes.cacheHouseholds / config.lanes.count),
-      recentKeys: config.lanes.recentKeys,
-      matchingDays: config.lanes.matchingDays,
-      cutoverMinutes: config.businessDay.cutoverMinutes,
-    },
-    authenticator: new Authenticator(keys.module),
-    rules: {
-      programmesOn: programmes.on,
-      policy: policyOf(config, reference.data),
-      outletByAcceptor: reference.data.outletByAcceptor,
-    },
-    clock,
-    observer: lossesTold(writerTelemetry(metrics, log), options),
-    timeBudgetMs: config.lanes.timeBudgetMs,
-    commitTimeoutMs: config.database.statementTimeoutMs,
-    lookup: directory.lookup,
-    dueHolds: holds.query,
-    dueClosings: closings,
-    closingsPerSecond: config.lanes.closingsPerSecond,
-    inbox,
-    host: accountHost?.access,
-  })
-  parts.add(() => writer.stop())
-  await writer.start(options.expectedEpochs)
-  for (const lane of writer.lanes) {
-    metrics.laneEpoch.set({ lane: lane.lane }, lane.epoch)
-    events.laneStarted(log, { lane: lane.lane, epoch: lane.epoch, lastSeq: lane.lastSeq })
-  }
-  return writer
-}
-
-function codeRulesOf({ verification: { oneTimeCode } }: Config): DecisionPolicy['oneTimeCode'] {
-  const { validMinutes, triesMax, perDayMax } = oneTimeCode
-  return { validMs: validMinutes * 60_000, triesMax, perDayMax }
-}
-
-/** An observer that also says that a lane was lost, to another process or by a defect. */
-function lossesTold(
-  observer: LaneObserver,
-  { onFenced, onFailed }: Pick<ActivateOptions, 'onFenced' | 'onFailed'>,
-): LaneObserver {
-  return {
-    ...observer,
-    laneFenced(lane, epoch) {
-      observer.laneFenced?.(lane, epoch)
-      onFenced()
-    },
-    laneFailed(lane, error) {
-      observer.laneFailed?.(lane, error)
-      onFailed()
-    },
-  }
-}
-
-function policyOf(config: Config, reference: ReferenceData): DecisionPolicy {
-  return {
-    withdrawalDailyPiasters: config.limits.withdrawalDailyPiasters,
-    withdrawalDailyCount: config.limits.withdrawalDailyCount,
-    purchaseSinglePiasters: config.limits.purchaseSinglePiasters ?? Number.MAX_SAFE_INTEGER,
-    holdDays: config.limits.holdDays,
-    pinTriesMax: config.verification.pinTriesMax,
-    oneTimeCode: codeRulesOf(config),
-    chipDataRequired: config.verification.chipDataRequired,
-    pinRequired: (type) => config.verification.pinRequiredFor.includes(type),
-    serviceLiveFrom: reference.serviceLiveFrom,
-    accountHost: accountHostPolicy(config),
-  }
 }
 
 function checksOf(

@@ -85,14 +85,7 @@ export function requestOf(message: Message, link: LinkProfile, receivedAtMs: num
     mcc: text(18),
     networkReference: service?.get('2') ?? '',
     partialAllowed: link.schemeRail && subfield(message, PARTIAL_INDICATOR) === '1',
-    quantity: numberElement(elements, 'QT'),
-    days: numberElement(elements, 'DY') ?? 1,
-    tender: tenderOf(elements),
-    basket: elements.basket,
-    wantsCode: elements.first('OT') === WANTS_CODE,
-    service: elements.first('HS'),
-    costPiasters: numberElement(elements, 'HC'),
-    offlineSequence: numberElement(elements, 'FL'),
+    ...askedIn(elements),
     localTime: text(13) + text(12),
     chipRead: CHIP_ENTRY.test(message.text(22) ?? ''),
     security: securityOf(message, elements, track2, pan),
@@ -112,6 +105,20 @@ export function requestOf(message: Message, link: LinkProfile, receivedAtMs: num
   const fault = faultOf(message, base, elements, { fault: amountFault, malformed })
   const contentHash = contentHashOf(base, message)
   return { ...base, key: isKeyed(base) ? base.key : unkeyed(contentHash), contentHash, fault }
+}
+
+/** What a domestic message asks for in DE48 (interfaces.md, "DE48 on the domestic dialects"). */
+function askedIn(elements: Elements) {
+  return {
+    quantity: numberElement(elements, 'QT'),
+    days: numberElement(elements, 'DY') ?? 1,
+    tender: tenderOf(elements),
+    basket: elements.basket,
+    wantsCode: elements.first('OT') === WANTS_CODE,
+    service: elements.first('HS'),
+    costPiasters: numberElement(elements, 'HC'),
+    offlineSequence: numberElement(elements, 'FL'),
+  }
 }
 
 function tenderOf(elements: Elements): AuthorizationRequest['tender'] {

@@ -4,10 +4,11 @@ import { earlyKeysOf } from '../authorization/early-keys.ts'
 import { isStored, storedAtMs } from '../authorization/offline.ts'
 import type { AuthorizationRequest } from '../authorization/request.ts'
 import { transactionTypes } from '../authorization/routing.ts'
-import { addDays, type CivilDate, civilDate, monthOf, transmissionInstant } from '../calendar.ts'
+import { addDays, type CivilDate, type CivilMonth, civilDate, monthOf, transmissionInstant } from '../calendar.ts'
 import type { Balance } from '../ledger/transfer.ts'
 import type { LaneJournal } from '../store/lane-journal.ts'
-import type { NumberedQuery, OriginalQuery, Prefetched, StoredQuery } from '../store/prefetch.ts'
+import type { NumberedQuery, OriginalQuery, Prefetched, PrefetchQuery, StoredQuery } from '../store/prefetch.ts'
+import type { Chore } from './chores.ts'
 import type { HouseholdCache } from './household-cache.ts'
 import type { Moment } from './open-batch.ts'
 import type { RecentKeys } from './recent-keys.ts'
@@ -67,63 +68,112 @@ export async function lookUp(options: {
   readonly moment: Moment
   readonly matchingDays: number
 }): Promise<Found> {
-  const { store, cache, recent } = options
-  const { works, chores } = options.portion
-  const { atMs: nowMs, entitlementDate } = options.moment
-  const month = monthOf(entitlementDate)
-  const panIndexes = new Set<string>()
-  const keys: string[] = []
-  const originals: OriginalQuery[] = []
-  const stored: StoredQuery[] = []
-  const asking: Work[] = []
-  const span = new JournalSpan(options.moment, options.matchingDays)
-  const householdIds = new Set<number>()
-  const byId: NumberedQuery[] = []
-  for (const chore of chores) {
+  const { store, cache, portion } = options
+  const { entitlementDate } = options.moment
+  const asked = new Asked(options)
+  for (const chore of portion.chores) asked.addChore(chore)
+  for (const work of portion.works) asked.addWork(work)
+  if (asked.isEmpty) return nothing
+  const found = await store.prefetch(asked.query())
+  for (const loaded of found.households) cache.add(loaded, monthOf(entitlementDate))
+  const originals = new Map<Work, StoredAuthorization>()
+  for (const [ordinal, work] of asked.naming.entries()) {
+    const original = found.originals.get(ordinal)
+    if (original !== undefined) originals.set(work, original)
+  }
+  return { previous: found.previous, reversedEarly: found.reversedEarly, originals, byId: found.byId }
+}
+
+/** What a portion lacks. */
+class Asked {
+  /** Requests whose originals are asked for, in the order of the query. */
+  readonly naming: Work[] = []
+  readonly #cache: HouseholdCache
+  readonly #recent: RecentKeys | undefined
+  readonly #moment: Moment
+  readonly #matchingDays: number
+  readonly #month: CivilMonth
+  readonly #span: JournalSpan
+  readonly #panIndexes = new Set<string>()
+  readonly #householdIds = new Set<number>()
+  readonly #keys: string[] = []
+  readonly #originals: OriginalQuery[] = []
+  readonly #stored: StoredQuery[] = []
+  readonly #byId: NumberedQuery[] = []
+
+  constructor({ cache, recent, moment, matchingDays }: Parameters<typeof lookUp>[0]) {
+    this.#cache = cache
+    this.#recent = recent
+    this.#moment = moment
+    this.#matchingDays = matchingDays
+    this.#month = monthOf(moment.entitlementDate)
+    this.#span = new JournalSpan(moment, matchingDays)
+  }
+
+  /** Whether memory has everything. */
+  get isEmpty(): boolean {
+    const households = this.#panIndexes.size + this.#householdIds.size
+    return households === 0 && this.#keys.length === 0 && this.#originals.length === 0
+  }
+
+  addChore(chore: Chore): void {
     const { householdKey: key, cardlessId } = chore
     if (chore.kind === 'command' && chore.presentment !== undefined) {
       const { request, original } = chore.presentment
       // Nobody waits for it: the journal is asked, whatever memory says.
-      keys.push(request.key)
-      span.reach(transmissionInstant(request.transmission, nowMs))
-      if (original !== undefined) byId.push(original)
+      this.#keys.push(request.key)
+      this.#span.reach(transmissionInstant(request.transmission, this.#moment.atMs))
+      if (original !== undefined) this.#byId.push(original)
     }
-    if (key === undefined || cache.has(key, month)) continue
-    if (cardlessId === undefined) panIndexes.add(key)
-    else householdIds.add(cardlessId)
+    if (key === undefined || this.#cache.has(key, this.#month)) return
+    if (cardlessId === undefined) this.#panIndexes.add(key)
+    else this.#householdIds.add(cardlessId)
   }
-  for (const work of works) {
+
+  addWork(work: Work): void {
     const { request } = work
-    if (request.fault === undefined && !cache.has(request.panIndex, month)) panIndexes.add(request.panIndex)
-    const transmittedMs = transmissionInstant(request.transmission, nowMs)
+    const { panIndex } = request
+    if (request.fault === undefined && !this.#cache.has(panIndex, this.#month)) this.#panIndexes.add(panIndex)
+    const { atMs } = this.#moment
+    const transmittedMs = transmissionInstant(request.transmission, atMs)
     const earlyKeys = () => (isReversal(request) ? [] : earlyKeysOf(request))
-    if (recent?.mustAsk(request.key, transmittedMs, nowMs) !== false || recent.hasAny(earlyKeys)) {
-      keys.push(request.key, ...earlyKeys())
-      span.reach(transmittedMs)
+    const recent = this.#recent
+    if (recent?.mustAsk(request.key, transmittedMs, atMs) !== false || recent.hasAny(earlyKeys)) {
+      this.#keys.push(request.key, ...earlyKeys())
+      this.#span.reach(transmittedMs)
     }
-    if (!needsOriginal(request)) continue
+    if (!needsOriginal(request)) return
     const { original } = request
-    span.reach(original === undefined ? undefined : transmissionInstant(original.transmission, nowMs))
-    const { originalKey: key, panIndex, networkReference, rrn, acceptor, terminal } = request
-    if (isStored(request)) stored.push(storedQueryOf(request, options.moment, options.matchingDays))
-    const amount = isReversal(request) ? request.amountPiasters : undefined
-    const isRefund = request.transactionType === transactionTypes.refund
-    const completes = !isReversal(request) && !isRefund
-    const returned = isRefund && request.messageClass === 'financial-advice' ? request.amountPiasters : undefined
-    originals.push({ key, panIndex, networkReference, rrn, acceptor, terminal, amount, completes, returned })
-    asking.push(work)
+    this.#span.reach(original === undefined ? undefined : transmissionInstant(original.transmission, atMs))
+    this.#originals.push(originalQueryOf(request))
+    this.naming.push(work)
+    if (isStored(request)) this.#stored.push(storedQueryOf(request, this.#moment, this.#matchingDays))
   }
-  if (panIndexes.size === 0 && householdIds.size === 0 && keys.length === 0 && originals.length === 0) return nothing
-  const { since } = span
-  const wanted = { panIndexes: [...panIndexes], householdIds: [...householdIds] }
-  const found = await store.prefetch({ entitlementDate, since, ...wanted, keys, originals, stored, byId })
-  for (const loaded of found.households) cache.add(loaded, month)
-  const originalOf = new Map<Work, StoredAuthorization>()
-  for (const [ordinal, work] of asking.entries()) {
-    const original = found.originals.get(ordinal)
-    if (original !== undefined) originalOf.set(work, original)
+
+  query(): PrefetchQuery {
+    return {
+      entitlementDate: this.#moment.entitlementDate,
+      since: this.#span.since,
+      panIndexes: [...this.#panIndexes],
+      householdIds: [...this.#householdIds],
+      keys: this.#keys,
+      originals: this.#originals,
+      stored: this.#stored,
+      byId: this.#byId,
+    }
   }
-  return { previous: found.previous, reversedEarly: found.reversedEarly, originals: originalOf, byId: found.byId }
+}
+
+function originalQueryOf(request: AuthorizationRequest): OriginalQuery {
+  const { originalKey: key, panIndex, networkReference, rrn, acceptor, terminal, amountPiasters } = request
+  const isRefund = request.transactionType === transactionTypes.refund
+  const isBack = isReversal(request)
+  return {
+    ...{ key, panIndex, networkReference, rrn, acceptor, terminal },
+    amount: isBack ? amountPiasters : undefined,
+    completes: !isBack && !isRefund,
+    returned: isRefund && request.messageClass === 'financial-advice' ? amountPiasters : undefined,
+  }
 }
 
 /** It cannot have come before it was made, as far as clocks can be trusted. */
