@@ -20,7 +20,6 @@ t.test('what a bank says or books against what it said before', async (t) => {
   await wholeMessages(t, world)
   await returnsInDoubt(t, world)
   await splitEntries(t, world)
-  await closedAnswers(t, world)
   await t.test('every check holds', async (t) => {
     // The runs of the later days are made by hand, without what is due.
     const failed = (await verifyLedger(world.url)).filter(({ ok }) => !ok).map(({ name }) => name)
@@ -220,16 +219,6 @@ async function wholeMessages(t: Test, world: BankWorld): Promise<void> {
     t.same(await statesOf(ids), ['released', 'released'])
   })
 
-  await t.test('what is accepted as a whole after a rejection is left to people', async (t) => {
-    const { ids, messageId } = await instruct(2)
-    const [first = ''] = ids
-    await answer(original(messageId), [status(first, 'RJCT')])
-    const group = () => answer(`${original(messageId)}<GrpSts>ACSC</GrpSts>`, [])
-    t.match((await group()).answers, { applied: 1, unexpected: 1 })
-    t.same(await statesOf(ids), ['rejected', 'accepted'], 'the others are taken up')
-    t.same(await outcomesOf(messageId), ['ACSC unexpected: 1 of its payments were rejected before: ask which holds'])
-  })
-
   await t.test('a message is taken as a whole', async (t) => {
     const { ids, messageId, outlet } = await instruct(3)
     const group = (code: string) => answer(`${original(messageId)}<GrpSts>${code}</GrpSts>`, [])
@@ -336,53 +325,5 @@ async function splitEntries(t: Test, world: BankWorld): Promise<void> {
     t.match(shown.out, /-100\.00 EGP .*matched \(settlementPaid, end-to-end(?:, late-value)?\)\n/)
     t.match(shown.out, /matched \(settlementPaid, end-to-end, over, -1\.50 EGP in suspense\)\n/)
     t.match(shown.out, /matched \(settlementReturned, returned, (?:late-value, )?62\.49 EGP in suspense\)\n/)
-  })
-}
-
-async function closedAnswers(t: Test, world: BankWorld): Promise<void> {
-  const { owner, client, folder, url, instruct, stateOf, balanceOf, bank, sound } = world
-  const { answer } = bankSays(world)
-  const run = commandRunner({ DATABASE_URL: url, MIZAN_VAR: folder })
-  const listed = async (...args: string[]) =>
-    JSON.parse((await run(bankCommand, ['answers', '--json', ...args])).out) as Record<string, unknown>[]
-
-  await t.test('an open answer is closed with a reason, and nothing else changes', async (t) => {
-    const { ids, messageId, outlet } = await instruct(1)
-    const [id = ''] = ids
-    await answer(original(messageId), [status(id, 'RJCT')])
-    await answer(original(messageId), [status(id, 'ACSC')])
-    const [open] = await listed('--end-to-end', id)
-    t.match(open, { endToEndId: id, status: 'ACSC', outcome: /^unexpected: it was rejected/, isOpen: true })
-    const place = `${open?.bankFile}:${open?.number}`
-    const money = async () => {
-      const { rows } = await owner.query('select count(*)::int as commands from command_inbox')
-      const events = await owner.query('select count(*)::int as events from settlement_instruction_event')
-      const failed = (await readFailed(client)).map(({ endToEndId }) => endToEndId)
-      const stands = [await balanceOf('settlementTransit', bank.number), await balanceOf('unappliedPayouts', outlet)]
-      return [rows, events.rows, failed, stands, await stateOf(id)]
-    }
-    const before = await money()
-    const close = (of: string, reason: string) => run(bankCommand, ['close-answer', of, '--reason', reason])
-    t.match((await close(place, '  ')).errors, /say in up to 500 characters what came of it/)
-    t.match((await close(place, 'x'.repeat(501))).errors, /say in up to 500 characters/)
-    t.match((await close('9999:1', 'nothing')).errors, /there is no answer 9999:1/)
-    for (const wrong of ['1', '1:2:3', 'x:1', '1:99999999999'])
-      t.match((await close(wrong, 'nothing')).errors, /an answer is FILE:NUMBER|must be a whole number/, wrong)
-    t.match(
-      (await close(`${Number(open?.bankFile) - 1}:1`, 'it did its work')).errors,
-      /is not open: it is "released to rej/,
-    )
-    const closed = await close(place, 'the bank says by telephone that the rejection holds')
-    t.match(closed, { status: 0, out: /ACSC: unexpected: .*; closed by system:.*: the bank says by telephone/ })
-    t.same(await money(), before, 'it moves no money, and changes no payment')
-    t.same(await listed('--end-to-end', id), [])
-    t.match(await listed('--state', 'closed', '--end-to-end', id), [
-      { isOpen: false, closedBy: /^system:/, closeReason: 'the bank says by telephone that the rejection holds' },
-    ])
-    t.equal((await listed('--state', 'any', '--end-to-end', id)).length, 2)
-    t.match((await close(place, 'again')).errors, /is not open: it is closed by system:.* at 20/)
-    const { rows } = await owner.query("select actor, detail from audit_event where action = 'bank-answer-close'")
-    t.match(rows, [{ actor: /^system:/, detail: { bankFile: open?.bankFile, number: 1, reason: /telephone/ } }])
-    await sound(t)
   })
 }

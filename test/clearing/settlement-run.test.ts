@@ -18,14 +18,10 @@ import { demoIban } from '../../src/simulator/demo-settlement.ts'
 import { knowBusinessDays } from '../../src/store/clearing/business-day-ask.ts'
 import { listFiles, moveFile } from '../../src/store/clearing/files.ts'
 import { awaitPostings, type Posting, requestPostings } from '../../src/store/clearing/postings.ts'
+import { applyFileStatus } from '../../src/store/clearing/settlement-file-outcomes.ts'
 import { findInstruction } from '../../src/store/clearing/settlement-instructions.ts'
 import { setPayoutCycle, setSettlementInstitution } from '../../src/store/clearing/settlement-master.ts'
-import {
-  applyFileStatus,
-  applyReturn,
-  applyStatus,
-  cancelInstruction,
-} from '../../src/store/clearing/settlement-outcomes.ts'
+import { applyReturn, applyStatus, cancelInstruction } from '../../src/store/clearing/settlement-outcomes.ts'
 import { readRunFiles, releaseInstructions } from '../../src/store/clearing/settlement-release.ts'
 import { findLaterRun } from '../../src/store/clearing/settlement-runs.ts'
 import { settlementStanding } from '../../src/store/clearing/settlement-standing.ts'

@@ -9,8 +9,8 @@ import {
   waitingAnswers,
 } from '../../store/clearing/bank-answers.ts'
 import { findMessage, type InstructionRow, instructionsByEndToEnd } from '../../store/clearing/bank-instructions.ts'
+import { applyFileStatus } from '../../store/clearing/settlement-file-outcomes.ts'
 import {
-  applyFileStatus,
   applyReturn,
   applyStatus,
   type NewsOutcome,

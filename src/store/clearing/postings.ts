@@ -34,8 +34,9 @@ const LANE = 0
 /** Postings of a command: its detail has 16 KB. */
 const CHUNK = 200
 const REFERENCE_MAX = 80
-/** Commands that go to the database at once. */
-const SEND = 64
+/** Commands that go to the database at once, and characters of their details. */
+const SEND = 1_000
+const SEND_CHARACTERS = 1_000_000
 const POLL_MS = 50
 
 /**
@@ -46,7 +47,21 @@ const POLL_MS = 50
  * @throws MizanError CONFLICT when the reference was used for other postings, BAD_INPUT
  */
 export async function requestPostings(client: Client, request: PostingRequest): Promise<number> {
-  const { reference, requestedBy, postings } = request
+  return requestAllPostings(client, [request])
+}
+
+/**
+ * The same of many references, each by itself, in a few statements.
+ * @returns how many commands all postings came to
+ * @throws MizanError as {@link requestPostings}
+ */
+export async function requestAllPostings(client: Client, requests: readonly PostingRequest[]): Promise<number> {
+  const commands = requests.flatMap(commandsOf)
+  for (const some of sendable(commands)) await send(client, some)
+  return commands.length
+}
+
+function commandsOf({ reference, requestedBy, postings }: PostingRequest): NumberedCommand[] {
   if (reference === '' || reference.length > REFERENCE_MAX || reference.includes('#')) {
     throw new MizanError('BAD_INPUT', `a reference has up to ${REFERENCE_MAX} characters and no #`)
   }
@@ -54,14 +69,10 @@ export async function requestPostings(client: Client, request: PostingRequest): 
   // Of all of them, in each command: what is asked for later under the same reference is known to be other by the
   // first.
   const whole = createHash('sha256').update(chunks.join()).digest('hex')
-  const commands = chunks.map((chunk, index) => {
+  return chunks.map((chunk, index) => {
     const key = `${reference}#${index + 1}`
-    return { key, detail: `{"reference":${JSON.stringify(key)},"whole":"${whole}","postings":${chunk}}` }
+    return { key, requestedBy, detail: `{"reference":${JSON.stringify(key)},"whole":"${whole}","postings":${chunk}}` }
   })
-  for (let from = 0; from < commands.length; from += SEND) {
-    await send(client, requestedBy, commands.slice(from, from + SEND))
-  }
-  return commands.length
 }
 
 /**
@@ -103,21 +114,37 @@ export async function awaitPostings(
   }
 }
 
-interface NumberedDetail {
+interface NumberedCommand {
   readonly key: string
+  readonly requestedBy: string
   readonly detail: string
 }
 
-async function send(client: Client, requestedBy: string, commands: readonly NumberedDetail[]): Promise<void> {
+function* sendable(commands: readonly NumberedCommand[]): Generator<NumberedCommand[]> {
+  let some: NumberedCommand[] = []
+  let characters = 0
+  for (const command of commands) {
+    if (some.length === SEND || characters + command.detail.length > SEND_CHARACTERS) {
+      yield some
+      some = []
+      characters = 0
+    }
+    some.push(command)
+    characters += command.detail.length
+  }
+  if (some.length > 0) yield some
+}
+
+async function send(client: Client, commands: readonly NumberedCommand[]): Promise<void> {
   const keys = commands.map(({ key }) => key)
   const details = commands.map(({ detail }) => detail)
   await requireSame(client, keys, details)
   await client.query(
     `insert into command_inbox (lane, kind, detail, requested_by, idempotency_key)
-     select $1, 'settlement-post', c.detail::jsonb, $2, c.key
-     from unnest($3::text[], $4::text[]) with ordinality c(key, detail, ordinal) order by c.ordinal
+     select $1, 'settlement-post', c.detail::jsonb, c.requested_by, c.key
+     from unnest($2::text[], $3::text[], $4::text[]) with ordinality c(requested_by, key, detail, ordinal) order by c.ordinal
      on conflict (idempotency_key) do nothing`,
-    [LANE, requestedBy, keys, details],
+    [LANE, commands.map(({ requestedBy }) => requestedBy), keys, details],
   )
   await requireSame(client, keys, details)
 }

@@ -1,11 +1,11 @@
 import { MizanError } from '../../errors.ts'
-import type { AccountNumber } from '../../ledger/accounts.ts'
 import type { Queryable } from '../access-pool.ts'
 import type { Client } from '../connection.ts'
 import { moveFile } from './files.ts'
 import { requestPostings } from './postings.ts'
-import { type InstructionLine, rejectionPostings } from './settlement-failure.ts'
+import { rejectionPostings } from './settlement-failure.ts'
 import { findInstruction, type Instruction, type InstructionState } from './settlement-instructions.ts'
+import { readLines, rejectInstructions, suspensionWords } from './settlement-rejection.ts'
 
 /** Statuses of payments that banks tell (pain.002, pacs.002). */
 export const paymentStatuses = ['ACTC', 'ACCP', 'ACSP', 'ACSC', 'ACWC', 'PART', 'PDNG', 'RJCT'] as const
@@ -34,7 +34,8 @@ export interface NewsOutcome {
 }
 
 const UNKNOWN: NewsOutcome = { outcome: 'unknown', before: undefined, after: undefined }
-const OPEN: readonly InstructionState[] = ['released', 'sent', 'accepted']
+/** The bank has it, or is to get it, and has not said how it ended. */
+export const OPEN: readonly InstructionState[] = ['released', 'sent', 'accepted']
 
 /**
  * Takes a status of a bank. A rejection posts what never left (49), stops the payouts of an outlet until its bank data
@@ -67,69 +68,14 @@ export async function applyStatus(
   return applied(instruction, after)
 }
 
-/** What a bank has done, by its own word or its statement, it cannot reject any more. */
-const isBound = `i.is_confirmed or 0 <> coalesce((
+/** What a bank has done, by its own word or its statement, it cannot reject any more; of `settlement_instruction i`. */
+export const isBound = `i.is_confirmed or 0 <> coalesce((
   select sum(e.amount_piasters) from bank_entry e join bank_statement s on s.id = e.statement_id and s.report = 'statement'
   where e.matched_instruction = i.id and e.status = 'BOOK'), 0)`
 
 async function bound(client: Client, { id }: Instruction): Promise<string | undefined> {
   const { rowCount } = await client.query(`select from settlement_instruction i where i.id = $1 and (${isBound})`, [id])
   return rowCount === 0 ? undefined : 'the bank said before that it is done, or booked it'
-}
-
-/**
- * Takes a status of a whole message (group status of pain.002 or pacs.002). Of a rejection all payments of the message have to be
- * such that they can be rejected; else nothing of it is done. Anything else counts for those that were not rejected before.
- * @param messageId MsgId of our file
- * @returns how many instructions it changed, and with how many it does not go; undefined when no file of ours has this id
- */
-export async function applyFileStatus(
-  client: Client,
-  news: Omit<InstructionNews, 'endToEndId'> & { readonly messageId: string; readonly status: PaymentStatus },
-): Promise<{ readonly changed: number; readonly bound: number } | undefined> {
-  const { rows: files } = await client.query<{ id: string }>(
-    `select id from clearing_file where direction = 'out' and type in ('PAY', 'NET') and totals ->> 'messageId' = $1`,
-    [news.messageId],
-  )
-  const [file] = files
-  if (file === undefined) return undefined
-  if (news.status !== 'RJCT') return acceptFile(client, file.id, news)
-  const { rows } = await client.query<{ end_to_end_id: string; is_bound: boolean }>(
-    `select i.end_to_end_id, not i.state = any ($2) or ${isBound} as is_bound
-     from settlement_instruction i where i.file_id = $1 and i.state <> 'rejected' order by i.end_to_end_id`,
-    [file.id, OPEN],
-  )
-  const bound = rows.filter(({ is_bound }) => is_bound).length
-  if (bound > 0) return { changed: 0, bound }
-  for (const { end_to_end_id: endToEndId } of rows) await applyStatus(client, { ...news, endToEndId })
-  return { changed: rows.length, bound }
-}
-
-/** The same as each of its payments by itself, at once: a file has tens of thousands, and no posting goes with it. */
-async function acceptFile(
-  client: Client,
-  fileId: string,
-  { status, reasonCode, reason, source }: Omit<InstructionNews, 'endToEndId'> & { readonly status: PaymentStatus },
-): Promise<{ readonly changed: number; readonly bound: number }> {
-  if (status === 'PART') return { changed: 0, bound: 0 }
-  const after: InstructionState = status === 'PDNG' ? 'sent' : 'accepted'
-  if (status === 'ACSC') {
-    const confirm = `update settlement_instruction set is_confirmed = true where file_id = $1 and state = any ($2)`
-    await client.query(`${confirm} and not is_confirmed`, [fileId, OPEN])
-  }
-  const { rowCount } = await client.query(
-    `with changed as (
-       update settlement_instruction set state = $2, reason_code = coalesce($3, reason_code), reason = coalesce($4, reason)
-       where file_id = $1 and state in ('released', 'sent') and state <> $2 returning id, end_to_end_id)
-     insert into settlement_instruction_event (instruction_id, state, source, reason_code, reason)
-     select id, $2, $5, $3, $4 from changed order by end_to_end_id`,
-    [fileId, after, reasonCode ?? null, reason?.slice(0, 500) ?? null, source],
-  )
-  const rejected = await client.query<{ n: number }>(
-    `select count(*)::int as n from settlement_instruction where file_id = $1 and state = 'rejected'`,
-    [fileId],
-  )
-  return { changed: rowCount ?? 0, bound: rejected.rows[0]?.n ?? 0 }
 }
 
 /**
@@ -172,7 +118,7 @@ export async function cancelInstruction(client: Client, endToEndId: string, orde
     throw new MizanError('BAD_INPUT', 'only payouts to outlets are held')
   await requirePosted(client, instruction)
   const news = { endToEndId, reason: order.reason, source: order.actor }
-  const postingReference = await postRejection(client, instruction, `settlement-cancelled:${endToEndId}`, order.actor)
+  const postingReference = await postCancellation(client, instruction, order.actor)
   await move(client, instruction, 'cancelled', { ...news, postingReference })
   if (order.how === 'hold') await suspend(client, instruction, 'held', news)
   if (fileId !== undefined) {
@@ -214,35 +160,16 @@ export async function liftSuspension(
 }
 
 async function reject(client: Client, instruction: Instruction, news: InstructionNews): Promise<NewsOutcome> {
-  const reference = `settlement-rejected:${instruction.endToEndId}`
-  const postingReference = await postRejection(client, instruction, reference, 'settlement')
-  await move(client, instruction, 'rejected', { ...news, postingReference })
-  await suspend(client, instruction, 'rejected', news)
+  await rejectInstructions(client, [instruction], news)
   return applied(instruction, 'rejected')
 }
 
-async function postRejection(
-  client: Client,
-  instruction: Instruction,
-  reference: string,
-  requestedBy: string,
-): Promise<string> {
-  const lines = await readLines(client, instruction.id)
+async function postCancellation(client: Client, instruction: Instruction, requestedBy: string): Promise<string> {
+  const reference = `settlement-cancelled:${instruction.endToEndId}`
+  const lines = (await readLines(client, [instruction.id])).get(instruction.id) ?? []
   const postings = rejectionPostings({ purpose: instruction.purpose, lines }, instruction.bank)
-  if (postings.length > 0) await requestPostings(client, { reference, requestedBy, postings })
+  await requestPostings(client, { reference, requestedBy, postings })
   return reference
-}
-
-/** The accounts that an instruction clears. */
-export async function readLines(client: Queryable, id: number): Promise<InstructionLine[]> {
-  const { rows } = await client.query<{ account: string; piasters: string }>(
-    'select account, piasters from settlement_instruction_line where instruction_id = $1 order by account',
-    [id],
-  )
-  return rows.map(({ account, piasters }) => ({
-    account: Number(account) as AccountNumber,
-    piasters: BigInt(piasters),
-  }))
 }
 
 async function move(
@@ -268,15 +195,15 @@ async function move(
 async function suspend(
   client: Queryable,
   { outletId, endToEndId, bankCode, partyAccount }: Instruction,
-  cause: 'returned' | 'rejected' | 'held',
+  cause: 'returned' | 'held',
   { reason, reasonCode, source }: Omit<InstructionNews, 'endToEndId'>,
 ): Promise<void> {
   if (outletId === undefined) return
-  const words = [reasonCode, reason ?? `${cause} by the bank`].filter((word) => word !== undefined).join(' ')
+  const words = suspensionWords(cause, { reason, reasonCode })
   await client.query(
     `insert into payout_suspension (outlet_id, cause, end_to_end_id, bank_code, account, reason, actor)
      values ($1, $2, $3, $4, $5, $6, $7) on conflict (outlet_id, cause) where ended_at is null do nothing`,
-    [outletId, cause, endToEndId, bankCode, partyAccount ?? null, words.slice(0, 500), source.slice(0, 64)],
+    [outletId, cause, endToEndId, bankCode, partyAccount ?? null, words, source.slice(0, 64)],
   )
 }
 
