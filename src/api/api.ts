@@ -198,7 +198,8 @@ function callOf(
     faults.push({ in: 'body', pointer: '', detail: 'is not known here' })
   const idempotencyKey = String(request.headers[KEY_HEADER] ?? '')
   if (route.changes === true && !(KEY_FORM.test(idempotencyKey) && !/\d{13}/.test(idempotencyKey))) {
-    const detail = 'is needed: 1 to 64 printable characters without blanks, such as a UUID, another for each change'
+    const detail =
+      'is needed: 1 to 64 printable characters without blanks or 13 digits in a row, such as a UUID, another for each change'
     faults.push({ in: 'header', pointer: `/${KEY_HEADER}`, detail })
   }
   faults.push(...numbersIn(body, route.body))

@@ -22,7 +22,7 @@ export class MembershipForecast {
         get: (key) => {
           const person = this.#person(`key ${key}`, known.members.get(key))
           // A key is that of a member; who leaves has none.
-          return person?.isLeaving === true ? undefined : person
+          return person?.leavesOn === undefined ? person : undefined
         },
       },
       made: { has: (key) => this.#made.has(key) || known.made.has(key) },
@@ -53,10 +53,10 @@ export class MembershipForecast {
       const id = plan.personId ?? -1 - this.#entered.size
       if (index !== undefined) this.#entered.set(`id ${index}`, id)
       if (memberKey !== undefined) this.#entered.set(`key ${householdId} ${memberKey}`, id)
-      this.#people.set(id, { id, householdId, role: 'member', isLeaving: false })
+      this.#people.set(id, { id, householdId, role: 'member', leavesOn: undefined })
     } else if (plan.personId !== undefined) {
       const { personId: id } = plan
-      this.#people.set(id, { id, householdId, role: 'member', isLeaving: event === 'removed' })
+      this.#people.set(id, { id, householdId, role: 'member', leavesOn: event === 'removed' ? plan.from : undefined })
       if (event === 'head-changed') this.#heads.set(householdId, id)
     }
   }

@@ -1,3 +1,4 @@
+import type { CivilDate } from '../calendar.ts'
 import type { HouseholdTerm } from '../card/household.ts'
 import { changeTerms, type MembershipEvent, type TermChange, termStart } from '../card/membership.ts'
 import { byteaArray, int8Array, textArray } from './binary-arrays.ts'
@@ -19,6 +20,8 @@ interface PlannedChange {
   readonly detail: Readonly<Record<string, unknown>>
   /** Of the household, as they are after it. */
   readonly terms: readonly HouseholdTerm[]
+  /** Day from which it counts. */
+  readonly from: CivilDate
   /** Whom it is about, where that is somebody known. */
   readonly personId: number | undefined
 }
@@ -45,8 +48,8 @@ export interface KnownPerson {
   readonly id: number
   readonly householdId: number | undefined
   readonly role: string | undefined
-  /** Whether the last day as a member is set. */
-  readonly isLeaving: boolean
+  /** First day on which the person is no member any more, where it is set. */
+  readonly leavesOn: number | undefined
 }
 
 /** What the database knows of the lines of a chunk. */
@@ -123,7 +126,8 @@ function planOf(desk: PeopleDesk, line: MembershipLine, lineKey: string, known: 
     index === undefined
       ? known.members.get(`${line.householdId} ${memberKey}`)
       : known.people.get(index.toString('latin1'))
-  const whom = whomOf(line, household, person)
+  const from = termStart(effective, todayAt(desk))
+  const whom = whomOf(line, household, person, from)
   if (whom.refusal !== undefined) return rejected(whom.field, whom.refusal)
   const terms = termsAfter(desk, line, household.terms)
   if (typeof terms === 'string') return rejected('', terms)
@@ -135,30 +139,33 @@ function planOf(desk: PeopleDesk, line: MembershipLine, lineKey: string, known: 
   const detail = { ...base, ...(isOfHousehold ? { event } : more) }
   // Who was left behind by an enrolment that was refused gets the name that is given here.
   const isEntered = event === 'added' && (person === undefined || line.name !== undefined)
-  return { kind: isEntered ? 'add-new' : 'change', governorate, detail, terms, personId }
+  return { kind: isEntered ? 'add-new' : 'change', governorate, detail, terms, from, personId }
 }
 
 type Whom =
   | { readonly refusal: undefined; readonly isNamed: boolean }
   | { readonly refusal: string; readonly field: string }
 
-/** Whom a line is about, or why it cannot be. */
+/** Whom a line that counts from a day is about, or why it cannot be. */
 function whomOf(
   { event, householdId, name }: MembershipLine,
   { terms, registered }: KnownHousehold,
   person: KnownPerson | undefined,
+  from: CivilDate,
 ): Whom {
   const refuse = (refusal: string, field = 'nationalId') => ({ refusal, field })
   if (event === 'suspended' || event === 'reinstated') return { refusal: undefined, isNamed: false }
   const isOwn = person !== undefined && person.householdId === householdId
   if (event === 'added') {
-    if (isOwn) return refuse('is a member of this household already')
-    if (person?.householdId !== undefined) return refuse('is a member of another household')
+    // Who leaves one household may be in another from that day on: no day, and no month, is lost in between.
+    const isMember = person?.householdId !== undefined && (person.leavesOn ?? Number.POSITIVE_INFINITY) > from
+    if (isMember && isOwn) return refuse('is a member of this household already')
+    if (isMember) return refuse('is a member of another household')
     if (person === undefined && name === undefined) return refuse('a person who is not known yet needs a name', 'name')
     return { refusal: undefined, isNamed: true }
   }
   if (isOwn) {
-    if (person.isLeaving) return refuse('leaves this household already')
+    if (person.leavesOn !== undefined) return refuse('leaves this household already')
     if (person.role !== 'head') return { refusal: undefined, isNamed: true }
     return refuse(event === 'removed' ? 'is the head: change the head first' : 'is the head already')
   }
@@ -187,11 +194,12 @@ async function readKnown(desk: PeopleDesk, lines: readonly MembershipLine[], key
     id_index: Buffer
     household_id: string | null
     role: string | null
-    is_leaving: boolean
+    to_date: number | null
   }>(
-    `select p.id, p.id_index, m.household_id, m.role, m.to_date is not null as is_leaving from unnest($1::bytea[]) u(id_index)
+    `select p.id, p.id_index, m.household_id, m.role, m.to_date from unnest($1::bytea[]) u(id_index)
      join person p on p.id_index = u.id_index
-     left join household_member m on m.person_id = p.id and (m.to_date is null or m.to_date > $2)`,
+     left join household_member m on m.person_id = p.id and (m.to_date is null or m.to_date > $2)
+     order by m.to_date nulls last`,
     [byteaArray(indexes), todayAt(desk)],
   )
   const named = lines.flatMap((line) =>
@@ -214,7 +222,7 @@ async function readKnown(desk: PeopleDesk, lines: readonly MembershipLine[], key
     people: new Map(
       people.rows.map((row) => [
         row.id_index.toString('latin1'),
-        personOf(row.id, row.household_id, row.role, row.is_leaving),
+        personOf(row.id, row.household_id, row.role, row.to_date),
       ]),
     ),
     members: new Map(
@@ -227,7 +235,7 @@ async function readKnown(desk: PeopleDesk, lines: readonly MembershipLine[], key
   }
 }
 
-function personOf(id: string, householdId: string | null, role: string | null, isLeaving = false): KnownPerson {
+function personOf(id: string, householdId: string | null, role: string | null, to: number | null = null): KnownPerson {
   const household = householdId === null ? undefined : Number(householdId)
-  return { id: Number(id), householdId: household, role: role ?? undefined, isLeaving }
+  return { id: Number(id), householdId: household, role: role ?? undefined, leavesOn: to ?? undefined }
 }

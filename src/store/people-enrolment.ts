@@ -2,7 +2,7 @@ import { type CivilDate, firstDay, monthOf } from '../calendar.ts'
 import { isGovernorate } from '../card/governorates.ts'
 import type { AccountPlace } from '../card/household.ts'
 import { readIban } from '../card/iban.ts'
-import { MEMBERS_MAX } from '../card/membership.ts'
+import { MEMBERS_MAX, termStart } from '../card/membership.ts'
 import { MizanError } from '../errors.ts'
 import type { CommandState } from './command-requests.ts'
 import {
@@ -156,7 +156,7 @@ export async function addMember(
   const asked = [householdId, checked.idIndex.toString('hex'), change]
   return askOnce(desk, { kind: 'person-add', householdId, input: asked }, actor, async () => {
     const known = await lookUpPeople(desk, [checked])
-    refuseAll(faultsOfKnown(known, checked))
+    refuseAll(faultsOfKnown(known, checked, termStart(change.effective, todayAt(desk))))
     return { ...change, person: await registerPerson(desk, checked, actor, known) }
   })
 }
@@ -322,7 +322,10 @@ async function roleOf({ client }: PeopleDesk, householdId: number, personId: num
 }
 
 /** The part of a command's detail that all changes of membership share. */
-export function changeOf(desk: PeopleDesk, input: ChangeInput): Readonly<Record<string, unknown>> {
+export function changeOf(
+  desk: PeopleDesk,
+  input: ChangeInput,
+): Readonly<Record<string, unknown>> & { readonly effective: CivilDate } {
   const { reasonCode, reason, lineKey, source = COUNTER } = input
   if (!REASON_CODE.test(reasonCode)) {
     throw new MizanError('BAD_INPUT', 'reasonCode: a word such as birth, death or moved')

@@ -1,3 +1,4 @@
+import type { CivilDate } from '../calendar.ts'
 import type { PeopleDesk } from './people-desk.ts'
 import { todayAt } from './people-desk.ts'
 
@@ -8,6 +9,8 @@ export interface KnownPerson {
   readonly mobileIndex: string | undefined
   /** Member of a household, today or until a day that is set. */
   readonly isMember: boolean
+  /** First day on which such a member is none any more, where it is set. */
+  readonly leavesOn: CivilDate | undefined
   /**
    * Never was a member, and no command that waits names the person: left behind by an enrolment that was refused. Such a
    * person holds neither a name nor a mobile number against anybody.
@@ -33,6 +36,7 @@ interface KnownRow {
   readonly id_index: Buffer
   readonly mobile_index: Buffer | null
   readonly is_member: boolean
+  readonly leaves_on: CivilDate | null
   readonly is_loose: boolean
 }
 
@@ -56,7 +60,13 @@ export async function lookUpPeople(desk: PeopleDesk, people: readonly LookedUp[]
   const byMobile = new Map<string, KnownPerson>()
   for (const row of rows) {
     const mobileIndex = row.mobile_index?.toString('hex')
-    const one = { id: Number(row.id), mobileIndex, isMember: row.is_member, isLoose: row.is_loose }
+    const one = {
+      id: Number(row.id),
+      mobileIndex,
+      isMember: row.is_member,
+      leavesOn: row.leaves_on ?? undefined,
+      isLoose: row.is_loose,
+    }
     byId.set(row.id_index.toString('hex'), one)
     if (mobileIndex !== undefined) byMobile.set(mobileIndex, one)
   }
@@ -84,6 +94,8 @@ async function readKnown(desk: PeopleDesk, locked: readonly { readonly id: strin
     `select p.id, p.id_index, p.mobile_index,
             exists (select from household_member m
                     where m.person_id = p.id and (m.to_date is null or m.to_date > $2)) as is_member,
+            (select max(m.to_date) from household_member m
+              where m.person_id = p.id having count(*) = count(m.to_date)) as leaves_on,
             ${IS_LOOSE} as is_loose
      from person p where p.id = any ($1::bigint[])`,
     [locked.map(({ id }) => id), todayAt(desk)],
@@ -91,11 +103,15 @@ async function readKnown(desk: PeopleDesk, locked: readonly { readonly id: strin
   return rows
 }
 
-/** Words for a person who cannot be entered as a member: nothing of it repeats what was given. */
-export function faultsOfKnown(known: KnownPeople, person: LookedUp): string[] {
+/**
+ * Words for a person who cannot be entered as a member: nothing of it repeats what was given.
+ * @param from day from which the person would be one: whoever leaves a household by then can be; absent = today
+ */
+export function faultsOfKnown(known: KnownPeople, person: LookedUp, from?: CivilDate): string[] {
   const found = known.of(person)
   // Of a member the mobile number is no question: nobody is one twice.
-  if (found?.isMember === true) return ['nationalId: this person is a member of a household already']
+  const isGone = from !== undefined && found?.leavesOn !== undefined && found.leavesOn <= from
+  if (found?.isMember === true && !isGone) return ['nationalId: this person is a member of a household already']
   const faults: string[] = []
   const holder = known.holderOf(person)
   if (holder !== undefined && !holder.isLoose) faults.push('mobile: the number is registered for another person')

@@ -375,7 +375,9 @@ test('people, their households and their cards', async (t) => {
     const removed = await outcome(removeMember(desk, householdId, head?.personId ?? 0, moved, clerk))
     t.match(removed, /^done: 2 member\(s\) from 20261128/, 'a date that is past counts from tomorrow')
     t.match(await readMembers(desk, householdId), { length: 3 }, 'who leaves tomorrow is a member today')
-    await t.rejects(addMember(desk, 5, { ...person(500), reasonCode: 'moved' }, clerk), /member of a household already/)
+    await t.rejects(addMember(desk, 5, { ...person(501), reasonCode: 'moved' }, clerk), /member of a household already/)
+    const early = { ...person(500), reasonCode: 'moved', effective: '2026-11-26' }
+    t.match(await outcome(addMember(desk, 5, early, clerk)), /^done:/, 'elsewhere from the day on which it ends here')
     clock.advance(4 * DAY_MS)
     t.equal((await readMembers(desk, householdId)).length, 2)
     t.equal(available((await inquiry(held)).answer, '91'), 10_000, 'in the next month')

@@ -1,4 +1,5 @@
 import { type Test, test } from 'tap'
+import { addDays, civilDate, formatDate } from '../../src/calendar.ts'
 import type { Rejection } from '../../src/files/reject-report.ts'
 import { applyMembershipFile, checkMembershipFile, type MembershipSource } from '../../src/store/membership-file.ts'
 import { peopleWorld, person } from './people-world.ts'
@@ -203,6 +204,39 @@ test('M18: membership files', async (t) => {
         /added 1, found 0; removed 1, found 0; lines whose event cannot be read: 2/,
       ],
     ])
+  })
+
+  await t.test('who goes from one household to another is in the other from the day after the last', async (t) => {
+    const [old, next] = [world.household(), world.household()]
+    const her = person(90, false)
+    const tomorrow = Number(formatDate(addDays(civilDate(desk.now()), 1)).replaceAll('-', ''))
+    const today = formatDate(civilDate(desk.now()))
+    const named = `${old.id},added,${her.nationalId},k-90,${her.name},${today},birth,`
+    const moves = [
+      `${next.id},added,${her.nationalId},k-90,,${today},marriage,`,
+      `${old.id},removed,${her.nationalId},,,${today},marriage,`,
+      `${next.id},added,${her.nationalId},k-90,,${today},marriage,`,
+    ]
+    const first = file([HEADER, named, 'TOTAL,1,1,0,0,0,0'])
+    t.match(await applyMembershipFile(desk, first, 'ministry', { onReject }), { done: 1 })
+    const second = file([HEADER, ...moves, 'TOTAL,3,2,1,0,0,0'])
+    const tooSoon = [{ line: 2, field: 'nationalId', reason: 'is a member of another household' }]
+    t.match(await checkMembershipFile(desk, second, { onReject }), { done: 2, rejected: 1 })
+    t.same(rejections.splice(0), tooSoon)
+    t.match(await applyMembershipFile(desk, second, 'ministry', { onReject }), { done: 2, rejected: 1 })
+    t.same(rejections.splice(0), tooSoon)
+    const { rows } = await world.client.query(
+      'select household_id::int as id, to_date from household_member m join person p on p.id = m.person_id where p.id_index = $1 order by m.id',
+      [desk.personal.indexOf('national-id', her.nationalId)],
+    )
+    t.same(rows, [
+      { id: old.id, to_date: tomorrow },
+      { id: next.id, to_date: null },
+    ])
+    t.same(
+      [await members(old.id), await members(next.id)].map((terms) => terms?.at(-1)?.slice(0, 8)),
+      [String(tomorrow), String(tomorrow)],
+    )
   })
 
   await t.test('a file that is cut off, or was changed, is refused as a whole', async (t) => {
