@@ -18,9 +18,9 @@ t.test('what was left to people is posted by two of them', async (suite) => {
   }
   const wordsOf = async (fileId: number) => inWords(await itemsOf(world, fileId))
   const post = (fileId: number, number = 1) => postAgain({ fileId, number }, context)
-  const raise = async (fileId: number, amountPiasters?: number) => {
+  const raise = async (fileId: number, amountPiasters?: number, reason = 'not his') => {
     const by = { raisedBy: 'user:one', approvedBy: 'user:two', nowMs: clock.now(), businessDate: today }
-    const what = { fileId, number: 1, reasonCode: '83', reason: 'not his', amountPiasters }
+    const what = { fileId, number: 1, reasonCode: '83', reason, amountPiasters }
     const { id } = await inTransaction(client, () => raiseDispute(client, { ...what, ...by }))
     await awaitPostings(client, { reference: `dispute:${id}:raised`, commands: 1 }, { stallMs: 20_000 })
     return id
@@ -70,16 +70,24 @@ t.test('what was left to people is posted by two of them', async (suite) => {
     test.match(await post(over), { state: 'matched' })
     test.same(await wordsOf(over), ['05 matched over-tolerance transaction-id'])
     test.same(await moneyOf(world, 3), { posted: posted - 20_000, held: 0 })
+    for (const reason of ['', 'x'.repeat(201)]) {
+      await test.rejects(raise(over, 10_000, reason), { code: 'BAD_INPUT', message: /1 to 200 characters/ })
+    }
     await move(await raise(over, 10_000), 'accept')
     test.same(await moneyOf(world, 3), { posted: posted - 10_000, held: 0 })
   })
 
-  await suite.test('what no authorization is found for, and no other way round', async (test) => {
+  await suite.test('what no authorization is found for, and nothing else', async (test) => {
     const held = await scheme(writer, 4, clock.now())
     const { posted } = await moneyOf(world, 4)
     const big = presentmentOf({ ...held, amountPiasters: 60_000, transactionId: '0', rrn: '4711', approvalCode: '' })
     const foreign = withFields(presentmentOf({ ...held, rrn: '4712' }), '0', { destinationCurrency: '840' })
-    const fileId = await receive(big, foreign, presentmentOf({ ...held, pan: '4000009999999991', rrn: '4713' }))
+    const { file, totals } = await receiveNetworkFile(
+      write([big, foreign, presentmentOf({ ...held, pan: '4000009999999991', rrn: '4713' })]),
+      context,
+    )
+    test.same(totals, [{ state: 'exception', items: 3, piasters: 70_000n }], 'dollars are none of them')
+    const fileId = file.id
     test.match(await post(fileId), { state: 'forced' })
     test.same(await moneyOf(world, 4), { posted: posted - 60_000, held: 10_000 })
     await test.rejects(post(fileId, 2), { code: 'CONFLICT', message: /currency/ })

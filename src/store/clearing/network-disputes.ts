@@ -54,82 +54,27 @@ interface ItemRow {
   readonly flags: string[]
 }
 
+/** Characters of why a dispute is raised. */
+const REASON_MAX = 200
+
 /**
  * Raises a dispute: the chargeback waits for the next file to the network, and is posted where the item is. Run it in a
  * transaction.
  * @throws MizanError NOT_FOUND, CONFLICT when the item cannot be disputed, BAD_INPUT
  */
 export async function raiseDispute(client: Client, wanted: NewDispute): Promise<Dispute> {
-  const { fileId, number, raisedBy, approvedBy, nowMs, businessDate, reasonCode, reason } = wanted
+  const { fileId, number, raisedBy, approvedBy, reason } = wanted
   if (raisedBy === approvedBy) throw new MizanError('BAD_INPUT', 'a dispute needs two people')
-  const found = await client.query<ItemRow>(
-    `select lane, household_id, card_id, arn, transaction_code, amount_piasters, transaction_id, authorization_code, terminal,
-            acceptor, mcc, purchase_date, state, outcome, posted_id, currency, flags
-     from network_item where file_id = $1 and number = $2 for update`,
-    [fileId, number],
-  )
-  const [item] = found.rows
-  if (item === undefined) throw new MizanError('NOT_FOUND', `file ${fileId} has no item ${number}`)
-  requireDisputable(item, fileId, number)
-  const amount = wanted.amountPiasters ?? Number(item.amount_piasters)
-  if (amount <= 0 || amount > Number(item.amount_piasters)) {
-    throw new MizanError(
-      'BAD_INPUT',
-      `what is disputed is more than nothing, and no more than the item's ${item.amount_piasters} piasters`,
-    )
+  if (reason === '' || reason.length > REASON_MAX) {
+    throw new MizanError('BAD_INPUT', `the reason of a dispute has 1 to ${REASON_MAX} characters`)
   }
-  const code = `1${item.transaction_code[1]}`
+  const item = await holdItem(client, fileId, number)
+  requireDisputable(item, fileId, number)
+  const amountPiasters = disputedAmount(item, wanted)
   const posted = item.posted_id !== null
-  if (posted) await requireOutstanding(client, { fileId, number, amountPiasters: amount })
-  const respondBy = formatDate(addDays(businessDate, RESPONSE_DAYS))
-  const added = await client.query<DisputeRow>(
-    `insert into dispute (file_id, number, lane, household_id, card_id, arn, transaction_code, amount_piasters, reason_code,
-       reason, posted, state, raised_by, approved_by, raised_at, respond_by)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'raised', $12, $13, $14, $15)
-     on conflict (file_id, number) do nothing returning ${disputeColumns}`,
-    [
-      fileId,
-      number,
-      item.lane,
-      item.household_id,
-      item.card_id,
-      item.arn,
-      code,
-      amount,
-      reasonCode,
-      reason,
-      posted,
-      raisedBy,
-      approvedBy,
-      new Date(nowMs),
-      respondBy,
-    ],
-  )
-  const [row] = added.rows
-  if (row === undefined) throw new MizanError('CONFLICT', `item ${number} of file ${fileId} was disputed before`)
-  const dispute = disputeOf(row)
-  await client.query(
-    `insert into outgoing_dispute_item (dispute_id, transaction_code, lane, card_id, arn, transaction_id, authorization_code,
-       terminal, acceptor, mcc, amount_piasters, purchase_date, reason_code, message_text, business_date)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
-    [
-      dispute.id,
-      code,
-      item.lane,
-      item.card_id,
-      item.arn,
-      item.transaction_id,
-      item.authorization_code,
-      item.terminal,
-      item.acceptor,
-      item.mcc,
-      amount,
-      item.purchase_date,
-      reasonCode,
-      `DISPUTE ${dispute.id}`,
-      formatDate(businessDate),
-    ],
-  )
+  if (posted) await requireOutstanding(client, { fileId, number, amountPiasters })
+  const dispute = await addDispute(client, item, { ...wanted, amountPiasters })
+  await addChargeback(client, item, dispute, wanted.businessDate)
   await client.query("update network_item set state = 'disputed' where file_id = $1 and number = $2", [fileId, number])
   await noteDisputeEvent(client, dispute.id, 'raised', `${raisedBy} + ${approvedBy}`, reason)
   if (posted) {
@@ -137,10 +82,70 @@ export async function raiseDispute(client: Client, wanted: NewDispute): Promise<
     await requestPostings(client, {
       reference: `dispute:${dispute.id}:raised`,
       requestedBy: approvedBy,
-      postings: [{ kind: 'chargeback', debit: network, credit: moneyAccount('disputes', 0), amountPiasters: amount }],
+      postings: [{ kind: 'chargeback', debit: network, credit: moneyAccount('disputes', 0), amountPiasters }],
     })
   }
   return dispute
+}
+
+/** Reads the item and holds it until the transaction ends. @throws MizanError NOT_FOUND */
+async function holdItem(client: Client, fileId: number, number: number): Promise<ItemRow> {
+  const { rows } = await client.query<ItemRow>(
+    `select lane, household_id, card_id, arn, transaction_code, amount_piasters, transaction_id, authorization_code, terminal,
+            acceptor, mcc, purchase_date, state, outcome, posted_id, currency, flags
+     from network_item where file_id = $1 and number = $2 for update`,
+    [fileId, number],
+  )
+  const [item] = rows
+  if (item === undefined) throw new MizanError('NOT_FOUND', `file ${fileId} has no item ${number}`)
+  return item
+}
+
+/** @throws MizanError BAD_INPUT when it is not a part of the item's amount */
+function disputedAmount({ amount_piasters: whole }: ItemRow, { amountPiasters = Number(whole) }: NewDispute): number {
+  if (amountPiasters > 0 && amountPiasters <= Number(whole)) return amountPiasters
+  const words = `what is disputed is more than nothing, and no more than the item's ${whole} piasters`
+  throw new MizanError('BAD_INPUT', words)
+}
+
+const chargebackCode = ({ transaction_code: code }: ItemRow) => `1${code[1]}`
+
+/** @throws MizanError CONFLICT when the item was disputed before */
+async function addDispute(
+  client: Client,
+  item: ItemRow,
+  wanted: NewDispute & { readonly amountPiasters: number },
+): Promise<Dispute> {
+  const { fileId, number, amountPiasters, reasonCode, reason, raisedBy, approvedBy, nowMs, businessDate } = wanted
+  const { rows } = await client.query<DisputeRow>(
+    `insert into dispute (file_id, number, lane, household_id, card_id, arn, transaction_code, amount_piasters, reason_code,
+       reason, posted, state, raised_by, approved_by, raised_at, respond_by)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'raised', $12, $13, $14, $15)
+     on conflict (file_id, number) do nothing returning ${disputeColumns}`,
+    [
+      ...[fileId, number, item.lane, item.household_id, item.card_id, item.arn, chargebackCode(item), amountPiasters],
+      ...[reasonCode, reason, item.posted_id !== null, raisedBy, approvedBy],
+      ...[new Date(nowMs), formatDate(addDays(businessDate, RESPONSE_DAYS))],
+    ],
+  )
+  const [row] = rows
+  if (row === undefined) throw new MizanError('CONFLICT', `item ${number} of file ${fileId} was disputed before`)
+  return disputeOf(row)
+}
+
+/** The chargeback waits for the next file to the network. */
+async function addChargeback(client: Client, item: ItemRow, dispute: Dispute, businessDate: CivilDate): Promise<void> {
+  const { id, amountPiasters, reasonCode } = dispute
+  await client.query(
+    `insert into outgoing_dispute_item (dispute_id, transaction_code, lane, card_id, arn, transaction_id, authorization_code,
+       terminal, acceptor, mcc, amount_piasters, purchase_date, reason_code, message_text, business_date)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
+    [
+      ...[id, chargebackCode(item), item.lane, item.card_id, item.arn, item.transaction_id, item.authorization_code],
+      ...[item.terminal, item.acceptor, item.mcc, amountPiasters, item.purchase_date, reasonCode],
+      ...[`DISPUTE ${id}`, formatDate(businessDate)],
+    ],
+  )
 }
 
 function requireDisputable(item: ItemRow, fileId: number, number: number): void {

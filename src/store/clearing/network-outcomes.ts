@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type CivilDate, formatDate } from '../../calendar.ts'
 import { MizanError } from '../../errors.ts'
+import { EGP } from '../../money.ts'
 import type { Queryable } from '../access-pool.ts'
 
 /** An item whose posting was asked for and not noted yet. */
@@ -126,7 +127,7 @@ export async function lastItem(client: Queryable, fileId: number): Promise<numbe
   return rows[0]?.last ?? 0
 }
 
-/** Counts and amounts of a file's items by state. */
+/** Counts of a file's items by state, and what those in pounds come to. */
 export interface ItemTotals {
   readonly state: string
   readonly items: number
@@ -136,8 +137,8 @@ export interface ItemTotals {
 /** What became of a file's items. */
 export async function itemTotals(client: Queryable, fileId: number): Promise<ItemTotals[]> {
   const { rows } = await client.query<{ state: string; items: string; piasters: string }>(
-    `select state, count(*) as items, sum(amount_piasters) as piasters from network_item where file_id = $1
-     group by state order by state`,
+    `select state, count(*) as items, coalesce(sum(amount_piasters) filter (where currency in ('', '${EGP}')), 0) as piasters
+     from network_item where file_id = $1 group by state order by state`,
     [fileId],
   )
   return rows.map(({ state, items, piasters }) => ({ state, items: Number(items), piasters: BigInt(piasters) }))
