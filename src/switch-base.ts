@@ -17,6 +17,7 @@ import { type KeyOptions, KeyService, type OpenKeys, openKeys } from './switch-k
 import type { Parts } from './switch-parts.ts'
 import { openProgrammes } from './switch-programmes.ts'
 import { type LiveReference, openReferenceData } from './switch-reference.ts'
+import { reviveWhenDead } from './switch-revive.ts'
 import * as events from './telemetry/events.ts'
 import { keysOpened } from './telemetry/key-events.ts'
 import type { Logger } from './telemetry/logger.ts'
@@ -55,6 +56,7 @@ export async function openBase(settings: SwitchSettings, parts: Parts): Promise<
   const masterKey = await loadMasterKey(masterKeySource(config))
   const database = await openDatabase(config, { onLog: (step) => events.databaseProgress(log, { step }) })
   parts.add(() => database.close())
+  reviveWhenDead(config, database, log, parts)
   const begins = await beginsAs(config, database.url)
   const opened = { config, database, masterKey, clock, log }
   const keys = begins === 'active' ? await prepare(opened) : await join(opened)

@@ -2,7 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
 import { describeError, MizanError } from '../errors.ts'
 import { databaseServers, whereabouts } from './database-url.ts'
-import { type EmbeddedPostgres, embeddedDatabaseExists, startEmbeddedPostgres } from './embedded-postgres.ts'
+import {
+  type EmbeddedPostgres,
+  embeddedDatabaseExists,
+  reviveEmbeddedPostgres,
+  startEmbeddedPostgres,
+} from './embedded-postgres.ts'
 import { openClient } from './primary.ts'
 
 /** The part of the configuration that says where the database is. */
@@ -69,12 +74,7 @@ export async function openDatabase(
   if (options.create === false && !embeddedDatabaseExists(location.varDir)) {
     throw new MizanError('NOT_FOUND', `there is no database in ${location.varDir} yet; mizan start makes it`)
   }
-  const embedded = await startEmbeddedPostgres({
-    dataDir: location.varDir,
-    ...location.database.embedded,
-    ...archiveOf(location),
-    ...(options.onLog === undefined ? {} : { onLog: options.onLog }),
-  })
+  const embedded = await startEmbeddedPostgres(embeddedOptions(location, options))
   try {
     await ensureDatabase(embedded.url('postgres'), EMBEDDED_DATABASE)
     const databaseUrl = embedded.url(EMBEDDED_DATABASE)
@@ -86,9 +86,29 @@ export async function openDatabase(
   }
 }
 
-function archiveOf({ backup }: DatabaseLocation) {
-  if (backup === undefined) return {}
-  return { archive: { folder: backup.folder, timeoutSeconds: backup.archiveTimeoutSeconds } }
+/**
+ * Starts the embedded server again where it has died: nobody else does while a process holds it.
+ * @returns whether it had died
+ * @throws MizanError DATABASE_START_FAILED
+ */
+export async function reviveDatabase(
+  location: DatabaseLocation,
+  { embedded }: DatabaseHandle,
+  options: Pick<OpenDatabaseOptions, 'onLog'> = {},
+): Promise<boolean> {
+  if (embedded === undefined) return false
+  return reviveEmbeddedPostgres({ ...embeddedOptions(location, options), port: embedded.port })
+}
+
+function embeddedOptions({ varDir, database, backup }: DatabaseLocation, { onLog }: OpenDatabaseOptions) {
+  return {
+    dataDir: varDir,
+    ...database.embedded,
+    ...(backup === undefined
+      ? {}
+      : { archive: { folder: backup.folder, timeoutSeconds: backup.archiveTimeoutSeconds } }),
+    ...(onLog === undefined ? {} : { onLog }),
+  }
 }
 
 /**

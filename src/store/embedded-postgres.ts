@@ -57,6 +57,7 @@ export interface EmbeddedPostgres {
 
 const DEFAULT_RELOCATION_ROOT = '/var/lib/mizan'
 const LOCK_WAIT_MS = 120_000
+const START_TIMEOUT_MS = 600_000
 const STOP_TIMEOUT_MS = 60_000
 /** A server that has just been started on a machine that is busy may take long to answer for the first time. */
 const CONNECT_TIMEOUT_MS = 60_000
@@ -70,27 +71,48 @@ const CONNECT_TIMEOUT_MS = 60_000
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   refuseWindows()
   const onLog = options.onLog ?? (() => undefined)
-  const timeoutMs = options.startTimeoutMs ?? 600_000
   const files = runFiles(options.dataDir, true)
   return withLockFile(files.lock, LOCK_WAIT_MS, async () => {
-    const running = await findRunning(files.dataDir, timeoutMs)
+    const running = await findRunning(files.dataDir, options.startTimeoutMs ?? START_TIMEOUT_MS)
     if (running !== undefined) {
       onLog(`using the PostgreSQL server that runs on port ${running.port} (pid ${running.pid})`)
       return hold(files, running, true, onLog)
     }
-    const cluster = await prepareCluster(files.dataDir, options.relocationRoot ?? DEFAULT_RELOCATION_ROOT, onLog)
-    const fixedPort = (options.port ?? 0) !== 0
-    const port = fixedPort ? (options.port ?? 0) : rememberedPort(files.info)
-    const { sharedBuffersMb, maxWalSizeMb = 4_096, archive } = options
-    const settings = archiveSettings(archive, cluster, onLog)
-    const sizes = { maxWalSizeMb, settings, ...(sharedBuffersMb === undefined ? {} : { sharedBuffersMb }) }
-    const started = await startServer(cluster, port, fixedPort, sizes, timeoutMs)
-    onLog(`PostgreSQL runs on port ${started.port} (pid ${started.pid})`)
-    await checkAnswers(cluster.root, started)
-    const info = { port: started.port, pid: started.pid, clusterDir: cluster.data, user: SUPERUSER }
-    writeWholeFile(files.info, `${JSON.stringify(info)}\n`, 0o600)
-    return hold(files, started, false, onLog)
+    return hold(files, await begin(files, options), false, onLog)
   })
+}
+
+/**
+ * Starts the server of a data folder again on the port that it had, where it has died (killed for memory, for one): whoever
+ * holds it keeps its URL. Never makes a cluster.
+ * @returns whether it had died
+ * @throws MizanError DATABASE_START_FAILED with what to do about it
+ */
+export async function reviveEmbeddedPostgres(options: EmbeddedPostgresOptions & { port: number }): Promise<boolean> {
+  const files = runFiles(options.dataDir, false)
+  if (findServer(path.join(clusterRoot(files.dataDir), 'data')) !== undefined) return false
+  return withLockFile(files.lock, LOCK_WAIT_MS, async () => {
+    if ((await findRunning(files.dataDir, options.startTimeoutMs ?? START_TIMEOUT_MS)) !== undefined) return false
+    if (!clusterExists(files.dataDir)) throw new MizanError('DATABASE_START_FAILED', `${files.dataDir} has lost it`)
+    await begin(files, options)
+    return true
+  })
+}
+
+/** Starts the server; the caller holds the lock and knows that none runs. */
+async function begin(files: RunFiles, options: EmbeddedPostgresOptions): Promise<RunningServer> {
+  const { sharedBuffersMb, maxWalSizeMb = 4_096, archive, onLog = () => undefined } = options
+  const cluster = await prepareCluster(files.dataDir, options.relocationRoot ?? DEFAULT_RELOCATION_ROOT, onLog)
+  const fixedPort = (options.port ?? 0) !== 0
+  const port = fixedPort ? (options.port ?? 0) : rememberedPort(files.info)
+  const settings = archiveSettings(archive, cluster, onLog)
+  const sizes = { maxWalSizeMb, settings, ...(sharedBuffersMb === undefined ? {} : { sharedBuffersMb }) }
+  const started = await startServer(cluster, port, fixedPort, sizes, options.startTimeoutMs ?? START_TIMEOUT_MS)
+  onLog(`PostgreSQL runs on port ${started.port} (pid ${started.pid})`)
+  await checkAnswers(cluster.root, started)
+  const info = { port: started.port, pid: started.pid, clusterDir: cluster.data, user: SUPERUSER }
+  writeWholeFile(files.info, `${JSON.stringify(info)}\n`, 0o600)
+  return started
 }
 
 /**
@@ -103,7 +125,7 @@ export async function findEmbeddedPostgres(
   if (process.platform === 'win32' || !existsSync(path.join(options.dataDir, 'run'))) return undefined
   const files = runFiles(options.dataDir, false)
   return withLockFile(files.lock, LOCK_WAIT_MS, async () => {
-    const running = await findRunning(files.dataDir, options.startTimeoutMs ?? 600_000)
+    const running = await findRunning(files.dataDir, options.startTimeoutMs ?? START_TIMEOUT_MS)
     return running === undefined ? undefined : hold(files, running, true, options.onLog ?? (() => undefined))
   })
 }

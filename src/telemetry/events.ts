@@ -50,6 +50,19 @@ export function databaseProgress(log: Logger, fields: { step: string }): void {
   log.info({ event: 'database_progress', ...fields }, 'database')
 }
 
+/** The embedded server had died and runs again. */
+export function databaseRevived(log: Logger): void {
+  log.error({ event: 'database_revived' }, 'the embedded PostgreSQL had died and was started again')
+}
+
+/** The embedded server has died and cannot be started; it is tried again. */
+export function databaseNotRevived(log: Logger, error: unknown): void {
+  log.error(
+    { event: 'database_not_revived', reason: describeError(error) },
+    'the embedded PostgreSQL has died and cannot be started',
+  )
+}
+
 export function migrationApplied(log: Logger, fields: { name: string; tookMs: number }): void {
   log.info({ event: 'migration_applied', ...fields }, 'migration applied')
 }

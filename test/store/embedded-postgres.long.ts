@@ -15,6 +15,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { loadConfig } from '../../src/config/config.ts'
 import { type DatabaseLocation, openDatabase, withClient } from '../../src/store/database-location.ts'
 import { findBinaries } from '../../src/store/embedded/binaries.ts'
 import { isProcessAlive } from '../../src/store/embedded/processes.ts'
@@ -22,8 +23,12 @@ import {
   countEmbeddedUsers,
   type EmbeddedPostgres,
   findEmbeddedPostgres,
+  reviveEmbeddedPostgres,
   startEmbeddedPostgres,
 } from '../../src/store/embedded-postgres.ts'
+import { Parts } from '../../src/switch-parts.ts'
+import { reviveWhenDead } from '../../src/switch-revive.ts'
+import { createLogger } from '../../src/telemetry/logger.ts'
 import { createTestDatabase, type TeardownHost } from '../support/database.ts'
 
 const sizes = { sharedBuffersMb: 32, maxWalSizeMb: 128 }
@@ -151,6 +156,44 @@ t.test('after a crash of the server the next start recovers', async (t) => {
   const { rows } = await withClient(next.url('postgres'), (client) => client.query('select id from kept'))
   t.same(rows, [{ id: 7 }])
   await next.stop('immediate')
+})
+
+t.test('a server that dies while a switch holds it is started again where it was, with its settings', async (t) => {
+  const varDir = dataFolder(t)
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'mizan-revived-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  const file = path.join(folder, 'config.json')
+  writeFileSync(
+    file,
+    JSON.stringify({ database: { embedded: sizes }, backup: { folder: path.join(folder, 'backup') } }),
+  )
+  const config = loadConfig({ env: { MIZAN_VAR: varDir }, file })
+  const database = await openDatabase(config)
+  const log = createLogger({ level: 'silent', pretty: false })
+  const parts = new Parts(log)
+  reviveWhenDead(config, database, log, parts)
+  t.teardown(() => parts.stop())
+  const archiving = () =>
+    withClient(database.url, (client) => client.query('show archive_mode')).then(
+      ({ rows }) => rows[0]?.archive_mode as string,
+      () => 'away',
+    )
+  t.equal(await archiving(), 'on')
+  const died = database.embedded?.pid ?? 0
+  process.kill(died, 'SIGKILL')
+  while (isProcessAlive(died)) await new Promise((resolve) => setTimeout(resolve, 10))
+  for (const endMs = Date.now() + 60_000; (await archiving()) !== 'on' && Date.now() < endMs; ) {
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  t.equal(await archiving(), 'on')
+  await parts.stop()
+  await database.close()
+  t.equal(await archiving(), 'away', 'an orderly stop is not undone')
+  await t.rejects(
+    reviveEmbeddedPostgres({ dataDir: path.dirname(varDir), port: 1 }),
+    { code: 'DATABASE_START_FAILED' },
+    'and no database is made where there was none',
+  )
 })
 
 t.test('a stale postmaster.pid whose pid now belongs to another program is no obstacle', async (t) => {

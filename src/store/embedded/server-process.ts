@@ -105,7 +105,9 @@ function readLockLines(data: string): string[] | undefined {
   try {
     const lines = readFileSync(path.join(data, LOCK_NAME), 'utf8').split('\n')
     return /^\d+$/.test(lines[0] ?? '') ? lines : undefined
-  } catch {
+  } catch (error) {
+    // A process that may open no more files cannot tell: a server that runs must not be taken for dead.
+    if (['EMFILE', 'ENFILE'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
     return undefined
   }
 }
