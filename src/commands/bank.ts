@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander'
-import { bookTaken, FileNotRead, type ReceivedBankFile, receiveBankFile } from '../clearing/bank/receive.ts'
+import { FileNotRead } from '../clearing/bank/file-reading.ts'
+import { bookTaken, type ReceivedBankFile, receiveBankFile } from '../clearing/bank/receive.ts'
 import { receiveBankFolder } from '../clearing/bank/receive-folder.ts'
 import { RefusedFile } from '../clearing/iso20022/refusal.ts'
 import { MizanError } from '../errors.ts'

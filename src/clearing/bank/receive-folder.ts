@@ -2,7 +2,8 @@ import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { describeError } from '../../errors.ts'
 import { type RefusalCause, RefusedFile } from '../iso20022/refusal.ts'
-import { type BankReceiveContext, FileNotRead, type ReceivedBankFile, receiveBankFile } from './receive.ts'
+import { FileNotRead } from './file-reading.ts'
+import { type BankReceiveContext, type ReceivedBankFile, receiveBankFile } from './receive.ts'
 
 /** What became of the files of a folder. */
 export interface ReceivedFolder {

@@ -1,8 +1,5 @@
-import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import path from 'node:path'
 import { type CivilDate, civilDate } from '../../calendar.ts'
-import { describeError, MizanError } from '../../errors.ts'
+import { describeError } from '../../errors.ts'
 import {
   addBankFile,
   addRefusedBankFile,
@@ -20,12 +17,12 @@ import {
 import { readEntryRules } from '../../store/clearing/bank-rules.ts'
 import { type FileType, fileName, registerFile } from '../../store/clearing/files.ts'
 import { type Client, refusalOf } from '../../store/connection.ts'
-import { writeAtomically } from '../atomic-file.ts'
 import { type Forgivable, type Forgiven, type MessageEvent, tolerantProfile } from '../iso20022/bank-events.ts'
 import { readBankFile } from '../iso20022/bank-file-reader.ts'
 import { RefusedFile } from '../iso20022/refusal.ts'
 import { AnswerTaker, type TakenAnswers } from './answer-taker.ts'
 import { type BookContext, type BookedStatement, bookStatements } from './book.ts'
+import { FileReading, factsOf, keepTaken, requireSame } from './file-reading.ts'
 import { ReportTaker, type TakenReport } from './report-taker.ts'
 import type { Refuse } from './statement-order.ts'
 
@@ -74,8 +71,6 @@ const fileTypes: Readonly<Record<string, FileType>> = {
   'pacs.004': 'RET',
 }
 const UNKNOWN_BANK = 'UNKNOWN'
-const NAME_MAX = 255
-const CHUNK_BYTES = 65_536
 
 /**
  * Receives a file of a bank: takes it whole or not at all, posts what it books, and ends its statements. A file that
@@ -128,58 +123,6 @@ function nothing({ name, sha256 }: BankFileFacts) {
   }
 }
 
-async function factsOf(file: string, receivedBy: string): Promise<BankFileFacts> {
-  const read = new FileReading(file)
-  await read.all()
-  return { name: path.basename(file).slice(0, NAME_MAX), receivedBy: receivedBy.slice(0, 64), ...read.facts() }
-}
-
-/** A file cannot be read, or not at this moment: nothing is known of it, and nothing was changed. */
-export class FileNotRead extends MizanError {}
-
-/** A file's bytes, with their number and hash once they were read. */
-class FileReading {
-  readonly #file: string
-  readonly #hash = createHash('sha256')
-  #bytes = 0
-
-  constructor(file: string) {
-    this.#file = file
-  }
-
-  async *chunks(): AsyncGenerator<Uint8Array> {
-    try {
-      for await (const chunk of createReadStream(this.#file, { highWaterMark: CHUNK_BYTES })) {
-        this.#hash.update(chunk as Uint8Array)
-        this.#bytes += (chunk as Uint8Array).length
-        yield chunk as Uint8Array
-      }
-    } catch (cause) {
-      throw new FileNotRead('BAD_INPUT', `${this.#file} cannot be read: ${describeError(cause)}`, { cause })
-    }
-  }
-
-  /** Reads it for its number of bytes and its hash alone. */
-  async all(): Promise<void> {
-    const chunks = this.chunks()
-    while ((await chunks.next()).done !== true);
-  }
-
-  facts(): Pick<BankFileFacts, 'bytes' | 'sha256'> {
-    return { bytes: this.#bytes, sha256: this.#hash.digest() }
-  }
-
-  /**
-   * @throws MizanError CONFLICT when it was written to since its hash was taken: it may be that it is still being
-   * written
-   */
-  requireSame({ bytes, sha256 }: BankFileFacts): void {
-    const now = this.facts()
-    if (now.bytes === bytes && now.sha256.equals(sha256)) return
-    throw new FileNotRead('CONFLICT', `${this.#file} was changed while it was read; it is not taken`)
-  }
-}
-
 /** What a file is known to be when it is refused. */
 interface SoFar {
   message: MessageEvent | undefined
@@ -193,7 +136,7 @@ async function take(file: string, facts: BankFileFacts, context: BankReceiveCont
   await client.query('begin')
   try {
     const taken = await takeContent(file, facts, context, soFar)
-    await keep(file, taken.registered, facts, context.folder)
+    await keepTaken(file, taken.registered, facts, context.folder)
     await client.query('commit')
     return { ...nothing(facts), ...taken, outcome: 'taken' as const }
   } catch (thrown) {
@@ -212,12 +155,6 @@ async function take(file: string, facts: BankFileFacts, context: BankReceiveCont
     }
     throw error
   }
-}
-
-async function requireSame(file: string, facts: BankFileFacts): Promise<void> {
-  const read = new FileReading(file)
-  await read.all()
-  read.requireSame(facts)
 }
 
 /**
@@ -339,13 +276,4 @@ async function register(client: Client, facts: BankFileFacts, registration: Regi
   )
   await completeBankFile(client, bankFile, { fileId: registered.id, bank: bank?.number ?? told?.bank, forgiven })
   return name
-}
-
-/** Keeps a copy of what was taken, under its name in the register. */
-async function keep(file: string, name: string, facts: BankFileFacts, folder: string): Promise<void> {
-  await writeAtomically(path.join(folder, 'in', 'done', name), async (sink) => {
-    const read = new FileReading(file)
-    for await (const chunk of read.chunks()) await sink.write(chunk)
-    read.requireSame(facts)
-  })
 }

@@ -7,13 +7,13 @@ import {
   datesWithFileNews,
   findRefusedFiles,
 } from '../../store/clearing/reconciliation-files.ts'
+import { compareInstructions } from '../../store/clearing/reconciliation-instructions.ts'
 import { compareSchemeItems, compareSubsidyItems } from '../../store/clearing/reconciliation-items.ts'
 import { mergeMatches, prepareMatches } from '../../store/clearing/reconciliation-matches.ts'
 import { mergeBreaks } from '../../store/clearing/reconciliation-merge.ts'
 import { compareNetworkItems, findOpenDisputes, findUncleared } from '../../store/clearing/reconciliation-network.ts'
 import {
   checkStatements,
-  compareInstructions,
   datesWithOpenInstructions,
   findOtherEntries,
   findRefusedStatements,

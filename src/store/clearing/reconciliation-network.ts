@@ -13,7 +13,17 @@ export async function compareNetworkItems(client: Client, businessDate: string):
     [businessDate],
   )
   const { rows } = await client.query<Record<string, string>>(
-    `with items as materialized (
+    `with ${presented}, ${judgements}, ${findings}
+     select (select count(*) from items) as presented, (select count(*) from posted) as posted,
+            (select count(*) from matched) as matched, (select count(*) from broken) as broken`,
+    [businessDate, posted.rows[0]?.dates ?? []],
+  )
+  return numbersOf(rows[0])
+}
+
+/** What the network presented, and what was posted for it. */
+const presented = `
+     items as materialized (
        select n.*, case when n.outcome = 'posted-before' then a.business_date else n.business_date end as posted_date
        from network_item n
        left join lateral (
@@ -31,7 +41,10 @@ export async function compareNetworkItems(client: Client, businessDate: string):
          -- Dates that are known when it is planned spare the statement all other days of the journal.
          and t.business_date = any ($2::date[])
          and t.group_id in (select posted_id from items where posted_id is not null)
-       group by t.group_id),
+       group by t.group_id)`
+
+/** What is wrong with each item, by the name of its break. */
+const judgements = `
      judged as materialized (
        select i.file_id, i.number, i.transaction_code, i.arn, i.amount_piasters, i.posted_id, i.authorization_id, i.rule, i.state, i.reason,
               i.detail, i.currency, i.purchase_date, abs(p.piasters) as posted,
@@ -52,7 +65,10 @@ export async function compareNetworkItems(client: Client, businessDate: string):
                 when abs(p.piasters) <> i.amount_piasters or i.outcome = 'over-tolerance' then 'amount-differs'
                 when i.state = 'forced' then 'forced-item'
                 when i.flags @> array['late'] then 'late-presentment' end as break
-       from items i left join posted p on p.group_id = i.posted_id),
+       from items i left join posted p on p.group_id = i.posted_id)`
+
+/** Matches and breaks. */
+const findings = `
      matched as (
        insert into found_match (business_date, rule, authorization_id, file_id, item, instruction_id, statement_id, entry, amount_piasters)
        select $1::date, coalesce(r.number, 2), j.posted_id, j.file_id, j.number, 0, 0, 0, j.amount_piasters
@@ -78,13 +94,7 @@ export async function compareNetworkItems(client: Client, businessDate: string):
                 coalesce(j.posted_id, j.authorization_id), 'presentedPiasters', j.amount_piasters, 'postedPiasters', j.posted,
                 'reason', j.reason))
        from judged j where j.break is not null
-       on conflict do nothing returning 1)
-     select (select count(*) from items) as presented, (select count(*) from posted) as posted,
-            (select count(*) from matched) as matched, (select count(*) from broken) as broken`,
-    [businessDate, posted.rows[0]?.dates ?? []],
-  )
-  return numbersOf(rows[0])
-}
+       on conflict do nothing returning 1)`
 
 /** Days for which a hold that is over may wait for the writer to end it. */
 const OVER_DAYS = 7

@@ -8,7 +8,17 @@ import type { LevelCounts } from './reconciliation-work.ts'
  */
 export async function compareSubsidyPayables(client: Client, businessDate: string): Promise<LevelCounts['compared']> {
   const { rows } = await client.query<Record<string, string>>(
-    `with runs as (
+    `with ${payables}, ${filed}
+     select (select count(*) from both_legs) as outlets, (select count(*) from sums) as programmes,
+            (select count(*) from broken) + (select count(*) from astray) as broken`,
+    [businessDate],
+  )
+  return numbersOf(rows[0])
+}
+
+/** What outlets redeemed, and what is payable to them, with the break of each outlet. */
+const payables = `
+     runs as (
        select r.business_date, min(r.covers_from) as covers_from, bool_and(r.state <> 'computed') as posted
        from settlement_run r where r.business_date = $1::date group by r.business_date),
      redeemed as (
@@ -41,7 +51,10 @@ export async function compareSubsidyPayables(client: Client, businessDate: strin
               jsonb_build_object('outletId', outlet_id, 'programme', programme, 'redeemed', redeemed, 'settled', quantity,
                 'payablePiasters', payable, 'tariffPiasters', by_tariff)
        from both_legs where exists (select from runs) and (redeemed <> quantity or payable <> by_tariff)
-       on conflict do nothing returning 1),
+       on conflict do nothing returning 1)`
+
+/** What the subsidy files of the programmes say, with the break of each programme. */
+const filed = `
      -- A file and the run round once for what an outlet redeemed on an entitlement date; where a run covers several business
      -- dates, the files of each have rounded for themselves, by less than a piaster for each item of a tariff by value.
      filed as (
@@ -66,13 +79,7 @@ export async function compareSubsidyPayables(client: Client, businessDate: strin
        where abs(filed - payable) > slack
          -- What an outlet is paid wrongly is told of the outlet.
          and not exists (select from both_legs b where b.programme = s.programme and (b.redeemed <> b.quantity or b.payable <> b.by_tariff))
-       on conflict do nothing returning 1)
-     select (select count(*) from both_legs) as outlets, (select count(*) from sums) as programmes,
-            (select count(*) from broken) + (select count(*) from astray) as broken`,
-    [businessDate],
-  )
-  return numbersOf(rows[0])
-}
+       on conflict do nothing returning 1)`
 
 /**
  * What each programme issued, over the nation: redeemed, expired, converted and left, less what was advanced. By the
