@@ -298,7 +298,7 @@ create function change_member_end(p_lane smallint, p_seq bigint, p jsonb) return
 begin
   update household_member set to_date = greatest(from_date, (p ->> 'to')::integer)
     where household_id = (p ->> 'household')::bigint and person_id = (p ->> 'person')::bigint and lane = p_lane
-      and to_date is null and role = 'member';
+      and to_date is null and (role = 'member' or p ? 'last');
   if not found then
     raise exception 'the person is no member that can be removed'
       using errcode = 'check_violation', constraint = 'household_member_known';

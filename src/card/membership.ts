@@ -64,3 +64,16 @@ export function changeTerms(
   }
   return result
 }
+
+/**
+ * The terms once the last member has left, by death or for another household: nothing is given from that day on. The
+ * number of members stays, as a household without any is none.
+ */
+export function termsAfterLast(terms: readonly HouseholdTerm[], from: CivilDate): HouseholdTerm[] {
+  const first = { ...termOn({ terms }, from), from }
+  const later = terms.filter((term) => term.from > from)
+  return [
+    ...terms.filter((term) => term.from < from),
+    ...[first, ...later].map((term) => ({ ...term, status: 'suspended' as const })),
+  ]
+}

@@ -1,6 +1,6 @@
 import type { CivilDate } from '../calendar.ts'
 import type { HouseholdTerm } from '../card/household.ts'
-import { changeTerms, type MembershipEvent, type TermChange, termStart } from '../card/membership.ts'
+import { changeTerms, type MembershipEvent, type TermChange, termStart, termsAfterLast } from '../card/membership.ts'
 import { byteaArray, int8Array, textArray } from './binary-arrays.ts'
 import type { MembershipForecast } from './membership-forecast.ts'
 import type { MembershipLine } from './membership-line.ts'
@@ -129,12 +129,13 @@ function planOf(desk: PeopleDesk, line: MembershipLine, lineKey: string, known: 
   const from = termStart(effective, todayAt(desk))
   const whom = whomOf(line, household, person, from)
   if (whom.refusal !== undefined) return rejected(whom.field, whom.refusal)
-  const terms = termsAfter(desk, line, household.terms)
+  const isLast = whom.isNamed && event === 'removed' && person?.role === 'head'
+  const terms = isLast ? termsAfterLast(household.terms, from) : termsAfter(desk, line, household.terms)
   if (typeof terms === 'string') return rejected('', terms)
   const base = { effective, reasonCode, reason, source: sourceOf(line), lineKey }
   const personId = whom.isNamed ? person?.id : undefined
   const named = personId === undefined ? {} : { person: personId }
-  const more = { ...named, ...(event === 'added' ? { memberKey } : {}) }
+  const more = { ...named, ...(event === 'added' ? { memberKey } : {}), ...(isLast ? { last: true } : {}) }
   const isOfHousehold = event === 'suspended' || event === 'reinstated'
   const detail = { ...base, ...(isOfHousehold ? { event } : more) }
   // Who was left behind by an enrolment that was refused gets the name that is given here.
@@ -166,7 +167,8 @@ function whomOf(
   }
   if (isOwn) {
     if (person.leavesOn !== undefined) return refuse('leaves this household already')
-    if (person.role !== 'head') return { refusal: undefined, isNamed: true }
+    const isLast = event === 'removed' && registered === 1 && terms.at(-1)?.members === 1
+    if (person.role !== 'head' || isLast) return { refusal: undefined, isNamed: true }
     return refuse(event === 'removed' ? 'is the head: change the head first' : 'is the head already')
   }
   // Loaded with a number of members whom nobody has named: one of those may leave.

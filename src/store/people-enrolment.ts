@@ -172,9 +172,15 @@ export async function removeMember(
   const change = changeOf(desk, input)
   return askOnce(desk, { kind: 'person-remove', householdId, input: [personId, change] }, actor, async () => {
     const role = await roleOf(desk, householdId, personId)
-    if (role === 'head')
+    if (role !== 'head') return { ...change, person: personId }
+    const others = await desk.client.query(
+      'select from household_member where household_id = $1 and person_id <> $2 and to_date is null limit 1',
+      [householdId, personId],
+    )
+    if (others.rowCount !== 0) {
       throw new MizanError('BAD_INPUT', 'the head of household is removed after another took the place')
-    return { ...change, person: personId }
+    }
+    return { ...change, person: personId, last: true }
   })
 }
 

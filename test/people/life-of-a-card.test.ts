@@ -418,6 +418,24 @@ test('people, their households and their cards', async (t) => {
     )
   })
 
+  await t.test('who lives alone dies, or goes to another household', async (t) => {
+    const { householdId, orderId, held } = await issue(960, 1)
+    await outcome(handOutCard(desk, orderId, undefined, clerk))
+    const [only] = await readMembers(desk, householdId)
+    const gone = { reasonCode: 'marriage' }
+    t.match(
+      await outcome(removeMember(desk, householdId, only?.personId ?? 0, gone, clerk)),
+      /^done: the last member has left: no support from/,
+    )
+    t.equal((await bread(held, 1)).answer.code, '00', 'today still')
+    t.match(await outcome(addMember(desk, 6, { ...person(960), ...gone }, clerk)), /^done:/)
+    clock.advance(DAY_MS)
+    t.equal((await bread(held, 1)).answer.code, '57')
+    t.same(await readMembers(desk, householdId), [])
+    t.equal((await readRecipients(desk, [householdId]))(householdId), undefined)
+    clock.advance(-DAY_MS)
+  })
+
   t.same(
     (await verifyLedger(world.databaseUrl)).filter(({ ok }) => !ok).map(({ name, detail }) => `${name}: ${detail}`),
     [],

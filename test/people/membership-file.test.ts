@@ -239,6 +239,24 @@ test('M18: membership files', async (t) => {
     )
   })
 
+  await t.test('the last member leaves, and the household ends', async (t) => {
+    const alone = world.household({ members: 1 })
+    const her = person(95, false)
+    const today = formatDate(civilDate(desk.now()))
+    const named = `${alone.id},added,${her.nationalId},k-95,${her.name},${today},correction,`
+    const other = `${alone.id},removed,${person(96).nationalId},,,${today},correction,`
+    const head = `${alone.id},head-changed,${her.nationalId},,,${today},correction,`
+    const died = `${alone.id},removed,${her.nationalId},,,${today},death,`
+    // While somebody else belongs to it, the head stays.
+    const whole = file([HEADER, named, head, died, other, died, 'TOTAL,5,1,3,1,0,0'])
+    const refused = [{ line: 4, field: 'nationalId', reason: 'is the head: change the head first' }]
+    t.match(await checkMembershipFile(desk, whole, { onReject }), { done: 4, rejected: 1 })
+    t.same(rejections.splice(0), refused)
+    t.match(await applyMembershipFile(desk, whole, 'ministry', { onReject }), { done: 4, rejected: 1 })
+    t.same(rejections.splice(0), refused)
+    t.match((await members(alone.id))?.at(-1), / 1 suspended$/)
+  })
+
   await t.test('a file that is cut off, or was changed, is refused as a whole', async (t) => {
     const refusals: [string[], RegExp][] = [
       [[HEADER, ...lines], /no trailer: it may be cut off/],

@@ -2,7 +2,14 @@ import { Type } from 'typebox'
 import { type CivilDate, firstDay, monthOf, nextMonth, previousMonth } from '../../calendar.ts'
 import { governorates, isGovernorate } from '../../card/governorates.ts'
 import type { HouseholdTerm } from '../../card/household.ts'
-import { changeTerms, MEMBERS_MAX, openingTerms, type TermChange, termStart } from '../../card/membership.ts'
+import {
+  changeTerms,
+  MEMBERS_MAX,
+  openingTerms,
+  type TermChange,
+  termStart,
+  termsAfterLast,
+} from '../../card/membership.ts'
 import { done, type Handler, type Outcome, refused } from './command.ts'
 import { atHousehold, dateOf, type HouseholdContext, parts, withDetail } from './detail.ts'
 
@@ -89,6 +96,8 @@ const membershipSchema = Type.Object({
   reason: optional(Type.String({ maxLength: 200 })),
   source: parts.source,
   lineKey: optional(lineKey),
+  /** Of a removal: the person is the only one, and the household ends. */
+  last: optional(Type.Literal(true)),
 })
 type MembershipDetail = Type.Static<typeof membershipSchema>
 
@@ -97,10 +106,27 @@ export const addPerson: Handler = atHousehold(membershipSchema, (detail, context
   changeMembers(detail, context, 'added', { membersBy: 1 }),
 )
 
-/** A person is a member no more; the head only after another has taken the place. */
+/** A person is a member no more; the head only after another has taken the place, or as the last one. */
 export const removePerson: Handler = atHousehold(membershipSchema, (detail, context) =>
-  changeMembers(detail, context, 'removed', { membersBy: -1 }),
+  detail.last === true ? removeLast(detail, context) : changeMembers(detail, context, 'removed', { membersBy: -1 }),
 )
+
+/** Who lived alone died, or goes to another household: what is left gets no support any more. */
+function removeLast(detail: MembershipDetail, context: HouseholdContext): Outcome {
+  const { household, builder, entitlementDate } = context
+  const day = dateOf(detail.effective)
+  if (day === undefined) return refused('there is no such date')
+  const from = termStart(day, entitlementDate)
+  const terms = termsAfterLast(household.terms, from)
+  const changed = terms.filter((term) => term.from >= from)
+  if (changed.some(({ members }) => members !== 1)) return refused('the household has other members')
+  household.terms = terms
+  const { person } = detail
+  builder.change('household-terms', { household: household.id, terms: changed })
+  builder.change('member-end', { household: household.id, person, to: from, last: true })
+  noteEvent(detail, context, 'removed', from)
+  return done(`the last member has left: no support from ${from}`, { event: 'removed', from })
+}
 
 function changeMembers(
   detail: MembershipDetail,
