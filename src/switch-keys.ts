@@ -1,5 +1,5 @@
 import type { Clock } from './calendar.ts'
-import { MizanError } from './errors.ts'
+import { describeError, MizanError } from './errors.ts'
 import type { OnKeyExchange, ZoneKeyKind } from './link/key-exchange.ts'
 import type { KeyRecord } from './security/keys/key-record.ts'
 import { KeyRing } from './security/keys/key-ring.ts'
@@ -15,6 +15,7 @@ import { confirmAnnouncement } from './store/key-announcement.ts'
 import { type KeyChange, type KeySnapshot, readKeys, saveKeys } from './store/key-store.ts'
 import { type KeyWatch, watchKeys } from './store/key-watch.ts'
 import * as events from './telemetry/key-events.ts'
+import { lineLimits } from './telemetry/line-limit.ts'
 import type { Logger } from './telemetry/logger.ts'
 
 /** The keys of an installation, open for use. */
@@ -79,6 +80,8 @@ function inserted(key: KeyRecord): KeyChange {
 
 /** How long the older versions are still accepted once a message came under the newest. */
 const OVERLAP_MS = 120_000
+/** Lines about refused key blocks, for each link. */
+const REFUSALS_PER_SECOND = 1
 /** How long after a failure the next message under the newest version tries again to end the older ones. */
 const RETRY_MS = 10_000
 
@@ -100,6 +103,7 @@ export class KeyService {
   /** Versions that are known to be in use by their peers. */
   readonly #confirmed = new Set<string>()
   readonly #timers = new Set<NodeJS.Timeout>()
+  readonly #refusals = lineLimits(REFUSALS_PER_SECOND)
 
   constructor(url: string, keys: OpenKeys, clock: Clock, log: Logger) {
     this.#url = url
@@ -116,7 +120,15 @@ export class KeyService {
   }
 
   /** Takes a zone key that came over a link: under its KEK, beside the versions in use until a message confirms it. */
-  readonly takeZoneKey: OnKeyExchange = (link, kind, block) => this.#take(link, kind, block)
+  readonly takeZoneKey: OnKeyExchange = async (link, kind, block) => {
+    try {
+      return await this.#take(link, kind, block)
+    } catch (error) {
+      const fields = { name: `${kind}:${link}`, reason: describeError(error) }
+      this.#refusals(link).say((left) => events.zoneKeyRefused(this.#log, { ...fields, ...left }))
+      throw error
+    }
+  }
 
   /** Takes changes over now, besides the regular times. */
   refresh(): Promise<void> {

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { MizanError } from '../errors.ts'
+import { printable } from '../printable.ts'
 import { type KeyFamily, keyFamilies, nameFormOf } from '../security/keys/key-families.ts'
 import { type KeyEvent, readKeyEvents, type StoredKey } from '../store/key-store.ts'
 import type { CommandIo } from './command-io.ts'
@@ -132,6 +133,7 @@ function eventAsJson({ atMs, ...event }: KeyEvent): Record<string, unknown> {
 function eventInWords({ atMs, actor, custodians, action, name, version, checkValue, detail }: KeyEvent): string {
   const key = version === undefined ? name : `${name} v${version} ${checkValue ?? ''}`
   const who = custodians.length === 0 ? actor : `${actor}, custodians ${custodians.join(' and ')}`
-  const why = detail === '' ? '' : `: ${detail}`
+  // What somebody typed as a reason must not make a line of its own.
+  const why = detail === '' ? '' : `: ${printable(detail, detail.length)}`
   return `${new Date(atMs).toISOString()}  ${action.padEnd(21)} ${key}  by ${who}${why}`
 }

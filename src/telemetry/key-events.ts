@@ -15,6 +15,11 @@ export function zoneKeyReceived(log: Logger, fields: { name: string; version: nu
   log.info({ event: 'zone_key_received', ...fields }, 'zone key received')
 }
 
+/** A key block that a peer sent was not taken: it is told no more than that, and whoever has to help needs the reason. */
+export function zoneKeyRefused(log: Logger, fields: { name: string; reason: string; leftOut?: number }): void {
+  log.warn({ event: 'zone_key_refused', ...fields }, 'zone key refused')
+}
+
 /** The first message under the newest version of a key came: the time of the older ones ends. */
 export function keyConfirmed(
   log: Logger,

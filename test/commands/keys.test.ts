@@ -142,6 +142,22 @@ async function sentBlocks(app: Client): Promise<{ zpk: string; imk: string; chec
   return { zpk: blockOf('P0', 'B'), imk: blockOf('E0', 'X'), checkValue: tdesKcv(key).toString('hex').toUpperCase() }
 }
 
+t.test('a reason makes no line of its own in the audit', async (t) => {
+  const { mizan } = await install(t)
+  await mizan(['generate', 'cvk'])
+  await mizan([
+    'revoke',
+    'cvk',
+    '--key-version',
+    '1',
+    '--reason',
+    'lost\n2026-11-11T00:00:00.000Z  key-created  cvk v9',
+  ])
+  const { out } = await mizan(['audit', 'cvk'])
+  t.match(out, /: lost\\x0a2026-11-11T/)
+  t.equal(out.trim().split('\n').length, 2)
+})
+
 t.test('a key goes to a counterparty and comes from one', async (t) => {
   const { app, folder, mizan } = await install(t)
   for (const kek of ['kek:visa', 'kek:bcd']) await mizan(['generate', kek, '--activate'])

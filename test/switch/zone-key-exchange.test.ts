@@ -6,11 +6,14 @@ import { dialects } from '../../src/iso8583/dialects.ts'
 import { checkValueIn, neutralFields, neutralKeyFields } from '../../src/link/key-exchange.ts'
 import { ProtectionKey } from '../../src/security/key-blocks/derive.ts'
 import { wrapKeyBlock } from '../../src/security/key-blocks/wrap.ts'
+import { masterKeyOf } from '../../src/security/master-key.ts'
 import { setOddParity, tdesKcv } from '../../src/security/primitives/key-checks.ts'
 import type { Counterparty } from '../../src/simulator/counterparty.ts'
 import { ZonePinPad } from '../../src/simulator/pin-pad.ts'
+import { KeyService, openKeys } from '../../src/switch-keys.ts'
+import { createLogger } from '../../src/telemetry/logger.ts'
 import { Cardholder } from '../support/cardholder.ts'
-import { startTestSwitch, type TestSwitch } from '../support/switch.ts'
+import { MASTER_KEY, startTestSwitch, type TestSwitch } from '../support/switch.ts'
 
 const KEY_EXCHANGE = '101'
 /** How long a zone key that another follows is still accepted; and less than half of what messages have time for. */
@@ -124,6 +127,20 @@ t.test('a peer sends its next zone key over the link', async (t) => {
     for (const [what, bad] of Object.entries(cases)) t.equal((await send(on.pos, bad)).code, '63', what)
     t.equal((await on.pos.network(KEY_EXCHANGE)).code, '30', 'nothing at all')
     t.strictSame(await versionsOf(on, 'zpk:ascii'), before)
+  })
+
+  t.test('the log says why a key was refused, and holds nothing of it', async (t) => {
+    const lines: string[] = []
+    const log = createLogger({ destination: { write: (line) => lines.push(line) } })
+    const masterKey = masterKeyOf(Buffer.from(MASTER_KEY, 'hex'), 'test')
+    const keys = await openKeys({ url: on.databaseUrl, masterKey, clock: on.clock })
+    const service = new KeyService(on.databaseUrl, keys, on.clock, log)
+    t.teardown(() => service.close())
+    const block = blockOf(on, zoneKey('a MAC key'), 'M3', 'C')
+    for (let n = 0; n < 3; n++) await t.rejects(service.takeZoneKey('ascii', 'zpk', block))
+    t.equal(lines.length, 1, 'once a second')
+    t.match(JSON.parse(lines[0] ?? ''), { event: 'zone_key_refused', name: 'zpk:ascii', reason: /usage M3/ })
+    t.notMatch(lines[0] ?? '', block.slice(16))
   })
 })
 
