@@ -1,5 +1,5 @@
 import t from 'tap'
-import { addDays } from '../../src/calendar.ts'
+import { addDays, formatDate } from '../../src/calendar.ts'
 import { receiveNetworkFile } from '../../src/clearing/incoming/receive.ts'
 import { reconcile } from '../../src/clearing/reconciliation/reconcile.ts'
 import {
@@ -9,6 +9,7 @@ import {
   withFields,
 } from '../../src/simulator/network-clearing.ts'
 import { moveFile, readFile, registerFile } from '../../src/store/clearing/files.ts'
+import { connect } from '../../src/store/connection.ts'
 import { clearingWorld, inWords, itemsOf } from './network-world.ts'
 
 t.test('what the network says of our files', async (t) => {
@@ -48,6 +49,42 @@ t.test('what the network says of our files', async (t) => {
     { words: ['44 noted acknowledgement'], state: 'acknowledged' },
     'A counts still',
   )
+
+  const { batchItems } = context
+  const large = async (daysAgo: number) => {
+    const of = { ...key, businessDate: addDays(today, -daysAgo) }
+    const items = 2 * batchItems + 1
+    const three = { ...content, items, grossPiasters: 2_100n, sha256: Buffer.alloc(32, daysAgo) }
+    const file = await registerFile(client, { ...of, state: 'written', content: three }, 'test')
+    const owner = await connect({ url: world.url, name: 'test' })
+    const day = formatDate(of.businessDate)
+    await owner.query(
+      `create table items_${daysAgo} partition of clearing_item for values from ('${day}') to (date '${day}' + 1)`,
+    )
+    await owner.query(
+      `insert into clearing_item (business_date, file_id, number, lane, authorization_id, transaction_code, amount_piasters)
+       select $1, $2, n, 0, n, '05', a from unnest($3::integer[], $4::integer[]) i(n, a)`,
+      [day, file.id, [1, batchItems, batchItems + 1, 2 * batchItems, items], [300, 400, 600, 500, 300]],
+    )
+    await owner.end()
+    return async (number: number, grossPiasters: bigint | 'refused') => {
+      const answer = grossPiasters === 'refused' ? { reason: 'R01' } : { grossPiasters, transactions: batchItems }
+      await received(batchAcknowledgement(of.businessDate, number, answer))
+      return (await readFile(client, file.id)).state
+    }
+  }
+  const inParts = await large(2)
+  t.equal(await inParts(1, 700n), 'written', 'one batch of three is not the file')
+  t.equal(await inParts(1, 700n), 'written', 'nor is it when it is told twice')
+  t.equal(await inParts(3, 300n), 'written')
+  t.equal(await inParts(2, 1_100n), 'acknowledged')
+  const refused = await large(3)
+  t.equal(await refused(1, 700n), 'written')
+  t.equal(await refused(2, 'refused'), 'rejected', 'one batch is enough')
+  const altered = await large(4)
+  t.equal(await altered(2, 700n), 'rejected', 'so is one that counts the amount of another')
+  const atOnce = await large(5)
+  t.equal(await atOnce(0, 2_100n), 'acknowledged')
 
   const dollars = withFields(networkFee('10', 5_039, '0150'), '0', { destinationCurrency: '840' })
   t.same((await received(dollars)).words, ['10 exception currency'])

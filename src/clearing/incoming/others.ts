@@ -2,6 +2,7 @@ import { formatDate } from '../../calendar.ts'
 import { maskCardNumbers } from '../../identifiers.ts'
 import { moneyAccount } from '../../ledger/accounts.ts'
 import type { Queryable } from '../../store/access-pool.ts'
+import { BATCH_ACKNOWLEDGED, batchesAcknowledged, grossOfBatch } from '../../store/clearing/acknowledged-batches.ts'
 import { noteFileEvent } from '../../store/clearing/file-events.ts'
 import { moveFile } from '../../store/clearing/files.ts'
 import { addReturn, addTotal, outgoingFileOf } from '../../store/clearing/network-files.ts'
@@ -28,7 +29,7 @@ export async function keepOthers(
     const { number } = incoming
     if (incoming.kind === 'total') await addTotal(client, { fileId, number, ...incoming.total })
     else if (incoming.kind === 'acknowledgement') {
-      if (incoming.unknown === undefined) await acknowledge(client, incoming.acknowledgement, actor)
+      if (incoming.unknown === undefined) await acknowledge(client, incoming.acknowledgement, { actor, batchItems })
     } else if (incoming.kind === 'return') await addReturn(client, { fileId, number, ...incoming.returned }, batchItems)
   }
 }
@@ -48,7 +49,7 @@ export async function findAcknowledged(
     }
     const { batchDate, batchNumber } = incoming.acknowledgement
     const file = batchDate === undefined ? undefined : await outgoingFileOf(client, batchDate)
-    const batches = Math.max(1, Math.ceil((file?.items ?? 0) / batchItems))
+    const batches = batchesOf(file?.items, batchItems)
     if (file !== undefined && batchNumber <= batches) found.push(incoming)
     else {
       const day = batchDate === undefined ? 'no date' : formatDate(batchDate)
@@ -59,11 +60,26 @@ export async function findAcknowledged(
   return found
 }
 
-/** An acknowledgement moves the file of its date on; one that comes for a file that is not out any more is only noted. */
-async function acknowledge(client: Queryable, said: Acknowledgement, actor: string): Promise<void> {
+function batchesOf(items = 0, batchItems: number): number {
+  return Math.max(1, Math.ceil(items / batchItems))
+}
+
+/**
+ * An acknowledgement moves the file of its date on: all of it, or its last batch when each is answered by itself. One
+ * batch that is refused, or counted otherwise, is the whole file's refusal. What comes for a file that is not out any
+ * more is only noted.
+ */
+async function acknowledge(
+  client: Queryable,
+  said: Acknowledgement,
+  { actor, batchItems }: { readonly actor: string; readonly batchItems: number },
+): Promise<void> {
   const file = said.batchDate === undefined ? undefined : await outgoingFileOf(client, said.batchDate)
   if (file === undefined) return
-  const differs = said.accepted && said.grossPiasters !== 0n && said.grossPiasters !== file.grossPiasters
+  const batches = batchesOf(file.items, batchItems)
+  const isWhole = batches === 1 || said.batchNumber === 0 || said.grossPiasters === file.grossPiasters
+  const sent = isWhole ? file.grossPiasters : await grossOfBatch(client, file, said.batchNumber, batchItems)
+  const differs = said.accepted && said.grossPiasters !== 0n && said.grossPiasters !== sent
   const detail = {
     batch: said.batchNumber,
     grossPiasters: String(said.grossPiasters),
@@ -75,6 +91,10 @@ async function acknowledge(client: Queryable, said: Acknowledgement, actor: stri
   if (file.state !== 'written' && file.state !== 'signed' && file.state !== 'released' && file.state !== 'delivered') {
     await noteFileEvent(client, file.id, { action: `${to}-again`, actor, detail })
     return
+  }
+  if (to === 'acknowledged' && !isWhole) {
+    await noteFileEvent(client, file.id, { action: BATCH_ACKNOWLEDGED, actor, detail })
+    if ((await batchesAcknowledged(client, file.id)) < batches) return
   }
   const from = ['written', 'signed', 'released', 'delivered'] as const
   await moveFile(client, file.id, { from, to, action: to, actor, detail })
