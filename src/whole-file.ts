@@ -1,6 +1,7 @@
 import { renameSync, writeFileSync, writeSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
-import { assert } from './errors.ts'
+import path from 'node:path'
+import { assert, MizanError } from './errors.ts'
 
 const WRITES_SOMETHING = 'a write to a file writes something'
 
@@ -14,6 +15,14 @@ export function writeWholeFile(file: string, text: string, mode = 0o644): void {
   const unfinished = `${file}.${process.pid}.tmp`
   writeFileSync(unfinished, text, { mode })
   renameSync(unfinished, file)
+}
+
+/** A full disk is told with the file and the way out: the file system names neither. Any other error stays as it is. */
+export function withPlace(error: unknown, file: string): unknown {
+  const { code } = error as NodeJS.ErrnoException
+  if (code !== 'ENOSPC' && code !== 'EDQUOT') return error
+  const words = `${file} could not be written (${code}): make room in ${path.dirname(file)}, then do the same again; nothing of it was left`
+  return new MizanError('DISK_FULL', words, { cause: error })
 }
 
 /** Whether anything stands under a name; what may not be looked at is not there. */

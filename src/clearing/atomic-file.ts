@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { MizanError } from '../errors.ts'
-import { writeAll } from '../whole-file.ts'
+import { withPlace, writeAll } from '../whole-file.ts'
 
 /** A file that was written whole. */
 export interface WrittenFile {
@@ -68,14 +68,6 @@ export async function writeAtomically(
   await rename(unfinished, file)
   await syncFolder(folder)
   return written
-}
-
-/** A full disk is told with the file and the way out: the file system names neither. */
-function withPlace(error: unknown, file: string): unknown {
-  const { code } = error as NodeJS.ErrnoException
-  if (code !== 'ENOSPC' && code !== 'EDQUOT') return error
-  const words = `${file} could not be written (${code}): make room in ${path.dirname(file)}, then do the same again; nothing of it was left`
-  return new MizanError('DISK_FULL', words, { cause: error })
 }
 
 function otherBytes(file: string): MizanError {

@@ -1,14 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
@@ -16,7 +7,7 @@ import { describeError, MizanError } from '../errors.ts'
 import { writeWholeFile } from '../whole-file.ts'
 import { type ArchiveOptions, archiveSettings } from './embedded/archiving.ts'
 import { clusterExists, clusterRoot, prepareCluster, readPassword, SUPERUSER } from './embedded/cluster.ts'
-import { isOwnerAlive, ownerLine, readOwner, withLockFile } from './embedded/lock-file.ts'
+import { isOwnerAlive, readOwner, withLockFile, writeOwnerFile } from './embedded/lock-file.ts'
 import { findServer, type RunningServer, startServer, stopServer } from './embedded/server-process.ts'
 
 /** How to run the embedded server. */
@@ -224,7 +215,7 @@ function hold(
   const password = readPassword(root)
   const data = path.join(root, 'data')
   const mark = path.join(files.users, `${process.pid}-${randomBytes(4).toString('hex')}`)
-  writeFileSync(mark, ownerLine(), { mode: 0o600 })
+  writeOwnerFile(mark)
   let released = false
   const stopNow = async (mode: 'fast' | 'immediate') => {
     if (mode === 'fast' && (await stopServer(data, 'fast', STOP_TIMEOUT_MS))) return

@@ -1,6 +1,7 @@
 import { closeSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type ErrorCode, MizanError } from '../../errors.ts'
+import { withPlace } from '../../whole-file.ts'
 import { isProcessAlive, processStartMark } from './processes.ts'
 
 const POLL_MS = 25
@@ -67,15 +68,27 @@ export function readOwner(file: string): { pid: number; mark: string } | undefin
 }
 
 function tryCreate(file: string): boolean {
+  let fd: number
   try {
-    const fd = openSync(file, 'wx', 0o600)
-    writeSync(fd, ownerLine())
-    closeSync(fd)
-    return true
+    fd = openSync(file, 'wx', 0o600)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
-    throw error
+    throw withPlace(error, file)
   }
+  try {
+    writeSync(fd, ownerLine())
+    return true
+  } catch (error) {
+    rmSync(file, { force: true })
+    throw withPlace(error, file)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** Makes a file that names this process for as long as it stands. @throws MizanError DISK_FULL; nothing is left then */
+export function writeOwnerFile(file: string): void {
+  if (!tryCreate(file)) throw new MizanError('CONFLICT', `${file} is there already`)
 }
 
 function isAbandoned(file: string): boolean {
