@@ -1,14 +1,16 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import type { Test } from 'tap'
+import type { CivilDate } from '../../src/calendar.ts'
 import { receiveBankFile } from '../../src/clearing/bank/receive.ts'
 import { receiveBankFolder } from '../../src/clearing/bank/receive-folder.ts'
+import { reconcile } from '../../src/clearing/reconciliation/reconcile.ts'
 import { readFailed } from '../../src/store/clearing/settlement-read.ts'
-import { type BankWorld, EACH } from './bank-world.ts'
+import { type BankWorld, DATE, EACH } from './bank-world.ts'
 
 /** What is not as it should be: payments that come back, charges, files that mean harm. */
 export async function troubleCases(t: Test, world: BankWorld): Promise<void> {
-  const { owner, client, folder, context, bank, outFolder, balanceOf, stateOf, statesOf, entriesOf } = world
+  const { url, owner, client, folder, context, bank, outFolder, balanceOf, stateOf, statesOf, entriesOf } = world
   const { instruct, settleNext, nextDay, simulated, receive, receiveAll, sound } = world
   const statementOf = (day: number) => path.join(outFolder, `${bank.code}.camt.053.${day}.xml`)
   const told = async (id: number | undefined) =>
@@ -93,7 +95,13 @@ export async function troubleCases(t: Test, world: BankWorld): Promise<void> {
   })
 
   await t.test('a file that the bank books in two parts, and once more', async (t) => {
-    const { ids, messageId } = await instruct(2)
+    const { ids, messageId: first } = await instruct(2)
+    // It was written anew after a payment of it was cancelled.
+    const messageId = `${first}-2`
+    await owner.query(
+      `update clearing_file set totals = totals || jsonb_build_object('messageId', $2::text) where totals ->> 'messageId' = $1`,
+      [first, messageId],
+    )
     const book = async (number: number, ...amounts: number[]) => {
       const day = nextDay()
       await simulated().endDay(day)
@@ -119,6 +127,22 @@ export async function troubleCases(t: Test, world: BankWorld): Promise<void> {
       ['suspense', 'batch-booking', 'again', -2 * EACH, -2 * EACH, null],
     ])
     t.same(await statesOf(ids), ['settled', 'settled'])
+    await t.test('reconciliation knows it by the message that was sent', async (t) => {
+      const found = async (lookBackDays: number) => {
+        const settings = { presentmentDays: 8, lookBackDays }
+        const asOf = 20261231 as CivilDate
+        await reconcile({ url, businessDate: DATE, asOf, requestedBy: 'test', nowMs: context.nowMs, settings })
+        const { rows } = await owner.query(
+          `select break, difference_piasters::int as difference from reconciliation_exception where state = 'open'
+             and (key = any ($1) or detail ->> 'messageId' = $2 or break = 'control-account-open' and account / 100000000000 = 7007)`,
+          [ids.map((id) => `instruction:${id}`), messageId],
+        )
+        return rows
+      }
+      const over = [{ break: 'position-over', difference: -2 * EACH }]
+      t.same(await found(60), over)
+      t.same(await found(42), over, 'nor does transit lack it when its business date is long ago')
+    })
     t.same(await book(3, 2 * EACH, EACH), [
       ['suspense', 'batch-booking', 'again', 2 * EACH, 2 * EACH, null],
       ['matched', 'batch-booking', null, EACH, 0, 47],

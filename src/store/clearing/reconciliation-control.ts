@@ -127,7 +127,7 @@ const transit = `
        where s.state = 'booked' and e.kind in (46, 47)
          and (i.id is not null
            or e.matched_instruction is null
-              and coalesce(to_date(substring(e.message_id from '-([0-9]{8})-[0-9]+$'), 'YYYYMMDD'), s.statement_date) >= $1::date - $2::integer)
+              and coalesce(to_date(substring(e.message_id from '-([0-9]{8})-[0-9]+(?:-[0-9]+)?$'), 'YYYYMMDD'), s.statement_date) >= $1::date - $2::integer)
        group by s.bank),
      corrected as (
        select p.account, sum(p.piasters) as piasters

@@ -26,7 +26,7 @@ const legs = `
      instructed as materialized (
        select i.id, i.bank, i.end_to_end_id, i.state, i.value_date, i.purpose, i.outlet_id, i.restored_date, i.reason_code,
               case i.direction when 'pay' then -i.amount_piasters else i.amount_piasters end as expected,
-              'UC-' || f.type || '-' || f.institution || '-' || to_char(f.business_date, 'YYYYMMDD') || '-' || f.cycle as message_id
+              f.totals ->> 'messageId' as message_id
        from settlement_instruction i left join clearing_file f on f.id = i.file_id
        where i.business_date = $1::date and i.state <> 'prepared' and i.value_date <= $2::date
          and (i.state <> 'cancelled' or exists (select from bank_entry e where e.matched_instruction = i.id))),
