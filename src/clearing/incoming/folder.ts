@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import type { CivilDate } from '../../calendar.ts'
 import type { ClearingFile } from '../../store/clearing/files.ts'
 import { CLEARING_FILE_MODE, CLEARING_FOLDER_MODE } from '../atomic-file.ts'
 import { ENCRYPTED_SUFFIX } from '../protection/files.ts'
 import { CLEAR_SUFFIX } from '../protection/keep-encrypted.ts'
-import { FileRefused } from './inspect.ts'
+import { FileRefused, placeOf } from './inspect.ts'
 import { type Received, receiveNetworkFile } from './receive.ts'
 import type { ReceiveContext } from './receive-context.ts'
 
@@ -18,7 +19,22 @@ export type FolderOutcome =
 const NETWORK_FILE = /\.(ctf|itf)$|^UC\.(CTF|ITF)\./i
 const UNFINISHED = /\.(part|tmp|p7m|p7s)$/i
 
-/** The network's files that wait in a folder, in the order of their names. */
+/**
+ * The network's files that wait in a folder, in the order in which they have to be taken: that of their dates and
+ * numbers, whatever they are called. Files that do not say theirs come last, by their names.
+ * @param near a date near theirs, whose years have two digits
+ */
+export async function filesInOrder(folder: string, near: CivilDate): Promise<string[]> {
+  const names = await waitingFiles(folder)
+  const placed = await Promise.all(
+    names.map(async (name) => ({ name, place: (await placeOf(path.join(folder, name), near)) ?? LAST })),
+  )
+  return placed.sort((a, b) => a.place.date - b.place.date || a.place.fileId - b.place.fileId).map(({ name }) => name)
+}
+
+const LAST = { date: 99_999_999, fileId: 0 }
+
+/** Names of the network's files that wait in a folder, sorted. */
 async function waitingFiles(folder: string): Promise<string[]> {
   await mkdir(folder, { recursive: true, mode: CLEARING_FOLDER_MODE })
   const entries = await readdir(folder, { withFileTypes: true })
@@ -52,7 +68,7 @@ export async function* receiveFolder(folder: string, context: FolderContext): As
   for (const kept of [done, rejected]) await goOnKeeping(kept, context)
   // A file that is done and not kept yet is one whose program died in between: it is answered as it was.
   const acceptsAgain = ({ name }: ClearingFile) => !existsSync(path.join(done, name + ENCRYPTED_SUFFIX))
-  for (const name of await waitingFiles(folder)) {
+  for (const name of await filesInOrder(folder, context.today)) {
     context.signal?.throwIfAborted()
     const file = path.join(folder, name)
     try {

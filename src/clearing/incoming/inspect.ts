@@ -4,6 +4,7 @@ import path from 'node:path'
 import type { CivilDate } from '../../calendar.ts'
 import { describeError, MizanError } from '../../errors.ts'
 import { type FileEntry, readClearingFile } from '../records/file-reader.ts'
+import { readRecords } from '../records/record-reader.ts'
 
 /** Why a file of the network is refused as a whole. */
 export type RefusalCode = 'unreadable' | 'unbalanced' | 'repeated' | 'out-of-sequence' | 'not-for-us'
@@ -97,6 +98,22 @@ export async function inspectFile(file: string, near: CivilDate): Promise<Inspec
       detailOf(error),
     )
   }
+}
+
+/** The date and number that a file of the network begins with; undefined when it does not. */
+export async function placeOf(
+  file: string,
+  near: CivilDate,
+): Promise<{ readonly date: CivilDate; readonly fileId: number } | undefined> {
+  try {
+    for await (const [header] of readRecords(chunksOf(file), { file: path.basename(file) })) {
+      const date = header?.transactionCode === '90' ? header.date('processingDate', near) : undefined
+      return date === undefined || header === undefined ? undefined : { date, fileId: header.value('outgoingFileId') }
+    }
+  } catch (error) {
+    if (!(error instanceof MizanError) || error.code !== 'BAD_INPUT') throw error
+  }
+  return undefined
 }
 
 /** What is particular to an error, without the words of its code. */
