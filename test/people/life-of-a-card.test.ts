@@ -273,6 +273,7 @@ test('people, their households and their cards', async (t) => {
       const paid = await order()
       t.match(paid, { feePiasters: 30_000, feePaid: 'cash' })
       await cancel(paid.id)
+      t.equal((await told(id)).at(-1), 'issue-cancelled', 'nobody had a time to collect it that passed')
       const free = await order()
       t.match(free, { feePiasters: 0, feePaid: 'none' })
       await cancel(free.id)

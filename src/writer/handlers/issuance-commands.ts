@@ -218,6 +218,7 @@ export const cancelIssue: Handler = atHousehold(cancelSchema, (detail, context) 
     builder.restateCard(card)
   }
   takeStep(detail, 'cancelled', context, { note: reason })
-  builder.notify(household.id, 'collection-cancelled', {})
+  // Only who let the time to collect pass is told so.
+  builder.notify(household.id, collectBy === undefined ? 'issue-cancelled' : 'collection-cancelled', {})
   return done('the issue of the card is cancelled', { order, reason })
 })
