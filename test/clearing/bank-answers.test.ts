@@ -94,7 +94,18 @@ async function wholeMessages(t: Test, world: BankWorld): Promise<void> {
     const group = () => answer(`${original(messageId)}<GrpSts>ACSC</GrpSts>`, [])
     t.match((await group()).answers, { applied: 1, unexpected: 1 })
     t.same(await statesOf(ids), ['rejected', 'accepted'], 'the others are taken up')
-    t.same(await outcomesOf(messageId), ['ACSC unexpected: 1 of its payments were rejected before: ask which holds'])
+    const why = 'unexpected: 1 of its payments were rejected, or not released: ask the bank'
+    t.same(await outcomesOf(messageId), [`ACSC ${why}`])
+    const early = await instruct(1)
+    await world.owner.query(`update settlement_instruction set state = 'prepared' where end_to_end_id = any ($1)`, [
+      early.ids,
+    ])
+    t.match((await answer(`${original(early.messageId)}<GrpSts>ACCP</GrpSts>`, [])).answers, {
+      applied: 0,
+      unexpected: 1,
+    })
+    t.same(await outcomesOf(early.messageId), [`ACCP ${why}`], 'no bank should have it')
+    t.same(await statesOf(early.ids), ['prepared'])
   })
 
   await t.test('a message of many payments is rejected with as few statements as one of few', async (t) => {

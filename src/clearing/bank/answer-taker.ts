@@ -168,7 +168,8 @@ export class AnswerTaker {
     if (status === 'RJCT') {
       if (bound > 0) return this.#unexpected(`${bound} of its payments cannot be rejected any more`)
       this.#counts.failed += changed
-    } else if (bound > 0) return this.#unexpected(`${bound} of its payments were rejected before: ask which holds`)
+    } else if (bound > 0)
+      return this.#unexpected(`${bound} of its payments were rejected, or not released: ask the bank`)
     return `${changed} instruction(s) changed`
   }
 

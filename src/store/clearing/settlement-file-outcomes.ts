@@ -13,7 +13,7 @@ export interface FileOutcome {
 
 /**
  * Takes a status of a whole message (group status of pain.002 or pacs.002). Of a rejection all payments of the message have to be
- * such that they can be rejected; else nothing of it is done. Anything else counts for those that were not rejected before.
+ * such that they can be rejected; else nothing of it is done. Anything else counts for those that were released and not rejected before.
  * @param messageId MsgId of our file
  * @returns undefined when no file of ours has this id
  */
@@ -76,9 +76,9 @@ async function acceptFile(
      select id, $2, $5, $3, $4 from changed order by end_to_end_id`,
     [fileId, after, reasonCode ?? null, reason?.slice(0, 500) ?? null, source],
   )
-  const rejected = await client.query<{ n: number }>(
-    `select count(*)::int as n from settlement_instruction where file_id = $1 and state = 'rejected'`,
+  const against = await client.query<{ n: number }>(
+    `select count(*)::int as n from settlement_instruction where file_id = $1 and state in ('prepared', 'rejected')`,
     [fileId],
   )
-  return { changed: rowCount ?? 0, bound: rejected.rows[0]?.n ?? 0 }
+  return { changed: rowCount ?? 0, bound: against.rows[0]?.n ?? 0 }
 }
