@@ -1,12 +1,14 @@
 import t from 'tap'
 import { postAgain } from '../../src/clearing/incoming/post-again.ts'
 import { receiveNetworkFile } from '../../src/clearing/incoming/receive.ts'
+import { reconcile } from '../../src/clearing/reconciliation/reconcile.ts'
 import { type NetworkTransaction, presentmentOf, withFields } from '../../src/simulator/network-clearing.ts'
 import { type DisputeMove, raiseDispute, requestDisputeMove } from '../../src/store/clearing/network-disputes.ts'
 import { awaitPostings } from '../../src/store/clearing/postings.ts'
 import { awaitCommand } from '../../src/store/command-requests.ts'
 import { inTransaction } from '../../src/store/transaction.ts'
 import { verifyLedger } from '../../src/store/verify.ts'
+import { ask, purchaseOf } from '../support/writer.ts'
 import { clearingWorld, failed, inWords, itemsOf, money, moneyOf, scheme } from './network-world.ts'
 
 t.test('what was left to people is posted by two of them', async (suite) => {
@@ -105,6 +107,29 @@ t.test('what was left to people is posted by two of them', async (suite) => {
     ])
     await test.rejects(post(fileId), { code: 'CONFLICT', message: /was taken back by item 2/ })
   })
+
+  await suite.test(
+    'what a message took back before the file did is neither left to people nor a break',
+    async (test) => {
+      const held = await scheme(writer, 7, clock.now())
+      const { posted } = await moneyOf(world, 7)
+      await receive(presentmentOf(held))
+      const { stan, transmission, acquirer, receivedAtMs, key: originalKey, ...said } = held.request
+      const original = { mti: '0100', stan, transmission, acquirer }
+      const { link, schemeRail, networkReference, rrn, terminal, acceptor, mcc, amountPiasters } = said
+      const same = { link, schemeRail, networkReference, rrn, terminal, acceptor, mcc, acquirer, amountPiasters }
+      const reversal = { ...same, mti: '0420', messageClass: 'reversal-advice', original, originalKey } as const
+      test.equal((await ask(writer, purchaseOf(7, receivedAtMs, reversal))).result, 'approved')
+      const fileId = await receive({ ...presentmentOf(held), code: '25' })
+      test.same(await wordsOf(fileId), ['25 matched reversal reference-number'])
+      test.same(await moneyOf(world, 7), { posted, held: 0 })
+      const settings = { presentmentDays: 3, lookBackDays: 30 }
+      const nowMs = () => clock.now()
+      await reconcile({ url, businessDate: today, asOf: today, requestedBy: 'test', nowMs, settings })
+      const told = "select from reconciliation_exception where detail ->> 'fileId' = $1::text"
+      test.equal((await client.query(told, [fileId])).rows.length, 0)
+    },
+  )
 
   await suite.test('cut off before its posting is there, it is waited for again and posted once', async (test) => {
     const held = await scheme(writer, 6, clock.now())

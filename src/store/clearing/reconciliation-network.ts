@@ -50,8 +50,10 @@ const judgements = `
               i.detail, i.currency, i.purchase_date, abs(p.piasters) as posted,
               case
                 when i.state = 'posting' then null
-                -- Of these the dispute is what is open, or nothing was posted that could be taken back.
-                when i.outcome = 'representment' or i.posted_id is null and (i.state = 'disputed' or i.outcome = 'reversal') then null
+                -- Of these the dispute is what is open, or nothing was posted that could be taken back, or a message had taken it
+                -- back before.
+                when i.outcome = 'representment' or i.posted_id is null and (i.state = 'disputed' or i.outcome = 'reversal')
+                  or i.outcome = 'reversal' and i.state = 'matched' and p.piasters is null then null
                 when i.state = 'duplicate' then 'duplicate-item'
                 when i.state = 'rejected' then 'item-rejected'
                 when i.state = 'exception' then case
