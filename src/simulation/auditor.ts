@@ -33,6 +33,8 @@ export class Auditor {
   readonly #households: readonly WorldHousehold[]
   readonly #sent = new Map<string, Sent[]>()
   readonly #decided = new Map<string, Decided>()
+  /** Draws that terminals stored, by the first message of each that was made. */
+  readonly #stored = new Map<Sent, Decided>()
   readonly #lanes = new Map<number, { seq: number; hash: Buffer; nextId: number; epoch: number }>()
   /** First business day that is open, by lane. */
   readonly #openDates = new Map<number, number>()
@@ -163,11 +165,24 @@ export class Auditor {
     this.#checkGroup(batch, sent, row, transfers)
     this.books.book(batch, row, transfers)
     const answer = JSON.parse(row.answer) as Record<string, string>
-    this.#decided.set(key, { row, sent, businessDate: batch.businessDate, answer })
+    const decided = { row, sent, businessDate: batch.businessDate, answer }
+    this.#decided.set(key, decided)
+    if (approved && sent.kind === 'bread-offline') this.#checkStored(decided, said)
     this.#oracle.booked(sent, row, batch)
     this.#checkQuota(sent, transfers)
     this.#checkTold(sent, row, approved)
     this.#coverage.count(sent.kind, row.result)
+  }
+
+  /** What a terminal stored is given once; with clocks that jump nobody knows what may have come before it. */
+  #checkStored(decided: Decided, said: string): void {
+    const { sent } = decided
+    const first = sent.again ?? sent
+    const before = this.#stored.get(first)
+    if (before !== undefined && this.#swarm.clockEveryMs === 0) {
+      throw new Violation('a stored draw is taken once', `${said}, and was as #${before.sent.number}`)
+    }
+    this.#stored.set(first, decided)
   }
 
   /** What is posted is what was approved. */
@@ -257,21 +272,22 @@ export class Auditor {
     const { code } = answer
     this.#coverage.count('answer', code)
     const where = `#${sent.number} ${sent.kind} (${sent.mti} ${sent.key})`
-    const decided = this.#decided.get(sent.key)
+    const own = this.#decided.get(sent.key)
     if (isUndecided(code)) {
       if (sent.instances > 1 || code === '63' || this.#isOneOfSeveral(sent)) return
-      if (decided !== undefined)
+      if (own !== undefined)
         throw new Violation('what is answered 91 leaves nothing behind', `${where} is in the journal`)
       this.#unprocessed.set(sent.key, sent)
       return
     }
     if (code === '94') {
-      const isOther = decided !== undefined && decided.row.amount !== sent.amountPiasters
-      if (!isOther && decided?.row.result !== 'duplicate-other-content')
+      const isOther = own !== undefined && own.row.amount !== sent.amountPiasters
+      if (!isOther && own?.row.result !== 'duplicate-other-content')
         throw new Violation('94 is for another content', where)
       return
     }
     if (code === '30') throw new Violation('what is well formed is read', where)
+    const decided = own ?? this.#stored.get(sent.again ?? sent)
     if (decided === undefined)
       throw new Violation('nothing is answered that is not durable', `${where} is answered ${code}`)
     this.#checkSame(sent, answer, decided, where)

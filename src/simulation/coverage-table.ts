@@ -22,6 +22,7 @@ const bothWays: readonly MessageKind[] = [
 /** Faults that must come up. */
 const faults = [
   'altered-repeat',
+  'uploaded-again',
   'reversal-overtakes',
   'duplicated',
   'delayed',

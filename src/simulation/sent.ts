@@ -25,6 +25,8 @@ export interface Asked {
   readonly days?: number
   /** True instant of a draw that a terminal made on its own. */
   readonly drawnAtMs?: number
+  /** The first message of a draw that its terminal sends once more, under another STAN. */
+  readonly again?: Sent
   readonly tender?: 'cash' | 'postal'
   /** DE95 */
   readonly replacementPiasters?: number

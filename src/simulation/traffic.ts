@@ -104,6 +104,7 @@ export class Traffic {
   /** The same key with another amount: it must never be processed. */
   #alter(): void {
     const original = this.#recent()
+    if (original?.kind === 'bread-offline') this.#uploadAgain(original)
     if (original === undefined || (this.#byKey.get(original.key)?.length ?? 0) > 1) return
     // A partial approval comes back with an amount of its own: of two messages nobody could tell which it answers.
     if (!['bread', 'ration'].includes(original.kind) || original.isForged) return
@@ -125,6 +126,14 @@ export class Traffic {
     }
     this.#options.onFault('altered-repeat')
     this.#transmit(this.#register(wish, original.link, original.stamps), true)
+  }
+
+  /** What a terminal stored, with stamps of its own: it has forgotten that it sent it before. */
+  #uploadAgain(stored: Sent): void {
+    const { kind, card, household, amountPiasters, quantity = 0, drawnAtMs = 0, again = stored } = stored
+    const asked = { kind, card, household, amountPiasters, quantity, drawnAtMs, again }
+    this.#options.onFault('uploaded-again')
+    this.#send({ asked, intent: stored.intent, acquirer: stored.stamps.acquirer }, stored.link)
   }
 
   /** A transaction whose reversal overtakes it. */

@@ -41,6 +41,12 @@ export const mutations: readonly Mutation[] = [
     to: '  if (previous !== undefined && !request.repeat) {',
   },
   {
+    name: 'what a terminal stored is taken as often as it comes',
+    file: 'writer/lookups.ts',
+    from: 'if (isStored(request)) this.#stored.push(',
+    to: 'if (isStored(request) && request.repeat) this.#stored.push(',
+  },
+  {
     name: 'a repeat may have another amount',
     file: 'authorization/decide.ts',
     from: 'if (previous.contentHash !== request.contentHash) {',
