@@ -179,6 +179,11 @@ t.test('what banks send is taken, matched and booked', async (t) => {
     t.same(readdirSync(inFolder).toSorted(), ['done', 'rejected'])
     t.equal(readdirSync(path.join(inFolder, 'rejected')).filter((name) => name.endsWith('.reason')).length, 2)
     t.equal((await balanceOf('subsidyFunds', 1)) - funds, 500_000, 'the ministry’s money is on its account')
+    writeFileSync(path.join(inFolder, 'x.xml'), 'another one')
+    await receiveBankFolder(context)
+    const kept = (name: string) => readFileSync(path.join(inFolder, 'rejected', name), 'utf8')
+    t.match([kept('x.xml'), kept('x.xml-2')], [/^101/, 'another one'], 'under the same name, beside the first')
+    t.match(kept('x.xml-2.reason'), /x\.xml:1:1/)
     await sound(t)
   })
 

@@ -1,6 +1,7 @@
 import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { describeError } from '../../errors.ts'
+import { freeName } from '../free-name.ts'
 import { type RefusalCause, RefusedFile } from '../iso20022/refusal.ts'
 import { FileNotRead } from './file-reading.ts'
 import { type BankReceiveContext, type ReceivedBankFile, receiveBankFile } from './receive.ts'
@@ -72,8 +73,7 @@ async function bankFilesIn(folder: string): Promise<string[]> {
 }
 
 async function putAside(folder: string, name: string, error: RefusedFile): Promise<void> {
-  const rejected = path.join(folder, 'rejected')
-  await mkdir(rejected, { recursive: true, mode: 0o700 })
-  await writeFile(path.join(rejected, `${name}.reason`), `${describeError(error)}\n`, { mode: 0o600 })
-  await rename(path.join(folder, name), path.join(rejected, name))
+  const target = await freeName(path.join(folder, 'rejected'), name)
+  await writeFile(`${target}.reason`, `${describeError(error)}\n`, { mode: 0o600 })
+  await rename(path.join(folder, name), target)
 }

@@ -4,6 +4,7 @@ import path from 'node:path'
 import type { CivilDate } from '../../calendar.ts'
 import type { ClearingFile } from '../../store/clearing/files.ts'
 import { CLEARING_FILE_MODE, CLEARING_FOLDER_MODE } from '../atomic-file.ts'
+import { freeName } from '../free-name.ts'
 import { ENCRYPTED_SUFFIX } from '../protection/files.ts'
 import { CLEAR_SUFFIX } from '../protection/keep-encrypted.ts'
 import { FileRefused, placeOf } from './inspect.ts'
@@ -100,14 +101,4 @@ async function goOnKeeping(folder: string, context: FolderContext): Promise<void
   for (const name of await beginningsIn(folder)) {
     await context.keep(path.join(folder, name), path.join(folder, name.slice(0, -CLEAR_SUFFIX.length)))
   }
-}
-
-/** A name in a folder that no file has, with or without an ending. */
-async function freeName(folder: string, name: string): Promise<string> {
-  await mkdir(folder, { recursive: true, mode: CLEARING_FOLDER_MODE })
-  const taken = await readdir(folder)
-  let free = name
-  for (let number = 2; taken.some((one) => one === free || one.startsWith(`${free}.`)); number++)
-    free = `${name}-${number}`
-  return path.join(folder, free)
 }
