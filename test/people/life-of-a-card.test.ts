@@ -437,6 +437,19 @@ test('people, their households and their cards', async (t) => {
     clock.advance(-DAY_MS)
   })
 
+  await t.test('what was drawn ahead for a member who left meanwhile is no fault of the ledger', async (t) => {
+    const { householdId, orderId, held } = await issue(970, 3)
+    await outcome(handOutCard(desk, orderId, undefined, clerk))
+    const terminal = world.place('bakery', 'PTS')
+    const ahead = unitDraw({ card: held, terminal, quantity: 45, days: 3, pricePiasters: 20 })
+    t.equal((await world.pos.ask(ahead)).answer.code, '00')
+    const leaves = (await readMembers(desk, householdId)).at(-1)
+    const left = await outcome(removeMember(desk, householdId, leaves?.personId ?? 0, { reasonCode: 'moved' }, clerk))
+    t.match(left, /^done: 2 member\(s\)/)
+    clock.advance(40 * DAY_MS)
+    t.equal((await inquiry(held)).answer.code, '00', 'which closes the month')
+  })
+
   t.same(
     (await verifyLedger(world.databaseUrl)).filter(({ ok }) => !ok).map(({ name, detail }) => `${name}: ${detail}`),
     [],

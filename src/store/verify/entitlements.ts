@@ -15,7 +15,7 @@ const wallets = `
     select * from jsonb_to_recordset($1::jsonb -> 'programmes')
       r(tail integer, code text, kind text, granted boolean)),
   movement as (
-    select t.lane, case when t.kind in (1, 3, 7) then t.credit else t.debit end as wallet, t.period, t.kind, t.amount,
+    select t.lane, case when t.kind in (1, 3, 7) then t.credit else t.debit end as wallet, t.period, t.kind, t.amount, t.batch_seq,
            t.kind = 1 and case c.kind
              when 'month-closed' then (c.detail::jsonb ->> 'month')::integer = ${monthOfPeriod('t.period')}
              when 'household-opened' then not p.granted
@@ -30,6 +30,7 @@ const wallets = `
            ${tailOf('wallet')} as tail,
            coalesce(sum(amount) filter (where kind = 1), 0) as issued,
            coalesce(sum(amount) filter (where ruled), 0) as ruled, count(*) filter (where ruled) as rulings,
+           min(batch_seq) filter (where ruled) as ruled_seq,
            bool_and(closing) filter (where kind = 1) as by_closing,
            coalesce(sum(case kind when 3 then -amount else amount end) filter (where kind in (2, 3, 6)), 0) as redeemed,
            coalesce(sum(amount) filter (where kind = 4), 0) as expired,
@@ -38,24 +39,30 @@ const wallets = `
            coalesce(sum(amount) filter (where kind = 8), 0) as recovered
     from movement group by 1, 2, 3, 4)`
 
-/** Members that count for the period `w` on `date`; before the first term, those that it will bring. */
-const membersOn = (date: string) => `
+/**
+ * Members that count for the period `w` on `date`; before the first term, those that it will bring.
+ * @param terms those that are looked at
+ */
+const membersOn = (date: string, terms: string) => `
   (select t.members from household_term t
-   where t.lane = w.lane and t.household_id = w.household_id
+   where t.lane = w.lane and t.household_id = w.household_id and ${terms}
    order by t.from_date > ${date}, case when t.from_date > ${date} then t.from_date else -t.from_date end limit 1)`
 
-const entitledOn = (date: string) => `
+const entitledOn = (date: string, terms = 'true') => `
   (select max(e.amount) from entitlement e
-   where e.tail = w.tail and w.month between e.low and e.high and e.members = ${membersOn(date)})`
+   where e.tail = w.tail and w.month between e.low and e.high and e.members = ${membersOn(date, terms)})`
+
+/** What a day was worth that was opened ahead: members who left before it came had been drawn for. */
+const entitledWhenOpened = `greatest(${entitledOn('w.period')}, ${entitledOn('w.period', 't.batch_seq <= w.ruled_seq')})`
 
 /** Days of the month `w` as yyyymmdd. */
 const daysOfMonth = `
   generate_series(to_date(w.month::text, 'YYYYMM'), to_date(w.month::text, 'YYYYMM') + interval '1 month - 1 day', interval '1 day')`
 
 /**
- * Invariant 8. The rule is held against the members of the period: of the day, or of the month's first day. Days that
- * nobody touched are issued at the month's end in one sum, which with the cells that were opened is at most the
- * month's.
+ * Invariant 8. The rule is held against the members of the period: of the day, or of the month's first day; of a day that
+ * was drawn ahead, also against those who were members of it by then. Days that nobody touched are issued at the month's
+ * end in one sum, which is at most theirs.
  */
 const quotasKept = sqlCheck({
   name: 'quotas-kept',
@@ -69,10 +76,12 @@ const quotasKept = sqlCheck({
     judged as (
       select w.*, p.code, p.kind, coalesce(p.kind = 'day' and w.period <= 9999999 and w.by_closing, false) as in_one_sum,
              case when p.kind = 'day' and w.period <= 9999999
-               then (select sum(${entitledOn("to_char(d, 'YYYYMMDD')::integer")}) from ${daysOfMonth} d)
-                    - coalesce((select sum(o.ruled) from wallet o
-                                where o.lane = w.lane and o.wallet = w.wallet and o.month = w.month and o.period > 9999999), 0)
-               else ${entitledOn('case when w.period > 9999999 then w.period else w.month * 100 + 1 end')}
+               then (select sum(${entitledOn("to_char(d, 'YYYYMMDD')::integer")}) from ${daysOfMonth} d
+                     where to_char(d, 'YYYYMMDD')::integer <> all (array(
+                       select o.period from wallet o
+                       where o.lane = w.lane and o.wallet = w.wallet and o.month = w.month and o.period > 9999999 and o.ruled > 0)))
+             when w.period > 9999999 then ${entitledWhenOpened}
+               else ${entitledOn('w.month * 100 + 1')}
              end as entitled
       from wallet w
       left join programme p on p.tail = w.tail),
