@@ -16,6 +16,7 @@ import { type CommandIo, processIo } from './command-io.ts'
 
 const MEGABYTE = 1_000_000
 const ARCHIVE_WAIT_MS = 120_000
+const NO_FOLDER = 'no backup folder is named (--config, --folder): base backups were not looked at, only the archive'
 
 /** `mizan backup`: base backups, the archive of the journal, and restoring to a moment. */
 export function backupCommand(io: CommandIo = processIo): Command {
@@ -115,7 +116,9 @@ function checkCommand(io: CommandIo): Command {
       const rules = { maxAgeHours, ...(folder === undefined ? {} : { folder }) }
       const state = await readBackupState(client, rules, Date.now()).finally(() => client.end())
       const damaged = options.files && folder !== undefined ? await filesOfNewest(folder) : []
-      report(io, options.json, { ...state, problems: [...state.problems, ...damaged] })
+      if (folder === undefined) io.note(`${NO_FOLDER}\n`)
+      const what = folder === undefined ? 'the archive is in order' : 'backups are in order'
+      report(io, options.json, { ...state, problems: [...state.problems, ...damaged] }, what)
     } finally {
       await database.close()
     }
@@ -129,7 +132,7 @@ async function filesOfNewest(folder: string): Promise<string[]> {
   return (await checkFiles(folder, newest.folder, newest.manifest)).map((problem) => `${newest.name}: ${problem}`)
 }
 
-function report(io: CommandIo, json: boolean, state: BackupState): void {
+function report(io: CommandIo, json: boolean, state: BackupState, inOrder: string): void {
   if (state.problems.length > 0) process.exitCode = 1
   if (json) {
     io.out(`${JSON.stringify({ ok: state.problems.length === 0, ...state })}\n`)
@@ -144,7 +147,7 @@ function report(io: CommandIo, json: boolean, state: BackupState): void {
     )
   }
   for (const problem of problems) io.out(`PROBLEM: ${problem}\n`)
-  if (problems.length === 0) io.out('backups are in order\n')
+  if (problems.length === 0) io.out(`${inOrder}\n`)
 }
 
 function pruneCommand(io: CommandIo): Command {

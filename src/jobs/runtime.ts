@@ -75,7 +75,9 @@ async function open({ url, jobs, delivery: deliveryOptions, log }: JobsOptions):
   const boss = await openQueue({ url, works: true, onError: saidRarely((error) => events.jobQueueFailed(log, error)) })
   try {
     const purge = notificationPurgeJob({ ...deliveryOptions, keepDays: deliveryOptions.rules.keepDays })
-    const scheduler = await startScheduler(boss, url, [...jobs, purge], log)
+    const { jobFailing } = deliveryOptions.metrics
+    const ended = (job: string, isDone: boolean) => jobFailing.set({ job }, isDone ? 0 : 1)
+    const scheduler = await startScheduler(boss, url, [...jobs, purge], log, ended)
     const delivery = await startDelivery(deliveryOptions, boss)
     return { boss, scheduler, delivery }
   } catch (error) {

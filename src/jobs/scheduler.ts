@@ -59,12 +59,14 @@ const TAKEN_OFF_POLL_MS = 10
 /**
  * Takes jobs over: each has a queue of its own that holds one run at most, whoever triggers it. A time that passed
  * while no process ran is made up for once. What was scheduled before and is no more is taken off.
+ * @param ended told of each run that ended, and whether the job was done
  */
 export async function startScheduler(
   boss: JobQueue,
   url: string,
   jobs: readonly NamedJob[],
   log: Logger,
+  ended: (job: string, isDone: boolean) => void,
 ): Promise<Scheduler> {
   const stopping = new AbortController()
   const connection = keptConnection({ url, name: 'mizan job runs', role: 'mizan_app', queryTimeoutMs: 10_000 })
@@ -89,7 +91,15 @@ export async function startScheduler(
     await boss.work<Ticket>(queue, async ([one]) => {
       if (one === undefined) return
       const signal = AbortSignal.any([stopping.signal, one.signal])
-      await runJob(job, { id: one.id, triggeredBy: one.data?.triggeredBy ?? 'schedule' }, signal, connection, log)
+      const from = { id: one.id, triggeredBy: one.data?.triggeredBy ?? 'schedule' }
+      await runJob(job, from, signal, connection, log).then(
+        () => ended(job.name, true),
+        (error: unknown) => {
+          // What a stop cut off is begun again by the next process.
+          if (!stopping.signal.aborted) ended(job.name, false)
+          throw error
+        },
+      )
     })
   }
   return {

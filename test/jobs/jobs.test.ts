@@ -13,6 +13,7 @@ import { keptConnection } from '../../src/store/kept-connection.ts'
 import { transactionPort } from '../../src/store/notification-outbox.ts'
 import { listNotifications, resendNotification } from '../../src/store/notification-reader.ts'
 import { inTransaction } from '../../src/store/transaction.ts'
+import { waitFor } from '../support/inbox.ts'
 import { mobileOf, openDeliveryWorld } from './harness.ts'
 
 const world = await openDeliveryWorld(t)
@@ -299,10 +300,14 @@ t.test('a job runs once whoever triggers it; its end is kept', async (t) => {
         end: { done: true, detail: 'counted 0 households' },
       })
     }
+    const failing = async () => (await options.metrics.jobFailing.get()).values
+    await waitFor('a gauge', async () => (await failing()).length > 0)
+    t.match(await failing(), [{ labels: { job: 'count-households' }, value: 0 }])
     failures = 1
     t.match(await triggerJob(client, boss, 'count-households', 'operator', WAIT_MS), {
       end: { done: false, detail: 'the count does not agree' },
     })
+    await waitFor('a job that fails', async () => (await failing())[0]?.value === 1)
     t.equal(atOnce, 1)
     await t.rejects(triggerJob(client, boss, 'no-such-job', 'operator', 0), { code: 'NOT_FOUND' })
     t.match(await listJobs(client, boss), [

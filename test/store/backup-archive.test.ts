@@ -2,12 +2,14 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSyn
 import os from 'node:os'
 import path from 'node:path'
 import t from 'tap'
+import { backupCommand } from '../../src/commands/backup.ts'
 import { type BackupManifest, backupFolder, listBackups, writeManifest } from '../../src/store/backup/backup-folder.ts'
 import { pruneBackups } from '../../src/store/backup/prune.ts'
 import { chooseBackup, type RestoreGoal } from '../../src/store/backup/restore-plan.ts'
 import { followJournal } from '../../src/store/backup/wal-archive.ts'
 import { parseHistory, parseLsn, parseSegment, segmentName } from '../../src/store/backup/wal-names.ts'
-import type { TeardownHost } from '../support/database.ts'
+import { commandRunner } from '../support/command.ts'
+import { createTestDatabase, type TeardownHost } from '../support/database.ts'
 
 const SEGMENT = 1024 * 1024
 const head = (lastSeq: number) => [{ lane: 0, epoch: 1, lastSeq, lastHash: '00' }]
@@ -156,4 +158,11 @@ t.test('pruning keeps the newest that can be used, and their journal', async (t)
   t.same(readdirSync(folder.wal).sort(), [...segments(1, 4, 8), '00000002.history'].sort())
   t.match(await pruneBackups(folder.root, 2, false), { backups: [], segments: 0 })
   await t.rejects(pruneBackups(path.join(folder.root, 'nowhere'), 2, false), { code: 'NOT_FOUND' })
+})
+
+t.test('a check without a folder does not say that base backups are in order', async (t) => {
+  const { url } = await createTestDatabase(t)
+  const run = await commandRunner({ DATABASE_URL: url })(backupCommand, ['check'])
+  t.match(run.errors, /no backup folder is named .*: base backups were not looked at/)
+  t.notMatch(run.out, /backups are in order/)
 })
