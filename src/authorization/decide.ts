@@ -24,6 +24,7 @@ import { flag, isHonoured, isRefusedElsewhere } from './elsewhere.ts'
 import { drawSubsidy } from './goods.ts'
 import { decideCover } from './health.ts'
 import { completeHold } from './hold-capture.ts'
+import { isStored } from './offline.ts'
 import { sendCode } from './one-time-code.ts'
 import { counterpartyOf, debitPostal, depositPostal, postalAvailable, postalGroup, refuseOverfull } from './postal.ts'
 import { checkPresentment } from './presentment.ts'
@@ -93,8 +94,9 @@ function decideTransaction(request: AuthorizationRequest, draft: DecisionDraft):
   if ('result' in target) return target
   if (target.kind === 'wallet') {
     if (doubtful !== undefined) return doubtful
-    // Only a terminal that draws on its own, within the programme's caps, may have done so before the card was stopped.
-    if (doubt !== undefined && request.offlineSequence === undefined) return draft.decline(...doubt)
+    // Only a terminal that draws on its own, within the programme's caps, may have done so before the card was stopped; one
+    // that was never activated was not in the holder's hands before.
+    if (doubt !== undefined && (!isStored(request) || doubt[0] === 'inactive-card')) return draft.decline(...doubt)
   }
   if (doubt !== undefined) flag(draft, doubt[0], doubt[1])
   if (doubtful !== undefined) flag(draft, doubtful.result, 'card.doubtful')

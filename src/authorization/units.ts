@@ -7,7 +7,7 @@ import { moneyAccount } from '../ledger/accounts.ts'
 import { type Transfer, transfer } from '../ledger/transfer.ts'
 import type { Decision, DecisionDraft } from './decision.ts'
 import { isHonoured } from './elsewhere.ts'
-import { checkOffline, countOffline, type OfflineDraw } from './offline.ts'
+import { checkOffline, countOffline, isStored, type OfflineDraw } from './offline.ts'
 import { advanceMoney } from './overdraft.ts'
 import { postalAvailable } from './postal.ts'
 import type { AuthorizationRequest, Outlet } from './request.ts'
@@ -194,7 +194,7 @@ function coPaymentOf(
     return draft.decline('not-for-this-card', 'old-card.goods-only', 'the postal account')
   }
   const available = postalAvailable(household)
-  if (amountPiasters > available && (request.offlineSequence === undefined || !isHonoured(request))) {
+  if (amountPiasters > available && !(isStored(request) && isHonoured(request))) {
     return draft.decline('insufficient', 'copay.postal', amountPiasters, available)
   }
   draft.note('copay.postal', amountPiasters, available)

@@ -49,7 +49,7 @@ class Scene {
   nowMs = Date.UTC(2026, 10, 11, 10)
 
   constructor(home: Household) {
-    const card = cardOf(ID, panIndexOf(pan), home.cards[0]?.status === 'lost' ? { status: 'lost' } : {})
+    const card = cardOf(ID, panIndexOf(pan), { status: home.cards[0]?.status ?? 'active' })
     this.model = new JournalModel(new Map([[card.panIndex, { ...home, cards: [card] }]]))
   }
 
@@ -277,7 +277,14 @@ t.test('what was decided elsewhere: refusals are recorded, approvals posted, cas
   )
   const draw = { ...place('bakery'), fromAccount: '92', quantity: 5 }
   t.equal(lost.say('advice', 100, draw).result, 'lost-card', 'a draw needs the card, or a terminal that was offline')
-  t.equal(lost.say('advice', 100, { ...draw, offlineSequence: 1, localTime: '1111080000' }).result, 'approved')
+  const stored = { ...draw, offlineSequence: 1, localTime: '1111080000' }
+  t.equal(lost.say('advice', 100, stored).result, 'approved')
+  const held = { ...stored, mti: '0120', messageClass: 'authorization-advice' } as const
+  t.equal(lost.say('advice', 100, held).result, 'lost-card', 'which a 0120 does not tell of, whatever it carries')
+  const poor = scene(0).say('advice', 100, { ...held, tender: 'postal' })
+  t.equal(poor.result, 'insufficient', 'nor is its co-payment advanced')
+  const issued = new Scene({ ...home, cards: [cardOf(ID, panIndexOf(pan), { status: 'issued' })] })
+  t.equal(issued.say('advice', 100, stored).result, 'inactive-card', 'nobody had it in hand before it was activated')
 })
 
 /** The last evening of November. */
