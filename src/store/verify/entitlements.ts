@@ -73,18 +73,19 @@ const quotasKept = sqlCheck({
     entitlement as materialized (
       select * from jsonb_to_recordset($1::jsonb -> 'entitlements')
         r(tail integer, members integer, amount bigint, low integer, high integer)),
+    opened as (
+      select lane, wallet, month, array_agg(period) as days from wallet where period > 9999999 and ruled > 0 group by 1, 2, 3),
     judged as (
       select w.*, p.code, p.kind, coalesce(p.kind = 'day' and w.period <= 9999999 and w.by_closing, false) as in_one_sum,
              case when p.kind = 'day' and w.period <= 9999999
                then (select sum(${entitledOn("to_char(d, 'YYYYMMDD')::integer")}) from ${daysOfMonth} d
-                     where to_char(d, 'YYYYMMDD')::integer <> all (array(
-                       select o.period from wallet o
-                       where o.lane = w.lane and o.wallet = w.wallet and o.month = w.month and o.period > 9999999 and o.ruled > 0)))
+                     where o.days is null or to_char(d, 'YYYYMMDD')::integer <> all (o.days))
              when w.period > 9999999 then ${entitledWhenOpened}
                else ${entitledOn('w.month * 100 + 1')}
              end as entitled
       from wallet w
-      left join programme p on p.tail = w.tail),
+      left join programme p on p.tail = w.tail
+      left join opened o on o.lane = w.lane and o.wallet = w.wallet and o.month = w.month),
     exclusive as (
       select w.household_id, w.month, count(distinct w.tail) as programmes, x.low
       from wallet w
