@@ -55,11 +55,11 @@ export function databaseRevived(log: Logger): void {
   log.error({ event: 'database_revived' }, 'the embedded PostgreSQL had died and was started again')
 }
 
-/** The embedded server has died and cannot be started; it is tried again. */
+/** The embedded server has died and cannot be started, or nobody can tell whether it has; it is tried again. */
 export function databaseNotRevived(log: Logger, error: unknown): void {
   log.error(
     { event: 'database_not_revived', reason: describeError(error) },
-    'the embedded PostgreSQL has died and cannot be started',
+    'the embedded PostgreSQL has died and cannot be started, or cannot be looked at',
   )
 }
 
