@@ -77,8 +77,9 @@ t.test('the life of a key', async (t) => {
   const sent = await keys('export zpk:visa --under kek:visa')
   t.match(sent, { name: 'zpk:visa', version: 2, under: 'kek:visa', checkValue: String, block: /^D0/ })
   const block = path.join(folder, 'block')
-  writeFileSync(block, sent.block)
-  t.match(await keys(`import zpk:bcd --block ${block} --under kek:visa`), { name: 'zpk:bcd', status: 'pending' })
+  await keys('generate bdk --activate')
+  writeFileSync(block, (await keys('export bdk --under kek:visa')).block)
+  t.match(await keys(`import bdk:visa --block ${block} --under kek:visa`), { name: 'bdk:visa', status: 'pending' })
   t.match(await keys('retire zpk:visa --key-version 2'), { version: 2, status: 'retired' })
 
   const people = { amal: 'a secret of amal', basem: 'a secret of basem' }
