@@ -63,7 +63,8 @@ const faults: readonly Fault[] = [
   { fault: 'bank-fee', finds: ['bank-fee'] },
   { fault: 'returned-payment', finds: ['bank-return'] },
   { fault: 'rejected-payment', finds: ['instruction-rejected'], days: 4 },
-  { fault: 'duplicate-statement', finds: ['duplicate-file'] },
+  // The outlet whose payments came back and were rejected is paid nothing until somebody lifts that.
+  { fault: 'duplicate-statement', finds: ['duplicate-file', 'left-unpaid'] },
   { fault: 'sequence-gap', finds: ['statement-gap'], mends: true },
   { fault: 'double-entry', finds: ['position-over'] },
   { fault: 'late-value', finds: ['late-value'], days: 4 },
