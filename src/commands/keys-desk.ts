@@ -170,7 +170,7 @@ export function keyInWords(
 }
 
 /** A key as commands print it for programs; never the key, nor its block. */
-export function keyAsJson(key: KeyRecord): Readonly<Record<string, unknown>> {
+export function keyAsJson(key: KeyRecord) {
   const { name, version, status, usage, algorithm, modeOfUse, exportability, checkValue } = key
   return {
     name,

@@ -5,7 +5,7 @@ import { type KeyFamily, keyFamilies, nameFormOf } from '../security/keys/key-fa
 import { type KeyEvent, readKeyEvents, type StoredKey } from '../store/key-store.ts'
 import type { CommandIo } from './command-io.ts'
 import { type CommonOptions, printed, withCommonOptions } from './common-options.ts'
-import { atKeyDesk } from './keys-desk.ts'
+import { atKeyDesk, keyAsJson } from './keys-desk.ts'
 
 /** `mizan keys list`: what keys there are; never a key. */
 export function listCommand(io: CommandIo): Command {
@@ -21,41 +21,22 @@ export function listCommand(io: CommandIo): Command {
   )
 }
 
-interface ListedKey {
-  readonly name: string
-  readonly version: number
-  readonly status: string
+interface ListedKey extends ReturnType<typeof keyAsJson> {
   readonly inUse: boolean
   /** Sent to its peer, which has not confirmed it. */
   readonly announced: boolean
-  readonly usage: string
-  readonly algorithm: string
-  readonly modeOfUse: string
-  readonly exportability: string
-  readonly checkValue: string
-  readonly validFrom: string
-  readonly validTo: string | null
   readonly createdAt: string
   readonly createdBy: string
   readonly block?: string
 }
 
 function listedKey(key: StoredKey, nowMs: number, withBlock: boolean): ListedKey {
-  const { name, version, status, usage, algorithm, modeOfUse, exportability, checkValue, block, createdBy } = key
+  const { block, createdBy } = key
   const inTime = key.validFromMs <= nowMs && (key.validToMs === undefined || key.validToMs > nowMs)
   return {
-    name,
-    version,
-    status,
-    inUse: status === 'active' && inTime,
+    ...keyAsJson(key),
+    inUse: key.status === 'active' && inTime,
     announced: key.announced === true,
-    usage,
-    algorithm,
-    modeOfUse,
-    exportability,
-    checkValue,
-    validFrom: new Date(key.validFromMs).toISOString(),
-    validTo: key.validToMs === undefined ? null : new Date(key.validToMs).toISOString(),
     createdAt: new Date(key.createdAtMs).toISOString(),
     createdBy,
     ...(withBlock ? { block } : {}),

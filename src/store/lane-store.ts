@@ -6,20 +6,19 @@ import { describeError, MizanError } from '../errors.ts'
 import type { Balance } from '../ledger/transfer.ts'
 import type { Batch } from './batch.ts'
 import { batchHash } from './batch-hash.ts'
-import { byteaArray, int4Array, int8Array, textArray, uuidArray, uuidBytes, uuidText } from './binary-arrays.ts'
+import { int4Array, int8Array, uuidBytes, uuidText } from './binary-arrays.ts'
 import { BatchEncoder, commitText, readRowTypes } from './commit-parameters.ts'
 import { connect, isOutcomeUnknown, refusalOf } from './connection.ts'
 import type { Commit, CommitOutcome, LaneJournal, LanePosition } from './lane-journal.ts'
 import { type PositionRow, positionOf } from './lane-position.ts'
+import { readLacking } from './lane-reads.ts'
 import {
-  type FoundRow,
   type HouseholdRow,
   type PastRow,
   type Prefetched,
   type PrefetchQuery,
   readHouseholds,
   readPastWallets,
-  readPrefetched,
 } from './prefetch.ts'
 
 /** Longest reading of what a lane knows at its start. */
@@ -155,28 +154,9 @@ export class LaneStore implements LaneJournal {
     return { kind: 'refused', code: refusal?.code ?? '', constraint: refusal?.constraint ?? '', reason }
   }
 
-  /**
-   * Reads what a batch lacks: one query for households that are not in memory, and one for what the journal knows of
-   * repeats and originals; mostly only the first is needed, and none when memory has everything. What terminals stored
-   * is looked for by a query of its own, which no other message pays for.
-   * @throws MizanError STORE_UNAVAILABLE when the connection is gone
-   */
-  async prefetch(query: PrefetchQuery): Promise<Prefetched> {
-    const client = this.#reader
-    if (client === undefined) throw new MizanError('STORE_UNAVAILABLE', 'the lane is not connected')
-    try {
-      const asksJournal = query.keys.length + query.originals.length > 0
-      const [households, found, stored, numbered] = await Promise.all([
-        query.panIndexes.length + query.householdIds.length > 0 ? this.#loadHouseholds(client, query) : [],
-        asksJournal ? this.#findAuthorizations(client, query) : [],
-        query.stored.length > 0 ? this.#findStored(client, query) : [],
-        query.byId.length > 0 ? this.#readAuthorizations(client, query) : [],
-      ])
-      return readPrefetched(query, households, [...found, ...stored, ...numbered])
-    } catch (cause) {
-      this.drop()
-      throw new MizanError('STORE_UNAVAILABLE', describeError(cause), { cause })
-    }
+  /** Reads what a batch lacks. @throws MizanError STORE_UNAVAILABLE when the connection is gone */
+  prefetch(query: PrefetchQuery): Promise<Prefetched> {
+    return this.#reading((client) => readLacking(client, this.#options.lane, query))
   }
 
   /**
@@ -184,50 +164,38 @@ export class LaneStore implements LaneJournal {
    * @param closedMonths last closed month, by household
    * @throws MizanError STORE_UNAVAILABLE
    */
-  async pastWallets(
+  pastWallets(
     closedMonths: ReadonlyMap<number, CivilMonth>,
     until: CivilMonth,
   ): Promise<Map<number, readonly Balance[]>> {
-    const client = this.#reader
-    if (client === undefined) throw new MizanError('STORE_UNAVAILABLE', 'the lane is not connected')
-    try {
+    return this.#reading(async (client) => {
       const { rows } = await client.query<PastRow>({
         name: 'load_past_wallets',
         text: 'select * from load_past_wallets($1, $2, $3, $4)',
         values: [this.#options.lane, int8Array([...closedMonths.keys()]), int4Array([...closedMonths.values()]), until],
       })
       return readPastWallets(rows)
-    } catch (cause) {
-      this.drop()
-      throw new MizanError('STORE_UNAVAILABLE', describeError(cause), { cause })
-    }
+    })
   }
 
   /**
    * Reads households of the lane in order of their number, after a number; fewer than `limit` means the end.
    * @throws MizanError STORE_UNAVAILABLE
    */
-  async loadAfter(householdId: number, limit: number, entitlementDate: CivilDate): Promise<readonly Household[]> {
-    const client = this.#reader
-    if (client === undefined) throw new MizanError('STORE_UNAVAILABLE', 'the lane is not connected')
-    try {
+  loadAfter(householdId: number, limit: number, entitlementDate: CivilDate): Promise<readonly Household[]> {
+    return this.#reading(async (client) => {
       const { rows } = await client.query<HouseholdRow>({
         name: 'load_households_after',
         text: 'select * from load_households_after($1, $2, $3, $4)',
         values: [this.#options.lane, householdId, limit, Math.floor(entitlementDate / 100)],
       })
       return readHouseholds(rows, entitlementDate)
-    } catch (cause) {
-      this.drop()
-      throw new MizanError('STORE_UNAVAILABLE', describeError(cause), { cause })
-    }
+    })
   }
 
   /** See {@link LaneJournal.keysWithin}. */
-  async keysWithin(since: CivilDate, from: string, to: string, limit: number): Promise<readonly string[]> {
-    const client = this.#reader
-    if (client === undefined) throw new MizanError('STORE_UNAVAILABLE', 'the lane is not connected')
-    try {
+  keysWithin(since: CivilDate, from: string, to: string, limit: number): Promise<readonly string[]> {
+    return this.#reading(async (client) => {
       const { commitTimeoutMs } = this.#options
       // Read at the start alone: what a commit may take says nothing about it.
       await client.query(`set statement_timeout = ${Math.max(commitTimeoutMs, START_TIMEOUT_MS)}`)
@@ -239,69 +207,19 @@ export class LaneStore implements LaneJournal {
       const { rows } = await client.query<{ key: string }>(query)
       await client.query(`set statement_timeout = ${commitTimeoutMs}`)
       return rows.map(({ key }) => uuidBytes(key))
+    })
+  }
+
+  /** Reads over the connection for it, which is given up with the lane's other one when that fails. */
+  async #reading<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
+    const client = this.#reader
+    if (client === undefined) throw new MizanError('STORE_UNAVAILABLE', 'the lane is not connected')
+    try {
+      return await work(client)
     } catch (cause) {
       this.drop()
       throw new MizanError('STORE_UNAVAILABLE', describeError(cause), { cause })
     }
-  }
-
-  async #loadHouseholds(client: pg.Client, query: PrefetchQuery): Promise<HouseholdRow[]> {
-    const { panIndexes, householdIds, entitlementDate } = query
-    const { rows } = await client.query<HouseholdRow>({
-      name: 'load_households_of',
-      text: 'select * from load_households_of($1, $2, $3, $4)',
-      values: [this.#options.lane, byteaArray(panIndexes), int8Array(householdIds), Math.floor(entitlementDate / 100)],
-    })
-    return rows
-  }
-
-  async #findAuthorizations(client: pg.Client, query: PrefetchQuery): Promise<FoundRow[]> {
-    const { originals } = query
-    const { rows } = await client.query<FoundRow>({
-      name: 'find_authorizations',
-      text: 'select * from find_authorizations($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)',
-      values: [
-        this.#options.lane,
-        formatDate(query.since),
-        uuidArray(query.keys),
-        int4Array(originals.map((_, ordinal) => ordinal)),
-        uuidArray(originals.map((original) => original.key)),
-        byteaArray(originals.map((original) => original.panIndex)),
-        textArray(originals.map((original) => original.networkReference)),
-        textArray(originals.map((original) => original.rrn)),
-        textArray(originals.map((original) => original.acceptor)),
-        textArray(originals.map((original) => original.terminal)),
-        int8Array(originals.map((original) => original.amount)),
-        originals.map((original) => original.completes),
-        int8Array(originals.map((original) => original.returned)),
-      ],
-    })
-    return rows
-  }
-
-  async #findStored(client: pg.Client, { stored }: PrefetchQuery): Promise<FoundRow[]> {
-    const { rows } = await client.query<FoundRow>({
-      name: 'find_stored',
-      text: "select 'stored' as kind, reference, payload from find_stored($1, $2, $3, $4, $5, $6::date[])",
-      values: [
-        this.#options.lane,
-        uuidArray(stored.map(({ key }) => key)),
-        byteaArray(stored.map(({ panIndex }) => panIndex)),
-        textArray(stored.map(({ terminal }) => terminal)),
-        uuidArray(stored.map(({ contentHash }) => contentHash)),
-        stored.map(({ since }) => formatDate(since)),
-      ],
-    })
-    return rows
-  }
-
-  async #readAuthorizations(client: pg.Client, { byId }: PrefetchQuery): Promise<FoundRow[]> {
-    const { rows } = await client.query<FoundRow>({
-      name: 'authorizations_by_id',
-      text: "select 'numbered' as kind, id::text as reference, payload from authorizations_by_id($1, $2, $3::date[])",
-      values: [this.#options.lane, byId.map(({ id }) => id), byId.map(({ businessDate }) => formatDate(businessDate))],
-    })
-    return rows
   }
 
   /**

@@ -1,7 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { bankCommand } from '../../src/commands/bank.ts'
-import { listAnswers } from '../../src/store/clearing/bank-answer-desk.ts'
 import { applyFileStatus } from '../../src/store/clearing/settlement-file-outcomes.ts'
 import { applyStatus } from '../../src/store/clearing/settlement-outcomes.ts'
 import { readFailed } from '../../src/store/clearing/settlement-read.ts'
@@ -66,27 +65,8 @@ async function closedAnswers(t: Test, world: BankWorld): Promise<void> {
 }
 
 async function wholeMessages(t: Test, world: BankWorld): Promise<void> {
-  const { client, instruct, statesOf, balanceOf } = world
-  const { answer } = bankSays(world)
-  const outcomesOf = async (messageId: string) =>
-    (await listAnswers(client, { state: 'open', limit: 100 }))
-      .filter((one) => one.messageId === messageId)
-      .map(({ status, outcome }) => `${status} ${outcome}`)
-
-  /** How many statements go to the database. */
-  const statementsOf = async (work: () => Promise<unknown>): Promise<number> => {
-    const query = client.query
-    let count = 0
-    client.query = ((...args: Parameters<typeof query>) => {
-      count++
-      return query.apply(client, args)
-    }) as typeof query
-    await work().finally(() => {
-      client.query = query
-    })
-    return count
-  }
-
+  const { instruct, statesOf, balanceOf } = world
+  const { answer, outcomesOf, statementsOf } = bankSays(world)
   await t.test('what is accepted as a whole after a rejection is left to people', async (t) => {
     const { ids, messageId } = await instruct(2)
     const [first = ''] = ids

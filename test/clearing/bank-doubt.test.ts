@@ -177,27 +177,8 @@ async function answersInDoubt(t: Test, world: BankWorld): Promise<void> {
 }
 
 async function wholeMessages(t: Test, world: BankWorld): Promise<void> {
-  const { owner, client, instruct, statesOf, balanceOf } = world
-  const { answer } = bankSays(world)
-  const outcomesOf = async (messageId: string) =>
-    (await listAnswers(client, { state: 'open', limit: 100 }))
-      .filter((one) => one.messageId === messageId)
-      .map(({ status, outcome }) => `${status} ${outcome}`)
-
-  /** How many statements go to the database. */
-  const statementsOf = async (work: () => Promise<unknown>): Promise<number> => {
-    const query = client.query
-    let count = 0
-    client.query = ((...args: Parameters<typeof query>) => {
-      count++
-      return query.apply(client, args)
-    }) as typeof query
-    await work().finally(() => {
-      client.query = query
-    })
-    return count
-  }
-
+  const { owner, instruct, statesOf, balanceOf } = world
+  const { answer, outcomesOf, statementsOf } = bankSays(world)
   await t.test('a message and its payments that contradict one another', async (t) => {
     for (const [group, single, state] of [
       ['RJCT', 'ACCP', 'released'],

@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { listAnswers } from '../../src/store/clearing/bank-answer-desk.ts'
 import type { BankWorld } from './bank-world.ts'
 
 /** Details of a booking that gives a payment back. */
@@ -7,7 +8,7 @@ export const REASON = '<RtrInf><Rsn><Cd>AC01</Cd></Rsn></RtrInf>'
 
 /** What a test says in the name of the bank. */
 export function bankSays(world: BankWorld) {
-  const { bank, outFolder, stateFolder, simulated, nextDay, receive, entriesOf } = world
+  const { client, bank, outFolder, stateFolder, simulated, nextDay, receive, entriesOf } = world
   let made = 0
   mkdirSync(outFolder, { recursive: true })
   /** A pain.002 with an original group and payments; each is a status, or the whole of a TxInfAndSts. */
@@ -46,7 +47,25 @@ export function bankSays(world: BankWorld) {
     const entries = await entriesOf((await receive(file)).reports[0]?.id)
     return entries.map((e) => [e.state, e.rule, e.note, Number(e.amount_piasters), Number(e.suspense_piasters), e.kind])
   }
-  return { answer, book }
+  /** What came of the open answers to a message of ours. */
+  const outcomesOf = async (messageId: string) =>
+    (await listAnswers(client, { state: 'open', limit: 100 }))
+      .filter((one) => one.messageId === messageId)
+      .map(({ status: told, outcome }) => `${told} ${outcome}`)
+  /** How many statements go to the database. */
+  const statementsOf = async (work: () => Promise<unknown>): Promise<number> => {
+    const { query } = client
+    let count = 0
+    client.query = ((...args: Parameters<typeof query>) => {
+      count++
+      return query.apply(client, args)
+    }) as typeof query
+    await work().finally(() => {
+      client.query = query
+    })
+    return count
+  }
+  return { answer, book, outcomesOf, statementsOf }
 }
 
 function entryXml([id, piasters, more = '']: readonly [string, number, string?]): string {
