@@ -51,6 +51,8 @@ export class Wishes {
   readonly #households: readonly WorldHousehold[]
   readonly #now: () => number
   readonly #smallest: number
+  /** Sequence of the last draw that a terminal stored: each has one of its own. */
+  #stored = 0
 
   /** @param now true time */
   constructor(chance: Chance, households: readonly WorldHousehold[], postalMax: number, now: () => number) {
@@ -203,7 +205,9 @@ export class Wishes {
     const drawnAtMs = this.#now() - chance.next() * (chance.happens(0.2) ? 40 : 10) * HOUR_MS
     const draw = { card: testCard(card), terminal: terminalAt('bakery'), quantity, pricePiasters: LOAF_PIASTERS }
     const intent = unitDraw({ ...draw, mti: '0220', from: '92' })
-    const elements = [...(intent.elements ?? []), { tag: 'FL', value: String(chance.integer(1, 9_999)) }]
+    // A terminal counts up, with gaps.
+    this.#stored += chance.integer(1, 9_999)
+    const elements = [...(intent.elements ?? []), { tag: 'FL', value: String(this.#stored) }]
     const override = { 12: cairoTime(drawnAtMs), 13: String(cairoDate(drawnAtMs)).slice(4) }
     const amountPiasters = quantity * LOAF_PIASTERS
     const asked: Asked = { kind: 'bread-offline', card, household, amountPiasters, quantity, drawnAtMs }
