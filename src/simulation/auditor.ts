@@ -1,24 +1,17 @@
 import type { AuthorizationRow, Batch, CommandRow, TransferRow } from '../store/batch.ts'
 import { rightTo, tails, walletOf } from './accounts.ts'
+import { checkGroup, checkSame, checkTold, type Decided } from './answer-checks.ts'
 import { Books } from './books.ts'
 import { checkClosing } from './books-closing.ts'
 import { cairoBusinessDate, cairoDate, daysAfter } from './cairo.ts'
 import type { Coverage } from './coverage.ts'
 import { chainHash } from './ledger.ts'
 import type { LedgerTables } from './ledger-tables.ts'
-import { loavesOf, Oracle } from './oracle.ts'
+import { Oracle } from './oracle.ts'
 import { Violation } from './record.ts'
 import { type Answer, isApproved, isUndecided, keyText, type Sent } from './sent.ts'
 import type { Swarm } from './swarm.ts'
-import { panIndexOf, type WorldHousehold } from './world.ts'
-
-/** What a message became: its row of the journal, and which of the messages under its key it was. */
-interface Decided {
-  readonly row: AuthorizationRow
-  readonly sent: Sent
-  readonly businessDate: number
-  readonly answer: Readonly<Record<string, string>>
-}
+import type { WorldHousehold } from './world.ts'
 
 /**
  * Holds what the switch does against what it promised: every batch when it becomes durable, every answer when it comes
@@ -162,7 +155,7 @@ export class Auditor {
     if (sent.kind === 'subsidy-cash' && row.result === 'invalid-transaction') {
       throw new Violation('subsidies are refused as what they are', said)
     }
-    this.#checkGroup(batch, sent, row, transfers)
+    checkGroup(this.books, batch, { sent, row, transfers })
     this.books.book(batch, row, transfers)
     const answer = JSON.parse(row.answer) as Record<string, string>
     const decided = { row, sent, businessDate: batch.businessDate, answer }
@@ -170,7 +163,7 @@ export class Auditor {
     if (approved && sent.kind === 'bread-offline') this.#checkStored(decided, said)
     this.#oracle.booked(sent, row, batch)
     this.#checkQuota(sent, transfers)
-    this.#checkTold(sent, row, approved)
+    if (approved) checkTold(this.books, sent, answer[54])
     this.#coverage.count(sent.kind, row.result)
   }
 
@@ -183,51 +176,6 @@ export class Auditor {
       throw new Violation('a stored draw is taken once', `${said}, and was as #${before.sent.number}`)
     }
     this.#stored.set(first, decided)
-  }
-
-  /** What is posted is what was approved. */
-  #checkGroup(batch: Batch, sent: Sent, row: AuthorizationRow, transfers: readonly TransferRow[]): void {
-    const said = `#${sent.number} ${sent.kind} ${row.result}, ${row.approvedAmount}`
-    const held = batch.holds.find(({ id }) => id === row.id)
-    const isApprovedRow = isApproved(row.responseCode)
-    if (!isApprovedRow && (transfers.length > 0 || held !== undefined || row.approvedAmount > 0)) {
-      throw new Violation('a decline posts nothing', said)
-    }
-    if (!isApprovedRow) return
-    const sum = (wanted: (row: TransferRow) => boolean) =>
-      transfers.reduce((total, one) => (wanted(one) ? total + one.amount : total), 0)
-    const household = sent.household?.id ?? 0
-    const foreign = [...transfers].find(({ debit, credit }) =>
-      [debit, credit].some((account) => isForeign(account, household)),
-    )
-    if (foreign !== undefined) throw new Violation('only the holder’s accounts move', said)
-    if (sent.kind === 'hold' && held?.amount !== row.approvedAmount)
-      throw new Violation('an approval holds its amount', said)
-    if (['purchase', 'cash', 'deposit'].includes(sent.kind) && sum(({ kind }) => kind < 25) !== row.approvedAmount) {
-      throw new Violation('an approval posts its amount', said)
-    }
-    this.#checkReturn(batch, sent, row, transfers)
-    if (sent.kind === 'bread' || sent.kind === 'bread-days' || sent.kind === 'bread-offline') {
-      const loaves = [...loavesOf(transfers, household).values()].reduce((total, one) => total + one, 0)
-      if (loaves !== sent.quantity) throw new Violation('an approval posts its amount', `${said}: ${loaves} loaves`)
-    }
-    if (sent.kind === 'ration' || sent.kind === 'points') {
-      const goods = sum(({ kind }) => kind === 2 || kind === 10)
-      if (goods !== row.approvedAmount) throw new Violation('an approval posts its amount', `${said}: ${goods}`)
-    }
-  }
-
-  /** A reversal gives back, or sets free, what it says. */
-  #checkReturn(batch: Batch, sent: Sent, row: AuthorizationRow, transfers: readonly TransferRow[]): void {
-    const isReversal = sent.kind === 'reversal' || sent.kind === 'partial-reversal'
-    const original = row.originalId === undefined ? undefined : this.books.byId.get(row.originalId)?.row
-    if (!isReversal || original === undefined || !['hold', 'purchase', 'cash'].includes(sent.original?.kind ?? ''))
-      return
-    const freed = batch.holdEvents.reduce((sum, one) => (one.byId === row.id ? sum + one.released : sum), 0)
-    const back = transfers.reduce((sum, one) => (one.kind === 17 ? sum + one.amount : sum), 0)
-    if (freed + back === row.approvedAmount) return
-    const said = `#${sent.number} ${sent.kind} of ${row.approvedAmount}`
-    throw new Violation('a reversal gives back what it says', `${said}: ${back} back and ${freed} set free`)
   }
 
   /** No household draws more than its right of a day or a month. */
@@ -243,25 +191,6 @@ export class Auditor {
         throw new Violation(
           'nobody draws more than the quota',
           `${drawn} of ${right} by household ${household.id} in ${period}`,
-        )
-      }
-    }
-  }
-
-  /** The balances that an answer tells are those that there are. */
-  #checkTold({ household, kind, intent }: Sent, row: AuthorizationRow, approved: boolean): void {
-    const told = (JSON.parse(row.answer) as Record<string, string>)[54]
-    if (told === undefined || household === undefined || !approved) return
-    if (!['inquiry', 'purchase', 'cash', 'deposit', 'hold'].includes(kind)) return
-    for (let at = 0; at + 20 <= told.length; at += 20) {
-      const group = told.slice(at, at + 20)
-      if (!group.startsWith('2002')) continue
-      const amount = Number(group.slice(8)) * (group[7] === 'D' ? -1 : 1)
-      const money = this.books.money(household.id)
-      if (amount !== money) {
-        throw new Violation(
-          'answers tell the balances that there are',
-          `${intent.mti} ${kind} tells ${amount}, there are ${money}`,
         )
       }
     }
@@ -290,35 +219,13 @@ export class Auditor {
     const decided = own ?? this.#stored.get(sent.again ?? sent)
     if (decided === undefined)
       throw new Violation('nothing is answered that is not durable', `${where} is answered ${code}`)
-    this.#checkSame(sent, answer, decided, where)
+    checkSame(sent, answer, decided, where)
     if (!isApproved(code)) return
     this.#approvals++
   }
 
   #isOneOfSeveral({ key }: Sent): boolean {
     return (this.#sent.get(key)?.length ?? 0) > 1
-  }
-
-  /** Every answer to a message is the one that the journal has. */
-  #checkSame(sent: Sent, answer: Answer, { row, answer: kept }: Decided, where: string): void {
-    if (row.amount !== sent.amountPiasters) {
-      throw new Violation('another content is never taken for a repeat', `${where} is answered ${answer.code}`)
-    }
-    if (answer.code === '10' && Number(answer.own[4]) !== row.approvedAmount) {
-      throw new Violation(
-        'an answer tells what was approved',
-        `${where}: ${answer.own[4]}, ${row.approvedAmount} in the journal`,
-      )
-    }
-    for (const de of ['38', '39', '48', '54']) {
-      const said = answer.own[de]?.trim()
-      const expected = kept[de]?.trim()
-      if (said === expected) continue
-      throw new Violation(
-        'a repeat gets the first answer',
-        `${where}: field ${de} is ${said}, the journal has ${expected}`,
-      )
-    }
   }
 
   /** Once more, at the end: everything was answered, and every book closes. */
@@ -338,15 +245,4 @@ export class Auditor {
       if (endings === 0 && expiresAtMs <= nowMs) throw new Violation('holds end in time', `hold ${id} is past its time`)
     }
   }
-
-  /** Cards by what they are found by, for reports. */
-  cardOf(pan: string): string {
-    return panIndexOf(pan)
-  }
-}
-
-function isForeign(account: number, household: number): boolean {
-  const kind = Math.floor(account / 100_000_000_000)
-  const isOwned = Math.floor(kind / 1_000) === 1 || kind === 6_001
-  return isOwned && account % 100_000_000_000 !== household
 }

@@ -3,9 +3,7 @@ import type { Element } from '../iso8583/tlv.ts'
 import {
   basketElements,
   basketTotalPiasters,
-  completionOf,
   type Intent,
-  reversalOf,
   type TestTerminal,
   transaction,
   unitDraw,
@@ -16,7 +14,7 @@ import type { Chance } from './chance.ts'
 import type { LinkName } from './host.ts'
 import type { WorkloadKind } from './kinds.ts'
 import { ASSERTION_KEY_ID, assertionMac, pinBlockOf } from './security.ts'
-import { type Asked, isApproved, type Sent } from './sent.ts'
+import type { Asked } from './sent.ts'
 import { EXPIRY, terminalAt, terminalElsewhere, type WorldCard, type WorldHousehold } from './world.ts'
 
 const LOAF_PIASTERS = 20
@@ -252,76 +250,6 @@ export class Wishes {
     const asked: Asked = { kind: 'unknown-original', card, household, amountPiasters, namesOriginal: true }
     return { asked, intent: transaction('purchase', ask, { original }), acquirer: '81800001' }
   }
-
-  /** What may follow on a message: its reversal in whole or in part, a completion, a refund. */
-  follow(original: Sent): Wish | undefined {
-    const { kind } = original
-    if (kind === 'hold' && isApproved(original.final?.code) && this.#chance.happens(0.6))
-      return this.#completion(original)
-    const isRefundable = ['purchase', 'bread', 'bread-days', 'ration', 'basket'].includes(kind)
-    if (isRefundable && isApproved(original.final?.code) && this.#chance.happens(0.35)) return this.#refund(original)
-    return this.reversal(original, this.#chance.happens(0.25))
-  }
-
-  /** The reversal of a message, whatever became of it. */
-  reversal(original: Sent, isPartial = false): Wish | undefined {
-    if (original.mti.startsWith('04')) return undefined
-    const chance = this.#chance
-    const mti = chance.happens(0.7) ? '0400' : '0420'
-    const namesOriginal = chance.happens(0.8)
-    const actual = Math.floor(original.amountPiasters * chance.next())
-    const replacement = isPartial && actual > 0 ? { replacementPiasters: actual } : {}
-    const { pin: _pin, ...kept } = original.intent
-    const intent = reversalOf({ intent: kept, stamps: original.stamps }, { mti, namesOriginal, ...replacement })
-    const { card, household, amountPiasters } = original
-    const reversalKind = isPartial && actual > 0 ? 'partial-reversal' : 'reversal'
-    const asked = {
-      kind: reversalKind,
-      card,
-      household,
-      amountPiasters,
-      original,
-      namesOriginal,
-      ...replacement,
-    } as const
-    return { asked, intent: withoutElements(intent), acquirer: original.stamps.acquirer }
-  }
-
-  #completion(original: Sent): Wish {
-    const over = this.#chance.happens(0.3)
-    const share = over ? 1.4 : this.#chance.pick([1, 1, 0.5, 0.8])
-    const amountPiasters = Math.max(1, Math.round(original.amountPiasters * share))
-    const mti = this.#chance.happens(0.5) ? '0220' : '0200'
-    const intent = completionOf({ intent: original.intent, stamps: original.stamps }, amountPiasters, mti)
-    const { card, household } = original
-    const kind = over ? 'completion-over' : 'completion'
-    const asked: Asked = { kind, card, household, amountPiasters, original, namesOriginal: true }
-    return { asked, intent, acquirer: original.stamps.acquirer }
-  }
-
-  #refund(original: Sent): Wish {
-    const { card, household, intent: bought } = original
-    const isCounted = original.quantity !== undefined
-    const whole = isCounted || this.#chance.happens(0.5)
-    const amountPiasters = whole ? original.amountPiasters : Math.max(1, Math.floor(original.amountPiasters / 3))
-    const from = bought.processingCode.slice(2, 4)
-    const { mti, stan, transmission, acquirer } = { mti: original.mti, ...original.stamps }
-    const ask = { card: bought.card, terminal: bought.terminal, amountPiasters, from, to: from }
-    const intent = transaction('refund', ask, {
-      original: { mti, stan, transmission, acquirer },
-      rrn: original.stamps.rrn,
-    })
-    return {
-      asked: { kind: 'refund', card, household, amountPiasters, original, namesOriginal: true },
-      intent,
-      acquirer,
-    }
-  }
-}
-
-function withoutElements(intent: Intent): Intent {
-  const { elements: _elements, override: _override, ...kept } = intent
-  return kept
 }
 
 function testCard({ pan }: WorldCard): Intent['card'] {

@@ -4,6 +4,7 @@ import { DAY_MS } from '../time-units.ts'
 import type { Agenda } from './agenda.ts'
 import { cairoDate, cairoTime, utcStamp } from './cairo.ts'
 import type { Chance } from './chance.ts'
+import { FollowUps } from './follow-ups.ts'
 import type { LinkName } from './host.ts'
 import { fingerprintToken, type Wish, Wishes } from './intents.ts'
 import type { WorkloadKind } from './kinds.ts'
@@ -45,6 +46,7 @@ export class Traffic {
   readonly all: Sent[] = []
   readonly #options: TrafficOptions
   readonly #wishes: Wishes
+  readonly #followUps: FollowUps
   readonly #byKey = new Map<string, Sent[]>()
   #stan = 0
   #isCalm = false
@@ -52,7 +54,9 @@ export class Traffic {
   constructor(options: TrafficOptions) {
     this.#options = options
     const { chance, households, swarm, now } = options
-    this.#wishes = new Wishes(chance.fork('wishes'), households, swarm.postalMax, now)
+    const wished = chance.fork('wishes')
+    this.#wishes = new Wishes(wished, households, swarm.postalMax, now)
+    this.#followUps = new FollowUps(wished)
   }
 
   /** Messages that await an answer that ends them. */
@@ -97,7 +101,7 @@ export class Traffic {
     const recent = this.all.slice(-REMEMBERED)
     const approved = recent.filter(({ final, mti }) => isApproved(final?.code) && !mti.startsWith('04'))
     const original = approved.length > 0 && chance.happens(0.8) ? chance.pick(approved) : this.#recent()
-    const wish = original && this.#wishes.follow(original)
+    const wish = original && this.#followUps.follow(original)
     if (wish !== undefined && original !== undefined) this.#send(wish, original.link)
   }
 
@@ -142,7 +146,7 @@ export class Traffic {
     const wish = this.#wishes.next(chance.pick(['purchase', 'bread', 'hold', 'ration'] as const), link)
     if (wish === undefined) return
     const late = this.#register(wish, link)
-    const reversal = this.#wishes.reversal(late)
+    const reversal = this.#followUps.reversal(late)
     if (reversal === undefined) return
     this.#options.onFault('reversal-overtakes')
     this.#send(reversal, link)
@@ -263,7 +267,7 @@ export class Traffic {
       this.#transmit(sent, true)
       return
     }
-    const reversal = chance.happens(0.7) ? this.#wishes.reversal(sent) : undefined
+    const reversal = chance.happens(0.7) ? this.#followUps.reversal(sent) : undefined
     if (reversal === undefined) {
       this.#options.agenda.after(swarm.answerTimeoutMs, () => this.#onTimeout(sent))
       return
