@@ -9,6 +9,7 @@ import {
   readHouseholdEvents,
   readMembers,
   readPostalLink,
+  requireFound,
 } from '../store/people-reader.ts'
 import { cardsOfHousehold, readHousehold } from '../store/search-households.ts'
 import type { CommandIo } from './command-io.ts'
@@ -34,6 +35,7 @@ function findCommand(io: CommandIo): Command {
         const number = textOf(io, file)
         const found = await findMember(desk, by === 'mobile' ? { mobile: number } : { nationalId: number })
         await noteLook(io, desk.client, 'household find', ...found.map(({ householdId }) => householdId))
+        requireFound(found)
         if (options.json) io.out(`${JSON.stringify(found)}\n`)
         for (const { householdId, personId, role, from, to } of options.json ? [] : found) {
           const until = to === undefined ? '' : ` until ${formatDate(to as CivilDate)}`

@@ -172,8 +172,9 @@ export interface FoundMember {
 const FOUND_MAX = 20
 
 /**
- * Finds the households of a person, the one of today first. Whoever calls notes in the audit who looked.
- * @throws MizanError BAD_INPUT, NOT_FOUND; the words never repeat what was given
+ * Finds the households of a person, the one of today first; none when nobody has that number. Whoever calls notes in
+ * the audit who looked, also in vain, and then asks `requireFound`.
+ * @throws MizanError BAD_INPUT; the words never repeat what was given
  */
 export async function findMember(desk: PeopleDesk, wanted: Wanted): Promise<FoundMember[]> {
   const { column, index } = wantedIndex(desk, wanted)
@@ -189,7 +190,6 @@ export async function findMember(desk: PeopleDesk, wanted: Wanted): Promise<Foun
      where p.${column} = $1 order by m.to_date desc nulls first, m.from_date desc limit $2`,
     [index, FOUND_MAX],
   )
-  if (rows.length === 0) throw new MizanError('NOT_FOUND', 'nobody with it is or was a member of a household')
   return rows.map((row) => ({
     householdId: Number(row.household_id),
     personId: Number(row.person_id),
@@ -197,6 +197,11 @@ export async function findMember(desk: PeopleDesk, wanted: Wanted): Promise<Foun
     from: row.from_date,
     to: row.to_date ?? undefined,
   }))
+}
+
+/** Says that nobody was found. @throws MizanError NOT_FOUND; the words never repeat what was given */
+export function requireFound(found: readonly FoundMember[]): void {
+  if (found.length === 0) throw new MizanError('NOT_FOUND', 'nobody with it is or was a member of a household')
 }
 
 function wantedIndex(desk: PeopleDesk, { nationalId, mobile: given }: Wanted) {

@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { changeMobile } from '../../store/people-entry.ts'
-import { findMember } from '../../store/people-reader.ts'
+import { findMember, requireFound } from '../../store/people-reader.ts'
 import { dashed } from '../days.ts'
 import { deskOf } from '../desk.ts'
 import { changeOnce } from '../once.ts'
@@ -40,6 +40,7 @@ export const personRoutes: readonly Route[] = [
     handler: async (call) => {
       const found = await call.services.database.read((client) => findMember(deskOf(call, client), call.body))
       await call.looked(found.map(({ householdId }) => householdId))
+      requireFound(found)
       return ok({
         items: found.map((one) => ({
           ...one,
