@@ -2,7 +2,12 @@ import fc from 'fast-check'
 import { test } from 'tap'
 import { addDays, businessDate, businessDayEnd, type CivilDate, openBusinessDate } from '../../src/calendar.ts'
 import type { Holiday } from '../../src/card/working-days.ts'
-import { bankingCalendar, nextBankingDay, valueDateOf } from '../../src/clearing/day/banking-calendar.ts'
+import {
+  bankingCalendar,
+  nextBankingDay,
+  previousBankingDay,
+  valueDateOf,
+} from '../../src/clearing/day/banking-calendar.ts'
 
 const CUTOVER_MINUTES = 1_350
 const HOUR_MS = 3_600_000
@@ -71,7 +76,11 @@ test('a chain of holidays from Thursday to Sunday, bank holidays, and days annou
   // Across the end of a year and of a month.
   const newYear = bankingCalendar([holiday(20270101, 20261201), holiday(20270103, 20261201)], day(20261231))
   t.equal(nextBankingDay(day(20261231), newYear), 20270104)
-  t.throws(() => nextBankingDay(day(20261101), { isBankingDay: () => false }), RangeError)
+  t.equal(previousBankingDay(day(20261123), calendar), 20261118)
+  t.equal(previousBankingDay(day(20261118), calendar), 20261117)
+  for (const of of [nextBankingDay, previousBankingDay]) {
+    t.throws(() => of(day(20261101), { isBankingDay: () => false }), RangeError)
+  }
   fc.assert(
     fc.property(fc.integer({ min: 0, max: 800 }), (offset) => {
       const date = addDays(day(20260101), offset)

@@ -1,5 +1,8 @@
-import type { CivilDate } from '../../calendar.ts'
+import { addDays, type CivilDate } from '../../calendar.ts'
 import { addWorkingDays, type Holiday, type WorkingCalendar, workingCalendar } from '../../card/working-days.ts'
+
+/** Days: a calendar without a banking day for so long is wrong. */
+const LOOK_BACK_MAX = 366
 
 /** Which days banks move money on. */
 export interface BankingCalendar {
@@ -31,6 +34,18 @@ export function nextBankingDay(date: CivilDate, calendar: BankingCalendar): Civi
  */
 export function valueDateOf(businessDate: CivilDate, calendar: BankingCalendar): CivilDate {
   return nextBankingDay(businessDate, calendar)
+}
+
+/**
+ * The last banking day before a date.
+ * @throws RangeError when there is none for a year
+ */
+export function previousBankingDay(date: CivilDate, { isBankingDay }: BankingCalendar): CivilDate {
+  for (let back = 1; back <= LOOK_BACK_MAX; back++) {
+    const before = addDays(date, -back)
+    if (isBankingDay(before)) return before
+  }
+  throw new RangeError('no banking day in a year')
 }
 
 function asWorking({ isBankingDay }: BankingCalendar): WorkingCalendar {

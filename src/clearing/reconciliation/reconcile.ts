@@ -39,6 +39,7 @@ import {
   withoutLoops,
 } from '../../store/clearing/reconciliation-work.ts'
 import { type Client, connect } from '../../store/connection.ts'
+import { previousBankingDay } from '../day/banking-calendar.ts'
 import { type BreakName, breakNames, breakTypes, type Level } from './breaks.ts'
 import { bankingDaysOn } from './view.ts'
 
@@ -246,12 +247,9 @@ async function compareLevels(client: Client, dates: Dates, options: ReconcileOpt
   return Object.fromEntries(Object.entries(sums).map(([level, compared]) => [level, { compared, matched: {} }]))
 }
 
-/** The last banking day before a date. Money whose value date it is has had a whole banking day to move. */
+/** Money whose value date is the last banking day before has had a whole banking day to move. */
 async function bankingDayBefore(client: Client, date: CivilDate): Promise<string> {
-  const banking = await bankingDaysOn(client, date)
-  let before = addDays(date, -1)
-  while (!banking.isBankingDay(before)) before = addDays(before, -1)
-  return formatDate(before)
+  return formatDate(previousBankingDay(date, await bankingDaysOn(client, date)))
 }
 
 function addTo(
