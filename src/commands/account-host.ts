@@ -15,7 +15,7 @@ import {
 } from '../store/host-exceptions.ts'
 import { changeNoted, systemActor } from './access-desk.ts'
 import { type CommandIo, processIo } from './command-io.ts'
-import { type CommonOptions, withCommonOptions } from './common-options.ts'
+import { type CommonOptions, keptText, withCommonOptions } from './common-options.ts'
 import { atDatabase } from './database-desk.ts'
 import { numberOption } from './number-option.ts'
 
@@ -94,7 +94,7 @@ function resolveCommand(io: CommandIo): Command {
   const command = new Command('resolve')
     .description('note how an exception was settled with the Post; nothing is posted')
     .argument('<id>')
-    .requiredOption('--resolution <text>', 'how it was settled')
+    .requiredOption('--resolution <text>', 'how it was settled', keptText)
   return withCommonOptions(command).action((text: string, options: CommonOptions & { resolution: string }) =>
     atDatabase(io, options, NAME, async ({ client }) => {
       await requireAccessTables(client)

@@ -1,6 +1,5 @@
 import { Command, Option } from 'commander'
 import { MizanError } from '../errors.ts'
-import { maskCardNumbers } from '../identifiers.ts'
 import { formatPiasters } from '../money.ts'
 import { requireAccessTables } from '../store/access-users.ts'
 import {
@@ -13,7 +12,7 @@ import {
 } from '../store/clearing/bank-answer-desk.ts'
 import { changeNoted, systemActor } from './access-desk.ts'
 import type { CommandIo } from './command-io.ts'
-import { type CommonOptions, withCommonOptions } from './common-options.ts'
+import { type CommonOptions, keptText, withCommonOptions } from './common-options.ts'
 import { atDatabase } from './database-desk.ts'
 import { wholeNumber } from './number-option.ts'
 import { sayList } from './say-list.ts'
@@ -46,12 +45,12 @@ export function closeAnswerCommand(io: CommandIo): Command {
   const command = new Command('close-answer')
     .description('close an open answer of a bank: somebody has looked; it moves no money and changes no payment')
     .argument('<answer>', 'FILE:NUMBER, as mizan bank answers shows it')
-    .requiredOption('--reason <text>', 'what came of it; it stays with the answer')
+    .requiredOption('--reason <text>', 'what came of it; it stays with the answer', keptText)
   return withCommonOptions(command).action((text: string, options: CommonOptions & { reason: string }) =>
     atDatabase(io, options, 'mizan bank close-answer', async ({ client }) => {
       await requireAccessTables(client)
       const place = placeOf(text)
-      const reason = maskCardNumbers(options.reason)
+      const { reason } = options
       const closing = { reason, actor: systemActor(io), nowMs: Date.now() }
       const event = { action: 'bank-answer-close', detail: { ...place, reason } }
       const closed = await changeNoted(io, client, event, () => closeAnswer(client, place, closing))

@@ -3,7 +3,7 @@ import { entryFields, entryMeanings } from '../clearing/bank/entry-rules.ts'
 import { addEntryRule, readEntryRules, type StoredEntryRule } from '../store/clearing/bank-rules.ts'
 import { changeNoted, systemActor } from './access-desk.ts'
 import type { CommandIo } from './command-io.ts'
-import { type CommonOptions, withCommonOptions } from './common-options.ts'
+import { type CommonOptions, keptText, withCommonOptions } from './common-options.ts'
 import { atDatabase } from './database-desk.ts'
 import { wholeNumber } from './number-option.ts'
 import { sayList } from './say-list.ts'
@@ -19,7 +19,7 @@ export function bankRulesCommand(io: CommandIo): Command {
     .addOption(new Option('--meaning <meaning>', 'none ends such a rule').choices(entryMeanings).makeOptionMandatory())
     .option('--programme <number>', 'whose funds they are', '0')
     .option('--bank <number>', 'only at this settlement bank')
-    .requiredOption('--reason <text>', 'why')
+    .requiredOption('--reason <text>', 'why', keptText)
   type Options = CommonOptions &
     Pick<StoredEntryRule, 'field' | 'direction' | 'meaning' | 'pattern' | 'reason'> & {
       programme: string

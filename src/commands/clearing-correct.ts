@@ -6,7 +6,7 @@ import { changeNoted, systemActor } from './access-desk.ts'
 import { commandWork } from './clearing-desk.ts'
 import { fileNamed, fileOptionsOf } from './clearing-files.ts'
 import type { CommandIo } from './command-io.ts'
-import { type CommonOptions, withCommonOptions } from './common-options.ts'
+import { type CommonOptions, keptText, withCommonOptions } from './common-options.ts'
 import { atOpenKeyDesk } from './keys-desk.ts'
 
 /** `mizan clearing correct`: the items of a file once more, in a file with the next number that takes its place. */
@@ -14,7 +14,7 @@ export function clearingCorrectCommand(io: CommandIo): Command {
   const command = new Command('correct')
     .description('write a file that its receiver has not taken once more, under the next number and as things are now')
     .argument('<name>', 'name of the file of ours (CTF, SUB, OUT) that it takes the place of')
-    .requiredOption('--reason <text>', 'why; it stays in the history')
+    .requiredOption('--reason <text>', 'why; it stays in the history', keptText)
   return withCommonOptions(command).action((name: string, options: CommonOptions & { readonly reason: string }) =>
     atOpenKeyDesk(io, options, async (desk) => {
       const { client, config } = desk

@@ -21,7 +21,7 @@ import { changeNoted, systemActor } from './access-desk.ts'
 import { atDelivery, commandWork, dateArgument, lastDate } from './clearing-desk.ts'
 import { fileNamed } from './clearing-files.ts'
 import { type CommandIo, processIo } from './command-io.ts'
-import { type CommonOptions, withCommonOptions } from './common-options.ts'
+import { type CommonOptions, keptText, withCommonOptions } from './common-options.ts'
 
 interface DeliverOptions extends CommonOptions {
   readonly resend?: string
@@ -34,7 +34,7 @@ export function clearingDeliverCommand(io: CommandIo = processIo): Command {
     .description('sign and deliver the files of a business date now, also what was given up; released they have to be')
     .argument('[date]', 'business date, yyyy-mm-dd (default: the last one that ended)', dateArgument)
     .option('--resend <name>', 'deliver this file again, though it was delivered')
-    .option('--reason <text>', 'why; with --resend')
+    .option('--reason <text>', 'why; with --resend', keptText)
   return withCommonOptions(command).action((date: CivilDate | undefined, options: DeliverOptions) =>
     atDelivery(io, options, async (desk) => {
       const { client, config, delivery } = desk
@@ -63,7 +63,7 @@ export function clearingResendCommand(io: CommandIo = processIo): Command {
   const command = new Command('resend')
     .description('have a file delivered once more, the same bytes; a correction is a file with the next number')
     .argument('<name>', 'name of a file of the register')
-    .requiredOption('--reason <text>', 'why; it stays in the history')
+    .requiredOption('--reason <text>', 'why; it stays in the history', keptText)
   return withCommonOptions(command).action((name: string, options: ResendOptions) =>
     atDelivery(io, options, async ({ client }) => {
       const { file, delivery } = await askAgain(io, client, name, options.reason)
@@ -82,7 +82,7 @@ export function clearingSignAgainCommand(io: CommandIo = processIo): Command {
       'sign a file that waits to go out with the key in use, the same bytes; its own key was revoked or retired',
     )
     .argument('<name>', 'name of a file of the register')
-    .requiredOption('--reason <text>', 'why; it stays in the history')
+    .requiredOption('--reason <text>', 'why; it stays in the history', keptText)
   return withCommonOptions(command).action((name: string, options: ResendOptions) =>
     atDelivery(io, options, async ({ client, delivery }) => {
       const { id, businessDate } = await fileNamed(client, name)

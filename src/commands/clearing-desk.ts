@@ -8,6 +8,7 @@ import { DAY_MS } from '../time-units.ts'
 import type { CommandIo } from './command-io.ts'
 import { type CommonOptions, dateOption } from './common-options.ts'
 import { atDatabase, type DatabaseDesk } from './database-desk.ts'
+import { stepLine } from './load-progress.ts'
 
 /** What commands on the delivery of clearing files work with. */
 export interface DeliveryDesk extends DatabaseDesk {
@@ -35,19 +36,11 @@ export function lastDate(config: Config, nowMs = Date.now()): CivilDate {
 
 /** What work with files says and minds, when a command does it. */
 export function commandWork(io: CommandIo, config: Config, date: CivilDate): Omit<DeliverWork, 'actor'> {
-  let said = 0
   return {
     businessDate: date,
     signal: new AbortController().signal,
     nowMs: () => Date.now(),
     log: createLogger({ level: config.log.level === 'info' ? 'warn' : config.log.level, pretty: config.log.pretty }),
-    progress(words, done, total) {
-      const now = performance.now()
-      if (now - said < PROGRESS_MS) return
-      said = now
-      io.note(`${words}${done === undefined || total === undefined ? '' : `, ${done} of ${total}`}\n`)
-    },
+    progress: stepLine(io),
   }
 }
-
-const PROGRESS_MS = 2_000

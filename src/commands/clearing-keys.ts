@@ -22,7 +22,7 @@ import { DAY_MS } from '../time-units.ts'
 import { changeNoted, systemActor } from './access-desk.ts'
 import { atDelivery } from './clearing-desk.ts'
 import { type CommandIo, processIo } from './command-io.ts'
-import { type CommonOptions, withCommonOptions } from './common-options.ts'
+import { type CommonOptions, keptText, withCommonOptions } from './common-options.ts'
 
 /** `mizan clearing keys`: keys of ours and certificates of partners for clearing files. */
 export function clearingKeysCommand(io: CommandIo = processIo): Command {
@@ -157,7 +157,7 @@ function endCommand(io: CommandIo, name: string, status: 'retired' | 'revoked', 
   const command = new Command(name)
     .description(description)
     .argument('<id>', 'number of the key, as list shows it')
-    .requiredOption('--reason <text>', 'why; it stays in the audit')
+    .requiredOption('--reason <text>', 'why; it stays in the audit', keptText)
   return withCommonOptions(command).action((id: string, options: CommonOptions & { reason: string }) =>
     atDelivery(io, options, async ({ client }) => {
       const key = await findKey(client, id)

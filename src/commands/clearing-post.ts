@@ -8,7 +8,7 @@ import type { RegisteredItem } from '../store/clearing/network-again.ts'
 import { receiveContext } from '../switch-network-clearing.ts'
 import { nameOfTwo, systemActor } from './access-desk.ts'
 import { type CommandIo, processIo } from './command-io.ts'
-import { type CommonOptions, withCommonOptions } from './common-options.ts'
+import { type CommonOptions, keptText, withCommonOptions } from './common-options.ts'
 import { atDatabase } from './database-desk.ts'
 import { wholeNumber } from './number-option.ts'
 import { logInSecondPerson } from './second-person.ts'
@@ -20,7 +20,7 @@ export function clearingPostCommand(io: CommandIo = processIo): Command {
       'post an item of the card network that was left to people: it is judged again, and its amount or a missing authorization is no hindrance; a second person logs in',
     )
     .argument('<file:number>', 'the item, as mizan clearing items lists it')
-    .requiredOption('--reason <text>', 'why; it stays in the audit')
+    .requiredOption('--reason <text>', 'why; it stays in the audit', keptText)
   return withCommonOptions(command).action((item: string, options: CommonOptions & { readonly reason: string }) =>
     atDatabase(io, options, 'mizan clearing post', async ({ client, config }) => {
       await requireAccessTables(client)

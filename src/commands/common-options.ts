@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { type CivilDate, DATE_FORM, readDate } from '../calendar.ts'
 import { MizanError } from '../errors.ts'
+import { maskCardNumbers } from '../identifiers.ts'
 import type { CommandIo } from './command-io.ts'
 
 /** Options that most commands have. */
@@ -25,6 +26,11 @@ export function dateOption(text: string, what = 'the day'): CivilDate {
   const date = readDate(text)
   if (date !== undefined) return date
   throw new MizanError('BAD_INPUT', `${what} must be ${DATE_FORM}`)
+}
+
+/** A text of the command line that is kept, such as a reason: card numbers in it are masked before anything sees it. */
+export function keptText(text: string): string {
+  return maskCardNumbers(text)
 }
 
 /** Prints a value as JSON, or as lines for people. */

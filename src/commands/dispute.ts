@@ -15,7 +15,7 @@ import { type DisputeMove, raiseDispute, requestDisputeMove } from '../store/cle
 import { changeNoted, systemActor } from './access-desk.ts'
 import { itemNamed } from './clearing-post.ts'
 import { type CommandIo, processIo } from './command-io.ts'
-import { type CommonOptions, withCommonOptions } from './common-options.ts'
+import { type CommonOptions, keptText, withCommonOptions } from './common-options.ts'
 import { atDatabase, type DatabaseDesk } from './database-desk.ts'
 import { wholeNumber } from './number-option.ts'
 import { type PeopleChangeOptions, sayOutcome, withChangeOptions } from './people-access.ts'
@@ -55,24 +55,25 @@ function raiseCommand(io: CommandIo): Command {
     .description('dispute an item: the chargeback goes out with the next file; a second person logs in')
     .argument('<file:number>', 'the item, as mizan clearing items lists it')
     .requiredOption('--reason-code <nn>', "the network's reason, two digits")
-    .requiredOption('--reason <text>', 'why')
+    .requiredOption('--reason <text>', 'why', keptText)
     .option('--amount <pounds>', 'a part of it; absent = all')
   type Options = CommonOptions & { reasonCode: string; reason: string; amount?: string }
   return withCommonOptions(command).action((item: string, options: Options) =>
     atDesk(io, options, async (desk) => {
       const { client, config } = desk
-      const { fileId, number: itemNumber } = itemNamed(item)
-      if (!/^\d{2}$/.test(options.reasonCode)) throw new MizanError('BAD_INPUT', '--reason-code has two digits')
+      const { fileId, number } = itemNamed(item)
+      const { reasonCode, reason } = options
+      if (!/^\d{2}$/.test(reasonCode)) throw new MizanError('BAD_INPUT', '--reason-code has two digits')
       const amountPiasters = options.amount === undefined ? undefined : parsePounds(options.amount)
       const second = await secondPerson(io, desk, 'to dispute')
       const nowMs = Date.now()
-      const detail = { file: fileId, item: itemNumber, reasonCode: options.reasonCode, second }
+      const detail = { file: fileId, item: number, reasonCode, second }
       const dispute = await changeNoted(io, client, { action: 'dispute raise', detail }, () =>
         raiseDispute(client, {
           fileId,
-          number: itemNumber,
-          reasonCode: options.reasonCode,
-          reason: options.reason,
+          number,
+          reasonCode,
+          reason,
           amountPiasters,
           raisedBy: systemActor(io),
           approvedBy: second,

@@ -18,7 +18,7 @@ import { outboundStates } from '../store/outbound-message.ts'
 import { readDestinations } from '../store/outbound-queue.ts'
 import { changeNoted, systemActor } from './access-desk.ts'
 import { type CommandIo, processIo } from './command-io.ts'
-import { type CommonOptions, withCommonOptions } from './common-options.ts'
+import { type CommonOptions, keptText, withCommonOptions } from './common-options.ts'
 import { atDatabase, type DatabaseDesk } from './database-desk.ts'
 import { wholeNumber } from './number-option.ts'
 import { logInSecondPerson } from './second-person.ts'
@@ -89,7 +89,7 @@ function resendCommand(io: CommandIo): Command {
   const command = new Command('resend')
     .description('send a dead letter again, or one that waits at once; where it moves money, a second person logs in')
     .argument('<id>')
-    .option('--reason <text>', 'why', 'sent again by hand')
+    .option('--reason <text>', 'why', keptText, 'sent again by hand')
   return withCommonOptions(command).action((text: string, options: CommonOptions & { reason: string }) =>
     seenTo(io, text, options, 'resend', (client, id, by) => resendOutbound(client, id, by)),
   )
@@ -99,7 +99,7 @@ function dropCommand(io: CommandIo): Command {
   const command = new Command('drop')
     .description('never send a message; where it moves money, a second person logs in')
     .argument('<id>')
-    .requiredOption('--reason <text>', 'why, and what was done in its place')
+    .requiredOption('--reason <text>', 'why, and what was done in its place', keptText)
   return withCommonOptions(command).action((text: string, options: CommonOptions & { reason: string }) =>
     seenTo(io, text, options, 'drop', (client, id, by) => dropOutbound(client, id, by)),
   )

@@ -16,7 +16,7 @@ import { changeMobile } from '../store/people-entry.ts'
 import { readHousehold } from '../store/search-households.ts'
 import { changeNoted } from './access-desk.ts'
 import type { CommandIo } from './command-io.ts'
-import { type CommonOptions, withCommonOptions } from './common-options.ts'
+import { type CommonOptions, keptText, withCommonOptions } from './common-options.ts'
 import { householdLookCommands } from './household-look.ts'
 import { authorOf } from './keys-desk.ts'
 import {
@@ -226,7 +226,7 @@ function personNumber(text: string): number {
 function withWhy(command: Command): Command {
   return withChangeOptions(command)
     .requiredOption('--reason-code <code>', 'a word such as birth, death, moved or income')
-    .option('--reason <text>', 'in words; it stays in the history')
+    .option('--reason <text>', 'in words; it stays in the history', keptText)
     .option('--effective <date>', 'yyyy-mm-dd; the change counts from the day after (default: today)')
 }
 

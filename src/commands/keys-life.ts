@@ -7,7 +7,7 @@ import { PAN_ENCRYPTION_KEY } from '../security/pan-protection.ts'
 import { confirmAnnouncement } from '../store/key-announcement.ts'
 import { hasCardsUnder, type KeyChange, type StoredKey, saveKeys } from '../store/key-store.ts'
 import type { CommandIo } from './command-io.ts'
-import { type CommonOptions, printed, withCommonOptions } from './common-options.ts'
+import { type CommonOptions, keptText, printed, withCommonOptions } from './common-options.ts'
 import {
   atKeyDesk,
   atOpenKeyDesk,
@@ -149,7 +149,7 @@ export function revokeCommand(io: CommandIo): Command {
     .description('give a key up, because others may know it; nothing is read or made with it again')
     .argument('<name>', 'such as zpk:visa')
     .requiredOption('--key-version <number>', 'which version')
-    .option('--reason <text>', 'for the audit', '')
+    .option('--reason <text>', 'for the audit', keptText, '')
   return withCommonOptions(command).action(
     async (name: string, options: CommonOptions & { readonly keyVersion: string; readonly reason: string }) =>
       atKeyDesk(io, options, async (desk) => {

@@ -26,6 +26,20 @@ export function progressLine(
   }
 }
 
+/** A line on standard error every two seconds: the step that it is at, and how much of it is done. */
+export function stepLine(
+  io: CommandIo,
+  nowMs: () => number = () => performance.now(),
+): (words: string, done?: number, total?: number) => void {
+  let nextMs = nowMs() + EVERY_MS
+  return (words, done, total) => {
+    const atMs = nowMs()
+    if (atMs < nextMs) return
+    nextMs = atMs + EVERY_MS
+    io.note(`${words}${done === undefined || total === undefined ? '' : `, ${done} of ${total}`}\n`)
+  }
+}
+
 function timeInWords(seconds: number): string {
   if (seconds < 90) return `${Math.ceil(seconds)} s`
   return `${Math.ceil(seconds / 60)} min`

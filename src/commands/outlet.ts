@@ -15,7 +15,7 @@ import {
 } from '../store/outlet-store.ts'
 import { notedAs, systemActor } from './access-desk.ts'
 import { type CommandIo, processIo } from './command-io.ts'
-import { type CommonOptions, dateOption, withCommonOptions } from './common-options.ts'
+import { type CommonOptions, dateOption, keptText, withCommonOptions } from './common-options.ts'
 import { atDatabase } from './database-desk.ts'
 import { outletLoadCommand } from './outlet-load.ts'
 
@@ -88,7 +88,7 @@ function statusCommand(
   const command = new Command(name)
     .description(description)
     .argument('<acceptor>', 'acceptor of the outlet (DE42)')
-    .requiredOption('--reason <text>', 'why; it stays in the history')
+    .requiredOption('--reason <text>', 'why; it stays in the history', keptText)
     .option('--from <date>', 'first day of it, yyyy-mm-dd (default: today)', dayOption)
   return withCommonOptions(command).action((acceptor: string, options: StatusOptions) =>
     atDatabase(io, options, 'mizan outlet', async ({ client }) => {

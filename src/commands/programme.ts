@@ -16,7 +16,7 @@ import {
 } from '../store/programme-store.ts'
 import { systemActor } from './access-desk.ts'
 import { type CommandIo, processIo } from './command-io.ts'
-import { type CommonOptions, withCommonOptions } from './common-options.ts'
+import { type CommonOptions, keptText, withCommonOptions } from './common-options.ts'
 import { atDatabase } from './database-desk.ts'
 import {
   authorAs,
@@ -151,7 +151,7 @@ function submitCommand(io: CommandIo): Command {
   const command = new Command('submit')
     .description('keep a file as the next version of its programme, and submit it for another person to publish')
     .argument('<file>', 'JSON file, - for standard input')
-    .option('--note <text>', 'why; it stays with the version', '')
+    .option('--note <text>', 'why; it stays with the version', keptText, '')
     .option('--draft', 'keep it as a draft only', false)
   return withCommonOptions(command).action(
     (name: string, options: CommonOptions & { readonly note: string; readonly draft: boolean }) => {
@@ -204,7 +204,7 @@ function withdrawCommand(io: CommandIo): Command {
     .description('take back a version that has not decided anything')
     .argument('<code>', 'code of the programme')
     .argument('<version>', 'its version')
-    .requiredOption('--reason <text>', 'why; it stays with the version')
+    .requiredOption('--reason <text>', 'why; it stays with the version', keptText)
   return withCommonOptions(command).action(
     (code: string, version: string, options: CommonOptions & { readonly reason: string }) => {
       const reference = { code, version: versionNumber(version) }

@@ -30,7 +30,7 @@ import {
 import type { Client } from '../store/connection.ts'
 import { changeNoted, systemActor } from './access-desk.ts'
 import type { CommandIo } from './command-io.ts'
-import { type CommonOptions, dateOption, withCommonOptions } from './common-options.ts'
+import { type CommonOptions, dateOption, keptText, withCommonOptions } from './common-options.ts'
 import { atDatabase, type DatabaseDesk } from './database-desk.ts'
 import { numberOption } from './number-option.ts'
 import { explainLines, postingLine } from './reconcile-text.ts'
@@ -75,7 +75,7 @@ function assignCommand(io: CommandIo): Command {
     .description('give an exception to somebody')
     .argument('<id>')
     .argument('<owner>')
-    .option('--comment <text>', 'what to know')
+    .option('--comment <text>', 'what to know', keptText)
   return withCommonOptions(command).action(
     (text: string, owner: string, options: CommonOptions & { comment?: string }) =>
       change(io, options, text, 'assign', ({ client }, id, author) =>
@@ -89,7 +89,7 @@ function waitCommand(io: CommandIo): Command {
     .description('let an exception rest until a date, such as one that the bank named')
     .argument('<id>')
     .requiredOption('--until <yyyy-mm-dd>', 'from then on it is open again')
-    .requiredOption('--comment <text>', 'what is waited for')
+    .requiredOption('--comment <text>', 'what is waited for', keptText)
   return withCommonOptions(command).action(
     (text: string, options: CommonOptions & { until: string; comment: string }) =>
       change(io, options, text, 'wait', ({ client }, id, author) =>
@@ -102,7 +102,7 @@ function commentCommand(io: CommandIo): Command {
   const command = new Command('comment')
     .description('say something of an exception')
     .argument('<id>')
-    .argument('<text>')
+    .argument('<text>', 'what to know', keptText)
   return withCommonOptions(command).action((text: string, comment: string, options: CommonOptions) =>
     change(io, options, text, 'comment', ({ client }, id, author) => commentException(client, id, comment, author)),
   )
@@ -118,7 +118,7 @@ function resolveCommand(io: CommandIo): Command {
   const command = new Command('resolve')
     .description('close an exception with words, or correct it by a posting that a second person agrees to')
     .argument('<id>')
-    .requiredOption('--comment <text>', 'how it was settled')
+    .requiredOption('--comment <text>', 'how it was settled', keptText)
     .option(
       '--post',
       'post what is proposed: the difference goes into the suspense of its break, and it stays open',
@@ -155,7 +155,7 @@ function writeOffCommand(io: CommandIo): Command {
       'give a difference up: a second person agrees, up to what the role may (clearing.reconciliation.writeOffLimits)',
     )
     .argument('<id>')
-    .requiredOption('--comment <text>', 'why')
+    .requiredOption('--comment <text>', 'why', keptText)
   return withCommonOptions(command).action((text: string, options: CommonOptions & { comment: string }) =>
     changeByTwo(io, options, text, 'write-off', {
       check: async (_, exception) => requireWriteOff(exception),

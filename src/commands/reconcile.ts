@@ -21,6 +21,7 @@ import { systemActor } from './access-desk.ts'
 import { type CommandIo, processIo } from './command-io.ts'
 import { type CommonOptions, dateOption, withCommonOptions } from './common-options.ts'
 import { atDatabase } from './database-desk.ts'
+import { stepLine } from './load-progress.ts'
 import { numberOption } from './number-option.ts'
 import { deskCommands } from './reconcile-desk.ts'
 import { tableLines } from './reconcile-text.ts'
@@ -62,8 +63,7 @@ function runCommand(io: CommandIo): Command {
         requestedBy: systemActor(io),
         nowMs: () => Date.now(),
         settings: config.clearing.reconciliation,
-        progress: (words, done, total) =>
-          io.note(`\r${done}/${total} ${words.padEnd(40)}${done === total ? '\n' : ''}`),
+        progress: stepLine(io),
       })
       const banking = await bankingDaysOn(client, today)
       const date = formatDate(businessDate)

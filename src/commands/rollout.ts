@@ -4,7 +4,7 @@ import { listProgrammes } from '../store/programme-reader.ts'
 import { checkRollout, listRollout, type RolloutEntry, rolloutHistory, setRollout } from '../store/reference-rollout.ts'
 import { nameOfTwo, notedAs, systemActor } from './access-desk.ts'
 import { type CommandIo, processIo } from './command-io.ts'
-import { type CommonOptions, withCommonOptions } from './common-options.ts'
+import { type CommonOptions, keptText, withCommonOptions } from './common-options.ts'
 import { atDatabase } from './database-desk.ts'
 import { todayText } from './outlet.ts'
 import { logInSecondPerson } from './second-person.ts'
@@ -57,7 +57,7 @@ function setCommand(io: CommandIo): Command {
     .argument('<service>', 'code of a programme, such as bread')
     .argument('<governorate>', 'code of the governorate, such as PTS')
     .argument('<date>', 'first day, yyyy-mm-dd')
-    .requiredOption('--reason <text>', 'why; it stays in the history')
+    .requiredOption('--reason <text>', 'why; it stays in the history', keptText)
   return withCommonOptions(command).action(
     (service: string, governorate: string, liveFrom: string, options: CommonOptions & { readonly reason: string }) =>
       atDatabase(io, options, 'mizan rollout', async ({ client }) => {

@@ -10,7 +10,7 @@ import { findOutlet } from '../store/outlet-store.ts'
 import { inTransaction } from '../store/transaction.ts'
 import { systemActor } from './access-desk.ts'
 import type { CommandIo } from './command-io.ts'
-import { type CommonOptions, withCommonOptions } from './common-options.ts'
+import { type CommonOptions, keptText, withCommonOptions } from './common-options.ts'
 import { atDatabase } from './database-desk.ts'
 import { logInSecondPerson } from './second-person.ts'
 import { type CycleOptions, runKey, withCycle } from './settlement-options.ts'
@@ -92,7 +92,7 @@ function cancelCommand(io: CommandIo, how: 'cancel' | 'hold', description: strin
   const command = new Command(how)
     .description(`${description}; a second person logs in`)
     .argument('<id>', 'EndToEndId of the instruction')
-    .requiredOption('--reason <text>', 'why; it stays in the history')
+    .requiredOption('--reason <text>', 'why; it stays in the history', keptText)
   return withCommonOptions(command).action((id: string, options: CommonOptions & { readonly reason: string }) =>
     atDatabase(io, options, NAME, async ({ client }) => {
       const { reason } = options
@@ -114,7 +114,7 @@ function resumeCommand(io: CommandIo): Command {
   const command = new Command('resume')
     .description('pay an outlet again whose payouts are stopped; a second person logs in')
     .argument('<acceptor>', 'acceptor of the outlet (DE42)')
-    .requiredOption('--reason <text>', 'why; it stays in the audit')
+    .requiredOption('--reason <text>', 'why; it stays in the audit', keptText)
   return withCommonOptions(command).action((acceptor: string, options: CommonOptions & { readonly reason: string }) =>
     atDatabase(io, options, NAME, async ({ client }) => {
       const outlet = await findOutlet(client, acceptor)

@@ -14,7 +14,7 @@ import {
 } from '../store/clearing/settlement-master.ts'
 import type { Client } from '../store/connection.ts'
 import type { CommandIo } from './command-io.ts'
-import { type CommonOptions, dateOption, printed, withCommonOptions } from './common-options.ts'
+import { type CommonOptions, dateOption, keptText, printed, withCommonOptions } from './common-options.ts'
 import { atDatabase } from './database-desk.ts'
 import { numberOption } from './number-option.ts'
 import { withSecondPerson } from './settlement-desk.ts'
@@ -53,7 +53,7 @@ function listing<T>(
 
 function setting(command: Command): Command {
   command.requiredOption('--from <date>', 'first business date that it counts for, yyyy-mm-dd')
-  command.requiredOption('--reason <text>', 'why; it stays in the history')
+  command.requiredOption('--reason <text>', 'why; it stays in the history', keptText)
   return withCommonOptions(command)
 }
 

@@ -22,15 +22,31 @@ function leaves(command: Command, above: readonly string[] = []): [string, Comma
 
 const takesJson = (command: Command) => command.options.some(({ long }) => long === '--json')
 
-t.test('each command that prints a result prints it as JSON too', async (t) => {
+async function allCommands(): Promise<[string, Command][]> {
   const made = await Promise.all(Object.values(commands).map((make) => make()))
-  const all = made.flatMap((command) => leaves(command))
+  return made.flatMap((command) => leaves(command))
+}
+
+t.test('each command that prints a result prints it as JSON too', async (t) => {
+  const all = await allCommands()
   t.ok(all.length > 150)
   // It says where it listens and goes on; for programs there is run/listeners.json of the data folder.
   t.same(
     all.filter(([, command]) => !takesJson(command)).map(([name]) => name),
     ['start'],
   )
+})
+
+t.test('what people write at the command line is kept without card numbers', async (t) => {
+  const texts = (await allCommands()).flatMap(([name, command]) =>
+    command.options
+      .filter(({ long, flags }) => flags.endsWith('<text>') && long !== '--pattern')
+      .map((option) => ({ name: `${name} ${option.long}`, read: option.parseArg })),
+  )
+  t.ok(texts.length > 25, `${texts.length}`)
+  for (const { name, read } of texts) {
+    t.equal(read?.('card 4000 0012 3456 7899 was lost', undefined), 'card 400000******7899 was lost', name)
+  }
 })
 
 t.test('options behind "demo day" are its own, not those of "demo"', async (t) => {

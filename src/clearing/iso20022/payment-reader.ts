@@ -8,6 +8,8 @@ const ID_MAX = 35
 const REASON_MAX = 35
 const NAME_MAX = 140
 const COUNT_DIGITS = 15
+/** ISO 4217: no currency. A control sum is a number alone. */
+const NO_CURRENCY = 'XXX'
 /** What a payment block says of itself, as far as it is read. */
 const BLOCK = new Set(['OrgnlPmtInfId', 'PmtInfSts', 'StsRsnInf', 'PmtInfId', 'ReqdExctnDt', 'DbtrAcct', 'DbtrAgt'])
 const BLOCK_MAX = 100
@@ -91,7 +93,7 @@ export class PaymentReader {
     const total = at(header, 'TtlIntrBkSttlmAmt') ?? at(header, 'TtlRtrdIntrBkSttlmAmt')
     const sumNode = total ?? at(header, 'CtrlSum')
     if (sumNode === undefined) return
-    const sum = this.#context.amount({ ...sumNode, currency: sumNode.currency ?? 'XXX' })
+    const sum = this.#context.amount({ ...sumNode, currency: sumNode.currency ?? NO_CURRENCY })
     if (sum.value !== this.#sum) {
       this.#context.forgive(
         'counts',
