@@ -14,7 +14,6 @@ import {
 import type { Client } from '../store/connection.ts'
 import { SECOND_MS } from '../time-units.ts'
 import { type CommandIo, processIo } from './command-io.ts'
-import { keptText } from './common-options.ts'
 import { atKeyDesk, atOpenKeyDesk, authorOf } from './keys-desk.ts'
 import { timeoutOption } from './number-option.ts'
 import { askNoted, noteLook } from './people-access.ts'
@@ -75,7 +74,7 @@ function blockCommand(io: CommandIo): Command {
   const command = new Command('block')
     .description('stop a card; lost, stolen and closed are for good')
     .addOption(new Option('--as <status>', 'what the card becomes').choices(BLOCKED).default('restricted'))
-    .requiredOption('--reason <text>', 'why; it stays in the journal', keptText)
+    .requiredOption('--reason <text>', 'why; it stays in the journal')
   return changing(command).action(
     (card: string | undefined, options: ChangeOptions & { readonly as: CardStatus; readonly reason: string }) =>
       change(io, card, options, 'block', statusCommand(options.as, options.reason)),
@@ -85,7 +84,7 @@ function blockCommand(io: CommandIo): Command {
 function unblockCommand(io: CommandIo): Command {
   const command = new Command('unblock')
     .description('make a restricted or newly issued card active')
-    .requiredOption('--reason <text>', 'why; it stays in the journal', keptText)
+    .requiredOption('--reason <text>', 'why; it stays in the journal')
   return changing(command).action((card: string | undefined, options: ChangeOptions & { readonly reason: string }) =>
     change(io, card, options, 'unblock', statusCommand('active', options.reason)),
   )

@@ -78,8 +78,8 @@ test('a chain of holidays from Thursday to Sunday, bank holidays, and days annou
   t.equal(nextBankingDay(day(20261231), newYear), 20270104)
   t.equal(previousBankingDay(day(20261123), calendar), 20261118)
   t.equal(previousBankingDay(day(20261118), calendar), 20261117)
-  for (const of of [nextBankingDay, previousBankingDay]) {
-    t.throws(() => of(day(20261101), { isBankingDay: () => false }), RangeError)
+  for (const find of [nextBankingDay, previousBankingDay]) {
+    t.throws(() => find(day(20261101), { isBankingDay: () => false }), RangeError)
   }
   fc.assert(
     fc.property(fc.integer({ min: 0, max: 800 }), (offset) => {
