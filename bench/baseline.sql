@@ -20,6 +20,7 @@ declare
   v_id bigint := nextval('baseline.id');
   v_card card%rowtype;
   v_household household%rowtype;
+  v_term household_term%rowtype;
   v_outlet outlet%rowtype;
   v_original authorization_journal%rowtype;
   v_account bigint;
@@ -40,11 +41,13 @@ begin
   if not found then return '14'; end if;
   if v_card.status <> 'active' or v_card.expiry < to_char(p_entitlement_date, 'YYMM') then return '62'; end if;
   select * into v_household from household where lane = v_card.lane and id = v_card.household_id;
+  select * into v_term from household_term
+    where lane = v_card.lane and household_id = v_household.id and from_date <= v_day order by from_date desc limit 1;
   select * into v_outlet from outlet where acceptor_id = p_acceptor;
 
   if p_kind = 'draw' then
     if v_outlet.id is null or not p_terminal = any (v_outlet.terminals)
-       or v_outlet.governorate <> v_household.governorate or v_household.status <> 'active' then return '58'; end if;
+       or v_outlet.governorate <> v_household.governorate or v_term.status <> 'active' then return '58'; end if;
     v_account := (1000 + p_unit * 100 + p_programme) * span + v_household.id;
     v_other := (2000 + p_unit * 100 + p_programme) * span + v_outlet.id;
     v_transfer_kind := 2;
@@ -52,8 +55,8 @@ begin
       where lane = v_card.lane and household_id = v_household.id and period = v_period and account = v_account
       for update;
     if not found then
-      v_entitled := case when p_programme = 1 then v_household.members * 5
-        else least(v_household.members, 4) * 5000 + greatest(v_household.members - 4, 0) * 2500 end;
+      v_entitled := case when p_programme = 1 then v_term.members * 5
+        else least(v_term.members, 4) * 5000 + greatest(v_term.members - 4, 0) * 2500 end;
       insert into balance (lane, household_id, period, account, posted, held, batch_seq)
         values (v_card.lane, v_household.id, v_period, v_account, v_entitled, 0, 0) on conflict do nothing;
       v_opened := found;
