@@ -67,6 +67,8 @@ export function openBackground({ config, clock, log, database }: SwitchBase, par
 
 /** Of the operating system's -20 to 19: whoever waits for an authorization comes first. */
 const NICE = 10
+/** Its garbage is collected by one thread: helpers on each processor would take them all from authorizations at once. */
+const NODE_FLAGS = ['--single-threaded-gc']
 const IDLE_MS = 60_000
 /** Work that is told to stop and does not is killed: all of it can be cut off at any place. */
 const STOP_MS = 5_000
@@ -145,7 +147,7 @@ export class BackgroundProcess implements Background {
     const { config, url, log } = this.#options
     const child = fork(new URL('./switch-background-main.ts', import.meta.url), {
       // A profile of this process is not that one's.
-      execArgv: process.execArgv.filter((flag) => !flag.startsWith('--cpu-prof')),
+      execArgv: [...process.execArgv.filter((flag) => !flag.startsWith('--cpu-prof')), ...NODE_FLAGS],
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       serialization: 'advanced',
     })

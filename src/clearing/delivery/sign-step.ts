@@ -3,6 +3,7 @@ import path from 'node:path'
 import { MizanError } from '../../errors.ts'
 import { type FileProtection, readProtection, saveProtection } from '../../store/clearing/deliver-protection.ts'
 import { type ClearingFile, moveFile } from '../../store/clearing/files.ts'
+import { lanesCommit, WorkPace } from '../../store/clearing/work-pace.ts'
 import type { Client } from '../../store/connection.ts'
 import { isThere, writeWholeFile } from '../../whole-file.ts'
 import type { DayStep, DayStepOutcome } from '../day/step.ts'
@@ -46,11 +47,12 @@ export async function protectFiles(client: Client, options: DeliveryOptions, wor
   const written = files.filter(({ state }) => state === 'written')
   try {
     const room = written.length === 0 ? undefined : await openRoom(client, options, written, work.nowMs())
+    const pace = new WorkPace(lanesCommit(client), work)
     for (const [at, file] of written.entries()) {
       if (room === undefined) break
       work.signal.throwIfAborted()
       work.progress(`signing ${file.name}`, at, written.length)
-      await protect(client, { options, room, work }, file)
+      await protect(client, { options, room, work, pace }, file)
     }
   } catch (error) {
     if (!(error instanceof MizanError) || !['CRYPTO_REFUSED', 'DEMO_REFUSED', 'NOT_FOUND'].includes(error.code))
@@ -96,6 +98,7 @@ interface Tools {
   readonly options: DeliveryOptions
   readonly room: KeyRoom
   readonly work: StepWork
+  readonly pace: WorkPace
 }
 
 /** Protects one file; run again after a crash at any place it ends in the same. */
@@ -112,7 +115,7 @@ async function protect(client: Client, tools: Tools, file: ClearingFile): Promis
 }
 
 async function makeProtection(tools: Tools, file: ClearingFile, source: string): Promise<FileProtection> {
-  const { options, room, work } = tools
+  const { options, room, work, pace } = tools
   const { sha256: expected } = file
   if (expected === undefined) throw new MizanError('NOT_FOUND', `${file.name} has no digest in the register`)
   const destination = destinationOf(file, options)
@@ -120,7 +123,9 @@ async function makeProtection(tools: Tools, file: ClearingFile, source: string):
   if (isEncrypted(file, destination)) {
     encrypted = (await keptEncrypted(room, source, expected)) ?? (await encrypt(tools, file, source, expected))
   } else {
-    const { sha256 } = await digestFile(await present(file, source), work).catch(named(file))
+    const { sha256 } = await digestFile(await present(file, source), { ...work, rest: () => pace.rest() }).catch(
+      named(file),
+    )
     if (!sha256.equals(expected)) throw new ProtectionRefusal('altered', `${file.name} is not the one that was written`)
   }
   const signer = room.signer()
@@ -150,7 +155,7 @@ async function keptEncrypted(room: KeyRoom, source: string, expected: Buffer): P
 }
 
 async function encrypt(
-  { options, room, work }: Tools,
+  { options, room, work, pace }: Tools,
   file: ClearingFile,
   source: string,
   expected: Buffer,
@@ -167,6 +172,7 @@ async function encrypt(
     expected,
     signal: work.signal,
     onBytes: (bytes) => work.progress(`encrypting ${file.name}`, bytes, file.bytes),
+    rest: () => pace.rest(),
   }).catch(named(file))
   return { name: path.basename(target), ...written, keys: recipients.map(({ id }) => id) }
 }

@@ -24,6 +24,8 @@ export interface Progress {
   readonly signal?: AbortSignal
   /** Gets the bytes that were worked on, every so often. */
   readonly onBytes?: (bytes: number) => void
+  /** Waited for after each piece: lets others come first. */
+  readonly rest?: () => Promise<void>
 }
 
 const PIECE_BYTES = 262_144
@@ -34,7 +36,7 @@ const PIECE_BYTES = 262_144
  */
 async function eachPiece(
   file: string,
-  { signal, onBytes }: Progress,
+  { signal, onBytes, rest }: Progress,
   take: (piece: Buffer) => Promise<void> | undefined,
 ): Promise<void> {
   const handle = await open(file, 'r')
@@ -47,6 +49,7 @@ async function eachPiece(
       await take(buffer.subarray(0, bytesRead))
       bytes += bytesRead
       onBytes?.(bytes)
+      await rest?.()
     }
   } finally {
     await handle.close()

@@ -10,13 +10,13 @@ import {
   PARTS_WHILE_IDLE,
   type Part,
   type PartOptions,
-  PartPace,
   partBehind,
   partValues,
   rangeJournal,
   rangeTransfer,
   sizeOf,
 } from './selection-parts.ts'
+import { lanesCommit, WorkPace } from './work-pace.ts'
 
 /** What the items of a file come to in the database. */
 export interface ItemTotals {
@@ -43,7 +43,7 @@ export async function itemTotals(
   file: Pick<ClearingFile, 'id' | 'businessDate'>,
   options: PartOptions = {},
 ): Promise<ItemTotals> {
-  const pace = new PartPace(client, options)
+  const pace = new WorkPace(lanesCommit(client), options)
   let totals = NOTHING
   for (let isThereMore = true; isThereMore; ) {
     const size = sizeWith(pace, options)
@@ -130,7 +130,7 @@ export async function ledgerTotals(
 ): Promise<LedgerTotals> {
   const { rows } = await client.query<{ lane: number }>('select lane from lane order by lane')
   const lanes = rows.map(({ lane }) => lane)
-  const pace = new PartPace(client, options)
+  const pace = new WorkPace(lanesCommit(client), options)
   const subsidies = new Map<number, bigint>()
   const sums = { net: 0n, credit: 0n, debit: 0n }
   for (let part: Part | undefined; part === undefined || !isLast(part); ) {
@@ -193,7 +193,7 @@ async function postedIn(client: Client, date: CivilDate, part: Part, lanes: read
 }
 
 /** Larger parts while the lanes have nothing to commit. */
-function sizeWith({ areBusy }: PartPace, options: PartOptions): number {
+function sizeWith({ areBusy }: WorkPace, options: PartOptions): number {
   return sizeOf(options) * (areBusy ? 1 : (options.partsWhileIdle ?? PARTS_WHILE_IDLE))
 }
 

@@ -1,18 +1,17 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type CivilDate, formatDate } from '../../calendar.ts'
 import type { Client } from '../connection.ts'
 
 /**
- * How a date is taken: its authorizations in parts, in order of their number. A part is a transaction of some
- * hundredths of a second, so that the journal of the database, which the authorizations of the lanes write too, never
+ * How a date is taken: its authorizations in parts, in order of their number. A part is a transaction of about
+ * a hundredth of a second, so that the journal of the database, which the authorizations of the lanes write too, never
  * waits for a heap of rows.
  */
 export interface PartOptions {
   readonly signal?: AbortSignal | undefined
   readonly progress?: ((words: string, done?: number, total?: number) => void) | undefined
-  /** @default 2000 */
+  /** @default 500 */
   readonly authorizationsInPart?: number | undefined
-  /** Parts that are taken in one transaction while the lanes have nothing to commit. @default 5 */
+  /** Parts that are taken in one transaction while the lanes have nothing to commit. @default 20 */
   readonly partsWhileIdle?: number | undefined
 }
 
@@ -24,9 +23,8 @@ export interface Part {
   readonly done: number
 }
 
-const AUTHORIZATIONS_IN_PART = 2_000
-export const PARTS_WHILE_IDLE = 5
-const REST_MAX_MS = 1_000
+const AUTHORIZATIONS_IN_PART = 500
+export const PARTS_WHILE_IDLE = 20
 /** Numbers are of 64 bits: the first part begins before all, the last one ends behind all. */
 const BEFORE_ALL = '-9223372036854775808'
 const BEHIND_ALL = '9223372036854775807'
@@ -93,42 +91,6 @@ export function partsBehind(parts: readonly Part[], done: string | undefined): P
 export function joined(parts: readonly Part[]): Part {
   const [first, last] = [parts[0] as Part, parts.at(-1) as Part]
   return { ...last, from: first.from }
-}
-
-/**
- * Rests between parts: as long as the last one took, while the lanes have authorizations to commit, so that at most
- * half of a processor and of the disk goes into parts; not at all while nobody waits.
- */
-export class PartPace {
-  readonly #client: Client
-  readonly #signal: AbortSignal | undefined
-  #batches: string | undefined
-  #areBusy = true
-  #sinceMs = performance.now()
-
-  constructor(client: Client, { signal }: PartOptions) {
-    this.#client = client
-    this.#signal = signal
-  }
-
-  /** Whether the lanes committed something while the last part was worked on. */
-  get areBusy(): boolean {
-    return this.#areBusy
-  }
-
-  /** @throws what aborted the signal */
-  async rest(): Promise<void> {
-    const workedMs = performance.now() - this.#sinceMs
-    const { rows } = await this.#client.query<{ batches: string }>(
-      'select coalesce(sum(last_seq), 0) as batches from lane',
-    )
-    const batches = rows[0]?.batches
-    this.#areBusy = this.#batches === undefined || batches !== this.#batches
-    this.#batches = batches
-    this.#signal?.throwIfAborted()
-    if (this.#areBusy) await sleep(Math.min(workedMs, REST_MAX_MS), undefined, this.#signal && { signal: this.#signal })
-    this.#sinceMs = performance.now()
-  }
 }
 
 /** @throws RangeError for a part of no authorizations */

@@ -13,12 +13,12 @@ import {
   PARTS_WHILE_IDLE,
   type Part,
   type PartOptions,
-  PartPace,
   partBehind,
   partsBehind,
   sizeOf,
 } from './selection-parts.ts'
 import { keepOutlets, NO_BANK, placeSubsidies, subsidyInstitutions, takeSubsidies } from './selection-subsidy.ts'
+import { lanesCommit, WorkPace } from './work-pace.ts'
 
 /** What a selection needs to know. */
 export interface SelectionPlan {
@@ -92,7 +92,7 @@ async function select(client: Client, plan: SelectionPlan, options: PartOptions)
     `select array(select lane from lane order by lane) as lanes, array(select link from clearing_rail order by link) as rails`,
   )
   const { lanes = [], rails = [] } = rows[0] ?? {}
-  const pace = new PartPace(client, options)
+  const pace = new WorkPace(lanesCommit(client), options)
   const work = { client, date, lanes, pace, options }
   await prepareCounts(client)
   const parts = await countParts(work)
@@ -108,7 +108,7 @@ interface PartWork {
   readonly client: Client
   readonly date: CivilDate
   readonly lanes: readonly number[]
-  readonly pace: PartPace
+  readonly pace: WorkPace
   readonly options: PartOptions
 }
 
