@@ -49,8 +49,9 @@ function serverSettings(port: number, sizes: ServerSizes): Record<string, string
     // One segment, which is also what the server would choose at its most; a batch is far smaller.
     wal_buffers: '16MB',
     max_wal_size: `${sizes.maxWalSizeMb}MB`,
-    // Segments kept for reuse: making a new one costs a 16 MB write inside some commit.
-    min_wal_size: `${Math.max(80, Math.floor(sizes.maxWalSizeMb / 4))}MB`,
+    // Segments are kept for reuse, all that there ever were: to make one is a write of 16 MB inside some commit, some 50
+    // ms, and it would come with each rush after a quiet time, as when a day ends.
+    min_wal_size: `${sizes.maxWalSizeMb}MB`,
     checkpoint_timeout: '15min',
     checkpoint_completion_target: '0.9',
     random_page_cost: '1.1',
