@@ -6,6 +6,7 @@ import { latencyFigures, proofTable, runFigures } from './report.ts'
 import { Session, type StepResult } from './session.ts'
 import { figure, note, progress, table } from './terminal.ts'
 import { type BenchWorld, openWorld } from './world.ts'
+import { writeBack } from './write-back.ts'
 
 /** The bound that defines the highest rate. */
 const P99_MAX_MS = 20
@@ -92,6 +93,8 @@ async function search(session: Session, attempts: Attempt[]): Promise<Attempt | 
   const attempt = async (rate: number, seconds: number): Promise<Attempt> => {
     progress(`trying ${rate}/s`)
     const outstandingMax = Math.max(BACKLOG_MIN, rate * BACKLOG_SECONDS)
+    // What the rates before it left unwritten, an overload's most of all, is not charged to this one.
+    await writeBack()
     const plan = { ratePerSecond: rate, warmupSeconds: STEP_WARMUP_SECONDS, seconds, outstandingMax }
     const step = await session.step(plan)
     const made = { rate, ok: passes(step, rate), seconds, step }
