@@ -1,4 +1,5 @@
 import { addDays, businessDate, type CivilDate, formatDate } from '../src/calendar.ts'
+import { reconcile } from '../src/clearing/reconciliation/reconcile.ts'
 import { loadConfig } from '../src/config/config.ts'
 import { type DayStepRow, readSteps } from '../src/store/clearing/business-day.ts'
 import { askCutover } from '../src/store/clearing/business-day-ask.ts'
@@ -39,6 +40,8 @@ interface StepTime {
 interface CutoverResult {
   readonly before: Stretch
   readonly during: Stretch
+  /** While the date is reconciled, once its files are signed. */
+  readonly reconciling: Stretch
   readonly after: Stretch
   readonly steps: readonly StepTime[]
   /** From the request to the end of step `sign`; undefined when it did not come to that. */
@@ -47,7 +50,10 @@ interface CutoverResult {
   readonly comparison: Comparison
 }
 
-/** `npm run bench -- cutover`: authorizations while the switch closes a day of many transactions and writes its files. */
+/**
+ * `npm run bench -- cutover`: authorizations while the switch closes a day of many transactions, writes its files, and
+ * reconciles the day.
+ */
 export async function runCutoverBench(options: CutoverBenchOptions): Promise<boolean> {
   const world = await openWorld({ ...options, laneCount: 1, reload: true, purpose: 'cutover' })
   try {
@@ -109,10 +115,12 @@ async function play(world: BenchWorld, { date, byClock }: Dates, options: Cutove
   const capacity = Math.ceil(rate * (seconds + options.warmup)) + 1_000
   const session = await Session.open({ world, mix, crypto, seed, capacity, linksPerDialect, ...config, ...flags })
   const client = await connect({ url: world.url, name: 'bench cutover', role: 'mizan_app' })
+  const settings = loadConfig({ env: {} }).clearing.reconciliation
+  const reconciling = { url: world.url, nowMs: Date.now, settings }
   try {
     const timeline = new Timeline()
     const closing = new AbortController()
-    let ended: { readonly atMs: number; readonly askedMs: number } | undefined
+    let ended: { readonly atMs: number; readonly askedMs: number; readonly reconciledMs: number } | undefined
     /** The beginning of the run by the clock of the database, which is the same machine's. */
     let startedAtMs = Number.NaN
     let watching: Promise<void> | undefined
@@ -128,7 +136,10 @@ async function play(world: BenchWorld, { date, byClock }: Dates, options: Cutove
           const began = performance.now()
           await askCutover(client, { date, byClock, by: 'bench' })
           await untilDone(client, date, closing.signal)
-          ended = { askedMs, atMs: askedMs + performance.now() - began }
+          const atMs = askedMs + performance.now() - began
+          const { signal } = closing
+          await reconcile({ ...reconciling, businessDate: date, asOf: byClock, requestedBy: 'bench', signal })
+          ended = { askedMs, atMs, reconciledMs: askedMs + performance.now() - began }
         })().catch(() => undefined)
       },
     })
@@ -138,10 +149,12 @@ async function play(world: BenchWorld, { date, byClock }: Dates, options: Cutove
     const comparison = await session.finish()
     const fromMs = ended?.askedMs ?? BEFORE_SECONDS * 1_000
     const toMs = ended?.atMs ?? seconds * 1_000
+    const reconciledMs = ended?.reconciledMs ?? toMs
     return {
       before: timeline.stretch(0, fromMs),
       during: timeline.stretch(fromMs, toMs),
-      after: timeline.stretch(toMs, Math.min(seconds * 1_000, toMs + AFTER_SECONDS * 1_000)),
+      reconciling: timeline.stretch(toMs, reconciledMs),
+      after: timeline.stretch(reconciledMs, Math.min(seconds * 1_000, reconciledMs + AFTER_SECONDS * 1_000)),
       steps,
       seconds: ended === undefined ? undefined : (toMs - fromMs) / 1_000,
       step,
@@ -175,7 +188,7 @@ async function untilDone(client: Client, date: CivilDate, signal: AbortSignal): 
 }
 
 function figuresOf(
-  { before, during, after, steps, seconds, step, comparison }: CutoverResult,
+  { before, during, reconciling, after, steps, seconds, step, comparison }: CutoverResult,
   options: CutoverBenchOptions,
 ) {
   const ms = ({ latency }: Stretch) => ({
@@ -188,8 +201,10 @@ function figuresOf(
     items: options.items,
     rate: options.rate,
     cutover_seconds: seconds ?? null,
+    reconcile_seconds: reconciling.seconds,
     before: ms(before),
     during: ms(during),
+    reconciling: ms(reconciling),
     after: ms(after),
     errors: step.outcome.errors,
     codes: step.outcome.codes,
@@ -204,7 +219,7 @@ function tableOf(result: CutoverResult, options: CutoverBenchOptions): string {
   const figures = figuresOf(result, options)
   const row = (name: string, of: (one: typeof figures.before) => number) => [
     name,
-    ...[figures.before, figures.during, figures.after].map((one) => figure(of(one))),
+    ...[figures.before, figures.during, figures.reconciling, figures.after].map((one) => figure(of(one))),
   ]
   const { seconds, steps } = result
   const over =
@@ -212,7 +227,7 @@ function tableOf(result: CutoverResult, options: CutoverBenchOptions): string {
   return (
     `${options.rate}/s of ${options.mix}, crypto ${options.crypto}; the end of a day of ${options.items} transactions ${over}\n` +
     table([
-      ['', 'before', 'during', 'after'],
+      ['', 'before', 'during', `reconciling, ${figure(figures.reconcile_seconds)} s`, 'after'],
       row('latency p50, ms', (one) => one.p50_ms),
       row('latency p99, ms', (one) => one.p99_ms),
       row('latency p99.9, ms', (one) => one.p999_ms),
