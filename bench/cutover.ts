@@ -23,7 +23,7 @@ export interface CutoverBenchOptions extends BenchOptions {
 const BEFORE_SECONDS = 15
 const AFTER_SECONDS = 10
 /** Items a second at the slowest: load is offered for so long, or the run ends before the files are signed. */
-const SLOWEST_PER_SECOND = 6_000
+const SLOWEST_PER_SECOND = 4_000
 const LOOK_MS = 250
 /** The last step that has to do with how many transactions there are. */
 const LAST_STEP = 'sign'

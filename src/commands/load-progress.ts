@@ -14,12 +14,10 @@ export function progressLine(
   nowMs: () => number = () => performance.now(),
 ): (done: number, share?: number) => void {
   const startedMs = nowMs()
-  let nextMs = startedMs + EVERY_MS
+  const isDue = everyTwoSeconds(nowMs)
   return (done, share) => {
-    const atMs = nowMs()
-    if (atMs < nextMs) return
-    nextMs = atMs + EVERY_MS
-    const seconds = (atMs - startedMs) / 1_000
+    if (!isDue()) return
+    const seconds = (nowMs() - startedMs) / 1_000
     const rate = `${done} ${what}, ${Math.round(done / seconds)} a second`
     const left = share === undefined || share <= 0 ? '' : `, ${timeInWords((seconds / share) * (1 - share))} left`
     io.note(`${rate}${left}\n`)
@@ -27,16 +25,20 @@ export function progressLine(
 }
 
 /** A line on standard error every two seconds: the step that it is at, and how much of it is done. */
-export function stepLine(
-  io: CommandIo,
-  nowMs: () => number = () => performance.now(),
-): (words: string, done?: number, total?: number) => void {
-  let nextMs = nowMs() + EVERY_MS
+export function stepLine(io: CommandIo): (words: string, done?: number, total?: number) => void {
+  const isDue = everyTwoSeconds(() => performance.now())
   return (words, done, total) => {
+    if (isDue()) io.note(`${words}${done === undefined || total === undefined ? '' : `, ${done} of ${total}`}\n`)
+  }
+}
+
+function everyTwoSeconds(nowMs: () => number): () => boolean {
+  let nextMs = nowMs() + EVERY_MS
+  return () => {
     const atMs = nowMs()
-    if (atMs < nextMs) return
+    if (atMs < nextMs) return false
     nextMs = atMs + EVERY_MS
-    io.note(`${words}${done === undefined || total === undefined ? '' : `, ${done} of ${total}`}\n`)
+    return true
   }
 }
 

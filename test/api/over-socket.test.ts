@@ -147,6 +147,10 @@ t.test('the API of a running switch, over a socket', async (t) => {
       }
       t.equal((await post(operator, '/people/search', { nationalId, mobile })).status, 400)
       t.equal((await post(operator, '/people/search', { nationalId: person(999).nationalId })).status, 404)
+      const audit = await get(await logIn('auditor'), '/audit?action=POST%20/people/search')
+      const { items: searches } = audit as { items: readonly { outcome: string }[] }
+      const looked = searches.filter(({ outcome }) => outcome === 'looked')
+      t.equal(looked.length, 3, 'the audit has also who looked in vain')
       const mobileUrl = `/people/${members[1]?.personId}/mobile`
       const wish = { mobile: '01500000555', mobileProof: 'operator-check' }
       t.match(await post(clerk, mobileUrl, wish), { status: 200, told: { mobile: '**********555' } })

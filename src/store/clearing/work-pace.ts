@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client } from '../connection.ts'
 
-/** A rest is so many times as long as the work before it: at most a third of a processor goes into such work. */
-const REST_TIMES = 2
+/** A rest is so many times as long as the work before it: at most a quarter of a processor goes into such work. */
+const REST_TIMES = 3
 const REST_MIN_MS = 1
 const REST_MAX_MS = 1_000
 /** It is looked whether others are busy after so long, and not with every rest: those come by the thousand a second. */
